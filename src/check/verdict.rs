@@ -1,0 +1,202 @@
+//! What a check found, and what changed since it last ran.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::value::{Rows, ValueRef};
+
+/// A number of rows that is exact, or says that it is a lower bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Count {
+    Exact(u64),
+    AtLeast(u64),
+}
+
+impl Count {
+    pub fn number(self) -> u64 {
+        match self {
+            Self::Exact(n) | Self::AtLeast(n) => n,
+        }
+    }
+
+    pub fn is_exact(self) -> bool {
+        matches!(self, Self::Exact(_))
+    }
+}
+
+impl std::fmt::Display for Count {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exact(n) => write!(f, "{n}"),
+            Self::AtLeast(n) => write!(f, ">= {n}"),
+        }
+    }
+}
+
+/// The answer of a check. "Could not see" is never "clear".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum Verdict {
+    Clear,
+    Violated { violations: Count },
+    Inconclusive { reason: String },
+}
+
+impl Verdict {
+    pub fn from_count(count: Count) -> Self {
+        match count {
+            Count::Exact(0) => Self::Clear,
+            // A lower bound of nothing has seen nothing.
+            Count::AtLeast(0) => {
+                Self::Inconclusive { reason: "stopped before the first row".into() }
+            }
+            violations => Self::Violated { violations },
+        }
+    }
+
+    pub fn violations(&self) -> Option<Count> {
+        match self {
+            Self::Clear => Some(Count::Exact(0)),
+            Self::Violated { violations } => Some(*violations),
+            Self::Inconclusive { .. } => None,
+        }
+    }
+
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Clear => "clear",
+            Self::Violated { .. } => "violated",
+            Self::Inconclusive { .. } => "inconclusive",
+        }
+    }
+}
+
+/// One run of a check: the verdict, the first rows, and the identity of every row seen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    pub verdict: Verdict,
+    /// The first rows, up to the cap.
+    pub rows: Rows,
+    /// A hash of the key of every row, in order, also of those that are not kept.
+    pub keys: Vec<u64>,
+    pub seconds: f64,
+}
+
+/// What changed between two runs, by key.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delta {
+    pub new: usize,
+    pub gone: usize,
+    pub still: usize,
+    /// Up to twenty of the new and of the gone keys, as text.
+    pub new_keys: Vec<String>,
+    pub gone_keys: Vec<String>,
+}
+
+impl Finding {
+    /// Compares with the run before; both must have been conclusive.
+    pub fn since(&self, before: &Self, key: &[String]) -> Option<Delta> {
+        self.verdict.violations()?;
+        before.verdict.violations()?;
+        let now: HashSet<u64> = self.keys.iter().copied().collect();
+        let then: HashSet<u64> = before.keys.iter().copied().collect();
+        Some(Delta {
+            new: now.difference(&then).count(),
+            gone: then.difference(&now).count(),
+            still: now.intersection(&then).count(),
+            new_keys: self.names(key, |hash| !then.contains(&hash)),
+            gone_keys: before.names(key, |hash| !now.contains(&hash)),
+        })
+    }
+
+    fn names(&self, key: &[String], wanted: impl Fn(u64) -> bool) -> Vec<String> {
+        const SHOWN: usize = 20;
+        let columns = key_columns(&self.rows, key);
+        (0..self.rows.len())
+            .filter(|row| self.keys.get(*row).is_some_and(|hash| wanted(*hash)))
+            .take(SHOWN)
+            .map(|row| key_text(&self.rows, row, &columns))
+            .collect()
+    }
+}
+
+/// Where the key columns stand; all columns if none of them is there.
+pub fn key_columns(rows: &Rows, key: &[String]) -> Vec<usize> {
+    let found: Vec<usize> = key.iter().filter_map(|name| rows.column(name)).collect();
+    if found.is_empty() { (0..rows.columns().len()).collect() } else { found }
+}
+
+/// The key of a row as one text, parts joined with `/`.
+pub fn key_text(rows: &Rows, row: usize, columns: &[usize]) -> String {
+    columns
+        .iter()
+        .map(|column| rows.get(row, *column).plain().unwrap_or_else(|| "NULL".into()))
+        .collect::<Vec<_>>()
+        .join("/")
+}
+
+/// The identity of a row between two runs (FNV-1a over shape and bytes: stable, no secrets in it).
+pub fn key_hash<'v>(values: impl IntoIterator<Item = ValueRef<'v>>) -> u64 {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    let mut eat = |bytes: &[u8]| {
+        for byte in bytes {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    };
+    for value in values {
+        match value {
+            ValueRef::Null => eat(&[0]),
+            ValueRef::Integer(n) => {
+                eat(&[1]);
+                eat(&n.to_le_bytes());
+            }
+            ValueRef::Real(n) => {
+                eat(&[2]);
+                eat(&n.to_bits().to_le_bytes());
+            }
+            ValueRef::Text(text) => {
+                eat(&[3]);
+                eat(text.as_bytes());
+            }
+            ValueRef::Bytes(bytes) => {
+                eat(&[4]);
+                eat(bytes);
+            }
+        }
+        eat(&[0xff]);
+    }
+    hash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(ids: &[i64]) -> Finding {
+        let mut rows = Rows::new(vec!["id".into()]);
+        for id in ids {
+            rows.push([ValueRef::Integer(*id)]);
+        }
+        Finding {
+            verdict: Verdict::from_count(Count::Exact(ids.len() as u64)),
+            rows,
+            keys: ids.iter().map(|id| key_hash([ValueRef::Integer(*id)])).collect(),
+            seconds: 0.0,
+        }
+    }
+
+    #[test]
+    fn delta_names_the_new_and_the_gone() {
+        let delta =
+            finding(&[2, 3, 4]).since(&finding(&[1, 2, 3]), &["id".into()]).expect("both ran");
+        assert_eq!((delta.new, delta.gone, delta.still), (1, 1, 2));
+        assert_eq!((delta.new_keys, delta.gone_keys), (vec!["4".into()], vec!["1".into()]));
+    }
+
+    #[test]
+    fn a_lower_bound_of_nothing_is_not_clear() {
+        assert_eq!(Verdict::from_count(Count::AtLeast(0)).word(), "inconclusive");
+    }
+}

@@ -1,0 +1,283 @@
+//! Runbook: the steps of one kind of incident, in order, as a file says them.
+//!
+//! The types only. `load` reads files and reports every fault; `progress` says, from an incident's
+//! entries, which step is where. Pure: no database, no screen.
+
+pub mod load;
+pub mod progress;
+
+use std::time::Duration;
+
+use crate::check::Severity;
+use crate::dialect::PerDialect;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Runbook {
+    pub id: String,
+    pub pack: String,
+    pub title: String,
+    pub summary: String,
+    pub owner: String,
+    pub severity: Severity,
+    pub controls: Vec<String>,
+    pub steps: Vec<Step>,
+    /// Suggested action items for the postmortem.
+    pub actions: Vec<SuggestedAction>,
+    /// The file as it was read: frozen into the incident.
+    pub source: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    pub id: String,
+    pub title: String,
+    pub stage: Option<Stage>,
+    pub why: String,
+    /// `do` in the file: what to do, in plain lines.
+    pub text: String,
+    pub required: Required,
+    pub needs: Vec<String>,
+    pub minutes: Option<u32>,
+    pub on_fail: Option<String>,
+    pub action: Action,
+}
+
+/// The seven stages of an incident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    Stabilise,
+    Validate,
+    Contain,
+    Communicate,
+    Recover,
+    Revalidate,
+    Close,
+}
+
+impl Stage {
+    pub const ALL: [(Self, &'static str); 7] = [
+        (Self::Stabilise, "stabilise"),
+        (Self::Validate, "validate"),
+        (Self::Contain, "contain"),
+        (Self::Communicate, "communicate"),
+        (Self::Recover, "recover"),
+        (Self::Revalidate, "revalidate"),
+        (Self::Close, "close"),
+    ];
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Required {
+    /// May be passed over.
+    #[default]
+    No,
+    /// Must have been done, or skipped with a reason.
+    Run,
+    /// Must be green; cannot be skipped.
+    Pass,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    Note,
+    Ask(Ask),
+    Check(CheckStep),
+    Manual(Manual),
+    Decide(Decide),
+    Change(Change),
+    Wait(Wait),
+    Comms(Comms),
+    Command(CommandStep),
+    Guard(Guard),
+}
+
+impl Action {
+    pub const KINDS: [&'static str; 10] =
+        ["note", "ask", "check", "manual", "decide", "change", "wait", "comms", "command", "guard"];
+
+    /// The word in files.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Ask(_) => "ask",
+            Self::Check(_) => "check",
+            Self::Manual(_) => "manual",
+            Self::Decide(_) => "decide",
+            Self::Change(_) => "change",
+            Self::Wait(_) => "wait",
+            Self::Comms(_) => "comms",
+            Self::Command(_) => "command",
+            Self::Guard(_) => "guard",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ask {
+    pub question: String,
+    /// The name under which SQL uses the answer: `:var`.
+    pub var: String,
+    pub answer: AnswerType,
+    pub default: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum AnswerType {
+    /// Any text, or one that the whole of this regular expression matches.
+    Text {
+        pattern: Option<String>,
+    },
+    Integer,
+    Number,
+    Date,
+    Choice(Vec<String>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckStep {
+    pub check: String,
+    pub expect: Expect,
+    pub every: Option<Duration>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Expect {
+    #[default]
+    Any,
+    Clear,
+    Violated,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manual {
+    pub done_when: String,
+    pub evidence: EvidenceKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EvidenceKind {
+    #[default]
+    None,
+    Text,
+    Url,
+    Number,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decide {
+    pub question: String,
+    pub options: Vec<Choice>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice {
+    pub label: String,
+    pub goto: String,
+    /// Proposes this option when the check's last verdict is this one.
+    pub when: Option<(String, Expect)>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    pub risk: Risk,
+    pub statements: Vec<Statement>,
+    /// Checks that must be clear inside the transaction before COMMIT.
+    pub cures: Vec<String>,
+    /// Checks that must not have more violations after the change than before.
+    pub must_not_worsen: Vec<String>,
+    /// How long a preview may be approved.
+    pub valid: Duration,
+    pub limits: Limits,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Risk {
+    Low,
+    High,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statement {
+    pub note: String,
+    pub sql: PerDialect,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limits {
+    /// More direct and hidden rows than this are refused, whatever was approved.
+    pub max_rows: u64,
+    pub time_cap: Duration,
+    pub lock_wait: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wait {
+    pub until: WaitFor,
+    pub every: Duration,
+    pub at_most: Duration,
+    pub on_timeout: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum WaitFor {
+    /// Until this check is clear.
+    Check(String),
+    Time(Duration),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comms {
+    pub next_update: Option<Duration>,
+    pub technical: String,
+    pub business: String,
+    pub executive: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct CommandStep {
+    pub argv: Vec<String>,
+    pub timeout: Duration,
+    pub readonly: bool,
+}
+
+/// Prevention: DDL that makes the bad state impossible.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Guard {
+    pub apply: PerDialect,
+    /// Must be rejected once the guardrail stands.
+    pub probe: PerDialect,
+    /// What the rejection must say: the name of the constraint, index or trigger.
+    pub rejects: PerDialect,
+    pub withdraw: PerDialect,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct SuggestedAction {
+    pub title: String,
+    pub owner: String,
+    pub kind: ActionKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ActionKind {
+    Prevent,
+    Detect,
+    Mitigate,
+    Process,
+}
+
+impl Runbook {
+    pub fn step(&self, id: &str) -> Option<&Step> {
+        self.steps.iter().find(|step| step.id == id)
+    }
+
+    pub fn position(&self, id: &str) -> Option<usize> {
+        self.steps.iter().position(|step| step.id == id)
+    }
+
+    /// SHA-256 of the file.
+    pub fn digest(&self) -> String {
+        crate::digest::sha256(self.source.as_bytes())
+    }
+}

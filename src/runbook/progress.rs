@@ -1,0 +1,1 @@
+//! Where an incident stands in its runbook.
