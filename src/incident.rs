@@ -1,0 +1,4 @@
+//! x
+pub mod chain;
+pub mod entry;
+pub mod journal;
