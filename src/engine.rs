@@ -163,6 +163,13 @@ impl Session {
         }
     }
 
+    /// The names of tables and views that can be seen.
+    pub async fn table_names(&mut self) -> Result<Vec<String>, EngineError> {
+        match self {
+            Self::Sqlite(session) => session.table_names().await,
+        }
+    }
+
     /// Holds one state of the database for all reads until `rollback`.
     pub async fn begin_snapshot(&mut self) -> Result<(), EngineError> {
         match self {

@@ -46,9 +46,17 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Planned {
     /// One statement of the runbook, parameters already quoted by the server.
-    Sql { note: String, sql: String },
+    Sql { note: String, sql: String, verb: Verb, table: String },
     /// One row put back, if it still holds what the change wrote.
     Restore(Box<Restore>),
+}
+
+/// What a statement does to the table it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    Insert,
+    Update,
+    Delete,
 }
 
 /// One row to put back to `before`, guarded by `after`.

@@ -27,37 +27,37 @@ pub struct Session {
     connection: SqliteConnection,
     path: PathBuf,
     lock_wait: Duration,
+    time_cap: Duration,
     stopper: Stopper,
     deadline: Deadline,
     watch: Option<watch::Watch>,
     wal: bool,
 }
 
-/// Until when the present statement may run, shared with the progress handler.
+/// Until when the present statement and the present transaction may run, shared with the progress
+/// handler: milliseconds after `start`, the largest number means for ever.
 #[derive(Debug, Clone)]
 struct Deadline {
     start: Instant,
-    /// Milliseconds after `start`; the largest number means never.
-    at: Arc<AtomicU64>,
+    statement: Arc<AtomicU64>,
+    transaction: Arc<AtomicU64>,
 }
 
 impl Deadline {
     fn new() -> Self {
-        Self { start: Instant::now(), at: Arc::new(AtomicU64::new(u64::MAX)) }
+        let never = || Arc::new(AtomicU64::new(u64::MAX));
+        Self { start: Instant::now(), statement: never(), transaction: never() }
     }
 
-    fn set(&self, after: Duration) {
+    fn set(&self, which: &AtomicU64, after: Duration) {
         let at = (self.start.elapsed() + after).as_millis();
-        self.at.store(u64::try_from(at).unwrap_or(u64::MAX), Ordering::Release);
-    }
-
-    fn clear(&self) {
-        self.at.store(u64::MAX, Ordering::Release);
+        which.store(u64::try_from(at).unwrap_or(u64::MAX), Ordering::Release);
     }
 
     fn is_over(&self) -> bool {
-        let at = self.at.load(Ordering::Acquire);
-        at != u64::MAX && self.start.elapsed().as_millis() >= u128::from(at)
+        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
+        let over = |which: &AtomicU64| now >= which.load(Ordering::Acquire);
+        over(&self.statement) || over(&self.transaction)
     }
 }
 
@@ -86,6 +86,7 @@ impl Session {
             connection,
             path: path.to_owned(),
             lock_wait,
+            time_cap: Duration::ZERO,
             stopper: stopper.clone(),
             deadline: Deadline::new(),
             watch: None,
@@ -164,6 +165,12 @@ impl Session {
         Ok(tables)
     }
 
+    pub async fn table_names(&mut self) -> Result<Vec<String>, EngineError> {
+        let found =
+            self.rows("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')").await?;
+        Ok(found.iter().filter_map(|row| row[0].as_ref().plain()).collect())
+    }
+
     /// For tables without a primary key: the first unique index over columns that are not null.
     async fn unique_keys(&mut self, tables: &mut [Table], sql: &str) -> Result<(), EngineError> {
         let found = self.rows(sql).await?;
@@ -198,9 +205,9 @@ impl Session {
         timeout: Duration,
         on_row: OnRow<'_>,
     ) -> Result<Vec<String>, EngineError> {
-        self.deadline.set(timeout);
+        self.deadline.set(&self.deadline.statement, timeout);
         let outcome = self.stream(sql, on_row).await;
-        self.deadline.clear();
+        self.deadline.statement.store(u64::MAX, Ordering::Release);
         outcome.map_err(|error| self.judge(&error, timeout))
     }
 
@@ -234,7 +241,8 @@ impl Session {
     pub async fn begin(&mut self, time_cap: Duration) -> Result<(), EngineError> {
         // Takes the write lock now: a later upgrade could fail in the middle.
         self.run("BEGIN IMMEDIATE").await?;
-        self.deadline.set(time_cap);
+        self.deadline.set(&self.deadline.transaction, time_cap);
+        self.time_cap = time_cap;
         Ok(())
     }
 
@@ -277,7 +285,7 @@ impl Session {
     }
 
     pub async fn rollback(&mut self) -> Result<(), EngineError> {
-        self.deadline.clear();
+        self.deadline.transaction.store(u64::MAX, Ordering::Release);
         match self.bare("ROLLBACK").await {
             // An interrupted write has already rolled everything back by itself.
             Err(error) if message(&error).contains("no transaction is active") => Ok(()),
@@ -286,7 +294,7 @@ impl Session {
     }
 
     pub async fn commit(&mut self) -> Result<(), EngineError> {
-        self.deadline.clear();
+        self.deadline.transaction.store(u64::MAX, Ordering::Release);
         self.bare("COMMIT").await.map_err(|error| self.judge(&error, self.lock_wait))
     }
 

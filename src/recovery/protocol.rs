@@ -98,9 +98,11 @@ pub enum Ask {
     Refuse(String),
 }
 
-/// What must be typed for this preview.
+/// What must be typed for this preview: the target and the rows; and, where nothing can be taken
+/// back, that this is known.
 pub fn confirmation(plan: &Plan, preview: &Preview) -> String {
-    format!("{} {}", plan.target, preview.rows())
+    let blind = if preview.undo.impossible.is_some() { " no undo" } else { "" };
+    format!("{} {}{blind}", plan.target, preview.rows())
 }
 
 /// One step of the protocol.

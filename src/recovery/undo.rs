@@ -6,7 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Planned, Restore, RowImage, TableImages};
+use super::fingerprint::{key_words, show};
+use super::{Conflict, Planned, Restore, RowImage, TableImages};
+use crate::value::Value;
 
 /// The first line of an undo artefact.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -110,6 +112,67 @@ pub fn plan(images: &[TableImages]) -> Vec<Planned> {
     of(false).chain(of(true)).collect()
 }
 
+/// What putting one row back asks for, given what the row is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    Insert,
+    /// Only these columns are written.
+    Update(Vec<usize>),
+    Delete,
+    /// It is already as it was before the change.
+    Already,
+    /// Somebody changed it since: it is left alone.
+    Conflict,
+}
+
+/// Decides for one row. A row is touched only while it holds exactly what the change wrote.
+pub fn decide(row: &RowImage, now: Option<&[Value]>) -> Step {
+    match (&row.before, &row.after, now) {
+        (Some(_), None, None) => Step::Insert,
+        (Some(before), None, Some(now)) if before == now => Step::Already,
+        (None, Some(_), None) => Step::Already,
+        (None, Some(after), Some(now)) if after == now => Step::Delete,
+        (Some(before), Some(after), Some(now)) => {
+            let changed = row.changed();
+            let same = |image: &[Value]| changed.iter().all(|i| image.get(*i) == now.get(*i));
+            if same(before) {
+                Step::Already
+            } else if same(after) {
+                Step::Update(changed)
+            } else {
+                Step::Conflict
+            }
+        }
+        (Some(_), None | Some(_), None | Some(_)) | (None, None | Some(_), None | Some(_)) => {
+            Step::Conflict
+        }
+    }
+}
+
+/// A row that is left alone, column by column: before, what the change wrote, what it is now.
+pub fn conflict(restore: &Restore, now: Option<&[Value]>) -> Conflict {
+    let word = |image: Option<&[Value]>, i: usize| {
+        image.and_then(|values| values.get(i)).map_or_else(|| "no row".into(), show)
+    };
+    let Restore { row, columns, .. } = restore;
+    let (before, after) = (row.before.as_deref(), row.after.as_deref());
+    let different = |i: &usize| {
+        let now = now.and_then(|values| values.get(*i));
+        now != after.and_then(|values| values.get(*i))
+    };
+    let changed = row.changed();
+    let asked: Vec<usize> =
+        if changed.is_empty() { (0..columns.len()).filter(different).collect() } else { changed };
+    Conflict {
+        table: restore.table.clone(),
+        key: key_words(&restore.key, &row.key),
+        columns: asked
+            .into_iter()
+            .map(|i| (columns[i].clone(), word(before, i), word(after, i), word(now, i)))
+            .collect(),
+    }
+}
+
 /// Rows that triggers inserted stay.
 pub fn restored(images: &TableImages, row: &RowImage) -> bool {
     !(images.hidden && row.before.is_none())
@@ -119,7 +182,6 @@ pub fn restored(images: &TableImages, row: &RowImage) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::value::Value;
 
     fn row(id: i64, before: Option<&str>, after: Option<&str>) -> RowImage {
         let image =
@@ -161,5 +223,22 @@ mod tests {
             })
             .collect();
         assert_eq!(tables, ["t", "total"]);
+    }
+
+    #[test]
+    fn only_a_row_that_holds_what_the_change_wrote_is_touched() {
+        let now = |text: &str| vec![Value::Integer(1), Value::Text(text.into())];
+        let updated = row(1, Some("a"), Some("b"));
+        assert_eq!(decide(&updated, Some(&now("b"))), Step::Update(vec![1]));
+        assert_eq!(decide(&updated, Some(&now("a"))), Step::Already);
+        assert_eq!(decide(&updated, Some(&now("c"))), Step::Conflict);
+        assert_eq!(decide(&updated, None), Step::Conflict);
+        let inserted = row(1, None, Some("b"));
+        assert_eq!(decide(&inserted, Some(&now("b"))), Step::Delete);
+        assert_eq!(decide(&inserted, Some(&now("c"))), Step::Conflict);
+        assert_eq!(decide(&inserted, None), Step::Already);
+        let deleted = row(1, Some("a"), None);
+        assert_eq!(decide(&deleted, None), Step::Insert);
+        assert_eq!(decide(&deleted, Some(&now("c"))), Step::Conflict);
     }
 }
