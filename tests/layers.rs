@@ -548,8 +548,8 @@ fn after_quote(chars: &[char], quote: usize) -> usize {
 
 fn sentences(module: &str, source: &str) -> String {
     let module: Vec<String> = module.split("::").map(str::to_owned).collect();
-    let broken = judge(&module, source);
-    broken.iter().map(|(line, sentence)| format!("{line}: {sentence}\n")).collect()
+    let broken = judge(&module, source).into_iter();
+    broken.map(|(line, sentence)| format!("{line}: {sentence}")).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -620,7 +620,7 @@ fn what_is_no_code_or_stays_in_the_house_is_no_offence() {
         ("check", "//! See [`crate::tui`] and sqlx::query."),
         (
             "check",
-            r##"const A: &str = "crate::tui::x \" crate::ops"; const B: &str = r#"a "crate::ops::x""#;"##,
+            r#"const A: &str = "crate::tui::x \" crate::ops"; const B: &str = r"crate::ops::x\";"#,
         ),
         ("check", "#[cfg(test)]\nmod tests { use crate::engine::scripted; fn f() { sqlx::x() } }"),
         ("check", "use crate::value::{self, Rows}; pub use verdict::{Count, Verdict};"),
