@@ -9,4 +9,5 @@ pub mod digest;
 pub mod exit;
 pub mod problem;
 pub mod runbook;
+pub mod source;
 pub mod value;
