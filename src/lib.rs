@@ -10,4 +10,5 @@ pub mod exit;
 pub mod problem;
 pub mod runbook;
 pub mod source;
+pub mod sql;
 pub mod value;
