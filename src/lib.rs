@@ -9,4 +9,6 @@ pub mod digest;
 pub mod exit;
 pub mod problem;
 pub mod runbook;
+pub mod source;
+pub mod sql;
 pub mod value;
