@@ -15,4 +15,7 @@ pub mod ops;
 pub mod problem;
 pub mod recovery;
 pub mod runbook;
+pub mod source;
+pub mod tui;
+pub mod sql;
 pub mod value;
