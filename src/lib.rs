@@ -10,6 +10,6 @@ pub mod exit;
 pub mod problem;
 pub mod runbook;
 pub mod source;
-pub mod tui;
 pub mod sql;
+pub mod tui;
 pub mod value;
