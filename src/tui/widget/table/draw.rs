@@ -127,10 +127,10 @@ impl Table {
 
     /// The first scrolled column, moved just so far that the column of the cursor is in sight.
     fn scroll_sideways(&self, room: u16, wide: impl Fn(usize) -> u16) -> usize {
-        let mut left =
-            self.window.left.get().clamp(self.frozen, self.columns.len().max(self.frozen));
-        if self.column >= self.frozen {
-            left = left.min(self.column);
+        // On the key the cursor is at the far left, and so is the window.
+        let mut left = self.frozen;
+        if self.column >= self.frozen && self.column < self.columns.len() {
+            left = self.window.left.get().clamp(self.frozen, self.column);
             let taken = |from: usize| (from..=self.column).map(|at| wide(at) + GAP).sum::<u16>();
             while left < self.column && taken(left).saturating_sub(GAP) > room {
                 left += 1;

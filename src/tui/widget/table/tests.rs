@@ -52,9 +52,9 @@ fn it_looks_like_this() {
         draw(&table(12), 70, 5),
         [
             "  asset_id │ active  first_holder  note",
-            "▸        0 │    100  Ada Winter    note 0 xxxxxxxxxxxxxxxxxxxxxxxxxxxxx…",
-            "         1 │     99  mia okafor    note 1 xxxxxxxxxxxxxxxxxxxxxxxxxxxxx…",
-            "         2 │     98  Jon Bell      note 2 xxxxxxxxxxxxxxxxxxxxxxxxxxxxx…",
+            "▸        0 │    100  Ada Winter    note 0 xxxxxxxxxxxxxxxxxxxxxxxxxxx…",
+            "         1 │     99  mia okafor    note 1 xxxxxxxxxxxxxxxxxxxxxxxxxxx…",
+            "         2 │     98  Jon Bell      note 2 xxxxxxxxxxxxxxxxxxxxxxxxxxx…",
             "                                              row  1, 1-3 of 12, exact",
         ]
         .map(str::to_owned)
