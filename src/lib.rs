@@ -12,6 +12,7 @@ pub mod exit;
 pub mod guardrail;
 pub mod incident;
 pub mod ops;
+pub mod postmortem;
 pub mod problem;
 pub mod recovery;
 pub mod runbook;
