@@ -54,9 +54,11 @@ pub struct Opened {
     pub records: Vec<Record>,
     pub runbook: Runbook,
     pub target: Target,
+    /// The server the incident is bound to.
+    pub server: String,
     /// Who the server is now; a problem if it could not be reached or is another one.
     pub identity: Result<Identity, Problem>,
     pub folder: PathBuf,
-    pub journal: Option<Journal>,
+    pub journal: Journal,
     pub resumed: bool,
 }

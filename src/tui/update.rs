@@ -322,8 +322,6 @@ fn leave_when_done(app: &mut App) {
 
 fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent>) -> Vec<Effect> {
     let Some(overlay) = &mut app.overlay else { return Vec::new() };
-    let page = i32::from(matches!(command, Command::PageDown)) * 10
-        - i32::from(matches!(command, Command::PageUp)) * 10;
     match (&mut overlay.kind, command) {
         (Kind::Comms(_), Command::Back) => return comms::done(app),
         (Kind::Editor { .. }, Command::Back | Command::Save) => return answer::edited(app),
@@ -346,10 +344,11 @@ fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent>) -> Vec<E
             app.overlay = None;
             return chosen.map_or_else(Vec::new, |command| command_given(app, command, None));
         }
-        (Kind::Text { scroll, .. } | Kind::Help { scroll }, Command::Up) => scroll.by(-1),
-        (Kind::Text { scroll, .. } | Kind::Help { scroll }, Command::Down) => scroll.by(1),
-        (Kind::Text { scroll, .. } | Kind::Help { scroll }, Command::PageUp | Command::PageDown) => {
-            scroll.by(page);
+        (
+            Kind::Text { scroll, .. } | Kind::Help { scroll },
+            Command::Up | Command::Down | Command::PageUp | Command::PageDown,
+        ) => {
+            scroll.on_command(command);
         }
         (Kind::Text { .. } | Kind::Help { .. } | Kind::Problem(_), Command::Confirm) => {
             app.overlay = None;
@@ -486,7 +485,7 @@ fn resolved(
             };
             app.overlay = Some(Overlay::text(
                 "What became of the change that was cut off",
-                vec![sentence.into(), "".into(), "enter goes on".into()],
+                vec![crate::tui::widget::wrap::plain(sentence)],
             ));
             let undone = app.case.as_ref().is_some_and(|case| case.incident.standing_change(step).is_some());
             let (step, how) = (step.to_owned(), "committed before the program was cut off".to_owned());

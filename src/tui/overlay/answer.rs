@@ -14,8 +14,9 @@ use crate::tui::screen::{guardrail, home, recovery, step};
 
 /// A line of text was confirmed.
 pub fn text(app: &mut App) -> Vec<Effect> {
-    let Some(Overlay { kind: Kind::Ask(ask), .. }) = &app.overlay else { return Vec::new() };
-    let (purpose, typed, expected) = (ask.purpose.clone(), ask.prompt.text(), ask.expected.clone());
+    let Some(Overlay { kind: Kind::Ask(ask), .. }) = &mut app.overlay else { return Vec::new() };
+    let Some(typed) = ask.prompt.submit(std::time::Instant::now()) else { return Vec::new() };
+    let (purpose, expected) = (ask.purpose.clone(), ask.expected.clone());
     if let Some(expected) = &expected
         && typed != *expected
     {
@@ -186,13 +187,13 @@ pub fn choice(app: &mut App) -> Vec<Effect> {
 
 /// A text of several lines is to be kept.
 pub fn edited(app: &mut App) -> Vec<Effect> {
-    let Some(Overlay { kind: Kind::Editor { editor, purpose, before, .. }, .. }) = app.overlay.take()
+    let Some(Overlay { kind: Kind::Editor { editor, purpose, .. }, .. }) = app.overlay.take()
     else {
         return Vec::new();
     };
     let text = editor.text();
     match purpose {
-        Purpose::Part(part) if text != before => {
+        Purpose::Part(part) if editor.is_changed() => {
             crate::tui::screen::postmortem::written(app, &part, &text)
         }
         _ => Vec::new(),

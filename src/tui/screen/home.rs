@@ -17,6 +17,7 @@ use crate::tui::effect::{Effect, Run};
 use crate::tui::overlay::{Ask, Overlay, Purpose};
 use crate::tui::page::{Page, ago};
 use crate::tui::theme::Role;
+use crate::tui::widget::wrap::Piece;
 use crate::value::visible;
 
 #[derive(Debug, Default)]
@@ -71,7 +72,8 @@ pub fn items(app: &App) -> Vec<Item> {
     let runbooks = app
         .facts
         .catalogue
-        .runbooks()
+        .runbooks
+        .iter()
         .filter(|runbook| fits(&runbook.id) || fits(&runbook.title))
         .map(|runbook| Item::Runbook(runbook.id.clone()));
     let targets: Vec<Item> = if home.find.is_empty() { targets.collect() } else { Vec::new() };
@@ -292,20 +294,17 @@ fn item_line(app: &App, item: &Item, here: bool, page: &mut Page<'_>) {
                 _ if app.home.health.len() > 1 => target.clone(),
                 _ => String::new(),
             };
-            page.push(ratatui::text::Line::from(vec![
-                ratatui::text::Span::styled(format!(" {mark} "), look.style(Role::Focus)),
-                ratatui::text::Span::styled(sign.0, sign.1),
-                ratatui::text::Span::styled(format!("{count:>6}  "), sign.1),
-                ratatui::text::Span::styled(
+            page.push(vec![
+                Piece::new(format!(" {mark} "), look.style(Role::Focus)),
+                Piece::new(sign.0, sign.1),
+                Piece::new(format!("{count:>6}  "), sign.1),
+                Piece::new(
                     severity.map(|severity| format!("{severity:<7}")).unwrap_or_default(),
                     look.style(severity_role(severity)),
                 ),
-                ratatui::text::Span::styled(fit(title, 46), look.style(text)),
-                ratatui::text::Span::styled(
-                    format!("  {}", visible::text(&tail)),
-                    look.style(Role::Muted),
-                ),
-            ]));
+                Piece::new(fit(title, 46), look.style(text)),
+                Piece::new(format!("  {tail}"), look.style(Role::Muted)),
+            ]);
         }
         Item::Runbook(id) => {
             let Some(runbook) = app.facts.catalogue.runbook(id) else { return };

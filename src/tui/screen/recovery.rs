@@ -14,6 +14,7 @@ use crate::tui::effect::{Effect, Run};
 use crate::tui::overlay::{Ask, Overlay, Purpose};
 use crate::tui::page::{Page, ago, clock};
 use crate::tui::theme::Role;
+use crate::tui::widget::wrap::Line;
 
 /// Rows of each table that the page itself shows; `d` shows all.
 const SHOWN: usize = 6;
@@ -41,19 +42,11 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
         }
         Command::NextStep => super::step::look_at(app, case.at + 1),
         Command::PrevStep => super::step::look_at(app, case.at.saturating_sub(1)),
-        Command::Up => scroll(app, -1),
-        Command::Down => scroll(app, 1),
-        Command::PageUp | Command::HalfUp => scroll(app, -10),
-        Command::PageDown | Command::HalfDown => scroll(app, 10),
-        Command::First => scroll(app, -10_000),
-        Command::Last => scroll(app, 10_000),
-        _ => Vec::new(),
+        other => {
+            app.recovery_scroll.on_command(other);
+            Vec::new()
+        }
     }
-}
-
-fn scroll(app: &mut App, by: i32) -> Vec<Effect> {
-    app.recovery_scroll.by(by);
-    Vec::new()
 }
 
 /// Enter: confirm what was previewed, or go on after it was done.
@@ -341,7 +334,7 @@ pub fn resolve(app: &mut App) -> Vec<Effect> {
     }
 }
 
-fn statements(app: &App) -> Vec<ratatui::text::Line<'static>> {
+fn statements(app: &App) -> Vec<Line> {
     let mut page = Page::new(&app.look);
     let Some(case) = &app.case else { return page.finish() };
     match case.recoveries.get(&case.step().id).and_then(|recovery| recovery.preview.as_ref()) {
@@ -351,9 +344,7 @@ fn statements(app: &App) -> Vec<ratatui::text::Line<'static>> {
                     (&format!("{}  {}", number + 1, statement.note), Role::Muted),
                     (&format!("   {} rows, {:.3} s", statement.rows, statement.seconds), Role::Muted),
                 ]);
-                for line in statement.sql.trim().lines() {
-                    page.push(crate::tui::widget::sql::line(line, case.target.url.dialect, &app.look));
-                }
+                page.sql(statement.sql.trim(), case.target.url.dialect);
                 page.blank();
             }
         }
@@ -362,9 +353,7 @@ fn statements(app: &App) -> Vec<ratatui::text::Line<'static>> {
                 for statement in &change.statements {
                     page.muted(&statement.note);
                     let sql = statement.sql.get(case.target.url.dialect).unwrap_or_default();
-                    for line in sql.trim().lines() {
-                        page.push(crate::tui::widget::sql::line(line, case.target.url.dialect, &app.look));
-                    }
+                    page.sql(sql.trim(), case.target.url.dialect);
                     page.blank();
                 }
             }
@@ -616,7 +605,7 @@ fn image_line(app: &App, key: &[String], columns: &[String], row: &RowImage, pag
     }
 }
 
-fn all_rows(app: &App, preview: &Preview) -> Vec<ratatui::text::Line<'static>> {
+fn all_rows(app: &App, preview: &Preview) -> Vec<Line> {
     const MOST: usize = 5_000;
     let mut page = Page::new(&app.look);
     for images in &preview.images {

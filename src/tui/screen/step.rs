@@ -16,6 +16,7 @@ use crate::tui::effect::Effect;
 use crate::tui::overlay::{Ask, Overlay, Purpose};
 use crate::tui::page::{Page, ago, clock};
 use crate::tui::theme::Role;
+use crate::tui::widget::spark::spark;
 
 pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
     let Some(case) = &app.case else { return Vec::new() };
@@ -51,19 +52,11 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
                 None => no(app, "this runbook has no communication step"),
             }
         }
-        Command::Up => scroll(app, -1),
-        Command::Down => scroll(app, 1),
-        Command::PageUp | Command::HalfUp => scroll(app, -10),
-        Command::PageDown | Command::HalfDown => scroll(app, 10),
-        Command::First => scroll(app, -10_000),
-        Command::Last => scroll(app, 10_000),
-        _ => Vec::new(),
+        other => {
+            app.step_scroll.on_command(other);
+            Vec::new()
+        }
     }
-}
-
-fn scroll(app: &mut App, by: i32) -> Vec<Effect> {
-    app.step_scroll.by(by);
-    Vec::new()
 }
 
 fn no(app: &mut App, why: &str) -> Vec<Effect> {
@@ -470,7 +463,7 @@ pub fn check_lines(app: &App, case: &Case, check: &str, page: &mut Page<'_>) {
         Verdict::Violated { .. } => (look.bad(), Role::Danger),
         Verdict::Inconclusive { .. } => (look.unknown(), Role::Unknown),
     };
-    page.signed(sign, &format!("{}   {}", verdict_words(&finding.verdict), spark(app, &live.history)), role);
+    page.signed(sign, &format!("{}   {}", verdict_words(&finding.verdict), spark(&live.history, 24, &look.glyphs)), role);
     let age = live.at.map_or(0, |at| app.now.duration_since(at).as_secs());
     let mut facts = format!("{:.2} s, {}", finding.seconds, ago(age));
     if let Some(every) = case.interval() {
@@ -494,17 +487,4 @@ pub fn check_lines(app: &App, case: &Case, check: &str, page: &mut Page<'_>) {
         );
         page.line(&[(&text, Role::Changed)]);
     }
-}
-
-/// The last counts as a line of blocks; drawn only once there are two.
-pub fn spark(app: &App, history: &[u64]) -> String {
-    const SHOWN: usize = 24;
-    if history.len() < 2 {
-        return String::new();
-    }
-    let shown = &history[history.len().saturating_sub(SHOWN)..];
-    let top = shown.iter().copied().max().unwrap_or(0).max(1);
-    let signs = app.look.glyphs.spark;
-    let last = signs.len() as u64 - 1;
-    shown.iter().map(|n| signs[usize::try_from(n * last / top).unwrap_or(0)]).collect()
 }
