@@ -2,6 +2,7 @@
 //!
 //! The tree shows the product; `ARCHITECTURE.md` draws who may import whom.
 
+pub mod catalogue;
 pub mod check;
 pub mod clock;
 pub mod config;
@@ -16,6 +17,6 @@ pub mod problem;
 pub mod recovery;
 pub mod runbook;
 pub mod source;
-pub mod tui;
 pub mod sql;
+pub mod tui;
 pub mod value;

@@ -40,6 +40,11 @@ pub fn read<T>(
     table::read_document(whole, what, document.get_ref(), build)
 }
 
+/// Whether a text has this key at its top, as far as it can be read.
+pub fn has_key(text: &str, key: &str) -> bool {
+    DeTable::parse_recoverable(text).0.get_ref().contains_key(key)
+}
+
 fn syntax(whole: &Spot, error: &toml::de::Error) -> Fault {
     let spot = error.span().map_or_else(|| whole.clone(), |span| whole.over(span));
     // The parser's words may span lines ("expected ..." follows the message).
