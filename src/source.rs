@@ -6,6 +6,7 @@
 
 mod duration;
 mod fault;
+mod literal;
 mod mask;
 mod nested;
 mod scalar;

@@ -13,7 +13,7 @@ fn write(dir: &Path, name: &str, text: &str) -> PathBuf {
     path
 }
 
-fn sentences(faults: Vec<Fault>, dir: &Path) -> Vec<String> {
+fn sentences(faults: &[Fault], dir: &Path) -> Vec<String> {
     let dir = format!("{}/", dir.display());
     faults.iter().map(|fault| fault.to_string().replace(&dir, "")).collect()
 }
@@ -55,7 +55,7 @@ fn names_that_lead_nowhere_and_ids_that_stand_twice_are_faults() {
     let faults = Catalogue::load(std::slice::from_ref(&checks), &[]).expect_err("twice");
     let first = "checks/a/late.toml";
     assert_eq!(
-        sentences(faults, dir.path()),
+        sentences(&faults, dir.path()),
         [format!(
             "checks/b/late.toml:1:6: The id \"late\" is taken by {first}; give one of the two another name."
         )]
@@ -66,7 +66,7 @@ fn names_that_lead_nowhere_and_ids_that_stand_twice_are_faults() {
     write(&runbooks, "late.toml", &RUNBOOK.replace("ID", "late").replace("CHECK", "latte"));
     let faults = Catalogue::load(&[checks], &[runbooks]).expect_err("unknown");
     assert_eq!(
-        sentences(faults, dir.path()),
+        sentences(&faults, dir.path()),
         [
             "checks/a/late.toml:2:11: There is no runbook \"self-aproval\". Did you mean \"self-approval\"?",
             "runbooks/late.toml:10:9: There is no check \"latte\". Did you mean \"late\"?",
@@ -85,7 +85,7 @@ fn nothing_outside_a_folder_is_read() {
     std::os::unix::fs::symlink(dir.path().join("outside"), inside.join("pack")).expect("a link");
     let faults = Catalogue::load(&[inside, dir.path().join("none")], &[]).expect_err("faults");
     assert_eq!(
-        sentences(faults, dir.path()),
+        sentences(&faults, dir.path()),
         [
             "inside/pack: This link leads out of the folder; copy the file instead.",
             "inside/x.toml: This link leads out of the folder; copy the file instead.",
@@ -104,7 +104,7 @@ fn lint_tells_checks_from_runbooks_by_their_keys() {
     assert_eq!(lint(&[runbook]).len(), 1, "alone, its check is missing");
     let odd = write(dir.path(), "odd/c.toml", "colour = 1\n");
     assert_eq!(
-        sentences(lint(&[odd]), dir.path()),
+        sentences(&lint(&[odd]), dir.path()),
         [
             "odd/c.toml: This is neither a check nor a runbook. A check has `[sql]`, a runbook has `[[step]]`."
         ]
