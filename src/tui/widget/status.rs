@@ -222,9 +222,9 @@ mod tests {
         );
         assert_eq!(
             line(&context, 80),
-            " PRODUCTION   erp-prod         INC-0042  SEV-2  open 00:14  next update in 05:28"
+            " PRODUCTION   erp-prod        INC-0042  SEV-2  open 00:14  next update in 05:28"
         );
-        assert_eq!(line(&context, 50), " PRODUCTION   erp-prod SEV-2  next update in 05:28");
+        assert_eq!(line(&context, 52), " PRODUCTION   erp-prod  SEV-2  next update in 05:28");
         assert_eq!(line(&context, 32), " PRODUCTION   erp-prod     SEV-2");
     }
 
