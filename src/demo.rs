@@ -29,8 +29,11 @@ pub async fn build(folder: &Path, checks: &[Check]) -> Result<(), Problem> {
     // Under another name until it is whole: a demo that was killed meanwhile begins anew.
     let unfinished = folder.join("erp.db.unfinished");
     let failed = |why: String| {
-        Problem::system(format!("the demo's database cannot be made in {}: {why}", folder.display()))
-            .hint("choose another folder with --keep")
+        Problem::system(format!(
+            "the demo's database cannot be made in {}: {why}",
+            folder.display()
+        ))
+        .hint("choose another folder with --keep")
     };
     let _ = std::fs::remove_file(&unfinished);
     std::fs::write(&unfinished, b"").map_err(|error| failed(error.to_string()))?;

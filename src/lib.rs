@@ -6,6 +6,7 @@ pub mod catalogue;
 pub mod check;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod dialect;
 pub mod digest;
 pub mod engine;

@@ -173,7 +173,9 @@ impl Case {
 
     /// Whether the present step's check is due.
     pub fn is_due(&self, now: Timestamp) -> bool {
-        let (Some(check), Some(every)) = (self.check_of_step(), self.interval()) else { return false };
+        let (Some(check), Some(every)) = (self.check_of_step(), self.interval()) else {
+            return false;
+        };
         let Some(live) = self.live.get(check) else { return true };
         let every = SignedDuration::try_from(every).unwrap_or(SignedDuration::MAX);
         live.running.is_none() && live.at.is_none_or(|at| now.duration_since(at) >= every)

@@ -157,7 +157,9 @@ impl Overlay {
 
     /// The options of a decision, the cursor on the proposed one.
     pub fn decide(case: &Case) -> Self {
-        let Action::Decide(decide) = &case.step().action else { return Self::plain("", Vec::new()) };
+        let Action::Decide(decide) = &case.step().action else {
+            return Self::plain("", Vec::new());
+        };
         let proposed = decide.options.iter().position(|option| {
             option.when.as_ref().is_some_and(|(check, expect)| {
                 matches!(
@@ -209,7 +211,10 @@ impl Overlay {
             }
             Kind::Editor { editor, .. } => editor.on_key(event),
             Kind::Palette(palette) => palette.key(event),
-            Kind::Choice(_) | Kind::Text { .. } | Kind::Comms(_) | Kind::Help { .. }
+            Kind::Choice(_)
+            | Kind::Text { .. }
+            | Kind::Comms(_)
+            | Kind::Help { .. }
             | Kind::Problem(_) => {}
         }
     }
@@ -220,7 +225,10 @@ impl Overlay {
             Kind::Ask(ask) => ask.prompt.on_paste(text),
             Kind::Editor { editor, .. } => editor.on_paste(text),
             Kind::Palette(palette) => palette.paste(text),
-            Kind::Choice(_) | Kind::Text { .. } | Kind::Comms(_) | Kind::Help { .. }
+            Kind::Choice(_)
+            | Kind::Text { .. }
+            | Kind::Comms(_)
+            | Kind::Help { .. }
             | Kind::Problem(_) => {}
         }
     }

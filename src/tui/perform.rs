@@ -16,9 +16,9 @@ use crate::catalogue::Catalogue;
 use crate::check::{Check, Delta, Finding};
 use crate::clock;
 use crate::config::Target;
+use crate::engine::Identity;
 use crate::engine::Stopper;
 use crate::guardrail;
-use crate::engine::Identity;
 use crate::incident::Incident;
 use crate::incident::entry::{Deed, Entry, Evidence, Record, TargetSeen};
 use crate::incident::journal::{Journal, JournalError};
@@ -121,7 +121,9 @@ impl World {
                 self.preview(run, op, step, answers, undoes);
             }
             Effect::Execute { run, plan, op, approval } => self.execute(run, *plan, op, approval),
-            Effect::Resolve { run, step, op, deed, rows } => self.resolve(run, step, op, deed, rows),
+            Effect::Resolve { run, step, op, deed, rows } => {
+                self.resolve(run, step, op, deed, rows)
+            }
             Effect::Rehearse { run, step, op } => self.rehearse(run, step, op),
             Effect::PutGuard { run, step, op, deed } => self.put_guard(run, step, op, deed),
             Effect::Command { run, step } => self.command(run, step),
@@ -258,7 +260,8 @@ impl World {
         let stopper = self.stopper(run);
         let (Some(desk), Some(asked)) = (self.desk.clone(), self.catalogue.check(&check).cloned())
         else {
-            return self.send(Message::Failed(Problem::usage(format!("there is no check {check}"))));
+            return self
+                .send(Message::Failed(Problem::usage(format!("there is no check {check}"))));
         };
         self.spawn(async move {
             let finding = ops::detect::detect(&desk.target, &asked, &stopper).await;
@@ -310,8 +313,7 @@ impl World {
         self.spawn(async move {
             let (target, server) = (desk.target, desk.server);
             let job = ops::recover::Job { plan, target, server, actor, op };
-            let execution =
-                ops::recover::execute(&job, approval, &desk.journal, &stopper).await;
+            let execution = ops::recover::execute(&job, approval, &desk.journal, &stopper).await;
             Message::Executed { run, step, execution }
         });
     }
@@ -321,7 +323,14 @@ impl World {
         self.spawn(async move {
             let found = ops::resolve::resolve(&desk.target, &desk.server, &op).await;
             let outcome = found.and_then(|(outcome, how)| {
-                let entry = Entry::Resolved { step: step.clone(), op, deed, outcome, rows, how: how.clone() };
+                let entry = Entry::Resolved {
+                    step: step.clone(),
+                    op,
+                    deed,
+                    outcome,
+                    rows,
+                    how: how.clone(),
+                };
                 let written = desk.journal.append(entry);
                 written.map(|_| (outcome, how)).map_err(|error| Problem::system(error.to_string()))
             });
@@ -335,10 +344,17 @@ impl World {
         let Some(Step { title, action: Action::Guard(guard), .. }) = found else {
             return Err(Problem::usage(format!("{step} is no guardrail")));
         };
-        let plan = guardrail::Plan::of(title, guard, desk.target.url.dialect)
-            .map_err(Problem::usage)?;
+        let plan =
+            guardrail::Plan::of(title, guard, desk.target.url.dialect).map_err(Problem::usage)?;
         let (target, server) = (desk.target.clone(), desk.server.clone());
-        Ok(ops::guard::Job { step: step.to_owned(), op, plan, target, server, actor: self.actor.clone() })
+        Ok(ops::guard::Job {
+            step: step.to_owned(),
+            op,
+            plan,
+            target,
+            server,
+            actor: self.actor.clone(),
+        })
     }
 
     fn rehearse(&mut self, run: Run, step: String, op: String) {
@@ -389,11 +405,11 @@ impl World {
             return;
         };
         self.spawn(async move {
-            let kind = if format == "json" { ops::export::Format::Json } else { ops::export::Format::Csv };
+            let kind =
+                if format == "json" { ops::export::Format::Json } else { ops::export::Format::Csv };
             let at = clock::now().strftime("%Y%m%dT%H%M%SZ").to_string();
             let path = desk.folder.join("evidence").join(format!("export-{id}-{at}.{format}"));
-            let exported =
-                ops::export::export(&desk.target, &check, kind, &path, &stopper).await;
+            let exported = ops::export::export(&desk.target, &check, kind, &path, &stopper).await;
             Message::Exported { run, check: id, format, exported }
         });
     }
@@ -403,9 +419,8 @@ impl World {
         let Some(desk) = self.desk.clone() else { return };
         self.spawn(async move {
             let path = desk.folder.join("postmortem.md");
-            let text = postmortem_text(&desk).map_err(|why| {
-                Problem::system(format!("the postmortem cannot be written: {why}"))
-            });
+            let text = postmortem_text(&desk)
+                .map_err(|why| Problem::system(format!("the postmortem cannot be written: {why}")));
             Message::Postmortem { text, path }
         });
     }
@@ -520,8 +535,7 @@ async fn new_incident(
 ) -> Result<Opened, Problem> {
     let identity = ops::connect::identify(&target).await?;
     let failed = |error: JournalError| Problem::system(error.to_string());
-    let (id, folder) =
-        store::create(state).map_err(|error| Problem::system(error.to_string()))?;
+    let (id, folder) = store::create(state).map_err(|error| Problem::system(error.to_string()))?;
     let (journal, _) = Journal::open(&folder, actor).map_err(failed)?;
     let frozen = folder.join("runbook.toml");
     crate::incident::journal::write_synced(&frozen, runbook.source.as_bytes())

@@ -69,11 +69,8 @@ fn top_line(app: &App) -> status::Context {
         let open = app.home.incidents.iter().filter(|incident| incident.is_open()).count();
         let targets = app.facts.targets.len();
         let plural = |n: usize| if n == 1 { "" } else { "s" };
-        top.summary = format!(
-            "{targets} target{}, {open} open incident{}",
-            plural(targets),
-            plural(open)
-        );
+        top.summary =
+            format!("{targets} target{}, {open} open incident{}", plural(targets), plural(open));
         return top;
     };
     let incident = &case.incident;
@@ -129,7 +126,10 @@ fn footer(app: &App) -> Footer {
     if let Some(overlay) = &app.overlay {
         let keys: Vec<(Option<String>, &str)> = match &overlay.kind {
             Kind::Ask(ask) if ask.expected.is_some() => {
-                vec![(key(Command::Confirm), "execute what was typed"), (key(Command::Back), "leave it alone")]
+                vec![
+                    (key(Command::Confirm), "execute what was typed"),
+                    (key(Command::Back), "leave it alone"),
+                ]
             }
             Kind::Ask(_) => vec![(key(Command::Confirm), "take it"), (key(Command::Back), "back")],
             Kind::Choice(_) | Kind::Palette(_) => vec![
@@ -499,7 +499,11 @@ fn overlay(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) -> Option<P
             for (number, item) in choice.items.iter().enumerate() {
                 let here = number == choice.at;
                 let mark = if here { look.glyphs.here } else { " " };
-                page.line(&[(mark, Role::Focus), (" ", Role::Text), (item, if here { Role::Selection } else { Role::Text })]);
+                page.line(&[
+                    (mark, Role::Focus),
+                    (" ", Role::Text),
+                    (item, if here { Role::Selection } else { Role::Text }),
+                ]);
             }
             let lines = page.finish();
             let inner = boxed("", "esc back", Role::Focus, wide.min(76), &lines, frame, buf, look);
@@ -539,14 +543,19 @@ fn overlay(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) -> Option<P
             for (number, (_, text)) in palette.found().into_iter().enumerate() {
                 let here = number == palette.at;
                 let mark = if here { look.glyphs.here } else { " " };
-                page.line(&[(mark, Role::Focus), (" ", Role::Text), (text, if here { Role::Selection } else { Role::Text })]);
+                page.line(&[
+                    (mark, Role::Focus),
+                    (" ", Role::Text),
+                    (text, if here { Role::Selection } else { Role::Text }),
+                ]);
             }
             list(&page.finish(), palette.at, rest, buf, look);
             palette.prompt.caret(first)
         }
         Kind::Comms(shown) => {
             let lines = comms_page(shown, look);
-            let inner = boxed("Tell people", "esc done", Role::Focus, wide, &lines, frame, buf, look);
+            let inner =
+                boxed("Tell people", "esc done", Role::Focus, wide, &lines, frame, buf, look);
             put_wrapped(&lines, inner, buf);
             None
         }
@@ -557,7 +566,16 @@ fn overlay(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) -> Option<P
                 page.blank().lines(hint, Role::Text);
             }
             let lines = page.finish();
-            let inner = boxed("Problem", "enter goes on", Role::Danger, wide.min(76), &lines, frame, buf, look);
+            let inner = boxed(
+                "Problem",
+                "enter goes on",
+                Role::Danger,
+                wide.min(76),
+                &lines,
+                frame,
+                buf,
+                look,
+            );
             put_wrapped(&lines, inner, buf);
             None
         }
@@ -579,7 +597,13 @@ fn comms_page(shown: &comms::Comms, look: &Look) -> Vec<Line> {
     page.finish()
 }
 
-fn ask_box(ask: &mut Ask, danger: bool, frame: Rect, buf: &mut Buffer, look: &Look) -> Option<Position> {
+fn ask_box(
+    ask: &mut Ask,
+    danger: bool,
+    frame: Rect,
+    buf: &mut Buffer,
+    look: &Look,
+) -> Option<Position> {
     let mut page = Page::new(look);
     let mut question = ask.question.lines();
     let title = question.next().unwrap_or_default().to_owned();

@@ -21,7 +21,9 @@ impl Palette {
         let entries = entries
             .iter()
             .filter(|entry| entry.command != Command::Palette)
-            .map(|entry| (entry.command, format!("{}  {}", entry.command.name(), entry.command.help())))
+            .map(|entry| {
+                (entry.command, format!("{}  {}", entry.command.name(), entry.command.help()))
+            })
             .collect();
         Self { prompt: Prompt::new(": "), at: 0, entries }
     }

@@ -1,8 +1,8 @@
 //! The guardrail screen: rehearse it without a trace, apply it, withdraw it.
 
+use crate::guardrail::Rehearsal;
 use crate::guardrail::Standing;
 use crate::incident::entry::{Deed, Entry, Evidence, Outcome};
-use crate::guardrail::Rehearsal;
 use crate::problem::Problem;
 use crate::runbook::Action;
 use crate::tui::app::App;
@@ -241,7 +241,13 @@ pub fn page<'l>(app: &'l App) -> Page<'l> {
     if let Some(rehearsal) = &guard.rehearsal {
         let age = app.now.duration_since(rehearsal.at).as_secs();
         page.line(&[("REHEARSED ", Role::Focus), (&ago(age), Role::Muted)]);
-        verdict(app, &rehearsal.accepted, "the data as it is fits", "the data does not fit", &mut page);
+        verdict(
+            app,
+            &rehearsal.accepted,
+            "the data as it is fits",
+            "the data does not fit",
+            &mut page,
+        );
         match &rehearsal.rejects {
             Ok(words) => {
                 page.signed(app.look.ok(), "the bad state is rejected by name:", Role::Ok);
@@ -252,7 +258,13 @@ pub fn page<'l>(app: &'l App) -> Page<'l> {
             }
         }
         let trace = if rehearsal.traceless { Ok(()) } else { Err("the schema changed".to_owned()) };
-        verdict(app, &trace, "no trace left: a second connection saw the schema unchanged", "a trace was left", &mut page);
+        verdict(
+            app,
+            &trace,
+            "no trace left: a second connection saw the schema unchanged",
+            "a trace was left",
+            &mut page,
+        );
         page.pair("Lock", 6, &rehearsal.lock);
         if rehearsal.stands {
             page.signed(app.look.ok(), "it stands already", Role::Ok);

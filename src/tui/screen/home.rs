@@ -83,7 +83,8 @@ pub fn items(app: &App) -> Vec<Item> {
 /// Puts the cursor on the first thing that is wrong, the first time something is known.
 pub fn settle_cursor(app: &mut App) {
     let items = items(app);
-    let first = items.iter().position(|item| matches!(item, Item::Incident(_) | Item::Wrong { .. }));
+    let first =
+        items.iter().position(|item| matches!(item, Item::Incident(_) | Item::Wrong { .. }));
     app.home.cursor = first.unwrap_or(0);
 }
 
@@ -153,7 +154,8 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
         },
         Command::Refresh => survey_all(app),
         Command::Find => {
-            app.overlay = Some(Overlay::ask(Ask::new(Purpose::FindHome, "Find").filled(&app.home.find)));
+            app.overlay =
+                Some(Overlay::ask(Ask::new(Purpose::FindHome, "Find").filled(&app.home.find)));
             Vec::new()
         }
         Command::NewIncident | Command::Runbooks => {
@@ -184,21 +186,24 @@ fn open(app: &mut App, item: Item) -> Vec<Effect> {
                 }
             }
         }
-        Item::Runbook(runbook) => match app.facts.targets.as_slice() {
-            [] => {
-                app.complain("no target is configured: add one to steadyhand.toml, or start with --target");
-                Vec::new()
+        Item::Runbook(runbook) => {
+            match app.facts.targets.as_slice() {
+                [] => {
+                    app.complain("no target is configured: add one to steadyhand.toml, or start with --target");
+                    Vec::new()
+                }
+                [only] => {
+                    let target = only.name.clone();
+                    open_on(app, runbook, target)
+                }
+                many => {
+                    let names = many.iter().map(|target| target.name.clone()).collect();
+                    app.overlay =
+                        Some(Overlay::choice("On which target?", names, Purpose::Target(runbook)));
+                    Vec::new()
+                }
             }
-            [only] => {
-                let target = only.name.clone();
-                open_on(app, runbook, target)
-            }
-            many => {
-                let names = many.iter().map(|target| target.name.clone()).collect();
-                app.overlay = Some(Overlay::choice("On which target?", names, Purpose::Target(runbook)));
-                Vec::new()
-            }
-        },
+        }
     }
 }
 
@@ -256,10 +261,12 @@ fn item_line(app: &App, item: &Item, here: bool, page: &mut Page<'_>) {
     let text = if here { Role::Selection } else { Role::Text };
     match item {
         Item::Incident(id) => {
-            let Some(incident) = app.home.incidents.iter().find(|incident| incident.id == *id) else {
+            let Some(incident) = app.home.incidents.iter().find(|incident| incident.id == *id)
+            else {
                 return;
             };
-            let severity = incident.severity.map(|severity| severity.to_string()).unwrap_or_default();
+            let severity =
+                incident.severity.map(|severity| severity.to_string()).unwrap_or_default();
             let open = incident.opened.map_or(0, |at| app.now.duration_since(at).as_secs());
             page.line(&[
                 (&format!(" {mark} "), Role::Focus),
@@ -334,20 +341,27 @@ fn target_line(app: &App, name: &str, mark: &str, text: Role, page: &mut Page<'_
             let count = |wanted: &str| {
                 survey.findings.iter().filter(|(_, f)| f.verdict.word() == wanted).count()
             };
-            let (violated, clear, unseen) = (count("violated"), count("clear"), count("inconclusive"));
+            let (violated, clear, unseen) =
+                (count("violated"), count("clear"), count("inconclusive"));
             let age = ago(app.now.duration_since(*at).as_secs());
             let bad = format!("{} {violated} violated  ", look.glyphs.bad);
             let good = format!("{} {clear} clear  ", look.glyphs.ok);
             let open = format!("{} {unseen}  ", look.glyphs.unknown);
-            line(page, &[
-                (if violated > 0 { &bad } else { "" }, Role::Danger),
-                (&good, Role::Ok),
-                (if unseen > 0 { &open } else { "" }, Role::Unknown),
-                (&format!("checked {age}"), Role::Muted),
-            ]);
+            line(
+                page,
+                &[
+                    (if violated > 0 { &bad } else { "" }, Role::Danger),
+                    (&good, Role::Ok),
+                    (if unseen > 0 { &open } else { "" }, Role::Unknown),
+                    (&format!("checked {age}"), Role::Muted),
+                ],
+            );
         }
         (_, Some((_, Err(problem)))) => {
-            line(page, &[(&format!("{} {}", look.glyphs.unknown, problem.sentence), Role::Unknown)]);
+            line(
+                page,
+                &[(&format!("{} {}", look.glyphs.unknown, problem.sentence), Role::Unknown)],
+            );
         }
         (Some((_, since)), None) => {
             let seconds = app.now.duration_since(*since).as_secs();

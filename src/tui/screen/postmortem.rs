@@ -50,7 +50,10 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
             Vec::new()
         }
         Command::ExternalEditor => {
-            vec![Effect::EditOutside { text: case.postmortem.clone(), purpose: EditFor::Postmortem }]
+            vec![Effect::EditOutside {
+                text: case.postmortem.clone(),
+                purpose: EditFor::Postmortem,
+            }]
         }
         Command::Export => {
             let path = case.postmortem_path.display().to_string();
@@ -93,7 +96,11 @@ pub fn page(app: &App) -> (Page<'_>, usize) {
         if let Some(name) = marker(line, "yours: ") {
             let here = name == chosen;
             let mark = if here { app.look.glyphs.here } else { " " };
-            let state = if missing.iter().any(|part| part.name == name) { "still to be written" } else { "yours" };
+            let state = if missing.iter().any(|part| part.name == name) {
+                "still to be written"
+            } else {
+                "yours"
+            };
             let hint = if here { "   e edits it" } else { "" };
             page.line(&[
                 (mark, Role::Focus),

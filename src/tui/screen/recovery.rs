@@ -29,7 +29,9 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
         }
         Command::Undo => preview_undo(app),
         Command::Changes | Command::Rows => {
-            if let Some(preview) = case.recoveries.get(&case.step().id).and_then(|r| r.preview.clone()) {
+            if let Some(preview) =
+                case.recoveries.get(&case.step().id).and_then(|r| r.preview.clone())
+            {
                 let lines = all_rows(app, &preview);
                 app.overlay = Some(Overlay::text("Rows, before and after", lines));
             }
@@ -161,6 +163,7 @@ fn empty_plan(step: &str) -> Plan {
 impl Answer {
     fn apply(self, app: &mut App, step: &str) -> Vec<Effect> {
         let Some(case) = &mut app.case else { return Vec::new() };
+        let environment = super::super::view::environment_word(case);
         let recovery = case.recoveries.entry(step.to_owned()).or_default();
         match self.asked {
             Asked::Nothing => Vec::new(),
@@ -188,6 +191,7 @@ impl Answer {
                     deed,
                     rows: preview.rows(),
                     writes: preview.tallies(),
+                    hidden: preview.hidden(),
                     fingerprint: preview.fingerprint.clone(),
                     refused: preview.refused.clone(),
                     undo: preview.undo.sentence(),
@@ -195,11 +199,9 @@ impl Answer {
                 })]
             }
             Asked::OpenConfirmation { expected } => {
-                let environment = super::super::view::environment_word(case);
                 let question = confirmation_text(recovery, &environment);
-                app.overlay = Some(Overlay::ask(
-                    Ask::new(Purpose::Execute, &question).expecting(&expected),
-                ));
+                app.overlay =
+                    Some(Overlay::ask(Ask::new(Purpose::Execute, &question).expecting(&expected)));
                 Vec::new()
             }
             Asked::Execute { run, approval } => {
@@ -284,13 +286,20 @@ pub fn previewed(
         }
         Err(problem) => {
             let deed = match recovery.undoing {
-                true => case.incident.standing_change(step).map_or(Deed::Change, |change| Deed::Undo { of: change.op.clone() }),
+                true => case
+                    .incident
+                    .standing_change(step)
+                    .map_or(Deed::Change, |change| Deed::Undo { of: change.op.clone() }),
                 false => Deed::Change,
             };
             let why = problem.to_string();
             let said = Said::PreviewFailed { run, why: why.clone() };
             let mut effects = step_protocol(case, step, said, now).apply(app, step);
-            effects.push(Effect::Append(Entry::PreviewFailed { step: step.to_owned(), deed, why: problem.sentence }));
+            effects.push(Effect::Append(Entry::PreviewFailed {
+                step: step.to_owned(),
+                deed,
+                why: problem.sentence,
+            }));
             effects
         }
     }
@@ -342,7 +351,10 @@ fn statements(app: &App) -> Vec<Line> {
             for (number, statement) in preview.statements.iter().enumerate() {
                 page.line(&[
                     (&format!("{}  {}", number + 1, statement.note), Role::Muted),
-                    (&format!("   {} rows, {:.3} s", statement.rows, statement.seconds), Role::Muted),
+                    (
+                        &format!("   {} rows, {:.3} s", statement.rows, statement.seconds),
+                        Role::Muted,
+                    ),
                 ]);
                 page.sql(statement.sql.trim(), case.target.url.dialect);
                 page.blank();
@@ -400,7 +412,11 @@ pub fn page<'l>(app: &'l App) -> Page<'l> {
             let valid = recovery.plan.as_ref().map_or(0, |plan| {
                 protocol::expiry(plan, preview).duration_since(app.now).as_secs()
             });
-            let left = if valid > 0 { format!("valid {}", clock(valid)) } else { "too old: p previews again".into() };
+            let left = if valid > 0 {
+                format!("valid {}", clock(valid))
+            } else {
+                "too old: p previews again".into()
+            };
             page.line(&[
                 (&title, Role::Title),
                 ("   PREVIEW ", Role::Focus),
@@ -438,7 +454,11 @@ fn ended_lines(
                 .collect();
             let sign = if *sound { app.look.ok() } else { app.look.bad() };
             let role = if *sound { Role::Ok } else { Role::Danger };
-            let told = if recovery.undoing { "after the undo, on a new connection: " } else { "verified on a new connection: " };
+            let told = if recovery.undoing {
+                "after the undo, on a new connection: "
+            } else {
+                "verified on a new connection: "
+            };
             page.signed(sign, &format!("{told}{}", words.join(", ")), role);
             if case.incident.standing_change(&case.step().id).is_some() {
                 page.text("The undo is ready: u previews it.");
@@ -453,7 +473,11 @@ fn ended_lines(
             page.muted("p previews again with the data as it is now");
         }
         Execution::Unknown { why, .. } => {
-            page.signed(app.look.unknown(), "OUTCOME UNKNOWN: the database is being asked", Role::Unknown);
+            page.signed(
+                app.look.unknown(),
+                "OUTCOME UNKNOWN: the database is being asked",
+                Role::Unknown,
+            );
             page.text(why);
         }
     }
@@ -464,7 +488,8 @@ fn preview_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
         page.signed(app.look.bad(), &format!("refused: {why}"), Role::Danger);
     }
     for (number, statement) in preview.statements.iter().enumerate() {
-        let note = if statement.note.is_empty() { statement.sql.clone() } else { statement.note.clone() };
+        let note =
+            if statement.note.is_empty() { statement.sql.clone() } else { statement.note.clone() };
         page.line(&[
             (&format!("{}  ", number + 1), Role::Muted),
             (&note, Role::Text),
@@ -503,7 +528,10 @@ fn writes_lines(preview: &Preview, page: &mut Page<'_>) {
         page.line(&[
             (&format!("  {:<26}", writes.table), Role::Text),
             (&format!("{:<16}", writes.direct.words()), Role::Text),
-            (&writes.hidden.words(), if writes.hidden.total() > 0 { Role::Warning } else { Role::Muted }),
+            (
+                &writes.hidden.words(),
+                if writes.hidden.total() > 0 { Role::Warning } else { Role::Muted },
+            ),
         ]);
     }
 }
@@ -593,7 +621,10 @@ fn image_line(app: &App, key: &[String], columns: &[String], row: &RowImage, pag
                 .into_iter()
                 .map(|i| format!("{} {} {arrow} {}", columns[i], show(&before[i]), show(&after[i])))
                 .collect();
-            page.line(&[(&format!("    {name}   "), Role::Muted), (&changes.join("; "), Role::Changed)]);
+            page.line(&[
+                (&format!("    {name}   "), Role::Muted),
+                (&changes.join("; "), Role::Changed),
+            ]);
         }
         (None, Some(after)) => {
             page.line(&[(&format!("  + {name}   "), Role::Changed), (&listed(after), Role::Text)]);

@@ -42,7 +42,8 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
         },
         Command::Skip => skip(app),
         Command::Comms => {
-            let comms = case.runbook.steps.iter().position(|s| matches!(s.action, Action::Comms(_)));
+            let comms =
+                case.runbook.steps.iter().position(|s| matches!(s.action, Action::Comms(_)));
             match comms {
                 Some(at) => {
                     let mut effects = look_at(app, at);
@@ -322,7 +323,11 @@ pub fn page<'l>(app: &'l App, case: &Case) -> Page<'l> {
         Action::Ask(question) => {
             page.title(&question.question);
             if let Some(answer) = case.incident.answers.get(&question.var) {
-                page.line(&[(&question.var, Role::Muted), (" = ", Role::Muted), (answer, Role::Text)]);
+                page.line(&[
+                    (&question.var, Role::Muted),
+                    (" = ", Role::Muted),
+                    (answer, Role::Text),
+                ]);
             }
         }
         Action::Check(check) => {
@@ -337,7 +342,10 @@ pub fn page<'l>(app: &'l App, case: &Case) -> Page<'l> {
         }
         Action::Change(change) => {
             for (number, statement) in change.statements.iter().enumerate() {
-                page.line(&[(&format!("{}  ", number + 1), Role::Muted), (&statement.note, Role::Text)]);
+                page.line(&[
+                    (&format!("{}  ", number + 1), Role::Muted),
+                    (&statement.note, Role::Text),
+                ]);
             }
             page.blank();
             if let Some(check) = case.check_of_step() {
@@ -349,16 +357,28 @@ pub fn page<'l>(app: &'l App, case: &Case) -> Page<'l> {
             if let WaitFor::Check(check) = &wait.until {
                 check_lines(app, case, check, &mut page);
             }
-            page.line(&[("time left  ", Role::Muted), (&clock(wait_left(case, app.now)), Role::Text)]);
+            page.line(&[
+                ("time left  ", Role::Muted),
+                (&clock(wait_left(case, app.now)), Role::Text),
+            ]);
         }
         Action::Comms(comms) => {
             if let Some(every) = comms.next_update {
                 let minutes = (every.as_secs() / 60).to_string();
-                page.line(&[("next update due after ", Role::Muted), (&minutes, Role::Text), (" min", Role::Muted)]);
+                page.line(&[
+                    ("next update due after ", Role::Muted),
+                    (&minutes, Role::Text),
+                    (" min", Role::Muted),
+                ]);
             }
             for (at, audience) in &case.incident.said {
                 let when = at.strftime("%H:%M:%S").to_string();
-                page.line(&[(&when, Role::Muted), (" UTC  ", Role::Muted), (audience, Role::Text), (" update given", Role::Text)]);
+                page.line(&[
+                    (&when, Role::Muted),
+                    (" UTC  ", Role::Muted),
+                    (audience, Role::Text),
+                    (" update given", Role::Text),
+                ]);
             }
         }
         Action::Command(command) => {
@@ -463,7 +483,15 @@ pub fn check_lines(app: &App, case: &Case, check: &str, page: &mut Page<'_>) {
         Verdict::Violated { .. } => (look.bad(), Role::Danger),
         Verdict::Inconclusive { .. } => (look.unknown(), Role::Unknown),
     };
-    page.signed(sign, &format!("{}   {}", verdict_words(&finding.verdict), spark(&live.history, 24, &look.glyphs)), role);
+    page.signed(
+        sign,
+        &format!(
+            "{}   {}",
+            verdict_words(&finding.verdict),
+            spark(&live.history, 24, &look.glyphs)
+        ),
+        role,
+    );
     let age = live.at.map_or(0, |at| app.now.duration_since(at).as_secs());
     let mut facts = format!("{:.2} s, {}", finding.seconds, ago(age));
     if let Some(every) = case.interval() {
