@@ -328,7 +328,7 @@ fn item_line(app: &App, item: &Item, here: bool, page: &mut Page<'_>) {
 fn target_line(app: &App, name: &str, mark: &str, text: Role, page: &mut Page<'_>) {
     let look = &app.look;
     let Some(health) = app.home.health.iter().find(|health| health.target == *name) else { return };
-    let environment = app.target(name).map_or("", |target| target.environment.word());
+    let environment = app.target(name).map_or("", |target| target.environment.key());
     let head = format!("{name:<14}");
     let place = format!("{environment:<12} ");
     let start = [(&*format!(" {mark} "), Role::Focus), (&*head, text), (&*place, Role::Muted)];
