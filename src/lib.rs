@@ -15,6 +15,7 @@ pub mod ops;
 pub mod postmortem;
 pub mod problem;
 pub mod recovery;
+pub mod report;
 pub mod runbook;
 pub mod source;
 pub mod sql;
