@@ -12,8 +12,8 @@ use steadyhand::incident::journal::Journal;
 use steadyhand::ops::recover::{self, Job};
 use steadyhand::recovery::protocol::{Ask, Said, State, confirmation, step};
 use steadyhand::recovery::{Approval, Execution, Plan, Planned, Preview, undo};
-use steadyhand::sql::Verb;
 use steadyhand::runbook::Limits;
+use steadyhand::sql::Verb;
 
 const SCHEMA: &str = "
 CREATE TABLE parent (id INTEGER PRIMARY KEY, name TEXT, total REAL);

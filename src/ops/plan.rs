@@ -37,7 +37,9 @@ pub async fn change(
         actions.push(planned(&name, &statement.note, text, dialect, &quoted)?);
     }
     let load = |id: &String| {
-        checks(id).ok_or_else(|| Problem::usage(format!("step {} names the check {id}, which is not loaded", step.id)))
+        checks(id).ok_or_else(|| {
+            Problem::usage(format!("step {} names the check {id}, which is not loaded", step.id))
+        })
     };
     Ok(Plan {
         step: step.id.clone(),

@@ -34,7 +34,10 @@ mod tests {
     #[test]
     fn a_template_says_what_the_incident_knows() {
         let facts = Facts { incident: "INC-0001".into(), now: "12".into(), ..Facts::default() };
-        assert_eq!(render("{{ incident }}: {{ now }} left", &facts), Ok("INC-0001: 12 left".into()));
+        assert_eq!(
+            render("{{ incident }}: {{ now }} left", &facts),
+            Ok("INC-0001: 12 left".into())
+        );
         assert!(render("{{ nobody }}", &facts).is_err());
     }
 }
