@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use steadyhand::config::{Target, TargetUrl};
+use steadyhand::config::{Environment, Target, TargetUrl};
 use steadyhand::dialect::Dialect;
 use steadyhand::engine::{Purpose, Session, Stopper};
 use steadyhand::incident::journal::Journal;
@@ -80,11 +80,7 @@ async fn desk() -> Desk {
     std::fs::write(&path, b"").unwrap();
     sql(&path, SCHEMA).await;
     let (journal, _) = Journal::open(&folder.path().join("incident"), "ada").unwrap();
-    let target = Target {
-        name: "erp".into(),
-        url: TargetUrl { dialect: Dialect::Sqlite, path: path.clone() },
-        fingerprint: None,
-    };
+    let target = Target::new("erp", TargetUrl::sqlite(&path), Environment::Development);
     let mut session =
         Session::sqlite(&path, Purpose::Detect, Duration::from_secs(2), &Stopper::default())
             .await

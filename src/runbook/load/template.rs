@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use minijinja::value::Value;
 use minijinja::{Environment, UndefinedBehavior};
 
 use crate::source::{Complaint, did_you_mean};
 
-/// What a message may name, and an example of each. Whoever renders must give a value to all.
-pub const VARIABLES: [(&str, &str); 15] = [
+/// What a message may name, and an example of each. All are texts; whoever renders gives them all.
+pub const VARIABLES: [(&str, &str); 14] = [
     ("incident", "INC-2026-0042"),
-    ("id", "INC-2026-0042"),
     ("title", "Asset assigned to two people"),
     ("severity", "SEV-2"),
     ("target", "erp-prod"),
@@ -44,14 +42,8 @@ pub(super) fn faults(text: &str) -> Vec<Complaint> {
     if !unknown.is_empty() {
         return unknown.iter().map(|name| unknown_variable(text, name)).collect();
     }
-    let numbers = ["found", "now", "changed"];
-    let example = |name: &str, text: &'static str| match text.parse::<i64>() {
-        Ok(number) if numbers.contains(&name) => Value::from(number),
-        _ => Value::from(text),
-    };
-    let examples: BTreeMap<&str, Value> =
-        VARIABLES.into_iter().map(|(name, text)| (name, example(name, text))).collect();
-    match template.render(Value::from(examples)) {
+    let examples: BTreeMap<&str, &str> = VARIABLES.into_iter().collect();
+    match template.render(examples) {
         Ok(_) => vec![],
         Err(error) => vec![complaint("The template would fail", &error)],
     }
@@ -98,12 +90,14 @@ mod tests {
     #[test]
     fn a_template_is_rendered_before_it_is_needed() {
         assert_eq!(
-            faults("{{ id }}: {{ found }} found{% if now > 0 %}, {{ now }} left{% endif %}."),
+            faults(
+                "{{ incident }}: {{ found }} found{% if now != \"0\" %}, {{ now }} left{% endif %}."
+            ),
             []
         );
         assert_eq!(first("{{ fuond }}"), ("A message knows no `fuond`.".into(), Some("fuond")));
         assert_eq!(first("{{ now | shout }}").1, Some("shout"));
         assert!(first("{{ now").0.starts_with("The template cannot be read"));
-        assert!(first("{% for x in now %}{% endfor %}").0.starts_with("The template would fail"));
+        assert!(first("{{ now + 1 }}").0.starts_with("The template would fail"));
     }
 }
