@@ -222,7 +222,8 @@ fn mapping(text: &str) -> Result<(Exit, Exit), String> {
         ("inconclusive", Exit::Inconclusive),
     ];
     const CODES: [Exit; 4] = [Exit::Clear, Exit::Warning, Exit::Violated, Exit::Inconclusive];
-    let (outcome, code) = text.split_once('=').ok_or("write OUTCOME=CODE, such as inconclusive=2")?;
+    let (outcome, code) =
+        text.split_once('=').ok_or("write OUTCOME=CODE, such as inconclusive=2")?;
     let from = OUTCOMES.iter().find(|(name, _)| *name == outcome);
     let (_, from) = from.ok_or("the outcome is warning, violated or inconclusive")?;
     let to = CODES.iter().find(|exit| exit.code().to_string() == code);
@@ -245,7 +246,12 @@ mod tests {
         for command in Cli::command().get_subcommands() {
             assert!(command.get_about().is_some(), "{}", command.get_name());
             for argument in command.get_arguments().filter(|one| one.get_id() != "help") {
-                assert!(argument.get_help().is_some(), "{} {}", command.get_name(), argument.get_id());
+                assert!(
+                    argument.get_help().is_some(),
+                    "{} {}",
+                    command.get_name(),
+                    argument.get_id()
+                );
             }
         }
     }

@@ -16,8 +16,11 @@ pub mod verify;
 
 use std::path::{Path, PathBuf};
 
+use crate::catalogue::Catalogue;
+use crate::config::Config;
 use crate::incident::store::{self, StoreError};
 use crate::problem::Problem;
+use crate::source::render;
 pub use out::{Color, Out};
 
 /// How a result is written.
@@ -26,6 +29,17 @@ pub enum Format {
     Text,
     Json,
     Markdown,
+}
+
+/// The checks and runbooks at hand; faults are told, and give none.
+fn catalogue(config: &Config, out: &mut Out) -> Option<Catalogue> {
+    match Catalogue::load(&config.check_dirs(), &config.runbook_dirs()) {
+        Ok(catalogue) => Some(catalogue),
+        Err(faults) => {
+            out.say_as_it_is(&format!("{}\n", render(&faults, out.paint_errors)));
+            None
+        }
+    }
 }
 
 /// The folder of an incident: by its name in the state folder, or by a path to a copy of it.
@@ -40,8 +54,9 @@ fn incident_folder(state: &Path, wanted: &str) -> Result<PathBuf, Problem> {
 fn unfound(error: &StoreError) -> Problem {
     match error {
         StoreError::Unknown(_) | StoreError::Ambiguous { .. } | StoreError::NoneOpen => {
-            Problem::usage(error.to_string())
-                .hint("`steadyhand incidents` lists those that there are; --state names another folder")
+            Problem::usage(error.to_string()).hint(
+                "`steadyhand incidents` lists those that there are; --state names another folder",
+            )
         }
         StoreError::Read { .. } | StoreError::Create { .. } => Problem::system(error.to_string()),
     }

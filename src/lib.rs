@@ -4,6 +4,7 @@
 
 pub mod catalogue;
 pub mod check;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod dialect;
@@ -11,6 +12,7 @@ pub mod digest;
 pub mod engine;
 pub mod exit;
 pub mod guardrail;
+pub mod headless;
 pub mod incident;
 pub mod ops;
 pub mod postmortem;

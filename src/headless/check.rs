@@ -31,15 +31,11 @@ pub struct Asked {
     pub map: Vec<(Exit, Exit)>,
 }
 
-pub async fn run(
-    asked: &Asked,
-    config: &Config,
-    catalogue: &Catalogue,
-    out: &mut Out,
-) -> Result<Exit, Problem> {
+pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, Problem> {
     let start = Instant::now();
     let targets = targets(asked, config)?;
-    let checks = checks(asked, catalogue)?;
+    let Some(catalogue) = super::catalogue(config, out) else { return Ok(Exit::Usage) };
+    let checks = checks(asked, &catalogue)?;
     let paint = if asked.output.is_some() { crate::source::Paint::Plain } else { out.paint };
     let mut page = Page { asked, paint, held: String::new() };
     let stopper = Stopper::default();
@@ -49,7 +45,8 @@ pub async fn run(
         let snapshot = clock::now();
         let (seen, findings) = match stoppable(target, &checks, &stopper).await? {
             Ok(Survey { identity, findings }) => {
-                let seen = format!("{} {}, {}", target.url.dialect, identity.version, identity.server);
+                let seen =
+                    format!("{} {}, {}", target.url.dialect, identity.version, identity.server);
                 (seen, findings.into_iter().map(|(_, finding)| finding).collect())
             }
             Err(problem) => (String::new(), vec![unseen(&problem); checks.len()]),

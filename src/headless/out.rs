@@ -94,7 +94,8 @@ impl Out {
 
     /// Something besides the result. Whatever stands in it is made harmless.
     pub fn say(&mut self, text: &str) {
-        let lines: String = text.lines().map(|line| visible::text(line).into_owned() + "\n").collect();
+        let lines: String =
+            text.lines().map(|line| visible::text(line).into_owned() + "\n").collect();
         self.say_as_it_is(&lines);
     }
 
@@ -113,7 +114,8 @@ impl Out {
     pub fn progress(&mut self, text: &str) {
         if self.shows_progress {
             self.wipe();
-            let _ = write!(self.stderr, "{}", visible::text(text)).and_then(|()| self.stderr.flush());
+            let _ =
+                write!(self.stderr, "{}", visible::text(text)).and_then(|()| self.stderr.flush());
             self.progress_shown = true;
         }
     }

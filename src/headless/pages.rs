@@ -43,7 +43,9 @@ fn render(mut command: Command) -> io::Result<Vec<u8>> {
         man.render_description_section(&mut section)?;
         man.render_options_section(&mut section)?;
         // Sections of a subcommand are parts of its own section here.
-        page.extend_from_slice(String::from_utf8_lossy(&section).replace("\n.SH ", "\n.SS ").as_bytes());
+        page.extend_from_slice(
+            String::from_utf8_lossy(&section).replace("\n.SH ", "\n.SS ").as_bytes(),
+        );
     }
     whole.render_extra_section(&mut page)?;
     whole.render_version_section(&mut page)?;

@@ -39,7 +39,8 @@ pub fn run(state: &Path, asked: &Asked, out: &mut Out) -> Result<Exit, Problem> 
         .map_err(|error| Problem::system(format!("cannot read the postmortem: {error}")))?;
     let text = postmortem::write(&draft, old.as_deref(), &TimeZone::system());
     let parts = postmortem::parts(&text);
-    let missing: Vec<&str> = postmortem::missing_parts(&text).iter().map(|part| part.title).collect();
+    let missing: Vec<&str> =
+        postmortem::missing_parts(&text).iter().map(|part| part.title).collect();
     if !missing.is_empty() {
         out.say(&format!("still to be written by a person: {}", missing.join(", ")));
     }

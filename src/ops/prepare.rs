@@ -80,7 +80,9 @@ pub async fn prepare(
     for text in texts {
         match session.prepare(&text.sql).await {
             Ok(_) => prepared.sound += 1,
-            Err(EngineError::Database { message }) if text.makes && message.contains("already exists") => {
+            Err(EngineError::Database { message })
+                if text.makes && message.contains("already exists") =>
+            {
                 prepared.sound += 1;
             }
             Err(EngineError::Database { message }) => {
