@@ -273,6 +273,13 @@ impl Preview {
         self.writes.iter().map(|writes| writes.direct.plus(writes.hidden).total()).sum()
     }
 
+    /// What triggers and cascades wrote, by table.
+    pub fn hidden(&self) -> Vec<(String, Tally)> {
+        let hidden = self.writes.iter().filter(|writes| writes.hidden.total() > 0);
+        hidden.map(|writes| (writes.table.clone(), writes.hidden)).collect()
+    }
+
+    /// What was written, by table, whoever wrote it.
     pub fn tallies(&self) -> Vec<(String, Tally)> {
         self.writes
             .iter()

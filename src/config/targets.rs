@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::Origin;
 use super::url::TargetUrl;
+use crate::problem::Problem;
 use crate::source::{Complaint, Table, quoted};
 
 /// What a target is, for colour, friction and policy.
@@ -23,7 +24,8 @@ impl Environment {
         (Self::Development, "development"),
     ];
 
-    pub fn key(self) -> &'static str {
+    /// The word in files, in the journal and on the screen.
+    pub fn word(self) -> &'static str {
         match self {
             Self::Production => "production",
             Self::Staging => "staging",
@@ -50,7 +52,7 @@ impl Approval {
         (Self::BreakGlass, "break-glass"),
     ];
 
-    pub fn key(self) -> &'static str {
+    pub fn word(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Confirm => "confirm",
@@ -89,6 +91,16 @@ impl Target {
         }
     }
 
+    /// A target as an incident remembers it, when the configuration no longer names it.
+    pub fn seen(name: &str, url: &str, environment: &str) -> Result<Self, Problem> {
+        let url = TargetUrl::parse(url, Path::new(""))
+            .map_err(|complaint| Problem::usage(complaint.sentence))?;
+        let known = Environment::ALL.iter().find(|(_, word)| *word == environment);
+        // A word of another version is taken for the careful case.
+        let environment = known.map_or(Environment::Production, |(environment, _)| *environment);
+        Ok(Self::new(name, url, environment))
+    }
+
     /// A target that was named in an argument: what it is was not said, so the careful guess holds.
     pub(super) fn on_the_spot(url: TargetUrl) -> Self {
         let name = match &url.server {
@@ -107,9 +119,9 @@ impl Target {
     pub(super) fn lines(&self) -> Vec<(&'static str, String)> {
         let mut lines = vec![("url", self.url.to_string())];
         lines.extend(self.detect_url.as_ref().map(|url| ("detect_url", url.to_string())));
-        lines.push(("environment", self.environment.key().to_owned()));
+        lines.push(("environment", self.environment.word().to_owned()));
         lines.extend(self.fingerprint.clone().map(|fingerprint| ("fingerprint", fingerprint)));
-        lines.push(("approval", self.approval.key().to_owned()));
+        lines.push(("approval", self.approval.word().to_owned()));
         let timezone = self.timezone.iana_name().unwrap_or("UTC");
         lines.push(("timezone", timezone.to_owned()));
         lines

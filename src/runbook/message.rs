@@ -1,9 +1,7 @@
 //! Messages of a communication step: templates rendered with what the incident knows. Pure.
 
-use serde::Serialize;
-
 /// What a template may use; an unknown name is an error when the runbook is loaded.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
     pub incident: String,
     pub title: String,
@@ -21,9 +19,31 @@ pub struct Facts {
     pub head: String,
 }
 
+impl Facts {
+    fn pairs(&self) -> [(&'static str, &str); 14] {
+        [
+            ("incident", &self.incident),
+            ("title", &self.title),
+            ("severity", &self.severity),
+            ("target", &self.target),
+            ("environment", &self.environment),
+            ("runbook", &self.runbook),
+            ("opened", &self.opened),
+            ("open_for", &self.open_for),
+            ("found", &self.found),
+            ("now", &self.now),
+            ("changed", &self.changed),
+            ("step", &self.step),
+            ("next_update", &self.next_update),
+            ("head", &self.head),
+        ]
+    }
+}
+
 pub fn render(template: &str, facts: &Facts) -> Result<String, String> {
     let mut environment = minijinja::Environment::new();
     environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+    let facts = minijinja::Value::from_pairs(facts.pairs());
     environment.render_str(template, facts).map_err(|error| error.to_string())
 }
 

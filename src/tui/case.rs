@@ -3,7 +3,7 @@
 //! Everything that must be remembered is in `incident`, which only records change. The rest here is
 //! of this session alone: the last findings, work under way, what a preview showed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,8 +50,8 @@ pub struct Live {
     pub running: Option<(Run, Timestamp)>,
     pub history: Vec<u64>,
     pub delta: Option<Delta>,
-    /// Keys of the last run, to mark what is new.
-    pub fresh: Vec<bool>,
+    /// Keys that the run before did not have.
+    pub fresh: Vec<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -135,7 +135,10 @@ impl Case {
         let before = live.finding.take();
         let delta = before.as_deref().and_then(|before| finding.since(before, key));
         live.fresh = match &before {
-            Some(before) => finding.keys.iter().map(|key| !before.keys.contains(key)).collect(),
+            Some(before) => {
+                let known: HashSet<u64> = before.keys.iter().copied().collect();
+                finding.keys.iter().copied().filter(|key| !known.contains(key)).collect()
+            }
             None => Vec::new(),
         };
         if let Some(count) = finding.verdict.violations() {
@@ -170,7 +173,9 @@ impl Case {
 
     /// Whether the present step's check is due.
     pub fn is_due(&self, now: Timestamp) -> bool {
-        let (Some(check), Some(every)) = (self.check_of_step(), self.interval()) else { return false };
+        let (Some(check), Some(every)) = (self.check_of_step(), self.interval()) else {
+            return false;
+        };
         let Some(live) = self.live.get(check) else { return true };
         let every = SignedDuration::try_from(every).unwrap_or(SignedDuration::MAX);
         live.running.is_none() && live.at.is_none_or(|at| now.duration_since(at) >= every)

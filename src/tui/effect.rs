@@ -25,17 +25,35 @@ pub enum Effect {
     Prepare,
     ListIncidents,
     /// All checks of the nightly suite on a target.
-    Survey { run: Run, target: String },
-    Open { runbook: String, target: String },
-    Resume { incident: String },
+    Survey {
+        run: Run,
+        target: String,
+    },
+    Open {
+        runbook: String,
+        target: String,
+    },
+    Resume {
+        incident: String,
+    },
     /// Let go of the journal of the open incident.
     Leave,
     /// Journal first: if this fails, whatever follows is dropped.
     Append(Entry),
-    Detect { run: Run, check: String },
+    Detect {
+        run: Run,
+        check: String,
+    },
     /// Write a finding down, with its rows as evidence.
-    KeepFinding { step: Option<String>, check: String, finding: Box<Finding>, delta: Option<Delta> },
-    Stop { run: Run },
+    KeepFinding {
+        step: Option<String>,
+        check: String,
+        finding: Box<Finding>,
+        delta: Option<Delta>,
+    },
+    Stop {
+        run: Run,
+    },
     Preview {
         run: Run,
         op: String,
@@ -44,16 +62,49 @@ pub enum Effect {
         /// For an undo, the execution it takes back.
         undoes: Option<String>,
     },
-    Execute { run: Run, plan: Box<Plan>, op: String, approval: Approval },
-    Resolve { run: Run, step: String, op: String, deed: Deed, rows: u64 },
-    Rehearse { run: Run, step: String, op: String },
-    PutGuard { run: Run, step: String, op: String, deed: Deed },
-    Command { run: Run, step: String },
-    Export { run: Run, check: String, format: String },
+    Execute {
+        run: Run,
+        plan: Box<Plan>,
+        op: String,
+        approval: Approval,
+    },
+    Resolve {
+        run: Run,
+        step: String,
+        op: String,
+        deed: Deed,
+        rows: u64,
+    },
+    Rehearse {
+        run: Run,
+        step: String,
+        op: String,
+    },
+    PutGuard {
+        run: Run,
+        step: String,
+        op: String,
+        deed: Deed,
+    },
+    Command {
+        run: Run,
+        step: String,
+    },
+    Export {
+        run: Run,
+        check: String,
+        format: String,
+    },
     /// Bring the postmortem up to date and read it.
     Postmortem,
-    WritePostmortem { text: String, part: String },
-    EditOutside { text: String, purpose: EditFor },
+    WritePostmortem {
+        text: String,
+        part: String,
+    },
+    EditOutside {
+        text: String,
+        purpose: EditFor,
+    },
     Suspend,
     Repaint,
     Bell,

@@ -30,21 +30,67 @@ pub enum Message {
     GoAway(&'static str),
     Prepared(Result<(), Problem>),
     Incidents(Vec<Summary>),
-    Surveyed { run: Run, target: String, survey: Result<Survey, Problem> },
+    Surveyed {
+        run: Run,
+        target: String,
+        survey: Result<Survey, Problem>,
+    },
     Opened(Result<Box<Opened>, Problem>),
     Recorded(Box<Record>),
     /// The journal could not be written: from now on nothing is done, only shown.
     JournalFailed(String),
-    Checked { run: Run, check: String, finding: Box<Finding> },
-    Previewed { run: Run, step: String, preview: Result<Box<(Plan, Preview, Evidence)>, Problem> },
-    Executed { run: Run, step: String, execution: Execution },
-    Resolved { run: Run, step: String, outcome: Result<(Outcome, String), Problem> },
-    Rehearsed { run: Run, step: String, rehearsal: Result<Box<(Rehearsal, Evidence)>, Problem> },
-    GuardPut { run: Run, step: String, outcome: Outcome, why: String },
-    CommandRan { run: Run, step: String, argv: Vec<String>, ran: Box<Ran>, output: Option<Evidence> },
-    Exported { run: Run, check: String, format: String, exported: Result<Exported, Problem> },
-    Postmortem { text: Result<String, Problem>, path: PathBuf },
-    EditedOutside { purpose: EditFor, text: Result<String, Problem> },
+    Checked {
+        run: Run,
+        check: String,
+        finding: Box<Finding>,
+    },
+    Previewed {
+        run: Run,
+        step: String,
+        preview: Result<Box<(Plan, Preview, Evidence)>, Problem>,
+    },
+    Executed {
+        run: Run,
+        step: String,
+        execution: Execution,
+    },
+    Resolved {
+        run: Run,
+        step: String,
+        outcome: Result<(Outcome, String), Problem>,
+    },
+    Rehearsed {
+        run: Run,
+        step: String,
+        rehearsal: Result<Box<(Rehearsal, Evidence)>, Problem>,
+    },
+    GuardPut {
+        run: Run,
+        step: String,
+        outcome: Outcome,
+        why: String,
+    },
+    CommandRan {
+        run: Run,
+        step: String,
+        argv: Vec<String>,
+        ran: Box<Ran>,
+        output: Option<Evidence>,
+    },
+    Exported {
+        run: Run,
+        check: String,
+        format: String,
+        exported: Result<Exported, Problem>,
+    },
+    Postmortem {
+        text: Result<String, Problem>,
+        path: PathBuf,
+    },
+    EditedOutside {
+        purpose: EditFor,
+        text: Result<String, Problem>,
+    },
     Failed(Problem),
 }
 
@@ -54,9 +100,11 @@ pub struct Opened {
     pub records: Vec<Record>,
     pub runbook: Runbook,
     pub target: Target,
+    /// The server the incident is bound to.
+    pub server: String,
     /// Who the server is now; a problem if it could not be reached or is another one.
     pub identity: Result<Identity, Problem>,
     pub folder: PathBuf,
-    pub journal: Option<Journal>,
+    pub journal: Journal,
     pub resumed: bool,
 }

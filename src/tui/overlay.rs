@@ -7,14 +7,16 @@ pub mod answer;
 pub mod comms;
 pub mod palette;
 
+use std::time::Instant;
+
 use crossterm::event::KeyEvent;
-use ratatui::text::Line;
 
 use super::case::Case;
 use super::keymap::Context;
 use super::widget::editor::Editor;
 use super::widget::prompt::Prompt;
 use super::widget::scroll::Scroll;
+use super::widget::wrap::{self, Line};
 use crate::check::{Severity, Verdict};
 use crate::incident::entry::{Deed, Milestone};
 use crate::problem::Problem;
@@ -63,17 +65,17 @@ pub struct Ask {
 impl Ask {
     pub fn new(purpose: Purpose, question: &str) -> Self {
         let question = question.to_owned();
-        Self { purpose, question, expected: None, prompt: Prompt::new(""), refused: None }
+        Self { purpose, question, expected: None, prompt: Prompt::new("> "), refused: None }
     }
 
     #[must_use]
     pub fn filled(self, text: &str) -> Self {
-        Self { prompt: Prompt::new(text), ..self }
+        Self { prompt: self.prompt.with_text(text), ..self }
     }
 
     #[must_use]
     pub fn expecting(self, text: &str) -> Self {
-        Self { expected: Some(text.to_owned()), ..self }
+        Self { expected: Some(text.to_owned()), prompt: self.prompt.guarded(), ..self }
     }
 }
 
@@ -90,8 +92,8 @@ pub struct Choice {
 pub enum Kind {
     Ask(Box<Ask>),
     Choice(Choice),
-    Text { title: String, lines: Vec<Line<'static>>, scroll: Scroll },
-    Editor { title: String, editor: Box<Editor>, purpose: Purpose, before: String },
+    Text { title: String, scroll: Scroll },
+    Editor { title: String, editor: Box<Editor>, purpose: Purpose },
     Comms(Box<comms::Comms>),
     Help { scroll: Scroll },
     Palette(Box<palette::Palette>),
@@ -118,13 +120,13 @@ impl Overlay {
         Self::new(Kind::Choice(Choice { title: title.to_owned(), items, at: 0, purpose }))
     }
 
-    pub fn text(title: &str, lines: Vec<Line<'static>>) -> Self {
-        Self::new(Kind::Text { title: title.to_owned(), lines, scroll: Scroll::default() })
+    pub fn text(title: &str, lines: Vec<Line>) -> Self {
+        Self::new(Kind::Text { title: title.to_owned(), scroll: Scroll::new(lines) })
     }
 
-    /// Lines that are harmless already.
+    /// Lines in the style of body text.
     pub fn plain(title: &str, lines: Vec<String>) -> Self {
-        Self::text(title, lines.into_iter().map(Line::from).collect())
+        Self::text(title, lines.into_iter().map(wrap::plain).collect())
     }
 
     pub fn editor(title: &str, text: &str, purpose: Purpose) -> Self {
@@ -132,7 +134,6 @@ impl Overlay {
             title: title.to_owned(),
             editor: Box::new(Editor::new(text)),
             purpose,
-            before: text.to_owned(),
         })
     }
 
@@ -154,9 +155,11 @@ impl Overlay {
         Self::choice("Which milestone was reached?", items, Purpose::Milestone)
     }
 
-    /// The options of a decision, the proposed one first under the cursor.
+    /// The options of a decision, the cursor on the proposed one.
     pub fn decide(case: &Case) -> Self {
-        let Action::Decide(decide) = &case.step().action else { return Self::plain("", Vec::new()) };
+        let Action::Decide(decide) = &case.step().action else {
+            return Self::plain("", Vec::new());
+        };
         let proposed = decide.options.iter().position(|option| {
             option.when.as_ref().is_some_and(|(check, expect)| {
                 matches!(
@@ -204,11 +207,14 @@ impl Overlay {
         match &mut self.kind {
             Kind::Ask(ask) => {
                 ask.refused = None;
-                ask.prompt.key(event);
+                ask.prompt.on_key(event, Instant::now());
             }
-            Kind::Editor { editor, .. } => editor.key(event),
+            Kind::Editor { editor, .. } => editor.on_key(event),
             Kind::Palette(palette) => palette.key(event),
-            Kind::Choice(_) | Kind::Text { .. } | Kind::Comms(_) | Kind::Help { .. }
+            Kind::Choice(_)
+            | Kind::Text { .. }
+            | Kind::Comms(_)
+            | Kind::Help { .. }
             | Kind::Problem(_) => {}
         }
     }
@@ -216,10 +222,13 @@ impl Overlay {
     /// Pasted text is text, never a confirmation.
     pub fn paste(&mut self, text: &str) {
         match &mut self.kind {
-            Kind::Ask(ask) => ask.prompt.paste(text),
-            Kind::Editor { editor, .. } => editor.paste(text),
+            Kind::Ask(ask) => ask.prompt.on_paste(text),
+            Kind::Editor { editor, .. } => editor.on_paste(text),
             Kind::Palette(palette) => palette.paste(text),
-            Kind::Choice(_) | Kind::Text { .. } | Kind::Comms(_) | Kind::Help { .. }
+            Kind::Choice(_)
+            | Kind::Text { .. }
+            | Kind::Comms(_)
+            | Kind::Help { .. }
             | Kind::Problem(_) => {}
         }
     }

@@ -1,19 +1,19 @@
 //! Page: lines of styled text, built from sentences and values, for the body of a screen.
 //!
-//! Everything that comes from a database or a file goes through `visible` here, once. Knows no
-//! screen and no effect.
+//! The pen makes every text harmless where it is drawn. Knows no screen and no effect.
 
 use ratatui::style::Style;
-use ratatui::text::{Line, Span};
 
 use super::look::Look;
 use super::theme::Role;
-use crate::value::visible;
+use super::widget::sql;
+use super::widget::wrap::{Line, Piece};
+use crate::dialect::Dialect;
 
 #[derive(Debug)]
 pub struct Page<'l> {
     look: &'l Look,
-    lines: Vec<Line<'static>>,
+    lines: Vec<Line>,
 }
 
 impl<'l> Page<'l> {
@@ -21,7 +21,7 @@ impl<'l> Page<'l> {
         Self { look, lines: Vec::new() }
     }
 
-    pub fn finish(self) -> Vec<Line<'static>> {
+    pub fn finish(self) -> Vec<Line> {
         self.lines
     }
 
@@ -40,9 +40,8 @@ impl<'l> Page<'l> {
 
     /// One line of parts, each with its role.
     pub fn line(&mut self, parts: &[(&str, Role)]) -> &mut Self {
-        let spans = parts.iter().map(|(text, role)| self.span(text, self.look.style(*role)));
-        let line = Line::from(spans.collect::<Vec<_>>());
-        self.lines.push(line);
+        let pieces = parts.iter().map(|(text, role)| Piece::new(*text, self.look.style(*role)));
+        self.lines.push(pieces.collect());
         self
     }
 
@@ -68,11 +67,8 @@ impl<'l> Page<'l> {
 
     /// A sign, then a sentence.
     pub fn signed(&mut self, sign: (&str, Style), text: &str, role: Role) -> &mut Self {
-        let line = Line::from(vec![
-            Span::styled(format!("{} ", sign.0), sign.1),
-            self.span(text, self.look.style(role)),
-        ]);
-        self.lines.push(line);
+        let mark = Piece::new(format!("{} ", sign.0), sign.1);
+        self.lines.push(vec![mark, Piece::new(text, self.look.style(role))]);
         self
     }
 
@@ -82,13 +78,15 @@ impl<'l> Page<'l> {
         self.line(&[(&padded, Role::Muted), (value, Role::Text)])
     }
 
-    pub fn push(&mut self, line: Line<'static>) -> &mut Self {
-        self.lines.push(line);
+    /// A statement, its words told apart.
+    pub fn sql(&mut self, text: &str, dialect: Dialect) -> &mut Self {
+        self.lines.extend(sql::lines(text, dialect, self.look));
         self
     }
 
-    fn span(&self, text: &str, style: Style) -> Span<'static> {
-        Span::styled(visible::text(text).into_owned(), style)
+    pub fn push(&mut self, line: Line) -> &mut Self {
+        self.lines.push(line);
+        self
     }
 }
 

@@ -4,7 +4,7 @@
 //! Journal first: when an append fails, the effects behind it are dropped and the cockpit is told.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -16,9 +16,11 @@ use crate::catalogue::Catalogue;
 use crate::check::{Check, Delta, Finding};
 use crate::clock;
 use crate::config::Target;
+use crate::engine::Identity;
 use crate::engine::Stopper;
 use crate::guardrail;
-use crate::incident::entry::{Deed, Entry, Evidence};
+use crate::incident::Incident;
+use crate::incident::entry::{Deed, Entry, Evidence, Record, TargetSeen};
 use crate::incident::journal::{Journal, JournalError};
 use crate::incident::store;
 use crate::ops;
@@ -100,7 +102,7 @@ impl World {
     fn one(&mut self, effect: Effect, out: &mut Vec<ForTerminal>) -> Result<(), JournalError> {
         match effect {
             Effect::Prepare => self.prepare(),
-            Effect::ListIncidents => self.send(Message::Incidents(store::list(&self.state))),
+            Effect::ListIncidents => self.list(),
             Effect::Survey { run, target } => self.survey(run, target),
             Effect::Open { runbook, target } => self.open(&runbook, &target),
             Effect::Resume { incident } => self.resume(&incident),
@@ -119,7 +121,9 @@ impl World {
                 self.preview(run, op, step, answers, undoes);
             }
             Effect::Execute { run, plan, op, approval } => self.execute(run, *plan, op, approval),
-            Effect::Resolve { run, step, op, deed, rows } => self.resolve(run, step, op, deed, rows),
+            Effect::Resolve { run, step, op, deed, rows } => {
+                self.resolve(run, step, op, deed, rows)
+            }
             Effect::Rehearse { run, step, op } => self.rehearse(run, step, op),
             Effect::PutGuard { run, step, op, deed } => self.put_guard(run, step, op, deed),
             Effect::Command { run, step } => self.command(run, step),
@@ -169,11 +173,18 @@ impl World {
         self.stoppers.entry(run).or_default().clone()
     }
 
+    fn list(&mut self) {
+        match store::list(&self.state) {
+            Ok(incidents) => self.send(Message::Incidents(incidents)),
+            Err(error) => self.send(Message::Failed(Problem::system(error.to_string()))),
+        }
+    }
+
     fn prepare(&mut self) {
         let Some(folder) = self.demo.clone() else {
             return self.send(Message::Prepared(Ok(())));
         };
-        let checks: Vec<Check> = self.catalogue.checks().cloned().collect();
+        let checks: Vec<Check> = self.catalogue.checks.clone();
         self.spawn(async move { Message::Prepared(crate::demo::build(&folder, &checks).await) });
     }
 
@@ -182,7 +193,7 @@ impl World {
         let Some(target) = self.targets.iter().find(|target| target.name == name).cloned() else {
             return;
         };
-        let checks: Vec<Check> = self.catalogue.checks().cloned().collect();
+        let checks: Vec<Check> = self.catalogue.checks.clone();
         self.spawn(async move {
             let asked: Vec<&Check> = checks.iter().collect();
             let survey = ops::detect::survey(&target, &asked, &stopper).await;
@@ -229,16 +240,11 @@ impl World {
 
     /// The loop hands over what an opened incident needs, before `update` sees it.
     pub fn take_desk(&mut self, opened: &Opened) {
-        let Some(journal) = opened.journal.clone() else { return };
-        let server = match &opened.identity {
-            Ok(identity) => identity.server.clone(),
-            Err(_) => String::new(),
-        };
         self.desk = Some(Desk {
-            journal,
+            journal: opened.journal.clone(),
+            server: opened.server.clone(),
             folder: opened.folder.clone(),
             target: opened.target.clone(),
-            server,
             runbook: Arc::new(opened.runbook.clone()),
         });
     }
@@ -254,7 +260,8 @@ impl World {
         let stopper = self.stopper(run);
         let (Some(desk), Some(asked)) = (self.desk.clone(), self.catalogue.check(&check).cloned())
         else {
-            return self.send(Message::Failed(Problem::usage(format!("there is no check {check}"))));
+            return self
+                .send(Message::Failed(Problem::usage(format!("there is no check {check}"))));
         };
         self.spawn(async move {
             let finding = ops::detect::detect(&desk.target, &asked, &stopper).await;
@@ -306,8 +313,7 @@ impl World {
         self.spawn(async move {
             let (target, server) = (desk.target, desk.server);
             let job = ops::recover::Job { plan, target, server, actor, op };
-            let execution =
-                ops::recover::execute(&job, approval, &desk.journal, &stopper).await;
+            let execution = ops::recover::execute(&job, approval, &desk.journal, &stopper).await;
             Message::Executed { run, step, execution }
         });
     }
@@ -317,7 +323,14 @@ impl World {
         self.spawn(async move {
             let found = ops::resolve::resolve(&desk.target, &desk.server, &op).await;
             let outcome = found.and_then(|(outcome, how)| {
-                let entry = Entry::Resolved { step: step.clone(), op, deed, outcome, rows, how: how.clone() };
+                let entry = Entry::Resolved {
+                    step: step.clone(),
+                    op,
+                    deed,
+                    outcome,
+                    rows,
+                    how: how.clone(),
+                };
                 let written = desk.journal.append(entry);
                 written.map(|_| (outcome, how)).map_err(|error| Problem::system(error.to_string()))
             });
@@ -331,10 +344,17 @@ impl World {
         let Some(Step { title, action: Action::Guard(guard), .. }) = found else {
             return Err(Problem::usage(format!("{step} is no guardrail")));
         };
-        let plan = guardrail::Plan::of(title, guard, desk.target.url.dialect)
-            .map_err(Problem::usage)?;
+        let plan =
+            guardrail::Plan::of(title, guard, desk.target.url.dialect).map_err(Problem::usage)?;
         let (target, server) = (desk.target.clone(), desk.server.clone());
-        Ok(ops::guard::Job { step: step.to_owned(), op, plan, target, server, actor: self.actor.clone() })
+        Ok(ops::guard::Job {
+            step: step.to_owned(),
+            op,
+            plan,
+            target,
+            server,
+            actor: self.actor.clone(),
+        })
     }
 
     fn rehearse(&mut self, run: Run, step: String, op: String) {
@@ -385,11 +405,11 @@ impl World {
             return;
         };
         self.spawn(async move {
-            let kind = if format == "json" { ops::export::Format::Json } else { ops::export::Format::Csv };
+            let kind =
+                if format == "json" { ops::export::Format::Json } else { ops::export::Format::Csv };
             let at = clock::now().strftime("%Y%m%dT%H%M%SZ").to_string();
             let path = desk.folder.join("evidence").join(format!("export-{id}-{at}.{format}"));
-            let exported =
-                ops::export::export(&desk.target, &check, kind, &path, &stopper).await;
+            let exported = ops::export::export(&desk.target, &check, kind, &path, &stopper).await;
             Message::Exported { run, check: id, format, exported }
         });
     }
@@ -399,24 +419,31 @@ impl World {
         let Some(desk) = self.desk.clone() else { return };
         self.spawn(async move {
             let path = desk.folder.join("postmortem.md");
-            let text = postmortem::bring_up_to_date(&desk.folder, Some(&desk.runbook));
-            let text = text.map_err(|why| {
-                Problem::system(format!("the postmortem cannot be written: {why}"))
-            });
+            let text = postmortem_text(&desk)
+                .map_err(|why| Problem::system(format!("the postmortem cannot be written: {why}")));
             Message::Postmortem { text, path }
         });
     }
 
     fn write_postmortem(&mut self, text: &str) {
         let Some(desk) = &self.desk else { return };
-        let path = desk.folder.join("postmortem.md");
-        if let Err(error) = crate::incident::journal::write_synced(&path, text.as_bytes()) {
-            let sentence = format!("{} cannot be written: {error}", path.display());
+        if let Err(error) = postmortem::file::write(&desk.folder, text) {
+            let sentence = format!("the postmortem cannot be written: {error}");
             self.send(Message::Failed(
                 Problem::system(sentence).hint("the text is still in the editor's part; try again"),
             ));
         }
     }
+}
+
+/// The draft made anew from the journal on disk.
+fn postmortem_text(desk: &Desk) -> Result<String, String> {
+    let (records, head, _) =
+        crate::incident::journal::read(&desk.folder).map_err(|error| error.to_string())?;
+    let incident = Incident::replay(&records);
+    let zone = jiff::tz::TimeZone::system();
+    postmortem::file::refresh(&desk.folder, &incident, Some(&desk.runbook), &head, &zone)
+        .map_err(|error| error.to_string())
 }
 
 /// The first rows of a finding as evidence: columns once, then a list a row.
@@ -466,7 +493,7 @@ async fn previewed(
 }
 
 /// The artefact of an execution, as the journal on disk names it.
-fn undo_artefact(folder: &std::path::Path, op: &str) -> Result<Evidence, Problem> {
+fn undo_artefact(folder: &Path, op: &str) -> Result<Evidence, Problem> {
     let (records, _, _) = crate::incident::journal::read(folder)
         .map_err(|error| Problem::system(error.to_string()))?;
     records
@@ -499,7 +526,7 @@ fn listen(journal: &Journal, messages: UnboundedSender<Message>) {
 }
 
 async fn new_incident(
-    state: &std::path::Path,
+    state: &Path,
     actor: &str,
     demo: bool,
     runbook: Runbook,
@@ -508,9 +535,7 @@ async fn new_incident(
 ) -> Result<Opened, Problem> {
     let identity = ops::connect::identify(&target).await?;
     let failed = |error: JournalError| Problem::system(error.to_string());
-    let (id, folder) = store::new(state).map_err(|error| {
-        Problem::system(format!("no folder for the incident in {}: {error}", state.display()))
-    })?;
+    let (id, folder) = store::create(state).map_err(|error| Problem::system(error.to_string()))?;
     let (journal, _) = Journal::open(&folder, actor).map_err(failed)?;
     let frozen = folder.join("runbook.toml");
     crate::incident::journal::write_synced(&frozen, runbook.source.as_bytes())
@@ -522,31 +547,35 @@ async fn new_incident(
             runbook_sha256: runbook.digest(),
             title: runbook.title.clone(),
             severity: runbook.severity,
-            target: store::target_seen(&target, &identity.server, &identity.version),
+            target: target_seen(&target, &identity),
             program: format!("steadyhand {}", env!("CARGO_PKG_VERSION")),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             demo,
         })
         .map_err(failed)?;
     listen(&journal, messages);
-    let (records, journal) = (vec![record], Some(journal));
-    Ok(Opened { records, runbook, target, identity: Ok(identity), folder, journal, resumed: false })
+    let (records, server, identity) = (vec![record], identity.server.clone(), Ok(identity));
+    Ok(Opened { records, runbook, target, server, identity, folder, journal, resumed: false })
 }
 
 async fn old_incident(
-    state: &std::path::Path,
+    state: &Path,
     actor: &str,
     incident: &str,
     targets: &[Target],
     messages: UnboundedSender<Message>,
 ) -> Result<Opened, Problem> {
-    let folder = store::find(state, incident)?;
+    let wanted = (!incident.is_empty()).then_some(incident);
+    let found = store::find(state, wanted).map_err(|error| {
+        Problem::usage(error.to_string()).hint("`steadyhand incidents` lists what there is")
+    })?;
+    let (incident, folder) = (found.id, found.folder);
     let (journal, mut records) = Journal::open(&folder, actor).map_err(|error| match error {
         JournalError::Broken(fault) => Problem::refused(format!("{incident}: {fault}"))
             .hint("`steadyhand verify` says more; an altered journal is not written to"),
         other => Problem::system(other.to_string()),
     })?;
-    let (runbook, target, server) = store::frozen(&folder, &records, targets)?;
+    let (runbook, target, server) = frozen(&folder, &records, targets)?;
     let identity = ops::connect::identify_as(&target, &server).await;
     let folded = crate::incident::Incident::replay(&records);
     if folded.is_open() {
@@ -557,11 +586,48 @@ async fn old_incident(
         records.push(record);
     }
     listen(&journal, messages);
-    let journal = Some(journal);
-    // The incident is bound to the server it was opened on, also while that cannot be reached.
-    let identity = identity.map(|mut identity| {
-        identity.server = server;
-        identity
+    Ok(Opened { records, runbook, target, server, identity, folder, journal, resumed: true })
+}
+
+fn target_seen(target: &Target, identity: &Identity) -> TargetSeen {
+    TargetSeen {
+        name: target.name.clone(),
+        url: target.url.to_string(),
+        dialect: target.url.dialect,
+        environment: target.environment.word().to_owned(),
+        server: identity.server.clone(),
+        version: identity.version.clone(),
+    }
+}
+
+/// The runbook as it was frozen and the target the incident is bound to.
+fn frozen(
+    folder: &Path,
+    records: &[Record],
+    targets: &[Target],
+) -> Result<(Runbook, Target, String), Problem> {
+    let broken = |why: String| {
+        Problem::refused(format!("{}: {why}", folder.display()))
+            .hint("`steadyhand verify` says what was altered")
+    };
+    let opened = records.iter().find_map(|record| match &record.entry {
+        Entry::Opened { runbook, runbook_sha256, target, .. } => {
+            Some((runbook, runbook_sha256, target))
+        }
+        _ => None,
     });
-    Ok(Opened { records, runbook, target, identity, folder, journal, resumed: true })
+    let (id, sha256, seen) = opened.ok_or_else(|| broken("it was never opened".into()))?;
+    let source = std::fs::read_to_string(folder.join("runbook.toml"))
+        .map_err(|error| broken(format!("runbook.toml: {error}")))?;
+    if crate::digest::sha256(source.as_bytes()) != *sha256 {
+        return Err(broken("runbook.toml is not the one the incident was opened on".into()));
+    }
+    let runbook = crate::runbook::load::parse(&format!("{id}.toml"), "frozen", &source)
+        .map_err(|_| broken("runbook.toml cannot be read by this version".into()))?;
+    let known = targets.iter().find(|target| target.name == seen.name).cloned();
+    let target = match known {
+        Some(target) => target,
+        None => Target::seen(&seen.name, &seen.url, &seen.environment)?,
+    };
+    Ok((runbook, target, seen.server.clone()))
 }

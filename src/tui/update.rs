@@ -58,7 +58,9 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
         }
         Message::Checked { run, check, finding } => checked(app, run, &check, *finding),
         Message::Previewed { run, step, preview } => recovery::previewed(app, run, &step, preview),
-        Message::Executed { run, step, execution } => recovery::executed(app, run, &step, execution),
+        Message::Executed { run, step, execution } => {
+            recovery::executed(app, run, &step, execution)
+        }
         Message::Resolved { step, outcome, .. } => resolved(app, &step, outcome),
         Message::Rehearsed { run, step, rehearsal } => {
             guardrail::rehearsed(app, run, &step, rehearsal)
@@ -112,8 +114,14 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
 fn harmless(effect: &Effect) -> bool {
     matches!(
         effect,
-        Effect::Stop { .. } | Effect::Leave | Effect::Suspend | Effect::Repaint | Effect::Bell
-            | Effect::ListIncidents | Effect::Survey { .. } | Effect::Detect { .. }
+        Effect::Stop { .. }
+            | Effect::Leave
+            | Effect::Suspend
+            | Effect::Repaint
+            | Effect::Bell
+            | Effect::ListIncidents
+            | Effect::Survey { .. }
+            | Effect::Detect { .. }
     )
 }
 
@@ -175,10 +183,14 @@ fn on_screen(app: &mut App, command: Command) -> Vec<Effect> {
         }
         Command::Cancel => cancel(app),
         Command::Back => back(app),
-        Command::Incident | Command::Journal | Command::Postmortem | Command::Violations
-        | Command::Note | Command::Severity | Command::Milestone | Command::CloseIncident => {
-            of_incident(app, command)
-        }
+        Command::Incident
+        | Command::Journal
+        | Command::Postmortem
+        | Command::Violations
+        | Command::Note
+        | Command::Severity
+        | Command::Milestone
+        | Command::CloseIncident => of_incident(app, command),
         other => match app.screen {
             Screen::Home => home::on_command(app, other),
             Screen::Step => step::on_command(app, other),
@@ -226,7 +238,10 @@ fn of_incident(app: &mut App, command: Command) -> Vec<Effect> {
         }
         Command::Note => ask(
             app,
-            Overlay::ask(Ask::new(Purpose::Note, "Note; -5m backdates, decision: todo: well: badly: luck: sort it")),
+            Overlay::ask(Ask::new(
+                Purpose::Note,
+                "Note; -5m backdates, decision: todo: well: badly: luck: sort it",
+            )),
         ),
         Command::Severity => ask(app, Overlay::severity()),
         Command::Milestone => ask(app, Overlay::milestone()),
@@ -274,7 +289,11 @@ fn cancel(app: &mut App) -> Vec<Effect> {
     let effects = stop_all(app);
     if effects.is_empty() {
         let writing = app.case.as_ref().is_some_and(Case::is_writing);
-        app.say(if writing { "an execution ends by itself within its time cap" } else { "nothing is running" });
+        app.say(if writing {
+            "an execution ends by itself within its time cap"
+        } else {
+            "nothing is running"
+        });
     } else {
         app.say("stopping it in the database ...");
     }
@@ -322,8 +341,6 @@ fn leave_when_done(app: &mut App) {
 
 fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent>) -> Vec<Effect> {
     let Some(overlay) = &mut app.overlay else { return Vec::new() };
-    let page = i32::from(matches!(command, Command::PageDown)) * 10
-        - i32::from(matches!(command, Command::PageUp)) * 10;
     match (&mut overlay.kind, command) {
         (Kind::Comms(_), Command::Back) => return comms::done(app),
         (Kind::Editor { .. }, Command::Back | Command::Save) => return answer::edited(app),
@@ -346,10 +363,11 @@ fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent>) -> Vec<E
             app.overlay = None;
             return chosen.map_or_else(Vec::new, |command| command_given(app, command, None));
         }
-        (Kind::Text { scroll, .. } | Kind::Help { scroll }, Command::Up) => scroll.by(-1),
-        (Kind::Text { scroll, .. } | Kind::Help { scroll }, Command::Down) => scroll.by(1),
-        (Kind::Text { scroll, .. } | Kind::Help { scroll }, Command::PageUp | Command::PageDown) => {
-            scroll.by(page);
+        (
+            Kind::Text { scroll, .. } | Kind::Help { scroll },
+            Command::Up | Command::Down | Command::PageUp | Command::PageDown,
+        ) => {
+            scroll.on_command(command);
         }
         (Kind::Text { .. } | Kind::Help { .. } | Kind::Problem(_), Command::Confirm) => {
             app.overlay = None;
@@ -373,9 +391,10 @@ fn tick(app: &mut App) -> Vec<Effect> {
         return Vec::new();
     }
     let watching = matches!(app.screen, Screen::Step | Screen::Violations);
-    let due = app.case.as_ref().is_some_and(|case| {
-        watching && case.incident.is_open() && case.is_due(app.now)
-    });
+    let due = app
+        .case
+        .as_ref()
+        .is_some_and(|case| watching && case.incident.is_open() && case.is_due(app.now));
     if !due {
         return Vec::new();
     }
@@ -486,16 +505,21 @@ fn resolved(
             };
             app.overlay = Some(Overlay::text(
                 "What became of the change that was cut off",
-                vec![sentence.into(), "".into(), "enter goes on".into()],
+                vec![crate::tui::widget::wrap::plain(sentence)],
             ));
-            let undone = app.case.as_ref().is_some_and(|case| case.incident.standing_change(step).is_some());
-            let (step, how) = (step.to_owned(), "committed before the program was cut off".to_owned());
+            let undone =
+                app.case.as_ref().is_some_and(|case| case.incident.standing_change(step).is_some());
+            let (step, how) =
+                (step.to_owned(), "committed before the program was cut off".to_owned());
             if outcome == Outcome::Committed && undone {
                 return vec![Effect::Append(Entry::StepPassed { step, how })];
             }
             Vec::new()
         }
-        Err(problem) => tell(app, problem.hint("The outcome stays UNKNOWN; r on the recovery screen asks again.")),
+        Err(problem) => tell(
+            app,
+            problem.hint("The outcome stays UNKNOWN; r on the recovery screen asks again."),
+        ),
     }
 }
 

@@ -14,12 +14,17 @@ use crate::tui::screen::{guardrail, home, recovery, step};
 
 /// A line of text was confirmed.
 pub fn text(app: &mut App) -> Vec<Effect> {
-    let Some(Overlay { kind: Kind::Ask(ask), .. }) = &app.overlay else { return Vec::new() };
-    let (purpose, typed, expected) = (ask.purpose.clone(), ask.prompt.text(), ask.expected.clone());
+    let Some(Overlay { kind: Kind::Ask(ask), .. }) = &mut app.overlay else { return Vec::new() };
+    let Some(typed) = ask.prompt.submit(std::time::Instant::now()) else { return Vec::new() };
+    let (purpose, expected) = (ask.purpose.clone(), ask.expected.clone());
     if let Some(expected) = &expected
         && typed != *expected
     {
-        let what = if typed.is_empty() { "nothing was typed".into() } else { format!("'{typed}' is not it") };
+        let what = if typed.is_empty() {
+            "nothing was typed".into()
+        } else {
+            format!("'{typed}' is not it")
+        };
         return refuse(app, format!("{what}; nothing was executed"));
     }
     let typed = if expected.is_some() { typed } else { typed.trim().to_owned() };
@@ -135,10 +140,14 @@ fn take(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Effect>, St
             done(app);
             Ok(decided(app, *option, typed))
         }
-        Purpose::Target(_) | Purpose::Export | Purpose::Severity | Purpose::Milestone
-        | Purpose::Decide | Purpose::Part(_) | Purpose::CommsText | Purpose::AnswerChoice => {
-            Ok(Vec::new())
-        }
+        Purpose::Target(_)
+        | Purpose::Export
+        | Purpose::Severity
+        | Purpose::Milestone
+        | Purpose::Decide
+        | Purpose::Part(_)
+        | Purpose::CommsText
+        | Purpose::AnswerChoice => Ok(Vec::new()),
     }
 }
 
@@ -186,13 +195,13 @@ pub fn choice(app: &mut App) -> Vec<Effect> {
 
 /// A text of several lines is to be kept.
 pub fn edited(app: &mut App) -> Vec<Effect> {
-    let Some(Overlay { kind: Kind::Editor { editor, purpose, before, .. }, .. }) = app.overlay.take()
+    let Some(Overlay { kind: Kind::Editor { editor, purpose, .. }, .. }) = app.overlay.take()
     else {
         return Vec::new();
     };
     let text = editor.text();
     match purpose {
-        Purpose::Part(part) if text != before => {
+        Purpose::Part(part) if editor.is_changed() => {
             crate::tui::screen::postmortem::written(app, &part, &text)
         }
         _ => Vec::new(),
@@ -238,7 +247,8 @@ fn close(app: &mut App) -> Result<Vec<Effect>, String> {
         return Err("not yet: the outcome of a change is not known".into());
     }
     let check = case.main_check();
-    let violations = check.and_then(|check| case.incident.first_and_last(check)).map(|(_, last)| last);
+    let violations =
+        check.and_then(|check| case.incident.first_and_last(check)).map(|(_, last)| last);
     app.overlay = None;
     app.screen = Screen::Postmortem;
     app.say("closed; the postmortem is written, the marked parts are yours");
@@ -249,7 +259,9 @@ fn evidence(kind: EvidenceKind, typed: &str) -> Result<(), String> {
     match kind {
         EvidenceKind::None => Ok(()),
         EvidenceKind::Text => needed(typed),
-        EvidenceKind::Url if typed.starts_with("http://") || typed.starts_with("https://") => Ok(()),
+        EvidenceKind::Url if typed.starts_with("http://") || typed.starts_with("https://") => {
+            Ok(())
+        }
         EvidenceKind::Url => Err("a link is needed: https://…".into()),
         EvidenceKind::Number if typed.parse::<f64>().is_ok() => Ok(()),
         EvidenceKind::Number => Err(format!("'{typed}' is not a number")),
@@ -264,10 +276,9 @@ fn answer(kind: &AnswerType, typed: &str) -> Result<(), String> {
                 .is_ok_and(|regex| regex.is_match(typed));
             if fits { Ok(()) } else { Err(format!("'{typed}' must look like {pattern}")) }
         }
-        AnswerType::Integer => typed
-            .parse::<i64>()
-            .map(drop)
-            .map_err(|_| format!("'{typed}' is not a whole number")),
+        AnswerType::Integer => {
+            typed.parse::<i64>().map(drop).map_err(|_| format!("'{typed}' is not a whole number"))
+        }
         AnswerType::Number => {
             typed.parse::<f64>().map(drop).map_err(|_| format!("'{typed}' is not a number"))
         }
@@ -299,7 +310,9 @@ pub fn note(typed: &str, now: Timestamp) -> Result<(Timestamp, NoteKind, String)
 
 fn is_back(word: &str) -> bool {
     word.strip_prefix('-').is_some_and(|rest| {
-        rest.len() > 1 && rest.starts_with(|c: char| c.is_ascii_digit()) && rest.ends_with(['s', 'm', 'h', 'd'])
+        rest.len() > 1
+            && rest.starts_with(|c: char| c.is_ascii_digit())
+            && rest.ends_with(['s', 'm', 'h', 'd'])
     })
 }
 

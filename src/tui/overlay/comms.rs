@@ -66,13 +66,18 @@ fn facts(case: &Case, now: Timestamp, next_update: Option<Timestamp>) -> Facts {
         changed: incident.rows_changed().to_string(),
         step: format!("{}/{} {}", case.at + 1, case.runbook.steps.len(), case.step().title),
         next_update: next_update.map(utc).unwrap_or_else(|| "when something changes".into()),
-        head: incident.records.last().map(|record| record.hash[..12].to_owned()).unwrap_or_default(),
+        head: incident
+            .records
+            .last()
+            .map(|record| record.hash[..12].to_owned())
+            .unwrap_or_default(),
     }
 }
 
 /// The shown text was given to its audience.
 pub fn give(app: &mut App) -> Vec<Effect> {
-    let (Some(case), Some(Overlay { kind: Kind::Comms(comms), .. })) = (&app.case, &mut app.overlay)
+    let (Some(case), Some(Overlay { kind: Kind::Comms(comms), .. })) =
+        (&app.case, &mut app.overlay)
     else {
         return Vec::new();
     };
@@ -105,8 +110,12 @@ pub fn done(app: &mut App) -> Vec<Effect> {
     let Some(Overlay { kind: Kind::Comms(comms), .. }) = app.overlay.take() else {
         return Vec::new();
     };
-    let told: Vec<&str> =
-        AUDIENCES.iter().zip(comms.given).filter(|(_, given)| *given).map(|(name, _)| *name).collect();
+    let told: Vec<&str> = AUDIENCES
+        .iter()
+        .zip(comms.given)
+        .filter(|(_, given)| *given)
+        .map(|(name, _)| *name)
+        .collect();
     let Some(case) = &app.case else { return Vec::new() };
     if told.is_empty() || case.incident.progress.state(&case.step().id).is_settled() {
         return Vec::new();

@@ -21,18 +21,20 @@ impl Palette {
         let entries = entries
             .iter()
             .filter(|entry| entry.command != Command::Palette)
-            .map(|entry| (entry.command, format!("{}  {}", entry.command.name(), entry.command.help())))
+            .map(|entry| {
+                (entry.command, format!("{}  {}", entry.command.name(), entry.command.help()))
+            })
             .collect();
-        Self { prompt: Prompt::new(""), at: 0, entries }
+        Self { prompt: Prompt::new(": "), at: 0, entries }
     }
 
     pub fn key(&mut self, event: KeyEvent) {
-        self.prompt.key(event);
+        self.prompt.on_key(event, std::time::Instant::now());
         self.at = 0;
     }
 
     pub fn paste(&mut self, text: &str) {
-        self.prompt.paste(text);
+        self.prompt.on_paste(text);
         self.at = 0;
     }
 
@@ -41,7 +43,7 @@ impl Palette {
         if typed.is_empty() {
             return self.entries.iter().collect();
         }
-        let pattern = Pattern::parse(&typed, CaseMatching::Ignore, Normalization::Smart);
+        let pattern = Pattern::parse(typed, CaseMatching::Ignore, Normalization::Smart);
         let mut matcher = Matcher::new(Config::DEFAULT);
         let mut letters = Vec::new();
         let mut found: Vec<(u32, &(Command, String))> = self

@@ -1,8 +1,8 @@
 //! The guardrail screen: rehearse it without a trace, apply it, withdraw it.
 
+use crate::guardrail::Rehearsal;
 use crate::guardrail::Standing;
 use crate::incident::entry::{Deed, Entry, Evidence, Outcome};
-use crate::guardrail::Rehearsal;
 use crate::problem::Problem;
 use crate::runbook::Action;
 use crate::tui::app::App;
@@ -11,6 +11,7 @@ use crate::tui::effect::{Effect, Run};
 use crate::tui::overlay::{Ask, Overlay, Purpose};
 use crate::tui::page::{Page, ago};
 use crate::tui::theme::Role;
+use crate::tui::widget::wrap::Line;
 
 pub const REHEARSING: &str = "rehearsing";
 pub const WRITING: &str = "writing";
@@ -24,24 +25,16 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
         Command::Withdraw => confirm(app, Deed::WithdrawGuardrail),
         Command::NextStep => super::step::look_at(app, case.at + 1),
         Command::PrevStep => super::step::look_at(app, case.at.saturating_sub(1)),
-        Command::Up => scroll(app, -1),
-        Command::Down => scroll(app, 1),
-        Command::PageUp | Command::HalfUp => scroll(app, -10),
-        Command::PageDown | Command::HalfDown => scroll(app, 10),
-        Command::First => scroll(app, -10_000),
-        Command::Last => scroll(app, 10_000),
         Command::Statements => {
             let lines = texts(app);
             app.overlay = Some(Overlay::text("The guardrail's statements", lines));
             Vec::new()
         }
-        _ => Vec::new(),
+        other => {
+            app.guard_scroll.on_command(other);
+            Vec::new()
+        }
     }
-}
-
-fn scroll(app: &mut App, by: i32) -> Vec<Effect> {
-    app.guard_scroll.by(by);
-    Vec::new()
 }
 
 fn standing(app: &App) -> Standing {
@@ -203,7 +196,7 @@ pub fn put(app: &mut App, run: Run, step: &str, outcome: Outcome, why: &str) -> 
     Vec::new()
 }
 
-fn texts(app: &App) -> Vec<ratatui::text::Line<'static>> {
+fn texts(app: &App) -> Vec<Line> {
     let mut page = Page::new(&app.look);
     let Some(case) = &app.case else { return page.finish() };
     let Action::Guard(guard) = &case.step().action else { return page.finish() };
@@ -216,9 +209,7 @@ fn texts(app: &App) -> Vec<ratatui::text::Line<'static>> {
     ];
     for (name, text) in texts {
         page.muted(name);
-        for line in text.get(dialect).unwrap_or("-").trim().lines() {
-            page.push(crate::tui::widget::sql::line(line, dialect, &app.look));
-        }
+        page.sql(text.get(dialect).unwrap_or("-").trim(), dialect);
         page.blank();
     }
     page.finish()
@@ -235,9 +226,7 @@ pub fn page<'l>(app: &'l App) -> Page<'l> {
     page.blank();
     if let Action::Guard(guard) = &step.action {
         let dialect = case.target.url.dialect;
-        for line in guard.apply.get(dialect).unwrap_or_default().trim().lines() {
-            page.push(crate::tui::widget::sql::line(line, dialect, &app.look));
-        }
+        page.sql(guard.apply.get(dialect).unwrap_or_default().trim(), dialect);
         page.blank();
     }
     let Some(guard) = case.guards.get(&step.id) else {
@@ -252,7 +241,13 @@ pub fn page<'l>(app: &'l App) -> Page<'l> {
     if let Some(rehearsal) = &guard.rehearsal {
         let age = app.now.duration_since(rehearsal.at).as_secs();
         page.line(&[("REHEARSED ", Role::Focus), (&ago(age), Role::Muted)]);
-        verdict(app, &rehearsal.accepted, "the data as it is fits", "the data does not fit", &mut page);
+        verdict(
+            app,
+            &rehearsal.accepted,
+            "the data as it is fits",
+            "the data does not fit",
+            &mut page,
+        );
         match &rehearsal.rejects {
             Ok(words) => {
                 page.signed(app.look.ok(), "the bad state is rejected by name:", Role::Ok);
@@ -263,7 +258,13 @@ pub fn page<'l>(app: &'l App) -> Page<'l> {
             }
         }
         let trace = if rehearsal.traceless { Ok(()) } else { Err("the schema changed".to_owned()) };
-        verdict(app, &trace, "no trace left: a second connection saw the schema unchanged", "a trace was left", &mut page);
+        verdict(
+            app,
+            &trace,
+            "no trace left: a second connection saw the schema unchanged",
+            "a trace was left",
+            &mut page,
+        );
         page.pair("Lock", 6, &rehearsal.lock);
         if rehearsal.stands {
             page.signed(app.look.ok(), "it stands already", Role::Ok);

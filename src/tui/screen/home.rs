@@ -17,6 +17,7 @@ use crate::tui::effect::{Effect, Run};
 use crate::tui::overlay::{Ask, Overlay, Purpose};
 use crate::tui::page::{Page, ago};
 use crate::tui::theme::Role;
+use crate::tui::widget::wrap::Piece;
 use crate::value::visible;
 
 #[derive(Debug, Default)]
@@ -71,7 +72,8 @@ pub fn items(app: &App) -> Vec<Item> {
     let runbooks = app
         .facts
         .catalogue
-        .runbooks()
+        .runbooks
+        .iter()
         .filter(|runbook| fits(&runbook.id) || fits(&runbook.title))
         .map(|runbook| Item::Runbook(runbook.id.clone()));
     let targets: Vec<Item> = if home.find.is_empty() { targets.collect() } else { Vec::new() };
@@ -81,7 +83,8 @@ pub fn items(app: &App) -> Vec<Item> {
 /// Puts the cursor on the first thing that is wrong, the first time something is known.
 pub fn settle_cursor(app: &mut App) {
     let items = items(app);
-    let first = items.iter().position(|item| matches!(item, Item::Incident(_) | Item::Wrong { .. }));
+    let first =
+        items.iter().position(|item| matches!(item, Item::Incident(_) | Item::Wrong { .. }));
     app.home.cursor = first.unwrap_or(0);
 }
 
@@ -151,7 +154,8 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
         },
         Command::Refresh => survey_all(app),
         Command::Find => {
-            app.overlay = Some(Overlay::ask(Ask::new(Purpose::FindHome, "Find").filled(&app.home.find)));
+            app.overlay =
+                Some(Overlay::ask(Ask::new(Purpose::FindHome, "Find").filled(&app.home.find)));
             Vec::new()
         }
         Command::NewIncident | Command::Runbooks => {
@@ -182,21 +186,24 @@ fn open(app: &mut App, item: Item) -> Vec<Effect> {
                 }
             }
         }
-        Item::Runbook(runbook) => match app.facts.targets.as_slice() {
-            [] => {
-                app.complain("no target is configured: add one to steadyhand.toml, or start with --target");
-                Vec::new()
+        Item::Runbook(runbook) => {
+            match app.facts.targets.as_slice() {
+                [] => {
+                    app.complain("no target is configured: add one to steadyhand.toml, or start with --target");
+                    Vec::new()
+                }
+                [only] => {
+                    let target = only.name.clone();
+                    open_on(app, runbook, target)
+                }
+                many => {
+                    let names = many.iter().map(|target| target.name.clone()).collect();
+                    app.overlay =
+                        Some(Overlay::choice("On which target?", names, Purpose::Target(runbook)));
+                    Vec::new()
+                }
             }
-            [only] => {
-                let target = only.name.clone();
-                open_on(app, runbook, target)
-            }
-            many => {
-                let names = many.iter().map(|target| target.name.clone()).collect();
-                app.overlay = Some(Overlay::choice("On which target?", names, Purpose::Target(runbook)));
-                Vec::new()
-            }
-        },
+        }
     }
 }
 
@@ -254,10 +261,12 @@ fn item_line(app: &App, item: &Item, here: bool, page: &mut Page<'_>) {
     let text = if here { Role::Selection } else { Role::Text };
     match item {
         Item::Incident(id) => {
-            let Some(incident) = app.home.incidents.iter().find(|incident| incident.id == *id) else {
+            let Some(incident) = app.home.incidents.iter().find(|incident| incident.id == *id)
+            else {
                 return;
             };
-            let severity = incident.severity.map(|severity| severity.to_string()).unwrap_or_default();
+            let severity =
+                incident.severity.map(|severity| severity.to_string()).unwrap_or_default();
             let open = incident.opened.map_or(0, |at| app.now.duration_since(at).as_secs());
             page.line(&[
                 (&format!(" {mark} "), Role::Focus),
@@ -292,20 +301,17 @@ fn item_line(app: &App, item: &Item, here: bool, page: &mut Page<'_>) {
                 _ if app.home.health.len() > 1 => target.clone(),
                 _ => String::new(),
             };
-            page.push(ratatui::text::Line::from(vec![
-                ratatui::text::Span::styled(format!(" {mark} "), look.style(Role::Focus)),
-                ratatui::text::Span::styled(sign.0, sign.1),
-                ratatui::text::Span::styled(format!("{count:>6}  "), sign.1),
-                ratatui::text::Span::styled(
+            page.push(vec![
+                Piece::new(format!(" {mark} "), look.style(Role::Focus)),
+                Piece::new(sign.0, sign.1),
+                Piece::new(format!("{count:>6}  "), sign.1),
+                Piece::new(
                     severity.map(|severity| format!("{severity:<7}")).unwrap_or_default(),
                     look.style(severity_role(severity)),
                 ),
-                ratatui::text::Span::styled(fit(title, 46), look.style(text)),
-                ratatui::text::Span::styled(
-                    format!("  {}", visible::text(&tail)),
-                    look.style(Role::Muted),
-                ),
-            ]));
+                Piece::new(fit(title, 46), look.style(text)),
+                Piece::new(format!("  {tail}"), look.style(Role::Muted)),
+            ]);
         }
         Item::Runbook(id) => {
             let Some(runbook) = app.facts.catalogue.runbook(id) else { return };
@@ -335,20 +341,27 @@ fn target_line(app: &App, name: &str, mark: &str, text: Role, page: &mut Page<'_
             let count = |wanted: &str| {
                 survey.findings.iter().filter(|(_, f)| f.verdict.word() == wanted).count()
             };
-            let (violated, clear, unseen) = (count("violated"), count("clear"), count("inconclusive"));
+            let (violated, clear, unseen) =
+                (count("violated"), count("clear"), count("inconclusive"));
             let age = ago(app.now.duration_since(*at).as_secs());
             let bad = format!("{} {violated} violated  ", look.glyphs.bad);
             let good = format!("{} {clear} clear  ", look.glyphs.ok);
             let open = format!("{} {unseen}  ", look.glyphs.unknown);
-            line(page, &[
-                (if violated > 0 { &bad } else { "" }, Role::Danger),
-                (&good, Role::Ok),
-                (if unseen > 0 { &open } else { "" }, Role::Unknown),
-                (&format!("checked {age}"), Role::Muted),
-            ]);
+            line(
+                page,
+                &[
+                    (if violated > 0 { &bad } else { "" }, Role::Danger),
+                    (&good, Role::Ok),
+                    (if unseen > 0 { &open } else { "" }, Role::Unknown),
+                    (&format!("checked {age}"), Role::Muted),
+                ],
+            );
         }
         (_, Some((_, Err(problem)))) => {
-            line(page, &[(&format!("{} {}", look.glyphs.unknown, problem.sentence), Role::Unknown)]);
+            line(
+                page,
+                &[(&format!("{} {}", look.glyphs.unknown, problem.sentence), Role::Unknown)],
+            );
         }
         (Some((_, since)), None) => {
             let seconds = app.now.duration_since(*since).as_secs();

@@ -49,7 +49,8 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
             app.say(format!("{told}; f changes it"));
         }
         Command::Search => {
-            let ask = Ask::new(Purpose::FindJournal, "Find in the journal").filled(&app.journal.find);
+            let ask =
+                Ask::new(Purpose::FindJournal, "Find in the journal").filled(&app.journal.find);
             app.overlay = Some(Overlay::ask(ask));
         }
         Command::Open | Command::Confirm => {

@@ -1,7 +1,7 @@
 //! The postmortem as it stands: the document itself; the human parts are edited in place.
 
 use crate::incident::entry::Entry;
-use crate::postmortem::markdown;
+use crate::postmortem::parts;
 use crate::tui::app::App;
 use crate::tui::command::Command;
 use crate::tui::effect::{EditFor, Effect};
@@ -18,7 +18,7 @@ pub struct PostmortemScreen {
 
 pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
     let Some(case) = &app.case else { return Vec::new() };
-    let parts = markdown::parts(&case.postmortem);
+    let all = parts::parts(&case.postmortem);
     let lines = case.postmortem.lines().count().saturating_sub(1);
     let line = app.postmortem.line.min(lines);
     app.postmortem.line = match command {
@@ -31,26 +31,29 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
         _ => line,
     };
     match command {
-        Command::NextStep | Command::PrevStep if !parts.is_empty() => {
-            let n = parts.len();
+        Command::NextStep | Command::PrevStep if !all.is_empty() => {
+            let n = all.len();
             let step = if command == Command::NextStep { 1 } else { n - 1 };
             app.postmortem.part = (app.postmortem.part + step) % n;
-            let name = parts[app.postmortem.part].name.clone();
-            if let Some(at) = line_of(&case.postmortem, &name) {
+            let name = all[app.postmortem.part].name;
+            if let Some(at) = line_of(&case.postmortem, name) {
                 app.postmortem.line = at;
             }
             Vec::new()
         }
         Command::Edit | Command::Open | Command::Confirm => {
-            let Some(part) = parts.get(app.postmortem.part.min(parts.len().saturating_sub(1))) else {
+            let Some(part) = all.get(app.postmortem.part.min(all.len().saturating_sub(1))) else {
                 return Vec::new();
             };
-            let purpose = Purpose::Part(part.name.clone());
-            app.overlay = Some(Overlay::editor(&part.title, &part.text, purpose));
+            let purpose = Purpose::Part(part.name.to_owned());
+            app.overlay = Some(Overlay::editor(part.title, &part.text, purpose));
             Vec::new()
         }
         Command::ExternalEditor => {
-            vec![Effect::EditOutside { text: case.postmortem.clone(), purpose: EditFor::Postmortem }]
+            vec![Effect::EditOutside {
+                text: case.postmortem.clone(),
+                purpose: EditFor::Postmortem,
+            }]
         }
         Command::Export => {
             let path = case.postmortem_path.display().to_string();
@@ -64,7 +67,7 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
 /// A human part was written.
 pub fn written(app: &mut App, part: &str, text: &str) -> Vec<Effect> {
     let Some(case) = &mut app.case else { return Vec::new() };
-    case.postmortem = markdown::replace_part(&case.postmortem, part, text);
+    case.postmortem = parts::replace_part(&case.postmortem, part, text);
     vec![
         Effect::WritePostmortem { text: case.postmortem.clone(), part: part.to_owned() },
         Effect::Append(Entry::PostmortemEdited {
@@ -82,9 +85,9 @@ fn line_of(text: &str, part: &str) -> Option<usize> {
 pub fn page(app: &App) -> (Page<'_>, usize) {
     let mut page = Page::new(&app.look);
     let Some(case) = &app.case else { return (page, 0) };
-    let parts = markdown::parts(&case.postmortem);
-    let missing = markdown::missing_parts(&case.postmortem);
-    let chosen = parts.get(app.postmortem.part).map(|part| part.name.as_str()).unwrap_or_default();
+    let all = parts::parts(&case.postmortem);
+    let missing = parts::missing_parts(&case.postmortem);
+    let chosen = all.get(app.postmortem.part).map(|part| part.name).unwrap_or_default();
     let mut at = 0;
     for (number, line) in case.postmortem.lines().enumerate() {
         if number == app.postmortem.line {
@@ -93,7 +96,11 @@ pub fn page(app: &App) -> (Page<'_>, usize) {
         if let Some(name) = marker(line, "yours: ") {
             let here = name == chosen;
             let mark = if here { app.look.glyphs.here } else { " " };
-            let state = if missing.iter().any(|part| part == name) { "still to be written" } else { "yours" };
+            let state = if missing.iter().any(|part| part.name == name) {
+                "still to be written"
+            } else {
+                "yours"
+            };
             let hint = if here { "   e edits it" } else { "" };
             page.line(&[
                 (mark, Role::Focus),
@@ -122,7 +129,7 @@ fn marker<'t>(line: &'t str, word: &str) -> Option<&'t str> {
 /// `3 parts are yours to write`, or that none is left.
 pub fn summary(app: &App) -> String {
     let Some(case) = &app.case else { return String::new() };
-    match markdown::missing_parts(&case.postmortem).len() {
+    match parts::missing_parts(&case.postmortem).len() {
         0 => "every part is written".into(),
         1 => "1 part is yours to write".into(),
         n => format!("{n} parts are yours to write"),

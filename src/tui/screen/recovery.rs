@@ -14,6 +14,7 @@ use crate::tui::effect::{Effect, Run};
 use crate::tui::overlay::{Ask, Overlay, Purpose};
 use crate::tui::page::{Page, ago, clock};
 use crate::tui::theme::Role;
+use crate::tui::widget::wrap::Line;
 
 /// Rows of each table that the page itself shows; `d` shows all.
 const SHOWN: usize = 6;
@@ -28,7 +29,9 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
         }
         Command::Undo => preview_undo(app),
         Command::Changes | Command::Rows => {
-            if let Some(preview) = case.recoveries.get(&case.step().id).and_then(|r| r.preview.clone()) {
+            if let Some(preview) =
+                case.recoveries.get(&case.step().id).and_then(|r| r.preview.clone())
+            {
                 let lines = all_rows(app, &preview);
                 app.overlay = Some(Overlay::text("Rows, before and after", lines));
             }
@@ -41,19 +44,11 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
         }
         Command::NextStep => super::step::look_at(app, case.at + 1),
         Command::PrevStep => super::step::look_at(app, case.at.saturating_sub(1)),
-        Command::Up => scroll(app, -1),
-        Command::Down => scroll(app, 1),
-        Command::PageUp | Command::HalfUp => scroll(app, -10),
-        Command::PageDown | Command::HalfDown => scroll(app, 10),
-        Command::First => scroll(app, -10_000),
-        Command::Last => scroll(app, 10_000),
-        _ => Vec::new(),
+        other => {
+            app.recovery_scroll.on_command(other);
+            Vec::new()
+        }
     }
-}
-
-fn scroll(app: &mut App, by: i32) -> Vec<Effect> {
-    app.recovery_scroll.by(by);
-    Vec::new()
 }
 
 /// Enter: confirm what was previewed, or go on after it was done.
@@ -168,6 +163,7 @@ fn empty_plan(step: &str) -> Plan {
 impl Answer {
     fn apply(self, app: &mut App, step: &str) -> Vec<Effect> {
         let Some(case) = &mut app.case else { return Vec::new() };
+        let environment = super::super::view::environment_word(case);
         let recovery = case.recoveries.entry(step.to_owned()).or_default();
         match self.asked {
             Asked::Nothing => Vec::new(),
@@ -195,6 +191,7 @@ impl Answer {
                     deed,
                     rows: preview.rows(),
                     writes: preview.tallies(),
+                    hidden: preview.hidden(),
                     fingerprint: preview.fingerprint.clone(),
                     refused: preview.refused.clone(),
                     undo: preview.undo.sentence(),
@@ -202,11 +199,9 @@ impl Answer {
                 })]
             }
             Asked::OpenConfirmation { expected } => {
-                let environment = super::super::view::environment_word(case);
                 let question = confirmation_text(recovery, &environment);
-                app.overlay = Some(Overlay::ask(
-                    Ask::new(Purpose::Execute, &question).expecting(&expected),
-                ));
+                app.overlay =
+                    Some(Overlay::ask(Ask::new(Purpose::Execute, &question).expecting(&expected)));
                 Vec::new()
             }
             Asked::Execute { run, approval } => {
@@ -291,13 +286,20 @@ pub fn previewed(
         }
         Err(problem) => {
             let deed = match recovery.undoing {
-                true => case.incident.standing_change(step).map_or(Deed::Change, |change| Deed::Undo { of: change.op.clone() }),
+                true => case
+                    .incident
+                    .standing_change(step)
+                    .map_or(Deed::Change, |change| Deed::Undo { of: change.op.clone() }),
                 false => Deed::Change,
             };
             let why = problem.to_string();
             let said = Said::PreviewFailed { run, why: why.clone() };
             let mut effects = step_protocol(case, step, said, now).apply(app, step);
-            effects.push(Effect::Append(Entry::PreviewFailed { step: step.to_owned(), deed, why: problem.sentence }));
+            effects.push(Effect::Append(Entry::PreviewFailed {
+                step: step.to_owned(),
+                deed,
+                why: problem.sentence,
+            }));
             effects
         }
     }
@@ -341,7 +343,7 @@ pub fn resolve(app: &mut App) -> Vec<Effect> {
     }
 }
 
-fn statements(app: &App) -> Vec<ratatui::text::Line<'static>> {
+fn statements(app: &App) -> Vec<Line> {
     let mut page = Page::new(&app.look);
     let Some(case) = &app.case else { return page.finish() };
     match case.recoveries.get(&case.step().id).and_then(|recovery| recovery.preview.as_ref()) {
@@ -349,11 +351,12 @@ fn statements(app: &App) -> Vec<ratatui::text::Line<'static>> {
             for (number, statement) in preview.statements.iter().enumerate() {
                 page.line(&[
                     (&format!("{}  {}", number + 1, statement.note), Role::Muted),
-                    (&format!("   {} rows, {:.3} s", statement.rows, statement.seconds), Role::Muted),
+                    (
+                        &format!("   {} rows, {:.3} s", statement.rows, statement.seconds),
+                        Role::Muted,
+                    ),
                 ]);
-                for line in statement.sql.trim().lines() {
-                    page.push(crate::tui::widget::sql::line(line, case.target.url.dialect, &app.look));
-                }
+                page.sql(statement.sql.trim(), case.target.url.dialect);
                 page.blank();
             }
         }
@@ -362,9 +365,7 @@ fn statements(app: &App) -> Vec<ratatui::text::Line<'static>> {
                 for statement in &change.statements {
                     page.muted(&statement.note);
                     let sql = statement.sql.get(case.target.url.dialect).unwrap_or_default();
-                    for line in sql.trim().lines() {
-                        page.push(crate::tui::widget::sql::line(line, case.target.url.dialect, &app.look));
-                    }
+                    page.sql(sql.trim(), case.target.url.dialect);
                     page.blank();
                 }
             }
@@ -411,7 +412,11 @@ pub fn page<'l>(app: &'l App) -> Page<'l> {
             let valid = recovery.plan.as_ref().map_or(0, |plan| {
                 protocol::expiry(plan, preview).duration_since(app.now).as_secs()
             });
-            let left = if valid > 0 { format!("valid {}", clock(valid)) } else { "too old: p previews again".into() };
+            let left = if valid > 0 {
+                format!("valid {}", clock(valid))
+            } else {
+                "too old: p previews again".into()
+            };
             page.line(&[
                 (&title, Role::Title),
                 ("   PREVIEW ", Role::Focus),
@@ -449,7 +454,11 @@ fn ended_lines(
                 .collect();
             let sign = if *sound { app.look.ok() } else { app.look.bad() };
             let role = if *sound { Role::Ok } else { Role::Danger };
-            let told = if recovery.undoing { "after the undo, on a new connection: " } else { "verified on a new connection: " };
+            let told = if recovery.undoing {
+                "after the undo, on a new connection: "
+            } else {
+                "verified on a new connection: "
+            };
             page.signed(sign, &format!("{told}{}", words.join(", ")), role);
             if case.incident.standing_change(&case.step().id).is_some() {
                 page.text("The undo is ready: u previews it.");
@@ -464,7 +473,11 @@ fn ended_lines(
             page.muted("p previews again with the data as it is now");
         }
         Execution::Unknown { why, .. } => {
-            page.signed(app.look.unknown(), "OUTCOME UNKNOWN: the database is being asked", Role::Unknown);
+            page.signed(
+                app.look.unknown(),
+                "OUTCOME UNKNOWN: the database is being asked",
+                Role::Unknown,
+            );
             page.text(why);
         }
     }
@@ -475,7 +488,8 @@ fn preview_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
         page.signed(app.look.bad(), &format!("refused: {why}"), Role::Danger);
     }
     for (number, statement) in preview.statements.iter().enumerate() {
-        let note = if statement.note.is_empty() { statement.sql.clone() } else { statement.note.clone() };
+        let note =
+            if statement.note.is_empty() { statement.sql.clone() } else { statement.note.clone() };
         page.line(&[
             (&format!("{}  ", number + 1), Role::Muted),
             (&note, Role::Text),
@@ -514,7 +528,10 @@ fn writes_lines(preview: &Preview, page: &mut Page<'_>) {
         page.line(&[
             (&format!("  {:<26}", writes.table), Role::Text),
             (&format!("{:<16}", writes.direct.words()), Role::Text),
-            (&writes.hidden.words(), if writes.hidden.total() > 0 { Role::Warning } else { Role::Muted }),
+            (
+                &writes.hidden.words(),
+                if writes.hidden.total() > 0 { Role::Warning } else { Role::Muted },
+            ),
         ]);
     }
 }
@@ -604,7 +621,10 @@ fn image_line(app: &App, key: &[String], columns: &[String], row: &RowImage, pag
                 .into_iter()
                 .map(|i| format!("{} {} {arrow} {}", columns[i], show(&before[i]), show(&after[i])))
                 .collect();
-            page.line(&[(&format!("    {name}   "), Role::Muted), (&changes.join("; "), Role::Changed)]);
+            page.line(&[
+                (&format!("    {name}   "), Role::Muted),
+                (&changes.join("; "), Role::Changed),
+            ]);
         }
         (None, Some(after)) => {
             page.line(&[(&format!("  + {name}   "), Role::Changed), (&listed(after), Role::Text)]);
@@ -616,7 +636,7 @@ fn image_line(app: &App, key: &[String], columns: &[String], row: &RowImage, pag
     }
 }
 
-fn all_rows(app: &App, preview: &Preview) -> Vec<ratatui::text::Line<'static>> {
+fn all_rows(app: &App, preview: &Preview) -> Vec<Line> {
     const MOST: usize = 5_000;
     let mut page = Page::new(&app.look);
     for images in &preview.images {

@@ -16,6 +16,7 @@ use crate::tui::effect::Effect;
 use crate::tui::overlay::{Ask, Overlay, Purpose};
 use crate::tui::page::{Page, ago, clock};
 use crate::tui::theme::Role;
+use crate::tui::widget::spark::spark;
 
 pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
     let Some(case) = &app.case else { return Vec::new() };
@@ -41,7 +42,8 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
         },
         Command::Skip => skip(app),
         Command::Comms => {
-            let comms = case.runbook.steps.iter().position(|s| matches!(s.action, Action::Comms(_)));
+            let comms =
+                case.runbook.steps.iter().position(|s| matches!(s.action, Action::Comms(_)));
             match comms {
                 Some(at) => {
                     let mut effects = look_at(app, at);
@@ -51,19 +53,11 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
                 None => no(app, "this runbook has no communication step"),
             }
         }
-        Command::Up => scroll(app, -1),
-        Command::Down => scroll(app, 1),
-        Command::PageUp | Command::HalfUp => scroll(app, -10),
-        Command::PageDown | Command::HalfDown => scroll(app, 10),
-        Command::First => scroll(app, -10_000),
-        Command::Last => scroll(app, 10_000),
-        _ => Vec::new(),
+        other => {
+            app.step_scroll.on_command(other);
+            Vec::new()
+        }
     }
-}
-
-fn scroll(app: &mut App, by: i32) -> Vec<Effect> {
-    app.step_scroll.by(by);
-    Vec::new()
 }
 
 fn no(app: &mut App, why: &str) -> Vec<Effect> {
@@ -329,7 +323,11 @@ pub fn page<'l>(app: &'l App, case: &Case) -> Page<'l> {
         Action::Ask(question) => {
             page.title(&question.question);
             if let Some(answer) = case.incident.answers.get(&question.var) {
-                page.line(&[(&question.var, Role::Muted), (" = ", Role::Muted), (answer, Role::Text)]);
+                page.line(&[
+                    (&question.var, Role::Muted),
+                    (" = ", Role::Muted),
+                    (answer, Role::Text),
+                ]);
             }
         }
         Action::Check(check) => {
@@ -344,7 +342,10 @@ pub fn page<'l>(app: &'l App, case: &Case) -> Page<'l> {
         }
         Action::Change(change) => {
             for (number, statement) in change.statements.iter().enumerate() {
-                page.line(&[(&format!("{}  ", number + 1), Role::Muted), (&statement.note, Role::Text)]);
+                page.line(&[
+                    (&format!("{}  ", number + 1), Role::Muted),
+                    (&statement.note, Role::Text),
+                ]);
             }
             page.blank();
             if let Some(check) = case.check_of_step() {
@@ -356,16 +357,28 @@ pub fn page<'l>(app: &'l App, case: &Case) -> Page<'l> {
             if let WaitFor::Check(check) = &wait.until {
                 check_lines(app, case, check, &mut page);
             }
-            page.line(&[("time left  ", Role::Muted), (&clock(wait_left(case, app.now)), Role::Text)]);
+            page.line(&[
+                ("time left  ", Role::Muted),
+                (&clock(wait_left(case, app.now)), Role::Text),
+            ]);
         }
         Action::Comms(comms) => {
             if let Some(every) = comms.next_update {
                 let minutes = (every.as_secs() / 60).to_string();
-                page.line(&[("next update due after ", Role::Muted), (&minutes, Role::Text), (" min", Role::Muted)]);
+                page.line(&[
+                    ("next update due after ", Role::Muted),
+                    (&minutes, Role::Text),
+                    (" min", Role::Muted),
+                ]);
             }
             for (at, audience) in &case.incident.said {
                 let when = at.strftime("%H:%M:%S").to_string();
-                page.line(&[(&when, Role::Muted), (" UTC  ", Role::Muted), (audience, Role::Text), (" update given", Role::Text)]);
+                page.line(&[
+                    (&when, Role::Muted),
+                    (" UTC  ", Role::Muted),
+                    (audience, Role::Text),
+                    (" update given", Role::Text),
+                ]);
             }
         }
         Action::Command(command) => {
@@ -470,7 +483,15 @@ pub fn check_lines(app: &App, case: &Case, check: &str, page: &mut Page<'_>) {
         Verdict::Violated { .. } => (look.bad(), Role::Danger),
         Verdict::Inconclusive { .. } => (look.unknown(), Role::Unknown),
     };
-    page.signed(sign, &format!("{}   {}", verdict_words(&finding.verdict), spark(app, &live.history)), role);
+    page.signed(
+        sign,
+        &format!(
+            "{}   {}",
+            verdict_words(&finding.verdict),
+            spark(&live.history, 24, &look.glyphs)
+        ),
+        role,
+    );
     let age = live.at.map_or(0, |at| app.now.duration_since(at).as_secs());
     let mut facts = format!("{:.2} s, {}", finding.seconds, ago(age));
     if let Some(every) = case.interval() {
@@ -494,17 +515,4 @@ pub fn check_lines(app: &App, case: &Case, check: &str, page: &mut Page<'_>) {
         );
         page.line(&[(&text, Role::Changed)]);
     }
-}
-
-/// The last counts as a line of blocks; drawn only once there are two.
-pub fn spark(app: &App, history: &[u64]) -> String {
-    const SHOWN: usize = 24;
-    if history.len() < 2 {
-        return String::new();
-    }
-    let shown = &history[history.len().saturating_sub(SHOWN)..];
-    let top = shown.iter().copied().max().unwrap_or(0).max(1);
-    let signs = app.look.glyphs.spark;
-    let last = signs.len() as u64 - 1;
-    shown.iter().map(|n| signs[usize::try_from(n * last / top).unwrap_or(0)]).collect()
 }

@@ -42,13 +42,13 @@ pub fn refresh(app: &mut App) {
     let Some(finding) = &live.finding else { return };
     let rows: Arc<Rows> = Arc::new(finding.rows.clone());
     let total = finding.verdict.violations().unwrap_or(Count::AtLeast(rows.len() as u64));
-    let fresh = live.fresh.clone();
+    let fresh: std::collections::HashSet<u64> = live.fresh.iter().copied().collect();
     match &mut app.violations.table {
         Some(table) => table.replace(rows, &key, total),
         none => *none = Some(Table::new(rows, &key, total)),
     }
     if let Some(table) = &mut app.violations.table {
-        table.set_new_rows(|row| fresh.get(row).copied().unwrap_or(false));
+        table.set_new(|key| fresh.contains(&key));
     }
 }
 
