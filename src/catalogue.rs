@@ -10,7 +10,7 @@ mod pack;
 use crate::check::{self, Check};
 use crate::runbook::{self, Runbook};
 use crate::source::{Fault, Spot, did_you_mean, quoted};
-pub use lint::lint;
+pub use lint::{judge, lint};
 
 use std::path::PathBuf;
 
@@ -64,7 +64,7 @@ enum Kind {
 }
 
 /// A file that was read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct File {
     name: String,
     pack: String,

@@ -189,6 +189,13 @@ impl Session {
         }
     }
 
+    /// Compiles one statement without running it, and gives the columns of its result.
+    pub async fn prepare(&mut self, sql: &str) -> Result<Vec<String>, EngineError> {
+        match self {
+            Self::Sqlite(session) => session.prepare(sql).await,
+        }
+    }
+
     /// Rows by key, each with the values of the named columns.
     pub async fn rows_by_key(
         &mut self,

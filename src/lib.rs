@@ -4,6 +4,7 @@
 
 pub mod catalogue;
 pub mod check;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod demo;
@@ -12,11 +13,13 @@ pub mod digest;
 pub mod engine;
 pub mod exit;
 pub mod guardrail;
+pub mod headless;
 pub mod incident;
 pub mod ops;
 pub mod postmortem;
 pub mod problem;
 pub mod recovery;
+pub mod report;
 pub mod runbook;
 pub mod source;
 pub mod sql;

@@ -10,8 +10,12 @@ pub mod detect;
 pub mod export;
 pub mod guard;
 pub mod plan;
+pub mod prepare;
 pub mod recover;
 pub mod resolve;
 
 mod images;
 mod restore;
+
+/// Stops an operation; made by whoever asks for one.
+pub use crate::engine::Stopper;

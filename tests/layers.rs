@@ -21,7 +21,7 @@ struct Layer(&'static str, &'static [&'static [&'static str]], &'static str);
 const LAYERS: &[Layer] = &[
     Layer(
         "main",
-        &[&["cli", "config", "tui", "headless", "demo"], LEAVES],
+        &[&["cli", "config", "catalogue", "tui", "headless", "demo"], LEAVES],
         "main only chooses: cockpit or headless",
     ),
     Layer("cli", &[&["config"], LEAVES], "cli turns arguments into values and starts nothing"),

@@ -2,17 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{File, Kind, Shelf, folder};
+use super::{Catalogue, File, Kind, Shelf, folder};
 use crate::source::{self, Fault};
 
 /// Every fault of these files and folders. A file's own keys tell whether it is a check or a
 /// runbook; what it names may be in another of the files, or in the binary. Without any path, the
 /// built-in packs are judged.
 pub fn lint(paths: &[PathBuf]) -> Vec<Fault> {
-    let mut shelf = match Shelf::built_in() {
-        Ok(shelf) => shelf,
-        Err(faults) => return faults,
-    };
+    judge(paths).err().unwrap_or_default()
+}
+
+/// The same; without a fault, what stands in these files alone.
+pub fn judge(paths: &[PathBuf]) -> Result<Catalogue, Vec<Fault>> {
+    let mut shelf = Shelf::built_in()?;
+    let mut named = Shelf::default();
     let mut faults = vec![];
     for path in paths {
         let files = if path.is_dir() {
@@ -21,11 +24,21 @@ pub fn lint(paths: &[PathBuf]) -> Vec<Fault> {
             folder::read_one(path, &mut faults).into_iter().collect()
         };
         let (checks, runbooks) = sorted(files, &mut faults);
+        // Their faults are noted once, on the shelf that knows everything.
+        named.add(checks.clone(), Kind::Checks, &mut vec![]);
+        named.add(runbooks.clone(), Kind::Runbooks, &mut vec![]);
         shelf.add(checks, Kind::Checks, &mut faults);
         shelf.add(runbooks, Kind::Runbooks, &mut faults);
     }
     // A file that could not be read is not missing, so names are compared only without faults.
-    if faults.is_empty() { shelf.missing() } else { faults }
+    if faults.is_empty() {
+        faults = shelf.missing();
+    }
+    match (faults.is_empty(), paths.is_empty()) {
+        (false, _) => Err(faults),
+        (true, true) => Ok(shelf.catalogue()),
+        (true, false) => Ok(named.catalogue()),
+    }
 }
 
 /// A folder of packs; or one that holds `checks` and `runbooks`, which hold packs.

@@ -231,6 +231,10 @@ impl Session {
         }
     }
 
+    pub async fn prepare(&mut self, sql: &str) -> Result<Vec<String>, EngineError> {
+        self.columns(sql).await.map_err(|error| self.judge(&error, self.lock_wait))
+    }
+
     /// An empty result has no header: the names come from preparing the text.
     async fn columns(&mut self, sql: &str) -> Result<Vec<String>, sqlx::Error> {
         use sqlx::{Column as _, Executor as _, SqlSafeStr as _, Statement as _};
