@@ -4,5 +4,6 @@ pub mod command;
 pub mod glyphs;
 pub mod keymap;
 pub mod look;
+pub mod terminal;
 pub mod theme;
 pub mod widget;
