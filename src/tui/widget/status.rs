@@ -227,7 +227,7 @@ mod tests {
             " PRODUCTION   erp-prod        INC-0042  SEV-2  open 00:14  next update in 05:28"
         );
         assert_eq!(line(&context, 52), " PRODUCTION   erp-prod  SEV-2  next update in 05:28");
-        assert_eq!(line(&context, 32), " PRODUCTION   erp-prod     SEV-2");
+        assert_eq!(line(&context, 32), " PRODUCTION   erp-prod    SEV-2");
     }
 
     #[test]
