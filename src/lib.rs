@@ -4,9 +4,18 @@
 
 pub mod check;
 pub mod clock;
+pub mod config;
 pub mod dialect;
 pub mod digest;
+pub mod engine;
 pub mod exit;
+pub mod guardrail;
+pub mod incident;
+pub mod ops;
 pub mod problem;
+pub mod recovery;
 pub mod runbook;
+pub mod source;
+pub mod tui;
+pub mod sql;
 pub mod value;

@@ -1,0 +1,183 @@
+//! One thing that is wrong in a file, where it stands, and how it is drawn.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use annotate_snippets::{
+    AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str,
+};
+
+/// A place in a file that was read; cheap to keep for questions that come up later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spot {
+    file: Arc<str>,
+    /// The text of the file, secrets hidden, of the same length.
+    shown: Arc<str>,
+    span: Range<usize>,
+}
+
+impl Spot {
+    pub(super) fn new(file: Arc<str>, shown: Arc<str>, span: Range<usize>) -> Self {
+        Self { file, shown, span }
+    }
+
+    /// Another place in the same file.
+    #[must_use]
+    pub(super) fn over(&self, span: Range<usize>) -> Self {
+        Self { span, ..self.clone() }
+    }
+
+    /// A part of the text value that stands here; the whole value where escapes make that a guess.
+    #[must_use]
+    pub fn within(&self, value: &str, part: Range<usize>) -> Self {
+        let raw = self.shown.get(self.span.clone()).unwrap_or_default();
+        let inner = ["\"\"\"", "'''", "\"", "'"].iter().find_map(|quote| {
+            let inner = raw.strip_prefix(quote)?.strip_suffix(quote)?;
+            // TOML drops a line break right behind the opening quotes.
+            let cut = if quote.len() == 3 {
+                inner.strip_prefix("\r\n").or_else(|| inner.strip_prefix('\n')).unwrap_or(inner)
+            } else {
+                inner
+            };
+            (cut == value).then(|| quote.len() + inner.len() - cut.len())
+        });
+        match inner {
+            Some(offset) if part.end <= value.len() => {
+                let base = self.span.start + offset;
+                self.over(base + part.start..base + part.end)
+            }
+            _ => self.clone(),
+        }
+    }
+
+    pub fn fault(&self, sentence: impl Into<String>) -> Fault {
+        let start = self.span.start.min(self.shown.len());
+        let before = self.shown.get(..start).unwrap_or_default();
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        Fault {
+            file: normalize_untrusted_str(&self.file),
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+            sentence: sentence.into(),
+            suggestion: None,
+            spot: Some(self.clone()),
+        }
+    }
+
+    /// The line of the file, counted from 1.
+    pub fn line(&self) -> usize {
+        self.shown.get(..self.span.start).unwrap_or_default().matches('\n').count() + 1
+    }
+
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The part to underline: never more than one line, never beyond the text.
+    fn underlined(&self) -> Range<usize> {
+        let text = &*self.shown;
+        let start = self.span.start.min(text.len());
+        let end = self.span.end.clamp(start, text.len());
+        let line = text.get(start..end).unwrap_or_default();
+        start..start + line.find(['\n', '\r']).unwrap_or(line.len())
+    }
+}
+
+/// What a judge of one text says: a sentence, and which part of the text it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    pub sentence: String,
+    pub part: Option<Range<usize>>,
+    pub suggestion: Option<String>,
+}
+
+impl Complaint {
+    pub fn new(sentence: impl Into<String>) -> Self {
+        Self { sentence: sentence.into(), part: None, suggestion: None }
+    }
+
+    #[must_use]
+    pub fn over(mut self, part: Range<usize>) -> Self {
+        self.part = Some(part);
+        self
+    }
+}
+
+/// What is wrong, where, and what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The file; or the variable or argument that a value came from.
+    pub file: String,
+    /// From 1; 0 when it is about no place in a text.
+    pub line: usize,
+    pub column: usize,
+    pub sentence: String,
+    pub suggestion: Option<String>,
+    spot: Option<Spot>,
+}
+
+impl Fault {
+    /// About a file (or a variable, an argument) as a whole.
+    pub fn whole(file: &str, sentence: impl Into<String>) -> Self {
+        Self {
+            file: normalize_untrusted_str(file),
+            line: 0,
+            column: 0,
+            sentence: sentence.into(),
+            suggestion: None,
+            spot: None,
+        }
+    }
+
+    #[must_use]
+    pub fn suggest(mut self, suggestion: impl Into<String>) -> Self {
+        self.suggestion = Some(suggestion.into());
+        self
+    }
+
+    fn group(&self) -> Group<'_> {
+        let title = Level::ERROR.primary_title(normalize_untrusted_str(&self.sentence));
+        let group = match &self.spot {
+            Some(spot) => title.element(
+                Snippet::source(&*spot.shown)
+                    .path(self.file.as_str())
+                    .annotation(AnnotationKind::Primary.span(spot.underlined())),
+            ),
+            None => title.element(Origin::path(self.file.as_str())),
+        };
+        match &self.suggestion {
+            Some(suggestion) => {
+                group.element(Level::HELP.message(normalize_untrusted_str(suggestion)))
+            }
+            None => group,
+        }
+    }
+}
+
+/// One line, for logs and for tests: `file:line:column: sentence suggestion`.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if self.line > 0 {
+            write!(f, ":{}:{}", self.line, self.column)?;
+        }
+        write!(f, ": {}", self.sentence)?;
+        self.suggestion.as_ref().map_or(Ok(()), |suggestion| write!(f, " {suggestion}"))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paint {
+    Plain,
+    Coloured,
+}
+
+/// Every fault with its line of the file, one after the other.
+pub fn render(faults: &[Fault], paint: Paint) -> String {
+    let renderer = match paint {
+        Paint::Plain => Renderer::plain(),
+        Paint::Coloured => Renderer::styled(),
+    };
+    faults.iter().map(|fault| renderer.render(&[fault.group()])).collect::<Vec<_>>().join("\n\n")
+}

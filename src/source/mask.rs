@@ -1,0 +1,59 @@
+//! Secrets that somebody wrote into a file in spite of everything: hidden before a line is shown.
+//!
+//! The text keeps its length, so a place in it stays the same place.
+
+use std::sync::OnceLock;
+
+use regex_lite::Regex;
+
+/// What a secret looks like on a line; the first group is the secret. The last `@` of a line ends a
+/// password, because a password may hold one, and too much hidden harms nobody.
+const PATTERNS: [&str; 3] = [
+    r"://[^\s:/@]*:(.+)@",
+    r"(?i)[?&;](?:[a-z_]*password|passwd|pwd|token|secret)=([^&\s]+)",
+    r#"(?im)^\s*"?(?:[a-z_.-]*password|passwd|pwd|passphrase|token|secret)"?\s*=\s*(\S.*)$"#,
+];
+
+/// Replaces everything that looks like a secret with stars.
+pub fn mask(text: &str) -> String {
+    static COMPILED: OnceLock<Vec<Regex>> = OnceLock::new();
+    let patterns = COMPILED.get_or_init(|| {
+        PATTERNS.iter().map(|p| Regex::new(p).expect("the patterns are tested")).collect()
+    });
+    let mut hidden = vec![];
+    for pattern in patterns {
+        hidden.extend(
+            pattern.captures_iter(text).filter_map(|found| found.get(1)).map(|m| m.range()),
+        );
+    }
+    let mut masked = String::with_capacity(text.len());
+    for (at, character) in text.char_indices() {
+        if hidden.iter().any(|range| range.contains(&at)) {
+            masked.extend(std::iter::repeat_n('*', character.len_utf8()));
+        } else {
+            masked.push(character);
+        }
+    }
+    masked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mask;
+
+    #[test]
+    fn passwords_of_urls_parameters_and_keys_are_hidden_at_equal_length() {
+        for (text, masked) in [
+            ("postgres://u:p@h/db", "postgres://u:*@h/db"),
+            ("postgres://u:p\"a@s@h/db", "postgres://u:*****@h/db"),
+            ("mysql://:p@h", "mysql://:*@h"),
+            ("x://h/db?password=geheim&a=1", "x://h/db?password=******&a=1"),
+            ("password = \"ä\"", "password = ****"),
+            ("postgres://u@h:5432/db", "postgres://u@h:5432/db"),
+            ("a = 1\nurl = \"sqlite:erp.db\"", "a = 1\nurl = \"sqlite:erp.db\""),
+        ] {
+            assert_eq!(mask(text), masked);
+            assert_eq!(mask(text).len(), text.len());
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! One table of a file, asked key by key.
+//!
+//! Every question notes its own faults and answers with a stand-in, so that a loader reads like a
+//! description of the format. A key nobody asked for is a fault as well.
+
+use std::cell::RefCell;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::fault::{Fault, Spot};
+use super::suggest::did_you_mean;
+
+type Faults = RefCell<Vec<(usize, Fault)>>;
+type Value<'r> = Spanned<DeValue<'r>>;
+
+#[derive(Debug)]
+pub struct Table<'r> {
+    /// The table in a sentence, with its article: "a check".
+    what: String,
+    pub(super) entries: &'r DeTable<'r>,
+    pub(super) spot: Spot,
+    pub(super) faults: &'r Faults,
+    asked: RefCell<Vec<&'static str>>,
+    elsewhere: RefCell<Vec<(&'static str, String)>>,
+}
+
+/// Reads the table of a whole document and everything below it.
+pub(super) fn read_document<T>(
+    whole: Spot,
+    what: &str,
+    document: &DeTable<'_>,
+    build: impl FnOnce(&Table<'_>) -> T,
+) -> Result<T, Vec<Fault>> {
+    let faults = RefCell::default();
+    let value = Table::visit(what.to_owned(), document, whole, &faults, build);
+    let mut faults = faults.into_inner();
+    faults.sort_by_key(|(at, _)| *at);
+    if faults.is_empty() {
+        Ok(value)
+    } else {
+        Err(faults.into_iter().map(|(_, fault)| fault).collect())
+    }
+}
+
+/// Coming and going.
+impl Table<'_> {
+    pub(super) fn visit<T>(
+        what: String,
+        entries: &DeTable<'_>,
+        spot: Spot,
+        faults: &Faults,
+        build: impl FnOnce(&Table<'_>) -> T,
+    ) -> T {
+        let table = Table {
+            what,
+            entries,
+            spot,
+            faults,
+            asked: RefCell::default(),
+            elsewhere: RefCell::default(),
+        };
+        let value = build(&table);
+        table.finish();
+        value
+    }
+
+    /// Every key that nobody asked for.
+    fn finish(&self) {
+        let asked = self.asked.borrow();
+        for (key, _) in self.entries {
+            let name: &str = key.get_ref();
+            if asked.contains(&name) {
+                continue;
+            }
+            let spot = self.spot.over(key.span());
+            let elsewhere = self.elsewhere.borrow();
+            if let Some((_, sentence)) = elsewhere.iter().find(|(key, _)| *key == name) {
+                self.add(spot.fault(sentence.clone()));
+                continue;
+            }
+            let fault =
+                spot.fault(format!("{} has no key `{}`.", capital(&self.what), plain(name)));
+            self.add(match did_you_mean(name, asked.iter().copied()) {
+                Some(near) => fault.suggest(format!("Did you mean `{near}`?")),
+                None => fault.suggest(format!("Its keys are {}.", asked.join(", "))),
+            });
+        }
+    }
+}
+
+/// Faults and places.
+impl<'r> Table<'r> {
+    pub fn has(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
+    }
+
+    /// The keys as they stand, for questions about the file as a whole.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(|key| &**key.get_ref())
+    }
+
+    /// Where the value of `key` stands; where the table begins if it is missing.
+    pub fn spot(&self, key: &str) -> Spot {
+        self.entries
+            .get(key)
+            .map_or_else(|| self.spot.clone(), |value| self.spot.over(value.span()))
+    }
+
+    /// Where the table begins.
+    pub fn here(&self) -> &Spot {
+        &self.spot
+    }
+
+    /// Notes a fault about the value of `key`.
+    pub fn fault(&self, key: &str, sentence: impl Into<String>) {
+        self.add(self.spot(key).fault(sentence));
+    }
+
+    /// Notes a fault about the table as a whole.
+    pub fn fault_here(&self, sentence: impl Into<String>) {
+        self.add(self.spot.fault(sentence));
+    }
+
+    pub fn add(&self, fault: Fault) {
+        let at = (fault.line << 20) + fault.column;
+        self.faults.borrow_mut().push((at, fault));
+    }
+
+    /// The sentence for a key that people write here although it belongs somewhere else.
+    pub fn elsewhere(&self, key: &'static str, sentence: impl Into<String>) {
+        self.elsewhere.borrow_mut().push((key, sentence.into()));
+    }
+
+    /// A fault if `key` is missing; `example` is what to write behind the `=`.
+    pub fn need(&self, key: &'static str, example: &str) -> bool {
+        self.need_with(key, || example.to_owned())
+    }
+
+    pub(super) fn need_with(&self, key: &'static str, example: impl FnOnce() -> String) -> bool {
+        let there = self.ask(key).is_some();
+        if !there {
+            let (what, example) = (capital(&self.what), example());
+            self.fault_here(format!("{what} needs `{key}`; write {key} = {example}."));
+        }
+        there
+    }
+
+    /// A fault if the table or list `key` is missing; `header` is how it begins.
+    pub fn need_table(&self, key: &'static str, header: &str) -> bool {
+        let there = self.ask(key).is_some();
+        if !there {
+            self.fault_here(format!(
+                "{} needs `{header}` with its keys below it.",
+                capital(&self.what)
+            ));
+        }
+        there
+    }
+
+    pub(super) fn ask(&self, key: &'static str) -> Option<&'r Value<'r>> {
+        let mut asked = self.asked.borrow_mut();
+        if !asked.contains(&key) {
+            asked.push(key);
+        }
+        self.entries.get(key)
+    }
+
+    pub(super) fn typed<T>(
+        &self,
+        key: &'static str,
+        wanted: &str,
+        read: impl FnOnce(&'r DeValue<'r>) -> Option<T>,
+    ) -> Option<T> {
+        let found = self.ask(key)?.get_ref();
+        let value = read(found);
+        if value.is_none() {
+            self.fault(key, format!("`{key}` must be {wanted}, not {}.", kind_of(found)));
+        }
+        value
+    }
+}
+
+pub(super) fn as_text(value: &DeValue<'_>) -> Option<String> {
+    match value {
+        DeValue::String(text) => Some(text.to_string()),
+        _ => None,
+    }
+}
+
+pub(super) fn as_array<'r>(value: &'r DeValue<'r>) -> Option<&'r [Value<'r>]> {
+    match value {
+        DeValue::Array(items) => Some(items),
+        _ => None,
+    }
+}
+
+pub(super) fn kind_of(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut characters = text.chars();
+    characters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+}
+
+pub(super) fn plain(key: &str) -> String {
+    key.escape_debug().to_string()
+}

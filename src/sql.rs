@@ -1,0 +1,109 @@
+//! What a piece of SQL would do, found out before it goes anywhere near a server.
+//!
+//! Reads, writes by an allow-list, guardrail definitions, parameters. The tokenizer decides where a
+//! statement ends, the parser what it is; whatever is not understood is refused, never guessed. It
+//! classifies; the server still enforces. A leaf over `dialect`: no files, no connection.
+
+mod effect;
+mod guardrail;
+mod lex;
+mod name;
+mod parameter;
+mod refuse;
+
+pub use effect::{Reading, read, write};
+pub use guardrail::{Definition, Object, definition};
+pub use name::{columns, tables};
+pub use parameter::{is_name, parameters, substitute};
+
+use std::fmt;
+use std::ops::Range;
+
+use crate::dialect::Dialect;
+
+/// Why a statement is refused, and which bytes of the text say so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub sentence: String,
+    pub part: Option<Range<usize>>,
+}
+
+impl Refusal {
+    fn new(sentence: impl Into<String>) -> Self {
+        Self { sentence: sentence.into(), part: None }
+    }
+
+    fn over(mut self, part: Range<usize>) -> Self {
+        self.part = Some(part);
+        self
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verb {
+    Insert,
+    Update,
+    Delete,
+}
+
+impl Verb {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Insert => "INSERT",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// A statement that changes the rows of one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    pub verb: Verb,
+    /// The table as the statement names it, without quotes; parts joined with a dot.
+    pub table: String,
+}
+
+/// What one statement does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Understood completely, and only reads.
+    Read,
+    /// Begins as a read and holds no word of a write, but was not understood completely. Good enough
+    /// for a check, which the server keeps read-only; never proof that something is read-only.
+    UnparsedRead,
+    Write(Write),
+    /// Anything else, with the reason why it is refused.
+    Other(Refusal),
+}
+
+/// What this text does, when it is sent to this engine.
+pub fn classify(sql: &str, dialect: Dialect) -> Effect {
+    let refused_as_read = match read(sql, dialect) {
+        Ok(Reading::Parsed) => return Effect::Read,
+        Ok(Reading::Unparsed) => return Effect::UnparsedRead,
+        Err(refusal) => refusal,
+    };
+    match write(sql, dialect) {
+        Ok(write) => Effect::Write(write),
+        Err(_) if effect::is_select(sql, dialect) => Effect::Other(refused_as_read),
+        Err(refusal) => Effect::Other(refusal),
+    }
+}
+
+/// The statements of a script, without the semicolons between them.
+pub fn split(sql: &str, dialect: Dialect) -> Result<Vec<&str>, Refusal> {
+    let text = lex::Text::new(sql, dialect)?;
+    Ok(text.statements().iter().map(|statement| &sql[text.range(statement)]).collect())
+}
+
+#[cfg(test)]
+mod tests;

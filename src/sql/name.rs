@@ -1,0 +1,93 @@
+//! The names in a statement: the tables it touches and the columns of its result.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{
+    Cte, Expr, ObjectName, ObjectNamePart, Query, SelectItem, SetExpr, Statement, Visit, Visitor,
+};
+
+use super::effect::parse;
+use super::lex::Text;
+use crate::dialect::Dialect;
+
+/// Every table that the statement names, in order, without quotes; `None` if it was not understood.
+pub fn tables(sql: &str, dialect: Dialect) -> Option<Vec<String>> {
+    let mut names = Names::default();
+    let ControlFlow::Continue(()) = tree(sql, dialect)?.visit(&mut names);
+    let Names { relations, ctes } = names;
+    let mut tables: Vec<String> = vec![];
+    for relation in relations {
+        let local = ctes.iter().any(|cte| cte.eq_ignore_ascii_case(&relation));
+        if !local && !tables.contains(&relation) {
+            tables.push(relation);
+        }
+    }
+    Some(tables)
+}
+
+/// The columns of a query's result by name; `None` where only the server can tell.
+pub fn columns(sql: &str, dialect: Dialect) -> Option<Vec<String>> {
+    let Statement::Query(query) = tree(sql, dialect)? else { return None };
+    let mut body = &*query.body;
+    loop {
+        match body {
+            SetExpr::Select(select) => return select.projection.iter().map(column).collect(),
+            // The first of several queries names the columns of all.
+            SetExpr::SetOperation { left, .. } => body = left,
+            SetExpr::Query(query) => body = &query.body,
+            _ => return None,
+        }
+    }
+}
+
+fn column(item: &SelectItem) -> Option<String> {
+    match item {
+        SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.clone()),
+        SelectItem::UnnamedExpr(Expr::Identifier(name)) => Some(name.value.clone()),
+        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => {
+            Some(parts.last()?.value.clone())
+        }
+        // An expression has the name that the engine gives it, which no key can be.
+        SelectItem::UnnamedExpr(other) => Some(other.to_string()),
+        _ => None,
+    }
+}
+
+fn tree(sql: &str, dialect: Dialect) -> Option<Statement> {
+    let text = Text::new(sql, dialect).ok()?;
+    parse(sql, text.one().ok()?, dialect).ok()
+}
+
+#[derive(Default)]
+struct Names {
+    relations: Vec<String>,
+    ctes: Vec<String>,
+}
+
+impl Visitor for Names {
+    type Break = std::convert::Infallible;
+
+    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<Self::Break> {
+        self.relations.push(joined(relation));
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Self::Break> {
+        let ctes = query.with.iter().flat_map(|with| &with.cte_tables);
+        self.ctes.extend(ctes.map(|Cte { alias, .. }| alias.name.value.clone()));
+        ControlFlow::Continue(())
+    }
+}
+
+/// A name without its quotes, parts joined with a dot.
+pub(super) fn joined(name: &ObjectName) -> String {
+    let parts: Vec<String> = name
+        .0
+        .iter()
+        .map(|part| match part {
+            ObjectNamePart::Identifier(ident) => ident.value.clone(),
+            ObjectNamePart::Function(function) => function.to_string(),
+        })
+        .collect();
+    parts.join(".")
+}

@@ -1,0 +1,346 @@
+//! The tricky cases, as a table; and what must hold for any text at all.
+
+use proptest::prelude::*;
+
+use super::*;
+use Dialect::{Mysql, Oracle, Postgres, Sqlite};
+
+fn word(effect: &Effect) -> String {
+    match effect {
+        Effect::Read => "read".into(),
+        Effect::UnparsedRead => "unparsed read".into(),
+        Effect::Write(Write { verb, table }) => format!("{} {table}", verb.word()),
+        Effect::Other(refusal) => format!("refused: {}", refusal.sentence),
+    }
+}
+
+#[test]
+fn what_is_read_and_what_is_written() {
+    for (dialect, sql, expected) in [
+        (Sqlite, "SELECT 1", "read"),
+        (Sqlite, "  select a -- ; DELETE FROM t\n from t;  ", "read"),
+        (Sqlite, "VALUES (1), (2)", "read"),
+        (Sqlite, "WITH a AS (SELECT 1 AS x) SELECT x FROM a", "read"),
+        (Sqlite, "SELECT replace(a, 'x', 'y') FROM t", "read"),
+        (Sqlite, "SELECT ';' AS \"a;b\", [c;d], `e;f` FROM t", "read"),
+        (Sqlite, "SELECT 'it''s; DELETE FROM t' FROM t", "read"),
+        (Postgres, "SELECT $$; DELETE FROM t; $$, $x$ $$ ; $x$", "read"),
+        (Postgres, "SELECT E'\\'; DELETE FROM t; --' FROM t", "read"),
+        (Postgres, "SELECT /* a /* nested ; */ still ; */ 1", "read"),
+        (Postgres, "SELECT a::text FROM t WHERE b @> '{1}'", "read"),
+        (Mysql, "SELECT \"a;b\", 'c\\\\' FROM `t;u`", "read"),
+        (Mysql, "SELECT 1 # ; DELETE FROM t", "read"),
+        (Oracle, "SELECT 1 FROM dual WHERE a > :start", "read"),
+        (Postgres, "SELECT a FROM ROWS FROM (f(1), g(2)) AS x", "unparsed read"),
+        (Sqlite, "INSERT INTO t (a) SELECT a FROM u", "INSERT t"),
+        (Sqlite, "INSERT OR IGNORE INTO t (a) VALUES (1)", "INSERT t"),
+        (Sqlite, "INSERT INTO t (a) VALUES (1) ON CONFLICT (a) DO UPDATE SET a = 2", "INSERT t"),
+        (Sqlite, "UPDATE t SET a = (SELECT max(b) FROM u) WHERE c = :c", "UPDATE t"),
+        (Sqlite, "UPDATE main.\"t\" SET a = 1 FROM u WHERE u.id = t.id", "UPDATE main.t"),
+        (Sqlite, "DELETE FROM t WHERE id IN (SELECT id FROM u)", "DELETE t"),
+        (
+            Sqlite,
+            "WITH x AS (SELECT 1 AS id) UPDATE t SET a = 1 WHERE id IN (SELECT id FROM x)",
+            "UPDATE t",
+        ),
+        (
+            Postgres,
+            "WITH x AS (SELECT 1 AS id) DELETE FROM t USING x WHERE t.id = x.id",
+            "DELETE t",
+        ),
+        (Postgres, "WITH x AS (SELECT 1 AS id) INSERT INTO t SELECT id FROM x", "INSERT t"),
+        (Mysql, "UPDATE t a JOIN (SELECT id FROM t) d ON d.id = a.id SET a.b = 1", "UPDATE t"),
+        (Mysql, "DELETE a FROM t a JOIN u ON u.id = a.id", "DELETE t"),
+    ] {
+        assert_eq!(word(&classify(sql, dialect)), expected, "{dialect}: {sql}");
+    }
+}
+
+#[test]
+fn what_is_refused_and_why() {
+    for (dialect, sql, reason) in [
+        (Sqlite, "", "no statement"),
+        (Sqlite, " ; -- nothing\n ;", "no statement"),
+        (Sqlite, "SELECT 1; DELETE FROM t", "several statements"),
+        (Sqlite, "UPDATE t SET a = 1; UPDATE t SET a = 2", "several statements"),
+        (Sqlite, "SELECT $$; DELETE FROM t; SELECT $$", "no name"),
+        (Postgres, "SELECT 'a\\'; DELETE FROM t; --'", "several statements"),
+        (Mysql, "SELECT 'a\\'; DELETE FROM t; --'", "backslash"),
+        (Sqlite, "SELECT /* a /* not nested */ ; DELETE FROM t; */ 1", "several statements"),
+        (Sqlite, "SELECT [a]] ; DELETE FROM t; SELECT [b]", "first ]"),
+        (Mysql, "SELECT 1 /*!50000 ; DELETE FROM t */", "/*!"),
+        (Sqlite, "SELECT 'open", "Unterminated"),
+        (Sqlite, "SELECT 1 /* open", "multi-line comment"),
+        (Sqlite, "REPLACE INTO t VALUES (1)", "delete triggers"),
+        (Sqlite, "INSERT OR REPLACE INTO t VALUES (1)", "delete triggers"),
+        (Sqlite, "UPDATE OR REPLACE t SET a = 1", "delete triggers"),
+        (Sqlite, "INSERT OR ROLLBACK INTO t VALUES (1)", "ends the transaction"),
+        (Mysql, "REPLACE INTO t VALUES (1)", "delete triggers"),
+        (Sqlite, "WITH x AS (SELECT 1) REPLACE INTO t SELECT * FROM x", "delete triggers"),
+        (Sqlite, "COMMIT", "transaction"),
+        (Sqlite, "BEGIN", "transaction"),
+        (Sqlite, "PRAGMA foreign_keys = OFF", "connection"),
+        (Sqlite, "ATTACH 'x.db' AS x", "another database file"),
+        (Sqlite, "VACUUM", "maintenance"),
+        (Sqlite, "DROP TABLE t", "guard step"),
+        (Postgres, "TRUNCATE t", "DELETE with a WHERE"),
+        (
+            Postgres,
+            "MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN DELETE",
+            "INSERT, UPDATE or DELETE",
+        ),
+        (Postgres, "EXPLAIN ANALYZE DELETE FROM t", "execute what they describe"),
+        (Postgres, "DO $$ BEGIN DELETE FROM t; END $$", "beforehand"),
+        (Postgres, "COPY t FROM STDIN", "past the preview"),
+        (Postgres, "SELECT * INTO x FROM t", "SELECT INTO"),
+        (Postgres, "SELECT * FROM t FOR UPDATE", "lock rows"),
+        (Postgres, "SELECT (SELECT a FROM t FOR SHARE)", "lock rows"),
+        (Postgres, "WITH d AS (DELETE FROM t RETURNING *) SELECT * FROM d", "changes nothing"),
+        (
+            Postgres,
+            "WITH d AS (DELETE FROM t RETURNING *) INSERT INTO u SELECT * FROM d",
+            "several places",
+        ),
+        (Postgres, "SELECT pg_terminate_backend(1)", "other sessions"),
+        (Postgres, "SELECT nextval('s')", "sequence"),
+        (Mysql, "SELECT sleep(10)", "only waits"),
+        (Mysql, "SELECT a FROM t INTO OUTFILE '/tmp/x'", "INTO"),
+        (Mysql, "DELETE a, b FROM t a JOIN u b ON a.id = b.id", "several tables"),
+        (Mysql, "UPDATE t a JOIN u b ON a.id = b.id SET c = 1", "alias.column"),
+        (Sqlite, "UPDATE t SET a = = 1", "Not understood"),
+        (Sqlite, "SELECT 1\u{ff1b} DELETE FROM t", "U+FF1B"),
+        (Sqlite, "SELECT\u{a0}1", "U+00A0"),
+        (Postgres, "SELECT\u{a0}1", "U+00A0"),
+        (Postgres, "SELECT \u{2018}a\u{2019}", "U+2018"),
+        (Sqlite, "D\u{415}LETE FROM t", "U+0415"),
+        (Sqlite, "SELECT 'a\u{202e}b'", "U+202E"),
+        (Sqlite, "SELECT 1 -- a\u{200b}", "U+200B"),
+        (Sqlite, "SELECT 1 -- a\rDELETE FROM t", "U+000D"),
+        (Sqlite, "SELECT 1\0", "U+0000"),
+        (Sqlite, "SELECT a FROM t WHERE b = ?", "no name"),
+        (Postgres, "SELECT a FROM t WHERE b = $1", "no name"),
+        (Sqlite, "frobnicate", "not the beginning"),
+    ] {
+        let found = word(&classify(sql, dialect));
+        assert!(
+            found.starts_with("refused") && found.contains(reason),
+            "{dialect}: {sql}\n{found}"
+        );
+    }
+}
+
+#[test]
+fn a_refusal_points_at_its_bytes() {
+    let sql = "SELECT 'ä';\nDELETE FROM t";
+    let refusal = read(sql, Sqlite).expect_err("two statements");
+    assert_eq!(&sql[refusal.part.expect("a place")], "DELETE");
+    let sql = "UPDATE t SET ä = ß WHEN 1";
+    let refusal = write(sql, Sqlite).expect_err("not SQL");
+    assert_eq!(&sql[refusal.part.expect("a place")], "W");
+}
+
+#[test]
+fn scripts_are_split_outside_quotes_and_triggers() {
+    let script = "INSERT INTO t VALUES (';'); -- a;b\n\nCREATE TRIGGER g BEFORE INSERT ON t WHEN CASE WHEN 1 THEN 1 END BEGIN SELECT CASE WHEN 1 THEN RAISE(ABORT, 'no') END; SELECT 1; END; DELETE FROM t;;";
+    let parts = split(script, Sqlite).expect("splits");
+    assert_eq!(parts.len(), 3);
+    assert_eq!(parts[2], "DELETE FROM t");
+    assert!(parts[1].ends_with("END"));
+}
+
+#[test]
+fn guardrails_are_definitions_that_take_nothing_away() {
+    use Definition::{Alter, Create, Drop};
+    let named = |name: &str| name.to_owned();
+    for (dialect, sql, expected) in [
+        (
+            Sqlite,
+            "CREATE UNIQUE INDEX ux ON t (a) WHERE b IS NULL",
+            Create { object: Object::Index, name: named("ux") },
+        ),
+        (
+            Postgres,
+            "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS \"ux\" ON t (a)",
+            Create { object: Object::Index, name: named("ux") },
+        ),
+        (
+            Sqlite,
+            "CREATE TRIGGER main.g BEFORE UPDATE ON t BEGIN SELECT RAISE(ABORT, 'no; never') WHERE NEW.a < 0; SELECT 1; END;",
+            Create { object: Object::Trigger, name: named("g") },
+        ),
+        (
+            Mysql,
+            "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW BEGIN IF NEW.a < 0 THEN SIGNAL SQLSTATE '45000'; END IF; CASE NEW.b WHEN 1 THEN SET NEW.b = 2; END CASE; END",
+            Create { object: Object::Trigger, name: named("g") },
+        ),
+        (
+            Mysql,
+            "ALTER TABLE t DROP CONSTRAINT c",
+            Alter { object: Object::Table, name: named("t") },
+        ),
+        (
+            Postgres,
+            "ALTER TABLE ONLY s.t ADD CONSTRAINT c CHECK (a > 0) NOT VALID",
+            Alter { object: Object::Table, name: named("t") },
+        ),
+        (Sqlite, "DROP TRIGGER IF EXISTS g", Drop { object: Object::Trigger, name: named("g") }),
+    ] {
+        assert_eq!(definition(sql, dialect), Ok(expected), "{sql}");
+    }
+    for (dialect, sql, reason) in [
+        (Sqlite, "UPDATE t SET a = 1", "CREATE, ALTER or DROP"),
+        (Sqlite, "CREATE VIEW v AS SELECT 1", "not `VIEW`"),
+        (
+            Sqlite,
+            "CREATE TEMP TRIGGER g BEFORE UPDATE ON t BEGIN SELECT 1; END",
+            "only this connection",
+        ),
+        (
+            Postgres,
+            "CREATE OR REPLACE TRIGGER g BEFORE UPDATE ON t EXECUTE FUNCTION f()",
+            "overwrite",
+        ),
+        (Postgres, "CREATE INDEX ON t (a)", "no name"),
+        (Sqlite, "ALTER TABLE t DROP COLUMN a", "takes its data away"),
+        (Sqlite, "ALTER TABLE t RENAME TO u", "rename"),
+        (Sqlite, "DROP INDEX i; DROP TABLE t", "several statements"),
+        (
+            Sqlite,
+            "CREATE TRIGGER begin AFTER INSERT ON t BEGIN SELECT 1; END; DROP TABLE t",
+            "several statements",
+        ),
+        (
+            Sqlite,
+            "CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT 1; END; DROP TABLE t; END",
+            "several statements",
+        ),
+    ] {
+        let refusal = definition(sql, dialect).expect_err(sql);
+        assert!(refusal.sentence.contains(reason), "{sql}\n{refusal}");
+    }
+}
+
+#[test]
+fn parameters_are_found_where_a_server_would_see_them() {
+    let sql = "SELECT a::text, ':no', \":no\" /* :no */ FROM t -- :no\n WHERE b = :b AND c > :since AND d = :b AND e = $q$ :no $q$ AND f[1:2] = 3";
+    assert_eq!(parameters(sql, Postgres), Ok(vec!["b".into(), "since".into()]));
+    assert!(parameters("SELECT :1", Sqlite).is_err());
+    assert!(parameters("SELECT :Name", Sqlite).is_err());
+}
+
+#[test]
+fn a_literal_replaces_its_name_and_nothing_else_does() {
+    let put = |sql: &str, value: &str| substitute(sql, Sqlite, &|_| Some(value.to_owned()));
+    assert_eq!(put("a = :x AND b=:x", "'it''s'"), Ok("a = 'it''s' AND b= 'it''s'".into()));
+    assert_eq!(put("5-:x", "-3"), Ok("5- -3".into()));
+    assert_eq!(put("f(:x)", "NULL"), Ok("f(NULL)".into()));
+    for value in ["1; DELETE FROM t", "'a' OR 1", "''--", "t", "", "'a' 'b'"] {
+        assert!(put("a = :x", value).is_err(), "{value}");
+    }
+    assert!(substitute("a = :x", Sqlite, &|_| None).is_err());
+}
+
+#[test]
+fn names_of_tables_and_columns() {
+    let sql = "WITH late AS (SELECT id FROM asset a JOIN \"Owner\" o ON o.id = a.id) SELECT l.id, x.b AS c, count(*) FROM late l LEFT JOIN erp.x ON 1 = 1 WHERE EXISTS (SELECT 1 FROM y)";
+    assert_eq!(
+        tables(sql, Postgres),
+        Some(vec!["asset".into(), "Owner".into(), "erp.x".into(), "y".into()])
+    );
+    assert_eq!(columns(sql, Postgres), Some(vec!["id".into(), "c".into(), "count(*)".into()]));
+    assert_eq!(columns("SELECT * FROM t", Sqlite), None);
+    assert_eq!(
+        tables("UPDATE t SET a = 1 FROM u WHERE t.id = u.id", Sqlite),
+        Some(vec!["t".into(), "u".into()])
+    );
+}
+
+fn any_dialect() -> impl Strategy<Value = Dialect> {
+    prop::sample::select(Dialect::ALL.to_vec())
+}
+
+/// Pieces that make the interesting texts likely.
+fn any_sql() -> impl Strategy<Value = String> {
+    let piece = prop::sample::select(vec![
+        "SELECT ",
+        "DELETE FROM t ",
+        "UPDATE t SET a = 1 ",
+        "; ",
+        "'",
+        "''",
+        "\"",
+        "`",
+        "[",
+        "]",
+        "$$",
+        "$x$",
+        "--",
+        "\n",
+        "/*",
+        "*/",
+        "E'",
+        "\\",
+        ":name",
+        "::",
+        ":",
+        "BEGIN ",
+        "END ",
+        "CASE ",
+        "CREATE TRIGGER g ",
+        "WITH x AS (",
+        ")",
+        "FROM t ",
+        "1",
+        "ä",
+        "；",
+        "\u{a0}",
+        "#",
+    ]);
+    prop_oneof![prop::collection::vec(piece, 0..14).prop_map(|pieces| pieces.concat()), ".{0,40}"]
+}
+
+proptest! {
+    #[test]
+    fn nothing_makes_it_panic_and_every_place_is_inside(sql in any_sql(), dialect in any_dialect()) {
+        for refusal in [read(&sql, dialect).err(), write(&sql, dialect).err(), definition(&sql, dialect).err()].into_iter().flatten() {
+            if let Some(part) = refusal.part {
+                prop_assert!(sql.get(part).is_some());
+            }
+        }
+        let _ = (tables(&sql, dialect), columns(&sql, dialect), parameters(&sql, dialect));
+    }
+
+    /// A quoted value, however wicked, stays one value.
+    #[test]
+    fn a_quoted_text_never_ends_early(text in "[^\u{0}-\u{1f}\u{7f}-\u{9f}\u{ad}\u{61c}\u{180e}\u{200b}-\u{206f}\u{feff}\u{e0000}-\u{e007f}\\\\]{0,30}") {
+        prop_assume!(!text.contains("/*"));
+        let quoted = format!("'{}'", text.replace('\'', "''"));
+        for dialect in Dialect::ALL {
+            let sql = substitute("UPDATE t SET a = :x WHERE b = 1", dialect, &|_| Some(quoted.clone()));
+            let sql = sql.expect("one literal");
+            prop_assert_eq!(split(&sql, dialect).map(|s| s.len()), Ok(1));
+            prop_assert_eq!(classify(&sql, dialect), Effect::Write(Write { verb: Verb::Update, table: "t".into() }));
+        }
+    }
+
+    /// A semicolon outside quotes makes two statements, whatever stands around it.
+    #[test]
+    fn two_statements_are_never_one(a in "[a-z ',\"]{0,12}", b in "[a-z]{1,8}") {
+        let sql = format!("SELECT 1 {a}; DELETE FROM {b}");
+        for dialect in Dialect::ALL {
+            let quotes_closed = |q| a.matches(q).count() % 2 == 0;
+            if quotes_closed('\'') && quotes_closed('"') && !a.contains(['\'', '"']) {
+                prop_assert!(matches!(classify(&sql, dialect), Effect::Other(_)));
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_split_is_one_statement_each(sql in any_sql(), dialect in any_dialect()) {
+        if let Ok(parts) = split(&sql, dialect) {
+            for part in parts {
+                prop_assert_eq!(split(part, dialect).map(|s| s.len()), Ok(1), "{}", part);
+            }
+        }
+    }
+}

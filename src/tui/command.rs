@@ -1,0 +1,129 @@
+//! What the operator asks for: the names in key maps, in the help and in the palette.
+//!
+//! A command is a wish, not a deed; what it comes to is decided by the screen that gets it. Knows no
+//! key, no screen and no effect.
+
+macro_rules! commands {
+    ($($variant:ident $name:literal $help:literal)*) => {
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Command {
+            $(#[doc = $help] $variant,)*
+        }
+
+        impl Command {
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The name in files.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+
+            /// One line for the help and the palette.
+            pub fn help(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $help,)*
+                }
+            }
+        }
+    };
+}
+
+commands! {
+    // Everywhere.
+    Quit "quit" "leave the cockpit; the incident stays open and can be resumed"
+    Help "help" "the keys that work here"
+    Palette "palette" "find any command by its name"
+    Back "back" "close this, or go back one screen"
+    Interrupt "interrupt" "stop what is running; when nothing runs, ask to leave"
+    Cancel "cancel" "stop what is running on the server"
+    Suspend "suspend" "stop the program and return to the shell; `fg` comes back"
+    Repaint "repaint" "draw the whole screen again"
+    Theme "theme" "next theme"
+    Journal "journal" "everything that was recorded, in order"
+    Postmortem "postmortem" "the postmortem as it stands"
+    Violations "violations" "the violations as a full screen"
+    Incident "incident" "back to the step in work"
+    Note "note" "write a note into the timeline"
+    Refresh "refresh" "run it now"
+
+    // Moving.
+    Up "up" "one up"
+    Down "down" "one down"
+    Left "left" "to the left"
+    Right "right" "to the right"
+    PageUp "page-up" "one page up"
+    PageDown "page-down" "one page down"
+    HalfUp "half-page-up" "half a page up"
+    HalfDown "half-page-down" "half a page down"
+    First "first" "to the beginning"
+    Last "last" "to the end"
+    Open "open" "open what the cursor is on, or go on"
+    Confirm "confirm" "go on to the next thing asked"
+
+    // Lists and tables.
+    Find "find" "find in the list"
+    Search "search" "search in the table; matches are marked"
+    NextMatch "next-match" "next match"
+    PrevMatch "prev-match" "previous match"
+    Filter "filter" "only rows that contain this; `column:text` looks in one column"
+    Sort "sort" "sort by the column of the cursor"
+    Reverse "reverse" "turn the order around"
+    Columns "columns" "choose the columns"
+    OpenCell "open-cell" "the value in full"
+    OpenRow "open-row" "the row as a form, one column a line"
+    Mark "mark" "mark this row"
+    MarkAll "mark-all" "mark all rows that the filter lets through, or none"
+    Export "export" "write the rows to a file"
+    Copy "copy" "send the value to the clipboard of the terminal"
+
+    // Incidents and steps.
+    NewIncident "new-incident" "open an incident on a runbook"
+    CloseIncident "close-incident" "close the incident; asks first"
+    Runbooks "runbooks" "all runbooks"
+    NextStep "next-step" "look at the next step"
+    PrevStep "prev-step" "look at the previous step"
+    Skip "skip" "skip this step, with a reason"
+    Milestone "milestone" "mark a milestone: contained, recovered, …"
+    Severity "severity" "set the severity"
+    Comms "comms" "write an update for those who wait"
+    Rows "rows" "look at the rows"
+
+    // Changes.
+    Preview "preview" "run the change, count everything it writes, and roll it back"
+    Approve "approve" "go on to the typed confirmation"
+    Undo "undo" "take the change back; previewed first"
+    Statements "statements" "the statements as they will run"
+    Changes "changes" "the rows, before and after"
+
+    // Guardrails.
+    Rehearse "rehearse" "try the guardrail, prove that it holds, and roll it back"
+    Apply "apply" "set up the guardrail; asks first"
+    Withdraw "withdraw" "take the guardrail away; asks first"
+
+    // Writing.
+    Edit "edit" "edit this part"
+    ExternalEditor "external-editor" "edit in $VISUAL or $EDITOR"
+    Save "save" "keep what was written"
+    Complete "complete" "complete the word"
+}
+
+impl Command {
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|command| command.name() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_is_found_by_its_name() {
+        for command in Command::ALL {
+            assert_eq!(Command::from_name(command.name()), Some(*command));
+        }
+        assert_eq!(Command::from_name("explode"), None);
+    }
+}

@@ -1,0 +1,351 @@
+//! Which key asks for which command, in which mode; the file of a user laid over the one built in.
+//!
+//! Help, palette and the last line of every screen read it, so what is written beside a key is what
+//! the key does. Knows commands by name and nothing about what they do.
+
+pub mod key;
+
+use crossterm::event::KeyEvent;
+
+use super::command::Command;
+use crate::source::{Fault, Spot, Table, read};
+pub use key::Key;
+
+macro_rules! contexts {
+    ($($variant:ident $name:literal)*) => {
+        /// A mode: what the keys are about just now.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Context {
+            $($variant,)*
+        }
+
+        impl Context {
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The name of its table in files.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+contexts! {
+    Global "global"
+    Home "home"
+    Step "step"
+    Table "table"
+    Recovery "recovery"
+    Guardrail "guardrail"
+    Journal "journal"
+    Postmortem "postmortem"
+    Text "text"
+    Editor "editor"
+}
+
+impl Context {
+    /// Letters are text here: only its own keys are commands, none of the global ones.
+    pub fn takes_text(self) -> bool {
+        matches!(self, Self::Text | Self::Editor)
+    }
+
+    fn shares_keys_with(self, other: Self) -> bool {
+        let beside = |a: Self, b: Self| a == Self::Global && !b.takes_text();
+        self == other || beside(self, other) || beside(other, self)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Binding {
+    context: Context,
+    command: Command,
+    keys: Vec<Key>,
+    /// Where the user's file says so; none if it is built in.
+    spots: Vec<Spot>,
+}
+
+/// One line of the help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry<'k> {
+    pub context: Context,
+    pub command: Command,
+    pub keys: &'k [Key],
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keymap {
+    bindings: Vec<Binding>,
+}
+
+/// The key map inside the program, commented: the pattern for one's own.
+pub const BUILT_IN: &str = include_str!("keymap.toml");
+
+impl Keymap {
+    pub fn built_in() -> Self {
+        Self { bindings: Vec::new() }
+            .overlay("keymap.toml", BUILT_IN)
+            .expect("a test reads the built-in key map")
+    }
+
+    /// The built-in keys with a user's file laid over them; every fault at once.
+    pub fn parse(file: &str, source: &str) -> Result<Self, Vec<Fault>> {
+        Self::built_in().overlay(file, source)
+    }
+
+    pub fn lookup(&self, context: Context, event: KeyEvent) -> Option<Command> {
+        let key = Key::event(event)?;
+        self.in_reach(context)
+            .find(|binding| binding.keys.contains(&key))
+            .map(|binding| binding.command)
+    }
+
+    /// The keys for a command, the one to show first.
+    pub fn keys_for(&self, context: Context, command: Command) -> &[Key] {
+        self.in_reach(context)
+            .find(|binding| binding.command == command && !binding.keys.is_empty())
+            .map_or(&[], |binding| &binding.keys)
+    }
+
+    /// The key to write beside a command; none if the user took it away.
+    pub fn label(&self, context: Context, command: Command) -> Option<String> {
+        self.keys_for(context, command).first().map(Key::to_string)
+    }
+
+    /// What can be asked for in this mode: its own commands first, then those of everywhere.
+    pub fn entries(&self, context: Context) -> Vec<Entry<'_>> {
+        self.in_reach(context)
+            .map(|Binding { context, command, keys, .. }| Entry {
+                context: *context,
+                command: *command,
+                keys,
+            })
+            .collect()
+    }
+
+    /// Bindings of the mode, then the global ones it does not replace.
+    fn in_reach(&self, context: Context) -> impl Iterator<Item = &Binding> {
+        let of = move |wanted| self.bindings.iter().filter(move |b| b.context == wanted);
+        let global =
+            (context != Context::Global && !context.takes_text()).then_some(Context::Global);
+        of(context).chain(
+            global
+                .into_iter()
+                .flat_map(of)
+                .filter(move |binding| !of(context).any(|own| own.command == binding.command)),
+        )
+    }
+
+    fn overlay(mut self, file: &str, source: &str) -> Result<Self, Vec<Fault>> {
+        read(file, "a key map", source, |table| {
+            for context in Context::ALL {
+                let what = format!("the mode `{}`", context.name());
+                let bindings = table.table(context.name(), &what, |t| bindings(t, *context));
+                for binding in bindings.unwrap_or_default() {
+                    self.put(binding);
+                }
+            }
+            for fault in self.conflicts() {
+                table.add(fault);
+            }
+            self
+        })
+    }
+
+    fn put(&mut self, binding: Binding) {
+        let place = self
+            .bindings
+            .iter_mut()
+            .find(|old| old.context == binding.context && old.command == binding.command);
+        match place {
+            Some(old) => *old = binding,
+            None => self.bindings.push(binding),
+        }
+    }
+
+    /// One key with two meanings, told where the user's file says so.
+    fn conflicts(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        for (at, later) in self.bindings.iter().enumerate() {
+            for earlier in &self.bindings[..at] {
+                if !later.context.shares_keys_with(earlier.context)
+                    || later.command == earlier.command
+                {
+                    continue;
+                }
+                for key in later.keys.iter().filter(|key| earlier.keys.contains(key)) {
+                    faults.extend(conflict(*key, later, earlier));
+                }
+            }
+        }
+        faults
+    }
+}
+
+fn conflict(key: Key, later: &Binding, earlier: &Binding) -> Option<Fault> {
+    let spot_in = |binding: &Binding| {
+        let at = binding.keys.iter().position(|other| *other == key)?;
+        binding.spots.get(at).cloned()
+    };
+    let (spot, here, there) = match spot_in(later) {
+        Some(spot) => (spot, later, earlier),
+        None => (spot_in(earlier)?, earlier, later),
+    };
+    let sentence = format!(
+        "`{key}` cannot mean `{}` in [{}]: it means `{}` in [{}].",
+        here.command.name(),
+        here.context.name(),
+        there.command.name(),
+        there.context.name(),
+    );
+    let suggestion = format!(
+        "Take another key, or write {} = [] in [{}].",
+        there.command.name(),
+        there.context.name()
+    );
+    Some(spot.fault(sentence).suggest(suggestion))
+}
+
+fn bindings(table: &Table<'_>, context: Context) -> Vec<Binding> {
+    let mut found = Vec::new();
+    for command in Command::ALL {
+        let texts = table.spotted_texts(command.name());
+        if !table.has(command.name()) {
+            continue;
+        }
+        let (mut keys, mut spots) = (Vec::new(), Vec::new());
+        for (text, spot) in texts {
+            match Key::parse(&text) {
+                Ok(key) if context.takes_text() && key.is_text() => {
+                    let name = context.name();
+                    table.add(spot.fault(format!("`{key}` is text in [{name}], not a command.")));
+                }
+                Ok(key) => {
+                    keys.push(key);
+                    spots.push(spot);
+                }
+                Err((sentence, suggestion)) => {
+                    let fault = spot.fault(sentence);
+                    table.add(match suggestion {
+                        Some(suggestion) => fault.suggest(suggestion),
+                        None => fault,
+                    });
+                }
+            }
+        }
+        found.push(Binding { context, command: *command, keys, spots });
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use crossterm::event::{KeyCode, KeyModifiers};
+
+    use super::*;
+
+    fn press(c: char) -> KeyEvent {
+        KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)
+    }
+
+    #[test]
+    fn every_command_has_a_key_somewhere() {
+        let keymap = Keymap::built_in();
+        for command in Command::ALL {
+            let bound =
+                Context::ALL.iter().any(|context| !keymap.keys_for(*context, *command).is_empty());
+            assert!(bound, "{} has no key", command.name());
+        }
+    }
+
+    #[test]
+    fn a_mode_has_its_own_keys_and_the_global_ones() {
+        let keymap = Keymap::built_in();
+        assert_eq!(keymap.lookup(Context::Table, press('s')), Some(Command::Sort));
+        assert_eq!(keymap.lookup(Context::Step, press('s')), Some(Command::Skip));
+        assert_eq!(keymap.lookup(Context::Step, press('q')), Some(Command::Quit));
+        assert_eq!(keymap.label(Context::Step, Command::Quit).as_deref(), Some("q"));
+    }
+
+    #[test]
+    fn letters_are_text_where_text_is_asked_for() {
+        let keymap = Keymap::built_in();
+        for context in [Context::Text, Context::Editor] {
+            for c in ' '..='~' {
+                assert_eq!(keymap.lookup(context, press(c)), None, "{c}");
+            }
+        }
+        let enter = KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE);
+        assert_eq!(keymap.lookup(Context::Text, enter), Some(Command::Confirm));
+        assert_eq!(keymap.lookup(Context::Editor, enter), None);
+    }
+
+    #[test]
+    fn what_a_broken_escape_sequence_leaves_behind_does_no_harm() {
+        let harmful = [
+            Command::Approve,
+            Command::Apply,
+            Command::Withdraw,
+            Command::Undo,
+            Command::Rehearse,
+            Command::Preview,
+            Command::Confirm,
+            Command::Skip,
+            Command::Cancel,
+            Command::Quit,
+        ];
+        let keymap = Keymap::built_in();
+        for context in Context::ALL {
+            for c in "[O;~ABCDEFHPQRSMZ0123456789".chars() {
+                if let Some(command) = keymap.lookup(*context, press(c)) {
+                    assert!(!harmful.contains(&command), "{c} in {context:?}");
+                }
+            }
+            let esc = KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE);
+            assert_eq!(keymap.lookup(*context, esc), Some(Command::Back));
+        }
+    }
+
+    #[test]
+    fn no_key_belongs_to_screen_tmux_or_flow_control() {
+        let keymap = Keymap::built_in();
+        for context in Context::ALL {
+            for c in "ab\\sqhjkl".chars() {
+                let event = KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL);
+                let command = keymap.lookup(*context, event);
+                // ctrl-h is what some terminals send for backspace.
+                assert!(command.is_none() || c == 'h', "ctrl-{c} in {context:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_users_file_replaces_only_what_it_names() {
+        let keymap = Keymap::parse("keys.toml", "[table]\nexport = [\"ctrl-o\"]\nreverse = []\n")
+            .expect("no fault");
+        assert_eq!(keymap.label(Context::Table, Command::Export).as_deref(), Some("ctrl-o"));
+        assert_eq!(keymap.label(Context::Table, Command::Reverse), None);
+        assert_eq!(keymap.lookup(Context::Table, press('E')), None);
+        assert_eq!(keymap.label(Context::Table, Command::Sort).as_deref(), Some("s"));
+    }
+
+    #[test]
+    fn every_fault_of_a_key_map_is_reported_together() {
+        let source = "[tabel]\n[table]\nexprot = [\"E\"]\nsort = [\"n\"]\nmark = [\"ctrl-m\"]\n\
+            copy = [\"q\"]\n[text]\nback = [\"b\"]\n";
+        let faults = Keymap::parse("keys.toml", source).expect_err("six faults");
+        let texts: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            texts,
+            [
+                "keys.toml:1:2: A key map has no key `tabel`. Did you mean `table`?",
+                "keys.toml:3:1: The mode `table` has no key `exprot`. Did you mean `export`?",
+                "keys.toml:4:9: `n` cannot mean `sort` in [table]: it means `next-match` in [table]. Take another key, or write next-match = [] in [table].",
+                "keys.toml:5:9: A terminal cannot tell \"ctrl-m\" from enter. Write \"enter\" or take another key.",
+                "keys.toml:6:9: `q` cannot mean `copy` in [table]: it means `quit` in [global]. Take another key, or write quit = [] in [global].",
+                "keys.toml:8:9: `b` is text in [text], not a command.",
+            ]
+        );
+    }
+}
