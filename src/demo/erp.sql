@@ -257,7 +257,7 @@ INSERT INTO asset_assignments (asset_id, employee_id, assigned_at, return_date, 
 SELECT asset_id,
        min(400, 1 + h / 16 % ((began / 86400 - 15420) / 13)),
        datetime(began, 'unixepoch'),
-       CASE WHEN NOT still THEN datetime(began + (slot - 13 - h % 12) * 86400 + h / 8 % 9 * 2700, 'unixepoch') END,
+       CASE WHEN NOT still THEN datetime((began / 86400 + slot - 13 - h % 12) * 86400 + 28800 + h / 8 % 36 * 900, 'unixepoch') END,
        CASE h % 24 WHEN 0 THEN 'handed over with charger' WHEN 1 THEN 'replacement for a defective unit'
             WHEN 2 THEN 'home office' WHEN 3 THEN 'accessories incomplete' WHEN 4 THEN 'on site, Hall 3'
             WHEN 5 THEN 'Zürich branch' END
