@@ -16,6 +16,6 @@ pub mod problem;
 pub mod recovery;
 pub mod runbook;
 pub mod source;
-pub mod tui;
 pub mod sql;
+pub mod tui;
 pub mod value;

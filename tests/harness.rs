@@ -121,6 +121,22 @@ fn the_last_words_are_never_lost() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_terminal_can_be_taken_away() {
+    for (script, word) in [
+        ("trap 'echo told >end; exit' HUP; printf ready; while :; do read x; done", "told"),
+        ("trap '' HUP; printf ready; read x; echo noticed >end", "noticed"),
+    ] {
+        let (mut terminal, home) = shell(script, COMPACT);
+        terminal.wait_for("ready");
+        terminal.hang_up();
+        terminal.wait_death();
+        let said = std::fs::read_to_string(home.path("work/end")).expect("the program said why");
+        assert_eq!(said.trim(), word);
+    }
+}
+
+#[test]
 fn a_frame_is_seen_only_when_it_is_whole() {
     let script = "printf '\\033[?2026hhalf'; read x; printf 'whole\\033[?2026l'; read x";
     let (mut terminal, _home) = shell(script, COMPACT);

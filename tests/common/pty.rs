@@ -6,23 +6,33 @@
 //! steadyhand, so that benches and self-tests can use it as it is.
 //!
 //! As after a login, a shell leads the session and the program is its child. That is more than
-//! likeness: when the leader of a session ends, Linux throws away what the terminal has not read
-//! yet, and a test would miss the last words of a program. The shell says in the stream, as a
-//! string that terminals ignore, who started and how it ended, and then stands still until all was
+//! likeness: when a program is the last one to let go of a terminal, Linux now and then throws away
+//! what was not read yet, and a test would miss its last words. The shell says in the stream, as a
+//! string that terminals ignore, who started and how it ended, and holds the terminal until all was
 //! read.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
 use std::ops::Range;
+#[cfg(target_os = "linux")]
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+#[cfg(target_os = "linux")]
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+#[cfg(target_os = "linux")]
+use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal, kill_process};
+#[cfg(target_os = "linux")]
+use rustix::process::{PidfdFlags, pidfd_open};
 use vt100::Parser;
 
 /// Columns, rows.
@@ -82,6 +92,8 @@ pub struct Terminal {
     writer: Option<Box<dyn Write + Send>>,
     master: Option<Box<dyn MasterPty + Send>>,
     reader: Option<JoinHandle<()>>,
+    /// The program is known to be gone, and its number may be another's by now.
+    gone: bool,
 }
 
 struct Shared {
@@ -217,6 +229,9 @@ impl Terminal {
             let mut buffer = vec![0; 64 * 1024].into_boxed_slice();
             while let Ok(length @ 1..) = input.read(&mut buffer) {
                 let now = Instant::now();
+                if shared.read(|state| state.closed) {
+                    return;
+                }
                 shared.change(|state| state.receive(now, &buffer[..length]));
             }
             shared.change(|state| state.closed = true);
@@ -231,6 +246,7 @@ impl Terminal {
             writer: Some(writer),
             master: Some(pair.master),
             reader: Some(reader),
+            gone: false,
         }
     }
 
@@ -285,8 +301,43 @@ impl Terminal {
 
     /// Sends a signal to the program; to one that is gone already, nothing.
     pub fn signal(&self, signal: Signal) {
-        if self.ended().is_none() {
+        if self.ended().is_none() && !self.gone {
             let _ = kill_process(self.pid, signal);
+        }
+    }
+
+    /// Takes the terminal away, as a lost connection does: the program gets SIGHUP from the system,
+    /// and its reads and writes fail from now on. What it does then is not seen here any more; wait
+    /// with [`Self::wait_death`].
+    #[cfg(target_os = "linux")]
+    pub fn hang_up(&mut self) {
+        let master = self.master.take().expect("a terminal is taken away once");
+        let path = master.tty_name().expect("a terminal has a name");
+        let mut inside = File::options()
+            .write(true)
+            .custom_flags(i32::try_from(OFlags::NOCTTY.bits()).expect("a flag fits"))
+            .open(path)
+            .expect("the terminal is still there");
+        // The writer says good-bye with a line end if there is an end-of-file key: nobody must read
+        // that as a key.
+        let silent = Command::new("stty")
+            .args(["eof", "undef"])
+            .stdin(inside.try_clone().expect("a file can be shared"))
+            .status();
+        assert!(silent.is_ok_and(|status| status.success()), "stty works");
+        // The reader holds the terminal too; one byte wakes it, so that it sees that it is over.
+        self.state.change(|state| state.closed = true);
+        inside.write_all(&[0]).expect("the terminal is still there");
+        self.join_reader();
+        self.writer = None;
+        // With these two the last holds on the terminal are gone.
+        drop(inside);
+        drop(master);
+    }
+
+    fn join_reader(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
         }
     }
 
@@ -334,6 +385,18 @@ impl Terminal {
             Ended::Code(code) => code,
             Ended::Signal(number) => panic!("ended by signal {number}\n{}", self.report()),
         }
+    }
+
+    /// Waits until the program is gone after the terminal was taken away. How it ended is not known.
+    #[cfg(target_os = "linux")]
+    pub fn wait_death(&mut self) {
+        if let Ok(program) = pidfd_open(self.pid, PidfdFlags::empty()) {
+            let patience = Timespec::try_from(PATIENCE).expect("some seconds fit");
+            let mut ends = [PollFd::new(&program, PollFlags::IN)];
+            let events = poll(&mut ends, Some(&patience)).expect("a process can be waited for");
+            assert_eq!(events, 1, "the program outlived its terminal\n{}", self.report());
+        }
+        self.gone = true;
     }
 
     pub fn ended(&self) -> Option<Ended> {
@@ -475,9 +538,7 @@ impl Drop for Terminal {
         let _ = self.leader.wait();
         self.writer = None;
         self.master = None;
-        if let Some(reader) = self.reader.take() {
-            let _ = reader.join();
-        }
+        self.join_reader();
     }
 }
 
