@@ -7,6 +7,8 @@ pub mod chain;
 pub mod entry;
 pub mod journal;
 pub mod metrics;
+pub mod store;
+pub mod verify;
 
 use std::collections::BTreeMap;
 
@@ -65,6 +67,8 @@ pub struct Change {
     pub at: Timestamp,
     pub rows: u64,
     pub writes: Vec<(String, Tally)>,
+    /// What of `writes` came from triggers and cascades.
+    pub hidden: Vec<(String, Tally)>,
     pub refused: Vec<String>,
     pub undo: String,
     pub phase: Phase,
@@ -255,6 +259,7 @@ impl Incident {
             at: record.at,
             rows: 0,
             writes: Vec::new(),
+            hidden: Vec::new(),
             refused: Vec::new(),
             undo: String::new(),
             phase: Phase::Previewed,
@@ -268,10 +273,22 @@ impl Incident {
 
     fn apply_change(&mut self, record: &Record) {
         match &record.entry {
-            Entry::Previewed { step, op, deed, rows, writes, refused, undo, evidence, .. } => {
+            Entry::Previewed {
+                step,
+                op,
+                deed,
+                rows,
+                writes,
+                hidden,
+                refused,
+                undo,
+                evidence,
+                ..
+            } => {
                 let change = self.change_or_new(record, step, op, deed);
                 change.rows = *rows;
                 change.writes.clone_from(writes);
+                change.hidden.clone_from(hidden);
                 change.refused.clone_from(refused);
                 change.undo.clone_from(undo);
                 self.evidence.push(evidence.clone());

@@ -2,6 +2,7 @@
 //!
 //! The tree shows the product; `ARCHITECTURE.md` draws who may import whom.
 
+pub mod catalogue;
 pub mod check;
 pub mod clock;
 pub mod config;
@@ -12,6 +13,7 @@ pub mod exit;
 pub mod guardrail;
 pub mod incident;
 pub mod ops;
+pub mod postmortem;
 pub mod problem;
 pub mod recovery;
 pub mod runbook;

@@ -9,6 +9,7 @@ pub mod connect;
 pub mod detect;
 pub mod export;
 pub mod guard;
+pub mod plan;
 pub mod recover;
 pub mod resolve;
 

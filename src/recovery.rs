@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Verdict};
 use crate::runbook::Limits;
+use crate::sql::Verb;
 use crate::value::{Rows, Value};
 pub use protocol::Approval;
 
@@ -49,14 +50,6 @@ pub enum Planned {
     Sql { note: String, sql: String, verb: Verb, table: String },
     /// One row put back, if it still holds what the change wrote.
     Restore(Box<Restore>),
-}
-
-/// What a statement does to the table it names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
-    Insert,
-    Update,
-    Delete,
 }
 
 /// One row to put back to `before`, guarded by `after`.

@@ -4,6 +4,7 @@
 //! statement ends, the parser what it is; whatever is not understood is refused, never guessed. It
 //! classifies; the server still enforces. A leaf over `dialect`: no files, no connection.
 
+mod doubt;
 mod effect;
 mod guardrail;
 mod lex;
@@ -12,9 +13,9 @@ mod parameter;
 mod refuse;
 
 pub use effect::{Reading, read, write};
-pub use guardrail::{Definition, Object, definition};
+pub use guardrail::{Act, Definition, Object, definition};
 pub use name::{columns, tables};
-pub use parameter::{is_name, parameters, substitute};
+pub use parameter::{is_name, parameters, places, substitute};
 
 use std::fmt;
 use std::ops::Range;

@@ -5,3 +5,4 @@ pub mod glyphs;
 pub mod keymap;
 pub mod look;
 pub mod theme;
+pub mod widget;

@@ -11,7 +11,8 @@ use steadyhand::engine::{Purpose, Session, Stopper};
 use steadyhand::incident::journal::Journal;
 use steadyhand::ops::recover::{self, Job};
 use steadyhand::recovery::protocol::{Ask, Said, State, confirmation, step};
-use steadyhand::recovery::{Approval, Execution, Plan, Planned, Preview, Verb, undo};
+use steadyhand::recovery::{Approval, Execution, Plan, Planned, Preview, undo};
+use steadyhand::sql::Verb;
 use steadyhand::runbook::Limits;
 
 const SCHEMA: &str = "

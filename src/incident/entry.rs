@@ -260,6 +260,9 @@ pub enum Entry {
         deed: Deed,
         rows: u64,
         writes: Vec<(String, Tally)>,
+        /// What of `writes` came from triggers and cascades.
+        #[serde(default)]
+        hidden: Vec<(String, Tally)>,
         fingerprint: String,
         refused: Vec<String>,
         undo: String,

@@ -59,3 +59,21 @@ pub fn plain(error: &EngineError, target: &str) -> Problem {
         EngineError::Database { .. } => Problem::unreachable(sentence),
     }
 }
+
+/// Who the server of a target is.
+pub async fn identify(target: &Target) -> Result<Identity, Problem> {
+    identify_pinned(target, None).await
+}
+
+/// Who the server is, refused if it is not this one.
+pub async fn identify_as(target: &Target, server: &str) -> Result<Identity, Problem> {
+    identify_pinned(target, Some(server)).await
+}
+
+async fn identify_pinned(target: &Target, pinned: Option<&str>) -> Result<Identity, Problem> {
+    let stopper = Stopper::default();
+    let mut session = connect(target, Purpose::Detect, READ_LOCK_WAIT, &stopper).await?;
+    let identity = prove(&mut session, target, pinned).await;
+    session.close().await;
+    identity
+}

@@ -24,8 +24,9 @@ use crate::problem::Problem;
 use crate::recovery::fingerprint::{Seen, drift, fingerprint};
 use crate::recovery::{
     Approval, CheckOutcome, Conflict, Drift, Execution, Plan, Planned, Preview, Restore, Role,
-    StatementOutcome, TableImages, Tally, UndoRehearsal, Verb, undo,
+    StatementOutcome, TableImages, Tally, UndoRehearsal, undo,
 };
+use crate::sql::Verb;
 use crate::value::Rows;
 
 /// A plan and where it is to run.

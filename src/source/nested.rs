@@ -19,6 +19,17 @@ impl Table<'_> {
         self.table(key, &what, |texts| texts.dialects(judge)).unwrap_or_default()
     }
 
+    /// The same for a sub-table that must be there.
+    pub fn need_per_dialect(
+        &self,
+        key: &'static str,
+        header: &str,
+        judge: impl Fn(&str, Dialect) -> Result<(), Complaint>,
+    ) -> PerDialect {
+        self.need_table(key, header);
+        self.per_dialect(key, judge)
+    }
+
     /// The engine keys of this table itself. `judge` hears each text for every engine it serves.
     pub fn dialects(&self, judge: impl Fn(&str, Dialect) -> Result<(), Complaint>) -> PerDialect {
         let mut texts = PerDialect { any: self.optional_text("any"), ..PerDialect::default() };
@@ -26,6 +37,13 @@ impl Table<'_> {
             if let Some(text) = self.optional_text(dialect.key()) {
                 texts.by.insert(dialect, text);
             }
+        }
+        if !self.has("any") && !Dialect::ALL.iter().any(|dialect| self.has(dialect.key())) {
+            let engines: Vec<&str> = Dialect::ALL.iter().map(|dialect| dialect.key()).collect();
+            self.fault_here(format!(
+                "There is no text here; write one under `any`, or under an engine: {}.",
+                engines.join(", ")
+            ));
         }
         for (key, text) in texts.texts().filter(|(_, text)| !text.trim().is_empty()) {
             let served: Vec<Dialect> = Dialect::ALL

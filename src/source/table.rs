@@ -36,6 +36,8 @@ pub(super) fn read_document<T>(
     let value = Table::visit(what.to_owned(), document, whole, &faults, build);
     let mut faults = faults.into_inner();
     faults.sort_by_key(|(at, _)| *at);
+    // A loader may look at a key twice.
+    faults.dedup();
     if faults.is_empty() {
         Ok(value)
     } else {
@@ -130,6 +132,11 @@ impl<'r> Table<'r> {
     /// The sentence for a key that people write here although it belongs somewhere else.
     pub fn elsewhere(&self, key: &'static str, sentence: impl Into<String>) {
         self.elsewhere.borrow_mut().push((key, sentence.into()));
+    }
+
+    /// Says nothing about a key, whatever it holds.
+    pub fn ignore(&self, key: &'static str) {
+        self.ask(key);
     }
 
     /// A fault if `key` is missing; `example` is what to write behind the `=`.

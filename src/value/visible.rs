@@ -112,6 +112,19 @@ pub fn multi_line(source: &str) -> Vec<String> {
     source.split('\n').map(|line| text(line).into_owned()).collect()
 }
 
+/// Text for an input field: hidden characters are taken out instead of spelled out, because what is
+/// written there is kept as it stands. Line breaks stay; tabs and odd spaces become spaces.
+pub fn typed(source: &str) -> String {
+    source
+        .chars()
+        .filter_map(|c| match c {
+            '\n' => Some('\n'),
+            _ if is_hidden(c) => (c.is_whitespace() && c != '\r').then_some(' '),
+            _ => Some(c),
+        })
+        .collect()
+}
+
 /// The text in its harmless form: pieces of the data and characters spelled out.
 pub fn segments(source: &str) -> Vec<Segment<'_>> {
     if source.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
@@ -345,6 +358,11 @@ mod tests {
     #[test]
     fn a_value_in_full_keeps_its_lines() {
         assert_eq!(multi_line("a\r\nb\u{1b}c\n"), ["a\\r", "b\\ec", ""]);
+    }
+
+    #[test]
+    fn what_is_pasted_into_a_field_loses_what_cannot_be_seen() {
+        assert_eq!(typed("a\tb\u{a0}c\u{202e}d\u{1b}[31m\r\ne"), "a b cd[31m\ne");
     }
 
     fn nasty() -> impl Strategy<Value = String> {

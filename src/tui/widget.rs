@@ -1,0 +1,17 @@
+//! The pieces that screens are made of: state in a struct, a picture into a buffer.
+//!
+//! They know a look and what they show; no effect, no task, no engine.
+
+pub mod diff;
+pub mod editor;
+pub mod list;
+pub mod panel;
+pub mod prompt;
+pub mod scroll;
+pub mod spark;
+pub mod sql;
+pub mod status;
+pub mod stepper;
+pub mod table;
+pub mod timeline;
+pub mod wrap;

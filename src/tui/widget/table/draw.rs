@@ -1,0 +1,299 @@
+//! The picture of the table: header, rows in the window, and where in the whole one is.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use ratatui::style::Style;
+
+use super::order::Needle;
+use super::{Direction, Table};
+use crate::tui::look::{Look, Pen, columns};
+use crate::tui::theme::Role;
+use crate::value::visible::{self, CellKind, Kind, Shown};
+
+/// Cursor and badge at the left edge.
+const MARGIN: u16 = 2;
+const GAP: u16 = 2;
+/// No column takes more, unless it is the last and there is room.
+const WIDEST: u16 = 40;
+
+/// A column as it is drawn: which one, where it begins, how wide it is.
+struct Slot {
+    column: usize,
+    x: u16,
+    width: u16,
+}
+
+impl Table {
+    pub fn view(&self, area: Rect, buf: &mut Buffer, look: &Look) {
+        if area.is_empty() {
+            return;
+        }
+        let (header, footer) = chrome(area.height);
+        let height = area.height - header - footer;
+        self.scroll_to_cursor(usize::from(height));
+        let (slots, divider) = self.lay_out(area.width, usize::from(height));
+        if header > 0 {
+            self.header(area, buf, look, &slots, divider);
+        }
+        let needle = Needle::new(&self.search);
+        for line in 0..height {
+            let at = self.window.top.get() + usize::from(line);
+            let Some(row) = self.order.get(at).copied() else { break };
+            let here = at == self.row;
+            let y = header + line;
+            self.margin(row, here, &mut Pen::new(buf, area, y), look);
+            for slot in &slots {
+                self.value(row, slot, at_slot(area, slot), y, buf, look, here, needle.as_ref());
+            }
+            divide(area, y, divider, buf, look);
+        }
+        if footer > 0 {
+            self.footer(area, buf, look);
+        }
+    }
+
+    /// Where the cursor of the terminal belongs, for those who follow it with ears or a magnifier.
+    pub fn caret(&self, area: Rect) -> Option<Position> {
+        let (header, footer) = chrome(area.height);
+        let line = u16::try_from(self.row.checked_sub(self.window.top.get())?).ok()?;
+        let there = line < area.height.checked_sub(header + footer)? && !self.order.is_empty();
+        there.then(|| Position::new(area.x, area.y + header + line))
+    }
+
+    /// "row 3, 1-12 of 12, exact": which rows are in sight, of how many, and whether that is all.
+    pub fn position(&self) -> String {
+        let shown = self.order.len();
+        let total = match self.total {
+            Some(total) if total.is_exact() => format!("{}, exact", thousands(total.number())),
+            Some(total) => format!(">= {}", thousands(total.number())),
+            None => thousands(shown as u64),
+        };
+        let kept = self.rows.len();
+        let filtered =
+            if shown < kept { format!("{} of ", thousands(shown as u64)) } else { String::new() };
+        if shown == 0 {
+            return format!(
+                "{}no rows of {total}",
+                if kept > 0 { "filter lets through " } else { "" }
+            );
+        }
+        let from = self.window.top.get() + 1;
+        let to = (self.window.top.get() + self.window.height.get().max(1)).min(shown);
+        // As wide as the largest row number, so that the rest of the line stands still.
+        let digits = thousands(shown as u64).len();
+        let row = thousands(self.row as u64 + 1);
+        let (from, to) = (thousands(from as u64), thousands(to as u64));
+        format!("row {row:>digits$}, {from}-{to} of {filtered}{total}")
+    }
+
+    fn scroll_to_cursor(&self, height: usize) {
+        let height = height.max(1);
+        let last_top = self.order.len().saturating_sub(height);
+        let top = self.window.top.get().clamp((self.row + 1).saturating_sub(height), self.row);
+        self.window.top.set(top.min(last_top));
+        self.window.height.set(height);
+    }
+
+    /// Columns that fit: the key, then from the first scrolled one on; and where the line between
+    /// the two stands.
+    fn lay_out(&self, width: u16, height: usize) -> (Vec<Slot>, Option<u16>) {
+        self.measure(height);
+        let widths = self.window.widths.borrow();
+        let wide = |at: usize| widths[self.columns[at]];
+        let key_end = MARGIN + (0..self.frozen).map(|at| wide(at) + GAP).sum::<u16>();
+        let start = if self.frozen > 0 { key_end + 1 } else { MARGIN };
+        let room = width.saturating_sub(start);
+        let left = self.scroll_sideways(room, wide);
+
+        let mut slots = Vec::new();
+        let mut x = MARGIN;
+        for at in (0..self.frozen).chain(left..self.columns.len()) {
+            if at == left && self.frozen > 0 {
+                x = start;
+            }
+            if x >= width {
+                break;
+            }
+            let last = at + 1 == self.columns.len();
+            let natural = if last { wide(at).max(width - x) } else { wide(at) };
+            let slot = Slot { column: self.columns[at], x, width: natural.min(width - x) };
+            x += slot.width + GAP;
+            slots.push(slot);
+        }
+        let divider = (self.frozen > 0 && self.frozen < self.columns.len() && key_end < width)
+            .then(|| key_end - 1);
+        (slots, divider)
+    }
+
+    /// The first scrolled column, moved just so far that the column of the cursor is in sight.
+    fn scroll_sideways(&self, room: u16, wide: impl Fn(usize) -> u16) -> usize {
+        // On the key the cursor is at the far left, and so is the window.
+        let mut left = self.frozen;
+        if self.column >= self.frozen && self.column < self.columns.len() {
+            left = self.window.left.get().clamp(self.frozen, self.column);
+            let taken = |from: usize| (from..=self.column).map(|at| wide(at) + GAP).sum::<u16>();
+            while left < self.column && taken(left).saturating_sub(GAP) > room {
+                left += 1;
+            }
+        }
+        self.window.left.set(left);
+        left
+    }
+
+    /// Widths for what is in the window now; they grow and never shrink while the order stays.
+    fn measure(&self, height: usize) {
+        let mut widths = self.window.widths.borrow_mut();
+        let names = self.rows.columns();
+        if widths.len() != names.len() {
+            *widths = names.iter().map(|name| columns(&visible::text(name)).min(WIDEST)).collect();
+        }
+        for row in self.order.iter().skip(self.window.top.get()).take(height) {
+            for column in &self.columns {
+                let width = &mut widths[*column];
+                if *width < WIDEST {
+                    let value = visible::cell(self.rows.get(*row as usize, *column));
+                    let wide = u16::try_from(value.width()).unwrap_or(u16::MAX);
+                    *width = (*width).max(wide).min(WIDEST);
+                }
+            }
+        }
+    }
+
+    fn header(
+        &self,
+        area: Rect,
+        buf: &mut Buffer,
+        look: &Look,
+        slots: &[Slot],
+        divider: Option<u16>,
+    ) {
+        let under_cursor = self.columns.get(self.column);
+        for slot in slots {
+            let role = if under_cursor == Some(&slot.column) { Role::Focus } else { Role::Title };
+            let arrow = match self.sort {
+                Some((column, Direction::Up)) if column == slot.column => look.glyphs.up,
+                Some((column, Direction::Down)) if column == slot.column => look.glyphs.down,
+                _ => "",
+            };
+            let name = visible::text(&self.rows.columns()[slot.column]);
+            let mut pen = Pen::new(buf, at_slot(area, slot), 0);
+            if self.numeric[slot.column] {
+                pen.skip(slot.width.saturating_sub(columns(&name)));
+            }
+            pen.put_within(&name, slot.width, look.glyphs.more, look.style(role));
+            // The arrow stands in the gap, so that sorting moves no column.
+            let end = Rect { x: pen.column(), width: 1, ..area };
+            Pen::new(buf, end.intersection(area), 0).put(arrow, look.style(Role::Focus));
+        }
+        divide(area, 0, divider, buf, look);
+    }
+
+    fn margin(&self, row: u32, here: bool, pen: &mut Pen<'_>, look: &Look) {
+        let glyphs = &look.glyphs;
+        pen.put(if here { glyphs.here } else { " " }, look.style(Role::Selection));
+        if self.marks.contains(&row) {
+            pen.put(glyphs.mark, look.style(Role::Mark));
+        } else if self.new.contains(&row) {
+            pen.put(glyphs.new, look.style(Role::Changed));
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one cell has this many properties")]
+    fn value(
+        &self,
+        row: u32,
+        slot: &Slot,
+        place: Rect,
+        y: u16,
+        buf: &mut Buffer,
+        look: &Look,
+        here: bool,
+        needle: Option<&Needle>,
+    ) {
+        let shown = visible::cell(self.rows.get(row as usize, slot.column));
+        let mut pen = Pen::new(buf, place, y);
+        let wide = u16::try_from(shown.width()).unwrap_or(u16::MAX);
+        if self.numeric[slot.column] {
+            pen.skip(slot.width.saturating_sub(wide));
+        }
+        // Only the key is styled on the row of the cursor: moving repaints two short cells.
+        let key = self.columns[..self.frozen.max(1).min(self.columns.len())].contains(&slot.column);
+        let plain = if here && key { look.style(Role::Selection) } else { Style::new() };
+        write(&mut pen, &shown, plain, look, needle);
+        if wide > slot.width {
+            let sign = look.glyphs.more;
+            let x = slot.width.saturating_sub(columns(sign));
+            let end = Rect { x: place.x + x, width: place.width.saturating_sub(x), ..place };
+            Pen::new(buf, end, y).put(sign, look.style(Role::Muted));
+        }
+    }
+
+    fn footer(&self, area: Rect, buf: &mut Buffer, look: &Look) {
+        let muted = look.style(Role::Muted);
+        let mut pen = Pen::new(buf, area, area.height - 1);
+        pen.skip(MARGIN);
+        let room = pen.left().saturating_sub(columns(&self.position()) + 2);
+        let mut said = Vec::new();
+        if !self.marks.is_empty() {
+            said.push(format!("{} marked", thousands(self.marks.len() as u64)));
+        }
+        if !self.filter.is_empty() {
+            said.push(format!("filter: {}", visible::text(&self.filter)));
+        }
+        if !self.search.is_empty() {
+            said.push(format!("search: {}", visible::text(&self.search)));
+        }
+        pen.put_within(&said.join("  "), room, look.glyphs.more, muted);
+        if !pen.put_right(&self.position(), muted) {
+            let room = pen.left();
+            pen.put_within(&self.position(), room, look.glyphs.more, muted);
+        }
+    }
+}
+
+fn write(pen: &mut Pen<'_>, shown: &Shown<'_>, plain: Style, look: &Look, needle: Option<&Needle>) {
+    for segment in &shown.segments {
+        let style = match (segment.kind, shown.kind) {
+            (Kind::Escaped, _) => look.style(Role::Escaped),
+            (Kind::Note, _) | (_, CellKind::Null | CellKind::Empty) => look.style(Role::Null),
+            _ => plain,
+        };
+        let mut from = 0;
+        for (start, end) in needle.map(|n| n.places(&segment.text)).unwrap_or_default() {
+            pen.put(&segment.text[from..start], style);
+            pen.put(&segment.text[start..end], look.style(Role::Match));
+            from = end;
+        }
+        pen.put(&segment.text[from..], style);
+    }
+}
+
+fn divide(area: Rect, y: u16, divider: Option<u16>, buf: &mut Buffer, look: &Look) {
+    if let Some(x) = divider {
+        let mut pen = Pen::new(buf, area, y);
+        pen.skip(x).put(look.glyphs.vertical, look.style(Role::Border));
+    }
+}
+
+fn at_slot(area: Rect, slot: &Slot) -> Rect {
+    let x = area.x.saturating_add(slot.x);
+    Rect { x, width: slot.width.min(area.right().saturating_sub(x)), ..area }
+}
+
+/// Lines for header and footer: a row comes first.
+fn chrome(height: u16) -> (u16, u16) {
+    (u16::from(height > 1), u16::from(height > 2))
+}
+
+/// `10,000`: five digits and more cannot be read without.
+pub(crate) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
