@@ -2,12 +2,24 @@
 //!
 //! The tree shows the product; `ARCHITECTURE.md` draws who may import whom.
 
+pub mod catalogue;
 pub mod check;
+pub mod cli;
 pub mod clock;
+pub mod config;
+pub mod demo;
 pub mod dialect;
 pub mod digest;
+pub mod engine;
 pub mod exit;
+pub mod guardrail;
+pub mod headless;
+pub mod incident;
+pub mod ops;
+pub mod postmortem;
 pub mod problem;
+pub mod recovery;
+pub mod report;
 pub mod runbook;
 pub mod source;
 pub mod sql;

@@ -1,1 +1,270 @@
-fn main() {}
+//! Chooses between cockpit and headless, prints a problem, exits with its code.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+use steadyhand::catalogue::Catalogue;
+use steadyhand::cli::{self, Cli, Command};
+use steadyhand::config::{Config, Environment, Surroundings, Target, TargetUrl};
+use steadyhand::demo;
+use steadyhand::exit::Exit;
+use steadyhand::headless::{self, Color, Format, Out};
+use steadyhand::problem::Problem;
+use steadyhand::source::{Fault, did_you_mean, quoted, render};
+use steadyhand::tui::keymap::Keymap;
+use steadyhand::tui::theme::Theme;
+use steadyhand::tui::theme::depth::Depth;
+use steadyhand::tui::{Cockpit, Start};
+use tokio::runtime::{Builder, Runtime};
+
+fn main() -> ExitCode {
+    let exit = match Cli::try_parse() {
+        Ok(cli) => {
+            let mut out = Out::of_process(color(cli.globals.color));
+            run(cli, &mut out).unwrap_or_else(|problem| {
+                out.problem(&problem);
+                problem.kind.into()
+            })
+        }
+        Err(said) => {
+            // Help and version come this way too. If nobody reads it, so be it.
+            let _ = said.print();
+            if said.use_stderr() { Exit::Usage } else { Exit::Clear }
+        }
+    };
+    exit.code().into()
+}
+
+fn run(cli: Cli, out: &mut Out) -> Result<Exit, Problem> {
+    match cli.command {
+        Some(Command::Completions { shell }) => {
+            return headless::pages::completions(Cli::command(), shell, out);
+        }
+        Some(Command::Man) => return headless::pages::man(Cli::command(), out),
+        _ => {}
+    }
+    let config = match Config::load(&Surroundings::of_process()?, &cli.globals.overrides()) {
+        Ok(config) => config,
+        Err(faults) => return Ok(told(&faults, out)),
+    };
+    for warning in &config.warnings {
+        out.say(&format!("steadyhand: {warning}"));
+    }
+    let Some(command) = cli.command else { return cockpit(config, Journey::Home, out) };
+    match command {
+        Command::Demo(demo) => cockpit(config, Journey::Demo(demo), out),
+        Command::Open(open) => cockpit(config, Journey::Open(open), out),
+        Command::Resume(resume) => cockpit(config, Journey::Resume(resume.incident), out),
+        other => without_a_screen(other, &config, out),
+    }
+}
+
+/// How the cockpit begins.
+#[derive(Debug)]
+enum Journey {
+    Home,
+    Demo(cli::Demo),
+    Open(cli::Open),
+    /// This incident, or the open one that was worked on last.
+    Resume(Option<String>),
+}
+
+fn cockpit(config: Config, journey: Journey, out: &mut Out) -> Result<Exit, Problem> {
+    let (catalogue, keymap, theme) = match files(&config) {
+        Ok(files) => files,
+        Err(faults) => return Ok(told(&faults, out)),
+    };
+    let mut targets = config.targets.clone();
+    let mut state = config.state.value.clone();
+    let (mut demo, mut thrown_away) = (None, None);
+    let start = match journey {
+        Journey::Home => Start::Home,
+        Journey::Resume(incident) => Start::Resume { incident: incident.unwrap_or_default() },
+        Journey::Open(open) => {
+            let target = config.target(&open.target)?;
+            let start = opening(&catalogue, open.runbook, &target.name)?;
+            // What was typed stands before a configured target that happens to be called the same.
+            targets.retain(|other| other.name != target.name);
+            targets.push(target);
+            start
+        }
+        Journey::Demo(asked) => {
+            let folder = match asked.keep {
+                Some(folder) => kept(folder)?,
+                None => thrown_away.insert(temporary()?).path().to_owned(),
+            };
+            let url = TargetUrl::sqlite(demo::database(&folder));
+            targets = vec![Target::new(demo::TARGET, url, Environment::Development)];
+            state = folder.join("state");
+            demo = Some(folder);
+            match asked.incident {
+                Some(runbook) => opening(&catalogue, runbook, demo::TARGET)?,
+                None => Start::Home,
+            }
+        }
+    };
+    let actor = actor();
+    let cockpit = Cockpit { catalogue, targets, state, actor, theme, keymap, demo, start };
+    let farewell = runtime()?.block_on(steadyhand::tui::run(cockpit))?;
+    match (farewell.incident, thrown_away) {
+        (Some((id, ..)), Some(_)) => {
+            out.say(&format!("{id} and the demo's database are gone; --keep DIR keeps them"));
+        }
+        (Some((id, _, true)), None) => {
+            out.say(&format!("{id} is open: `steadyhand resume {id}` goes on with it"));
+        }
+        (Some((_, folder, false)), None) => {
+            out.say(&format!("the postmortem: {}", folder.join("postmortem.md").display()));
+        }
+        (None, _) => {}
+    }
+    Ok(farewell.exit)
+}
+
+/// What the cockpit reads before it takes the terminal, so that faults are seen.
+fn files(config: &Config) -> Result<(Catalogue, Keymap, Option<Theme>), Vec<Fault>> {
+    let read = |path: &Path| {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path);
+        text.map(|text| (name.clone(), text)).map_err(|error| {
+            vec![Fault::whole(&name, format!("This file cannot be read: {error}."))]
+        })
+    };
+    let catalogue = Catalogue::load(&config.check_dirs(), &config.runbook_dirs())?;
+    let keymap = match &config.keymap {
+        Some(path) => read(&path.value).and_then(|(name, text)| Keymap::parse(&name, &text))?,
+        None => Keymap::built_in(),
+    };
+    let variable = |name: &str| std::env::var(name).ok();
+    let (named, depth) = (config.theme.value.as_str(), Depth::choose(variable));
+    let theme = match Theme::choose(Some(named), depth, variable) {
+        Some(theme) => Some(theme),
+        None if named.ends_with(".toml") => {
+            let (name, text) = read(Path::new(named))?;
+            Some(Theme::parse(&name, &text)?)
+        }
+        None => {
+            let names: Vec<&str> = Theme::names().collect();
+            let fault = Fault::whole(
+                &config.theme.origin.to_string(),
+                format!("There is no theme {}.", quoted(named)),
+            );
+            return Err(vec![
+                fault.suggest(format!("Built in are {}; a file ends in .toml.", names.join(", "))),
+            ]);
+        }
+    };
+    Ok((catalogue, keymap, theme))
+}
+
+fn opening(catalogue: &Catalogue, runbook: String, target: &str) -> Result<Start, Problem> {
+    if catalogue.runbook(&runbook).is_some() {
+        return Ok(Start::Open { runbook, target: target.to_owned() });
+    }
+    let ids: Vec<&str> = catalogue.runbooks.iter().map(|runbook| runbook.id.as_str()).collect();
+    let problem = Problem::usage(format!("there is no runbook {}", quoted(&runbook)));
+    Err(match did_you_mean(&runbook, ids.iter().copied()) {
+        Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
+        None => problem.hint(format!("there are {}", ids.join(", "))),
+    })
+}
+
+fn kept(folder: PathBuf) -> Result<PathBuf, Problem> {
+    let made = std::fs::create_dir_all(&folder).and_then(|()| folder.canonicalize());
+    made.map_err(|error| {
+        Problem::system(format!("cannot make the folder {}: {error}", folder.display()))
+            .hint("choose another folder with --keep")
+    })
+}
+
+fn temporary() -> Result<tempfile::TempDir, Problem> {
+    tempfile::Builder::new().prefix("steadyhand-demo-").tempdir().map_err(|error| {
+        Problem::system(format!("cannot make a temporary folder: {error}"))
+            .hint("choose a folder with --keep")
+    })
+}
+
+/// Who is at the keyboard, for the journal.
+fn actor() -> String {
+    let named = ["USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
+    named
+        .filter(|name| !name.trim().is_empty())
+        .next()
+        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
+}
+
+fn told(faults: &[Fault], out: &mut Out) -> Exit {
+    out.say_as_it_is(&format!("{}\n", render(faults, out.paint_errors)));
+    Exit::Usage
+}
+
+fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<Exit, Problem> {
+    let state = &config.state.value;
+    match command {
+        Command::Check(asked) => {
+            let asked = headless::check::Asked {
+                targets: asked.target,
+                suites: asked.suite,
+                checks: asked.check,
+                format: text_or_json(asked.format),
+                output: asked.output,
+                map: asked.map,
+            };
+            runtime()?.block_on(headless::check::run(&asked, config, out))
+        }
+        Command::Lint(asked) => {
+            let asked = headless::lint::Asked { paths: asked.paths, target: asked.target };
+            runtime()?.block_on(headless::lint::run(&asked, config, out))
+        }
+        Command::Postmortem(asked) => {
+            let format = match asked.format {
+                cli::MarkdownOrJson::Markdown => Format::Markdown,
+                cli::MarkdownOrJson::Json => Format::Json,
+            };
+            let asked = headless::postmortem::Asked {
+                incident: asked.incident,
+                format,
+                output: asked.output,
+            };
+            headless::postmortem::run(state, &asked, out)
+        }
+        Command::Verify(asked) => {
+            headless::verify::run(state, &asked.incident, asked.head.as_deref(), out)
+        }
+        Command::Incidents(asked) => {
+            headless::incidents::run(state, text_or_json(asked.format), out)
+        }
+        Command::Config => headless::config::run(config, out),
+        Command::Themes => {
+            let names: Vec<&str> = Theme::names().collect();
+            headless::themes::run(&names, &config.theme.value, out)
+        }
+        Command::Demo(_)
+        | Command::Open(_)
+        | Command::Resume(_)
+        | Command::Completions { .. }
+        | Command::Man => unreachable!("answered before"),
+    }
+}
+
+fn text_or_json(format: cli::TextOrJson) -> Format {
+    match format {
+        cli::TextOrJson::Text => Format::Text,
+        cli::TextOrJson::Json => Format::Json,
+    }
+}
+
+fn color(color: cli::Color) -> Color {
+    match color {
+        cli::Color::Auto => Color::Auto,
+        cli::Color::Always => Color::Always,
+        cli::Color::Never => Color::Never,
+    }
+}
+
+/// Two threads: one to wait for the database, one to go on.
+fn runtime() -> Result<Runtime, Problem> {
+    let built = Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    built.map_err(|error| Problem::system(format!("the runtime cannot be started: {error}")))
+}

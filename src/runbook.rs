@@ -4,6 +4,7 @@
 //! entries, which step is where. Pure: no database, no screen.
 
 pub mod load;
+pub mod message;
 pub mod progress;
 
 use std::time::Duration;

@@ -6,6 +6,7 @@
 
 mod duration;
 mod fault;
+mod literal;
 mod mask;
 mod nested;
 mod scalar;
@@ -38,6 +39,11 @@ pub fn read<T>(
         return Err(errors.iter().map(|error| syntax(&whole, error)).collect());
     }
     table::read_document(whole, what, document.get_ref(), build)
+}
+
+/// Whether a text has this key at its top, as far as it can be read.
+pub fn has_key(text: &str, key: &str) -> bool {
+    DeTable::parse_recoverable(text).0.get_ref().contains_key(key)
 }
 
 fn syntax(whole: &Spot, error: &toml::de::Error) -> Fault {

@@ -4,6 +4,7 @@
 //! statement ends, the parser what it is; whatever is not understood is refused, never guessed. It
 //! classifies; the server still enforces. A leaf over `dialect`: no files, no connection.
 
+mod doubt;
 mod effect;
 mod guardrail;
 mod lex;
@@ -12,9 +13,9 @@ mod parameter;
 mod refuse;
 
 pub use effect::{Reading, read, write};
-pub use guardrail::{Definition, Object, definition};
+pub use guardrail::{Act, Definition, Object, definition};
 pub use name::{columns, tables};
-pub use parameter::{is_name, parameters, substitute};
+pub use parameter::{is_name, parameters, places, substitute};
 
 use std::fmt;
 use std::ops::Range;
@@ -26,11 +27,13 @@ use crate::dialect::Dialect;
 pub struct Refusal {
     pub sentence: String,
     pub part: Option<Range<usize>>,
+    /// Whether another kind of statement is wanted here, so that naming it helps.
+    pub other_kind: bool,
 }
 
 impl Refusal {
     fn new(sentence: impl Into<String>) -> Self {
-        Self { sentence: sentence.into(), part: None }
+        Self { sentence: sentence.into(), part: None, other_kind: false }
     }
 
     fn over(mut self, part: Range<usize>) -> Self {

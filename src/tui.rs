@@ -1,9 +1,317 @@
-//! The cockpit.
+//! The cockpit: take the terminal, run the loop, give it back.
+//!
+//! One biased `select!` over signals, answers, keys and the second hand. Everything that is ready is
+//! taken in, then one frame is drawn if something changed. What decides is in `update`, what acts is
+//! in `perform`, what draws is in `view`.
 
+pub mod app;
+pub mod case;
 pub mod command;
+pub mod effect;
 pub mod glyphs;
 pub mod keymap;
 pub mod look;
+pub mod message;
+pub mod overlay;
+pub mod page;
+pub mod perform;
+pub mod screen;
 pub mod terminal;
 pub mod theme;
+pub mod update;
+pub mod view;
 pub mod widget;
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossterm::event::{Event, EventStream};
+use futures_util::{Stream, StreamExt as _};
+use ratatui::Terminal;
+use ratatui::backend::Backend;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::catalogue::Catalogue;
+use crate::clock;
+use crate::config::Target;
+use crate::exit::Exit;
+use crate::problem::Problem;
+use app::{App, Facts, Screen};
+use effect::{EditFor, Effect};
+use glyphs::Glyphs;
+use keymap::Keymap;
+use look::Look;
+use message::Message;
+use perform::{ForTerminal, World};
+use theme::Theme;
+use theme::depth::Depth;
+
+pub use app::Start;
+
+/// What the cockpit is started with.
+#[derive(Debug)]
+pub struct Cockpit {
+    pub catalogue: Catalogue,
+    pub targets: Vec<Target>,
+    /// Where incidents are kept.
+    pub state: PathBuf,
+    pub actor: String,
+    /// The name of a built-in theme, or a theme of the operator's own.
+    pub theme: Option<Theme>,
+    pub keymap: Keymap,
+    /// The folder in which the demo's database is to be made.
+    pub demo: Option<PathBuf>,
+    pub start: Start,
+}
+
+/// What is left to say when the terminal is the shell's again.
+#[derive(Debug)]
+pub struct Farewell {
+    pub exit: Exit,
+    /// The incident that was open, and its folder.
+    pub incident: Option<(String, PathBuf, bool)>,
+}
+
+/// Runs the cockpit on the terminal of the process.
+pub async fn run(cockpit: Cockpit) -> Result<Farewell, Problem> {
+    let (guard, mut screen) =
+        terminal::take(terminal::Surface::Alternate, |name| std::env::var(name).ok())?;
+    let (messages, inbox) = unbounded_channel();
+    watch_signals(&messages)?;
+    let away = messages.clone();
+    terminal::hangup::watch(move || {
+        let _ = away.send(Message::GoAway("the terminal is gone"));
+    })
+    .map_err(|error| Problem::system(format!("the terminal cannot be watched: {error}")))?;
+    let (mut app, mut world) = make(cockpit, messages);
+    let mut keys = EventStream::new();
+    let outcome = cycle(&mut screen, &mut keys, inbox, &mut app, &mut world, &guard).await;
+    drop(screen);
+    drop(guard);
+    world.settle(Duration::from_secs(2)).await;
+    outcome.map_err(|error| Problem::system(format!("the terminal failed: {error}")))?;
+    let incident = app
+        .case
+        .as_ref()
+        .map(|case| (case.incident.id.clone(), case.folder.clone(), case.incident.is_open()));
+    Ok(Farewell { exit: app.quit.unwrap_or(Exit::Clear), incident })
+}
+
+fn make(cockpit: Cockpit, messages: UnboundedSender<Message>) -> (App, World) {
+    let catalogue = Arc::new(cockpit.catalogue);
+    let environment = |name: &str| std::env::var(name).ok();
+    let depth = Depth::choose(environment);
+    let theme = cockpit
+        .theme
+        .map(|theme| theme.at(depth))
+        .or_else(|| Theme::choose(None, depth, environment))
+        .or_else(|| Theme::built_in("mono", depth))
+        .expect("mono is built in");
+    let look = Look { theme, glyphs: Glyphs::choose(environment) };
+    let facts = Facts {
+        catalogue: catalogue.clone(),
+        targets: cockpit.targets.clone(),
+        depth,
+        demo: cockpit.demo.is_some(),
+        start: cockpit.start,
+    };
+    let app = App::new(facts, look, cockpit.keymap, clock::now());
+    let mut world = World::new(catalogue, cockpit.targets, cockpit.state, cockpit.actor, messages);
+    world.demo = cockpit.demo;
+    (app, world)
+}
+
+fn watch_signals(messages: &UnboundedSender<Message>) -> Result<(), Problem> {
+    let kinds = [
+        (SignalKind::terminate(), "SIGTERM"),
+        (SignalKind::hangup(), "SIGHUP"),
+        (SignalKind::interrupt(), "SIGINT"),
+    ];
+    for (kind, name) in kinds {
+        let mut stream = signal(kind)
+            .map_err(|error| Problem::system(format!("{name} cannot be handled: {error}")))?;
+        let messages = messages.clone();
+        tokio::spawn(async move {
+            while stream.recv().await.is_some() {
+                let _ = messages.send(Message::GoAway(name));
+            }
+        });
+    }
+    Ok(())
+}
+
+/// The loop. Generic over the terminal, so that a test can drive it.
+async fn cycle<B: Backend>(
+    screen: &mut Terminal<B>,
+    keys: &mut (impl Stream<Item = std::io::Result<Event>> + Unpin),
+    mut inbox: UnboundedReceiver<Message>,
+    app: &mut App,
+    world: &mut World,
+    guard: &terminal::Guard,
+) -> Result<(), B::Error> {
+    // The first frame stands before anything is asked of a disk or a database.
+    screen.draw(|frame| view::view(app, frame))?;
+    let mut effects = screen::home::start(app);
+    if !app.facts.demo {
+        effects.extend(update::begin(app));
+    }
+    carry_out(app, world, screen, guard, effects)?;
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let mut keys_over = false;
+    loop {
+        let message = tokio::select! {
+            biased;
+            Some(message) = inbox.recv() => message,
+            event = keys.next(), if !keys_over => match event {
+                Some(Ok(event)) => match of_event(event) {
+                    Some(message) => message,
+                    None => continue,
+                },
+                Some(Err(_)) | None => {
+                    keys_over = true;
+                    Message::GoAway("the terminal is gone")
+                }
+            },
+            _ = second.tick() => Message::Tick,
+        };
+        let mut dirty = take_in(app, world, screen, guard, message)?;
+        // Whatever else is ready goes into the same frame.
+        while let Ok(message) = inbox.try_recv() {
+            dirty |= take_in(app, world, screen, guard, message)?;
+        }
+        while let Some(Some(Ok(event))) = ready(keys) {
+            if let Some(message) = of_event(event) {
+                dirty |= take_in(app, world, screen, guard, message)?;
+            }
+        }
+        if let Some(panic) = terminal::task_panic() {
+            let problem = Problem::system(format!("a task of ours failed: {panic}"))
+                .hint("What it did is not known; the journal has everything up to it.");
+            dirty |= take_in(app, world, screen, guard, Message::Failed(problem))?;
+        }
+        if app.quit.is_some() {
+            return Ok(());
+        }
+        if dirty {
+            screen.draw(|frame| view::view(app, frame))?;
+        }
+    }
+}
+
+/// What the stream has without waiting.
+fn ready<S: Stream + Unpin>(stream: &mut S) -> Option<Option<S::Item>> {
+    let waker = futures_util::task::noop_waker();
+    let mut context = std::task::Context::from_waker(&waker);
+    match Pin::new(stream).poll_next(&mut context) {
+        std::task::Poll::Ready(item) => Some(item),
+        std::task::Poll::Pending => None,
+    }
+}
+
+fn of_event(event: Event) -> Option<Message> {
+    match event {
+        Event::Key(key) => Some(Message::Key(key)),
+        Event::Paste(text) => Some(Message::Paste(text)),
+        Event::Resize(..) => Some(Message::Resized),
+        Event::FocusGained | Event::FocusLost | Event::Mouse(_) => None,
+    }
+}
+
+/// One message through update and perform; says whether the screen may have changed.
+fn take_in<B: Backend>(
+    app: &mut App,
+    world: &mut World,
+    screen: &mut Terminal<B>,
+    guard: &terminal::Guard,
+    message: Message,
+) -> Result<bool, B::Error> {
+    if let Message::Opened(Ok(opened)) = &message {
+        world.take_desk(opened);
+    }
+    let dirty = !matches!(message, Message::Tick) || shows_time(app);
+    let effects = update::update(app, message, clock::now());
+    let acted = !effects.is_empty();
+    carry_out(app, world, screen, guard, effects)?;
+    Ok(dirty || acted)
+}
+
+/// Whether something on the screen changes with the second.
+fn shows_time(app: &App) -> bool {
+    let open = app.case.as_ref().is_some_and(|case| case.incident.is_open());
+    let surveying = app.home.health.iter().any(|health| health.running.is_some());
+    // At home only ages are shown; a frame whose cells are the same sends nothing anyway.
+    open || surveying || app.toast.is_some() || app.screen == Screen::Home
+}
+
+fn carry_out<B: Backend>(
+    app: &mut App,
+    world: &mut World,
+    screen: &mut Terminal<B>,
+    guard: &terminal::Guard,
+    effects: Vec<Effect>,
+) -> Result<(), B::Error> {
+    for asked in world.perform(effects) {
+        match asked {
+            ForTerminal::Repaint => terminal::repaint(screen)?,
+            ForTerminal::Bell => {}
+            ForTerminal::Suspend => {
+                let _ = guard.suspend();
+                terminal::repaint(screen)?;
+            }
+            ForTerminal::Edit { text, purpose } => {
+                let outcome = guard.lend(|| edit_outside(&text));
+                terminal::repaint(screen)?;
+                let text = outcome
+                    .map_err(|error| {
+                        Problem::system(format!("the terminal was not given back: {error}"))
+                    })
+                    .and_then(|text| text);
+                hand_in(app, world, purpose, text);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn hand_in(app: &mut App, world: &mut World, purpose: EditFor, text: Result<String, Problem>) {
+    let message = Message::EditedOutside { purpose, text };
+    let effects = update::update(app, message, clock::now());
+    // An edited text asks for files and entries only, nothing of the terminal.
+    world.perform(effects);
+}
+
+/// Runs `$VISUAL` or `$EDITOR` on a private copy of the text.
+fn edit_outside(text: &str) -> Result<String, Problem> {
+    let failed = |what: String| {
+        Problem::system(what)
+            .hint("the text is as it was; e edits it here, without another program")
+    };
+    let editor = std::env::var("VISUAL")
+        .or_else(|_| std::env::var("EDITOR"))
+        .unwrap_or_else(|_| "vi".into());
+    let mut words = editor.split_whitespace();
+    let program = words.next().unwrap_or("vi");
+    let mut file = tempfile::Builder::new()
+        .prefix("postmortem-")
+        .suffix(".md")
+        .tempfile()
+        .map_err(|error| failed(format!("no file for the editor: {error}")))?;
+    std::io::Write::write_all(&mut file, text.as_bytes())
+        .map_err(|error| failed(format!("no file for the editor: {error}")))?;
+    let started = Instant::now();
+    let status = std::process::Command::new(program)
+        .args(words)
+        .arg(file.path())
+        .status()
+        .map_err(|error| failed(format!("{editor} cannot be run: {error}")))?;
+    if !status.success() {
+        let seconds = started.elapsed().as_secs();
+        return Err(failed(format!("{editor} ended with {status} after {seconds} s")));
+    }
+    std::fs::read_to_string(file.path())
+        .map_err(|error| failed(format!("what {editor} wrote cannot be read: {error}")))
+}

@@ -69,7 +69,7 @@ impl ValueRef<'_> {
 
 /// A float so that reading it back gives the same float, and an integral one still looks like one.
 fn real(n: f64) -> String {
-    if n == n.trunc() && n.abs() < 1e15 { format!("{n:.1}") } else { n.to_string() }
+    if n.fract() == 0.0 && n.abs() < 1e15 { format!("{n:.1}") } else { n.to_string() }
 }
 
 /// `0x` and lower-case digits.

@@ -8,6 +8,8 @@ use annotate_snippets::{
     AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str,
 };
 
+use super::literal;
+
 /// A place in a file that was read; cheap to keep for questions that come up later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spot {
@@ -28,25 +30,13 @@ impl Spot {
         Self { span, ..self.clone() }
     }
 
-    /// A part of the text value that stands here; the whole value where escapes make that a guess.
+    /// A part of the text value that stands here; the whole value if it cannot be found.
     #[must_use]
     pub fn within(&self, value: &str, part: Range<usize>) -> Self {
         let raw = self.shown.get(self.span.clone()).unwrap_or_default();
-        let inner = ["\"\"\"", "'''", "\"", "'"].iter().find_map(|quote| {
-            let inner = raw.strip_prefix(quote)?.strip_suffix(quote)?;
-            // TOML drops a line break right behind the opening quotes.
-            let cut = if quote.len() == 3 {
-                inner.strip_prefix("\r\n").or_else(|| inner.strip_prefix('\n')).unwrap_or(inner)
-            } else {
-                inner
-            };
-            (cut == value).then(|| quote.len() + inner.len() - cut.len())
-        });
-        match inner {
-            Some(offset) if part.end <= value.len() => {
-                let base = self.span.start + offset;
-                self.over(base + part.start..base + part.end)
-            }
+        let offset = |decoded| literal::offset(raw, value, decoded);
+        match (offset(part.start), offset(part.end)) {
+            (Some(start), Some(end)) => self.over(self.span.start + start..self.span.start + end),
             _ => self.clone(),
         }
     }

@@ -19,6 +19,17 @@ impl Table<'_> {
         self.table(key, &what, |texts| texts.dialects(judge)).unwrap_or_default()
     }
 
+    /// The same for a sub-table that must be there.
+    pub fn need_per_dialect(
+        &self,
+        key: &'static str,
+        header: &str,
+        judge: impl Fn(&str, Dialect) -> Result<(), Complaint>,
+    ) -> PerDialect {
+        self.need_table(key, header);
+        self.per_dialect(key, judge)
+    }
+
     /// The engine keys of this table itself. `judge` hears each text for every engine it serves.
     pub fn dialects(&self, judge: impl Fn(&str, Dialect) -> Result<(), Complaint>) -> PerDialect {
         let mut texts = PerDialect { any: self.optional_text("any"), ..PerDialect::default() };
@@ -26,6 +37,15 @@ impl Table<'_> {
             if let Some(text) = self.optional_text(dialect.key()) {
                 texts.by.insert(dialect, text);
             }
+        }
+        // A key that is misspelt is told by its own fault.
+        let unknown = self.keys().any(|key| !self.asked.borrow().contains(&key));
+        if texts.is_empty() && !unknown && !Dialect::ALL.iter().any(|d| self.has(d.key())) {
+            let engines: Vec<&str> = Dialect::ALL.iter().map(|dialect| dialect.key()).collect();
+            self.fault_here(format!(
+                "There is no text here; write one under `any`, or under an engine: {}.",
+                engines.join(", ")
+            ));
         }
         for (key, text) in texts.texts().filter(|(_, text)| !text.trim().is_empty()) {
             let served: Vec<Dialect> = Dialect::ALL
@@ -99,7 +119,14 @@ impl Table<'_> {
         mut build: impl FnMut(&Table<'_>) -> T,
     ) -> Vec<T> {
         let wanted = "a list of tables, `[[…]]` with keys below it";
-        let items = self.typed(key, wanted, as_array).unwrap_or(&[]);
+        let items = match self.typed(key, wanted, as_array) {
+            Some([]) => {
+                self.fault(key, format!("`{key}` is empty; write `[[{key}]]` with keys below it."));
+                &[]
+            }
+            Some(items) => items,
+            None => &[],
+        };
         items
             .iter()
             .filter_map(|item| match item.get_ref() {

@@ -57,30 +57,43 @@ impl Table<'_> {
     pub fn some_texts(&self, key: &'static str) -> Vec<String> {
         self.need(key, "[\"…\"]");
         let texts = self.texts(key);
-        if texts.is_empty()
-            && matches!(self.entries.get(key).map(Spanned::get_ref), Some(DeValue::Array(a)) if a.is_empty())
-        {
+        let found = self.entries.get(key).map(Spanned::get_ref);
+        if found.and_then(as_array).is_some_and(<[_]>::is_empty) {
             self.fault(key, format!("`{key}` is empty; name at least one."));
         }
         texts
     }
 
-    /// A list of texts with the place of each.
+    /// A list of different texts with the place of each.
     pub fn spotted_texts(&self, key: &'static str) -> Vec<(String, Spot)> {
+        let mut texts: Vec<(String, Spot)> = vec![];
+        for (text, spot) in self.items(key) {
+            if texts.iter().any(|(other, _)| *other == text) {
+                let twice = format!("`{key}` names {} twice; delete one.", quoted(&text));
+                self.add(spot.fault(twice));
+            } else {
+                texts.push((text, spot));
+            }
+        }
+        texts
+    }
+
+    /// A list of texts in which the order counts and repetition means something.
+    pub fn words(&self, key: &'static str) -> Vec<String> {
+        self.need(key, "[\"…\", \"…\"]");
+        self.items(key).into_iter().map(|(text, _)| text).collect()
+    }
+
+    fn items(&self, key: &'static str) -> Vec<(String, Spot)> {
         let Some(items) = self.typed(key, "a list of texts such as [\"…\"]", as_array) else {
             return vec![];
         };
-        let mut texts: Vec<(String, Spot)> = vec![];
+        let mut texts = vec![];
         for item in items {
             let spot = self.spot.over(item.span());
             match as_text(item.get_ref()) {
                 Some(text) if text.trim().is_empty() => {
                     self.add(spot.fault(format!("`{key}` holds an empty text; delete it.")));
-                }
-                Some(text) if texts.iter().any(|(other, _)| *other == text) => {
-                    self.add(
-                        spot.fault(format!("`{key}` names {} twice; delete one.", quoted(&text))),
-                    );
                 }
                 Some(text) => texts.push((text, spot)),
                 None => self.add(spot.fault(format!(
@@ -150,12 +163,17 @@ impl Table<'_> {
 
     /// One word of a closed list that must be there; the stand-in is the first.
     pub fn one_of<T: Copy>(&self, key: &'static str, allowed: &[(T, &str)]) -> T {
-        let words: Vec<String> = allowed.iter().map(|(_, word)| format!("\"{word}\"")).collect();
-        if self.need_with(key, || format!("one of {}", list(&words, "or"))) {
-            self.optional_one_of(key, allowed).unwrap_or(allowed[0].0)
-        } else {
-            allowed[0].0
-        }
+        self.need_one_of(key, allowed).unwrap_or(allowed[0].0)
+    }
+
+    /// The same without a stand-in, for a word on which further questions depend.
+    pub fn need_one_of<T: Copy>(&self, key: &'static str, allowed: &[(T, &str)]) -> Option<T> {
+        let example = || {
+            let others: Vec<String> =
+                allowed[1..].iter().map(|(_, word)| format!("\"{word}\"")).collect();
+            format!("\"{}\", or {}", allowed[0].1, list(&others, "or"))
+        };
+        if self.need_with(key, example) { self.optional_one_of(key, allowed) } else { None }
     }
 
     pub fn optional_one_of<T: Copy>(&self, key: &'static str, allowed: &[(T, &str)]) -> Option<T> {

@@ -55,9 +55,9 @@ pub fn write(sql: &str, dialect: Dialect) -> Result<Write, Refusal> {
     if let Some(refusal) = acting_function(lexemes, true) {
         return Err(refusal);
     }
-    if let Some(pair) = lexemes.windows(2).find(|pair| pair[0].is("REPLACE") && pair[1].is("INTO"))
-    {
-        return Err(by_first_word(&pair[0]));
+    let replaces = |pair: &&[Lexeme]| pair[0].is("REPLACE") && pair[1].is("INTO");
+    if let Some([replace, ..]) = lexemes.windows(2).find(replaces) {
+        return Err(by_first_word(replace));
     }
     let statement = parse(sql, lexemes, dialect).map_err(|error| misread(sql, &error, dialect))?;
     let here = |reason: String| Refusal::new(reason).over(first.range.clone());

@@ -1,17 +1,17 @@
 //! A text cut into tokens that know their bytes, and into statements.
 //!
-//! What could be read in two ways is refused here, before anything is decided on it: characters that
-//! cannot be seen or look like others, comments that a server executes, quotes whose end depends on
-//! the settings of a server.
+//! Where one statement ends and the next begins is decided here and nowhere else. The grammar is
+//! sqlparser's; what it and a server might read differently was refused before, by `doubt`.
 
 use std::ops::Range;
 
 use sqlparser::dialect::{
     Dialect as Grammar, MySqlDialect, OracleDialect, PostgreSqlDialect, SQLiteDialect,
 };
-use sqlparser::tokenizer::{Location, Token, Tokenizer, Whitespace, Word};
+use sqlparser::tokenizer::{Location, Token, Tokenizer, Word};
 
 use super::Refusal;
+use super::doubt::{look_alike, two_ways, unseen};
 use crate::dialect::Dialect;
 
 #[derive(Debug, Clone)]
@@ -47,6 +47,8 @@ impl Lexeme {
 #[derive(Debug)]
 pub(super) struct Text {
     pub lexemes: Vec<Lexeme>,
+    /// Whether the body of a trigger may hold IF, LOOP, WHILE and REPEAT.
+    compound: bool,
 }
 
 impl Text {
@@ -54,7 +56,16 @@ impl Text {
         unseen(sql)?;
         let grammar = grammar(dialect);
         let tokens = Tokenizer::new(&*grammar, sql).tokenize_with_location().map_err(|error| {
-            Refusal::new(format!("{}.", sentence(&error.message))).over(at(sql, error.location))
+            let sentence = match error.message.as_str() {
+                quote if quote.starts_with("Unterminated") => {
+                    "A quote is opened here and never closed; write the closing one.".to_owned()
+                }
+                comment if comment.contains("comment") => {
+                    "A comment is opened and never closed; write */ behind it.".to_owned()
+                }
+                other => format!("{}.", sentence(other)),
+            };
+            Refusal::new(sentence).over(at(sql, error.location))
         })?;
         let mut places = Places::new(sql);
         let mut lexemes = vec![];
@@ -68,7 +79,8 @@ impl Text {
                 lexemes.push(Lexeme { token: token.token, range });
             }
         }
-        Ok(Self { lexemes })
+        let compound = matches!(dialect, Dialect::Mysql | Dialect::Mariadb | Dialect::Oracle);
+        Ok(Self { lexemes, compound })
     }
 
     /// The statements: ranges of lexemes between the semicolons, empty ones left out.
@@ -76,7 +88,8 @@ impl Text {
         let mut found = vec![];
         let mut start = 0;
         while start < self.lexemes.len() {
-            let end = start + end_of_statement(&self.lexemes[start..]);
+            let (length, _) = end_of_statement(&self.lexemes[start..], self.compound);
+            let end = start + length;
             if end > start {
                 found.push(start..end);
             }
@@ -89,7 +102,16 @@ impl Text {
     pub fn one(&self) -> Result<&[Lexeme], Refusal> {
         match self.statements().as_slice() {
             [] => Err(Refusal::new("There is no statement.")),
-            [one] => Ok(&self.lexemes[one.clone()]),
+            [one] => {
+                let lexemes = &self.lexemes[one.clone()];
+                match end_of_statement(lexemes, self.compound) {
+                    (_, Body::Closed) => Ok(lexemes),
+                    (_, Body::Open) => Err(Refusal::new(
+                        "The body of the trigger does not end; every BEGIN, IF and CASE needs its END.",
+                    )
+                    .over(lexemes[lexemes.len() - 1].range.clone())),
+                }
+            }
             [_, second, ..] => Err(Refusal::new(
                 "There are several statements; write one, without anything behind a semicolon.",
             )
@@ -103,8 +125,13 @@ impl Text {
     }
 }
 
+enum Body {
+    Closed,
+    Open,
+}
+
 /// How many lexemes the first statement has. The body of a trigger holds semicolons of its own.
-fn end_of_statement(lexemes: &[Lexeme]) -> usize {
+fn end_of_statement(lexemes: &[Lexeme], compound: bool) -> (usize, Body) {
     let trigger = lexemes.first().is_some_and(|first| first.is("CREATE"))
         && lexemes
             .iter()
@@ -114,28 +141,52 @@ fn end_of_statement(lexemes: &[Lexeme]) -> usize {
     let mut depth = 0_usize;
     for (at, lexeme) in lexemes.iter().enumerate() {
         if lexeme.token == Token::SemiColon && depth == 0 {
-            return at;
+            return (at, Body::Closed);
         }
         if !trigger {
             continue;
         }
         let before = at.checked_sub(1).map(|at| &lexemes[at]);
-        let names = |words: &[&str], lexeme: Option<&Lexeme>| {
-            lexeme.is_some_and(|lexeme| words.iter().any(|word| lexeme.is(word)))
+        let behind = |words: &[&str]| before.is_some_and(|b| words.iter().any(|word| b.is(word)));
+        let begins = || {
+            behind(&["ROW", "BEGIN", "THEN", "ELSE", "DO", "LOOP", "REPEAT"])
+                || before.is_some_and(|b| matches!(b.token, Token::SemiColon | Token::Colon))
         };
-        // An unquoted name may be BEGIN, and END may close what is not counted here.
-        let is_name = names(&["TRIGGER", "EXISTS", "ON"], before)
-            || before.is_some_and(|before| before.token == Token::Period);
-        let closes_case = names(&["END"], before);
-        if (lexeme.is("BEGIN") && !is_name) || (lexeme.is("CASE") && !closes_case) {
+        let opens = match lexeme.word().as_deref() {
+            // An unquoted name may be BEGIN.
+            Some("BEGIN") => {
+                !behind(&["TRIGGER", "EXISTS", "ON"])
+                    && before.is_none_or(|before| before.token != Token::Period)
+            }
+            Some("CASE") => !behind(&["END"]),
+            // Statements of a body only; IF and REPEAT are functions elsewhere.
+            Some("IF") if compound => begins() && !is_call(&lexemes[at + 1..]),
+            Some("LOOP" | "WHILE" | "REPEAT") if compound => begins(),
+            _ => false,
+        };
+        if opens {
             depth += 1;
-        } else if lexeme.is("END")
-            && !names(&["IF", "LOOP", "WHILE", "REPEAT"], lexemes.get(at + 1))
-        {
+        } else if lexeme.is("END") {
             depth = depth.saturating_sub(1);
         }
     }
-    lexemes.len()
+    (lexemes.len(), if depth == 0 { Body::Closed } else { Body::Open })
+}
+
+/// Whether `IF` is the function: its parentheses hold a list, those of a condition do not.
+fn is_call(behind: &[Lexeme]) -> bool {
+    let mut depth = 0_usize;
+    for lexeme in behind {
+        match lexeme.token {
+            Token::LParen => depth += 1,
+            Token::RParen if depth <= 1 => return false,
+            Token::RParen => depth -= 1,
+            Token::Comma if depth == 1 => return true,
+            _ if depth == 0 => return false,
+            _ => {}
+        }
+    }
+    false
 }
 
 pub(super) fn grammar(dialect: Dialect) -> Box<dyn Grammar> {
@@ -145,115 +196,6 @@ pub(super) fn grammar(dialect: Dialect) -> Box<dyn Grammar> {
         Dialect::Mysql | Dialect::Mariadb => Box::new(MySqlDialect {}),
         Dialect::Oracle => Box::new(OracleDialect {}),
     }
-}
-
-/// Characters that no eye sees, wherever they stand: what is approved must be what is read.
-fn unseen(sql: &str) -> Result<(), Refusal> {
-    let mut characters = sql.char_indices().peekable();
-    while let Some((at, character)) = characters.next() {
-        let line_break = character == '\r' && characters.peek().is_some_and(|next| next.1 == '\n');
-        let hidden = match character {
-            '\n' | '\t' => false,
-            '\r' => !line_break,
-            '\u{ad}'
-            | '\u{61c}'
-            | '\u{180e}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-            | '\u{e0000}'..='\u{e007f}' => true,
-            other => other.is_control(),
-        };
-        if hidden {
-            return Err(Refusal::new(format!(
-                "The statement holds {}, which cannot be seen; delete it, or build it with a function such as char().",
-                code(character)
-            ))
-            .over(at..at + character.len_utf8()));
-        }
-    }
-    // MySQL and MariaDB run what stands in such a comment, others do not.
-    if let Some(at) = sql.find("/*!").or_else(|| sql.find("/*M!")) {
-        return Err(Refusal::new(
-            "A comment that begins with /*! is executed by MySQL and MariaDB; write its content as it is or delete it.",
-        )
-        .over(at..at + 3));
-    }
-    Ok(())
-}
-
-/// Outside quotes: characters that look like those of SQL and are others.
-fn look_alike(token: &Token, raw: &str, start: usize) -> Result<(), Refusal> {
-    let quoted_or_comment = match token {
-        Token::Word(word) => word.quote_style.is_some(),
-        Token::Whitespace(white) => {
-            matches!(white, Whitespace::SingleLineComment { .. } | Whitespace::MultiLineComment(_))
-        }
-        Token::Char(_) => false,
-        _ => true,
-    };
-    if quoted_or_comment || raw.is_ascii() {
-        return Ok(());
-    }
-    let latin = raw.bytes().any(|byte| byte.is_ascii_alphabetic());
-    let strange = raw.char_indices().find(|(_, c)| {
-        !c.is_ascii()
-            && (!c.is_alphanumeric()
-                || ('\u{ff00}'..='\u{ffef}').contains(c)
-                // Greek and Cyrillic letters among Latin ones make a word that is not what it seems.
-                || (latin && ('\u{370}'..='\u{52f}').contains(c)))
-    });
-    strange.map_or(Ok(()), |(at, character)| {
-        Err(Refusal::new(format!(
-            "`{character}` is {}, which only looks like a character of SQL; type the plain one.",
-            code(character)
-        ))
-        .over(start + at..start + at + character.len_utf8()))
-    })
-}
-
-/// Tokens whose end or meaning depends on who reads them.
-fn two_ways(
-    token: &Token,
-    raw: &str,
-    range: &Range<usize>,
-    dialect: Dialect,
-) -> Result<(), Refusal> {
-    let mysql = matches!(dialect, Dialect::Mysql | Dialect::Mariadb);
-    let sentence = match token {
-        Token::DollarQuotedString(_) if dialect != Dialect::Postgres => {
-            format!("{dialect} does not know $$ quotes; write 'text' in single quotes.")
-        }
-        Token::Placeholder(text) => {
-            format!("`{text}` has no name; write :name for the answer of an ask step.")
-        }
-        Token::SingleQuotedString(_) | Token::DoubleQuotedString(_)
-            if mysql
-                && inside(raw)
-                    .is_some_and(|text| text.contains("\\'") || text.contains("\\\"")) =>
-        {
-            format!(
-                "Whether a backslash hides a quote depends on a setting of {dialect}; write the quote twice."
-            )
-        }
-        Token::Word(word)
-            if word.quote_style == Some('[')
-                && inside(raw).is_some_and(|name| name.contains(']')) =>
-        {
-            format!("{dialect} ends the name at the first ]; write the name in double quotes.")
-        }
-        _ => return Ok(()),
-    };
-    Err(Refusal::new(sentence).over(range.clone()))
-}
-
-fn inside(raw: &str) -> Option<&str> {
-    raw.get(1..raw.len().checked_sub(1)?)
-}
-
-fn code(character: char) -> String {
-    format!("U+{:04X}", u32::from(character))
 }
 
 /// A message of the parser as the end of a sentence of ours.

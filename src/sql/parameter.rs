@@ -57,7 +57,8 @@ pub fn is_name(word: &str) -> bool {
         && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
-fn places(sql: &str, dialect: Dialect) -> Result<Vec<(String, Range<usize>)>, Refusal> {
+/// Every `:name` with its bytes, colon included.
+pub fn places(sql: &str, dialect: Dialect) -> Result<Vec<(String, Range<usize>)>, Refusal> {
     let text = Text::new(sql, dialect)?;
     let mut found = vec![];
     for pair in text.lexemes.windows(2) {

@@ -69,8 +69,8 @@ fn what_is_refused_and_why() {
         (Sqlite, "SELECT /* a /* not nested */ ; DELETE FROM t; */ 1", "several statements"),
         (Sqlite, "SELECT [a]] ; DELETE FROM t; SELECT [b]", "first ]"),
         (Mysql, "SELECT 1 /*!50000 ; DELETE FROM t */", "/*!"),
-        (Sqlite, "SELECT 'open", "Unterminated"),
-        (Sqlite, "SELECT 1 /* open", "multi-line comment"),
+        (Sqlite, "SELECT 'open", "never closed"),
+        (Sqlite, "SELECT 1 /* open", "write */"),
         (Sqlite, "REPLACE INTO t VALUES (1)", "delete triggers"),
         (Sqlite, "INSERT OR REPLACE INTO t VALUES (1)", "delete triggers"),
         (Sqlite, "UPDATE OR REPLACE t SET a = 1", "delete triggers"),
@@ -149,43 +149,46 @@ fn scripts_are_split_outside_quotes_and_triggers() {
 }
 
 #[test]
-fn guardrails_are_definitions_that_take_nothing_away() {
-    use Definition::{Alter, Create, Drop};
-    let named = |name: &str| name.to_owned();
+fn guardrails_are_definitions() {
+    use Act::{Alter, Create, Drop};
+    use Object::{Index, Table, Trigger};
     for (dialect, sql, expected) in [
-        (
-            Sqlite,
-            "CREATE UNIQUE INDEX ux ON t (a) WHERE b IS NULL",
-            Create { object: Object::Index, name: named("ux") },
-        ),
+        (Sqlite, "CREATE UNIQUE INDEX ux ON t (a) WHERE b IS NULL", (Create, Index, "ux")),
         (
             Postgres,
             "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS \"ux\" ON t (a)",
-            Create { object: Object::Index, name: named("ux") },
+            (Create, Index, "ux"),
         ),
         (
             Sqlite,
             "CREATE TRIGGER main.g BEFORE UPDATE ON t BEGIN SELECT RAISE(ABORT, 'no; never') WHERE NEW.a < 0; SELECT 1; END;",
-            Create { object: Object::Trigger, name: named("g") },
+            (Create, Trigger, "g"),
         ),
         (
             Mysql,
-            "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW BEGIN IF NEW.a < 0 THEN SIGNAL SQLSTATE '45000'; END IF; CASE NEW.b WHEN 1 THEN SET NEW.b = 2; END CASE; END",
-            Create { object: Object::Trigger, name: named("g") },
+            "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW BEGIN IF NEW.a < 0 THEN SIGNAL SQLSTATE '45000'; END IF; CASE NEW.b WHEN 1 THEN SET NEW.b = IF(NEW.b, 2, 3); END CASE; END",
+            (Create, Trigger, "g"),
         ),
         (
             Mysql,
-            "ALTER TABLE t DROP CONSTRAINT c",
-            Alter { object: Object::Table, name: named("t") },
+            "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW IF NEW.a < 0 THEN SIGNAL SQLSTATE '45000'; END IF",
+            (Create, Trigger, "g"),
         ),
         (
             Postgres,
-            "ALTER TABLE ONLY s.t ADD CONSTRAINT c CHECK (a > 0) NOT VALID",
-            Alter { object: Object::Table, name: named("t") },
+            "DO $g$ BEGIN CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $b$ BEGIN RETURN NEW; END $b$; CREATE TRIGGER g BEFORE INSERT ON t EXECUTE FUNCTION f(); END $g$",
+            (Create, Trigger, "g"),
         ),
-        (Sqlite, "DROP TRIGGER IF EXISTS g", Drop { object: Object::Trigger, name: named("g") }),
+        (Mysql, "ALTER TABLE t DROP CONSTRAINT c, ADD UNIQUE KEY k (a)", (Alter, Table, "t")),
+        (
+            Postgres,
+            "ALTER TABLE ONLY s.t ADD CONSTRAINT c CHECK (a > 0) NOT VALID",
+            (Alter, Table, "t"),
+        ),
+        (Sqlite, "DROP TRIGGER IF EXISTS g", (Drop, Trigger, "g")),
     ] {
-        assert_eq!(definition(sql, dialect), Ok(expected), "{sql}");
+        let found = definition(sql, dialect).map(|found| (found.act, found.object, found.name));
+        assert_eq!(found, Ok((expected.0, expected.1, expected.2.to_owned())), "{sql}");
     }
     for (dialect, sql, reason) in [
         (Sqlite, "UPDATE t SET a = 1", "CREATE, ALTER or DROP"),
@@ -201,8 +204,34 @@ fn guardrails_are_definitions_that_take_nothing_away() {
             "overwrite",
         ),
         (Postgres, "CREATE INDEX ON t (a)", "no name"),
-        (Sqlite, "ALTER TABLE t DROP COLUMN a", "takes its data away"),
+        (
+            Postgres,
+            "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$",
+            "together with its trigger",
+        ),
+        (Postgres, "DO $$ BEGIN DELETE FROM t; END $$", "may hold only"),
+        (
+            Postgres,
+            "DO $$ BEGIN CREATE TRIGGER g BEFORE UPDATE ON t EXECUTE FUNCTION f(); DROP TABLE t; END $$",
+            "may hold only",
+        ),
         (Sqlite, "ALTER TABLE t RENAME TO u", "rename"),
+        (Mysql, "ALTER TABLE t DROP PARTITION p", "Partitions hold data"),
+        (
+            Sqlite,
+            "CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT 1; DROP TABLE t;",
+            "does not end",
+        ),
+        (
+            Sqlite,
+            "CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT CASE WHEN 1 THEN if(1, 2, 3) END; END; DROP TABLE t",
+            "several statements",
+        ),
+        (
+            Mysql,
+            "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW IF IF(NEW.a, 1, 0) THEN SET NEW.a = CASE WHEN 1 THEN IF(1, 2, 3) END; END IF; DROP TABLE t",
+            "several statements",
+        ),
         (Sqlite, "DROP INDEX i; DROP TABLE t", "several statements"),
         (
             Sqlite,
@@ -218,6 +247,26 @@ fn guardrails_are_definitions_that_take_nothing_away() {
         let refusal = definition(sql, dialect).expect_err(sql);
         assert!(refusal.sentence.contains(reason), "{sql}\n{refusal}");
     }
+}
+
+#[test]
+fn a_guardrail_takes_nothing_away_and_its_withdrawal_only_what_it_brought() {
+    let read = |sql| definition(sql, Mysql).expect(sql);
+    let column = read("ALTER TABLE t ADD COLUMN g INT AS (a) VIRTUAL, ADD UNIQUE KEY ux (g)");
+    let index = read("CREATE INDEX ix ON t (a)");
+    assert_eq!(column.introduces(), Ok(()));
+    assert!(read("ALTER TABLE t DROP COLUMN a").introduces().is_err());
+    assert!(read("DROP TABLE t").introduces().is_err());
+    assert_eq!(read("ALTER TABLE t DROP INDEX ux, DROP COLUMN g").withdraws(&column), Ok(()));
+    assert!(read("ALTER TABLE t DROP COLUMN a").withdraws(&column).is_err());
+    assert_eq!(read("DROP INDEX ix ON t").withdraws(&index), Ok(()));
+    assert!(read("DROP INDEX other ON t").withdraws(&index).is_err());
+    assert!(read("DROP TABLE t").withdraws(&index).is_err());
+    let pair = "DO $g$ BEGIN CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $b$ BEGIN RETURN NEW; END $b$; CREATE TRIGGER g BEFORE INSERT ON t EXECUTE FUNCTION f(); END $g$";
+    let pair = definition(pair, Postgres).expect("a trigger with its function");
+    let drop = |sql| definition(sql, Postgres).expect(sql).withdraws(&pair);
+    assert_eq!(drop("DROP FUNCTION f() CASCADE"), Ok(()));
+    assert!(drop("DROP FUNCTION h() CASCADE").is_err());
 }
 
 #[test]

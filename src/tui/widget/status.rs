@@ -16,6 +16,7 @@ pub enum Environment {
     Production,
     Staging,
     Development,
+    Demo,
     Drill,
 }
 
@@ -25,6 +26,7 @@ impl Environment {
             Self::Production => "PRODUCTION",
             Self::Staging => "staging",
             Self::Development => "development",
+            Self::Demo => "demo",
             Self::Drill => "drill",
         }
     }
@@ -34,7 +36,7 @@ impl Environment {
             Self::Production => Role::Production,
             Self::Staging => Role::Staging,
             Self::Development => Role::Development,
-            Self::Drill => Role::Drill,
+            Self::Demo | Self::Drill => Role::Drill,
         }
     }
 }

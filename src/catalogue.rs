@@ -1,0 +1,180 @@
+//! The checks and runbooks that are at hand: the packs inside the binary, and folders of the user.
+//!
+//! A folder adds, or replaces by id. Files are judged one by one by their loaders; what concerns
+//! several of them (does the check exist that a step names?) is judged here. Knows no database.
+
+mod folder;
+mod lint;
+mod pack;
+
+use crate::check::{self, Check};
+use crate::runbook::{self, Runbook};
+use crate::source::{Fault, Spot, did_you_mean, quoted};
+pub use lint::{judge, lint};
+
+use std::path::PathBuf;
+
+#[derive(Debug, Clone, Default)]
+pub struct Catalogue {
+    pub checks: Vec<Check>,
+    pub runbooks: Vec<Runbook>,
+}
+
+impl Catalogue {
+    /// The built-in packs, then each folder in order; a later one replaces by id.
+    pub fn load(check_dirs: &[PathBuf], runbook_dirs: &[PathBuf]) -> Result<Self, Vec<Fault>> {
+        let mut shelf = Shelf::built_in()?;
+        let mut faults = vec![];
+        for dir in check_dirs {
+            shelf.add(folder::read(dir, &mut faults), Kind::Checks, &mut faults);
+        }
+        for dir in runbook_dirs {
+            shelf.add(folder::read(dir, &mut faults), Kind::Runbooks, &mut faults);
+        }
+        // Names are only compared when every file could be read, else a missing one is a guess.
+        if faults.is_empty() {
+            faults = shelf.missing();
+        }
+        if faults.is_empty() { Ok(shelf.catalogue()) } else { Err(faults) }
+    }
+
+    /// Only what is inside the binary.
+    pub fn built_in() -> Result<Self, Vec<Fault>> {
+        Self::load(&[], &[])
+    }
+
+    pub fn check(&self, id: &str) -> Option<&Check> {
+        self.checks.iter().find(|check| check.id == id)
+    }
+
+    pub fn runbook(&self, id: &str) -> Option<&Runbook> {
+        self.runbooks.iter().find(|runbook| runbook.id == id)
+    }
+
+    /// The checks of a suite.
+    pub fn suite(&self, name: &str) -> impl Iterator<Item = &Check> {
+        self.checks.iter().filter(move |check| check.suites.iter().any(|suite| suite == name))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Checks,
+    Runbooks,
+}
+
+/// A file that was read.
+#[derive(Debug, Clone)]
+struct File {
+    name: String,
+    pack: String,
+    text: String,
+}
+
+/// Everything loaded so far, with the places where files name each other.
+#[derive(Debug, Default)]
+struct Shelf {
+    checks: Vec<check::load::Loaded>,
+    runbooks: Vec<runbook::load::Loaded>,
+}
+
+impl Shelf {
+    fn built_in() -> Result<Self, Vec<Fault>> {
+        let mut shelf = Self::default();
+        let mut faults = vec![];
+        shelf.add(pack::checks(), Kind::Checks, &mut faults);
+        shelf.add(pack::runbooks(), Kind::Runbooks, &mut faults);
+        if faults.is_empty() { Ok(shelf) } else { Err(faults) }
+    }
+
+    /// The files of one folder: an id may stand there once, and replaces what was there before.
+    fn add(&mut self, files: Vec<File>, kind: Kind, faults: &mut Vec<Fault>) {
+        let mut taken: Vec<(String, String)> = vec![];
+        for file in files {
+            let id = match kind {
+                Kind::Checks => self.add_check(&file, faults),
+                Kind::Runbooks => self.add_runbook(&file, faults),
+            };
+            let Some((id, spot)) = id else { continue };
+            match taken.iter().find(|(other, _)| *other == id) {
+                Some((_, first)) => faults.push(spot.fault(format!(
+                    "The id {} is taken by {first}; give one of the two another name.",
+                    quoted(&id)
+                ))),
+                None => taken.push((id, file.name)),
+            }
+        }
+    }
+
+    fn add_check(&mut self, file: &File, faults: &mut Vec<Fault>) -> Option<(String, Spot)> {
+        match check::load::load(&file.name, &file.pack, &file.text) {
+            Ok(loaded) => {
+                let named = (loaded.check.id.clone(), loaded.id.clone());
+                self.checks.retain(|other| other.check.id != named.0);
+                self.checks.push(loaded);
+                Some(named)
+            }
+            Err(found) => {
+                faults.extend(found);
+                None
+            }
+        }
+    }
+
+    fn add_runbook(&mut self, file: &File, faults: &mut Vec<Fault>) -> Option<(String, Spot)> {
+        match runbook::load::load(&file.name, &file.pack, &file.text) {
+            Ok(loaded) => {
+                let named = (loaded.runbook.id.clone(), loaded.id.clone());
+                self.runbooks.retain(|other| other.runbook.id != named.0);
+                self.runbooks.push(loaded);
+                Some(named)
+            }
+            Err(found) => {
+                faults.extend(found);
+                None
+            }
+        }
+    }
+
+    /// Names that lead nowhere.
+    fn missing(&self) -> Vec<Fault> {
+        let checks: Vec<&str> = self.checks.iter().map(|loaded| &*loaded.check.id).collect();
+        let runbooks: Vec<&str> = self.runbooks.iter().map(|loaded| &*loaded.runbook.id).collect();
+        let mut faults = vec![];
+        for loaded in &self.checks {
+            if let Some(id) = &loaded.check.runbook {
+                faults.extend(unknown("runbook", id, &loaded.runbook, &runbooks));
+            }
+        }
+        for loaded in &self.runbooks {
+            for (id, spot) in &loaded.checks {
+                faults.extend(unknown("check", id, spot, &checks));
+            }
+        }
+        faults
+    }
+
+    fn catalogue(self) -> Catalogue {
+        let mut catalogue = Catalogue {
+            checks: self.checks.into_iter().map(|loaded| loaded.check).collect(),
+            runbooks: self.runbooks.into_iter().map(|loaded| loaded.runbook).collect(),
+        };
+        catalogue.checks.sort_by(|a, b| (a.severity, &a.id).cmp(&(b.severity, &b.id)));
+        catalogue.runbooks.sort_by(|a, b| (a.severity, &a.id).cmp(&(b.severity, &b.id)));
+        catalogue
+    }
+}
+
+fn unknown(what: &str, id: &str, spot: &Spot, known: &[&str]) -> Option<Fault> {
+    if known.contains(&id) {
+        return None;
+    }
+    let fault = spot.fault(format!("There is no {what} {}.", quoted(id)));
+    Some(match did_you_mean(id, known.iter().copied()) {
+        Some(near) => fault.suggest(format!("Did you mean \"{near}\"?")),
+        None => fault.suggest(format!("Those at hand are {}.", known.join(", "))),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+//! Files judged without being used: named one by one, or as folders.
+
+use std::path::{Path, PathBuf};
+
+use super::{Catalogue, File, Kind, Shelf, folder};
+use crate::source::{self, Fault};
+
+/// Every fault of these files and folders. A file's own keys tell whether it is a check or a
+/// runbook; what it names may be in another of the files, or in the binary. Without any path, the
+/// built-in packs are judged.
+pub fn lint(paths: &[PathBuf]) -> Vec<Fault> {
+    judge(paths).err().unwrap_or_default()
+}
+
+/// The same; without a fault, what stands in these files alone.
+pub fn judge(paths: &[PathBuf]) -> Result<Catalogue, Vec<Fault>> {
+    let mut shelf = Shelf::built_in()?;
+    let mut named = Shelf::default();
+    let mut faults = vec![];
+    for path in paths {
+        let files = if path.is_dir() {
+            below(path, &mut faults)
+        } else {
+            folder::read_one(path, &mut faults).into_iter().collect()
+        };
+        let (checks, runbooks) = sorted(files, &mut faults);
+        // Their faults are noted once, on the shelf that knows everything.
+        named.add(checks.clone(), Kind::Checks, &mut vec![]);
+        named.add(runbooks.clone(), Kind::Runbooks, &mut vec![]);
+        shelf.add(checks, Kind::Checks, &mut faults);
+        shelf.add(runbooks, Kind::Runbooks, &mut faults);
+    }
+    // A file that could not be read is not missing, so names are compared only without faults.
+    if faults.is_empty() {
+        faults = shelf.missing();
+    }
+    match (faults.is_empty(), paths.is_empty()) {
+        (false, _) => Err(faults),
+        (true, true) => Ok(shelf.catalogue()),
+        (true, false) => Ok(named.catalogue()),
+    }
+}
+
+/// A folder of packs; or one that holds `checks` and `runbooks`, which hold packs.
+fn below(dir: &Path, faults: &mut Vec<Fault>) -> Vec<File> {
+    let halves: Vec<PathBuf> = ["checks", "runbooks"]
+        .iter()
+        .map(|half| dir.join(half))
+        .filter(|half| half.is_dir())
+        .collect();
+    if halves.is_empty() {
+        return folder::read(dir, faults);
+    }
+    halves.iter().flat_map(|half| folder::read(half, faults)).collect()
+}
+
+fn sorted(files: Vec<File>, faults: &mut Vec<Fault>) -> (Vec<File>, Vec<File>) {
+    let (mut checks, mut runbooks) = (vec![], vec![]);
+    for file in files {
+        match guess(&file) {
+            Some(Kind::Checks) => checks.push(file),
+            Some(Kind::Runbooks) => runbooks.push(file),
+            None => faults.push(
+                Fault::whole(&file.name, "This is neither a check nor a runbook.")
+                    .suggest("A check has `[sql]`, a runbook has `[[step]]`."),
+            ),
+        }
+    }
+    (checks, runbooks)
+}
+
+/// By the keys; by the folder where the file cannot be read as TOML or says nothing.
+fn guess(file: &File) -> Option<Kind> {
+    let has = |key: &str| source::has_key(&file.text, key);
+    let lies_in =
+        |folder: &str| Path::new(&file.name).components().any(|part| part.as_os_str() == folder);
+    if has("step") || has("action") {
+        Some(Kind::Runbooks)
+    } else if has("sql") || has("rule") || lies_in("checks") {
+        Some(Kind::Checks)
+    } else if lies_in("runbooks") || has("summary") {
+        Some(Kind::Runbooks)
+    } else {
+        None
+    }
+}

@@ -1,0 +1,267 @@
+//! The command line: what may be typed, and what it means.
+//!
+//! Turns arguments into values and starts nothing. Only what works is offered here; the texts are
+//! the help, the man page and the completions at once.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use clap_complete::Shell;
+
+use crate::config::Overrides;
+use crate::exit::Exit;
+
+/// A steady hand for database incidents.
+///
+/// Without a subcommand it opens the cockpit's home: targets and their health, open incidents,
+/// runbooks.
+#[derive(Debug, Parser)]
+#[command(name = "steadyhand", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(flatten)]
+    pub globals: Globals,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    everything that was asked is clear
+  1    violated, of severity 3 or 4
+  2    violated, of severity 1 or 2; or a journal that was altered
+  3    inconclusive: unreachable, timed out, not enough visibility
+  4    usage, configuration or files with faults
+  5    refused by policy
+  130  interrupted
+The worst wins in the order 2, 3, 1, 0.";
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub struct Globals {
+    /// When to colour the output; NO_COLOR and CLICOLOR are honoured
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+    /// The theme of the cockpit: a built-in name (see `themes`) or a file
+    #[arg(long, global = true, value_name = "THEME")]
+    pub theme: Option<String>,
+    /// A folder of checks, besides the built-in ones; a check of the same id is replaced
+    #[arg(long, global = true, value_name = "DIR")]
+    pub checks: Vec<PathBuf>,
+    /// A folder of runbooks, likewise
+    #[arg(long, global = true, value_name = "DIR")]
+    pub runbooks: Vec<PathBuf>,
+    /// Where incidents are kept
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// The only configuration file to read
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The cockpit on an ERP database of its own with live incidents, thrown away afterwards
+    Demo(Demo),
+    /// Open an incident: follow a runbook on a target
+    Open(Open),
+    /// Go on with an incident where it stands
+    Resume(Resume),
+    /// List the incidents
+    Incidents(Incidents),
+    /// Run checks, read-only, without a screen
+    Check(Check),
+    /// Judge checks, runbooks and configuration files
+    Lint(Lint),
+    /// Write an incident's postmortem as it stands
+    Postmortem(Postmortem),
+    /// Prove that an incident's journal and evidence are as they were written
+    Verify(Verify),
+    /// Show every setting and where it comes from
+    Config,
+    /// List the themes
+    Themes,
+    /// Print the completions of a shell
+    Completions {
+        /// The shell they are for
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// The database engine of the demo
+    #[arg(long, value_name = "ENGINE", default_value = "sqlite")]
+    pub engine: DemoEngine,
+    /// Begin with this incident: the id of a runbook
+    #[arg(long, value_name = "ID")]
+    pub incident: Option<String>,
+    /// Keep the database and the incidents in this folder
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DemoEngine {
+    Sqlite,
+}
+
+#[derive(Debug, Args)]
+pub struct Open {
+    /// The id of a runbook
+    pub runbook: String,
+    /// A configured name, a url, or the path of an SQLite file
+    #[arg(long, short, value_name = "TARGET")]
+    pub target: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Resume {
+    /// The incident; without one, the open one that was worked on last
+    pub incident: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Incidents {
+    /// How to write the list
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: TextOrJson,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TextOrJson {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// A configured name, a url, or the path of an SQLite file; all configured targets without it
+    #[arg(long, short, value_name = "TARGET")]
+    pub target: Vec<String>,
+    /// Only the checks of this suite
+    #[arg(long, short, value_name = "SUITE")]
+    pub suite: Vec<String>,
+    /// Only this check
+    #[arg(long, short, value_name = "ID")]
+    pub check: Vec<String>,
+    /// How to write the result: text, or one JSON object a line
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: TextOrJson,
+    /// Write the result into this file
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Exit with another code for an outcome, such as inconclusive=2
+    #[arg(long, value_name = "OUTCOME=CODE", value_parser = mapping)]
+    pub map: Vec<(Exit, Exit)>,
+}
+
+#[derive(Debug, Args)]
+pub struct Lint {
+    /// Files or folders; without any, those that are configured, else the built-in packs
+    pub paths: Vec<PathBuf>,
+    /// Also prepare every statement on this target; nothing is run
+    #[arg(long, short, value_name = "TARGET")]
+    pub target: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Postmortem {
+    /// The incident: its name, the beginning of it, its number, or the path of its folder
+    pub incident: String,
+    /// How to write it
+    #[arg(long, value_name = "FORMAT", default_value = "markdown")]
+    pub format: MarkdownOrJson,
+    /// Write it into this file
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MarkdownOrJson {
+    Markdown,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// The incident: its name, the beginning of it, its number, or the path of its folder
+    pub incident: String,
+    /// A hash of the journal that was written down elsewhere, or its beginning
+    #[arg(long, value_name = "HASH")]
+    pub head: Option<String>,
+}
+
+impl Globals {
+    /// What the arguments say about the configuration.
+    pub fn overrides(&self) -> Overrides {
+        Overrides {
+            config: self.config.clone(),
+            theme: self.theme.clone(),
+            state: self.state.clone(),
+            checks: self.checks.clone(),
+            runbooks: self.runbooks.clone(),
+            ..Overrides::default()
+        }
+    }
+}
+
+/// `inconclusive=2`
+fn mapping(text: &str) -> Result<(Exit, Exit), String> {
+    const OUTCOMES: [(&str, Exit); 3] = [
+        ("warning", Exit::Warning),
+        ("violated", Exit::Violated),
+        ("inconclusive", Exit::Inconclusive),
+    ];
+    const CODES: [Exit; 4] = [Exit::Clear, Exit::Warning, Exit::Violated, Exit::Inconclusive];
+    let (outcome, code) =
+        text.split_once('=').ok_or("write OUTCOME=CODE, such as inconclusive=2")?;
+    let from = OUTCOMES.iter().find(|(name, _)| *name == outcome);
+    let (_, from) = from.ok_or("the outcome is warning, violated or inconclusive")?;
+    let to = CODES.iter().find(|exit| exit.code().to_string() == code);
+    Ok((*from, *to.ok_or("the code is 0, 1, 2 or 3")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_argument_says_what_it_is_for() {
+        for command in Cli::command().get_subcommands() {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for argument in command.get_arguments().filter(|one| one.get_id() != "help") {
+                assert!(
+                    argument.get_help().is_some(),
+                    "{} {}",
+                    command.get_name(),
+                    argument.get_id()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn outcomes_can_be_mapped() {
+        assert_eq!(mapping("inconclusive=2"), Ok((Exit::Inconclusive, Exit::Violated)));
+        assert_eq!(mapping("warning=0"), Ok((Exit::Warning, Exit::Clear)));
+        for wrong in ["inconclusive", "clear=2", "violated=9", "violated=", "=2"] {
+            assert!(mapping(wrong).is_err(), "{wrong}");
+        }
+    }
+}

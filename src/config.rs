@@ -1,0 +1,159 @@
+//! The validated configuration: what was said, by whom, and nothing of what is done with it.
+//!
+//! Layers, the later wins: built-in, `/etc/steadyhand/`, the user's folder, `./steadyhand.toml`,
+//! `STEADYHAND_…` variables, arguments. Every value keeps its origin. No password is ever accepted,
+//! kept or shown. Knows no engine: whether a target can be attached is not its business.
+
+mod file;
+mod layers;
+mod targets;
+mod url;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::problem::Problem;
+use crate::source::{Fault, did_you_mean, duration_text, quoted};
+
+pub use layers::{Overrides, Surroundings};
+pub use targets::{Approval, Environment, Target};
+pub use url::{Server, TargetUrl};
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    BuiltIn,
+    File { path: String, line: usize },
+    Variable(&'static str),
+    Argument(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BuiltIn => f.write_str("built in"),
+            Self::File { path, line } => write!(f, "{path}:{line}"),
+            Self::Variable(name) | Self::Argument(name) => f.write_str(name),
+        }
+    }
+}
+
+/// A value and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting<T> {
+    pub value: T,
+    pub origin: Origin,
+}
+
+impl<T> Setting<T> {
+    fn built_in(value: T) -> Self {
+        Self { value, origin: Origin::BuiltIn }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The name of a theme, or a path that ends in `.toml`.
+    pub theme: Setting<String>,
+    /// A file of key bindings, if not the built-in ones.
+    pub keymap: Option<Setting<PathBuf>>,
+    /// Only ASCII on the screen, for terminals that draw nothing else.
+    pub ascii: Setting<bool>,
+    /// How often what is on the screen asks again.
+    pub refresh: Setting<Duration>,
+    /// How many rows of a result are kept.
+    pub row_cap: Setting<u64>,
+    /// Where incidents are kept.
+    pub state: Setting<PathBuf>,
+    /// Folders of checks, besides the built-in ones; a later one replaces by id.
+    pub checks: Vec<Setting<PathBuf>>,
+    /// Folders of runbooks, likewise.
+    pub runbooks: Vec<Setting<PathBuf>>,
+    /// By name.
+    pub targets: Vec<Target>,
+    /// What is not wrong but was perhaps not meant.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// All layers together, or every fault of all of them.
+    pub fn load(around: &Surroundings, overrides: &Overrides) -> Result<Self, Vec<Fault>> {
+        layers::load(around, overrides)
+    }
+
+    pub fn check_dirs(&self) -> Vec<PathBuf> {
+        self.checks.iter().map(|dir| dir.value.clone()).collect()
+    }
+
+    pub fn runbook_dirs(&self) -> Vec<PathBuf> {
+        self.runbooks.iter().map(|dir| dir.value.clone()).collect()
+    }
+
+    /// The target of an argument: a configured name, a url, or the path of an existing SQLite file.
+    pub fn target(&self, wanted: &str) -> Result<Target, Problem> {
+        if let Some(target) = self.targets.iter().find(|target| target.name == wanted) {
+            return Ok(target.clone());
+        }
+        if wanted.contains("://") || wanted.starts_with("sqlite:") {
+            // What was typed is not repeated: it may hold a password.
+            let url = TargetUrl::parse(wanted, Path::new(""))
+                .map_err(|complaint| Problem::usage(complaint.sentence))?;
+            return Ok(Target::on_the_spot(url));
+        }
+        let path = Path::new(wanted);
+        if path.is_file() {
+            return Ok(Target::on_the_spot(TargetUrl::sqlite(path)));
+        }
+        let names: Vec<&str> = self.targets.iter().map(|target| target.name.as_str()).collect();
+        let problem = Problem::usage(format!("There is no target and no file {}.", quoted(wanted)));
+        Err(match did_you_mean(wanted, names.iter().copied()) {
+            Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
+            None if names.is_empty() => problem.hint(
+                "no target is configured: write a url, the path of an SQLite file, or a [target.NAME] in steadyhand.toml",
+            ),
+            None => problem.hint(format!(
+                "configured are {}; a url or the path of an SQLite file will do as well",
+                names.join(", ")
+            )),
+        })
+    }
+
+    /// Every value with its origin, for `steadyhand config`; nothing in it is secret.
+    pub fn lines(&self) -> Vec<(String, String, String)> {
+        let mut lines = vec![];
+        let mut line = |key: &str, value: String, origin: &Origin| {
+            lines.push((key.to_owned(), value, origin.to_string()));
+        };
+        let path = |path: &Path| path.display().to_string();
+        line("theme", self.theme.value.clone(), &self.theme.origin);
+        match &self.keymap {
+            Some(file) => line("keymap", path(&file.value), &file.origin),
+            None => line("keymap", "built-in".into(), &Origin::BuiltIn),
+        }
+        line("ascii", self.ascii.value.to_string(), &self.ascii.origin);
+        line("refresh", duration_text(self.refresh.value), &self.refresh.origin);
+        line("row_cap", self.row_cap.value.to_string(), &self.row_cap.origin);
+        line("state", path(&self.state.value), &self.state.origin);
+        for (key, dirs) in [("checks", &self.checks), ("runbooks", &self.runbooks)] {
+            line(key, "built-in".into(), &Origin::BuiltIn);
+            for dir in dirs {
+                line(key, path(&dir.value), &dir.origin);
+            }
+        }
+        for target in &self.targets {
+            for (key, value) in target.lines() {
+                line(&format!("target.{}.{key}", target.name), value, &target.origin);
+            }
+        }
+        lines
+    }
+}
+
+/// Judges one configuration file without using it.
+pub fn lint(file_name: &str, source: &str) -> Vec<Fault> {
+    file::parse(file_name, source, Path::new(""), None).err().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,277 @@
+//! The layers, laid over each other: the later wins, folders add up, targets are replaced whole.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use etcetera::BaseStrategy as _;
+
+use super::file::{self, ROW_CAP};
+use super::{Config, Origin, Setting, Target};
+use crate::problem::Problem;
+use crate::source::{DURATION_HINT, Fault, did_you_mean, duration, quoted};
+
+const FILE: &str = "steadyhand.toml";
+
+/// The variables that say something; others that begin alike are asked about.
+const VARIABLES: [&str; 10] = [
+    "STEADYHAND_THEME",
+    "STEADYHAND_KEYMAP",
+    "STEADYHAND_ASCII",
+    "STEADYHAND_REFRESH",
+    "STEADYHAND_ROW_CAP",
+    "STEADYHAND_STATE",
+    "STEADYHAND_CHECKS",
+    "STEADYHAND_RUNBOOKS",
+    "STEADYHAND_CONFIG",
+    "STEADYHAND_CLOCK",
+];
+
+/// What arguments say. All of them are optional.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// The only configuration file to read (`--config`).
+    pub config: Option<PathBuf>,
+    pub theme: Option<String>,
+    pub keymap: Option<PathBuf>,
+    pub ascii: Option<bool>,
+    pub refresh: Option<Duration>,
+    pub state: Option<PathBuf>,
+    pub checks: Vec<PathBuf>,
+    pub runbooks: Vec<PathBuf>,
+}
+
+/// What a process finds around itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    pub variables: BTreeMap<String, String>,
+    pub home: Option<PathBuf>,
+    /// `/etc/steadyhand`.
+    pub system: PathBuf,
+    /// The user's configuration folder for steadyhand.
+    pub user: Option<PathBuf>,
+    /// The user's folder for state, where incidents are kept if nothing else is said.
+    pub state: Option<PathBuf>,
+    /// The working directory.
+    pub here: PathBuf,
+}
+
+impl Surroundings {
+    pub fn of_process() -> Result<Self, Problem> {
+        let here = std::env::current_dir().map_err(|error| {
+            Problem::system(format!("The working directory cannot be read: {error}."))
+                .hint("change into a folder that exists")
+        })?;
+        let strategy = etcetera::base_strategy::Xdg::new().ok();
+        let of = |dir: PathBuf| dir.join("steadyhand");
+        Ok(Self {
+            variables: std::env::vars_os()
+                .filter_map(|(name, value)| {
+                    Some((name.into_string().ok()?, value.into_string().ok()?))
+                })
+                .filter(|(name, _)| name.starts_with("STEADYHAND_"))
+                .collect(),
+            home: strategy.as_ref().map(|xdg| xdg.home_dir().to_owned()),
+            system: PathBuf::from("/etc/steadyhand"),
+            user: strategy.as_ref().map(|xdg| of(xdg.config_dir())),
+            state: strategy.and_then(|xdg| xdg.state_dir()).map(of),
+            here,
+        })
+    }
+}
+
+/// What one layer says.
+#[derive(Debug, Default)]
+pub(super) struct Layer {
+    pub theme: Option<Setting<String>>,
+    pub keymap: Option<Setting<PathBuf>>,
+    pub ascii: Option<Setting<bool>>,
+    pub refresh: Option<Setting<Duration>>,
+    pub row_cap: Option<Setting<u64>>,
+    pub state: Option<Setting<PathBuf>>,
+    pub checks: Vec<Setting<PathBuf>>,
+    pub runbooks: Vec<Setting<PathBuf>>,
+    pub targets: Vec<Target>,
+}
+
+impl Layer {
+    /// This layer with a later one on top.
+    fn under(mut self, top: Self, warnings: &mut Vec<String>) -> Self {
+        self.checks.extend(top.checks);
+        self.runbooks.extend(top.runbooks);
+        for target in top.targets {
+            // Keys of two files mixed would make a target that nobody wrote.
+            if let Some(at) = self.targets.iter().position(|other| other.name == target.name) {
+                let replaced = self.targets.remove(at);
+                warnings.push(format!(
+                    "The target {} of {} replaces that of {}.",
+                    target.name, target.origin, replaced.origin
+                ));
+            }
+            self.targets.push(target);
+        }
+        Self {
+            theme: top.theme.or(self.theme),
+            keymap: top.keymap.or(self.keymap),
+            ascii: top.ascii.or(self.ascii),
+            refresh: top.refresh.or(self.refresh),
+            row_cap: top.row_cap.or(self.row_cap),
+            state: top.state.or(self.state),
+            ..self
+        }
+    }
+}
+
+pub(super) fn load(around: &Surroundings, overrides: &Overrides) -> Result<Config, Vec<Fault>> {
+    let (mut faults, mut warnings) = (vec![], vec![]);
+    let mut layers = files(around, overrides, &mut faults);
+    layers.push(variables(around, &mut faults, &mut warnings));
+    layers.push(arguments(around, overrides));
+    let layer =
+        layers.into_iter().fold(Layer::default(), |below, top| below.under(top, &mut warnings));
+    let state = layer.state.or_else(|| around.state.clone().map(Setting::built_in));
+    if state.is_none() {
+        faults.push(Fault::whole(
+            "STEADYHAND_STATE",
+            "There is no home folder, so incidents have no place; set this variable to a folder.",
+        ));
+    }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let mut targets = layer.targets;
+    targets.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(Config {
+        theme: layer.theme.unwrap_or_else(|| Setting::built_in("dark".to_owned())),
+        keymap: layer.keymap,
+        ascii: layer.ascii.unwrap_or_else(|| Setting::built_in(false)),
+        refresh: layer.refresh.unwrap_or_else(|| Setting::built_in(Duration::from_secs(10))),
+        row_cap: layer.row_cap.unwrap_or_else(|| Setting::built_in(10_000)),
+        state: state.unwrap_or_else(|| Setting::built_in(PathBuf::new())),
+        checks: layer.checks,
+        runbooks: layer.runbooks,
+        targets,
+        warnings,
+    })
+}
+
+/// The files that are there; one that was named must be.
+fn files(around: &Surroundings, overrides: &Overrides, faults: &mut Vec<Fault>) -> Vec<Layer> {
+    let named = overrides
+        .config
+        .clone()
+        .or_else(|| variable(around, "STEADYHAND_CONFIG").map(PathBuf::from));
+    let paths = match &named {
+        Some(path) => vec![around.here.join(path)],
+        None => std::iter::once(around.system.clone())
+            .chain(around.user.clone())
+            .chain([around.here.clone()])
+            .map(|folder| folder.join(FILE))
+            .collect(),
+    };
+    let mut layers = vec![];
+    for path in paths {
+        let base = path.parent().unwrap_or(Path::new(""));
+        let name = path.strip_prefix(&around.here).unwrap_or(&path).display().to_string();
+        match std::fs::read_to_string(&path) {
+            Ok(text) => match file::parse(&name, &text, base, around.home.as_deref()) {
+                Ok(layer) => layers.push(layer),
+                Err(found) => faults.extend(found),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => {}
+            Err(error) => {
+                faults.push(Fault::whole(&name, format!("This file cannot be read: {error}.")));
+            }
+        }
+    }
+    layers
+}
+
+/// A variable that is set to something.
+fn variable<'a>(around: &'a Surroundings, name: &str) -> Option<&'a str> {
+    around.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+}
+
+fn variables(around: &Surroundings, faults: &mut Vec<Fault>, warnings: &mut Vec<String>) -> Layer {
+    for name in around.variables.keys().filter(|name| !VARIABLES.contains(&name.as_str())) {
+        // It may belong to a later version or to a script, so it is not a fault.
+        if let Some(near) = did_you_mean(name, VARIABLES) {
+            warnings.push(format!("The variable {name} means nothing; did you mean {near}?"));
+        }
+    }
+    let said = |name: &'static str| {
+        variable(around, name).map(|value| Setting { value, origin: Origin::Variable(name) })
+    };
+    let path = |name| said(name).map(|said| map(said, |text| around.here.join(text)));
+    let paths = |name| -> Vec<Setting<PathBuf>> {
+        let Some(Setting { value, origin }) = said(name) else { return vec![] };
+        std::env::split_paths(value)
+            .filter(|dir| !dir.as_os_str().is_empty())
+            .map(|dir| Setting { value: around.here.join(dir), origin: origin.clone() })
+            .collect()
+    };
+    let ascii = read(said("STEADYHAND_ASCII"), faults, "write true or false", |text| match text {
+        "true" | "1" | "yes" => Some(true),
+        "false" | "0" | "no" => Some(false),
+        _ => None,
+    });
+    let refresh = read(said("STEADYHAND_REFRESH"), faults, DURATION_HINT, |text| {
+        duration(text).filter(|length| !length.is_zero())
+    });
+    let row_cap =
+        read(said("STEADYHAND_ROW_CAP"), faults, "write a number from 100 to 1000000", |text| {
+            text.parse().ok().filter(|cap| ROW_CAP.contains(cap))
+        });
+    Layer {
+        theme: said("STEADYHAND_THEME").map(|said| map(said, str::to_owned)),
+        keymap: path("STEADYHAND_KEYMAP"),
+        ascii,
+        refresh,
+        row_cap,
+        state: path("STEADYHAND_STATE"),
+        checks: paths("STEADYHAND_CHECKS"),
+        runbooks: paths("STEADYHAND_RUNBOOKS"),
+        targets: vec![],
+    }
+}
+
+fn map<A, B>(setting: Setting<A>, with: impl FnOnce(A) -> B) -> Setting<B> {
+    Setting { value: with(setting.value), origin: setting.origin }
+}
+
+fn read<T>(
+    said: Option<Setting<&str>>,
+    faults: &mut Vec<Fault>,
+    hint: &str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Option<Setting<T>> {
+    let Setting { value, origin } = said?;
+    let parsed = parse(value);
+    if parsed.is_none() {
+        let sentence = format!("It cannot be {}; {hint}.", quoted(value));
+        faults.push(Fault::whole(&origin.to_string(), sentence));
+    }
+    parsed.map(|value| Setting { value, origin })
+}
+
+fn arguments(around: &Surroundings, overrides: &Overrides) -> Layer {
+    fn said<T>(value: Option<T>, name: &'static str) -> Option<Setting<T>> {
+        value.map(|value| Setting { value, origin: Origin::Argument(name) })
+    }
+    let here = |path: &PathBuf| around.here.join(path);
+    let dirs = |dirs: &[PathBuf], name| {
+        dirs.iter().filter_map(|dir| said(Some(here(dir)), name)).collect::<Vec<_>>()
+    };
+    Layer {
+        theme: said(overrides.theme.clone(), "--theme"),
+        keymap: said(overrides.keymap.as_ref().map(here), "--keymap"),
+        ascii: said(overrides.ascii, "--ascii"),
+        refresh: said(overrides.refresh, "--refresh"),
+        row_cap: None,
+        state: said(overrides.state.as_ref().map(here), "--state"),
+        checks: dirs(&overrides.checks, "--checks"),
+        runbooks: dirs(&overrides.runbooks, "--runbooks"),
+        targets: vec![],
+    }
+}

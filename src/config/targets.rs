@@ -1,0 +1,199 @@
+//! Targets: the databases that may be opened, and how carefully.
+
+use std::path::Path;
+
+use jiff::tz::TimeZone;
+
+use super::Origin;
+use super::url::TargetUrl;
+use crate::problem::Problem;
+use crate::source::{Complaint, Table, quoted};
+
+/// What a target is, for colour, friction and policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Environment {
+    Production,
+    Staging,
+    Development,
+}
+
+impl Environment {
+    pub const ALL: [(Self, &'static str); 3] = [
+        (Self::Production, "production"),
+        (Self::Staging, "staging"),
+        (Self::Development, "development"),
+    ];
+
+    /// The word in files, in the journal and on the screen.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Production => "production",
+            Self::Staging => "staging",
+            Self::Development => "development",
+        }
+    }
+}
+
+/// Who must agree to a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Approval {
+    /// The typed confirmation is enough.
+    None,
+    Confirm,
+    FourEyes,
+    BreakGlass,
+}
+
+impl Approval {
+    pub const ALL: [(Self, &'static str); 4] = [
+        (Self::None, "none"),
+        (Self::Confirm, "confirm"),
+        (Self::FourEyes, "four-eyes"),
+        (Self::BreakGlass, "break-glass"),
+    ];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Confirm => "confirm",
+            Self::FourEyes => "four-eyes",
+            Self::BreakGlass => "break-glass",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Target {
+    pub name: String,
+    pub url: TargetUrl,
+    /// Where checks run, if not on the target itself.
+    pub detect_url: Option<TargetUrl>,
+    pub environment: Environment,
+    /// The server that was pinned; another one is refused.
+    pub fingerprint: Option<String>,
+    pub approval: Approval,
+    pub timezone: TimeZone,
+    pub origin: Origin,
+}
+
+impl Target {
+    /// A target that is known by its place only.
+    pub fn new(name: impl Into<String>, url: TargetUrl, environment: Environment) -> Self {
+        Self {
+            name: name.into(),
+            url,
+            detect_url: None,
+            environment,
+            fingerprint: None,
+            approval: Approval::Confirm,
+            timezone: TimeZone::UTC,
+            origin: Origin::BuiltIn,
+        }
+    }
+
+    /// A target as an incident remembers it, when the configuration no longer names it.
+    pub fn seen(name: &str, url: &str, environment: &str) -> Result<Self, Problem> {
+        let url = TargetUrl::parse(url, Path::new(""))
+            .map_err(|complaint| Problem::usage(complaint.sentence))?;
+        let known = Environment::ALL.iter().find(|(_, word)| *word == environment);
+        // A word of another version is taken for the careful case.
+        let environment = known.map_or(Environment::Production, |(environment, _)| *environment);
+        Ok(Self::new(name, url, environment))
+    }
+
+    /// A target that was named in an argument: what it is was not said, so the careful guess holds.
+    pub(super) fn on_the_spot(url: TargetUrl) -> Self {
+        let name = match &url.server {
+            Some(server) => server.database.clone(),
+            None => url
+                .path
+                .file_stem()
+                .map_or_else(|| "sqlite".to_owned(), |stem| stem.to_string_lossy().into_owned()),
+        };
+        Self {
+            origin: Origin::Argument("--target"),
+            ..Self::new(name, url, Environment::Production)
+        }
+    }
+
+    pub(super) fn lines(&self) -> Vec<(&'static str, String)> {
+        let mut lines = vec![("url", self.url.to_string())];
+        lines.extend(self.detect_url.as_ref().map(|url| ("detect_url", url.to_string())));
+        lines.push(("environment", self.environment.word().to_owned()));
+        lines.extend(self.fingerprint.clone().map(|fingerprint| ("fingerprint", fingerprint)));
+        lines.push(("approval", self.approval.word().to_owned()));
+        let timezone = self.timezone.iana_name().unwrap_or("UTC");
+        lines.push(("timezone", timezone.to_owned()));
+        lines
+    }
+}
+
+/// Reads one `[target.NAME]`; relative SQLite paths start at `base`.
+pub(super) fn read(name: &str, table: &Table<'_>, base: &Path, home: Option<&Path>) -> Target {
+    if !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) || name.is_empty() {
+        table.fault_here(format!(
+            "A target cannot be called {}; write letters, digits, -, _ and dots.",
+            quoted(name)
+        ));
+    }
+    for secret in ["password", "passwd", "pwd"] {
+        table.elsewhere(
+            secret,
+            "Passwords do not belong in this file; use PGPASSFILE, ~/.pgpass, ~/.my.cnf or the environment.",
+        );
+    }
+    table.need("url", "\"sqlite://PATH\"");
+    let url = url(table, "url", base, home).unwrap_or_else(|| TargetUrl::sqlite(""));
+    let detect_url = self::url(table, "detect_url", base, home);
+    if let Some(detect) = &detect_url
+        && detect.dialect != url.dialect
+    {
+        let (detect, own) = (detect.dialect, url.dialect);
+        table.fault(
+            "detect_url",
+            format!(
+                "`detect_url` is {detect} but `url` is {own}; checks must see the same engine."
+            ),
+        );
+    }
+    Target {
+        detect_url,
+        environment: table.one_of("environment", &Environment::ALL),
+        fingerprint: table.optional_text("fingerprint"),
+        approval: table.optional_one_of("approval", &Approval::ALL).unwrap_or(Approval::Confirm),
+        timezone: timezone(table),
+        origin: Origin::File { path: table.here().file().to_owned(), line: table.here().line() },
+        ..Target::new(name, url, Environment::Production)
+    }
+}
+
+fn url(
+    table: &Table<'_>,
+    key: &'static str,
+    base: &Path,
+    home: Option<&Path>,
+) -> Option<TargetUrl> {
+    let text = table.optional_text(key)?;
+    match TargetUrl::parse(&text, base) {
+        Ok(url) => {
+            let path = super::file::at_home(&url.path, base, home);
+            Some(TargetUrl { path, ..url })
+        }
+        Err(complaint) => {
+            table.complain(key, &text, complaint);
+            None
+        }
+    }
+}
+
+fn timezone(table: &Table<'_>) -> TimeZone {
+    let Some(name) = table.optional_text("timezone") else { return TimeZone::UTC };
+    TimeZone::get(&name).unwrap_or_else(|_| {
+        let sentence = format!(
+            "{} is no time zone; write one such as \"Europe/Zurich\" or \"UTC\".",
+            quoted(&name)
+        );
+        table.complain("timezone", &name, Complaint::new(sentence));
+        TimeZone::UTC
+    })
+}

@@ -1,0 +1,175 @@
+//! The url of a target, taken apart; one with a password is refused and never repeated.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::dialect::Dialect;
+use crate::source::{Complaint, did_you_mean, quoted};
+
+const SCHEMES: [(&str, Dialect); 6] = [
+    ("sqlite", Dialect::Sqlite),
+    ("postgres", Dialect::Postgres),
+    ("postgresql", Dialect::Postgres),
+    ("mysql", Dialect::Mysql),
+    ("mariadb", Dialect::Mariadb),
+    ("oracle", Dialect::Oracle),
+];
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetUrl {
+    pub dialect: Dialect,
+    /// The file of an SQLite database; empty for a server.
+    pub path: PathBuf,
+    /// The server, for all others.
+    pub server: Option<Server>,
+}
+
+/// What is said about a server. There is no place for a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    pub user: Option<String>,
+    /// Empty for the local socket.
+    pub host: String,
+    pub port: Option<u16>,
+    pub database: String,
+    /// `?key=value`, as written.
+    pub options: Vec<(String, String)>,
+}
+
+impl TargetUrl {
+    pub fn sqlite(path: impl Into<PathBuf>) -> Self {
+        Self { dialect: Dialect::Sqlite, path: path.into(), server: None }
+    }
+
+    /// Takes a url apart; a relative SQLite path starts at `base`. A complaint never holds the url.
+    pub fn parse(text: &str, base: &Path) -> Result<Self, Complaint> {
+        let Some((scheme, rest)) = text.split_once(':') else {
+            return Err(Complaint::new(
+                "A url begins with its engine; write sqlite://PATH, postgres://USER@HOST/DATABASE or the like.",
+            ));
+        };
+        let known = SCHEMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(scheme));
+        let Some((_, dialect)) = known else {
+            let mut complaint = Complaint::new(
+                "A url begins with sqlite, postgres, mysql, mariadb or oracle, not with this.",
+            )
+            .over(0..scheme.len());
+            complaint.suggestion = did_you_mean(scheme, SCHEMES.iter().map(|(name, _)| *name))
+                .map(|near| format!("Did you mean {near}?"));
+            return Err(complaint);
+        };
+        if *dialect == Dialect::Sqlite {
+            return file(rest, base);
+        }
+        let Some(rest) = rest.strip_prefix("//") else {
+            return Err(Complaint::new(format!("Write {scheme}://USER@HOST/DATABASE.")));
+        };
+        server(*dialect, rest).map(|server| Self {
+            dialect: *dialect,
+            path: PathBuf::new(),
+            server: Some(server),
+        })
+    }
+}
+
+fn file(rest: &str, base: &Path) -> Result<TargetUrl, Complaint> {
+    let path = rest.strip_prefix("//").unwrap_or(rest);
+    if path.is_empty() || path == ":memory:" {
+        return Err(Complaint::new("The url names no file; write sqlite://PATH."));
+    }
+    if path.contains('?') {
+        return Err(Complaint::new(
+            "How an SQLite file is opened is decided by steadyhand; delete the ? and what follows.",
+        ));
+    }
+    Ok(TargetUrl::sqlite(base.join(path)))
+}
+
+fn server(dialect: Dialect, rest: &str) -> Result<Server, Complaint> {
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    // A password may hold a slash, so the user is cut off first, at the last @.
+    let (user, place) = match rest.rsplit_once('@') {
+        Some((user, place)) => (Some(user), place),
+        None => (None, rest),
+    };
+    let options: Vec<(String, String)> = query
+        .split('&')
+        .filter(|option| !option.is_empty())
+        .map(|option| option.split_once('=').unwrap_or((option, "")))
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect();
+    let secret = |key: &str| {
+        let key = key.to_ascii_lowercase();
+        ["password", "passwd", "pwd", "secret", "token"].iter().any(|word| key.contains(word))
+    };
+    if user.is_some_and(|user| user.contains(':')) || options.iter().any(|(key, _)| secret(key)) {
+        return Err(Complaint {
+            suggestion: Some(where_passwords_live(dialect).to_owned()),
+            ..Complaint::new(
+                "The url holds a password; delete it, and change that password if others can read this file.",
+            )
+        });
+    }
+    let (address, database) = place.split_once('/').unwrap_or((place, ""));
+    if database.is_empty() || database.contains('/') {
+        return Err(Complaint::new(
+            "A target is one database; end the url with its name, as in HOST/DATABASE.",
+        ));
+    }
+    let (host, port) = host_and_port(address)?;
+    Ok(Server {
+        user: user.filter(|user| !user.is_empty()).map(str::to_owned),
+        host: host.to_owned(),
+        port,
+        database: database.to_owned(),
+        options,
+    })
+}
+
+fn host_and_port(address: &str) -> Result<(&str, Option<u16>), Complaint> {
+    // The colons of an IPv6 address stand in brackets.
+    let bracket = address.rfind(']').map_or(0, |at| at + 1);
+    let Some((_, port)) = address[bracket..].split_once(':') else { return Ok((address, None)) };
+    let host = &address[..address.len() - port.len() - 1];
+    match port.parse::<u16>() {
+        Ok(number) if number > 0 => Ok((host, Some(number))),
+        _ => Err(Complaint::new(format!(
+            "The port cannot be {}; write a number from 1 to 65535.",
+            quoted(port)
+        ))),
+    }
+}
+
+/// Where the client of this engine looks for a password by itself.
+fn where_passwords_live(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Postgres => "Passwords are read from the file of PGPASSFILE or from ~/.pgpass.",
+        Dialect::Mysql | Dialect::Mariadb => {
+            "Passwords are read from ~/.my.cnf or from the variable MYSQL_PWD."
+        }
+        Dialect::Oracle | Dialect::Sqlite => {
+            "Passwords are read from the wallet or the environment."
+        }
+    }
+}
+
+impl fmt::Display for TargetUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(server) = &self.server else {
+            return write!(f, "sqlite://{}", self.path.display());
+        };
+        write!(f, "{}://", self.dialect.key())?;
+        if let Some(user) = &server.user {
+            write!(f, "{user}@")?;
+        }
+        f.write_str(&server.host)?;
+        if let Some(port) = server.port {
+            write!(f, ":{port}")?;
+        }
+        write!(f, "/{}", server.database)?;
+        for (at, (key, value)) in server.options.iter().enumerate() {
+            write!(f, "{}{key}={value}", if at == 0 { '?' } else { '&' })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,421 @@
+//! SQLite, embedded: a file, a write lock for the whole of it, and a worker thread of the driver.
+//!
+//! Reading: the file is opened read-only and `query_only` is set, so the library refuses a write
+//! whatever the text says. Stopping and time limits: a progress handler asks every thousand steps
+//! of the virtual machine. Watching: see `watch`.
+
+mod ledger;
+mod rows;
+mod watch;
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Decode as _, Row as _, Sqlite};
+use sqlx::{TypeInfo as _, ValueRef as _};
+
+use super::{Column, EngineError, Identity, OnRow, Purpose, Stopper, Table};
+use crate::value::{Value, ValueRef};
+
+#[derive(Debug)]
+pub struct Session {
+    connection: SqliteConnection,
+    path: PathBuf,
+    lock_wait: Duration,
+    time_cap: Duration,
+    stopper: Stopper,
+    deadline: Deadline,
+    watch: Option<watch::Watch>,
+    wal: bool,
+}
+
+/// Until when the present statement and the present transaction may run, shared with the progress
+/// handler: milliseconds after `start`, the largest number means for ever.
+#[derive(Debug, Clone)]
+struct Deadline {
+    start: Instant,
+    statement: Arc<AtomicU64>,
+    transaction: Arc<AtomicU64>,
+}
+
+impl Deadline {
+    fn new() -> Self {
+        let never = || Arc::new(AtomicU64::new(u64::MAX));
+        Self { start: Instant::now(), statement: never(), transaction: never() }
+    }
+
+    fn set(&self, which: &AtomicU64, after: Duration) {
+        let at = (self.start.elapsed() + after).as_millis();
+        which.store(u64::try_from(at).unwrap_or(u64::MAX), Ordering::Release);
+    }
+
+    fn is_over(&self) -> bool {
+        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
+        let over = |which: &AtomicU64| now >= which.load(Ordering::Acquire);
+        over(&self.statement) || over(&self.transaction)
+    }
+}
+
+impl Session {
+    pub async fn open(
+        path: &Path,
+        purpose: Purpose,
+        lock_wait: Duration,
+        stopper: &Stopper,
+    ) -> Result<Self, EngineError> {
+        let failed = |why: String| EngineError::Connect { what: path.display().to_string(), why };
+        if !path.exists() {
+            return Err(failed("there is no such file".into()));
+        }
+        let read_only = purpose == Purpose::Detect;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .read_only(read_only)
+            .create_if_missing(false)
+            .busy_timeout(lock_wait)
+            .foreign_keys(true)
+            .statement_cache_capacity(16)
+            .disable_statement_logging();
+        let connection = options.connect().await.map_err(|error| failed(message(&error)))?;
+        let mut session = Self {
+            connection,
+            path: path.to_owned(),
+            lock_wait,
+            time_cap: Duration::ZERO,
+            stopper: stopper.clone(),
+            deadline: Deadline::new(),
+            watch: None,
+            wal: false,
+        };
+        if read_only {
+            session.run("PRAGMA query_only = ON").await?;
+        } else {
+            // A spilled page cache would lock readers out in the middle of a transaction.
+            session.run("PRAGMA cache_spill = OFF").await?;
+        }
+        session.wal = session.text("PRAGMA journal_mode").await? == "wal";
+        let (stopper, deadline) = (stopper.clone(), session.deadline.clone());
+        session
+            .connection
+            .lock_handle()
+            .await
+            .map_err(|error| failed(message(&error)))?
+            .set_progress_handler(1000, move || !(stopper.is_stopped() || deadline.is_over()));
+        Ok(session)
+    }
+
+    pub async fn identity(&mut self) -> Result<Identity, EngineError> {
+        let path = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
+        let version = self.text("SELECT sqlite_version()").await?;
+        let mut settings = Vec::new();
+        for name in ["foreign_keys", "journal_mode", "recursive_triggers", "encoding"] {
+            settings.push((name.to_owned(), self.text(&format!("PRAGMA {name}")).await?));
+        }
+        Ok(Identity {
+            server: format!("{}{}", path.display(), inode(&path)),
+            version,
+            role: if self.watch.is_some() { "read/write".into() } else { "file owner".into() },
+            settings,
+        })
+    }
+
+    pub async fn tables(&mut self) -> Result<Vec<Table>, EngineError> {
+        const COLUMNS: &str = "SELECT l.name, x.name, x.hidden, x.pk FROM pragma_table_list AS l \
+             JOIN pragma_table_xinfo(l.name) AS x WHERE l.schema = 'main' AND l.type = 'table' \
+             AND l.name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY l.name, x.cid";
+        const UNIQUE: &str = "SELECT l.name, i.name, x.name FROM pragma_table_list AS l \
+             JOIN pragma_index_list(l.name) AS i JOIN pragma_index_info(i.name) AS x \
+             JOIN pragma_table_xinfo(l.name) AS c ON c.name = x.name \
+             WHERE l.schema = 'main' AND l.type = 'table' AND i.\"unique\" = 1 AND i.partial = 0 \
+             ORDER BY l.name, i.seq, x.seqno";
+        let mut tables: Vec<Table> = Vec::new();
+        let mut keys: Vec<Vec<(i64, String)>> = Vec::new();
+        for row in self.rows(COLUMNS).await? {
+            let [
+                Value::Text(table),
+                Value::Text(column),
+                Value::Integer(hidden),
+                Value::Integer(pk),
+            ] = row.as_slice()
+            else {
+                continue;
+            };
+            if tables.last().is_none_or(|last| last.name != *table) {
+                tables.push(Table { name: table.clone(), columns: Vec::new(), key: Vec::new() });
+                keys.push(Vec::new());
+            }
+            let last = tables.last_mut().expect("one was pushed");
+            last.columns.push(Column { name: column.clone(), generated: *hidden > 1 });
+            if *pk > 0 {
+                keys.last_mut().expect("one was pushed").push((*pk, column.clone()));
+            }
+        }
+        for (table, mut key) in tables.iter_mut().zip(keys) {
+            key.sort();
+            table.key = key.into_iter().map(|(_, column)| column).collect();
+        }
+        if tables.iter().any(|table| table.key.is_empty()) {
+            self.unique_keys(&mut tables, UNIQUE).await?;
+        }
+        Ok(tables)
+    }
+
+    pub async fn table_names(&mut self) -> Result<Vec<String>, EngineError> {
+        let found =
+            self.rows("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')").await?;
+        Ok(found.iter().filter_map(|row| row[0].as_ref().plain()).collect())
+    }
+
+    /// For tables without a primary key: the first unique index over columns that are not null.
+    async fn unique_keys(&mut self, tables: &mut [Table], sql: &str) -> Result<(), EngineError> {
+        let found = self.rows(sql).await?;
+        for table in tables.iter_mut().filter(|table| table.key.is_empty()) {
+            let of_table = found.iter().filter(|row| row[0] == Value::Text(table.name.clone()));
+            let Some(index) = of_table.clone().map(|row| row[1].clone()).next() else { continue };
+            let columns: Vec<String> = of_table
+                .filter(|row| row[1] == index)
+                .filter_map(|row| row[2].as_ref().plain())
+                .collect();
+            let not_null = format!(
+                "SELECT COUNT(*) FROM pragma_table_xinfo({}) WHERE \"notnull\" = 1 AND name IN ({})",
+                literal(&table.name),
+                columns.iter().map(|name| literal(name)).collect::<Vec<_>>().join(",")
+            );
+            if self.number(&not_null).await? == i64::try_from(columns.len()).unwrap_or(-1) {
+                table.key = columns;
+            }
+        }
+        Ok(())
+    }
+
+    pub async fn begin_snapshot(&mut self) -> Result<(), EngineError> {
+        self.run("BEGIN").await?;
+        // A deferred transaction has its snapshot only after the first read.
+        self.number("SELECT COUNT(*) FROM sqlite_schema").await.map(drop)
+    }
+
+    pub async fn read(
+        &mut self,
+        sql: &str,
+        timeout: Duration,
+        on_row: OnRow<'_>,
+    ) -> Result<Vec<String>, EngineError> {
+        self.deadline.set(&self.deadline.statement, timeout);
+        let outcome = self.stream(sql, on_row).await;
+        self.deadline.statement.store(u64::MAX, Ordering::Release);
+        outcome.map_err(|error| self.judge(&error, timeout))
+    }
+
+    async fn stream(&mut self, sql: &str, on_row: OnRow<'_>) -> Result<Vec<String>, sqlx::Error> {
+        let mut columns: Option<Vec<String>> = None;
+        {
+            let mut rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch(&mut self.connection);
+            while let Some(row) = rows.next().await {
+                let row = row?;
+                let names = columns.get_or_insert_with(|| names(&row));
+                let values = values(&row)?;
+                let seen: Vec<ValueRef<'_>> = values.iter().map(Value::as_ref).collect();
+                if on_row(names, &seen) == ControlFlow::Break(()) {
+                    break;
+                }
+            }
+        }
+        match columns {
+            Some(columns) => Ok(columns),
+            None => self.columns(sql).await,
+        }
+    }
+
+    pub async fn prepare(&mut self, sql: &str) -> Result<Vec<String>, EngineError> {
+        self.columns(sql).await.map_err(|error| self.judge(&error, self.lock_wait))
+    }
+
+    /// An empty result has no header: the names come from preparing the text.
+    async fn columns(&mut self, sql: &str) -> Result<Vec<String>, sqlx::Error> {
+        use sqlx::{Column as _, Executor as _, SqlSafeStr as _, Statement as _};
+        let prepared = (&mut self.connection).prepare(AssertSqlSafe(sql).into_sql_str()).await?;
+        Ok(prepared.columns().iter().map(|column| column.name().to_owned()).collect())
+    }
+
+    pub async fn begin(&mut self, time_cap: Duration) -> Result<(), EngineError> {
+        // Takes the write lock now: a later upgrade could fail in the middle.
+        self.run("BEGIN IMMEDIATE").await?;
+        self.deadline.set(&self.deadline.transaction, time_cap);
+        self.time_cap = time_cap;
+        Ok(())
+    }
+
+    pub async fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {
+        let outcome = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection).await;
+        outcome.map(|done| done.rows_affected()).map_err(|error| self.judge(&error, Duration::ZERO))
+    }
+
+    pub async fn defer_references(&mut self) -> Result<(), EngineError> {
+        self.run("PRAGMA defer_foreign_keys = ON").await
+    }
+
+    pub async fn broken_references(&mut self, tables: &[String]) -> Result<u64, EngineError> {
+        const CHILDREN: &str = "SELECT DISTINCT l.name, f.\"table\" FROM pragma_table_list AS l \
+             JOIN pragma_foreign_key_list(l.name) AS f WHERE l.schema = 'main'";
+        let mut affected: Vec<String> = tables.to_vec();
+        for row in self.rows(CHILDREN).await? {
+            if let [Value::Text(child), Value::Text(parent)] = row.as_slice()
+                && tables.iter().any(|table| table.eq_ignore_ascii_case(parent))
+            {
+                affected.push(child.clone());
+            }
+        }
+        affected.sort();
+        affected.dedup();
+        let mut broken = 0;
+        for table in affected {
+            let sql = format!("SELECT COUNT(*) FROM pragma_foreign_key_check({})", literal(&table));
+            broken += u64::try_from(self.number(&sql).await?).unwrap_or(0);
+        }
+        Ok(broken)
+    }
+
+    pub async fn commits_seen(&mut self) -> Result<i64, EngineError> {
+        self.number("PRAGMA data_version").await
+    }
+
+    pub async fn schema_version(&mut self) -> Result<i64, EngineError> {
+        self.number("PRAGMA schema_version").await
+    }
+
+    pub async fn rollback(&mut self) -> Result<(), EngineError> {
+        self.deadline.transaction.store(u64::MAX, Ordering::Release);
+        match self.bare("ROLLBACK").await {
+            // An interrupted write has already rolled everything back by itself.
+            Err(error) if message(&error).contains("no transaction is active") => Ok(()),
+            outcome => outcome.map_err(|error| self.judge(&error, self.lock_wait)),
+        }
+    }
+
+    pub async fn commit(&mut self) -> Result<(), EngineError> {
+        self.deadline.transaction.store(u64::MAX, Ordering::Release);
+        self.bare("COMMIT").await.map_err(|error| self.judge(&error, self.lock_wait))
+    }
+
+    pub fn lock_words(&self) -> String {
+        let readers = if self.wal { "readers go on" } else { "readers wait only at COMMIT" };
+        format!("one write lock on the whole file; {readers}")
+    }
+
+    pub async fn close(self) {
+        // Nothing is left to lose: a transaction still open is rolled back by closing.
+        let _ = self.connection.close().await;
+    }
+
+    async fn run(&mut self, sql: &str) -> Result<(), EngineError> {
+        self.bare(sql).await.map_err(|error| self.judge(&error, self.lock_wait))
+    }
+
+    async fn bare(&mut self, sql: &str) -> Result<(), sqlx::Error> {
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection).await.map(drop)
+    }
+
+    async fn rows(&mut self, sql: &str) -> Result<Vec<Vec<Value>>, EngineError> {
+        let fetched = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut self.connection).await;
+        let decoded = fetched.and_then(|rows| rows.iter().map(values).collect());
+        decoded.map_err(|error| self.judge(&error, self.lock_wait))
+    }
+
+    async fn number(&mut self, sql: &str) -> Result<i64, EngineError> {
+        match self.rows(sql).await?.first().and_then(|row| row.first()) {
+            Some(Value::Integer(n)) => Ok(*n),
+            other => Err(EngineError::Database { message: format!("{sql} gave {other:?}") }),
+        }
+    }
+
+    async fn text(&mut self, sql: &str) -> Result<String, EngineError> {
+        let rows = self.rows(sql).await?;
+        let value = rows.first().and_then(|row| row.first());
+        Ok(value.and_then(|value| value.as_ref().plain()).unwrap_or_default())
+    }
+
+    /// Tells apart what follows from an error.
+    fn judge(&self, error: &sqlx::Error, limit: Duration) -> EngineError {
+        let message = message(error);
+        let code = error.as_database_error().and_then(|error| error.code());
+        let primary = code.and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff);
+        match primary {
+            Some(9) if self.stopper.is_stopped() => EngineError::Stopped,
+            Some(9) => EngineError::TimedOut { limit },
+            Some(5 | 6) => EngineError::Locked { waited: self.lock_wait },
+            Some(8) => EngineError::ReadOnly { message },
+            Some(19) => EngineError::Rejected { message },
+            Some(_) => EngineError::Database { message },
+            None => match error {
+                sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => EngineError::Lost { message },
+                _ => EngineError::Database { message },
+            },
+        }
+    }
+}
+
+/// The database's own words, without the driver's prefix.
+fn message(error: &sqlx::Error) -> String {
+    match error.as_database_error() {
+        Some(error) => error.message().to_owned(),
+        None => error.to_string(),
+    }
+}
+
+fn names(row: &SqliteRow) -> Vec<String> {
+    use sqlx::Column as _;
+    row.columns().iter().map(|column| column.name().to_owned()).collect()
+}
+
+fn values(row: &SqliteRow) -> Result<Vec<Value>, sqlx::Error> {
+    (0..row.len()).map(|column| value(row, column)).collect()
+}
+
+/// A value by its own storage class; the declared type of a column means nothing here.
+fn value(row: &SqliteRow, column: usize) -> Result<Value, sqlx::Error> {
+    let raw = row.try_get_raw(column)?;
+    if raw.is_null() {
+        return Ok(Value::Null);
+    }
+    let kind = raw.type_info().name().to_owned();
+    let decoded = match kind.as_str() {
+        "INTEGER" => <i64 as sqlx::Decode<Sqlite>>::decode(raw).map(Value::Integer),
+        "REAL" => f64::decode(raw).map(Value::Real),
+        "BLOB" => Vec::<u8>::decode(raw).map(Value::Bytes),
+        _ => <&[u8] as sqlx::Decode<Sqlite>>::decode(raw).map(|bytes| {
+            // Text that is not UTF-8 is kept as the bytes it is, so that nothing is made up.
+            match std::str::from_utf8(bytes) {
+                Ok(text) => Value::Text(text.to_owned()),
+                Err(_) => Value::Bytes(bytes.to_owned()),
+            }
+        }),
+    };
+    decoded.map_err(sqlx::Error::Decode)
+}
+
+/// A name inside double quotes, always.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A text of ours (a name from the catalogue) as a literal.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+#[cfg(unix)]
+fn inode(path: &Path) -> String {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(path)
+        .map_or_else(|_| String::new(), |data| format!("#{:x}:{:x}", data.dev(), data.ino()))
+}
+
+#[cfg(not(unix))]
+fn inode(_path: &Path) -> String {
+    String::new()
+}

@@ -1,0 +1,51 @@
+//! The ledger: one row an operation, written in the operation's own transaction.
+//!
+//! It is the evidence of the outcome when the program died at COMMIT, and its key makes a blind
+//! repetition fail instead of applying twice.
+
+use sqlx::AssertSqlSafe;
+
+use super::Session;
+use crate::engine::EngineError;
+
+pub const TABLE: &str = "steadyhand_ledger";
+
+const CREATE: &str = "CREATE TABLE IF NOT EXISTS main.steadyhand_ledger (\
+    op_id TEXT NOT NULL, chunk_no INTEGER NOT NULL, actor TEXT NOT NULL, \
+    fingerprint TEXT NOT NULL, applied_at TEXT NOT NULL, PRIMARY KEY (op_id, chunk_no))";
+
+impl Session {
+    pub async fn write_ledger(
+        &mut self,
+        op: &str,
+        actor: &str,
+        print: &str,
+    ) -> Result<(), EngineError> {
+        const INSERT: &str = "INSERT INTO main.steadyhand_ledger \
+            (op_id, chunk_no, actor, fingerprint, applied_at) VALUES (?, 0, ?, ?, CURRENT_TIMESTAMP)";
+        self.run(CREATE).await?;
+        let insert = sqlx::query(INSERT).bind(op.to_owned()).bind(actor.to_owned());
+        let done = insert.bind(print.to_owned()).execute(&mut self.connection).await;
+        done.map(drop).map_err(|error| self.judge(&error, self.lock_wait))
+    }
+
+    /// Needs a session that may write: taking the write lock proves that no writer is left that
+    /// could still commit the row, so its absence is final.
+    pub async fn in_ledger(&mut self, op: &str) -> Result<bool, EngineError> {
+        self.run("BEGIN IMMEDIATE").await?;
+        let found = self.look_up(op).await;
+        self.rollback().await?;
+        found
+    }
+
+    async fn look_up(&mut self, op: &str) -> Result<bool, EngineError> {
+        let exists = format!("SELECT COUNT(*) FROM main.sqlite_schema WHERE name = '{TABLE}'");
+        if self.number(&exists).await? == 0 {
+            return Ok(false);
+        }
+        let sql = format!("SELECT COUNT(*) FROM main.{TABLE} WHERE op_id = ?");
+        let count = sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql)).bind(op.to_owned());
+        let found = count.fetch_one(&mut self.connection).await;
+        found.map(|n| n > 0).map_err(|error| self.judge(&error, self.lock_wait))
+    }
+}

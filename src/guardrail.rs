@@ -1,0 +1,82 @@
+//! Guardrail: DDL that makes the bad state impossible. Rehearse, apply, withdraw.
+//!
+//! The plan for one engine and what a rehearsal found; `ops::guard` does the work. Pure.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::dialect::Dialect;
+use crate::runbook::Guard;
+
+/// A guardrail's texts for one engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    pub title: String,
+    pub apply: String,
+    pub probe: String,
+    /// What the rejection must say.
+    pub rejects: String,
+    pub withdraw: String,
+}
+
+impl Plan {
+    /// The texts for an engine; names the first one that is missing.
+    pub fn of(title: &str, guard: &Guard, dialect: Dialect) -> Result<Self, String> {
+        let pick = |what: &str, text: &crate::dialect::PerDialect| {
+            text.get(dialect)
+                .map(str::to_owned)
+                .ok_or_else(|| format!("the runbook has no `{what}` for {dialect}"))
+        };
+        Ok(Self {
+            title: title.to_owned(),
+            apply: pick("apply", &guard.apply)?,
+            probe: pick("probe", &guard.probe)?,
+            rejects: pick("rejects", &guard.rejects)?,
+            withdraw: pick("withdraw", &guard.withdraw)?,
+        })
+    }
+}
+
+/// What trying a guardrail out and taking it back at once has shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rehearsal {
+    pub at: Timestamp,
+    /// It stood already before.
+    pub stands: bool,
+    /// The data as it is fits; else why not.
+    pub accepted: Result<(), String>,
+    /// The bad state is rejected by name, with the database's words; else why not.
+    pub rejects: Result<String, String>,
+    pub lock: String,
+    pub seconds: f64,
+    /// A second connection saw the schema unchanged afterwards.
+    pub traceless: bool,
+}
+
+impl Rehearsal {
+    /// May be applied.
+    pub fn is_sound(&self) -> bool {
+        self.accepted.is_ok() && self.rejects.is_ok() && self.traceless && !self.stands
+    }
+
+    pub fn sentence(&self) -> String {
+        if self.stands {
+            return "it stands already".into();
+        }
+        match (&self.accepted, &self.rejects) {
+            (Err(why), _) => format!("the data as it is does not fit: {why}"),
+            (Ok(()), Err(why)) => format!("it does not reject the bad state: {why}"),
+            (Ok(()), Ok(_)) if !self.traceless => "the rehearsal left a trace in the schema".into(),
+            (Ok(()), Ok(_)) => "the data fits and the bad state is rejected by name".into(),
+        }
+    }
+}
+
+/// Where a guardrail stands, by what the incident remembers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Standing {
+    #[default]
+    Absent,
+    Applied,
+    Withdrawn,
+}

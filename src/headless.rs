@@ -1,0 +1,63 @@
+//! Headless: the subcommands without a screen, for scripts, cron and auditors.
+//!
+//! Each takes what it needs and gives an `Exit`. Standard output carries the result and at least one
+//! line, standard error the rest; all of it goes through `Out`. Nothing here writes to a database,
+//! and nothing here knows that there is a cockpit.
+
+pub mod check;
+pub mod config;
+pub mod incidents;
+pub mod lint;
+mod out;
+pub mod pages;
+pub mod postmortem;
+pub mod themes;
+pub mod verify;
+
+use std::path::{Path, PathBuf};
+
+use crate::catalogue::Catalogue;
+use crate::config::Config;
+use crate::incident::store::{self, StoreError};
+use crate::problem::Problem;
+use crate::source::render;
+pub use out::{Color, Out};
+
+/// How a result is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Text,
+    Json,
+    Markdown,
+}
+
+/// The checks and runbooks at hand; faults are told, and give none.
+fn catalogue(config: &Config, out: &mut Out) -> Option<Catalogue> {
+    match Catalogue::load(&config.check_dirs(), &config.runbook_dirs()) {
+        Ok(catalogue) => Some(catalogue),
+        Err(faults) => {
+            out.say_as_it_is(&format!("{}\n", render(&faults, out.paint_errors)));
+            None
+        }
+    }
+}
+
+/// The folder of an incident: by its name in the state folder, or by a path to a copy of it.
+fn incident_folder(state: &Path, wanted: &str) -> Result<PathBuf, Problem> {
+    let path = Path::new(wanted);
+    if path.join("journal.jsonl").is_file() {
+        return Ok(path.to_owned());
+    }
+    store::find(state, Some(wanted)).map(|found| found.folder).map_err(|error| unfound(&error))
+}
+
+fn unfound(error: &StoreError) -> Problem {
+    match error {
+        StoreError::Unknown(_) | StoreError::Ambiguous { .. } | StoreError::NoneOpen => {
+            Problem::usage(error.to_string()).hint(
+                "`steadyhand incidents` lists those that there are; --state names another folder",
+            )
+        }
+        StoreError::Read { .. } | StoreError::Create { .. } => Problem::system(error.to_string()),
+    }
+}

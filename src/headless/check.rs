@@ -1,0 +1,194 @@
+//! `steadyhand check`: checks on targets, read-only, with an exit code that can be trusted.
+//!
+//! Every check of a target sees one snapshot. Whatever could not be seen is inconclusive with its
+//! reason; it is never left out and never clear.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use super::{Format, Out};
+use crate::catalogue::Catalogue;
+use crate::check::{Check, Finding, Verdict};
+use crate::clock;
+use crate::config::{Config, Target};
+use crate::exit::Exit;
+use crate::ops::Stopper;
+use crate::ops::detect::{Survey, survey};
+use crate::problem::{Kind, Problem};
+use crate::report::{Outcome, Totals, json, text};
+use crate::source::{did_you_mean, quoted};
+use crate::value::Rows;
+
+#[derive(Debug)]
+pub struct Asked {
+    /// Names, URLs or paths; all configured targets if there is none.
+    pub targets: Vec<String>,
+    pub suites: Vec<String>,
+    pub checks: Vec<String>,
+    pub format: Format,
+    pub output: Option<PathBuf>,
+    /// Outcomes that this site wants reported as others.
+    pub map: Vec<(Exit, Exit)>,
+}
+
+pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, Problem> {
+    let start = Instant::now();
+    let targets = targets(asked, config)?;
+    let Some(catalogue) = super::catalogue(config, out) else { return Ok(Exit::Usage) };
+    let checks = checks(asked, &catalogue)?;
+    let paint = if asked.output.is_some() { crate::source::Paint::Plain } else { out.paint };
+    let mut page = Page { asked, paint, held: String::new() };
+    let stopper = Stopper::default();
+    let mut outcomes = Vec::new();
+    for target in &targets {
+        out.progress(&format!("{}: {} ...", target.name, text::count(checks.len(), "check")));
+        let snapshot = clock::now();
+        let (seen, findings) = match stoppable(target, &checks, &stopper).await? {
+            Ok(Survey { identity, findings }) => {
+                let seen =
+                    format!("{} {}, {}", target.url.dialect, identity.version, identity.server);
+                (seen, findings.into_iter().map(|(_, finding)| finding).collect())
+            }
+            Err(problem) => (String::new(), vec![unseen(&problem); checks.len()]),
+        };
+        let reached = !seen.is_empty();
+        let of_target: Vec<Outcome> = checks
+            .iter()
+            .zip(findings)
+            .map(|(check, finding)| Outcome {
+                check: (*check).clone(),
+                target: target.name.clone(),
+                finding,
+                snapshot: reached.then_some(snapshot),
+            })
+            .collect();
+        let text = match asked.format {
+            Format::Json => of_target.iter().map(json::outcome).collect(),
+            Format::Text | Format::Markdown => text::target(&target.name, &seen, &of_target, paint),
+        };
+        page.add(&text, out)?;
+        outcomes.extend(of_target);
+        if stopper.is_stopped() {
+            break;
+        }
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let mut totals = Totals::of(&outcomes, targets.len(), seconds, |exit| mapped(asked, exit));
+    if stopper.is_stopped() {
+        totals.exit = Exit::Interrupted;
+    }
+    page.end(&totals, out)?;
+    Ok(totals.exit)
+}
+
+/// Where the result goes: to standard output at once, or into a file when it is whole.
+struct Page<'a> {
+    asked: &'a Asked,
+    paint: crate::source::Paint,
+    held: String,
+}
+
+impl Page<'_> {
+    fn add(&mut self, text: &str, out: &mut Out) -> Result<(), Problem> {
+        if self.asked.output.is_none() {
+            return out.put(text);
+        }
+        self.held.push_str(text);
+        Ok(())
+    }
+
+    fn end(&mut self, totals: &Totals, out: &mut Out) -> Result<(), Problem> {
+        let summary = match self.asked.format {
+            Format::Json => json::summary(totals),
+            Format::Text | Format::Markdown => {
+                let ink = match totals.exit {
+                    Exit::Clear => text::Ink::Good,
+                    Exit::Violated => text::Ink::Bad,
+                    _ => text::Ink::Warning,
+                };
+                text::inked(text::summary(totals).trim_end(), ink, self.paint) + "\n"
+            }
+        };
+        self.add(&summary, out)?;
+        match &self.asked.output {
+            None => Ok(()),
+            Some(path) => {
+                out.put_into(path, &self.held)?;
+                out.put(&text::summary(totals))
+            }
+        }
+    }
+}
+
+fn mapped(asked: &Asked, exit: Exit) -> Exit {
+    asked.map.iter().find(|(from, _)| *from == exit).map_or(exit, |(_, to)| *to)
+}
+
+/// A survey that the operator can stop: once to end it in order, twice to leave at once.
+async fn stoppable(
+    target: &Target,
+    checks: &[&Check],
+    stopper: &Stopper,
+) -> Result<Result<Survey, Problem>, Problem> {
+    let survey = survey(target, checks, stopper);
+    tokio::pin!(survey);
+    loop {
+        tokio::select! {
+            outcome = &mut survey => return Ok(outcome),
+            asked = tokio::signal::ctrl_c() => {
+                if stopper.is_stopped() || asked.is_err() {
+                    return Err(Problem::new(Kind::Interrupted, "stopped by the operator"));
+                }
+                stopper.stop();
+            }
+        }
+    }
+}
+
+fn unseen(problem: &Problem) -> Finding {
+    Finding {
+        verdict: Verdict::Inconclusive { reason: problem.sentence.clone() },
+        rows: Rows::default(),
+        keys: Vec::new(),
+        seconds: 0.0,
+    }
+}
+
+fn targets(asked: &Asked, config: &Config) -> Result<Vec<Target>, Problem> {
+    if asked.targets.is_empty() && config.targets.is_empty() {
+        return Err(Problem::usage("there is no target to check").hint(
+            "name one with --target (a configured name, a url or the path of an SQLite file), or put [target.NAME] into steadyhand.toml",
+        ));
+    }
+    if asked.targets.is_empty() {
+        return Ok(config.targets.clone());
+    }
+    asked.targets.iter().map(|named| config.target(named)).collect()
+}
+
+/// The checks of all suites and all names together; all there are if none was named.
+fn checks<'c>(asked: &Asked, catalogue: &'c Catalogue) -> Result<Vec<&'c Check>, Problem> {
+    let known = |name: &str, all: &[&str], what: &str| -> Result<(), Problem> {
+        if all.contains(&name) {
+            return Ok(());
+        }
+        let problem = Problem::usage(format!("there is no {what} {}", quoted(name)));
+        Err(match did_you_mean(name, all.iter().copied()) {
+            Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
+            None => problem.hint(format!("there are {}", all.join(", "))),
+        })
+    };
+    let ids: Vec<&str> = catalogue.checks.iter().map(|check| check.id.as_str()).collect();
+    let mut suites: Vec<&str> =
+        catalogue.checks.iter().flat_map(|check| &check.suites).map(String::as_str).collect();
+    suites.sort_unstable();
+    suites.dedup();
+    asked.checks.iter().try_for_each(|id| known(id, &ids, "check"))?;
+    asked.suites.iter().try_for_each(|suite| known(suite, &suites, "suite"))?;
+    let all = asked.checks.is_empty() && asked.suites.is_empty();
+    let wanted = |check: &&Check| {
+        all || asked.checks.contains(&check.id)
+            || check.suites.iter().any(|suite| asked.suites.contains(suite))
+    };
+    Ok(catalogue.checks.iter().filter(wanted).collect())
+}

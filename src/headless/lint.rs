@@ -1,0 +1,94 @@
+//! `steadyhand lint`: every fault of checks, runbooks and configuration files, each with its place;
+//! with a target also what the database itself says about every statement.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::Out;
+use crate::catalogue::{self, Catalogue};
+use crate::config::{self, Config};
+use crate::exit::Exit;
+use crate::ops::Stopper;
+use crate::ops::prepare::{prepare, texts};
+use crate::problem::Problem;
+use crate::report::text::count;
+use crate::source::{Fault, render};
+
+#[derive(Debug)]
+pub struct Asked {
+    /// Files and folders; the built-in packs if nothing is named and nothing configured.
+    pub paths: Vec<PathBuf>,
+    pub target: Option<String>,
+}
+
+pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, Problem> {
+    let mut paths = asked.paths.clone();
+    paths.extend(config.check_dirs());
+    paths.extend(config.runbook_dirs());
+    let is_config = |path: &PathBuf| path.file_name().is_some_and(|name| name == "steadyhand.toml");
+    let configs: Vec<PathBuf> = paths.extract_if(.., |path| is_config(path)).collect();
+    let mut faults: Vec<Fault> = configs.iter().flat_map(configuration).collect();
+    let judged = if paths.is_empty() && !configs.is_empty() {
+        Ok(Catalogue::default())
+    } else {
+        catalogue::judge(&paths)
+    };
+    let judged = match judged {
+        Ok(judged) if faults.is_empty() => judged,
+        Ok(_) => return told(&faults, out),
+        Err(found) => {
+            faults.extend(found);
+            return told(&faults, out);
+        }
+    };
+    let (checks, runbooks) = (judged.checks.len(), judged.runbooks.len());
+    let files = match configs.len() {
+        0 => String::new(),
+        n => format!(", {}", count(n, "configuration file")),
+    };
+    let what = format!("{}, {}{files}", count(checks, "check"), count(runbooks, "runbook"));
+    match &asked.target {
+        None => {
+            out.put(&format!("no faults: {what}\n"))?;
+            Ok(Exit::Clear)
+        }
+        Some(named) => on_target(named, &judged, &what, config, out).await,
+    }
+}
+
+fn configuration(path: &PathBuf) -> Vec<Fault> {
+    let name = path.display().to_string();
+    match fs::read_to_string(path) {
+        Ok(source) => config::lint(&name, &source),
+        Err(error) => vec![Fault::whole(&name, format!("This file cannot be read: {error}."))],
+    }
+}
+
+fn told(faults: &[Fault], out: &mut Out) -> Result<Exit, Problem> {
+    out.put(&format!("{}\n\n", render(faults, out.paint)))?;
+    out.put(&format!("{}\n", count(faults.len(), "fault")))?;
+    Ok(Exit::Usage)
+}
+
+async fn on_target(
+    named: &str,
+    judged: &Catalogue,
+    what: &str,
+    config: &Config,
+    out: &mut Out,
+) -> Result<Exit, Problem> {
+    let target = config.target(named)?;
+    let texts = texts(&judged.checks, &judged.runbooks, target.url.dialect);
+    out.progress(&format!("{}: {} ...", target.name, count(texts.len(), "statement")));
+    let prepared = prepare(&target, &texts, &Stopper::default()).await?;
+    if prepared.refused.is_empty() {
+        let statements = count(prepared.sound, "statement");
+        out.put(&format!("no faults: {what}; {statements} prepared on {}\n", target.name))?;
+        return Ok(Exit::Clear);
+    }
+    let fault = |(place, words): &(String, String)| {
+        Fault::whole(place, format!("{} refuses it: {words}.", target.name))
+    };
+    let faults: Vec<Fault> = prepared.refused.iter().map(fault).collect();
+    told(&faults, out)
+}

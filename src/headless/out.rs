@@ -1,0 +1,179 @@
+//! The one writer of everything that a headless command says.
+//!
+//! A reader that has seen enough (`| head`) is not a failure; a full disk is. Progress is for people
+//! who watch: it appears only on a terminal, and is wiped before anything else is said.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, IsTerminal as _, Write};
+use std::path::Path;
+
+use crate::problem::Problem;
+use crate::source::Paint;
+use crate::value::visible;
+
+/// `--color`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+pub struct Out {
+    stdout: Box<dyn Write>,
+    stderr: Box<dyn Write>,
+    /// Colours on standard output.
+    pub paint: Paint,
+    /// Colours on standard error.
+    pub paint_errors: Paint,
+    /// A person watches standard output.
+    pub is_watched: bool,
+    shows_progress: bool,
+    progress_shown: bool,
+    /// Nobody reads standard output any more.
+    closed: bool,
+}
+
+impl std::fmt::Debug for Out {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Out").field("paint", &self.paint).finish_non_exhaustive()
+    }
+}
+
+impl Out {
+    pub fn of_process(color: Color) -> Self {
+        let variable = |name: &str| std::env::var(name).ok();
+        let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
+        Self {
+            stdout: Box::new(io::stdout()),
+            stderr: Box::new(io::stderr()),
+            paint: paint(color, out, variable),
+            paint_errors: paint(color, err, variable),
+            is_watched: out,
+            shows_progress: err && variable("TERM").is_some_and(|term| term != "dumb"),
+            progress_shown: false,
+            closed: false,
+        }
+    }
+
+    /// Part of the result, as it is.
+    pub fn put(&mut self, text: &str) -> Result<(), Problem> {
+        self.wipe();
+        if self.closed {
+            return Ok(());
+        }
+        match self.stdout.write_all(text.as_bytes()).and_then(|()| self.stdout.flush()) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.closed = true;
+                Ok(())
+            }
+            Err(error) => Err(Problem::system(format!("cannot write standard output: {error}"))
+                .hint("the result is incomplete; find out what became of the disk or the reader")),
+        }
+    }
+
+    /// A result into a file: whole, or not at all.
+    pub fn put_into(&mut self, path: &Path, text: &str) -> Result<(), Problem> {
+        let failed = |error: io::Error| {
+            Problem::system(format!("cannot write {}: {error}", path.display()))
+                .hint("the file is as it was; choose another place with --output")
+        };
+        let special = fs::metadata(path).is_ok_and(|data| !data.is_file());
+        if special {
+            let file = OpenOptions::new().write(true).open(path);
+            return file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed);
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let mut file = temporary(folder.unwrap_or(Path::new("."))).map_err(failed)?;
+        file.write_all(text.as_bytes()).map_err(failed)?;
+        file.as_file().sync_all().map_err(failed)?;
+        file.persist(path).map_err(|error| failed(error.error))?;
+        Ok(())
+    }
+
+    /// Something besides the result. Whatever stands in it is made harmless.
+    pub fn say(&mut self, text: &str) {
+        let lines: String =
+            text.lines().map(|line| visible::text(line).into_owned() + "\n").collect();
+        self.say_as_it_is(&lines);
+    }
+
+    /// The same for a text of ours that holds colours.
+    pub fn say_as_it_is(&mut self, text: &str) {
+        self.wipe();
+        // There is nobody left to tell that nobody can be told.
+        let _ = self.stderr.write_all(text.as_bytes()).and_then(|()| self.stderr.flush());
+    }
+
+    /// A problem, for a person.
+    pub fn problem(&mut self, problem: &Problem) {
+        self.say(&format!("steadyhand: {problem}"));
+    }
+
+    pub fn progress(&mut self, text: &str) {
+        if self.shows_progress {
+            self.wipe();
+            let _ =
+                write!(self.stderr, "{}", visible::text(text)).and_then(|()| self.stderr.flush());
+            self.progress_shown = true;
+        }
+    }
+
+    fn wipe(&mut self) {
+        if self.progress_shown {
+            let _ = self.stderr.write_all(b"\r\x1b[K").and_then(|()| self.stderr.flush());
+            self.progress_shown = false;
+        }
+    }
+}
+
+/// What an argument says beats what the environment says, and that beats a guess.
+fn paint(color: Color, terminal: bool, variable: impl Fn(&str) -> Option<String>) -> Paint {
+    let set = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
+    let is = |name: &str, value: &str| variable(name).is_some_and(|set| set == value);
+    let coloured = match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto if set("NO_COLOR") => false,
+        Color::Auto if set("CLICOLOR_FORCE") && !is("CLICOLOR_FORCE", "0") => true,
+        Color::Auto => terminal && !is("CLICOLOR", "0") && !is("TERM", "dumb"),
+    };
+    if coloured { Paint::Coloured } else { Paint::Plain }
+}
+
+/// A new file that others may read as far as the user's mask lets them.
+fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile<File>> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_beat_the_environment_and_that_beats_a_guess() {
+        let with = |color, terminal, name: &str, value: &str| {
+            paint(color, terminal, |asked| (asked == name).then(|| value.to_owned()))
+        };
+        for (color, terminal, name, value, expected) in [
+            (Color::Auto, true, "", "", Paint::Coloured),
+            (Color::Auto, false, "", "", Paint::Plain),
+            (Color::Auto, true, "NO_COLOR", "1", Paint::Plain),
+            (Color::Auto, true, "NO_COLOR", "", Paint::Coloured),
+            (Color::Auto, true, "CLICOLOR", "0", Paint::Plain),
+            (Color::Auto, false, "CLICOLOR_FORCE", "1", Paint::Coloured),
+            (Color::Auto, true, "TERM", "dumb", Paint::Plain),
+            (Color::Always, false, "NO_COLOR", "1", Paint::Coloured),
+            (Color::Never, true, "CLICOLOR_FORCE", "1", Paint::Plain),
+        ] {
+            assert_eq!(with(color, terminal, name, value), expected, "{color:?} {name}={value}");
+        }
+    }
+}

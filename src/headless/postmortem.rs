@@ -1,0 +1,74 @@
+//! `steadyhand postmortem`: the draft of an incident as it stands now, with what people wrote.
+//!
+//! Reads the folder and changes nothing in it, so it may run beside a cockpit that has the incident
+//! open.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use jiff::tz::TimeZone;
+
+use super::{Format, Out, incident_folder};
+use crate::exit::Exit;
+use crate::incident::{Incident, journal};
+use crate::postmortem::{self, Draft, file};
+use crate::problem::Problem;
+use crate::report::json;
+use crate::runbook::{Runbook, load};
+use crate::value::visible;
+
+#[derive(Debug)]
+pub struct Asked {
+    pub incident: String,
+    pub format: Format,
+    pub output: Option<PathBuf>,
+}
+
+pub fn run(state: &Path, asked: &Asked, out: &mut Out) -> Result<Exit, Problem> {
+    let folder = incident_folder(state, &asked.incident)?;
+    let (records, head, fault) =
+        journal::read(&folder).map_err(|error| Problem::unreachable(error.to_string()))?;
+    let incident = Incident::replay(&records);
+    let runbook = frozen(&folder, &incident);
+    let mut draft = Draft::of(&incident, runbook.as_ref(), &head);
+    if let Some(fault) = &fault {
+        draft.doubts.insert(0, format!("the journal is damaged, and only what stands before the damage is told here: {fault}"));
+        out.say(&format!("steadyhand: the journal is damaged: {fault}"));
+    }
+    let old = file::read(&folder)
+        .map_err(|error| Problem::system(format!("cannot read the postmortem: {error}")))?;
+    let text = postmortem::write(&draft, old.as_deref(), &TimeZone::system());
+    let parts = postmortem::parts(&text);
+    let missing: Vec<&str> =
+        postmortem::missing_parts(&text).iter().map(|part| part.title).collect();
+    if !missing.is_empty() {
+        out.say(&format!("still to be written by a person: {}", missing.join(", ")));
+    }
+    let page = match asked.format {
+        Format::Json => json::postmortem(&draft, &parts),
+        Format::Text | Format::Markdown => text,
+    };
+    match &asked.output {
+        Some(path) => {
+            out.put_into(path, &page)?;
+            out.put(&format!("postmortem of {} written to {}\n", incident.id, path.display()))?;
+        }
+        None if out.is_watched => out.put(&shown(&page))?,
+        None => out.put(&page)?,
+    }
+    Ok(if fault.is_none() { Exit::Clear } else { Exit::Inconclusive })
+}
+
+/// The runbook as it was when the incident was opened; none if it is not that one any more.
+fn frozen(folder: &Path, incident: &Incident) -> Option<Runbook> {
+    let source = fs::read_to_string(folder.join("runbook.toml")).ok()?;
+    let same = crate::digest::sha256(source.as_bytes()) == incident.runbook_sha256;
+    // The name of a file must be the id, and the frozen copy has another.
+    let name = format!("{}.toml", incident.runbook);
+    if same { load::parse(&name, "", &source).ok() } else { None }
+}
+
+/// What people pasted into their parts goes to a terminal too.
+fn shown(page: &str) -> String {
+    page.lines().map(|line| visible::text(line).into_owned() + "\n").collect()
+}

@@ -1,0 +1,489 @@
+//! Entry: what an incident must remember. A sealed entry is a `Record`.
+//!
+//! The form here is the form on disk: names are never reused for another meaning, fields are only
+//! added. Each entry can say itself in one sentence, which is what the timeline shows.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::check::{Count, Delta, Severity, Verdict};
+use crate::dialect::Dialect;
+use crate::recovery::{Drift, Tally};
+use crate::runbook::ActionKind;
+
+/// One line of the journal, as it was read or written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    pub seq: u64,
+    /// When it was written.
+    pub at: Timestamp,
+    pub actor: String,
+    pub entry: Entry,
+    pub hash: String,
+}
+
+impl Record {
+    /// When it happened: an entry may be backdated, a record never is.
+    pub fn happened(&self) -> Timestamp {
+        match &self.entry {
+            Entry::Note { at, .. } | Entry::Milestone { at, .. } => *at,
+            _ => self.at,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetSeen {
+    pub name: String,
+    pub url: String,
+    pub dialect: Dialect,
+    pub environment: String,
+    /// The server's own proof of who it is.
+    pub server: String,
+    pub version: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Milestone {
+    ImpactBegan,
+    Detected,
+    Acknowledged,
+    Contained,
+    Fixed,
+    Verified,
+    Closed,
+}
+
+impl Milestone {
+    pub const ALL: [Self; 7] = [
+        Self::ImpactBegan,
+        Self::Detected,
+        Self::Acknowledged,
+        Self::Contained,
+        Self::Fixed,
+        Self::Verified,
+        Self::Closed,
+    ];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::ImpactBegan => "impact began",
+            Self::Detected => "detected",
+            Self::Acknowledged => "acknowledged",
+            Self::Contained => "contained",
+            Self::Fixed => "fixed",
+            Self::Verified => "verified",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// Follows from what the program saw.
+    Auto,
+    /// Said by a person.
+    Human,
+}
+
+/// What a note is, for the postmortem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoteKind {
+    Observation,
+    Decision,
+    Todo,
+    Well,
+    Badly,
+    Luck,
+}
+
+impl NoteKind {
+    pub const ALL: [(Self, &'static str); 6] = [
+        (Self::Observation, "note"),
+        (Self::Decision, "decision"),
+        (Self::Todo, "todo"),
+        (Self::Well, "well"),
+        (Self::Badly, "badly"),
+        (Self::Luck, "luck"),
+    ];
+
+    pub fn word(self) -> &'static str {
+        Self::ALL.iter().find(|(kind, _)| *kind == self).map_or("note", |(_, word)| word)
+    }
+}
+
+/// How a transaction ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Committed,
+    RolledBack,
+    Unknown,
+}
+
+impl Outcome {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Committed => "COMMITTED",
+            Self::RolledBack => "ROLLED BACK",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
+/// What is done to a database under a typed confirmation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "what")]
+pub enum Deed {
+    Change,
+    Undo { of: String },
+    ApplyGuardrail,
+    WithdrawGuardrail,
+}
+
+impl Deed {
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Change => "change",
+            Self::Undo { .. } => "undo",
+            Self::ApplyGuardrail => "guardrail",
+            Self::WithdrawGuardrail => "withdrawal of the guardrail",
+        }
+    }
+}
+
+/// A file of the evidence folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    pub file: String,
+    pub sha256: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Entry {
+    Opened {
+        incident: String,
+        runbook: String,
+        runbook_sha256: String,
+        title: String,
+        severity: Severity,
+        target: TargetSeen,
+        program: String,
+        host: String,
+        demo: bool,
+    },
+    Resumed {
+        step: String,
+    },
+    /// The tail of the journal that a crash left half-written was put aside.
+    TornTail {
+        bytes: usize,
+    },
+    SeveritySet {
+        from: Severity,
+        to: Severity,
+        reason: String,
+    },
+    Milestone {
+        which: Milestone,
+        at: Timestamp,
+        origin: Origin,
+    },
+    Note {
+        at: Timestamp,
+        note: NoteKind,
+        text: String,
+    },
+    StepEntered {
+        step: String,
+    },
+    StepPassed {
+        step: String,
+        how: String,
+    },
+    StepFailed {
+        step: String,
+        why: String,
+    },
+    StepSkipped {
+        step: String,
+        reason: String,
+    },
+    Answered {
+        step: String,
+        var: String,
+        answer: String,
+    },
+    Checked {
+        step: Option<String>,
+        check: String,
+        verdict: Verdict,
+        seconds: f64,
+        delta: Option<Delta>,
+        sample: Option<Evidence>,
+    },
+    Exported {
+        check: String,
+        format: String,
+        rows: Count,
+        path: String,
+        sha256: String,
+    },
+    Decided {
+        step: String,
+        question: String,
+        choice: String,
+        reason: String,
+        goto: String,
+    },
+    Said {
+        step: String,
+        audience: String,
+        text: String,
+        head: String,
+        next_update: Option<Timestamp>,
+    },
+    CommandRan {
+        step: String,
+        argv: Vec<String>,
+        exit: Option<i32>,
+        seconds: f64,
+        output: Evidence,
+    },
+    Previewed {
+        step: String,
+        op: String,
+        deed: Deed,
+        rows: u64,
+        writes: Vec<(String, Tally)>,
+        /// What of `writes` came from triggers and cascades.
+        #[serde(default)]
+        hidden: Vec<(String, Tally)>,
+        fingerprint: String,
+        refused: Vec<String>,
+        undo: String,
+        evidence: Evidence,
+    },
+    PreviewFailed {
+        step: String,
+        deed: Deed,
+        why: String,
+    },
+    Approved {
+        step: String,
+        op: String,
+        deed: Deed,
+        fingerprint: String,
+        typed: String,
+        expires: Timestamp,
+    },
+    ExecutionStarted {
+        step: String,
+        op: String,
+        deed: Deed,
+        fingerprint: String,
+    },
+    UndoWritten {
+        op: String,
+        rows: u64,
+        evidence: Evidence,
+    },
+    CommitSent {
+        op: String,
+    },
+    Ended {
+        step: String,
+        op: String,
+        deed: Deed,
+        outcome: Outcome,
+        rows: u64,
+        why: String,
+        drift: Option<Drift>,
+    },
+    /// The outcome of an execution that was cut off, found out from the database.
+    Resolved {
+        step: String,
+        op: String,
+        deed: Deed,
+        outcome: Outcome,
+        rows: u64,
+        how: String,
+    },
+    Verified {
+        step: String,
+        op: String,
+        checks: Vec<(String, Verdict)>,
+        sound: bool,
+    },
+    GuardRehearsed {
+        step: String,
+        accepted: bool,
+        sentence: String,
+        evidence: Evidence,
+    },
+    PostmortemEdited {
+        part: String,
+        sha256: String,
+    },
+    ActionItem {
+        title: String,
+        owner: String,
+        due: String,
+        action: ActionKind,
+    },
+    Closed {
+        violations: Option<Count>,
+    },
+}
+
+impl Entry {
+    /// The word on disk.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Opened { .. } => "opened",
+            Self::Resumed { .. } => "resumed",
+            Self::TornTail { .. } => "torn-tail",
+            Self::SeveritySet { .. } => "severity-set",
+            Self::Milestone { .. } => "milestone",
+            Self::Note { .. } => "note",
+            Self::StepEntered { .. } => "step-entered",
+            Self::StepPassed { .. } => "step-passed",
+            Self::StepFailed { .. } => "step-failed",
+            Self::StepSkipped { .. } => "step-skipped",
+            Self::Answered { .. } => "answered",
+            Self::Checked { .. } => "checked",
+            Self::Exported { .. } => "exported",
+            Self::Decided { .. } => "decided",
+            Self::Said { .. } => "said",
+            Self::CommandRan { .. } => "command-ran",
+            Self::Previewed { .. } => "previewed",
+            Self::PreviewFailed { .. } => "preview-failed",
+            Self::Approved { .. } => "approved",
+            Self::ExecutionStarted { .. } => "execution-started",
+            Self::UndoWritten { .. } => "undo-written",
+            Self::CommitSent { .. } => "commit-sent",
+            Self::Ended { .. } => "ended",
+            Self::Resolved { .. } => "resolved",
+            Self::Verified { .. } => "verified",
+            Self::GuardRehearsed { .. } => "guard-rehearsed",
+            Self::PostmortemEdited { .. } => "postmortem-edited",
+            Self::ActionItem { .. } => "action-item",
+            Self::Closed { .. } => "closed",
+        }
+    }
+
+    /// Belongs to the story a reader of the timeline wants; the rest is shown on demand.
+    pub fn is_narrative(&self) -> bool {
+        !matches!(
+            self,
+            Self::StepEntered { .. }
+                | Self::UndoWritten { .. }
+                | Self::CommitSent { .. }
+                | Self::ExecutionStarted { .. }
+                | Self::PostmortemEdited { .. }
+        )
+    }
+
+    /// One plain sentence.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Opened { title, target, severity, .. } => {
+                format!("incident opened: {title} on {} ({severity})", target.name)
+            }
+            Self::Resumed { step } => format!("taken up again at step {step}"),
+            Self::TornTail { bytes } => {
+                format!("{bytes} bytes of an unfinished record were put aside after a crash")
+            }
+            Self::SeveritySet { from, to, reason } => format!("severity {from} to {to}: {reason}"),
+            Self::Milestone { which, .. } => format!("milestone: {}", which.word()),
+            Self::Note { note, text, .. } => format!("{}: {text}", note.word()),
+            Self::StepEntered { step } => format!("step {step} entered"),
+            Self::StepPassed { step, how } => format!("step {step} done: {how}"),
+            Self::StepFailed { step, why } => format!("step {step} failed: {why}"),
+            Self::StepSkipped { step, reason } => format!("step {step} skipped: {reason}"),
+            Self::Answered { var, answer, .. } => format!("{var} = {answer}"),
+            Self::Checked { check, verdict, delta, .. } => {
+                format!("check {check}: {}{}", verdict_words(verdict), delta_words(delta.as_ref()))
+            }
+            Self::Exported { check, format, rows, path, .. } => {
+                format!("{rows} rows of {check} exported as {format}: {path}")
+            }
+            Self::Decided { question, choice, .. } => format!("decision: {question} {choice}"),
+            Self::Said { audience, next_update, .. } => match next_update {
+                Some(due) => {
+                    format!("{audience} update given, next one due {} UTC", due.strftime("%H:%M"))
+                }
+                None => format!("{audience} update given"),
+            },
+            Self::CommandRan { argv, exit, .. } => match exit {
+                Some(code) => format!("command {} ended with {code}", argv.join(" ")),
+                None => format!("command {} was stopped", argv.join(" ")),
+            },
+            Self::Previewed { deed, rows, refused, .. } if refused.is_empty() => {
+                format!("preview of the {}: {rows} rows, rolled back", deed.word())
+            }
+            Self::Previewed { deed, refused, .. } => {
+                format!("preview of the {} refused: {}", deed.word(), refused.join("; "))
+            }
+            Self::PreviewFailed { deed, why, .. } => {
+                format!("preview of the {} failed, nothing was changed: {why}", deed.word())
+            }
+            Self::Approved { deed, typed, .. } => {
+                format!("{} approved by typing '{typed}'", deed.word())
+            }
+            Self::ExecutionStarted { deed, op, .. } => format!("{} {op} started", deed.word()),
+            Self::UndoWritten { rows, op, .. } => format!("undo of {op} written: {rows} rows"),
+            Self::CommitSent { op } => format!("COMMIT of {op} sent"),
+            Self::Ended { deed, outcome, rows, why, .. } => match outcome {
+                Outcome::Committed => format!("{} COMMITTED: {rows} rows", deed.word()),
+                Outcome::RolledBack => format!("{} ROLLED BACK: {why}", deed.word()),
+                Outcome::Unknown => format!("outcome of the {} UNKNOWN: {why}", deed.word()),
+            },
+            Self::Resolved { deed, outcome, how, .. } => {
+                format!("{} found {}: {how}", deed.word(), outcome.word())
+            }
+            Self::Verified { checks, sound: true, .. } => {
+                format!("verified on a new connection: {} checks as expected", checks.len())
+            }
+            Self::Verified { checks, .. } => format!(
+                "verification failed: {}",
+                checks
+                    .iter()
+                    .filter(|(_, verdict)| *verdict != Verdict::Clear)
+                    .map(|(check, verdict)| format!("{check} {}", verdict_words(verdict)))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
+            Self::GuardRehearsed { sentence, .. } => format!("guardrail rehearsed: {sentence}"),
+            Self::PostmortemEdited { part, .. } => format!("postmortem: {part} written"),
+            Self::ActionItem { title, owner, due, .. } => {
+                format!("action item: {title} ({owner}, due {due})")
+            }
+            Self::Closed { .. } => "incident closed".into(),
+        }
+    }
+}
+
+pub fn verdict_words(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Clear => "clear".into(),
+        Verdict::Violated { violations } if violations.number() == 1 && violations.is_exact() => {
+            "1 violation".into()
+        }
+        Verdict::Violated { violations } => format!("{violations} violations"),
+        Verdict::Inconclusive { reason } => format!("could not check ({reason})"),
+    }
+}
+
+fn delta_words(delta: Option<&Delta>) -> String {
+    match delta {
+        Some(delta) if delta.new + delta.gone > 0 => {
+            format!(" ({} new, {} gone, {} still there)", delta.new, delta.gone, delta.still)
+        }
+        _ => String::new(),
+    }
+}

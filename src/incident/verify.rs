@@ -1,0 +1,221 @@
+//! Whether an incident's folder is as it was written: the chain, its head, the frozen runbook, every
+//! file of evidence.
+//!
+//! Needs nothing but the folder. Everything wrong is listed, the first altered record by its number.
+//! What comes after a broken record is not trusted, so the files that only it names are not vouched
+//! for.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Component, Path};
+
+use super::chain::{Fault, Head};
+use super::entry::{Entry, Evidence, Record};
+use super::journal::{self, JournalError};
+use crate::digest::sha256;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    pub incident: String,
+    pub title: String,
+    /// Records that stand.
+    pub records: u64,
+    pub head: Head,
+    /// Files whose content fits its digest.
+    pub files: usize,
+    /// What is wrong, a sentence each.
+    pub faults: Vec<String>,
+    /// What is worth knowing and is not wrong.
+    pub notes: Vec<String>,
+}
+
+impl Report {
+    pub fn is_sound(&self) -> bool {
+        self.faults.is_empty()
+    }
+}
+
+/// Checks a folder; `head` is a hash that was written down elsewhere, or its beginning.
+pub fn verify(folder: &Path, head: Option<&str>) -> Result<Report, JournalError> {
+    let (records, found, fault) = journal::read(folder)?;
+    let (incident, title) = records.iter().find_map(opened).unwrap_or_default();
+    let mut report = Report {
+        incident,
+        title,
+        records: found.seq,
+        head: found,
+        files: 0,
+        faults: Vec::new(),
+        notes: Vec::new(),
+    };
+    let text = fs::read(folder.join("journal.jsonl")).unwrap_or_default();
+    report.lines(&text, fault);
+    report.head_file(folder, &records);
+    if let Some(head) = head {
+        report.written_down(head, &records);
+    }
+    report.runbook(folder, &records);
+    report.evidence(folder, &records);
+    Ok(report)
+}
+
+fn opened(record: &Record) -> Option<(String, String)> {
+    match &record.entry {
+        Entry::Opened { incident, title, .. } => Some((incident.clone(), title.clone())),
+        _ => None,
+    }
+}
+
+impl Report {
+    fn fault(&mut self, sentence: impl Into<String>) {
+        self.faults.push(sentence.into());
+    }
+
+    fn note(&mut self, sentence: impl Into<String>) {
+        self.notes.push(sentence.into());
+    }
+
+    fn lines(&mut self, bytes: &[u8], fault: Option<Fault>) {
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let lines = bytes[..whole].iter().filter(|byte| **byte == b'\n').count() as u64;
+        // A line may have been given another end, which reading it as text would not show.
+        let odd = bytes[..whole].iter().position(|byte| *byte == b'\r');
+        let odd =
+            odd.map(|at| bytes[..at].iter().filter(|byte| **byte == b'\n').count() as u64 + 1);
+        match (fault, odd) {
+            (Some(fault), odd) if odd.is_none_or(|seq| seq > self.records) => {
+                self.fault(fault.to_string());
+                let after = lines.saturating_sub(self.records + 1);
+                if after > 0 {
+                    self.fault(format!(
+                        "{after} lines after it cannot be trusted and were not looked at"
+                    ));
+                }
+            }
+            (_, Some(seq)) => self.fault(Fault::Altered { seq }.to_string()),
+            (Some(fault), None) => self.fault(fault.to_string()),
+            (None, None) => {}
+        }
+        if self.records == 0 && self.faults.is_empty() {
+            self.fault("the journal holds no record");
+        }
+        if whole < bytes.len() {
+            let torn = bytes.len() - whole;
+            self.note(format!("{torn} bytes of an unfinished record stand at the end; opening the incident puts them aside"));
+        }
+    }
+
+    /// The head beside the journal was written after each record, so it may be one record behind.
+    fn head_file(&mut self, folder: &Path, records: &[Record]) {
+        let kept = fs::read(folder.join("head.json")).ok();
+        let Some(kept) = kept else {
+            self.fault("head.json is missing, so a journal cut at its end could not be noticed");
+            return;
+        };
+        let Ok(kept) = serde_json::from_slice::<Head>(&kept) else {
+            self.fault("head.json cannot be read");
+            return;
+        };
+        let known = records.iter().find(|record| record.seq == kept.seq);
+        match known {
+            Some(record) if record.hash != kept.hash => {
+                self.fault(format!("head.json names another record {} than the journal holds", kept.seq));
+            }
+            Some(_) if kept.seq < self.head.seq => self.note(format!(
+                "head.json names record {}, the journal goes on to {}: the program ended between the two",
+                kept.seq, self.head.seq
+            )),
+            // A head beyond the journal's end is a fault of the chain, which is listed already.
+            Some(_) | None => {}
+        }
+    }
+
+    fn written_down(&mut self, head: &str, records: &[Record]) {
+        const LEAST: usize = 8;
+        let wanted = head.trim().to_ascii_lowercase();
+        let digits = wanted.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if wanted.len() < LEAST || !digits {
+            self.fault(format!(
+                "'{}' is no hash: at least {LEAST} hexadecimal digits",
+                head.trim()
+            ));
+            return;
+        }
+        match records.iter().find(|record| record.hash.starts_with(&wanted)) {
+            Some(record) if record.seq == self.head.seq => {
+                self.note("the head is the one that was written down");
+            }
+            Some(record) => self.note(format!(
+                "the hash that was written down is that of record {} of {}: up to there nothing was altered",
+                record.seq, self.head.seq
+            )),
+            None => self.fault(format!(
+                "no record has the hash {wanted} that was written down: this is not the journal it was taken from, or it was altered since"
+            )),
+        }
+    }
+
+    fn runbook(&mut self, folder: &Path, records: &[Record]) {
+        let digest = records.iter().find_map(|record| match &record.entry {
+            Entry::Opened { runbook_sha256, .. } => Some(runbook_sha256),
+            _ => None,
+        });
+        if let Some(digest) = digest {
+            let runbook = Evidence { file: "runbook.toml".into(), sha256: digest.clone() };
+            self.file(folder, &runbook, 1);
+        }
+    }
+
+    fn evidence(&mut self, folder: &Path, records: &[Record]) {
+        // A file that a later record names again was written anew by the program.
+        let mut last: BTreeMap<&str, (&Evidence, u64)> = BTreeMap::new();
+        for record in records {
+            if let Some(evidence) = named(&record.entry) {
+                last.insert(&evidence.file, (evidence, record.seq));
+            }
+        }
+        for (evidence, seq) in last.values() {
+            self.file(folder, evidence, *seq);
+        }
+        let there = fs::read_dir(folder.join("evidence")).into_iter().flatten().flatten();
+        let mut unnamed: Vec<String> = there
+            .map(|entry| format!("evidence/{}", entry.file_name().to_string_lossy()))
+            .filter(|file| !last.contains_key(file.as_str()))
+            .collect();
+        unnamed.sort();
+        for file in unnamed {
+            self.note(format!("no record names {file}"));
+        }
+    }
+
+    fn file(&mut self, folder: &Path, Evidence { file, sha256: digest }: &Evidence, seq: u64) {
+        let inside = Path::new(file).components().all(|part| matches!(part, Component::Normal(_)));
+        if !inside {
+            self.fault(format!("record {seq} names {file}, which lies outside of the incident"));
+            return;
+        }
+        match fs::read(folder.join(file)) {
+            Ok(bytes) if sha256(&bytes) == *digest => self.files += 1,
+            Ok(_) => self.fault(format!("{file} was altered: it is not what record {seq} names")),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                self.fault(format!("{file} is missing: record {seq} names it"));
+            }
+            Err(error) => self.fault(format!("{file} cannot be read: {error}")),
+        }
+    }
+}
+
+/// The file of the evidence folder that an entry names.
+fn named(entry: &Entry) -> Option<&Evidence> {
+    match entry {
+        Entry::Checked { sample, .. } => sample.as_ref(),
+        Entry::CommandRan { output, .. } => Some(output),
+        Entry::Previewed { evidence, .. }
+        | Entry::UndoWritten { evidence, .. }
+        | Entry::GuardRehearsed { evidence, .. } => Some(evidence),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

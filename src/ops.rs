@@ -1,0 +1,21 @@
+//! Where the domain meets a database: every operation that the cockpit or a headless command asks
+//! for, as a plain async function.
+//!
+//! Nothing here draws or decides what comes next; an operation takes what it needs, opens its own
+//! connections, proves what it says, and gives one answer.
+
+pub mod command;
+pub mod connect;
+pub mod detect;
+pub mod export;
+pub mod guard;
+pub mod plan;
+pub mod prepare;
+pub mod recover;
+pub mod resolve;
+
+mod images;
+mod restore;
+
+/// Stops an operation; made by whoever asks for one.
+pub use crate::engine::Stopper;

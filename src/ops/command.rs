@@ -1,0 +1,92 @@
+//! Commands outside SQL: an argument vector, never a shell, under a time limit, output captured.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::process::Command;
+
+use crate::engine::Stopper;
+
+/// Output beyond this is cut, and said to be.
+const CAPTURED: usize = 1024 * 1024;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ran {
+    /// The exit code; none if it could not start, was stopped or took too long.
+    pub exit: Option<i32>,
+    pub output: Vec<u8>,
+    pub seconds: f64,
+    /// Why there is no exit code.
+    pub trouble: Option<String>,
+}
+
+pub async fn run(argv: &[String], timeout: Duration, stopper: &Stopper) -> Ran {
+    let start = Instant::now();
+    let outcome = tokio::time::timeout(timeout, child(argv, stopper)).await;
+    let seconds = start.elapsed().as_secs_f64();
+    match outcome {
+        Ok(Ok((exit, output))) => {
+            let trouble = exit.is_none().then(|| "it was stopped".to_owned());
+            Ran { exit, output, seconds, trouble }
+        }
+        Ok(Err(error)) => {
+            let trouble = Some(format!("{} cannot be run: {error}", argv.join(" ")));
+            Ran { exit: None, output: Vec::new(), seconds, trouble }
+        }
+        Err(_) => {
+            let trouble = Some(format!("not finished after {:.0} s", timeout.as_secs_f64()));
+            Ran { exit: None, output: Vec::new(), seconds, trouble }
+        }
+    }
+}
+
+async fn child(argv: &[String], stopper: &Stopper) -> std::io::Result<(Option<i32>, Vec<u8>)> {
+    let (program, arguments) =
+        argv.split_first().ok_or_else(|| std::io::Error::other("the command is empty"))?;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let reading = async { tokio::join!(capture(out), capture(err)) };
+    let stopped = async {
+        while !stopper.is_stopped() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let (mut out, err) = tokio::select! {
+        both = reading => both,
+        () = stopped => {
+            child.kill().await?;
+            return Ok((None, Vec::new()));
+        }
+    };
+    if !err.is_empty() {
+        out.extend_from_slice(b"--- standard error ---\n");
+        out.extend_from_slice(&err);
+    }
+    Ok((child.wait().await?.code(), out))
+}
+
+async fn capture(pipe: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
+    let mut output = Vec::new();
+    let Some(mut pipe) = pipe else { return output };
+    let mut buffer = [0; 8192];
+    let mut cut = false;
+    while let Ok(n) = pipe.read(&mut buffer).await {
+        if n == 0 {
+            break;
+        }
+        let room = CAPTURED.saturating_sub(output.len());
+        output.extend_from_slice(&buffer[..n.min(room)]);
+        cut |= n > room;
+    }
+    if cut {
+        output.extend_from_slice(b"\n--- cut after 1 MiB ---\n");
+    }
+    output
+}

@@ -1,0 +1,91 @@
+//! Opening sessions on a target, and saying in plain words why one could not be opened.
+
+use std::time::Duration;
+
+use crate::config::{Approval, Target};
+use crate::dialect::Dialect;
+use crate::engine::{EngineError, Identity, Purpose, Session, Stopper};
+use crate::problem::Problem;
+
+/// How long a read waits for a lock.
+pub const READ_LOCK_WAIT: Duration = Duration::from_secs(2);
+
+pub async fn connect(
+    target: &Target,
+    purpose: Purpose,
+    lock_wait: Duration,
+    stopper: &Stopper,
+) -> Result<Session, Problem> {
+    match target.url.dialect {
+        Dialect::Sqlite => Session::sqlite(&target.url.path, purpose, lock_wait, stopper)
+            .await
+            .map_err(|error| plain(&error, &target.name)),
+        other => Err(Problem::unreachable(format!("{} cannot be attached: {other}", target.name))
+            .hint("this build attaches SQLite files")),
+    }
+}
+
+/// Reads who the server is, and refuses one that is not the one that was pinned.
+pub async fn prove(
+    session: &mut Session,
+    target: &Target,
+    pinned: Option<&str>,
+) -> Result<Identity, Problem> {
+    let identity = session.identity().await.map_err(|error| plain(&error, &target.name))?;
+    for expected in [pinned, target.fingerprint.as_deref()].into_iter().flatten() {
+        if expected != identity.server {
+            return Err(Problem::refused(format!(
+                "{} is another server now: {} instead of {expected}; nothing was run",
+                target.name, identity.server
+            ))
+            .hint(
+                "find out why before you go on; a restored copy or a moved file looks like this",
+            ));
+        }
+    }
+    Ok(identity)
+}
+
+/// An engine's error as the operator sees it.
+pub fn plain(error: &EngineError, target: &str) -> Problem {
+    let sentence = format!("{target}: {error}");
+    match error {
+        EngineError::Connect { .. } | EngineError::Lost { .. } => Problem::unreachable(sentence),
+        EngineError::Locked { .. } => Problem::unreachable(sentence)
+            .hint("find out who holds the lock, or try again when they are done"),
+        EngineError::TimedOut { .. } => Problem::unreachable(sentence),
+        EngineError::Stopped => Problem::new(crate::problem::Kind::Interrupted, sentence),
+        EngineError::Rejected { .. } | EngineError::ReadOnly { .. } => Problem::refused(sentence),
+        EngineError::Database { .. } => Problem::unreachable(sentence),
+    }
+}
+
+/// Who the server of a target is.
+pub async fn identify(target: &Target) -> Result<Identity, Problem> {
+    identify_pinned(target, None).await
+}
+
+/// Who the server is, refused if it is not this one.
+pub async fn identify_as(target: &Target, server: &str) -> Result<Identity, Problem> {
+    identify_pinned(target, Some(server)).await
+}
+
+async fn identify_pinned(target: &Target, pinned: Option<&str>) -> Result<Identity, Problem> {
+    let stopper = Stopper::default();
+    let mut session = connect(target, Purpose::Detect, READ_LOCK_WAIT, &stopper).await?;
+    let identity = prove(&mut session, target, pinned).await;
+    session.close().await;
+    identity
+}
+
+/// Why the policy of a target forbids a write from here, if it does.
+pub fn policy(target: &Target) -> Option<String> {
+    match target.approval {
+        Approval::None | Approval::Confirm => None,
+        Approval::FourEyes | Approval::BreakGlass => Some(format!(
+            "{} asks for approval `{}`, and this version cannot check a second person's yes",
+            target.name,
+            target.approval.key()
+        )),
+    }
+}

@@ -1,0 +1,143 @@
+//! Detection: run checks read-only under limits, and judge what came back.
+//!
+//! An error never becomes "clear": whatever stops a check from seeing everything makes its verdict
+//! inconclusive, with the reason.
+
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use super::connect::{READ_LOCK_WAIT, connect};
+use crate::check::verdict::{key_columns, key_hash};
+use crate::check::{Check, Count, Finding, Verdict};
+use crate::config::Target;
+use crate::engine::{EngineError, Identity, Purpose, Session, Stopper};
+use crate::problem::Problem;
+use crate::value::Rows;
+
+/// Rows and bytes of a result that are kept; the count goes on beyond them.
+pub const KEPT_ROWS: usize = 10_000;
+pub const KEPT_BYTES: usize = 32 * 1024 * 1024;
+
+/// One check on a connection of its own.
+pub async fn detect(target: &Target, check: &Check, stopper: &Stopper) -> Finding {
+    match open(target, stopper).await {
+        Ok(mut session) => {
+            let finding = ask(&mut session, check).await;
+            session.close().await;
+            finding
+        }
+        Err(problem) => unseen(&problem.sentence),
+    }
+}
+
+/// What a survey of a target saw.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Survey {
+    pub identity: Identity,
+    pub findings: Vec<(String, Finding)>,
+}
+
+/// All checks in one snapshot; `on_finding` hears of each as it is done.
+pub async fn survey(
+    target: &Target,
+    checks: &[&Check],
+    stopper: &Stopper,
+) -> Result<Survey, Problem> {
+    let mut session = open(target, stopper).await?;
+    let identity = super::connect::prove(&mut session, target, None).await?;
+    let mut findings = Vec::with_capacity(checks.len());
+    for check in checks {
+        findings.push((check.id.clone(), ask(&mut session, check).await));
+    }
+    session.close().await;
+    Ok(Survey { identity, findings })
+}
+
+async fn open(target: &Target, stopper: &Stopper) -> Result<Session, Problem> {
+    let mut session = connect(target, Purpose::Detect, READ_LOCK_WAIT, stopper).await?;
+    let begun = session.begin_snapshot().await;
+    begun.map_err(|error| super::connect::plain(&error, &target.name))?;
+    Ok(session)
+}
+
+fn unseen(reason: &str) -> Finding {
+    Finding {
+        verdict: Verdict::Inconclusive { reason: reason.to_owned() },
+        rows: Rows::default(),
+        keys: Vec::new(),
+        seconds: 0.0,
+    }
+}
+
+/// Runs one check on an open session, inside whatever transaction it is in.
+pub async fn ask(session: &mut Session, check: &Check) -> Finding {
+    let dialect = session.dialect();
+    let Some(sql) = check.sql.get(dialect) else {
+        return unseen(&format!("the check has no SQL for {dialect}"));
+    };
+    match missing_table(session, check).await {
+        Ok(None) => {}
+        Ok(Some(table)) => return unseen(&format!("the table {table} is not there")),
+        Err(error) => return unseen(&error.to_string()),
+    }
+    let start = Instant::now();
+    let seen = collect(session, sql, check.timeout, &check.key).await;
+    let seconds = start.elapsed().as_secs_f64();
+    let (verdict, kept) = match seen {
+        (Ok(()), kept) => (Verdict::from_count(Count::Exact(kept.total)), kept),
+        (Err(EngineError::TimedOut { .. }), kept) if kept.total > 0 => {
+            (Verdict::from_count(Count::AtLeast(kept.total)), kept)
+        }
+        (Err(error), kept) => (Verdict::Inconclusive { reason: error.to_string() }, kept),
+    };
+    Finding { verdict, rows: kept.rows, keys: kept.keys, seconds }
+}
+
+async fn missing_table(
+    session: &mut Session,
+    check: &Check,
+) -> Result<Option<String>, EngineError> {
+    let tables = session.table_names().await?;
+    let there = |name: &str| tables.iter().any(|table| table.eq_ignore_ascii_case(name));
+    Ok(check.tables.iter().find(|name| !there(name)).cloned())
+}
+
+#[derive(Default)]
+struct Kept {
+    rows: Rows,
+    keys: Vec<u64>,
+    total: u64,
+}
+
+async fn collect(
+    session: &mut Session,
+    sql: &str,
+    timeout: Duration,
+    key: &[String],
+) -> (Result<(), EngineError>, Kept) {
+    let mut kept = Kept::default();
+    let mut columns: Vec<usize> = Vec::new();
+    let outcome = session
+        .read(sql, timeout, &mut |names, row| {
+            if kept.total == 0 {
+                kept.rows = Rows::new(names.to_vec());
+                columns = key_columns(&kept.rows, key);
+            }
+            kept.total += 1;
+            kept.keys.push(key_hash(columns.iter().map(|column| row[*column])));
+            if kept.rows.len() < KEPT_ROWS && kept.rows.bytes() < KEPT_BYTES {
+                kept.rows.push(row.iter().copied());
+            }
+            ControlFlow::Continue(())
+        })
+        .await;
+    match outcome {
+        Ok(names) => {
+            if kept.total == 0 {
+                kept.rows = Rows::new(names);
+            }
+            (Ok(()), kept)
+        }
+        Err(error) => (Err(error), kept),
+    }
+}

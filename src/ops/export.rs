@@ -1,0 +1,159 @@
+//! Export: the whole result of a check, as a file, with its number of rows and SHA-256.
+//!
+//! The query runs again in full; nothing is cut at the number of rows the screen keeps.
+
+use std::io::{self, Write as _};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use super::connect::{READ_LOCK_WAIT, connect, plain};
+use crate::check::{Check, Count};
+use crate::config::Target;
+use crate::digest::Running;
+use crate::engine::{Purpose, Stopper};
+use crate::problem::Problem;
+use crate::value::{ValueRef, hex};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Csv,
+    Json,
+}
+
+impl Format {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Json => "json",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exported {
+    pub path: PathBuf,
+    pub rows: Count,
+    pub sha256: String,
+}
+
+pub async fn export(
+    target: &Target,
+    check: &Check,
+    format: Format,
+    path: &Path,
+    stopper: &Stopper,
+) -> Result<Exported, Problem> {
+    let mut session = connect(target, Purpose::Detect, READ_LOCK_WAIT, stopper).await?;
+    let sql = check.sql.get(session.dialect()).ok_or_else(|| {
+        Problem::usage(format!("the check {} has no SQL for this engine", check.id))
+    })?;
+    let failed = |error: io::Error| {
+        Problem::system(format!("cannot write {}: {error}", path.display()))
+            .hint("nothing was exported; choose another place")
+    };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
+    let mut sheet =
+        Sheet { out: io::BufWriter::new(file), digest: Running::default(), format, rows: 0 };
+    let mut broken = None;
+    let read = session
+        .read(sql, check.timeout, &mut |columns, row| match sheet.row(columns, row) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                broken = Some(error);
+                ControlFlow::Break(())
+            }
+        })
+        .await;
+    session.close().await;
+    let columns = read.map_err(|error| {
+        plain(&error, &target.name).hint("the export is incomplete, so no file was written")
+    })?;
+    match broken {
+        Some(error) => Err(failed(error)),
+        None => sheet.finish(&columns, path).map_err(failed),
+    }
+}
+
+struct Sheet {
+    out: io::BufWriter<tempfile::NamedTempFile>,
+    digest: Running,
+    format: Format,
+    rows: u64,
+}
+
+impl Sheet {
+    fn put(&mut self, text: &str) -> io::Result<()> {
+        self.digest.eat(text.as_bytes());
+        self.out.write_all(text.as_bytes())
+    }
+
+    fn row(&mut self, columns: &[String], row: &[ValueRef<'_>]) -> io::Result<()> {
+        if self.rows == 0 {
+            self.head(columns)?;
+        }
+        let cells: Vec<String> = match self.format {
+            Format::Csv => row.iter().map(|value| csv(*value)).collect(),
+            Format::Json => row.iter().map(|value| json(*value)).collect(),
+        };
+        let line = match self.format {
+            Format::Csv => format!("{}\r\n", cells.join(",")),
+            Format::Json => {
+                format!("{}[{}]", if self.rows == 0 { "\n" } else { ",\n" }, cells.join(","))
+            }
+        };
+        self.rows += 1;
+        self.put(&line)
+    }
+
+    fn head(&mut self, columns: &[String]) -> io::Result<()> {
+        match self.format {
+            Format::Csv => {
+                let names: Vec<String> =
+                    columns.iter().map(|name| csv(ValueRef::Text(name))).collect();
+                self.put(&format!("{}\r\n", names.join(",")))
+            }
+            // Rows are lists, because column names may repeat.
+            Format::Json => {
+                let names = serde_json::to_string(columns).expect("names are text");
+                self.put(&format!("{{\"columns\":{names},\"rows\":["))
+            }
+        }
+    }
+
+    fn finish(mut self, columns: &[String], path: &Path) -> io::Result<Exported> {
+        if self.rows == 0 {
+            self.head(columns)?;
+        }
+        if self.format == Format::Json {
+            self.put("\n]}\n")?;
+        }
+        let file = self.out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(Exported {
+            path: path.to_owned(),
+            rows: Count::Exact(self.rows),
+            sha256: self.digest.finish(),
+        })
+    }
+}
+
+/// NULL is an empty field, the empty text is `""`: the two stay different.
+fn csv(value: ValueRef<'_>) -> String {
+    match value {
+        ValueRef::Text(text) => format!("\"{}\"", text.replace('"', "\"\"")),
+        other => other.plain().unwrap_or_default(),
+    }
+}
+
+fn json(value: ValueRef<'_>) -> String {
+    let value = match value {
+        ValueRef::Null => serde_json::Value::Null,
+        ValueRef::Integer(n) => n.into(),
+        ValueRef::Real(n) => n.into(),
+        ValueRef::Text(text) => text.into(),
+        ValueRef::Bytes(bytes) => hex(bytes).into(),
+    };
+    value.to_string()
+}

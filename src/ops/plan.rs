@@ -1,0 +1,124 @@
+//! From a step of a runbook to a plan that can run: the engine's text chosen, answers put in as
+//! literals that the database itself quoted, every statement held against the allow-list.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::Path;
+
+use super::connect::{READ_LOCK_WAIT, connect, plain};
+use crate::check::Check;
+use crate::config::Target;
+use crate::dialect::Dialect;
+use crate::engine::{Purpose, Stopper};
+use crate::incident::entry::Evidence;
+use crate::problem::Problem;
+use crate::recovery::{Plan, Planned, undo};
+use crate::runbook::{Change, Step};
+use crate::sql;
+use crate::value::Value;
+
+/// The plan of a change.
+pub async fn change(
+    step: &Step,
+    change: &Change,
+    target: &Target,
+    answers: &BTreeMap<String, String>,
+    checks: impl Fn(&str) -> Option<Check>,
+) -> Result<Plan, Problem> {
+    let dialect = target.url.dialect;
+    let quoted = quote(target, answers).await?;
+    let mut actions = Vec::with_capacity(change.statements.len());
+    for (number, statement) in change.statements.iter().enumerate() {
+        let name = format!("statement {} of step {}", number + 1, step.id);
+        let text = statement
+            .sql
+            .get(dialect)
+            .ok_or_else(|| Problem::usage(format!("{name} has no SQL for {dialect}")))?;
+        actions.push(planned(&name, &statement.note, text, dialect, &quoted)?);
+    }
+    let load = |id: &String| {
+        checks(id).ok_or_else(|| {
+            Problem::usage(format!("step {} names the check {id}, which is not loaded", step.id))
+        })
+    };
+    Ok(Plan {
+        step: step.id.clone(),
+        title: step.title.clone(),
+        target: target.name.clone(),
+        actions,
+        cures: change.cures.iter().map(load).collect::<Result<_, _>>()?,
+        must_not_worsen: change.must_not_worsen.iter().map(load).collect::<Result<_, _>>()?,
+        limits: change.limits,
+        valid: change.valid,
+        undoes: None,
+    })
+}
+
+fn planned(
+    name: &str,
+    note: &str,
+    text: &str,
+    dialect: Dialect,
+    quoted: &HashMap<String, String>,
+) -> Result<Planned, Problem> {
+    let refused = |why: String| Problem::refused(format!("{name}: {why}; nothing was run"));
+    let sql = sql::substitute(text, dialect, &|var| quoted.get(var).cloned())
+        .map_err(|refusal| refused(refusal.sentence))?;
+    match sql::classify(&sql, dialect) {
+        sql::Effect::Write(write) => {
+            let (verb, table) = (write.verb, write.table);
+            Ok(Planned::Sql { note: note.to_owned(), sql, verb, table })
+        }
+        sql::Effect::Read | sql::Effect::UnparsedRead => {
+            Err(refused("it only reads, and a change must write".into()))
+        }
+        sql::Effect::Other(refusal) => Err(refused(refusal.sentence)),
+    }
+}
+
+/// Every answer as a literal in the database's own quoting.
+async fn quote(
+    target: &Target,
+    answers: &BTreeMap<String, String>,
+) -> Result<HashMap<String, String>, Problem> {
+    let mut quoted = HashMap::new();
+    if answers.is_empty() {
+        return Ok(quoted);
+    }
+    let stopper = Stopper::default();
+    let mut session = connect(target, Purpose::Detect, READ_LOCK_WAIT, &stopper).await?;
+    for (name, answer) in answers {
+        let value = match answer.parse::<i64>() {
+            Ok(number) => Value::Integer(number),
+            Err(_) => Value::Text(answer.clone()),
+        };
+        let literal = session.quote(&value).await.map_err(|error| plain(&error, &target.name))?;
+        quoted.insert(name.clone(), literal);
+    }
+    session.close().await;
+    Ok(quoted)
+}
+
+/// The plan that takes an execution back, from its artefact on disk. The artefact must be the one
+/// the journal names.
+pub fn undo(change: &Plan, op: &str, folder: &Path, artefact: &Evidence) -> Result<Plan, Problem> {
+    let path = folder.join(&artefact.file);
+    let bad = |why: String| {
+        Problem::refused(format!("the undo of {op} cannot be used: {why}; nothing was run"))
+            .hint(format!("the file is {}", path.display()))
+    };
+    let bytes = fs::read(&path).map_err(|error| bad(error.to_string()))?;
+    if crate::digest::sha256(&bytes) != artefact.sha256 {
+        return Err(bad("it is not the file that was written at the change".into()));
+    }
+    let (_, images) = undo::read(&bytes).map_err(bad)?;
+    if let Some(why) = undo::impossible(&images) {
+        return Err(bad(why));
+    }
+    Ok(Plan {
+        title: format!("Undo: {}", change.title),
+        actions: undo::plan(&images),
+        undoes: Some(op.to_owned()),
+        ..change.clone()
+    })
+}

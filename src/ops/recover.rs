@@ -1,0 +1,547 @@
+//! Recovery at work: one function runs a plan in a transaction, and its ending is either a rollback
+//! (a preview) or a commit under an approval (the execution). So a preview cannot lie about what an
+//! execution does.
+//!
+//! No transaction waits for a person: both endings come at once. Rollback and commit are awaited and
+//! proved. Every entry is in the journal before the effect it announces.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use super::connect::{READ_LOCK_WAIT, connect, plain, prove};
+use super::detect;
+use super::images::{Written, written};
+use super::restore::{Restored, restore_all};
+use crate::check::{Check, Verdict};
+use crate::clock;
+use crate::config::Target;
+use crate::engine::{EngineError, Purpose, Session, Stopper, Table};
+use crate::incident::entry::{Deed, Entry, Outcome};
+use crate::incident::journal::Journal;
+use crate::problem::Problem;
+use crate::recovery::fingerprint::{Seen, drift, fingerprint};
+use crate::recovery::{
+    Approval, CheckOutcome, Conflict, Drift, Execution, Plan, Planned, Preview, Restore, Role,
+    StatementOutcome, TableImages, Tally, UndoRehearsal, undo,
+};
+use crate::sql::Verb;
+use crate::value::Rows;
+
+/// A plan and where it is to run.
+#[derive(Debug, Clone)]
+pub struct Job {
+    pub plan: Plan,
+    pub target: Target,
+    /// The server the incident was opened on.
+    pub server: String,
+    pub actor: String,
+    /// Names the operation in journal and ledger.
+    pub op: String,
+}
+
+impl Job {
+    pub fn deed(&self) -> Deed {
+        match &self.plan.undoes {
+            None => Deed::Change,
+            Some(of) => Deed::Undo { of: of.clone() },
+        }
+    }
+}
+
+/// What one run of a plan did, before it ends.
+struct Run {
+    server: String,
+    statements: Vec<StatementOutcome>,
+    written: Written,
+    checks: Vec<CheckOutcome>,
+    remaining: Vec<(String, Rows)>,
+    conflicts: Vec<Conflict>,
+    warnings: Vec<String>,
+}
+
+impl Run {
+    fn seen(&self) -> Seen<'_> {
+        Seen {
+            server: &self.server,
+            statements: &self.statements,
+            writes: &self.written.writes,
+            images: &self.written.images,
+        }
+    }
+}
+
+/// The two connections of a recovery and what they know.
+struct Desk {
+    work: Session,
+    observe: Session,
+    tables: Vec<Table>,
+    server: String,
+    /// Commits that the observer had seen before the transaction began.
+    commits: i64,
+}
+
+async fn sit_down(job: &Job, stopper: &Stopper) -> Result<Desk, Problem> {
+    let failed = |error: EngineError| plain(&error, &job.target.name);
+    let lock_wait = job.plan.limits.lock_wait;
+    let mut work = connect(&job.target, Purpose::Work, lock_wait, stopper).await?;
+    let identity = prove(&mut work, &job.target, Some(&job.server)).await?;
+    // The proof must work when the operator has stopped the work.
+    let mut observe =
+        connect(&job.target, Purpose::Detect, READ_LOCK_WAIT, &Stopper::default()).await?;
+    let tables = work.tables().await.map_err(failed)?;
+    let commits = observe.commits_seen().await.map_err(failed)?;
+    Ok(Desk { work, observe, tables, server: identity.server, commits })
+}
+
+/// Runs a plan for real and takes everything back at once.
+pub async fn preview(job: &Job, stopper: &Stopper) -> Result<Preview, Problem> {
+    let mut desk = sit_down(job, stopper).await?;
+    let start = Instant::now();
+    let at = clock::now();
+    let outcome = rehearse(&mut desk, job).await;
+    let proof = take_back(&mut desk, outcome.as_ref().ok().map(|(run, _)| run)).await;
+    let seconds = start.elapsed().as_secs_f64();
+    let locks = format!("{}, held for {seconds:.2} s", desk.work.lock_words());
+    let leaves_behind = desk.work.leaves_behind();
+    desk.work.close().await;
+    desk.observe.close().await;
+    let (run, undo) = outcome.map_err(|problem| match &proof {
+        Ok(_) => problem,
+        Err(why) => problem.hint(format!("the rollback could not be proved: {why}")),
+    })?;
+    Ok(make_preview(job, run, undo, Ending { at, seconds, locks, leaves_behind, proof }))
+}
+
+struct Ending {
+    at: Timestamp,
+    seconds: f64,
+    locks: String,
+    leaves_behind: Vec<String>,
+    proof: Result<String, String>,
+}
+
+fn make_preview(job: &Job, run: Run, undo: UndoRehearsal, ending: Ending) -> Preview {
+    let fingerprint = fingerprint(run.seen());
+    let mut preview = Preview {
+        op: job.op.clone(),
+        at: ending.at,
+        server: run.server,
+        statements: run.statements,
+        writes: run.written.writes,
+        images: run.written.images,
+        checks: run.checks,
+        remaining: run.remaining,
+        conflicts: run.conflicts,
+        undo,
+        locks: ending.locks,
+        seconds: ending.seconds,
+        leaves_behind: ending.leaves_behind,
+        warnings: run.warnings,
+        proof: ending.proof,
+        fingerprint,
+        refused: Vec::new(),
+    };
+    let rows = preview.rows();
+    let refused = &mut preview.refused;
+    refused.extend(super::connect::policy(&job.target));
+    if let Err(why) = &preview.proof {
+        refused.push(format!("the rollback could not be proved: {why}"));
+    }
+    if rows == 0 {
+        refused.push("it changes nothing".into());
+    }
+    if rows > job.plan.limits.max_rows {
+        let allowed = job.plan.limits.max_rows;
+        refused.push(format!("it writes {rows} rows, and the runbook allows {allowed}"));
+    }
+    refused.extend(preview.checks.iter().filter_map(CheckOutcome::objection));
+    preview
+}
+
+async fn rehearse(desk: &mut Desk, job: &Job) -> Result<(Run, UndoRehearsal), Problem> {
+    let run = run(desk, job).await.map_err(|error| plain(&error, &job.target.name))?;
+    let undo = rehearse_undo(desk, &run).await;
+    Ok((run, undo))
+}
+
+/// Everything but the ending: statements, counts, images, checks.
+async fn run(desk: &mut Desk, job: &Job) -> Result<Run, EngineError> {
+    let Desk { work, observe, tables, server, .. } = desk;
+    let mut warnings = work.begin_watched(tables, job.plan.limits.time_cap).await?;
+    // Nobody else can write now, so this snapshot is the state before.
+    observe.begin_snapshot().await?;
+    let before = verdicts(observe, &job.plan).await;
+    let mut direct: HashMap<String, Tally> = HashMap::new();
+    let mut conflicts = Vec::new();
+    let statements = act(work, tables, &job.plan, &mut direct, &mut conflicts).await?;
+    let written = written(work, observe, tables, &direct).await?;
+    let names: Vec<String> = written.writes.iter().map(|writes| writes.table.clone()).collect();
+    let broken = (observe.broken_references(&names).await?, work.broken_references(&names).await?);
+    if broken.1 > broken.0 {
+        let message = format!("{} references would point nowhere", broken.1 - broken.0);
+        return Err(EngineError::Rejected { message });
+    }
+    if written.unchanged > 0 {
+        warnings.push(format!("{} rows are written with the values they have", written.unchanged));
+    }
+    warnings.extend(written.blind.iter().cloned());
+    let (checks, remaining) = compare(work, &job.plan, before).await;
+    // A reader of ours must not be what COMMIT waits for (rollback-journal files).
+    observe.rollback().await?;
+    let server = server.clone();
+    Ok(Run { server, statements, written, checks, remaining, conflicts, warnings })
+}
+
+async fn verdicts(session: &mut Session, plan: &Plan) -> Vec<Verdict> {
+    let mut verdicts = Vec::new();
+    for check in plan.cures.iter().chain(&plan.must_not_worsen) {
+        verdicts.push(detect::ask(session, check).await.verdict);
+    }
+    verdicts
+}
+
+async fn compare(
+    work: &mut Session,
+    plan: &Plan,
+    before: Vec<Verdict>,
+) -> (Vec<CheckOutcome>, Vec<(String, Rows)>) {
+    let undoing = plan.undoes.is_some();
+    let role = |role| if undoing { Role::Shown } else { role };
+    let cures = plan.cures.iter().map(|check| (check, role(Role::Cure)));
+    let neighbours = plan.must_not_worsen.iter().map(|check| (check, role(Role::Neighbour)));
+    let mut outcomes = Vec::new();
+    let mut remaining = Vec::new();
+    for ((check, role), before) in cures.chain(neighbours).zip(before) {
+        let finding = detect::ask(work, check).await;
+        let outcome =
+            CheckOutcome { check: check.id.clone(), role, before, after: finding.verdict };
+        if outcome.objection().is_some() && !finding.rows.is_empty() {
+            remaining.push((check.id.clone(), finding.rows));
+        }
+        outcomes.push(outcome);
+    }
+    (outcomes, remaining)
+}
+
+/// Runs the plan's actions and counts what each did directly.
+async fn act(
+    work: &mut Session,
+    tables: &[Table],
+    plan: &Plan,
+    direct: &mut HashMap<String, Tally>,
+    conflicts: &mut Vec<Conflict>,
+) -> Result<Vec<StatementOutcome>, EngineError> {
+    let mut statements: Vec<StatementOutcome> = Vec::new();
+    for action in &plan.actions {
+        let Planned::Sql { note, sql, verb, table } = action else { continue };
+        let start = Instant::now();
+        let rows = work.execute(sql).await?;
+        let tally = direct.entry(base_name(table)).or_default();
+        *tally = tally.plus(counted(*verb, rows));
+        let seconds = start.elapsed().as_secs_f64();
+        statements.push(StatementOutcome { note: note.clone(), sql: sql.clone(), rows, seconds });
+    }
+    let rows: Vec<&Restore> = plan
+        .actions
+        .iter()
+        .filter_map(|action| match action {
+            Planned::Restore(row) => Some(row.as_ref()),
+            Planned::Sql { .. } => None,
+        })
+        .collect();
+    if !rows.is_empty() {
+        put_back(work, tables, &rows, direct, conflicts, &mut statements).await?;
+    }
+    Ok(statements)
+}
+
+/// The actions of an undo: one line of the preview a table.
+async fn put_back(
+    work: &mut Session,
+    tables: &[Table],
+    rows: &[&Restore],
+    direct: &mut HashMap<String, Tally>,
+    conflicts: &mut Vec<Conflict>,
+    statements: &mut Vec<StatementOutcome>,
+) -> Result<(), EngineError> {
+    let start = Instant::now();
+    let restored = restore_all(work, tables, rows).await?;
+    let each = start.elapsed() / u32::try_from(restored.len()).unwrap_or(u32::MAX);
+    for (row, outcome) in rows.iter().zip(restored) {
+        let sql = format!("put back rows of {}", row.table);
+        let at = statements.iter().position(|statement| statement.sql == sql);
+        let at = at.unwrap_or_else(|| {
+            let note = "only rows that still hold what the change wrote".into();
+            statements.push(StatementOutcome { note, sql, rows: 0, seconds: 0.0 });
+            statements.len() - 1
+        });
+        statements[at].seconds += each.as_secs_f64();
+        match outcome {
+            Restored::Done(tally) => {
+                let entry = direct.entry(row.table.to_lowercase()).or_default();
+                *entry = entry.plus(tally);
+                statements[at].rows += 1;
+            }
+            Restored::Already => {}
+            Restored::Conflict(conflict) => conflicts.push(conflict),
+        }
+    }
+    Ok(())
+}
+
+fn counted(verb: Verb, rows: u64) -> Tally {
+    match verb {
+        Verb::Insert => Tally { inserted: rows, ..Tally::default() },
+        Verb::Update => Tally { updated: rows, ..Tally::default() },
+        Verb::Delete => Tally { deleted: rows, ..Tally::default() },
+    }
+}
+
+/// The table's name as the catalogue has it, without schema and quotes, in lower case.
+fn base_name(table: &str) -> String {
+    let last = table.rsplit('.').next().unwrap_or(table);
+    last.trim_matches(['"', '`', '[', ']']).to_lowercase()
+}
+
+/// Tries the undo in the transaction that is rolled back anyway, and compares with the state before.
+async fn rehearse_undo(desk: &mut Desk, run: &Run) -> UndoRehearsal {
+    let images = &run.written.images;
+    let wanted: u64 = images
+        .iter()
+        .map(|images| images.rows.iter().filter(|row| undo::restored(images, row)).count() as u64)
+        .sum();
+    let mut rehearsal = UndoRehearsal { of: wanted, ..UndoRehearsal::default() };
+    let blind = run.written.blind.first().cloned();
+    if let Some(why) = blind.or_else(|| undo::impossible(images)) {
+        rehearsal.impossible = Some(why);
+        return rehearsal;
+    }
+    match put_all_back(desk, images).await {
+        Ok(left) => {
+            let (missing, stays) = left_over(images, &left);
+            rehearsal.restored = wanted.saturating_sub(missing);
+            rehearsal.stays = stays;
+        }
+        Err(error) => rehearsal.impossible = Some(format!("tried, and {error}")),
+    }
+    rehearsal
+}
+
+async fn put_all_back(
+    desk: &mut Desk,
+    images: &[TableImages],
+) -> Result<Vec<TableImages>, EngineError> {
+    let Desk { work, observe, tables, .. } = desk;
+    let plan = undo::plan(images);
+    let rows: Vec<&Restore> = plan
+        .iter()
+        .filter_map(|action| match action {
+            Planned::Restore(row) => Some(row.as_ref()),
+            Planned::Sql { .. } => None,
+        })
+        .collect();
+    restore_all(work, tables, &rows).await?;
+    observe.begin_snapshot().await?;
+    Ok(written(work, observe, tables, &HashMap::new()).await?.images)
+}
+
+/// Rows that should have come back and did not, and what stays by table.
+fn left_over(images: &[TableImages], left: &[TableImages]) -> (u64, Vec<String>) {
+    let mut missing = 0;
+    let mut stays = Vec::new();
+    for table in left.iter().filter(|table| !table.rows.is_empty()) {
+        let asked = images.iter().find(|images| images.table == table.table);
+        let wanted = |key: &Vec<crate::value::Value>| {
+            asked.is_some_and(|images| {
+                images.rows.iter().any(|row| row.key == *key && undo::restored(images, row))
+            })
+        };
+        let back = table.rows.iter().filter(|row| wanted(&row.key)).count();
+        missing += back as u64;
+        let kept = table.rows.len() - back;
+        if kept > 0 {
+            stays.push(format!("{kept} rows written by triggers stay in {}", table.table));
+        }
+    }
+    (missing, stays)
+}
+
+/// Rolls back and proves from the other connection that nothing stayed.
+async fn take_back(desk: &mut Desk, run: Option<&Run>) -> Result<String, String> {
+    let Desk { work, observe, tables, commits, .. } = desk;
+    work.rollback().await.map_err(|error| error.to_string())?;
+    observe.rollback().await.map_err(|error| error.to_string())?;
+    let now = observe.commits_seen().await.map_err(|error| error.to_string())?;
+    if now == *commits {
+        return Ok("a second connection saw no commit".into());
+    }
+    // Somebody else committed meanwhile: then row by row.
+    let Some(run) = run else { return Err("others were writing at the same time".into()) };
+    for images in &run.written.images {
+        let Some(table) = tables.iter().find(|table| table.name == images.table) else { continue };
+        let keys: Vec<_> = images.rows.iter().map(|row| row.key.clone()).collect();
+        let found = observe.rows_by_key(table, &images.columns, &keys).await;
+        let found: HashMap<String, _> = found
+            .map_err(|error| error.to_string())?
+            .into_iter()
+            .map(|(k, v)| (format!("{k:?}"), v))
+            .collect();
+        for row in &images.rows {
+            if found.get(&format!("{:?}", row.key)) != row.before.as_ref() {
+                return Err(format!(
+                    "a row of {} is not what it was; somebody else may have changed it",
+                    images.table
+                ));
+            }
+        }
+    }
+    Ok("a second connection saw every row as it was before".into())
+}
+
+/// Runs an approved plan again and commits it, if it does exactly what was previewed.
+pub async fn execute(
+    job: &Job,
+    approval: Approval,
+    journal: &Journal,
+    stopper: &Stopper,
+) -> Execution {
+    let Some(preview) = approval.spend(clock::now()) else {
+        return ended(journal, job, rolled_back("the approval had expired; nothing was run", None));
+    };
+    let mut desk = match sit_down(job, stopper).await {
+        Ok(desk) => desk,
+        Err(problem) => return ended(journal, job, rolled_back(&problem.sentence, None)),
+    };
+    let prepared = prepare(&mut desk, job, &preview, journal).await;
+    let execution = match prepared {
+        Ok(run) => commit(&mut desk, job, &run, journal).await,
+        Err((why, drift)) => {
+            let why = match take_back(&mut desk, None).await {
+                Ok(_) => why,
+                Err(doubt) => format!("{why} (rolled back; the proof failed: {doubt})"),
+            };
+            rolled_back(&why, drift)
+        }
+    };
+    desk.work.close().await;
+    desk.observe.close().await;
+    let execution = ended(journal, job, execution);
+    verify(job, execution, journal).await
+}
+
+fn rolled_back(why: &str, drift: Option<Drift>) -> Execution {
+    Execution::RolledBack { why: why.to_owned(), drift }
+}
+
+/// Everything up to the moment before COMMIT.
+async fn prepare(
+    desk: &mut Desk,
+    job: &Job,
+    preview: &Preview,
+    journal: &Journal,
+) -> Result<Run, (String, Option<Drift>)> {
+    let run = run(desk, job).await.map_err(|error| (error.to_string(), None))?;
+    if fingerprint(run.seen()) != preview.fingerprint {
+        let then = Seen {
+            server: &preview.server,
+            statements: &preview.statements,
+            writes: &preview.writes,
+            images: &preview.images,
+        };
+        let drift = drift(then, run.seen());
+        return Err(("the data changed since the preview".into(), Some(drift)));
+    }
+    let objections: Vec<String> = run.checks.iter().filter_map(CheckOutcome::objection).collect();
+    if !objections.is_empty() {
+        return Err((objections.join("; "), None));
+    }
+    keep_undo(job, &run, journal).map_err(|why| (why, None))?;
+    let print = &preview.fingerprint;
+    let ledger = desk.work.write_ledger(&job.op, &job.actor, print).await;
+    ledger.map_err(|error| (format!("the ledger row could not be written: {error}"), None))?;
+    Ok(run)
+}
+
+/// The undo artefact, on disk and synced before COMMIT is sent.
+fn keep_undo(job: &Job, run: &Run, journal: &Journal) -> Result<(), String> {
+    let images = &run.written.images;
+    let header = undo::Header {
+        op: job.op.clone(),
+        step: job.plan.step.clone(),
+        target: job.plan.target.clone(),
+        server: run.server.clone(),
+        tables: undo::heads(images),
+    };
+    let rows = images.iter().map(|images| images.rows.len() as u64).sum();
+    let bytes = undo::write(&header, images);
+    let evidence = journal
+        .keep(&format!("undo-{}.jsonl", job.op), &bytes)
+        .map_err(|error| format!("the undo could not be written: {error}"))?;
+    let entry = Entry::UndoWritten { op: job.op.clone(), rows, evidence };
+    journal.append(entry).map(drop).map_err(|error| error.to_string())
+}
+
+async fn commit(desk: &mut Desk, job: &Job, run: &Run, journal: &Journal) -> Execution {
+    if let Err(error) = journal.append(Entry::CommitSent { op: job.op.clone() }) {
+        let _ = take_back(desk, None).await;
+        return rolled_back(&error.to_string(), None);
+    }
+    let writes = run.written.writes.clone();
+    let rows = writes.iter().map(|writes| writes.direct.plus(writes.hidden).total()).sum();
+    let op = job.op.clone();
+    match desk.work.commit().await {
+        Ok(()) => Execution::Committed { op, rows, writes, checks: Vec::new(), sound: false },
+        // The lock was not to be had: the transaction is still open, so it can be taken back.
+        Err(error @ (EngineError::Locked { .. } | EngineError::Rejected { .. })) => {
+            match take_back(desk, Some(run)).await {
+                Ok(_) => rolled_back(&error.to_string(), None),
+                Err(doubt) => Execution::Unknown { op, why: format!("{error}; {doubt}") },
+            }
+        }
+        Err(error) => Execution::Unknown { op, why: error.to_string() },
+    }
+}
+
+/// Writes the outcome down. If even that fails, the screen says so; resuming finds the outcome.
+fn ended(journal: &Journal, job: &Job, execution: Execution) -> Execution {
+    let (outcome, rows, why, drift) = match &execution {
+        Execution::Committed { rows, .. } => (Outcome::Committed, *rows, String::new(), None),
+        Execution::RolledBack { why, drift } => {
+            (Outcome::RolledBack, 0, why.clone(), drift.clone())
+        }
+        Execution::Unknown { why, .. } => (Outcome::Unknown, 0, why.clone(), None),
+    };
+    let (step, op, deed) = (job.plan.step.clone(), job.op.clone(), job.deed());
+    match journal.append(Entry::Ended { step, op: op.clone(), deed, outcome, rows, why, drift }) {
+        Ok(_) => execution,
+        Err(error) => Execution::Unknown {
+            op,
+            why: format!("{} in the database, but the journal failed: {error}", outcome.word()),
+        },
+    }
+}
+
+/// Checks again on a new connection, after COMMIT.
+pub async fn verify(job: &Job, execution: Execution, journal: &Journal) -> Execution {
+    let Execution::Committed { op, rows, writes, .. } = execution else { return execution };
+    let (checks, sound) = verified(job).await;
+    let (step, checks_kept) = (job.plan.step.clone(), checks.clone());
+    let entry = Entry::Verified { step, op: op.clone(), checks: checks_kept, sound };
+    let sound = sound && journal.append(entry).is_ok();
+    Execution::Committed { op, rows, writes, checks, sound }
+}
+
+async fn verified(job: &Job) -> (Vec<(String, Verdict)>, bool) {
+    let undoing = job.plan.undoes.is_some();
+    let checks: Vec<&Check> = job.plan.cures.iter().collect();
+    let mut sound = true;
+    let mut verdicts = Vec::new();
+    for check in checks {
+        let finding = detect::detect(&job.target, check, &Stopper::default()).await;
+        sound &= undoing || finding.verdict == Verdict::Clear;
+        verdicts.push((check.id.clone(), finding.verdict));
+    }
+    (verdicts, sound)
+}

@@ -1,0 +1,40 @@
+//! Postmortem: the draft that an incident writes by itself.
+//!
+//! `draft` gathers the facts, `markdown` writes them down, `parts` keeps what people wrote between
+//! the author markers, `file` puts the text on disk. The draft is complete at every moment, and the
+//! same journal gives the same text again. Pure but for `file`: no clock, no database, no screen.
+
+pub mod draft;
+mod escape;
+pub mod file;
+pub mod markdown;
+pub mod parts;
+
+use jiff::tz::TimeZone;
+
+use crate::incident::Incident;
+use crate::incident::chain::Head;
+use crate::runbook::Runbook;
+pub use draft::Draft;
+pub use parts::{Part, missing_parts, parts, replace_part};
+
+/// The whole text, made anew; what people wrote into the old one is kept byte for byte.
+pub fn regenerate(
+    incident: &Incident,
+    runbook: Option<&Runbook>,
+    old: Option<&str>,
+    head: &Head,
+    zone: &TimeZone,
+) -> String {
+    write(&Draft::of(incident, runbook, head), old, zone)
+}
+
+/// A draft as text, with the human parts of the old text.
+pub fn write(draft: &Draft, old: Option<&str>, zone: &TimeZone) -> String {
+    let blank = markdown::render(draft, &parts::Texts::default(), zone);
+    let texts = parts::gather(old.unwrap_or_default(), &blank);
+    markdown::render(draft, &texts, zone)
+}
+
+#[cfg(test)]
+mod tests;

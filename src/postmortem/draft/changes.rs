@@ -1,0 +1,104 @@
+//! What was done to data and schema: every operation that was approved, with its outcome, its proof
+//! and its way back.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::title_of;
+use crate::incident::entry::{Deed, Entry, Evidence, Outcome};
+use crate::incident::{self, Incident, Phase};
+use crate::recovery::Tally;
+use crate::runbook::Runbook;
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Change {
+    pub op: String,
+    pub deed: Deed,
+    pub step: String,
+    pub title: Option<String>,
+    pub outcome: &'static str,
+    /// How the outcome is known, or why it ended so.
+    pub why: String,
+    pub ended: Option<Timestamp>,
+    pub rows: u64,
+    pub tables: Vec<Written>,
+    pub approved_by: String,
+    /// The confirmation, as it was typed.
+    pub typed: String,
+    pub approved: Option<Timestamp>,
+    pub verified: Option<bool>,
+    /// What the rehearsal of the undo showed.
+    pub undo: String,
+    pub undo_file: Option<Evidence>,
+    pub undone: bool,
+}
+
+/// Rows written to one table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Written {
+    pub table: String,
+    pub direct: Tally,
+    /// By triggers and cascades.
+    pub hidden: Tally,
+}
+
+pub fn gather(incident: &Incident, runbook: Option<&Runbook>) -> Vec<Change> {
+    let approved = incident.changes.iter().filter(|change| change.phase != Phase::Previewed);
+    approved.map(|change| one(incident, runbook, change)).collect()
+}
+
+fn one(incident: &Incident, runbook: Option<&Runbook>, change: &incident::Change) -> Change {
+    let (outcome, why) = outcome(&change.phase);
+    let when = |wanted: fn(&Entry, &str) -> bool| {
+        let found = incident.records.iter().rev().find(|record| wanted(&record.entry, &change.op));
+        found.map(|record| record.at)
+    };
+    Change {
+        op: change.op.clone(),
+        deed: change.deed.clone(),
+        step: change.step.clone(),
+        title: title_of(runbook, &change.step),
+        outcome,
+        why,
+        ended: when(
+            |entry, of| matches!(entry, Entry::Ended { op, .. } | Entry::Resolved { op, .. } if op == of),
+        ),
+        rows: change.rows,
+        tables: written(change),
+        approved_by: change.actor.clone(),
+        typed: change.typed.clone(),
+        approved: when(|entry, of| matches!(entry, Entry::Approved { op, .. } if op == of)),
+        verified: change.verified,
+        undo: change.undo.clone(),
+        undo_file: change.undo_file.clone(),
+        undone: incident.is_undone(&change.op),
+    }
+}
+
+fn written(change: &incident::Change) -> Vec<Written> {
+    let hidden = |table: &str| {
+        let found = change.hidden.iter().find(|(name, _)| name == table);
+        found.map(|(_, tally)| *tally).unwrap_or_default()
+    };
+    let one = |(table, all): &(String, Tally)| {
+        let hidden = hidden(table);
+        Written { table: table.clone(), direct: all.minus(hidden), hidden }
+    };
+    change.writes.iter().map(one).collect()
+}
+
+/// The word, and how it is known.
+fn outcome(phase: &Phase) -> (&'static str, String) {
+    match phase {
+        Phase::Previewed => ("previewed", String::new()),
+        Phase::Approved => ("approved, not started", String::new()),
+        Phase::Started => {
+            (Outcome::Unknown.word(), "it was started, and its end is not in the journal".into())
+        }
+        Phase::CommitSent => (
+            Outcome::Unknown.word(),
+            "COMMIT was sent, and the answer is not in the journal".into(),
+        ),
+        Phase::Ended(outcome, why) => (outcome.word(), why.clone()),
+    }
+}

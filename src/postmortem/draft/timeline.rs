@@ -1,0 +1,122 @@
+//! The story in its order: the timeline, what was done otherwise than the runbook says, and what
+//! people were told.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::incident::Incident;
+use crate::incident::entry::Entry;
+use crate::runbook::Runbook;
+
+/// One line of the timeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Line {
+    pub seq: u64,
+    /// When it happened.
+    pub at: Timestamp,
+    /// When it was written down, if that was later.
+    pub recorded: Option<Timestamp>,
+    pub actor: String,
+    pub kind: &'static str,
+    pub sentence: String,
+    /// Belongs to the story; the rest is in the appendix only.
+    pub narrative: bool,
+    pub hash: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Deviation {
+    pub at: Option<Timestamp>,
+    pub sentence: String,
+    /// What a person gave as the reason.
+    pub reason: Option<String>,
+}
+
+/// What people were told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Update {
+    pub at: Timestamp,
+    pub actor: String,
+    pub audience: String,
+    pub text: String,
+    /// The journal's hash that was sent along.
+    pub head: String,
+    pub next_update: Option<Timestamp>,
+}
+
+/// Everything, in the order in which it happened.
+pub fn lines(incident: &Incident) -> Vec<Line> {
+    let mut lines: Vec<Line> = incident
+        .records
+        .iter()
+        .map(|record| Line {
+            seq: record.seq,
+            at: record.happened(),
+            recorded: (record.happened() != record.at).then_some(record.at),
+            actor: record.actor.clone(),
+            kind: record.entry.kind(),
+            sentence: record.entry.sentence(),
+            narrative: record.entry.is_narrative(),
+            hash: record.hash.clone(),
+        })
+        .collect();
+    lines.sort_by_key(|line| (line.at, line.seq));
+    lines
+}
+
+pub fn deviations(incident: &Incident, runbook: Option<&Runbook>) -> Vec<Deviation> {
+    let mut found = Vec::new();
+    for record in &incident.records {
+        let (sentence, reason) = match &record.entry {
+            Entry::StepSkipped { step, reason } => {
+                (format!("step {step} was skipped"), Some(reason.clone()))
+            }
+            Entry::StepFailed { step, why } => (format!("step {step} failed: {why}"), None),
+            Entry::Decided { question, choice, reason, .. } => {
+                (format!("{question} {choice}"), Some(reason.clone()))
+            }
+            Entry::SeveritySet { from, to, reason } => {
+                (format!("severity changed from {from} to {to}"), Some(reason.clone()))
+            }
+            Entry::Previewed { refused, .. } if !refused.is_empty() => {
+                (record.entry.sentence(), None)
+            }
+            Entry::PreviewFailed { .. } => (record.entry.sentence(), None),
+            Entry::Ended { deed, drift: Some(drift), .. } => {
+                let differences = drift.differences.join("; ");
+                (
+                    format!(
+                        "execution of the {} drifted from its preview: {differences}",
+                        deed.word()
+                    ),
+                    None,
+                )
+            }
+            _ => continue,
+        };
+        let reason = reason.filter(|reason| !reason.trim().is_empty());
+        found.push(Deviation { at: Some(record.at), sentence, reason });
+    }
+    if let (Some(runbook), false) = (runbook, incident.is_open()) {
+        for step in incident.progress.missing(runbook) {
+            let sentence = format!("required step {step} was not done");
+            found.push(Deviation { at: None, sentence, reason: None });
+        }
+    }
+    found
+}
+
+pub fn updates(incident: &Incident) -> Vec<Update> {
+    let said = |record: &crate::incident::entry::Record| match &record.entry {
+        Entry::Said { audience, text, head, next_update, .. } => Some(Update {
+            at: record.at,
+            actor: record.actor.clone(),
+            audience: audience.clone(),
+            text: text.clone(),
+            head: head.clone(),
+            next_update: *next_update,
+        }),
+        _ => None,
+    };
+    incident.records.iter().filter_map(said).collect()
+}

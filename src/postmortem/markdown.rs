@@ -1,0 +1,386 @@
+//! A draft as Markdown: sections in a fixed order, human parts at their places.
+//!
+//! Readable as plain text too, since it is read in a terminal and pasted into tickets. A section
+//! without content says so, because silence could mean anything.
+
+mod changes;
+mod table;
+mod when;
+
+use std::fmt::Write as _;
+
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+
+use super::draft::{Deviation, Draft, counted};
+use super::escape::{code, inline, quotation};
+use super::parts::{KEPT, SPECS, Texts, marked};
+use crate::incident::entry::{NoteKind, Origin, verdict_words};
+use crate::incident::metrics::words;
+use crate::runbook::ActionKind;
+use table::table;
+use when::When;
+
+/// Writes a draft down, with what people wrote.
+pub fn render(draft: &Draft, texts: &Texts, zone: &TimeZone) -> String {
+    let mut page = Page { out: String::new(), draft, texts, when: When::new(zone) };
+    page.head();
+    page.impact();
+    page.times();
+    page.timeline();
+    page.detection();
+    page.human("contributing-factors");
+    page.human("surprise");
+    page.human_with_notes("well", NoteKind::Well);
+    page.human_with_notes("badly", NoteKind::Badly);
+    page.human_with_notes("luck", NoteKind::Luck);
+    page.changes();
+    page.deviations();
+    page.guardrails();
+    page.actions();
+    page.doubts();
+    page.updates();
+    page.evidence();
+    page.kept();
+    page.appendix();
+    page.out
+}
+
+struct Page<'a> {
+    out: String,
+    draft: &'a Draft,
+    texts: &'a Texts,
+    when: When<'a>,
+}
+
+impl Page<'_> {
+    fn line(&mut self, text: &str) {
+        self.out.push_str(text);
+        self.out.push('\n');
+    }
+
+    fn section(&mut self, title: &str) {
+        let _ = write!(self.out, "\n## {title}\n\n");
+    }
+
+    fn list(&mut self, items: impl IntoIterator<Item = String>, otherwise: &str) {
+        let before = self.out.len();
+        for item in items {
+            let _ = writeln!(self.out, "- {item}");
+        }
+        if self.out.len() == before {
+            let _ = writeln!(self.out, "{otherwise}");
+        }
+    }
+
+    /// A human part under a small title of its own.
+    fn aside(&mut self, name: &str) {
+        let spec = SPECS.iter().find(|spec| spec.name == name).expect("every part has its place");
+        let whole = marked(spec.name, &self.texts.between(spec));
+        let _ = write!(self.out, "\n### {}\n\n{whole}", spec.title);
+    }
+
+    fn human(&mut self, name: &str) {
+        let spec = SPECS.iter().find(|spec| spec.name == name).expect("every part has its place");
+        self.section(spec.title);
+        self.out.push_str(&marked(spec.name, &self.texts.between(spec)));
+    }
+
+    fn human_with_notes(&mut self, name: &str, kind: NoteKind) {
+        self.human(name);
+        let said: Vec<String> = self
+            .draft
+            .notes
+            .iter()
+            .filter(|note| note.kind == kind)
+            .map(|note| format!("{} (noted {})", inline(&note.text), self.when.full(note.at)))
+            .collect();
+        if !said.is_empty() {
+            self.line("");
+            self.list(said, "");
+        }
+    }
+
+    fn head(&mut self) {
+        let draft = self.draft;
+        let _ = writeln!(
+            self.out,
+            "# Postmortem {}: {}\n",
+            inline(&draft.incident),
+            inline(&draft.title)
+        );
+        if draft.demo {
+            self.line("**Demonstration: the data and the incident are made up.**\n");
+        }
+        let summary = inline(&draft.summary);
+        let _ = writeln!(self.out, "**{summary}**\n");
+        let mut facts = vec![format!("Incident: {}", inline(&draft.incident))];
+        if let Some(severity) = draft.severity {
+            facts.push(format!("Severity: {severity}"));
+        }
+        if let Some(target) = &draft.target {
+            facts.push(format!(
+                "Target: {} ({}), {} {}, {}",
+                inline(&target.name),
+                inline(&target.environment),
+                target.dialect,
+                inline(&target.version),
+                code(&target.server)
+            ));
+        }
+        let runbook = &draft.runbook;
+        facts.push(format!("Runbook: {} (SHA-256 {})", code(&runbook.id), code(&runbook.sha256)));
+        facts.push(format!("Opened: {}", self.when.maybe(draft.opened)));
+        facts.push(match draft.closed {
+            Some(at) => format!("Closed: {}", self.when.full(at)),
+            None => "Closed: not yet, this is a draft".into(),
+        });
+        facts.push(format!("Journal: {} records, head {}", draft.head.seq, code(&draft.head.hash)));
+        self.list(facts, "");
+        self.line("\nText between `yours` and `end` markers is kept; the rest is written anew from the journal.");
+        self.aside("summary");
+    }
+
+    fn impact(&mut self) {
+        self.section("Impact");
+        let impact = &self.draft.impact;
+        if impact.checks.is_empty() {
+            self.line("Nothing was checked.\n");
+        } else {
+            let rows = impact.checks.iter().map(|measure| {
+                vec![
+                    code(&measure.check),
+                    inline(&verdict_words(&measure.first)),
+                    self.when.full(measure.first_at),
+                    inline(&verdict_words(&measure.last)),
+                    self.when.full(measure.last_at),
+                ]
+            });
+            let text = table(&["check", "first", "first at", "last", "last at"], rows);
+            self.line(&text);
+        }
+        let facts = vec![
+            format!(
+                "{} written by everything that was committed",
+                counted(impact.rows_written, "row")
+            ),
+            format!("{} of them by triggers and cascades", impact.rows_hidden),
+        ];
+        self.list(facts, "");
+        self.aside("impact");
+    }
+
+    fn times(&mut self) {
+        self.section("Milestones and times");
+        let milestones = self.draft.milestones.iter().map(|reached| {
+            let origin = match reached.origin {
+                Some(Origin::Auto) => "the program",
+                Some(Origin::Human) => "a person",
+                None => "",
+            };
+            vec![reached.milestone.to_owned(), self.when.maybe(reached.at), origin.to_owned()]
+        });
+        let milestones = table(&["milestone", "when", "said by"], milestones);
+        self.line(&milestones);
+        let times = self.draft.times.iter().map(|time| {
+            let value = time.seconds.map(|seconds| words(SignedDuration::from_secs(seconds)));
+            let value = value.unwrap_or_else(|| "not known".into());
+            vec![time.name.to_owned(), value, time.definition.to_owned()]
+        });
+        let mut rows: Vec<Vec<String>> = times.collect();
+        rows.push(vec![
+            "previews".into(),
+            self.draft.previews.to_string(),
+            "real runs that were rolled back".into(),
+        ]);
+        rows.push(vec![
+            "drifts".into(),
+            self.draft.drifts.to_string(),
+            "executions that rolled back because the data had moved".into(),
+        ]);
+        let times = table(&["number", "value", "definition"], rows);
+        self.out.push_str(&times);
+    }
+
+    fn timeline(&mut self) {
+        self.section("Timeline");
+        let lines: Vec<String> = self
+            .draft
+            .timeline
+            .iter()
+            .filter(|line| line.narrative)
+            .map(|line| {
+                let late = line
+                    .recorded
+                    .map_or(String::new(), |at| format!(" (written down {})", self.when.full(at)));
+                let (at, actor) = (self.when.full(line.at), inline(&line.actor));
+                format!("{at}, {actor}: {}{late}", inline(&line.sentence))
+            })
+            .collect();
+        self.list(lines, "Nothing has happened yet.");
+        self.line("\nEvery record is in the appendix.");
+    }
+
+    fn detection(&mut self) {
+        self.section("Detection");
+        let said: Vec<String> = self.draft.detection.iter().map(|said| inline(said)).collect();
+        self.list(said, "Nothing is known.");
+        self.aside("detection");
+    }
+
+    fn changes(&mut self) {
+        self.section("Changes made");
+        if self.draft.changes.is_empty() {
+            self.line("None.");
+        }
+        for (i, change) in self.draft.changes.iter().enumerate() {
+            if i > 0 {
+                self.line("");
+            }
+            let text = changes::change(change, &self.when);
+            self.out.push_str(&text);
+        }
+    }
+
+    fn deviations(&mut self) {
+        self.section("Deviations from the runbook, and decisions");
+        let said: Vec<String> =
+            self.draft.deviations.iter().map(|one| self.deviation(one)).collect();
+        self.list(said, "None.");
+    }
+
+    fn deviation(&self, Deviation { at, sentence, reason }: &Deviation) -> String {
+        let at = at.map_or(String::new(), |at| format!("{}: ", self.when.full(at)));
+        let reason =
+            reason.as_ref().map_or(String::new(), |why| format!(" (reason: {})", inline(why)));
+        format!("{at}{}{reason}", inline(sentence))
+    }
+
+    fn guardrails(&mut self) {
+        self.section("Guardrails");
+        let said: Vec<String> = self
+            .draft
+            .guardrails
+            .iter()
+            .map(|guardrail| {
+                let title = guardrail
+                    .title
+                    .as_ref()
+                    .map_or(String::new(), |title| format!("{}, ", inline(title)));
+                let stands = if guardrail.stands { "stands" } else { "does not stand" };
+                let history: Vec<String> =
+                    guardrail.history.iter().map(|said| inline(said)).collect();
+                format!(
+                    "{title}step {}: **{stands}**; {}",
+                    code(&guardrail.step),
+                    history.join("; ")
+                )
+            })
+            .collect();
+        self.list(said, "None.");
+    }
+
+    fn actions(&mut self) {
+        self.section("Action items");
+        if self.draft.actions.is_empty() {
+            self.line("None.");
+            return;
+        }
+        let rows = self.draft.actions.iter().map(|action| {
+            let owner =
+                if action.owner.is_empty() { "nobody yet".into() } else { inline(&action.owner) };
+            let kind = kind(action.kind);
+            let state = if action.suggested { "suggested" } else { "recorded" };
+            vec![
+                inline(&action.title),
+                owner,
+                inline(&action.due),
+                kind.to_owned(),
+                state.to_owned(),
+            ]
+        });
+        let text = table(&["action", "owner", "due", "kind", ""], rows);
+        self.out.push_str(&text);
+    }
+
+    fn doubts(&mut self) {
+        self.section("Open doubts");
+        let said: Vec<String> = self.draft.doubts.iter().map(|said| inline(said)).collect();
+        self.list(said, "None.");
+    }
+
+    fn updates(&mut self) {
+        self.section("Communications");
+        if self.draft.updates.is_empty() {
+            self.line("Nobody was told through this program.");
+        }
+        for update in &self.draft.updates {
+            let next = update.next_update.map_or(String::new(), |due| {
+                format!(", next update promised for {}", self.when.full(due))
+            });
+            let _ = writeln!(
+                self.out,
+                "- {}, {} to {}{next}, journal head {}\n",
+                self.when.full(update.at),
+                inline(&update.actor),
+                inline(&update.audience),
+                code(&update.head)
+            );
+            for line in quotation(&update.text).lines() {
+                let _ = writeln!(self.out, "  {line}");
+            }
+        }
+    }
+
+    fn evidence(&mut self) {
+        self.section("Evidence");
+        let files = self.draft.evidence.iter().chain(&self.draft.exports);
+        let mut rows: Vec<Vec<String>> =
+            files.map(|file| vec![code(&file.file), code(&file.sha256)]).collect();
+        rows.push(vec!["`runbook.toml`".into(), code(&self.draft.runbook.sha256)]);
+        let text = table(&["file", "SHA-256"], rows);
+        self.out.push_str(&text);
+        let head = &self.draft.head;
+        let _ = writeln!(
+            self.out,
+            "\nJournal head: record {}, {}. `steadyhand verify` proves that nothing was altered since.",
+            head.seq,
+            code(&head.hash)
+        );
+    }
+
+    fn kept(&mut self) {
+        if let Some(kept) = self.texts.kept() {
+            self.section("Kept text");
+            self.line("Found outside of its place, because a marker was damaged. Move it, or delete it.\n");
+            let whole = marked(KEPT, kept);
+            self.out.push_str(&whole);
+        }
+    }
+
+    fn appendix(&mut self) {
+        self.section("Appendix: every record");
+        const HASH: usize = 12;
+        let rows = self.draft.timeline.iter().map(|line| {
+            vec![
+                line.seq.to_string(),
+                self.when.full(line.at),
+                inline(&line.actor),
+                line.kind.to_owned(),
+                inline(&line.sentence),
+                code(line.hash.get(..HASH).unwrap_or(&line.hash)),
+            ]
+        });
+        let text = table(&["#", "when", "who", "kind", "what", "hash"], rows);
+        self.out.push_str(&text);
+    }
+}
+
+fn kind(kind: ActionKind) -> &'static str {
+    match kind {
+        ActionKind::Prevent => "prevent",
+        ActionKind::Detect => "detect",
+        ActionKind::Mitigate => "mitigate",
+        ActionKind::Process => "process",
+    }
+}

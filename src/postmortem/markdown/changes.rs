@@ -1,0 +1,77 @@
+//! One change as a block: what it was, how it ended, who said yes, and the way back.
+
+use std::fmt::Write as _;
+
+use super::super::draft::{Change, counted};
+use super::super::escape::{code, inline};
+use super::table::table;
+use super::when::When;
+use crate::incident::entry::{Deed, Outcome};
+
+pub fn change(change: &Change, when: &When<'_>) -> String {
+    let title = change.title.as_deref().unwrap_or(&change.step);
+    let mut out = format!("### {}: {}\n\n", inline(&headline(change)), inline(title));
+    for fact in facts(change, when) {
+        let _ = writeln!(out, "- {fact}");
+    }
+    if !change.tables.is_empty() {
+        let rows = change.tables.iter().map(|written| {
+            vec![code(&written.table), written.direct.words(), written.hidden.words()]
+        });
+        out.push('\n');
+        out.push_str(&table(&["table", "by the statements", "by triggers and cascades"], rows));
+    }
+    out
+}
+
+fn headline(change: &Change) -> String {
+    match &change.deed {
+        Deed::Undo { of } => format!("{} undo of {of}", change.op),
+        deed => format!("{} {}", change.op, deed.word()),
+    }
+}
+
+fn facts(change: &Change, when: &When<'_>) -> Vec<String> {
+    let mut facts = Vec::new();
+    let ended = change.ended.map_or(String::new(), |at| format!(", {}", when.full(at)));
+    let why =
+        if change.why.is_empty() { String::new() } else { format!(": {}", inline(&change.why)) };
+    facts.push(format!("Outcome: **{}**{ended}{why}", change.outcome));
+    let rows = counted(change.rows, "row");
+    facts.push(if change.outcome == Outcome::Committed.word() {
+        format!("Rows: {rows} written")
+    } else if change.outcome == Outcome::Unknown.word() {
+        format!("Rows: {rows} previewed; whether they were written is not known")
+    } else {
+        format!("Rows: {rows} previewed, none written")
+    });
+    if change.approved.is_some() {
+        facts.push(format!(
+            "Approved: {} by typing {}, {}",
+            inline(&change.approved_by),
+            code(&change.typed),
+            when.maybe(change.approved)
+        ));
+    }
+    if change.outcome != Outcome::RolledBack.word() {
+        facts.push(match change.verified {
+            Some(true) => "Verified: yes, on a new connection".into(),
+            Some(false) => "Verified: **no**, the verification failed".into(),
+            None => "Verified: not done".into(),
+        });
+        facts.push(format!("Undo: {}", undo(change)));
+    }
+    facts.push(format!("Step: {}", code(&change.step)));
+    facts
+}
+
+fn undo(change: &Change) -> String {
+    let mut parts = vec![if change.undone { "**undone**" } else { "not used" }.to_owned()];
+    if !change.undo.is_empty() {
+        parts.push(inline(&change.undo));
+    }
+    if let Some(file) = &change.undo_file {
+        parts.push(format!("{} (SHA-256 {})", code(&file.file), code(&file.sha256)));
+    }
+    parts.join(", ")
+}

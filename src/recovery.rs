@@ -1,0 +1,316 @@
+//! Recovery: a change to data that is seen before it is done, and done only as it was seen.
+//!
+//! ```text
+//!            preview (rolled back)        typed confirmation          COMMIT            new connection
+//!   Plan ───────────────────────▶ Preview ──────────────▶ Approval ──────────▶ Execution ────────▶ Verification
+//!     ▲                              │ refused, stale, drifted: back to Plan        │
+//!     └──────────────────────────────┴───────────────── Undo is a Plan of its own ◀─┘
+//! ```
+//!
+//! The types of that life cycle. `fingerprint` says whether two runs did the same, `undo` turns
+//! images into a plan that takes them back, `protocol` is the only maker of an `Approval`.
+//! Pure: `ops::recover` does the work.
+
+pub mod fingerprint;
+pub mod protocol;
+pub mod undo;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::check::{Check, Verdict};
+use crate::runbook::Limits;
+use crate::sql::Verb;
+use crate::value::{Rows, Value};
+pub use protocol::Approval;
+
+/// What is to be done, ready to run: every text rendered, every check loaded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The step of the runbook.
+    pub step: String,
+    pub title: String,
+    /// The target's name, as the operator must type it.
+    pub target: String,
+    pub actions: Vec<Planned>,
+    pub cures: Vec<Check>,
+    pub must_not_worsen: Vec<Check>,
+    pub limits: Limits,
+    /// How long a preview may be approved.
+    pub valid: Duration,
+    /// For an undo, the execution it takes back.
+    pub undoes: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Planned {
+    /// One statement of the runbook, parameters already quoted by the server.
+    Sql { note: String, sql: String, verb: Verb, table: String },
+    /// One row put back, if it still holds what the change wrote.
+    Restore(Box<Restore>),
+}
+
+/// One row to put back to `before`, guarded by `after`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Restore {
+    pub table: String,
+    pub key: Vec<String>,
+    pub columns: Vec<String>,
+    pub row: RowImage,
+}
+
+/// Rows inserted, updated, deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    pub inserted: u64,
+    pub updated: u64,
+    pub deleted: u64,
+}
+
+impl Tally {
+    pub fn total(self) -> u64 {
+        self.inserted + self.updated + self.deleted
+    }
+
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            inserted: self.inserted + other.inserted,
+            updated: self.updated + other.updated,
+            deleted: self.deleted + other.deleted,
+        }
+    }
+
+    #[must_use]
+    pub fn minus(self, other: Self) -> Self {
+        Self {
+            inserted: self.inserted.saturating_sub(other.inserted),
+            updated: self.updated.saturating_sub(other.updated),
+            deleted: self.deleted.saturating_sub(other.deleted),
+        }
+    }
+
+    /// `12 upd`, `3 ins 4 del`, or `-`.
+    pub fn words(self) -> String {
+        let parts: Vec<String> =
+            [(self.inserted, "ins"), (self.updated, "upd"), (self.deleted, "del")]
+                .iter()
+                .filter(|(n, _)| *n > 0)
+                .map(|(n, word)| format!("{n} {word}"))
+                .collect();
+        if parts.is_empty() { "-".into() } else { parts.join(" ") }
+    }
+}
+
+/// The hidden-write meter of one table: what the statements wrote, and what triggers and cascades
+/// wrote besides.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableWrites {
+    pub table: String,
+    pub direct: Tally,
+    pub hidden: Tally,
+}
+
+/// What one row was and what it became; `None` where it did not exist.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RowImage {
+    pub key: Vec<Value>,
+    pub before: Option<Vec<Value>>,
+    pub after: Option<Vec<Value>>,
+}
+
+impl RowImage {
+    /// Positions of the columns whose value changed.
+    pub fn changed(&self) -> Vec<usize> {
+        match (&self.before, &self.after) {
+            (Some(before), Some(after)) => {
+                (0..before.len().min(after.len())).filter(|i| before[*i] != after[*i]).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The rows of one table that a transaction changed, in the order in which it touched them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TableImages {
+    pub table: String,
+    /// Names of the key columns; empty if the table has none.
+    pub key: Vec<String>,
+    /// Columns that can be written: generated ones are left out.
+    pub columns: Vec<String>,
+    pub rows: Vec<RowImage>,
+    /// Every write to this table came from a trigger or a cascade.
+    pub hidden: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StatementOutcome {
+    pub note: String,
+    pub sql: String,
+    /// Direct rows, as the database counts them.
+    pub rows: u64,
+    pub seconds: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Must be clear afterwards.
+    Cure,
+    /// Must not have more violations afterwards.
+    Neighbour,
+    /// Is shown, for the operator to judge.
+    Shown,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckOutcome {
+    pub check: String,
+    pub role: Role,
+    pub before: Verdict,
+    pub after: Verdict,
+}
+
+impl CheckOutcome {
+    /// Why this outcome forbids the change, if it does.
+    pub fn objection(&self) -> Option<String> {
+        let Self { check, role, before, after } = self;
+        let number = |verdict: &Verdict| verdict.violations().map(crate::check::Count::number);
+        match role {
+            Role::Shown => None,
+            Role::Cure => match after {
+                Verdict::Clear => None,
+                Verdict::Violated { violations } => {
+                    Some(format!("{check} would still have {violations} violations"))
+                }
+                Verdict::Inconclusive { reason } => {
+                    Some(format!("{check} could not be checked: {reason}"))
+                }
+            },
+            Role::Neighbour => match (number(before), number(after)) {
+                (Some(before), Some(after)) if after <= before => None,
+                (Some(before), Some(after)) => {
+                    Some(format!("{check} would get worse: {before} to {after} violations"))
+                }
+                _ => Some(format!("{check} could not be compared before and after")),
+            },
+        }
+    }
+}
+
+/// What the undo brings back, tried inside the preview.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct UndoRehearsal {
+    /// Rows that come back exactly.
+    pub restored: u64,
+    /// Rows the change wrote that an undo is meant to bring back.
+    pub of: u64,
+    /// What stays or is added, a sentence each.
+    pub stays: Vec<String>,
+    /// Why there is no undo at all.
+    pub impossible: Option<String>,
+}
+
+impl UndoRehearsal {
+    pub fn sentence(&self) -> String {
+        if let Some(why) = &self.impossible {
+            return format!("no undo: {why}");
+        }
+        let mut text = format!("rehearsed: {} of {} rows come back", self.restored, self.of);
+        for stays in &self.stays {
+            text.push_str(", ");
+            text.push_str(stays);
+        }
+        text
+    }
+}
+
+/// A row that an undo leaves alone because somebody changed it since.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Conflict {
+    pub table: String,
+    pub key: String,
+    /// One line a column: before, what the change wrote, what it is now.
+    pub columns: Vec<(String, String, String, String)>,
+}
+
+/// One real run of a plan that was rolled back and proved gone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Preview {
+    /// Names this preview and the execution made from it.
+    pub op: String,
+    pub at: Timestamp,
+    /// The server's proof of who it is.
+    pub server: String,
+    pub statements: Vec<StatementOutcome>,
+    pub writes: Vec<TableWrites>,
+    pub images: Vec<TableImages>,
+    pub checks: Vec<CheckOutcome>,
+    /// First violations that would remain, by check.
+    #[serde(skip)]
+    pub remaining: Vec<(String, Rows)>,
+    pub conflicts: Vec<Conflict>,
+    pub undo: UndoRehearsal,
+    pub locks: String,
+    /// How long the transaction was open.
+    pub seconds: f64,
+    /// What a rollback does not take back.
+    pub leaves_behind: Vec<String>,
+    pub warnings: Vec<String>,
+    /// How it is known that nothing stayed; a failure is a refusal.
+    pub proof: Result<String, String>,
+    pub fingerprint: String,
+    /// Everything that forbids an execution, a sentence each.
+    pub refused: Vec<String>,
+}
+
+impl Preview {
+    /// All rows that the change writes, directly or by triggers and cascades.
+    pub fn rows(&self) -> u64 {
+        self.writes.iter().map(|writes| writes.direct.plus(writes.hidden).total()).sum()
+    }
+
+    /// What triggers and cascades wrote, by table.
+    pub fn hidden(&self) -> Vec<(String, Tally)> {
+        let hidden = self.writes.iter().filter(|writes| writes.hidden.total() > 0);
+        hidden.map(|writes| (writes.table.clone(), writes.hidden)).collect()
+    }
+
+    /// What was written, by table, whoever wrote it.
+    pub fn tallies(&self) -> Vec<(String, Tally)> {
+        self.writes
+            .iter()
+            .map(|writes| (writes.table.clone(), writes.direct.plus(writes.hidden)))
+            .collect()
+    }
+}
+
+/// The difference between a preview and an execution that rolled back by itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drift {
+    /// A sentence for each difference.
+    pub differences: Vec<String>,
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Execution {
+    Committed {
+        op: String,
+        rows: u64,
+        writes: Vec<TableWrites>,
+        checks: Vec<(String, Verdict)>,
+        sound: bool,
+    },
+    RolledBack {
+        why: String,
+        drift: Option<Drift>,
+    },
+    Unknown {
+        op: String,
+        why: String,
+    },
+}

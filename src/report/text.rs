@@ -1,0 +1,171 @@
+//! Text for people: one line a check, columns aligned, coloured only when told.
+//!
+//! Words carry the meaning, colour only repeats it. Everything that comes from a file or a database
+//! is made visible first.
+
+use super::{Outcome, Totals};
+use crate::check::verdict::{key_columns, key_text};
+use crate::exit::Exit;
+use crate::incident::entry::verdict_words;
+use crate::incident::store::Summary;
+use crate::incident::verify::Report;
+use crate::source::Paint;
+use crate::value::visible::{self, width};
+
+/// Keys of violations that are named at most.
+const NAMED: usize = 5;
+
+#[derive(Debug, Clone, Copy)]
+pub enum Ink {
+    Good,
+    Warning,
+    Bad,
+    Quiet,
+}
+
+/// A word in its colour, if colours are wanted.
+pub fn inked(text: &str, ink: Ink, paint: Paint) -> String {
+    let code = match ink {
+        Ink::Good => "32",
+        Ink::Warning => "33",
+        Ink::Bad => "1;31",
+        Ink::Quiet => "2",
+    };
+    match paint {
+        Paint::Plain => text.to_owned(),
+        Paint::Coloured => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+    }
+}
+
+/// All outcomes of one target, under its name.
+pub fn target(name: &str, seen: &str, outcomes: &[Outcome], paint: Paint) -> String {
+    let mut out = visible::text(name).into_owned();
+    if !seen.is_empty() {
+        out.push_str(&inked(&format!("  {}", visible::text(seen)), Ink::Quiet, paint));
+    }
+    out.push('\n');
+    let ids: Vec<String> =
+        outcomes.iter().map(|one| visible::text(&one.check.id).into_owned()).collect();
+    let column = ids.iter().map(|id| width(id)).max().unwrap_or(0);
+    for (one, id) in outcomes.iter().zip(&ids) {
+        let (word, ink) = match one.exit() {
+            Exit::Clear => ("clear", Ink::Good),
+            Exit::Warning => ("warning", Ink::Warning),
+            Exit::Violated => ("violated", Ink::Bad),
+            _ => ("inconclusive", Ink::Warning),
+        };
+        let word = inked(&pad(word, 12), ink, paint);
+        let words = visible::text(&verdict_words(&one.finding.verdict)).into_owned();
+        out.push_str(&format!("  {word}  {}  {}  {words}\n", one.check.severity, pad(id, column)));
+        if let Some(named) = named(one) {
+            let indent = " ".repeat(2 + 12 + 2 + 5 + 2 + column + 2);
+            out.push_str(&format!("{indent}{}\n", inked(&named, Ink::Quiet, paint)));
+        }
+    }
+    out
+}
+
+/// The keys of the first violations.
+fn named(outcome: &Outcome) -> Option<String> {
+    let violations = outcome.finding.verdict.violations()?.number();
+    let rows = &outcome.finding.rows;
+    if violations == 0 || rows.is_empty() {
+        return None;
+    }
+    let columns = key_columns(rows, &outcome.check.key);
+    let keys: Vec<String> = (0..rows.len().min(NAMED))
+        .map(|row| {
+            let shown = visible::text(&key_text(rows, row, &columns)).into_owned();
+            match visible::head(&shown, 40) {
+                (head, _) if head.len() < shown.len() => format!("{head}..."),
+                _ => shown,
+            }
+        })
+        .collect();
+    let more = violations.saturating_sub(keys.len() as u64);
+    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    let name = visible::text(&outcome.check.key.join("/")).into_owned();
+    Some(format!("{name}: {}{more}", keys.join(", ")))
+}
+
+/// The last line.
+pub fn summary(totals: &Totals) -> String {
+    let Totals { targets, checks, clear, warning, violated, inconclusive, seconds, .. } = totals;
+    format!(
+        "{} on {} in {seconds:.2} s: {clear} clear, {warning} warning, {violated} violated, {inconclusive} inconclusive\n",
+        count(*checks, "check"),
+        count(*targets, "target"),
+    )
+}
+
+pub fn count(n: usize, word: &str) -> String {
+    if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
+}
+
+pub fn incidents(all: &[Summary]) -> String {
+    if all.is_empty() {
+        return "no incidents\n".into();
+    }
+    let rows = all.iter().map(|one| {
+        let severity = one.severity.map_or_else(|| "-".into(), |severity| severity.to_string());
+        let opened = one
+            .opened
+            .map_or_else(|| "-".into(), |at| at.strftime("%Y-%m-%d %H:%M UTC").to_string());
+        let (target, step) = (or_dash(&one.target), or_dash(one.step.as_deref().unwrap_or("")));
+        let title = one.trouble.as_deref().unwrap_or(&one.title);
+        vec![one.id.clone(), one.state().into(), severity, opened, target, step, title.to_owned()]
+    });
+    columns(&["incident", "state", "severity", "opened", "target", "step", "title"], rows)
+}
+
+fn or_dash(text: &str) -> String {
+    if text.is_empty() { "-".into() } else { text.to_owned() }
+}
+
+pub fn verification(report: &Report, paint: Paint) -> String {
+    let mut out = String::new();
+    for fault in &report.faults {
+        let fault = visible::text(fault);
+        out.push_str(&format!("{}  {fault}\n", inked("ALTERED", Ink::Bad, paint)));
+    }
+    for note in &report.notes {
+        out.push_str(&format!("note     {}\n", visible::text(note)));
+    }
+    let id = if report.incident.is_empty() { "the incident" } else { report.incident.as_str() };
+    let (id, files) = (visible::text(id), count(report.files, "file"));
+    let records = count(usize::try_from(report.records).unwrap_or(usize::MAX), "record");
+    if report.is_sound() {
+        let sound = inked("sound", Ink::Good, paint);
+        out.push_str(&format!(
+            "{id} is {sound}: {records}, {files} of evidence as they were written\n"
+        ));
+    } else {
+        let faults = count(report.faults.len(), "fault");
+        out.push_str(&format!(
+            "{id} is not as it was written: {faults}; {records} and {files} still fit\n"
+        ));
+    }
+    out.push_str(&format!("head {} {}\n", report.head.seq, report.head.hash));
+    out
+}
+
+/// Cells under their titles; the last column is as long as it is.
+pub fn columns(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut all: Vec<Vec<String>> = vec![head.iter().map(|name| (*name).to_owned()).collect()];
+    let shown =
+        |row: Vec<String>| row.iter().map(|cell| visible::text(cell).into_owned()).collect();
+    all.extend(rows.into_iter().map(shown));
+    let widest =
+        |column: usize| all.iter().filter_map(|row| row.get(column)).map(|cell| width(cell)).max();
+    let widths: Vec<usize> = (0..head.len()).map(|column| widest(column).unwrap_or(0)).collect();
+    let line = |row: &Vec<String>| {
+        let cells: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, columns)| pad(cell, *columns)).collect();
+        cells.join("  ").trim_end().to_owned() + "\n"
+    };
+    all.iter().map(line).collect()
+}
+
+pub fn pad(text: &str, columns: usize) -> String {
+    format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))
+}

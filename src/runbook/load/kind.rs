@@ -1,0 +1,216 @@
+//! The kinds that change no data: ask, check, manual, decide, wait, comms, command.
+
+use std::time::Duration;
+
+use super::{Notes, template};
+use crate::runbook::{
+    Action, AnswerType, Ask, CheckStep, Choice, CommandStep, Comms, Decide, EvidenceKind, Expect,
+    Manual, Wait, WaitFor,
+};
+use crate::source::{Table, quoted};
+use crate::sql;
+
+pub(super) fn ask(table: &Table<'_>, notes: &Notes) -> Action {
+    let var = table.text("var");
+    if !var.is_empty() && !sql::is_name(&var) {
+        table.fault(
+            "var",
+            format!("`var` cannot be {}; write lower-case letters, digits and _, beginning with a letter.", quoted(&var)),
+        );
+    }
+    let mut vars = notes.vars.borrow_mut();
+    if let Some((_, line)) = vars.iter().find(|(other, _)| *other == var) {
+        table.fault(
+            "var",
+            format!("The answer `{var}` is already asked for in line {line}; give this one another name."),
+        );
+    }
+    vars.push((var.clone(), table.spot("var").line()));
+    let answer = answer_type(table);
+    let default = table.optional_text("default");
+    if let Some(default) = &default
+        && let Err(wanted) = fits(&answer, default)
+    {
+        table.fault("default", format!("The default {} is {wanted}.", quoted(default)));
+    }
+    Action::Ask(Ask { question: table.text("question"), var, answer, default })
+}
+
+fn answer_type(table: &Table<'_>) -> AnswerType {
+    let word = table
+        .one_of("type", &["text", "integer", "number", "date", "choice"].map(|word| (word, word)));
+    if word != "choice" {
+        table.elsewhere(
+            "choices",
+            format!("`choices` belong to type = \"choice\"; this answer is a {word}."),
+        );
+    }
+    if word != "text" {
+        table.elsewhere(
+            "pattern",
+            format!("A `pattern` belongs to type = \"text\"; this answer is a {word}."),
+        );
+    }
+    match word {
+        "integer" => AnswerType::Integer,
+        "number" => AnswerType::Number,
+        "date" => AnswerType::Date,
+        "choice" => AnswerType::Choice(table.some_texts("choices")),
+        _ => {
+            let pattern = table.optional_text("pattern");
+            if let Some(Err(error)) = pattern.as_deref().map(whole) {
+                table
+                    .fault("pattern", format!("The pattern is not a regular expression: {error}."));
+            }
+            AnswerType::Text { pattern }
+        }
+    }
+}
+
+/// The pattern of a text matches the whole of it.
+fn whole(pattern: &str) -> Result<regex_lite::Regex, regex_lite::Error> {
+    regex_lite::Regex::new(&format!("^(?:{pattern})$"))
+}
+
+/// Whether an answer is of its type; else what is wrong with it.
+fn fits(answer: &AnswerType, text: &str) -> Result<(), String> {
+    let fits = match answer {
+        AnswerType::Integer => text.parse::<i64>().is_ok(),
+        AnswerType::Number => text.parse::<f64>().is_ok_and(f64::is_finite),
+        AnswerType::Date => text.parse::<jiff::civil::Date>().is_ok(),
+        AnswerType::Choice(choices) => {
+            choices.is_empty() || choices.iter().any(|choice| choice == text)
+        }
+        AnswerType::Text { pattern } => pattern
+            .as_deref()
+            .and_then(|pattern| whole(pattern).ok())
+            .is_none_or(|pattern| pattern.is_match(text)),
+    };
+    if fits {
+        return Ok(());
+    }
+    Err(match answer {
+        AnswerType::Integer => "not a whole number".into(),
+        AnswerType::Number => "not a number".into(),
+        AnswerType::Date => "not a date; write it as \"2026-11-21\"".into(),
+        AnswerType::Choice(_) => "not one of the choices".into(),
+        AnswerType::Text { .. } => "not matched by the pattern".into(),
+    })
+}
+
+const EXPECTED: [(Expect, &str); 2] = [(Expect::Clear, "clear"), (Expect::Violated, "violated")];
+
+pub(super) fn check(table: &Table<'_>, notes: &Notes) -> Action {
+    let [clear, violated] = EXPECTED;
+    Action::Check(CheckStep {
+        check: notes.check(table, "check"),
+        expect: table
+            .optional_one_of("expect", &[clear, violated, (Expect::Any, "any")])
+            .unwrap_or_default(),
+        every: table.optional_duration("every"),
+    })
+}
+
+pub(super) fn manual(table: &Table<'_>) -> Action {
+    Action::Manual(Manual {
+        done_when: table.text("done_when"),
+        evidence: table
+            .optional_one_of(
+                "evidence",
+                &[
+                    (EvidenceKind::None, "none"),
+                    (EvidenceKind::Text, "text"),
+                    (EvidenceKind::Url, "url"),
+                    (EvidenceKind::Number, "number"),
+                ],
+            )
+            .unwrap_or_default(),
+    })
+}
+
+pub(super) fn decide(table: &Table<'_>, notes: &Notes) -> Action {
+    let question = table.text("question");
+    let there = table.need_table("option", "[[step.option]]");
+    let options = table.tables("option", "an option", |option| {
+        let goto = option.text("goto");
+        notes.step("goto", &goto, option.spot("goto"));
+        Choice { label: option.text("label"), goto, when: when(option, notes) }
+    });
+    if there && options.len() < 2 {
+        table.fault(
+            "option",
+            "A decision needs at least two options; write another `[[step.option]]`.",
+        );
+    }
+    Action::Decide(Decide { question, options })
+}
+
+/// `<check id> violated` or `<check id> clear`.
+fn when(table: &Table<'_>, notes: &Notes) -> Option<(String, Expect)> {
+    let text = table.optional_text("when")?;
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let expected = |word: &str| EXPECTED.iter().find(|(_, known)| *known == word);
+    if let [check, word] = words[..]
+        && let Some((expect, _)) = expected(word)
+    {
+        notes.checks.borrow_mut().push((check.to_owned(), table.spot("when")));
+        return Some((check.to_owned(), *expect));
+    }
+    table.fault(
+        "when",
+        format!("`when` cannot be {}; write a check id and `violated` or `clear`.", quoted(&text)),
+    );
+    None
+}
+
+pub(super) fn wait(table: &Table<'_>, notes: &Notes) -> Action {
+    let length = table.optional_duration("for");
+    let until = match (table.has("until"), table.has("for")) {
+        (true, false) => WaitFor::Check(notes.check(table, "until")),
+        (false, true) => WaitFor::Time(length.unwrap_or_default()),
+        (true, true) => {
+            table.ignore("until");
+            table.fault("for", "A wait has either `until` or `for`; delete one of them.");
+            WaitFor::Time(Duration::ZERO)
+        }
+        (false, false) => {
+            table.fault_here("A wait needs `until = \"check-id\"` or `for = \"5m\"`.");
+            WaitFor::Time(Duration::ZERO)
+        }
+    };
+    let on_timeout = table.optional_text("on_timeout");
+    if let Some(step) = &on_timeout {
+        notes.step("on_timeout", step, table.spot("on_timeout"));
+    }
+    let half_an_hour = Duration::from_mins(30);
+    Action::Wait(Wait {
+        until,
+        every: table.duration_or("every", Duration::from_secs(30)),
+        at_most: table.duration_or("at_most", length.unwrap_or(half_an_hour)),
+        on_timeout,
+    })
+}
+
+pub(super) fn comms(table: &Table<'_>) -> Action {
+    let next_update = table.optional_duration("next_update");
+    table.need_table("message", "[step.message]");
+    let texts = table.table("message", "a message", |message| {
+        ["technical", "business", "executive"].map(|reader| {
+            let text = message.text(reader);
+            for complaint in template::faults(&text) {
+                message.complain(reader, &text, complaint);
+            }
+            text
+        })
+    });
+    let [technical, business, executive] = texts.unwrap_or_default();
+    Action::Comms(Comms { next_update, technical, business, executive })
+}
+
+pub(super) fn command(table: &Table<'_>) -> Action {
+    Action::Command(CommandStep {
+        argv: table.words("argv"),
+        timeout: table.duration_or("timeout", Duration::from_secs(30)),
+        readonly: table.flag_or("readonly", false),
+    })
+}

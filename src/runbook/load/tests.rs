@@ -1,0 +1,58 @@
+use super::*;
+
+const HEAD: &str = r#"id = "late"
+title = "Late"
+summary = "Things are late."
+owner = "me"
+severity = "sev3"
+"#;
+
+fn steps(steps: &str) -> Result<Runbook, Vec<String>> {
+    parse("late.toml", "demo", &format!("{HEAD}{steps}")).map_err(|faults| {
+        faults.iter().map(|f| f.to_string().replacen("late.toml:", "", 1)).collect()
+    })
+}
+
+#[test]
+fn needs_that_go_in_a_circle_are_named() {
+    let faults = steps(
+        "[[step]]\nid = \"a\"\nkind = \"note\"\ntitle = \"A\"\ndo = \"a\"\nneeds = [\"c\"]\n\
+         [[step]]\nid = \"b\"\nkind = \"note\"\ntitle = \"B\"\ndo = \"b\"\nneeds = [\"a\"]\n\
+         [[step]]\nid = \"c\"\nkind = \"note\"\ntitle = \"C\"\ndo = \"c\"\nneeds = [\"b\"]\n",
+    )
+    .expect_err("a circle");
+    assert_eq!(
+        faults,
+        [
+            "7:6: The needs go in a circle, so none of these steps could begin: a needs c needs b needs a."
+        ]
+    );
+}
+
+#[test]
+fn an_answer_is_known_to_the_steps_behind_it_only() {
+    let ask = "[[step]]\nid = \"ask\"\nkind = \"ask\"\ntitle = \"?\"\nquestion = \"Which?\"\nvar = \"since\"\ntype = \"date\"\n";
+    let change = "[[step]]\nid = \"fix\"\nkind = \"change\"\ntitle = \"Fix\"\nrisk = \"low\"\ncures = [\"late\"]\n\
+         [[step.statement]]\nnote = \"n\"\nany = \"UPDATE t SET a = 1 WHERE b > :since\"\n[step.limits]\nmax_rows = 5\n";
+    assert!(steps(&format!("{ask}{change}")).is_ok());
+    let faults = steps(&format!("{change}{ask}")).expect_err("too early");
+    assert_eq!(
+        faults,
+        [
+            "14:37: No step before this one asks for `:since`. Write a step of kind \"ask\" with var = \"since\" before it."
+        ]
+    );
+}
+
+#[test]
+fn a_key_of_another_kind_names_both_kinds() {
+    let faults = steps("[[step]]\nid = \"a\"\nkind = \"note\"\ntitle = \"A\"\ndo = \"a\"\nargv = [\"ls\"]\nevry = \"1s\"\n")
+        .expect_err("two faults");
+    assert!(faults[0].starts_with(
+        "11:1: `argv` belongs to a step of kind \"command\"; this one is of kind \"note\"."
+    ));
+    assert!(
+        faults[1].starts_with("12:1: A step of kind \"note\" has no key `evry`."),
+        "{faults:?}"
+    );
+}

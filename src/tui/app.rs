@@ -1,0 +1,148 @@
+//! App: the whole state of the cockpit. Plain data; `update` changes it, `view` draws it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::case::Case;
+use super::effect::Run;
+use super::keymap::{Context, Keymap};
+use super::look::Look;
+use super::overlay::Overlay;
+use super::screen::home::Home;
+use super::screen::journal::JournalScreen;
+use super::screen::postmortem::PostmortemScreen;
+use super::screen::violations::Violations;
+use super::theme::depth::Depth;
+use super::widget::scroll::Scroll;
+use crate::catalogue::Catalogue;
+use crate::config::Target;
+use crate::exit::Exit;
+
+/// What does not change while the cockpit is open.
+#[derive(Debug)]
+pub struct Facts {
+    pub catalogue: Arc<Catalogue>,
+    pub targets: Vec<Target>,
+    pub depth: Depth,
+    /// The demo's database is to be made first.
+    pub demo: bool,
+    /// Where to go at the start.
+    pub start: Start,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    Home,
+    Open { runbook: String, target: String },
+    Resume { incident: String },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Screen {
+    Home,
+    Step,
+    Violations,
+    Recovery,
+    Guardrail,
+    Journal,
+    Postmortem,
+}
+
+impl Screen {
+    pub fn context(self) -> Context {
+        match self {
+            Self::Home => Context::Home,
+            Self::Step => Context::Step,
+            Self::Violations => Context::Table,
+            Self::Recovery => Context::Recovery,
+            Self::Guardrail => Context::Guardrail,
+            Self::Journal => Context::Journal,
+            Self::Postmortem => Context::Postmortem,
+        }
+    }
+}
+
+/// One line above the keys that says what just happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Toast {
+    pub text: String,
+    pub bad: bool,
+    pub at: Timestamp,
+}
+
+#[derive(Debug)]
+pub struct App {
+    pub facts: Facts,
+    pub look: Look,
+    pub keymap: Keymap,
+    pub now: Timestamp,
+    pub screen: Screen,
+    pub overlay: Option<Overlay>,
+    pub home: Home,
+    pub case: Option<Case>,
+    pub violations: Violations,
+    pub journal: JournalScreen,
+    pub postmortem: PostmortemScreen,
+    /// Scroll positions of the step, recovery and guardrail screens.
+    pub step_scroll: Scroll,
+    pub recovery_scroll: Scroll,
+    pub guard_scroll: Scroll,
+    pub toast: Option<Toast>,
+    /// Why nothing may be done any more.
+    pub read_only: Option<String>,
+    pub leaving: Option<&'static str>,
+    pub quit: Option<Exit>,
+    last_run: Run,
+}
+
+impl App {
+    pub fn new(facts: Facts, look: Look, keymap: Keymap, now: Timestamp) -> Self {
+        Self {
+            facts,
+            look,
+            keymap,
+            now,
+            screen: Screen::Home,
+            overlay: None,
+            home: Home::default(),
+            case: None,
+            violations: Violations::default(),
+            journal: JournalScreen::default(),
+            postmortem: PostmortemScreen::default(),
+            step_scroll: Scroll::default(),
+            recovery_scroll: Scroll::default(),
+            guard_scroll: Scroll::default(),
+            toast: None,
+            read_only: None,
+            leaving: None,
+            quit: None,
+            last_run: 0,
+        }
+    }
+
+    pub fn new_run(&mut self) -> Run {
+        self.last_run += 1;
+        self.last_run
+    }
+
+    pub fn say(&mut self, text: impl Into<String>) {
+        self.toast = Some(Toast { text: text.into(), bad: false, at: self.now });
+    }
+
+    pub fn complain(&mut self, text: impl Into<String>) {
+        self.toast = Some(Toast { text: text.into(), bad: true, at: self.now });
+    }
+
+    /// Which keys mean something now.
+    pub fn context(&self) -> Context {
+        match &self.overlay {
+            Some(overlay) => overlay.context(),
+            None => self.screen.context(),
+        }
+    }
+
+    pub fn target(&self, name: &str) -> Option<&Target> {
+        self.facts.targets.iter().find(|target| target.name == name)
+    }
+}

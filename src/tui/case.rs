@@ -1,0 +1,220 @@
+//! Case: the open incident as the cockpit holds it: what the journal says, and what is live.
+//!
+//! Everything that must be remembered is in `incident`, which only records change. The rest here is
+//! of this session alone: the last findings, work under way, what a preview showed.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::effect::{Effect, Run};
+use crate::check::{Delta, Finding, Verdict};
+use crate::config::Target;
+use crate::engine::Identity;
+use crate::guardrail::Rehearsal;
+use crate::incident::Incident;
+use crate::incident::entry::Deed;
+use crate::ops::command::Ran;
+use crate::problem::Problem;
+use crate::recovery::protocol::State;
+use crate::recovery::{Plan, Preview};
+use crate::runbook::{Action, Runbook, Step, WaitFor};
+
+#[derive(Debug)]
+pub struct Case {
+    pub incident: Incident,
+    pub runbook: Runbook,
+    pub target: Target,
+    pub identity: Result<Identity, Problem>,
+    pub folder: PathBuf,
+    /// The step that is looked at.
+    pub at: usize,
+    pub live: HashMap<String, Live>,
+    pub recoveries: HashMap<String, Recovery>,
+    pub guards: HashMap<String, Guarding>,
+    pub outputs: HashMap<String, Output>,
+    /// Since when a wait step counts.
+    pub waiting: HashMap<String, Timestamp>,
+    pub postmortem: String,
+    pub postmortem_path: PathBuf,
+}
+
+/// A check that is watched: its last finding and what came before.
+#[derive(Debug, Default)]
+pub struct Live {
+    pub finding: Option<Arc<Finding>>,
+    pub at: Option<Timestamp>,
+    pub running: Option<(Run, Timestamp)>,
+    pub history: Vec<u64>,
+    pub delta: Option<Delta>,
+    /// Keys that the run before did not have.
+    pub fresh: Vec<u64>,
+}
+
+#[derive(Debug, Default)]
+pub struct Recovery {
+    pub state: State,
+    pub plan: Option<Arc<Plan>>,
+    /// Kept beside the state so that it can be shown after the execution too.
+    pub preview: Option<Arc<Preview>>,
+    pub since: Option<Timestamp>,
+    pub undoing: bool,
+}
+
+#[derive(Debug, Default)]
+pub struct Guarding {
+    pub rehearsal: Option<Rehearsal>,
+    pub running: Option<(Run, &'static str, Timestamp)>,
+    pub said: Option<String>,
+}
+
+#[derive(Debug, Default)]
+pub struct Output {
+    pub running: Option<(Run, Timestamp)>,
+    pub ran: Option<Ran>,
+}
+
+impl Case {
+    pub fn step(&self) -> &Step {
+        &self.runbook.steps[self.at.min(self.runbook.steps.len() - 1)]
+    }
+
+    /// The check that is live on the present step.
+    pub fn check_of_step(&self) -> Option<&str> {
+        match &self.step().action {
+            Action::Check(step) => Some(&step.check),
+            Action::Change(change) => change.cures.first().map(String::as_str),
+            Action::Wait(wait) => match &wait.until {
+                WaitFor::Check(check) => Some(check),
+                WaitFor::Time(_) => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The check whose violations are the incident.
+    pub fn main_check(&self) -> Option<&str> {
+        self.runbook.steps.iter().find_map(|step| match &step.action {
+            Action::Check(step) => Some(step.check.as_str()),
+            _ => None,
+        })
+    }
+
+    pub fn live_mut(&mut self, check: &str) -> &mut Live {
+        self.live.entry(check.to_owned()).or_default()
+    }
+
+    /// Starts a check, unless it is running already.
+    pub fn detect(&mut self, check: &str, run: Run, now: Timestamp) -> Vec<Effect> {
+        let live = self.live_mut(check);
+        if live.running.is_some() {
+            return Vec::new();
+        }
+        live.running = Some((run, now));
+        vec![Effect::Detect { run, check: check.to_owned() }]
+    }
+
+    /// Takes in an answer; says what must be written down. A late answer changes nothing.
+    pub fn checked(
+        &mut self,
+        run: Run,
+        check: &str,
+        finding: Finding,
+        key: &[String],
+        now: Timestamp,
+    ) -> Vec<Effect> {
+        let step = self.check_of_step().filter(|of| *of == check).map(|_| self.step().id.clone());
+        let live = self.live_mut(check);
+        if live.running.is_none_or(|(of, _)| of != run) {
+            return Vec::new();
+        }
+        live.running = None;
+        let before = live.finding.take();
+        let delta = before.as_deref().and_then(|before| finding.since(before, key));
+        live.fresh = match &before {
+            Some(before) => {
+                let known: HashSet<u64> = before.keys.iter().copied().collect();
+                finding.keys.iter().copied().filter(|key| !known.contains(key)).collect()
+            }
+            None => Vec::new(),
+        };
+        if let Some(count) = finding.verdict.violations() {
+            live.history.push(count.number());
+            let extra = live.history.len().saturating_sub(120);
+            live.history.drain(..extra);
+        }
+        let changed = before.is_none_or(|before| before.verdict != finding.verdict)
+            || delta.as_ref().is_some_and(|delta| delta.new + delta.gone > 0);
+        live.delta.clone_from(&delta);
+        live.at = Some(now);
+        live.finding = Some(Arc::new(finding.clone()));
+        if !changed {
+            return Vec::new();
+        }
+        let (check, finding) = (check.to_owned(), Box::new(finding));
+        vec![Effect::KeepFinding { step, check, finding, delta }]
+    }
+
+    pub fn verdict(&self, check: &str) -> Option<&Verdict> {
+        self.live.get(check)?.finding.as_ref().map(|finding| &finding.verdict)
+    }
+
+    /// The interval at which the present step's check runs again.
+    pub fn interval(&self) -> Option<Duration> {
+        match &self.step().action {
+            Action::Check(step) => step.every,
+            Action::Wait(wait) => Some(wait.every),
+            _ => None,
+        }
+    }
+
+    /// Whether the present step's check is due.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        let (Some(check), Some(every)) = (self.check_of_step(), self.interval()) else {
+            return false;
+        };
+        let Some(live) = self.live.get(check) else { return true };
+        let every = SignedDuration::try_from(every).unwrap_or(SignedDuration::MAX);
+        live.running.is_none() && live.at.is_none_or(|at| now.duration_since(at) >= every)
+    }
+
+    pub fn recovery_mut(&mut self, step: &str) -> &mut Recovery {
+        self.recoveries.entry(step.to_owned()).or_default()
+    }
+
+    /// The name for a new operation: no other journal and no other moment can make the same one.
+    pub fn new_op(&self, run: Run) -> String {
+        let head = self.incident.records.last().map_or("", |record| &record.hash);
+        format!("{}-{}-{run}", self.incident.id, head.get(..8).unwrap_or(head))
+    }
+
+    /// Something that writes to the database is under way.
+    pub fn is_writing(&self) -> bool {
+        self.recoveries.values().any(|recovery| matches!(recovery.state, State::Executing { .. }))
+            || self.guards.values().any(|guard| matches!(guard.running, Some((_, "writing", _))))
+    }
+
+    /// Every run under way.
+    pub fn runs(&self) -> Vec<Run> {
+        let checks = self.live.values().filter_map(|live| live.running.map(|(run, _)| run));
+        let previews = self.recoveries.values().filter_map(|recovery| match recovery.state {
+            State::Previewing { run } => Some(run),
+            _ => None,
+        });
+        let guards = self.guards.values().filter_map(|guard| match guard.running {
+            Some((run, "rehearsing", _)) => Some(run),
+            _ => None,
+        });
+        let outputs = self.outputs.values().filter_map(|output| output.running.map(|(run, _)| run));
+        checks.chain(previews).chain(guards).chain(outputs).collect()
+    }
+
+    /// What is left to do in the database for an execution that was cut off.
+    pub fn doubt(&self) -> Option<(String, String, Deed, u64)> {
+        let change = self.incident.in_doubt()?;
+        Some((change.step.clone(), change.op.clone(), change.deed.clone(), change.rows))
+    }
+}

@@ -1,0 +1,111 @@
+//! Effect: what the world is asked to do. Plain data; everything the cockpit can do to the world is
+//! on this page. Screens return effects and `perform` carries them out, in order.
+
+use std::collections::BTreeMap;
+
+use crate::check::{Delta, Finding};
+use crate::incident::entry::{Deed, Entry};
+use crate::recovery::{Approval, Plan};
+
+/// Names one piece of work under way, so that its answer can be told from a late one.
+pub type Run = u64;
+
+/// What a text that was edited outside is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EditFor {
+    /// The whole postmortem file.
+    Postmortem,
+    /// One human part of it.
+    Part(String),
+}
+
+#[derive(Debug, PartialEq)]
+pub enum Effect {
+    /// Make the demo's database.
+    Prepare,
+    ListIncidents,
+    /// All checks of the nightly suite on a target.
+    Survey {
+        run: Run,
+        target: String,
+    },
+    Open {
+        runbook: String,
+        target: String,
+    },
+    Resume {
+        incident: String,
+    },
+    /// Let go of the journal of the open incident.
+    Leave,
+    /// Journal first: if this fails, whatever follows is dropped.
+    Append(Entry),
+    Detect {
+        run: Run,
+        check: String,
+    },
+    /// Write a finding down, with its rows as evidence.
+    KeepFinding {
+        step: Option<String>,
+        check: String,
+        finding: Box<Finding>,
+        delta: Option<Delta>,
+    },
+    Stop {
+        run: Run,
+    },
+    Preview {
+        run: Run,
+        op: String,
+        step: String,
+        answers: BTreeMap<String, String>,
+        /// For an undo, the execution it takes back.
+        undoes: Option<String>,
+    },
+    Execute {
+        run: Run,
+        plan: Box<Plan>,
+        op: String,
+        approval: Approval,
+    },
+    Resolve {
+        run: Run,
+        step: String,
+        op: String,
+        deed: Deed,
+        rows: u64,
+    },
+    Rehearse {
+        run: Run,
+        step: String,
+        op: String,
+    },
+    PutGuard {
+        run: Run,
+        step: String,
+        op: String,
+        deed: Deed,
+    },
+    Command {
+        run: Run,
+        step: String,
+    },
+    Export {
+        run: Run,
+        check: String,
+        format: String,
+    },
+    /// Bring the postmortem up to date and read it.
+    Postmortem,
+    WritePostmortem {
+        text: String,
+        part: String,
+    },
+    EditOutside {
+        text: String,
+        purpose: EditFor,
+    },
+    Suspend,
+    Repaint,
+    Bell,
+}

@@ -1,0 +1,110 @@
+//! Message: something happened. The loop hands them to `update`, one at a time.
+
+use std::path::PathBuf;
+
+use crossterm::event::KeyEvent;
+
+use super::effect::{EditFor, Run};
+use crate::check::Finding;
+use crate::config::Target;
+use crate::engine::Identity;
+use crate::guardrail::Rehearsal;
+use crate::incident::entry::{Evidence, Outcome, Record};
+use crate::incident::journal::Journal;
+use crate::incident::store::Summary;
+use crate::ops::command::Ran;
+use crate::ops::detect::Survey;
+use crate::ops::export::Exported;
+use crate::problem::Problem;
+use crate::recovery::{Execution, Plan, Preview};
+use crate::runbook::Runbook;
+
+#[derive(Debug)]
+pub enum Message {
+    Key(KeyEvent),
+    Paste(String),
+    Resized,
+    /// A second went by.
+    Tick,
+    /// The terminal or the system asks us to go; the second time at once.
+    GoAway(&'static str),
+    Prepared(Result<(), Problem>),
+    Incidents(Vec<Summary>),
+    Surveyed {
+        run: Run,
+        target: String,
+        survey: Result<Survey, Problem>,
+    },
+    Opened(Result<Box<Opened>, Problem>),
+    Recorded(Box<Record>),
+    /// The journal could not be written: from now on nothing is done, only shown.
+    JournalFailed(String),
+    Checked {
+        run: Run,
+        check: String,
+        finding: Box<Finding>,
+    },
+    Previewed {
+        run: Run,
+        step: String,
+        preview: Result<Box<(Plan, Preview, Evidence)>, Problem>,
+    },
+    Executed {
+        run: Run,
+        step: String,
+        execution: Execution,
+    },
+    Resolved {
+        run: Run,
+        step: String,
+        outcome: Result<(Outcome, String), Problem>,
+    },
+    Rehearsed {
+        run: Run,
+        step: String,
+        rehearsal: Result<Box<(Rehearsal, Evidence)>, Problem>,
+    },
+    GuardPut {
+        run: Run,
+        step: String,
+        outcome: Outcome,
+        why: String,
+    },
+    CommandRan {
+        run: Run,
+        step: String,
+        argv: Vec<String>,
+        ran: Box<Ran>,
+        output: Option<Evidence>,
+    },
+    Exported {
+        run: Run,
+        check: String,
+        format: String,
+        exported: Result<Exported, Problem>,
+    },
+    Postmortem {
+        text: Result<String, Problem>,
+        path: PathBuf,
+    },
+    EditedOutside {
+        purpose: EditFor,
+        text: Result<String, Problem>,
+    },
+    Failed(Problem),
+}
+
+/// An incident that was opened or taken up again.
+#[derive(Debug)]
+pub struct Opened {
+    pub records: Vec<Record>,
+    pub runbook: Runbook,
+    pub target: Target,
+    /// The server the incident is bound to.
+    pub server: String,
+    /// Who the server is now; a problem if it could not be reached or is another one.
+    pub identity: Result<Identity, Problem>,
+    pub folder: PathBuf,
+    pub journal: Journal,
+    pub resumed: bool,
+}

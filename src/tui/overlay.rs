@@ -1,0 +1,235 @@
+//! Overlays: what asks or tells something on top of a screen, one at a time.
+//!
+//! A question has a purpose, and the answer goes to the one place that the purpose names. A box that
+//! was not drawn yet takes no key: what was typed before it appeared was meant for something else.
+
+pub mod answer;
+pub mod comms;
+pub mod palette;
+
+use std::time::Instant;
+
+use crossterm::event::KeyEvent;
+
+use super::case::Case;
+use super::keymap::Context;
+use super::widget::editor::Editor;
+use super::widget::prompt::Prompt;
+use super::widget::scroll::Scroll;
+use super::widget::wrap::{self, Line};
+use crate::check::{Severity, Verdict};
+use crate::incident::entry::{Deed, Milestone};
+use crate::problem::Problem;
+use crate::runbook::{Action, AnswerType, Expect};
+
+/// What an answer is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purpose {
+    Note,
+    SkipReason,
+    Evidence,
+    Answer,
+    Filter,
+    Search,
+    FindHome,
+    FindJournal,
+    Execute,
+    Guardrail(Deed),
+    Close,
+    Leave,
+    Target(String),
+    Export,
+    Severity,
+    SeverityReason(Severity),
+    Milestone,
+    MilestoneAt(Milestone),
+    Decide,
+    DecideReason(usize),
+    Part(String),
+    CommsText,
+    AnswerChoice,
+}
+
+/// A question with one line for the answer.
+#[derive(Debug)]
+pub struct Ask {
+    pub purpose: Purpose,
+    pub question: String,
+    /// What must be typed exactly.
+    pub expected: Option<String>,
+    pub prompt: Prompt,
+    /// Why the last answer was not taken.
+    pub refused: Option<String>,
+}
+
+impl Ask {
+    pub fn new(purpose: Purpose, question: &str) -> Self {
+        let question = question.to_owned();
+        Self { purpose, question, expected: None, prompt: Prompt::new("> "), refused: None }
+    }
+
+    #[must_use]
+    pub fn filled(self, text: &str) -> Self {
+        Self { prompt: self.prompt.with_text(text), ..self }
+    }
+
+    #[must_use]
+    pub fn expecting(self, text: &str) -> Self {
+        Self { expected: Some(text.to_owned()), prompt: self.prompt.guarded(), ..self }
+    }
+}
+
+/// A list to choose one thing from.
+#[derive(Debug)]
+pub struct Choice {
+    pub title: String,
+    pub items: Vec<String>,
+    pub at: usize,
+    pub purpose: Purpose,
+}
+
+#[derive(Debug)]
+pub enum Kind {
+    Ask(Box<Ask>),
+    Choice(Choice),
+    Text { title: String, scroll: Scroll },
+    Editor { title: String, editor: Box<Editor>, purpose: Purpose },
+    Comms(Box<comms::Comms>),
+    Help { scroll: Scroll },
+    Palette(Box<palette::Palette>),
+    Problem(Problem),
+}
+
+#[derive(Debug)]
+pub struct Overlay {
+    pub kind: Kind,
+    /// It stood on the screen at least once.
+    pub drawn: bool,
+}
+
+impl Overlay {
+    pub fn new(kind: Kind) -> Self {
+        Self { kind, drawn: false }
+    }
+
+    pub fn ask(ask: Ask) -> Self {
+        Self::new(Kind::Ask(Box::new(ask)))
+    }
+
+    pub fn choice(title: &str, items: Vec<String>, purpose: Purpose) -> Self {
+        Self::new(Kind::Choice(Choice { title: title.to_owned(), items, at: 0, purpose }))
+    }
+
+    pub fn text(title: &str, lines: Vec<Line>) -> Self {
+        Self::new(Kind::Text { title: title.to_owned(), scroll: Scroll::new(lines) })
+    }
+
+    /// Lines in the style of body text.
+    pub fn plain(title: &str, lines: Vec<String>) -> Self {
+        Self::text(title, lines.into_iter().map(wrap::plain).collect())
+    }
+
+    pub fn editor(title: &str, text: &str, purpose: Purpose) -> Self {
+        Self::new(Kind::Editor {
+            title: title.to_owned(),
+            editor: Box::new(Editor::new(text)),
+            purpose,
+        })
+    }
+
+    pub fn help() -> Self {
+        Self::new(Kind::Help { scroll: Scroll::default() })
+    }
+
+    pub fn problem(problem: Problem) -> Self {
+        Self::new(Kind::Problem(problem))
+    }
+
+    pub fn severity() -> Self {
+        let items = Severity::ALL.iter().map(ToString::to_string).collect();
+        Self::choice("Severity; when in doubt, the higher one", items, Purpose::Severity)
+    }
+
+    pub fn milestone() -> Self {
+        let items = Milestone::ALL.iter().map(|which| which.word().to_owned()).collect();
+        Self::choice("Which milestone was reached?", items, Purpose::Milestone)
+    }
+
+    /// The options of a decision, the cursor on the proposed one.
+    pub fn decide(case: &Case) -> Self {
+        let Action::Decide(decide) = &case.step().action else {
+            return Self::plain("", Vec::new());
+        };
+        let proposed = decide.options.iter().position(|option| {
+            option.when.as_ref().is_some_and(|(check, expect)| {
+                matches!(
+                    (case.verdict(check), expect),
+                    (Some(Verdict::Clear), Expect::Clear)
+                        | (Some(Verdict::Violated { .. }), Expect::Violated)
+                )
+            })
+        });
+        let items = decide.options.iter().enumerate().map(|(number, option)| {
+            let mark = if Some(number) == proposed { "   (proposed by the check)" } else { "" };
+            format!("{}{mark}", option.label)
+        });
+        let mut overlay = Self::choice(&decide.question, items.collect(), Purpose::Decide);
+        if let Kind::Choice(choice) = &mut overlay.kind {
+            choice.at = proposed.unwrap_or(0);
+        }
+        overlay
+    }
+
+    /// A question of the runbook, as a list where it allows only some answers.
+    pub fn question(case: &Case) -> Self {
+        let Action::Ask(ask) = &case.step().action else { return Self::plain("", Vec::new()) };
+        let given = case.incident.answers.get(&ask.var).or(ask.default.as_ref());
+        match &ask.answer {
+            AnswerType::Choice(items) => {
+                Self::choice(&ask.question, items.clone(), Purpose::AnswerChoice)
+            }
+            _ => {
+                let given = given.cloned().unwrap_or_default();
+                Self::ask(Ask::new(Purpose::Answer, &ask.question).filled(&given))
+            }
+        }
+    }
+
+    pub fn context(&self) -> Context {
+        match self.kind {
+            Kind::Editor { .. } => Context::Editor,
+            _ => Context::Text,
+        }
+    }
+
+    /// A key that is no command here: text, or a shortcut of a list.
+    pub fn key(&mut self, event: KeyEvent) {
+        match &mut self.kind {
+            Kind::Ask(ask) => {
+                ask.refused = None;
+                ask.prompt.on_key(event, Instant::now());
+            }
+            Kind::Editor { editor, .. } => editor.on_key(event),
+            Kind::Palette(palette) => palette.key(event),
+            Kind::Choice(_)
+            | Kind::Text { .. }
+            | Kind::Comms(_)
+            | Kind::Help { .. }
+            | Kind::Problem(_) => {}
+        }
+    }
+
+    /// Pasted text is text, never a confirmation.
+    pub fn paste(&mut self, text: &str) {
+        match &mut self.kind {
+            Kind::Ask(ask) => ask.prompt.on_paste(text),
+            Kind::Editor { editor, .. } => editor.on_paste(text),
+            Kind::Palette(palette) => palette.paste(text),
+            Kind::Choice(_)
+            | Kind::Text { .. }
+            | Kind::Comms(_)
+            | Kind::Help { .. }
+            | Kind::Problem(_) => {}
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! Where answers go: one arm a purpose. An answer that is not taken stays in its box, with the
+//! reason.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Ask, Kind, Overlay, Purpose};
+use crate::check::Severity;
+use crate::incident::entry::{Entry, Milestone, NoteKind, Origin};
+use crate::recovery::protocol::Said;
+use crate::runbook::{Action, AnswerType, EvidenceKind};
+use crate::tui::app::{App, Screen};
+use crate::tui::effect::Effect;
+use crate::tui::screen::{guardrail, home, recovery, step};
+
+/// A line of text was confirmed.
+pub fn text(app: &mut App) -> Vec<Effect> {
+    let Some(Overlay { kind: Kind::Ask(ask), .. }) = &mut app.overlay else { return Vec::new() };
+    let Some(typed) = ask.prompt.submit(std::time::Instant::now()) else { return Vec::new() };
+    let (purpose, expected) = (ask.purpose.clone(), ask.expected.clone());
+    if let Some(expected) = &expected
+        && typed != *expected
+    {
+        let what = if typed.is_empty() {
+            "nothing was typed".into()
+        } else {
+            format!("'{typed}' is not it")
+        };
+        return refuse(app, format!("{what}; nothing was executed"));
+    }
+    let typed = if expected.is_some() { typed } else { typed.trim().to_owned() };
+    match take(app, &purpose, &typed) {
+        Ok(effects) => effects,
+        Err(why) => refuse(app, why),
+    }
+}
+
+fn refuse(app: &mut App, why: String) -> Vec<Effect> {
+    if let Some(Overlay { kind: Kind::Ask(ask), .. }) = &mut app.overlay {
+        ask.refused = Some(why);
+    }
+    Vec::new()
+}
+
+fn needed(typed: &str) -> Result<(), String> {
+    if typed.is_empty() { Err("a few words are needed; esc goes back".into()) } else { Ok(()) }
+}
+
+fn take(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Effect>, String> {
+    let now = app.now;
+    let done = |app: &mut App| app.overlay = None;
+    match purpose {
+        Purpose::Note => {
+            needed(typed)?;
+            let (at, note, text) = note(typed, now)?;
+            done(app);
+            Ok(vec![Effect::Append(Entry::Note { at, note, text })])
+        }
+        Purpose::SkipReason => {
+            needed(typed)?;
+            done(app);
+            let Some(case) = &app.case else { return Ok(Vec::new()) };
+            let (step, reason) = (case.step().id.clone(), typed.to_owned());
+            let mut effects = vec![Effect::Append(Entry::StepSkipped { step, reason })];
+            effects.extend(step::onward(app));
+            Ok(effects)
+        }
+        Purpose::Evidence => {
+            let Some(case) = &app.case else { return Ok(Vec::new()) };
+            if let Action::Manual(manual) = &case.step().action {
+                evidence(manual.evidence, typed)?;
+            }
+            done(app);
+            Ok(step::pass(app, typed))
+        }
+        Purpose::Answer => {
+            let Some(case) = &app.case else { return Ok(Vec::new()) };
+            let Action::Ask(ask) = &case.step().action else { return Ok(Vec::new()) };
+            answer(&ask.answer, typed)?;
+            let var = ask.var.clone();
+            done(app);
+            Ok(answered(app, &var, typed))
+        }
+        Purpose::Filter => {
+            done(app);
+            if let Some(table) = &mut app.violations.table {
+                table.set_filter(typed);
+            }
+            Ok(Vec::new())
+        }
+        Purpose::Search => {
+            done(app);
+            let found = app.violations.table.as_mut().is_none_or(|table| table.set_search(typed));
+            if !found {
+                app.complain(format!("'{typed}' is in no row that is shown"));
+            }
+            Ok(Vec::new())
+        }
+        Purpose::FindHome => {
+            done(app);
+            app.home.find = typed.to_owned();
+            home::settle_cursor(app);
+            Ok(Vec::new())
+        }
+        Purpose::FindJournal => {
+            done(app);
+            app.journal.find = typed.to_owned();
+            app.journal.up = 0;
+            Ok(Vec::new())
+        }
+        Purpose::Execute => {
+            done(app);
+            let run = app.new_run();
+            Ok(recovery::say(app, Said::Typed { text: typed.to_owned(), run }))
+        }
+        Purpose::Guardrail(deed) => {
+            done(app);
+            Ok(guardrail::approved(app, deed.clone(), typed))
+        }
+        Purpose::Close => close(app),
+        Purpose::Leave => {
+            app.quit = Some(crate::exit::Exit::Clear);
+            Ok(Vec::new())
+        }
+        Purpose::SeverityReason(to) => {
+            needed(typed)?;
+            done(app);
+            let Some(case) = &app.case else { return Ok(Vec::new()) };
+            let from = case.incident.severity.unwrap_or(*to);
+            let reason = typed.to_owned();
+            Ok(vec![Effect::Append(Entry::SeveritySet { from, to: *to, reason })])
+        }
+        Purpose::MilestoneAt(which) => {
+            let at = if typed.is_empty() { now } else { moment(typed, now)? };
+            done(app);
+            let origin = Origin::Human;
+            Ok(vec![Effect::Append(Entry::Milestone { which: *which, at, origin })])
+        }
+        Purpose::DecideReason(option) => {
+            needed(typed)?;
+            done(app);
+            Ok(decided(app, *option, typed))
+        }
+        Purpose::Target(_)
+        | Purpose::Export
+        | Purpose::Severity
+        | Purpose::Milestone
+        | Purpose::Decide
+        | Purpose::Part(_)
+        | Purpose::CommsText
+        | Purpose::AnswerChoice => Ok(Vec::new()),
+    }
+}
+
+/// One item of a list was chosen.
+pub fn choice(app: &mut App) -> Vec<Effect> {
+    let Some(Overlay { kind: Kind::Choice(choice), .. }) = app.overlay.take() else {
+        return Vec::new();
+    };
+    let Some(item) = choice.items.get(choice.at).cloned() else { return Vec::new() };
+    match choice.purpose {
+        Purpose::Target(runbook) => home::open_on(app, runbook, item),
+        Purpose::Export => {
+            let run = app.new_run();
+            match app.violations.check.clone() {
+                Some(check) => vec![Effect::Export { run, check, format: item }],
+                None => Vec::new(),
+            }
+        }
+        Purpose::Severity => {
+            let to = Severity::ALL[choice.at.min(3)];
+            let question = format!("{to}: why?");
+            app.overlay = Some(Overlay::ask(Ask::new(Purpose::SeverityReason(to), &question)));
+            Vec::new()
+        }
+        Purpose::Milestone => {
+            let which = Milestone::ALL[choice.at.min(6)];
+            let question = format!("{}: when? Enter for now, or -5m, or 14:05 (UTC)", which.word());
+            app.overlay = Some(Overlay::ask(Ask::new(Purpose::MilestoneAt(which), &question)));
+            Vec::new()
+        }
+        Purpose::Decide => {
+            let ask = Ask::new(Purpose::DecideReason(choice.at), &format!("{item}: why?"));
+            app.overlay = Some(Overlay::ask(ask));
+            Vec::new()
+        }
+        Purpose::AnswerChoice => {
+            let Some(case) = &app.case else { return Vec::new() };
+            let Action::Ask(ask) = &case.step().action else { return Vec::new() };
+            let var = ask.var.clone();
+            answered(app, &var, &item)
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// A text of several lines is to be kept.
+pub fn edited(app: &mut App) -> Vec<Effect> {
+    let Some(Overlay { kind: Kind::Editor { editor, purpose, .. }, .. }) = app.overlay.take()
+    else {
+        return Vec::new();
+    };
+    let text = editor.text();
+    match purpose {
+        Purpose::Part(part) if editor.is_changed() => {
+            crate::tui::screen::postmortem::written(app, &part, &text)
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn answered(app: &mut App, var: &str, answer: &str) -> Vec<Effect> {
+    let Some(case) = &app.case else { return Vec::new() };
+    let (step, var, answer) = (case.step().id.clone(), var.to_owned(), answer.to_owned());
+    let how = format!("{var} = {answer}");
+    let mut effects = vec![Effect::Append(Entry::Answered { step, var, answer })];
+    effects.extend(step::pass(app, &how));
+    effects
+}
+
+fn decided(app: &mut App, option: usize, reason: &str) -> Vec<Effect> {
+    let Some(case) = &app.case else { return Vec::new() };
+    let Action::Decide(decide) = &case.step().action else { return Vec::new() };
+    let Some(option) = decide.options.get(option) else { return Vec::new() };
+    let (label, goto) = (option.label.clone(), option.goto.clone());
+    let at = case.runbook.position(&goto).unwrap_or(case.at + 1);
+    let step = case.step().id.clone();
+    let entry = Entry::Decided {
+        step: step.clone(),
+        question: decide.question.clone(),
+        choice: label.clone(),
+        reason: reason.to_owned(),
+        goto,
+    };
+    let mut effects = vec![Effect::Append(entry)];
+    effects.extend(step::settle(app, &label));
+    effects.extend(step::look_at(app, at));
+    effects
+}
+
+fn close(app: &mut App) -> Result<Vec<Effect>, String> {
+    let Some(case) = &app.case else { return Ok(Vec::new()) };
+    let missing = case.incident.progress.missing(&case.runbook);
+    if !missing.is_empty() {
+        return Err(format!("not yet: these steps are required: {}", missing.join(", ")));
+    }
+    if case.is_writing() || case.incident.in_doubt().is_some() {
+        return Err("not yet: the outcome of a change is not known".into());
+    }
+    let check = case.main_check();
+    let violations =
+        check.and_then(|check| case.incident.first_and_last(check)).map(|(_, last)| last);
+    app.overlay = None;
+    app.screen = Screen::Postmortem;
+    app.say("closed; the postmortem is written, the marked parts are yours");
+    Ok(vec![Effect::Append(Entry::Closed { violations }), Effect::Postmortem])
+}
+
+fn evidence(kind: EvidenceKind, typed: &str) -> Result<(), String> {
+    match kind {
+        EvidenceKind::None => Ok(()),
+        EvidenceKind::Text => needed(typed),
+        EvidenceKind::Url if typed.starts_with("http://") || typed.starts_with("https://") => {
+            Ok(())
+        }
+        EvidenceKind::Url => Err("a link is needed: https://…".into()),
+        EvidenceKind::Number if typed.parse::<f64>().is_ok() => Ok(()),
+        EvidenceKind::Number => Err(format!("'{typed}' is not a number")),
+    }
+}
+
+fn answer(kind: &AnswerType, typed: &str) -> Result<(), String> {
+    match kind {
+        AnswerType::Text { pattern: None } => needed(typed),
+        AnswerType::Text { pattern: Some(pattern) } => {
+            let fits = regex_lite::Regex::new(&format!("^(?:{pattern})$"))
+                .is_ok_and(|regex| regex.is_match(typed));
+            if fits { Ok(()) } else { Err(format!("'{typed}' must look like {pattern}")) }
+        }
+        AnswerType::Integer => {
+            typed.parse::<i64>().map(drop).map_err(|_| format!("'{typed}' is not a whole number"))
+        }
+        AnswerType::Number => {
+            typed.parse::<f64>().map(drop).map_err(|_| format!("'{typed}' is not a number"))
+        }
+        AnswerType::Date => typed
+            .parse::<jiff::civil::Date>()
+            .map(drop)
+            .map_err(|_| format!("'{typed}' is not a date like 2026-11-21")),
+        AnswerType::Choice(items) if items.iter().any(|item| item == typed) => Ok(()),
+        AnswerType::Choice(items) => Err(format!("one of: {}", items.join(", "))),
+    }
+}
+
+/// `-5m the text`, `decision: the text`, `-1h luck: the text`.
+pub fn note(typed: &str, now: Timestamp) -> Result<(Timestamp, NoteKind, String), String> {
+    let (at, rest) = match typed.split_once(' ') {
+        Some((when, rest)) if is_back(when) => (moment(when, now)?, rest.trim()),
+        _ => (now, typed),
+    };
+    let (kind, text) = match rest.split_once(':') {
+        Some((word, text)) => NoteKind::ALL
+            .iter()
+            .find(|(_, name)| *name == word.trim())
+            .map_or((NoteKind::Observation, rest), |(kind, _)| (*kind, text.trim())),
+        None => (NoteKind::Observation, rest),
+    };
+    needed(text)?;
+    Ok((at, kind, text.to_owned()))
+}
+
+fn is_back(word: &str) -> bool {
+    word.strip_prefix('-').is_some_and(|rest| {
+        rest.len() > 1
+            && rest.starts_with(|c: char| c.is_ascii_digit())
+            && rest.ends_with(['s', 'm', 'h', 'd'])
+    })
+}
+
+/// A moment not in the future: `-5m`, `-90s`, `-2h`, `-1d`, or a time of day in UTC.
+fn moment(typed: &str, now: Timestamp) -> Result<Timestamp, String> {
+    let wrong = || format!("'{typed}' is no time: write -5m, -2h, or 14:05 (UTC)");
+    if let Some(rest) = typed.strip_prefix('-') {
+        let (number, unit) = rest.split_at(rest.len().saturating_sub(1));
+        let number: i64 = number.parse().map_err(|_| wrong())?;
+        let seconds = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3600,
+            "d" => 86_400,
+            _ => return Err(wrong()),
+        };
+        let back = number.checked_mul(seconds).ok_or_else(wrong)?;
+        return now.checked_sub(SignedDuration::from_secs(back)).map_err(|_| wrong());
+    }
+    let time: jiff::civil::Time = typed.parse().map_err(|_| wrong())?;
+    let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let at = today.to_datetime(time).to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| wrong())?;
+    let at = at.timestamp();
+    if at <= now { Ok(at) } else { Ok(at - SignedDuration::from_hours(24)) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_note_may_be_backdated_and_have_a_kind() {
+        let now: Timestamp = "2026-11-21T06:00:00Z".parse().unwrap();
+        let (at, kind, text) = note("-5m decision: stop the import", now).unwrap();
+        assert_eq!(at.to_string(), "2026-11-21T05:55:00Z");
+        assert_eq!((kind, text.as_str()), (NoteKind::Decision, "stop the import"));
+        let (at, kind, text) = note("finance: paused", now).unwrap();
+        assert_eq!((at, kind, text.as_str()), (now, NoteKind::Observation, "finance: paused"));
+        assert!(note("-5m ", now).is_err() || note("-5m", now).is_ok());
+    }
+
+    #[test]
+    fn a_time_of_day_is_never_in_the_future() {
+        let now: Timestamp = "2026-11-21T06:00:00Z".parse().unwrap();
+        assert_eq!(moment("05:41", now).unwrap().to_string(), "2026-11-21T05:41:00Z");
+        assert_eq!(moment("23:50", now).unwrap().to_string(), "2026-11-20T23:50:00Z");
+        assert!(moment("soon", now).is_err());
+    }
+}

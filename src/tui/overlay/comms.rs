@@ -1,0 +1,124 @@
+//! Telling people: the three texts of a communication step, rendered, edited if wanted, and written
+//! down as given. The program sends nothing itself; the engineer does, and says so here.
+
+use jiff::Timestamp;
+
+use super::{Kind, Overlay};
+use crate::incident::entry::Entry;
+use crate::runbook::message::{Facts, render};
+use crate::runbook::{Action, Comms as CommsStep};
+use crate::tui::app::App;
+use crate::tui::case::Case;
+use crate::tui::effect::Effect;
+
+pub const AUDIENCES: [&str; 3] = ["technical", "business", "executive"];
+
+#[derive(Debug)]
+pub struct Comms {
+    pub texts: [String; 3],
+    pub given: [bool; 3],
+    pub at: usize,
+    next_update: Option<Timestamp>,
+}
+
+pub fn open(app: &mut App) -> Vec<Effect> {
+    let Some(case) = &app.case else { return Vec::new() };
+    let Action::Comms(step) = &case.step().action else { return Vec::new() };
+    let next_update = step
+        .next_update
+        .and_then(|after| jiff::SignedDuration::try_from(after).ok())
+        .map(|after| app.now + after);
+    let facts = facts(case, app.now, next_update);
+    match texts(step, &facts) {
+        Ok(texts) => {
+            let comms = Comms { texts, given: [false; 3], at: 0, next_update };
+            app.overlay = Some(Overlay::new(Kind::Comms(Box::new(comms))));
+        }
+        Err(why) => app.complain(format!("a message template cannot be filled: {why}")),
+    }
+    Vec::new()
+}
+
+fn texts(step: &CommsStep, facts: &Facts) -> Result<[String; 3], String> {
+    Ok([
+        render(step.technical.trim(), facts)?,
+        render(step.business.trim(), facts)?,
+        render(step.executive.trim(), facts)?,
+    ])
+}
+
+fn facts(case: &Case, now: Timestamp, next_update: Option<Timestamp>) -> Facts {
+    let incident = &case.incident;
+    let utc = |at: Timestamp| at.strftime("%H:%M UTC").to_string();
+    let seen = case.main_check().and_then(|check| incident.first_and_last(check));
+    let minutes = incident.opened.map_or(0, |at| now.duration_since(at).as_secs() / 60);
+    Facts {
+        incident: incident.id.clone(),
+        title: incident.title.clone(),
+        severity: incident.severity.map(|severity| severity.to_string()).unwrap_or_default(),
+        target: case.target.name.clone(),
+        environment: crate::tui::view::environment_word(case),
+        runbook: incident.runbook.clone(),
+        opened: incident.opened.map(utc).unwrap_or_default(),
+        open_for: format!("{minutes} min"),
+        found: seen.map_or_else(|| "not counted yet".into(), |(first, _)| first.to_string()),
+        now: seen.map_or_else(|| "not counted yet".into(), |(_, last)| last.to_string()),
+        changed: incident.rows_changed().to_string(),
+        step: format!("{}/{} {}", case.at + 1, case.runbook.steps.len(), case.step().title),
+        next_update: next_update.map(utc).unwrap_or_else(|| "when something changes".into()),
+        head: incident
+            .records
+            .last()
+            .map(|record| record.hash[..12].to_owned())
+            .unwrap_or_default(),
+    }
+}
+
+/// The shown text was given to its audience.
+pub fn give(app: &mut App) -> Vec<Effect> {
+    let (Some(case), Some(Overlay { kind: Kind::Comms(comms), .. })) =
+        (&app.case, &mut app.overlay)
+    else {
+        return Vec::new();
+    };
+    let at = comms.at;
+    if comms.given[at] {
+        comms.at = (at + 1) % 3;
+        return Vec::new();
+    }
+    comms.given[at] = true;
+    let audience = AUDIENCES[at].to_owned();
+    let entry = Entry::Said {
+        step: case.step().id.clone(),
+        audience: audience.clone(),
+        text: comms.texts[at].clone(),
+        head: case.incident.records.last().map(|record| record.hash.clone()).unwrap_or_default(),
+        next_update: comms.next_update,
+    };
+    let next = (1..3).map(|by| (at + by) % 3).find(|other| !comms.given[*other]);
+    comms.at = next.unwrap_or(at);
+    app.say(format!("{audience} update recorded as given"));
+    let mut effects = vec![Effect::Append(entry)];
+    if next.is_none() {
+        effects.extend(done(app));
+    }
+    effects
+}
+
+/// Leaves; if anybody was told, the step is done.
+pub fn done(app: &mut App) -> Vec<Effect> {
+    let Some(Overlay { kind: Kind::Comms(comms), .. }) = app.overlay.take() else {
+        return Vec::new();
+    };
+    let told: Vec<&str> = AUDIENCES
+        .iter()
+        .zip(comms.given)
+        .filter(|(_, given)| *given)
+        .map(|(name, _)| *name)
+        .collect();
+    let Some(case) = &app.case else { return Vec::new() };
+    if told.is_empty() || case.incident.progress.state(&case.step().id).is_settled() {
+        return Vec::new();
+    }
+    crate::tui::screen::step::pass(app, &format!("told: {}", told.join(", ")))
+}

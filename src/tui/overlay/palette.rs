@@ -1,0 +1,64 @@
+//! The palette: any command of the present mode, found by a few letters.
+
+use crossterm::event::KeyEvent;
+use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
+use nucleo_matcher::{Config, Matcher};
+
+use crate::tui::command::Command;
+use crate::tui::keymap::{Context, Keymap};
+use crate::tui::widget::prompt::Prompt;
+
+#[derive(Debug)]
+pub struct Palette {
+    pub prompt: Prompt,
+    pub at: usize,
+    entries: Vec<(Command, String)>,
+}
+
+impl Palette {
+    pub fn new(keymap: &Keymap, context: Context) -> Self {
+        let entries = keymap.entries(context);
+        let entries = entries
+            .iter()
+            .filter(|entry| entry.command != Command::Palette)
+            .map(|entry| {
+                (entry.command, format!("{}  {}", entry.command.name(), entry.command.help()))
+            })
+            .collect();
+        Self { prompt: Prompt::new(": "), at: 0, entries }
+    }
+
+    pub fn key(&mut self, event: KeyEvent) {
+        self.prompt.on_key(event, std::time::Instant::now());
+        self.at = 0;
+    }
+
+    pub fn paste(&mut self, text: &str) {
+        self.prompt.on_paste(text);
+        self.at = 0;
+    }
+
+    pub fn found(&self) -> Vec<&(Command, String)> {
+        let typed = self.prompt.text();
+        if typed.is_empty() {
+            return self.entries.iter().collect();
+        }
+        let pattern = Pattern::parse(typed, CaseMatching::Ignore, Normalization::Smart);
+        let mut matcher = Matcher::new(Config::DEFAULT);
+        let mut letters = Vec::new();
+        let mut found: Vec<(u32, &(Command, String))> = self
+            .entries
+            .iter()
+            .filter_map(|entry| {
+                let text = nucleo_matcher::Utf32Str::new(&entry.1, &mut letters);
+                pattern.score(text, &mut matcher).map(|score| (score, entry))
+            })
+            .collect();
+        found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+        found.into_iter().map(|(_, entry)| entry).collect()
+    }
+
+    pub fn chosen(&self) -> Option<Command> {
+        self.found().get(self.at).map(|(command, _)| *command)
+    }
+}

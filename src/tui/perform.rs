@@ -1,0 +1,645 @@
+//! Perform: carries effects out, in order. An arm is a call; what takes time is spawned and comes
+//! back as one message.
+//!
+//! Journal first: when an append fails, the effects behind it are dropped and the cockpit is told.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::task::TaskTracker;
+
+use super::effect::{EditFor, Effect, Run};
+use super::message::{Message, Opened};
+use crate::catalogue::Catalogue;
+use crate::check::{Check, Delta, Finding};
+use crate::clock;
+use crate::config::{Environment, Target, TargetUrl};
+use crate::engine::Identity;
+use crate::engine::Stopper;
+use crate::guardrail;
+use crate::incident::Incident;
+use crate::incident::entry::{Deed, Entry, Evidence, Record, TargetSeen};
+use crate::incident::journal::{Journal, JournalError};
+use crate::incident::store;
+use crate::ops;
+use crate::postmortem;
+use crate::problem::Problem;
+use crate::recovery::{Approval, Plan};
+use crate::runbook::{Action, Runbook, Step};
+
+/// The world as the cockpit can reach it.
+#[derive(Debug)]
+pub struct World {
+    pub catalogue: Arc<Catalogue>,
+    pub targets: Vec<Target>,
+    pub state: PathBuf,
+    pub actor: String,
+    /// Makes the demo's database, if this is the demo.
+    pub demo: Option<PathBuf>,
+    messages: UnboundedSender<Message>,
+    tasks: TaskTracker,
+    stoppers: HashMap<Run, Stopper>,
+    desk: Option<Desk>,
+}
+
+/// The open incident's way to disk and database.
+#[derive(Debug, Clone)]
+struct Desk {
+    journal: Journal,
+    folder: PathBuf,
+    target: Target,
+    server: String,
+    runbook: Arc<Runbook>,
+}
+
+/// What only the owner of the terminal can do.
+#[derive(Debug, PartialEq)]
+pub enum ForTerminal {
+    Suspend,
+    Repaint,
+    Bell,
+    Edit { text: String, purpose: EditFor },
+}
+
+impl World {
+    pub fn new(
+        catalogue: Arc<Catalogue>,
+        targets: Vec<Target>,
+        state: PathBuf,
+        actor: String,
+        messages: UnboundedSender<Message>,
+    ) -> Self {
+        Self {
+            catalogue,
+            targets,
+            state,
+            actor,
+            demo: None,
+            messages,
+            tasks: TaskTracker::new(),
+            stoppers: HashMap::new(),
+            desk: None,
+        }
+    }
+
+    /// Carries out effects in their order; gives back what the terminal's owner must do.
+    pub fn perform(&mut self, effects: Vec<Effect>) -> Vec<ForTerminal> {
+        let mut for_terminal = Vec::new();
+        for effect in effects {
+            match self.one(effect, &mut for_terminal) {
+                Ok(()) => {}
+                Err(error) => {
+                    self.send(Message::JournalFailed(error.to_string()));
+                    break;
+                }
+            }
+        }
+        for_terminal
+    }
+
+    fn one(&mut self, effect: Effect, out: &mut Vec<ForTerminal>) -> Result<(), JournalError> {
+        match effect {
+            Effect::Prepare => self.prepare(),
+            Effect::ListIncidents => self.list(),
+            Effect::Survey { run, target } => self.survey(run, target),
+            Effect::Open { runbook, target } => self.open(&runbook, &target),
+            Effect::Resume { incident } => self.resume(&incident),
+            Effect::Leave => self.desk = None,
+            Effect::Append(entry) => self.append(entry)?,
+            Effect::Detect { run, check } => self.detect(run, check),
+            Effect::KeepFinding { step, check, finding, delta } => {
+                self.keep_finding(step, check, &finding, delta)?;
+            }
+            Effect::Stop { run } => {
+                if let Some(stopper) = self.stoppers.get(&run) {
+                    stopper.stop();
+                }
+            }
+            Effect::Preview { run, op, step, answers, undoes } => {
+                self.preview(run, op, step, answers, undoes);
+            }
+            Effect::Execute { run, plan, op, approval } => self.execute(run, *plan, op, approval),
+            Effect::Resolve { run, step, op, deed, rows } => {
+                self.resolve(run, step, op, deed, rows)
+            }
+            Effect::Rehearse { run, step, op } => self.rehearse(run, step, op),
+            Effect::PutGuard { run, step, op, deed } => self.put_guard(run, step, op, deed),
+            Effect::Command { run, step } => self.command(run, step),
+            Effect::Export { run, check, format } => self.export(run, check, format),
+            Effect::Postmortem => self.postmortem(),
+            Effect::WritePostmortem { text, .. } => self.write_postmortem(&text),
+            Effect::EditOutside { text, purpose } => out.push(ForTerminal::Edit { text, purpose }),
+            Effect::Suspend => out.push(ForTerminal::Suspend),
+            Effect::Repaint => out.push(ForTerminal::Repaint),
+            Effect::Bell => out.push(ForTerminal::Bell),
+        }
+        Ok(())
+    }
+
+    /// Waits for what is still running, for so long.
+    pub async fn settle(&mut self, at_most: std::time::Duration) {
+        for stopper in self.stoppers.values() {
+            stopper.stop();
+        }
+        self.tasks.close();
+        let _ = tokio::time::timeout(at_most, self.tasks.wait()).await;
+    }
+
+    fn send(&self, message: Message) {
+        // Nobody listens any more only when the cockpit is gone.
+        let _ = self.messages.send(message);
+    }
+
+    /// Spawns work whose answer is one message; a panic in it is told and not drawn over.
+    fn spawn(&self, work: impl Future<Output = Message> + Send + 'static) {
+        let messages = self.messages.clone();
+        let inner = tokio::spawn(work);
+        self.tasks.spawn(async move {
+            let message = inner.await.unwrap_or_else(|error| {
+                Message::Failed(Problem::system(format!("a task of ours failed: {error}")))
+            });
+            let _ = messages.send(message);
+        });
+    }
+
+    fn stopper(&mut self, run: Run) -> Stopper {
+        // Runs that are over need no stopper; their numbers never come back.
+        if self.stoppers.len() > 256 {
+            let oldest = run.saturating_sub(128);
+            self.stoppers.retain(|run, _| *run > oldest);
+        }
+        self.stoppers.entry(run).or_default().clone()
+    }
+
+    fn list(&mut self) {
+        match store::list(&self.state) {
+            Ok(incidents) => self.send(Message::Incidents(incidents)),
+            Err(error) => self.send(Message::Failed(Problem::system(error.to_string()))),
+        }
+    }
+
+    fn prepare(&mut self) {
+        let Some(folder) = self.demo.clone() else {
+            return self.send(Message::Prepared(Ok(())));
+        };
+        let checks: Vec<Check> = self.catalogue.checks.clone();
+        self.spawn(async move { Message::Prepared(crate::demo::build(&folder, &checks).await) });
+    }
+
+    fn survey(&mut self, run: Run, name: String) {
+        let stopper = self.stopper(run);
+        let Some(target) = self.targets.iter().find(|target| target.name == name).cloned() else {
+            return;
+        };
+        let checks: Vec<Check> = self.catalogue.checks.clone();
+        self.spawn(async move {
+            let asked: Vec<&Check> = checks.iter().collect();
+            let survey = ops::detect::survey(&target, &asked, &stopper).await;
+            Message::Surveyed { run, target: name, survey }
+        });
+    }
+
+    fn open(&mut self, runbook: &str, target: &str) {
+        let opened = self.open_new(runbook, target);
+        if let Err(problem) = opened {
+            self.send(Message::Opened(Err(problem)));
+        }
+    }
+
+    /// Finds out who the server is first: the incident is bound to it.
+    fn open_new(&mut self, runbook: &str, target: &str) -> Result<(), Problem> {
+        let runbook = self.catalogue.runbook(runbook).cloned().ok_or_else(|| {
+            Problem::usage(format!("there is no runbook {runbook}"))
+                .hint("the runbooks are listed at home, and by `steadyhand lint`")
+        })?;
+        let target =
+            self.targets.iter().find(|known| known.name == target).cloned().ok_or_else(|| {
+                Problem::usage(format!("there is no target {target}"))
+                    .hint("targets are configured in steadyhand.toml")
+            })?;
+        let (state, actor, demo) = (self.state.clone(), self.actor.clone(), self.demo.is_some());
+        let messages = self.messages.clone();
+        self.spawn(async move {
+            let opened = new_incident(&state, &actor, demo, runbook, target, messages).await;
+            Message::Opened(opened.map(Box::new))
+        });
+        Ok(())
+    }
+
+    fn resume(&mut self, incident: &str) {
+        let (state, actor) = (self.state.clone(), self.actor.clone());
+        let targets = self.targets.clone();
+        let (incident, messages) = (incident.to_owned(), self.messages.clone());
+        self.spawn(async move {
+            let opened = old_incident(&state, &actor, &incident, &targets, messages).await;
+            Message::Opened(opened.map(Box::new))
+        });
+    }
+
+    /// The loop hands over what an opened incident needs, before `update` sees it.
+    pub fn take_desk(&mut self, opened: &Opened) {
+        self.desk = Some(Desk {
+            journal: opened.journal.clone(),
+            server: opened.server.clone(),
+            folder: opened.folder.clone(),
+            target: opened.target.clone(),
+            runbook: Arc::new(opened.runbook.clone()),
+        });
+    }
+
+    fn append(&mut self, entry: Entry) -> Result<(), JournalError> {
+        match &self.desk {
+            Some(desk) => desk.journal.append(entry).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    fn detect(&mut self, run: Run, check: String) {
+        let stopper = self.stopper(run);
+        let (Some(desk), Some(asked)) = (self.desk.clone(), self.catalogue.check(&check).cloned())
+        else {
+            return self
+                .send(Message::Failed(Problem::usage(format!("there is no check {check}"))));
+        };
+        self.spawn(async move {
+            let finding = ops::detect::detect(&desk.target, &asked, &stopper).await;
+            Message::Checked { run, check, finding: Box::new(finding) }
+        });
+    }
+
+    fn keep_finding(
+        &mut self,
+        step: Option<String>,
+        check: String,
+        finding: &Finding,
+        delta: Option<Delta>,
+    ) -> Result<(), JournalError> {
+        let Some(desk) = &self.desk else { return Ok(()) };
+        let sample = if finding.rows.is_empty() {
+            None
+        } else {
+            let at = clock::now().strftime("%Y%m%dT%H%M%S%3fZ").to_string();
+            Some(desk.journal.keep(&format!("check-{check}-{at}.json"), &sample_of(finding))?)
+        };
+        let (verdict, seconds) = (finding.verdict.clone(), finding.seconds);
+        self.append(Entry::Checked { step, check, verdict, seconds, delta, sample })
+    }
+
+    fn preview(
+        &mut self,
+        run: Run,
+        op: String,
+        step: String,
+        answers: std::collections::BTreeMap<String, String>,
+        undoes: Option<String>,
+    ) {
+        let stopper = self.stopper(run);
+        let Some(desk) = self.desk.clone() else { return };
+        let (catalogue, actor) = (self.catalogue.clone(), self.actor.clone());
+        self.spawn(async move {
+            let preview =
+                previewed(&desk, &catalogue, actor, &step, op, &answers, undoes, &stopper).await;
+            Message::Previewed { run, step, preview: preview.map(Box::new) }
+        });
+    }
+
+    fn execute(&mut self, run: Run, plan: Plan, op: String, approval: Approval) {
+        // An execution cannot be stopped halfway by a key: its time cap ends it.
+        let stopper = Stopper::default();
+        let Some(desk) = self.desk.clone() else { return };
+        let (step, actor) = (plan.step.clone(), self.actor.clone());
+        self.spawn(async move {
+            let (target, server) = (desk.target, desk.server);
+            let job = ops::recover::Job { plan, target, server, actor, op };
+            let execution = ops::recover::execute(&job, approval, &desk.journal, &stopper).await;
+            Message::Executed { run, step, execution }
+        });
+    }
+
+    fn resolve(&mut self, run: Run, step: String, op: String, deed: Deed, rows: u64) {
+        let Some(desk) = self.desk.clone() else { return };
+        self.spawn(async move {
+            let found = ops::resolve::resolve(&desk.target, &desk.server, &op).await;
+            let outcome = found.and_then(|(outcome, how)| {
+                let entry = Entry::Resolved {
+                    step: step.clone(),
+                    op,
+                    deed,
+                    outcome,
+                    rows,
+                    how: how.clone(),
+                };
+                let written = desk.journal.append(entry);
+                written.map(|_| (outcome, how)).map_err(|error| Problem::system(error.to_string()))
+            });
+            Message::Resolved { run, step, outcome }
+        });
+    }
+
+    fn guard_job(&self, step: &str, op: String) -> Result<ops::guard::Job, Problem> {
+        let desk = self.desk.as_ref().ok_or_else(|| Problem::usage("no incident is open"))?;
+        let found = desk.runbook.step(step);
+        let Some(Step { title, action: Action::Guard(guard), .. }) = found else {
+            return Err(Problem::usage(format!("{step} is no guardrail")));
+        };
+        let plan =
+            guardrail::Plan::of(title, guard, desk.target.url.dialect).map_err(Problem::usage)?;
+        let (target, server) = (desk.target.clone(), desk.server.clone());
+        Ok(ops::guard::Job {
+            step: step.to_owned(),
+            op,
+            plan,
+            target,
+            server,
+            actor: self.actor.clone(),
+        })
+    }
+
+    fn rehearse(&mut self, run: Run, step: String, op: String) {
+        let stopper = self.stopper(run);
+        let job = self.guard_job(&step, op.clone());
+        let Some(desk) = self.desk.clone() else { return };
+        self.spawn(async move {
+            let rehearsal = match job {
+                Ok(job) => rehearsed(&job, &desk.journal, &stopper).await,
+                Err(problem) => Err(problem),
+            };
+            Message::Rehearsed { run, step, rehearsal: rehearsal.map(Box::new) }
+        });
+    }
+
+    fn put_guard(&mut self, run: Run, step: String, op: String, deed: Deed) {
+        let stopper = self.stopper(run);
+        let job = self.guard_job(&step, op);
+        let Some(desk) = self.desk.clone() else { return };
+        self.spawn(async move {
+            match job {
+                Ok(job) => {
+                    let (outcome, why) =
+                        ops::guard::put(&job, &deed, &desk.journal, &stopper).await;
+                    Message::GuardPut { run, step, outcome, why }
+                }
+                Err(problem) => Message::Failed(problem),
+            }
+        });
+    }
+
+    fn command(&mut self, run: Run, step: String) {
+        let stopper = self.stopper(run);
+        let Some(desk) = self.desk.clone() else { return };
+        let found = desk.runbook.step(&step).cloned();
+        let Some(Step { action: Action::Command(command), .. }) = found else { return };
+        self.spawn(async move {
+            let ran = ops::command::run(&command.argv, command.timeout, &stopper).await;
+            let output = desk.journal.keep(&format!("command-{step}-{run}.txt"), &ran.output).ok();
+            Message::CommandRan { run, step, argv: command.argv, ran: Box::new(ran), output }
+        });
+    }
+
+    fn export(&mut self, run: Run, id: String, format: String) {
+        let stopper = self.stopper(run);
+        let (Some(desk), Some(check)) = (self.desk.clone(), self.catalogue.check(&id).cloned())
+        else {
+            return;
+        };
+        self.spawn(async move {
+            let kind =
+                if format == "json" { ops::export::Format::Json } else { ops::export::Format::Csv };
+            let at = clock::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+            let path = desk.folder.join("evidence").join(format!("export-{id}-{at}.{format}"));
+            let exported = ops::export::export(&desk.target, &check, kind, &path, &stopper).await;
+            Message::Exported { run, check: id, format, exported }
+        });
+    }
+
+    /// The draft is brought up to date from the journal; what people wrote in it stays.
+    fn postmortem(&mut self) {
+        let Some(desk) = self.desk.clone() else { return };
+        self.spawn(async move {
+            let path = desk.folder.join("postmortem.md");
+            let text = postmortem_text(&desk)
+                .map_err(|why| Problem::system(format!("the postmortem cannot be written: {why}")));
+            Message::Postmortem { text, path }
+        });
+    }
+
+    fn write_postmortem(&mut self, text: &str) {
+        let Some(desk) = &self.desk else { return };
+        if let Err(error) = postmortem::file::write(&desk.folder, text) {
+            let sentence = format!("the postmortem cannot be written: {error}");
+            self.send(Message::Failed(
+                Problem::system(sentence).hint("the text is still in the editor's part; try again"),
+            ));
+        }
+    }
+}
+
+/// The draft made anew from the journal on disk.
+fn postmortem_text(desk: &Desk) -> Result<String, String> {
+    let (records, head, _) =
+        crate::incident::journal::read(&desk.folder).map_err(|error| error.to_string())?;
+    let incident = Incident::replay(&records);
+    let zone = jiff::tz::TimeZone::system();
+    postmortem::file::refresh(&desk.folder, &incident, Some(&desk.runbook), &head, &zone)
+        .map_err(|error| error.to_string())
+}
+
+/// The first rows of a finding as evidence: columns once, then a list a row.
+fn sample_of(finding: &Finding) -> Vec<u8> {
+    const KEPT: usize = 200;
+    let rows: Vec<Vec<Option<String>>> = (0..finding.rows.len().min(KEPT))
+        .map(|row| finding.rows.row(row).map(crate::value::ValueRef::plain).collect())
+        .collect();
+    let sample = serde_json::json!({
+        "columns": finding.rows.columns(),
+        "rows": rows,
+        "of": finding.verdict.violations(),
+    });
+    serde_json::to_vec_pretty(&sample).expect("plain data")
+}
+
+#[allow(clippy::too_many_arguments)] // one call site; each is a fact of the preview
+async fn previewed(
+    desk: &Desk,
+    catalogue: &Catalogue,
+    actor: String,
+    step: &str,
+    op: String,
+    answers: &std::collections::BTreeMap<String, String>,
+    undoes: Option<String>,
+    stopper: &Stopper,
+) -> Result<(Plan, crate::recovery::Preview, Evidence), Problem> {
+    let found = desk.runbook.step(step);
+    let Some(step @ Step { action: Action::Change(change), .. }) = found else {
+        return Err(Problem::usage(format!("{step} is no change")));
+    };
+    let check = |id: &str| catalogue.check(id).cloned();
+    let mut plan = ops::plan::change(step, change, &desk.target, answers, check).await?;
+    if let Some(of) = undoes {
+        let artefact = undo_artefact(&desk.folder, &of)?;
+        plan = ops::plan::undo(&plan, &of, &desk.folder, &artefact)?;
+    }
+    let (target, server) = (desk.target.clone(), desk.server.clone());
+    let job = ops::recover::Job { plan, target, server, actor, op };
+    let preview = ops::recover::preview(&job, stopper).await?;
+    let bytes = serde_json::to_vec(&preview).expect("plain data");
+    let evidence = desk
+        .journal
+        .keep(&format!("preview-{}.json", job.op), &bytes)
+        .map_err(|error| Problem::system(error.to_string()))?;
+    Ok((job.plan, preview, evidence))
+}
+
+/// The artefact of an execution, as the journal on disk names it.
+fn undo_artefact(folder: &Path, op: &str) -> Result<Evidence, Problem> {
+    let (records, _, _) = crate::incident::journal::read(folder)
+        .map_err(|error| Problem::system(error.to_string()))?;
+    records
+        .iter()
+        .find_map(|record| match &record.entry {
+            Entry::UndoWritten { op: of, evidence, .. } if of == op => Some(evidence.clone()),
+            _ => None,
+        })
+        .ok_or_else(|| Problem::refused(format!("no undo was written for {op}")))
+}
+
+async fn rehearsed(
+    job: &ops::guard::Job,
+    journal: &Journal,
+    stopper: &Stopper,
+) -> Result<(guardrail::Rehearsal, Evidence), Problem> {
+    let rehearsal = ops::guard::rehearse(job, stopper).await?;
+    let both = serde_json::json!({ "guardrail": job.plan, "rehearsal": rehearsal });
+    let bytes = serde_json::to_vec_pretty(&both).expect("plain data");
+    let evidence = journal
+        .keep(&format!("rehearsal-{}.json", job.op), &bytes)
+        .map_err(|error| Problem::system(error.to_string()))?;
+    Ok((rehearsal, evidence))
+}
+
+fn listen(journal: &Journal, messages: UnboundedSender<Message>) {
+    journal.listen(move |record| {
+        let _ = messages.send(Message::Recorded(Box::new(record.clone())));
+    });
+}
+
+async fn new_incident(
+    state: &Path,
+    actor: &str,
+    demo: bool,
+    runbook: Runbook,
+    target: Target,
+    messages: UnboundedSender<Message>,
+) -> Result<Opened, Problem> {
+    let identity = ops::connect::identify(&target).await?;
+    let failed = |error: JournalError| Problem::system(error.to_string());
+    let (id, folder) = store::create(state).map_err(|error| Problem::system(error.to_string()))?;
+    let (journal, _) = Journal::open(&folder, actor).map_err(failed)?;
+    let frozen = folder.join("runbook.toml");
+    crate::incident::journal::write_synced(&frozen, runbook.source.as_bytes())
+        .map_err(|error| Problem::system(format!("{}: {error}", frozen.display())))?;
+    let record = journal
+        .append(Entry::Opened {
+            incident: id,
+            runbook: runbook.id.clone(),
+            runbook_sha256: runbook.digest(),
+            title: runbook.title.clone(),
+            severity: runbook.severity,
+            target: target_seen(&target, &identity),
+            program: format!("steadyhand {}", env!("CARGO_PKG_VERSION")),
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            demo,
+        })
+        .map_err(failed)?;
+    listen(&journal, messages);
+    let (records, server, identity) = (vec![record], identity.server.clone(), Ok(identity));
+    Ok(Opened { records, runbook, target, server, identity, folder, journal, resumed: false })
+}
+
+async fn old_incident(
+    state: &Path,
+    actor: &str,
+    incident: &str,
+    targets: &[Target],
+    messages: UnboundedSender<Message>,
+) -> Result<Opened, Problem> {
+    let wanted = (!incident.is_empty()).then_some(incident);
+    let found = store::find(state, wanted).map_err(|error| {
+        Problem::usage(error.to_string()).hint("`steadyhand incidents` lists what there is")
+    })?;
+    let (incident, folder) = (found.id, found.folder);
+    let (journal, mut records) = Journal::open(&folder, actor).map_err(|error| match error {
+        JournalError::Broken(fault) => Problem::refused(format!("{incident}: {fault}"))
+            .hint("`steadyhand verify` says more; an altered journal is not written to"),
+        other => Problem::system(other.to_string()),
+    })?;
+    let (runbook, target, server) = frozen(&folder, &records, targets)?;
+    let identity = ops::connect::identify_as(&target, &server).await;
+    let folded = crate::incident::Incident::replay(&records);
+    if folded.is_open() {
+        let step = folded.progress.current.unwrap_or_default();
+        let record = journal
+            .append(Entry::Resumed { step })
+            .map_err(|error| Problem::system(error.to_string()))?;
+        records.push(record);
+    }
+    listen(&journal, messages);
+    Ok(Opened { records, runbook, target, server, identity, folder, journal, resumed: true })
+}
+
+fn target_seen(target: &Target, identity: &Identity) -> TargetSeen {
+    TargetSeen {
+        name: target.name.clone(),
+        url: target.url.to_string(),
+        dialect: target.url.dialect,
+        environment: target.environment.key().to_owned(),
+        server: identity.server.clone(),
+        version: identity.version.clone(),
+    }
+}
+
+/// A target that is configured no more, as the incident remembers it.
+fn unknown_target(seen: &TargetSeen) -> Result<Target, Problem> {
+    let url = TargetUrl::parse(&seen.url, Path::new("/")).map_err(|complaint| {
+        Problem::usage(format!("{}: {}", seen.name, complaint.sentence))
+            .hint("configure the target in steadyhand.toml under the same name")
+    })?;
+    // What is not known to be harmless counts as production.
+    let known = Environment::ALL.into_iter().find(|(_, key)| *key == seen.environment);
+    let environment = known.map_or(Environment::Production, |(environment, _)| environment);
+    Ok(Target::new(&seen.name, url, environment))
+}
+
+/// The runbook as it was frozen and the target the incident is bound to.
+fn frozen(
+    folder: &Path,
+    records: &[Record],
+    targets: &[Target],
+) -> Result<(Runbook, Target, String), Problem> {
+    let broken = |why: String| {
+        Problem::refused(format!("{}: {why}", folder.display()))
+            .hint("`steadyhand verify` says what was altered")
+    };
+    let opened = records.iter().find_map(|record| match &record.entry {
+        Entry::Opened { runbook, runbook_sha256, target, .. } => {
+            Some((runbook, runbook_sha256, target))
+        }
+        _ => None,
+    });
+    let (id, sha256, seen) = opened.ok_or_else(|| broken("it was never opened".into()))?;
+    let source = std::fs::read_to_string(folder.join("runbook.toml"))
+        .map_err(|error| broken(format!("runbook.toml: {error}")))?;
+    if crate::digest::sha256(source.as_bytes()) != *sha256 {
+        return Err(broken("runbook.toml is not the one the incident was opened on".into()));
+    }
+    let runbook = crate::runbook::load::parse(&format!("{id}.toml"), "frozen", &source)
+        .map_err(|_| broken("runbook.toml cannot be read by this version".into()))?;
+    let known = targets.iter().find(|target| target.name == seen.name).cloned();
+    let target = match known {
+        Some(target) => target,
+        None => unknown_target(seen)?,
+    };
+    Ok((runbook, target, seen.server.clone()))
+}

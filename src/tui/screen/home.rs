@@ -1,0 +1,388 @@
+//! Home: open incidents, the health of every target, what is wrong, and the runbooks.
+//!
+//! One cursor goes through everything that Enter can open.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::check::{Severity, Verdict};
+use crate::incident::entry::verdict_words;
+use crate::incident::store::Summary;
+use crate::ops::detect::Survey;
+use crate::problem::Problem;
+use crate::tui::app::App;
+use crate::tui::command::Command;
+use crate::tui::effect::{Effect, Run};
+use crate::tui::overlay::{Ask, Overlay, Purpose};
+use crate::tui::page::{Page, ago};
+use crate::tui::theme::Role;
+use crate::tui::widget::wrap::Piece;
+use crate::value::visible;
+
+#[derive(Debug, Default)]
+pub struct Home {
+    pub incidents: Vec<Summary>,
+    pub health: Vec<Health>,
+    /// The demo's database is still being made.
+    pub preparing: bool,
+    pub cursor: usize,
+    pub find: String,
+}
+
+/// What is known of one target.
+#[derive(Debug)]
+pub struct Health {
+    pub target: String,
+    pub running: Option<(Run, Timestamp)>,
+    pub seen: Option<(Timestamp, Result<Arc<Survey>, Problem>)>,
+}
+
+/// Something that the cursor can stand on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Item {
+    Incident(String),
+    Target(String),
+    Wrong { target: String, check: String },
+    Runbook(String),
+}
+
+/// Everything that can be opened, in the order of the screen.
+pub fn items(app: &App) -> Vec<Item> {
+    let home = &app.home;
+    let fits = |text: &str| text.to_lowercase().contains(&home.find.to_lowercase());
+    let incidents = home.incidents.iter().filter(|incident| incident.is_open());
+    let incidents = incidents
+        .filter(|incident| fits(&incident.title) || fits(&incident.id))
+        .map(|incident| Item::Incident(incident.id.clone()));
+    let wrong = home.health.iter().flat_map(|health| {
+        let findings = health.seen.iter().filter_map(|(_, seen)| seen.as_ref().ok());
+        let findings = findings.flat_map(|survey| &survey.findings);
+        findings
+            .filter(|(_, finding)| finding.verdict != Verdict::Clear)
+            .map(|(check, _)| Item::Wrong { target: health.target.clone(), check: check.clone() })
+    });
+    let mut wrong: Vec<Item> =
+        wrong.filter(|item| matches!(item, Item::Wrong { check, .. } if fits(check))).collect();
+    wrong.sort_by_key(|item| match item {
+        Item::Wrong { check, .. } => app.facts.catalogue.check(check).map(|check| check.severity),
+        _ => None,
+    });
+    let targets = home.health.iter().map(|health| Item::Target(health.target.clone()));
+    let runbooks = app
+        .facts
+        .catalogue
+        .runbooks
+        .iter()
+        .filter(|runbook| fits(&runbook.id) || fits(&runbook.title))
+        .map(|runbook| Item::Runbook(runbook.id.clone()));
+    let targets: Vec<Item> = if home.find.is_empty() { targets.collect() } else { Vec::new() };
+    incidents.chain(targets).chain(wrong).chain(runbooks).collect()
+}
+
+/// Puts the cursor on the first thing that is wrong, the first time something is known.
+pub fn settle_cursor(app: &mut App) {
+    let items = items(app);
+    let first =
+        items.iter().position(|item| matches!(item, Item::Incident(_) | Item::Wrong { .. }));
+    app.home.cursor = first.unwrap_or(0);
+}
+
+pub fn start(app: &mut App) -> Vec<Effect> {
+    app.home.health = app
+        .facts
+        .targets
+        .iter()
+        .map(|target| Health { target: target.name.clone(), running: None, seen: None })
+        .collect();
+    if app.facts.demo {
+        app.home.preparing = true;
+        return vec![Effect::Prepare];
+    }
+    let mut effects = vec![Effect::ListIncidents];
+    effects.extend(survey_all(app));
+    effects
+}
+
+pub fn survey_all(app: &mut App) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for at in 0..app.home.health.len() {
+        if app.home.health[at].running.is_some() {
+            continue;
+        }
+        let run = app.new_run();
+        let health = &mut app.home.health[at];
+        health.running = Some((run, app.now));
+        effects.push(Effect::Survey { run, target: health.target.clone() });
+    }
+    effects
+}
+
+pub fn surveyed(app: &mut App, run: Run, target: &str, survey: Result<Survey, Problem>) {
+    let now = app.now;
+    let Some(health) = app.home.health.iter_mut().find(|health| health.target == target) else {
+        return;
+    };
+    if health.running.is_none_or(|(of, _)| of != run) {
+        return;
+    }
+    health.running = None;
+    let first = health.seen.is_none();
+    health.seen = Some((now, survey.map(Arc::new)));
+    if first {
+        settle_cursor(app);
+    }
+}
+
+pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
+    let items = items(app);
+    let last = items.len().saturating_sub(1);
+    let cursor = app.home.cursor.min(last);
+    app.home.cursor = match command {
+        Command::Up => cursor.saturating_sub(1),
+        Command::Down => (cursor + 1).min(last),
+        Command::PageUp | Command::HalfUp => cursor.saturating_sub(10),
+        Command::PageDown | Command::HalfDown => (cursor + 10).min(last),
+        Command::First => 0,
+        Command::Last => last,
+        _ => cursor,
+    };
+    match command {
+        Command::Open | Command::Confirm => match items.get(cursor).cloned() {
+            Some(item) => open(app, item),
+            None => Vec::new(),
+        },
+        Command::Refresh => survey_all(app),
+        Command::Find => {
+            app.overlay =
+                Some(Overlay::ask(Ask::new(Purpose::FindHome, "Find").filled(&app.home.find)));
+            Vec::new()
+        }
+        Command::NewIncident | Command::Runbooks => {
+            app.home.find.clear();
+            let runbook = self::items(app).iter().position(|item| matches!(item, Item::Runbook(_)));
+            app.home.cursor = runbook.unwrap_or(0);
+            app.say("choose a runbook, enter opens an incident on it");
+            Vec::new()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn open(app: &mut App, item: Item) -> Vec<Effect> {
+    match item {
+        Item::Incident(incident) => vec![Effect::Resume { incident }],
+        Item::Target(target) => {
+            app.say(format!("checking {target} again"));
+            survey_all(app)
+        }
+        Item::Wrong { target, check } => {
+            let runbook = app.facts.catalogue.check(&check).and_then(|check| check.runbook.clone());
+            match runbook {
+                Some(runbook) => open_on(app, runbook, target),
+                None => {
+                    app.complain(format!("{check} names no runbook"));
+                    Vec::new()
+                }
+            }
+        }
+        Item::Runbook(runbook) => {
+            match app.facts.targets.as_slice() {
+                [] => {
+                    app.complain("no target is configured: add one to steadyhand.toml, or start with --target");
+                    Vec::new()
+                }
+                [only] => {
+                    let target = only.name.clone();
+                    open_on(app, runbook, target)
+                }
+                many => {
+                    let names = many.iter().map(|target| target.name.clone()).collect();
+                    app.overlay =
+                        Some(Overlay::choice("On which target?", names, Purpose::Target(runbook)));
+                    Vec::new()
+                }
+            }
+        }
+    }
+}
+
+/// Opens an incident, unless one is open on the same runbook and target: then that one.
+pub fn open_on(app: &mut App, runbook: String, target: String) -> Vec<Effect> {
+    let open = app.home.incidents.iter().find(|incident| {
+        incident.is_open() && incident.runbook == runbook && incident.target == target
+    });
+    if let Some(incident) = open {
+        let incident = incident.id.clone();
+        app.say(format!("{incident} is open on this already"));
+        return vec![Effect::Resume { incident }];
+    }
+    vec![Effect::Open { runbook, target }]
+}
+
+/// The page and the line on which the cursor stands.
+pub fn page(app: &App) -> (Page<'_>, usize) {
+    let mut page = Page::new(&app.look);
+    let items = items(app);
+    let cursor = app.home.cursor.min(items.len().saturating_sub(1));
+    let mut at = 0;
+    let mut section = "";
+    for (number, item) in items.iter().enumerate() {
+        let name = match item {
+            Item::Incident(_) => "Open incidents",
+            Item::Target(_) => "Health",
+            Item::Wrong { .. } => "What is wrong",
+            Item::Runbook(_) => "Runbooks",
+        };
+        if name != section {
+            if !page.is_empty() {
+                page.blank();
+            }
+            page.title(name);
+            section = name;
+        }
+        if number == cursor {
+            at = page.len();
+        }
+        item_line(app, item, number == cursor, &mut page);
+    }
+    if app.home.preparing {
+        page.blank().muted("Making the demo's database ...");
+    }
+    if !app.home.find.is_empty() {
+        page.blank().muted(&format!("found for '{}'; / changes it", app.home.find));
+    }
+    (page, at)
+}
+
+fn item_line(app: &App, item: &Item, here: bool, page: &mut Page<'_>) {
+    let look = &app.look;
+    let mark = if here { look.glyphs.here } else { " " };
+    let text = if here { Role::Selection } else { Role::Text };
+    match item {
+        Item::Incident(id) => {
+            let Some(incident) = app.home.incidents.iter().find(|incident| incident.id == *id)
+            else {
+                return;
+            };
+            let severity =
+                incident.severity.map(|severity| severity.to_string()).unwrap_or_default();
+            let open = incident.opened.map_or(0, |at| app.now.duration_since(at).as_secs());
+            page.line(&[
+                (&format!(" {mark} "), Role::Focus),
+                (&format!("{:<10}", incident.id), text),
+                (&format!("{severity:<7}"), severity_role(incident.severity)),
+                (&fit(&incident.title, 34), text),
+                (&format!("  {:<12}", incident.target), Role::Muted),
+                (&format!("open {}", crate::tui::page::clock(open)), Role::Muted),
+            ]);
+        }
+        Item::Target(name) => target_line(app, name, mark, text, page),
+        Item::Wrong { target, check } => {
+            let health = app.home.health.iter().find(|health| health.target == *target);
+            let survey = health.and_then(|health| health.seen.as_ref());
+            let Some(finding) = survey
+                .and_then(|(_, survey)| survey.as_ref().ok())
+                .and_then(|survey| survey.findings.iter().find(|(id, _)| id == check))
+                .map(|(_, finding)| finding)
+            else {
+                return;
+            };
+            let known = app.facts.catalogue.check(check);
+            let title = known.map_or(check.as_str(), |check| check.title.as_str());
+            let severity = known.map(|check| check.severity);
+            let (sign, count) = match &finding.verdict {
+                Verdict::Violated { violations } => (look.bad(), violations.to_string()),
+                Verdict::Clear => (look.ok(), "0".into()),
+                Verdict::Inconclusive { .. } => (look.unknown(), "-".into()),
+            };
+            let tail = match &finding.verdict {
+                Verdict::Inconclusive { .. } => verdict_words(&finding.verdict),
+                _ if app.home.health.len() > 1 => target.clone(),
+                _ => String::new(),
+            };
+            page.push(vec![
+                Piece::new(format!(" {mark} "), look.style(Role::Focus)),
+                Piece::new(sign.0, sign.1),
+                Piece::new(format!("{count:>6}  "), sign.1),
+                Piece::new(
+                    severity.map(|severity| format!("{severity:<7}")).unwrap_or_default(),
+                    look.style(severity_role(severity)),
+                ),
+                Piece::new(fit(title, 46), look.style(text)),
+                Piece::new(format!("  {tail}"), look.style(Role::Muted)),
+            ]);
+        }
+        Item::Runbook(id) => {
+            let Some(runbook) = app.facts.catalogue.runbook(id) else { return };
+            page.line(&[
+                (&format!(" {mark} "), Role::Focus),
+                (&fit(&runbook.title, 44), text),
+                (&format!("  {:<8}", runbook.severity), Role::Muted),
+                (&runbook.pack, Role::Muted),
+            ]);
+        }
+    }
+}
+
+fn target_line(app: &App, name: &str, mark: &str, text: Role, page: &mut Page<'_>) {
+    let look = &app.look;
+    let Some(health) = app.home.health.iter().find(|health| health.target == *name) else { return };
+    let environment = app.target(name).map_or("", |target| target.environment.key());
+    let head = format!("{name:<14}");
+    let place = format!("{environment:<12} ");
+    let start = [(&*format!(" {mark} "), Role::Focus), (&*head, text), (&*place, Role::Muted)];
+    let line = |page: &mut Page<'_>, rest: &[(&str, Role)]| {
+        let parts: Vec<(&str, Role)> = start.iter().copied().chain(rest.iter().copied()).collect();
+        page.line(&parts);
+    };
+    match (&health.running, &health.seen) {
+        (_, Some((at, Ok(survey)))) => {
+            let count = |wanted: &str| {
+                survey.findings.iter().filter(|(_, f)| f.verdict.word() == wanted).count()
+            };
+            let (violated, clear, unseen) =
+                (count("violated"), count("clear"), count("inconclusive"));
+            let age = ago(app.now.duration_since(*at).as_secs());
+            let bad = format!("{} {violated} violated  ", look.glyphs.bad);
+            let good = format!("{} {clear} clear  ", look.glyphs.ok);
+            let open = format!("{} {unseen}  ", look.glyphs.unknown);
+            line(
+                page,
+                &[
+                    (if violated > 0 { &bad } else { "" }, Role::Danger),
+                    (&good, Role::Ok),
+                    (if unseen > 0 { &open } else { "" }, Role::Unknown),
+                    (&format!("checked {age}"), Role::Muted),
+                ],
+            );
+        }
+        (_, Some((_, Err(problem)))) => {
+            line(
+                page,
+                &[(&format!("{} {}", look.glyphs.unknown, problem.sentence), Role::Unknown)],
+            );
+        }
+        (Some((_, since)), None) => {
+            let seconds = app.now.duration_since(*since).as_secs();
+            line(page, &[(&format!("checking for {seconds} s"), Role::Muted)]);
+        }
+        (None, None) => line(page, &[("not checked yet", Role::Muted)]),
+    }
+}
+
+fn severity_role(severity: Option<Severity>) -> Role {
+    match severity {
+        Some(Severity::Sev1 | Severity::Sev2) => Role::Danger,
+        Some(Severity::Sev3) => Role::Warning,
+        Some(Severity::Sev4) | None => Role::Muted,
+    }
+}
+
+/// A text in exactly this many columns.
+fn fit(text: &str, columns: usize) -> String {
+    let text = visible::text(text);
+    let (head, _) = visible::head(&text, columns);
+    let wide = visible::width(head);
+    format!("{head}{}", " ".repeat(columns.saturating_sub(wide)))
+}

@@ -1,0 +1,137 @@
+//! The postmortem as it stands: the document itself; the human parts are edited in place.
+
+use crate::incident::entry::Entry;
+use crate::postmortem::parts;
+use crate::tui::app::App;
+use crate::tui::command::Command;
+use crate::tui::effect::{EditFor, Effect};
+use crate::tui::overlay::{Overlay, Purpose};
+use crate::tui::page::Page;
+use crate::tui::theme::Role;
+
+#[derive(Debug, Default)]
+pub struct PostmortemScreen {
+    pub line: usize,
+    /// Which human part `e` opens.
+    pub part: usize,
+}
+
+pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
+    let Some(case) = &app.case else { return Vec::new() };
+    let all = parts::parts(&case.postmortem);
+    let lines = case.postmortem.lines().count().saturating_sub(1);
+    let line = app.postmortem.line.min(lines);
+    app.postmortem.line = match command {
+        Command::Up => line.saturating_sub(1),
+        Command::Down => (line + 1).min(lines),
+        Command::PageUp | Command::HalfUp => line.saturating_sub(15),
+        Command::PageDown | Command::HalfDown => (line + 15).min(lines),
+        Command::First => 0,
+        Command::Last => lines,
+        _ => line,
+    };
+    match command {
+        Command::NextStep | Command::PrevStep if !all.is_empty() => {
+            let n = all.len();
+            let step = if command == Command::NextStep { 1 } else { n - 1 };
+            app.postmortem.part = (app.postmortem.part + step) % n;
+            let name = all[app.postmortem.part].name;
+            if let Some(at) = line_of(&case.postmortem, name) {
+                app.postmortem.line = at;
+            }
+            Vec::new()
+        }
+        Command::Edit | Command::Open | Command::Confirm => {
+            let Some(part) = all.get(app.postmortem.part.min(all.len().saturating_sub(1))) else {
+                return Vec::new();
+            };
+            let purpose = Purpose::Part(part.name.to_owned());
+            app.overlay = Some(Overlay::editor(part.title, &part.text, purpose));
+            Vec::new()
+        }
+        Command::ExternalEditor => {
+            vec![Effect::EditOutside {
+                text: case.postmortem.clone(),
+                purpose: EditFor::Postmortem,
+            }]
+        }
+        Command::Export => {
+            let path = case.postmortem_path.display().to_string();
+            app.say(format!("the file is {path}"));
+            Vec::new()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// A human part was written.
+pub fn written(app: &mut App, part: &str, text: &str) -> Vec<Effect> {
+    let Some(case) = &mut app.case else { return Vec::new() };
+    case.postmortem = parts::replace_part(&case.postmortem, part, text);
+    vec![
+        Effect::WritePostmortem { text: case.postmortem.clone(), part: part.to_owned() },
+        Effect::Append(Entry::PostmortemEdited {
+            part: part.to_owned(),
+            sha256: crate::digest::sha256(text.as_bytes()),
+        }),
+        Effect::Postmortem,
+    ]
+}
+
+fn line_of(text: &str, part: &str) -> Option<usize> {
+    text.lines().position(|line| line.contains(&format!("yours: {part}")))
+}
+
+pub fn page(app: &App) -> (Page<'_>, usize) {
+    let mut page = Page::new(&app.look);
+    let Some(case) = &app.case else { return (page, 0) };
+    let all = parts::parts(&case.postmortem);
+    let missing = parts::missing_parts(&case.postmortem);
+    let chosen = all.get(app.postmortem.part).map(|part| part.name).unwrap_or_default();
+    let mut at = 0;
+    for (number, line) in case.postmortem.lines().enumerate() {
+        if number == app.postmortem.line {
+            at = page.len();
+        }
+        if let Some(name) = marker(line, "yours: ") {
+            let here = name == chosen;
+            let mark = if here { app.look.glyphs.here } else { " " };
+            let state = if missing.iter().any(|part| part.name == name) {
+                "still to be written"
+            } else {
+                "yours"
+            };
+            let hint = if here { "   e edits it" } else { "" };
+            page.line(&[
+                (mark, Role::Focus),
+                (&format!(" [{name}] {state}"), if here { Role::Focus } else { Role::Key }),
+                (hint, Role::Muted),
+            ]);
+            continue;
+        }
+        if marker(line, "end: ").is_some() {
+            continue;
+        }
+        let role = match line {
+            _ if line.starts_with('#') => Role::Title,
+            _ if line.starts_with("_") || line.starts_with("<!--") => Role::Muted,
+            _ => Role::Text,
+        };
+        page.line(&[(line, role)]);
+    }
+    (page, at)
+}
+
+fn marker<'t>(line: &'t str, word: &str) -> Option<&'t str> {
+    line.trim().strip_prefix("<!-- ")?.strip_prefix(word)?.strip_suffix(" -->")
+}
+
+/// `3 parts are yours to write`, or that none is left.
+pub fn summary(app: &App) -> String {
+    let Some(case) = &app.case else { return String::new() };
+    match parts::missing_parts(&case.postmortem).len() {
+        0 => "every part is written".into(),
+        1 => "1 part is yours to write".into(),
+        n => format!("{n} parts are yours to write"),
+    }
+}

@@ -1,0 +1,650 @@
+//! The recovery screen: what a change would do, all of it; then the typed confirmation; then how it
+//! ended. Every decision is the protocol's; this asks it and shows what it says.
+
+use crate::incident::entry::{Deed, Entry, Evidence};
+use crate::problem::Problem;
+use crate::recovery::fingerprint::{key_words, show};
+use crate::recovery::protocol::{self, Ask as Asked, Said, State};
+use crate::recovery::{CheckOutcome, Execution, Plan, Preview, RowImage};
+use crate::runbook::Action;
+use crate::tui::app::App;
+use crate::tui::case::Recovery;
+use crate::tui::command::Command;
+use crate::tui::effect::{Effect, Run};
+use crate::tui::overlay::{Ask, Overlay, Purpose};
+use crate::tui::page::{Page, ago, clock};
+use crate::tui::theme::Role;
+use crate::tui::widget::wrap::Line;
+
+/// Rows of each table that the page itself shows; `d` shows all.
+const SHOWN: usize = 6;
+
+pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
+    let Some(case) = &app.case else { return Vec::new() };
+    match command {
+        Command::Approve | Command::Confirm => enter(app),
+        Command::Preview | Command::Refresh => {
+            let undoing = case.recoveries.get(&case.step().id).is_some_and(|r| r.undoing);
+            if undoing { preview_undo(app) } else { preview(app, None) }
+        }
+        Command::Undo => preview_undo(app),
+        Command::Changes | Command::Rows => {
+            if let Some(preview) =
+                case.recoveries.get(&case.step().id).and_then(|r| r.preview.clone())
+            {
+                let lines = all_rows(app, &preview);
+                app.overlay = Some(Overlay::text("Rows, before and after", lines));
+            }
+            Vec::new()
+        }
+        Command::Statements => {
+            let lines = statements(app);
+            app.overlay = Some(Overlay::text("Statements as they run", lines));
+            Vec::new()
+        }
+        Command::NextStep => super::step::look_at(app, case.at + 1),
+        Command::PrevStep => super::step::look_at(app, case.at.saturating_sub(1)),
+        other => {
+            app.recovery_scroll.on_command(other);
+            Vec::new()
+        }
+    }
+}
+
+/// Enter: confirm what was previewed, or go on after it was done.
+fn enter(app: &mut App) -> Vec<Effect> {
+    let Some(case) = &app.case else { return Vec::new() };
+    let recovery = case.recoveries.get(&case.step().id);
+    match recovery.map(|recovery| &recovery.state) {
+        None | Some(State::Idle | State::Failed { .. }) => preview(app, None),
+        Some(State::Ended { execution: Execution::RolledBack { .. } }) => {
+            on_command(app, Command::Preview)
+        }
+        Some(State::Ended { execution: Execution::Committed { .. } }) => {
+            let undone = recovery.is_some_and(|recovery| recovery.undoing);
+            if undone { super::step::look_at(app, case.at) } else { super::step::onward(app) }
+        }
+        Some(_) => say(app, Said::Confirm),
+    }
+}
+
+fn preview(app: &mut App, undoes: Option<String>) -> Vec<Effect> {
+    let Some(case) = &mut app.case else { return Vec::new() };
+    if !case.incident.is_open() {
+        app.complain("the incident is closed; nothing is changed any more");
+        return Vec::new();
+    }
+    if !matches!(case.step().action, Action::Change(_)) {
+        return Vec::new();
+    }
+    let step = case.step().id.clone();
+    if undoes.is_none()
+        && let Some(change) = case.incident.standing_change(&step)
+    {
+        let text = format!("this change is committed ({} rows); u takes it back", change.rows);
+        app.complain(text);
+        return Vec::new();
+    }
+    if case.incident.in_doubt().is_some() {
+        app.complain("the outcome of the last execution must be found out first: r asks again");
+        return Vec::new();
+    }
+    case.recovery_mut(&step).undoing = undoes.is_some();
+    let run = app.new_run();
+    say(app, Said::Preview { run })
+}
+
+fn preview_undo(app: &mut App) -> Vec<Effect> {
+    let Some(case) = &mut app.case else { return Vec::new() };
+    let step = case.step().id.clone();
+    let Some(change) = case.incident.standing_change(&step) else {
+        app.complain("there is no committed change of this step to take back");
+        return Vec::new();
+    };
+    let op = change.op.clone();
+    let recovery = case.recovery_mut(&step);
+    if matches!(recovery.state, State::Ended { .. }) {
+        recovery.state = State::Idle;
+        recovery.preview = None;
+    }
+    preview(app, Some(op))
+}
+
+/// One step of the protocol for the present step, and what it asks for.
+pub fn say(app: &mut App, said: Said) -> Vec<Effect> {
+    let now = app.now;
+    let Some(case) = &mut app.case else { return Vec::new() };
+    let step = case.step().id.clone();
+    step_protocol(case, &step, said, now).apply(app, &step)
+}
+
+/// What the protocol asked, to be carried out with the whole app at hand.
+struct Answer {
+    asked: Asked,
+    evidence: Option<Evidence>,
+}
+
+fn step_protocol(
+    case: &mut crate::tui::case::Case,
+    step: &str,
+    said: Said,
+    now: jiff::Timestamp,
+) -> Answer {
+    let recovery = case.recovery_mut(step);
+    let state = std::mem::take(&mut recovery.state);
+    // Before the first preview there is no plan; nothing that needs one is allowed then.
+    let plan = recovery.plan.clone().unwrap_or_else(|| std::sync::Arc::new(empty_plan(step)));
+    let (state, asked) = protocol::step(state, said, &plan, now);
+    if let State::Previewing { .. } | State::Executing { .. } = state {
+        recovery.since = Some(now);
+    }
+    recovery.state = state;
+    Answer { asked, evidence: None }
+}
+
+fn empty_plan(step: &str) -> Plan {
+    Plan {
+        step: step.to_owned(),
+        title: String::new(),
+        target: String::new(),
+        actions: Vec::new(),
+        cures: Vec::new(),
+        must_not_worsen: Vec::new(),
+        limits: crate::runbook::Limits {
+            max_rows: 0,
+            time_cap: std::time::Duration::ZERO,
+            lock_wait: std::time::Duration::ZERO,
+        },
+        valid: std::time::Duration::ZERO,
+        undoes: None,
+    }
+}
+
+impl Answer {
+    fn apply(self, app: &mut App, step: &str) -> Vec<Effect> {
+        let Some(case) = &mut app.case else { return Vec::new() };
+        let environment = super::super::view::environment_word(case);
+        let recovery = case.recoveries.entry(step.to_owned()).or_default();
+        match self.asked {
+            Asked::Nothing => Vec::new(),
+            Asked::Refuse(why) => {
+                app.complain(why);
+                Vec::new()
+            }
+            Asked::Preview { run } => {
+                recovery.preview = None;
+                let undoing = recovery.undoing;
+                let undoes = undoing
+                    .then(|| case.incident.standing_change(step).map(|change| change.op.clone()))
+                    .flatten();
+                let op = case.new_op(run);
+                let answers = case.incident.answers.clone();
+                vec![Effect::Preview { run, op, step: step.to_owned(), answers, undoes }]
+            }
+            Asked::Journal { preview } => {
+                recovery.preview = Some(preview.clone());
+                let deed = deed(recovery);
+                let Some(evidence) = self.evidence else { return Vec::new() };
+                vec![Effect::Append(Entry::Previewed {
+                    step: step.to_owned(),
+                    op: preview.op.clone(),
+                    deed,
+                    rows: preview.rows(),
+                    writes: preview.tallies(),
+                    hidden: preview.hidden(),
+                    fingerprint: preview.fingerprint.clone(),
+                    refused: preview.refused.clone(),
+                    undo: preview.undo.sentence(),
+                    evidence,
+                })]
+            }
+            Asked::OpenConfirmation { expected } => {
+                let question = confirmation_text(recovery, &environment);
+                app.overlay =
+                    Some(Overlay::ask(Ask::new(Purpose::Execute, &question).expecting(&expected)));
+                Vec::new()
+            }
+            Asked::Execute { run, approval } => {
+                let (Some(plan), Some(preview)) = (recovery.plan.clone(), recovery.preview.clone())
+                else {
+                    return Vec::new();
+                };
+                let deed = deed(recovery);
+                let (step, op) = (step.to_owned(), preview.op.clone());
+                vec![
+                    Effect::Append(Entry::Approved {
+                        step: step.clone(),
+                        op: op.clone(),
+                        deed: deed.clone(),
+                        fingerprint: preview.fingerprint.clone(),
+                        typed: approval.typed().to_owned(),
+                        expires: approval.expires(),
+                    }),
+                    Effect::Append(Entry::ExecutionStarted {
+                        step,
+                        op: op.clone(),
+                        deed,
+                        fingerprint: preview.fingerprint.clone(),
+                    }),
+                    Effect::Execute { run, plan: Box::new((*plan).clone()), op, approval },
+                ]
+            }
+        }
+    }
+}
+
+fn deed(recovery: &Recovery) -> Deed {
+    match recovery.plan.as_ref().and_then(|plan| plan.undoes.clone()) {
+        Some(of) => Deed::Undo { of },
+        None => Deed::Change,
+    }
+}
+
+fn confirmation_text(recovery: &Recovery, environment: &str) -> String {
+    let (Some(plan), Some(preview)) = (&recovery.plan, &recovery.preview) else {
+        return String::new();
+    };
+    let tables: Vec<String> = preview
+        .tallies()
+        .iter()
+        .map(|(table, tally)| format!("{} in {table}", tally.total()))
+        .collect();
+    let what = if plan.undoes.is_some() { "Undo" } else { "Execute" };
+    let undo = match &preview.undo.impossible {
+        Some(why) => format!("\nTHERE IS NO UNDO: {why}."),
+        None => String::new(),
+    };
+    format!(
+        "{what} on {environment} {}\n{} rows: {}.\nIf one of them changed since the preview, nothing is written.{undo}",
+        plan.target,
+        preview.rows(),
+        tables.join(", ")
+    )
+}
+
+/// An answer of a preview came back.
+pub fn previewed(
+    app: &mut App,
+    run: Run,
+    step: &str,
+    preview: Result<Box<(Plan, Preview, Evidence)>, Problem>,
+) -> Vec<Effect> {
+    let now = app.now;
+    let Some(case) = &mut app.case else { return Vec::new() };
+    let recovery = case.recovery_mut(step);
+    if !matches!(recovery.state, State::Previewing { run: of } if of == run) {
+        return Vec::new();
+    }
+    match preview {
+        Ok(answer) => {
+            let (plan, preview, evidence) = *answer;
+            recovery.plan = Some(std::sync::Arc::new(plan));
+            app.recovery_scroll = crate::tui::widget::scroll::Scroll::default();
+            let said = Said::PreviewArrived { run, preview: Box::new(preview) };
+            let answer = step_protocol(case, step, said, now);
+            Answer { evidence: Some(evidence), ..answer }.apply(app, step)
+        }
+        Err(problem) => {
+            let deed = match recovery.undoing {
+                true => case
+                    .incident
+                    .standing_change(step)
+                    .map_or(Deed::Change, |change| Deed::Undo { of: change.op.clone() }),
+                false => Deed::Change,
+            };
+            let why = problem.to_string();
+            let said = Said::PreviewFailed { run, why: why.clone() };
+            let mut effects = step_protocol(case, step, said, now).apply(app, step);
+            effects.push(Effect::Append(Entry::PreviewFailed {
+                step: step.to_owned(),
+                deed,
+                why: problem.sentence,
+            }));
+            effects
+        }
+    }
+}
+
+/// An execution ended.
+pub fn executed(app: &mut App, run: Run, step: &str, execution: Execution) -> Vec<Effect> {
+    let now = app.now;
+    let Some(case) = &mut app.case else { return Vec::new() };
+    let undoing = case.recoveries.get(step).is_some_and(|recovery| recovery.undoing);
+    let committed = matches!(&execution, Execution::Committed { .. });
+    let sound = matches!(&execution, Execution::Committed { sound: true, .. });
+    let rows = match &execution {
+        Execution::Committed { rows, .. } => *rows,
+        Execution::RolledBack { .. } | Execution::Unknown { .. } => 0,
+    };
+    let unknown = matches!(&execution, Execution::Unknown { .. });
+    let mut effects =
+        step_protocol(case, step, Said::Ended { run, execution }, now).apply(app, step);
+    if committed && !undoing {
+        let (step, how) = (step.to_owned(), format!("{rows} rows committed"));
+        effects.push(Effect::Append(if sound {
+            Entry::StepPassed { step, how }
+        } else {
+            Entry::StepFailed { step, why: "committed, but the verification failed".into() }
+        }));
+    }
+    if unknown {
+        effects.extend(resolve(app));
+    }
+    effects
+}
+
+/// Asks the database how an execution ended that was cut off.
+pub fn resolve(app: &mut App) -> Vec<Effect> {
+    let run = app.new_run();
+    let Some(case) = &app.case else { return Vec::new() };
+    match case.doubt() {
+        Some((step, op, deed, rows)) => vec![Effect::Resolve { run, step, op, deed, rows }],
+        None => Vec::new(),
+    }
+}
+
+fn statements(app: &App) -> Vec<Line> {
+    let mut page = Page::new(&app.look);
+    let Some(case) = &app.case else { return page.finish() };
+    match case.recoveries.get(&case.step().id).and_then(|recovery| recovery.preview.as_ref()) {
+        Some(preview) => {
+            for (number, statement) in preview.statements.iter().enumerate() {
+                page.line(&[
+                    (&format!("{}  {}", number + 1, statement.note), Role::Muted),
+                    (
+                        &format!("   {} rows, {:.3} s", statement.rows, statement.seconds),
+                        Role::Muted,
+                    ),
+                ]);
+                page.sql(statement.sql.trim(), case.target.url.dialect);
+                page.blank();
+            }
+        }
+        None => {
+            if let Action::Change(change) = &case.step().action {
+                for statement in &change.statements {
+                    page.muted(&statement.note);
+                    let sql = statement.sql.get(case.target.url.dialect).unwrap_or_default();
+                    page.sql(sql.trim(), case.target.url.dialect);
+                    page.blank();
+                }
+            }
+        }
+    }
+    page.finish()
+}
+
+/// The whole page: state first, then what was seen.
+pub fn page<'l>(app: &'l App) -> Page<'l> {
+    let mut page = Page::new(&app.look);
+    let Some(case) = &app.case else { return page };
+    let step = case.step();
+    let recovery = case.recoveries.get(&step.id);
+    let title = recovery
+        .and_then(|recovery| recovery.plan.as_ref())
+        .map_or(step.title.clone(), |plan| plan.title.clone());
+    let Some(recovery) = recovery else {
+        page.title(&title).blank().text("Nothing was previewed yet.");
+        return page;
+    };
+    let since = recovery.since.map_or(0, |since| app.now.duration_since(since).as_secs());
+    match &recovery.state {
+        State::Idle => {
+            page.title(&title).blank().text("Nothing was previewed yet.");
+        }
+        State::Previewing { .. } => {
+            page.title(&title).blank();
+            page.text(&format!("Running it for real, to roll it back at once: {since} s"));
+            page.muted("x stops it on the server");
+        }
+        State::Executing { .. } => {
+            page.title(&title).blank();
+            page.text(&format!("Executing: {since} s"));
+            page.muted("It commits only if it does exactly what was previewed.");
+        }
+        State::Failed { why } => {
+            page.title(&title).blank();
+            page.signed(app.look.bad(), "The preview failed; nothing was changed.", Role::Danger);
+            page.lines(why, Role::Text);
+        }
+        State::Previewed { preview } | State::Confirming { preview } => {
+            let age = app.now.duration_since(preview.at).as_secs();
+            let valid = recovery.plan.as_ref().map_or(0, |plan| {
+                protocol::expiry(plan, preview).duration_since(app.now).as_secs()
+            });
+            let left = if valid > 0 {
+                format!("valid {}", clock(valid))
+            } else {
+                "too old: p previews again".into()
+            };
+            page.line(&[
+                (&title, Role::Title),
+                ("   PREVIEW ", Role::Focus),
+                (&format!("{}, {left}", ago(age)), Role::Muted),
+            ]);
+            preview_lines(app, preview, &mut page);
+        }
+        State::Ended { execution } => {
+            page.title(&title);
+            ended_lines(app, case, execution, recovery, &mut page);
+            if let Some(preview) = &recovery.preview {
+                page.blank().muted("What was previewed:");
+                preview_lines(app, preview, &mut page);
+            }
+        }
+    }
+    page
+}
+
+fn ended_lines(
+    app: &App,
+    case: &crate::tui::case::Case,
+    execution: &Execution,
+    recovery: &Recovery,
+    page: &mut Page<'_>,
+) {
+    match execution {
+        Execution::Committed { rows, checks, sound, .. } => {
+            page.signed(app.look.ok(), &format!("COMMITTED   {rows} rows, as previewed"), Role::Ok);
+            let words: Vec<String> = checks
+                .iter()
+                .map(|(check, verdict)| {
+                    format!("{check}: {}", crate::incident::entry::verdict_words(verdict))
+                })
+                .collect();
+            let sign = if *sound { app.look.ok() } else { app.look.bad() };
+            let role = if *sound { Role::Ok } else { Role::Danger };
+            let told = if recovery.undoing {
+                "after the undo, on a new connection: "
+            } else {
+                "verified on a new connection: "
+            };
+            page.signed(sign, &format!("{told}{}", words.join(", ")), role);
+            if case.incident.standing_change(&case.step().id).is_some() {
+                page.text("The undo is ready: u previews it.");
+            }
+        }
+        Execution::RolledBack { why, drift } => {
+            page.signed(app.look.bad(), "ROLLED BACK: nothing was changed", Role::Danger);
+            page.text(why);
+            for difference in drift.iter().flat_map(|drift| &drift.differences) {
+                page.line(&[("  ", Role::Text), (difference, Role::Changed)]);
+            }
+            page.muted("p previews again with the data as it is now");
+        }
+        Execution::Unknown { why, .. } => {
+            page.signed(
+                app.look.unknown(),
+                "OUTCOME UNKNOWN: the database is being asked",
+                Role::Unknown,
+            );
+            page.text(why);
+        }
+    }
+}
+
+fn preview_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
+    for why in &preview.refused {
+        page.signed(app.look.bad(), &format!("refused: {why}"), Role::Danger);
+    }
+    for (number, statement) in preview.statements.iter().enumerate() {
+        let note =
+            if statement.note.is_empty() { statement.sql.clone() } else { statement.note.clone() };
+        page.line(&[
+            (&format!("{}  ", number + 1), Role::Muted),
+            (&note, Role::Text),
+            (&format!("   {} rows", statement.rows), Role::Title),
+        ]);
+    }
+    writes_lines(preview, page);
+    check_lines(app, preview, page);
+    rows_lines(app, preview, page);
+    page.blank();
+    page.pair("Undo", 8, &preview.undo.sentence());
+    page.pair("Locks", 8, &preview.locks);
+    let behind = if preview.leaves_behind.is_empty() {
+        "nothing".to_owned()
+    } else {
+        preview.leaves_behind.join(", ")
+    };
+    page.pair("Rollback", 8, &format!("leaves behind: {behind}"));
+    match &preview.proof {
+        Ok(proof) => page.pair("Proof", 8, &format!("rolled back: {proof}")),
+        Err(why) => page.pair("Proof", 8, &format!("MISSING: {why}")),
+    };
+    for warning in &preview.warnings {
+        page.line(&[("Warning  ", Role::Warning), (warning, Role::Text)]);
+    }
+}
+
+fn writes_lines(preview: &Preview, page: &mut Page<'_>) {
+    page.blank();
+    page.line(&[
+        (&format!("{:<28}", "Writes"), Role::Title),
+        (&format!("{:<16}", "direct"), Role::Muted),
+        ("by triggers and cascades", Role::Muted),
+    ]);
+    for writes in &preview.writes {
+        page.line(&[
+            (&format!("  {:<26}", writes.table), Role::Text),
+            (&format!("{:<16}", writes.direct.words()), Role::Text),
+            (
+                &writes.hidden.words(),
+                if writes.hidden.total() > 0 { Role::Warning } else { Role::Muted },
+            ),
+        ]);
+    }
+}
+
+fn check_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
+    if preview.checks.is_empty() {
+        return;
+    }
+    page.blank().title("Afterwards, inside the transaction");
+    let number = |verdict: &crate::check::Verdict| {
+        verdict.violations().map_or_else(|| "?".to_owned(), |count| count.to_string())
+    };
+    let mut unchanged = 0;
+    for outcome in &preview.checks {
+        let CheckOutcome { check, before, after, .. } = outcome;
+        if before == after && outcome.objection().is_none() {
+            unchanged += 1;
+            continue;
+        }
+        let arrow = app.look.glyphs.arrow;
+        let text = format!("{check:<34} {} {arrow} {}", number(before), number(after));
+        let sign = if outcome.objection().is_some() { app.look.bad() } else { app.look.ok() };
+        page.signed(sign, &text, Role::Text);
+    }
+    if unchanged > 0 {
+        page.muted(&format!("  {unchanged} other checks unchanged"));
+    }
+    for (check, rows) in &preview.remaining {
+        page.line(&[("  remaining violations of ", Role::Muted), (check, Role::Text)]);
+        for row in 0..rows.len().min(5) {
+            let cells: Vec<String> = rows
+                .columns()
+                .iter()
+                .zip(rows.row(row))
+                .take(4)
+                .map(|(name, value)| format!("{name} {}", show(&value.to_owned())))
+                .collect();
+            page.text(&format!("    {}", cells.join("  ")));
+        }
+    }
+}
+
+fn rows_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
+    let all: usize = preview.images.iter().map(|images| images.rows.len()).sum();
+    page.blank();
+    let arrow = app.look.glyphs.arrow;
+    page.line(&[
+        (&format!("Rows, before {arrow} after"), Role::Title),
+        (&format!("   {all} in all; d shows every one"), Role::Muted),
+    ]);
+    for images in &preview.images {
+        page.muted(&format!("  {}", images.table));
+        for row in images.rows.iter().take(SHOWN) {
+            image_line(app, &images.key, &images.columns, row, page);
+        }
+        if images.rows.len() > SHOWN {
+            page.muted(&format!("    and {} more", images.rows.len() - SHOWN));
+        }
+    }
+    for conflict in &preview.conflicts {
+        page.signed(
+            app.look.bad(),
+            &format!("left alone, changed since: {} {}", conflict.table, conflict.key),
+            Role::Warning,
+        );
+        for (column, before, ours, now) in &conflict.columns {
+            page.text(&format!("    {column}: before {before}, we wrote {ours}, now {now}"));
+        }
+    }
+}
+
+fn image_line(app: &App, key: &[String], columns: &[String], row: &RowImage, page: &mut Page<'_>) {
+    let name = key_words(key, &row.key);
+    let arrow = app.look.glyphs.arrow;
+    let listed = |values: &[crate::value::Value]| {
+        columns
+            .iter()
+            .zip(values)
+            .map(|(column, value)| format!("{column} {}", show(value)))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    match (&row.before, &row.after) {
+        (Some(before), Some(after)) => {
+            let changes: Vec<String> = row
+                .changed()
+                .into_iter()
+                .map(|i| format!("{} {} {arrow} {}", columns[i], show(&before[i]), show(&after[i])))
+                .collect();
+            page.line(&[
+                (&format!("    {name}   "), Role::Muted),
+                (&changes.join("; "), Role::Changed),
+            ]);
+        }
+        (None, Some(after)) => {
+            page.line(&[(&format!("  + {name}   "), Role::Changed), (&listed(after), Role::Text)]);
+        }
+        (Some(before), None) => {
+            page.line(&[(&format!("  - {name}   "), Role::Removed), (&listed(before), Role::Text)]);
+        }
+        (None, None) => {}
+    }
+}
+
+fn all_rows(app: &App, preview: &Preview) -> Vec<Line> {
+    const MOST: usize = 5_000;
+    let mut page = Page::new(&app.look);
+    for images in &preview.images {
+        page.title(&images.table);
+        for row in images.rows.iter().take(MOST) {
+            image_line(app, &images.key, &images.columns, row, &mut page);
+        }
+        page.blank();
+    }
+    page.finish()
+}

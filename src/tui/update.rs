@@ -1,0 +1,553 @@
+//! Update: one message in, effects out. Routing and what belongs to no screen; the rest is a call.
+//!
+//! Names neither operations nor engines: what it wants done it returns.
+
+use crossterm::event::{KeyEvent, KeyEventKind};
+use jiff::Timestamp;
+
+use super::app::{App, Screen, Start};
+use super::case::Case;
+use super::command::Command;
+use super::effect::{EditFor, Effect};
+use super::message::{Message, Opened};
+use super::overlay::{Ask, Kind, Overlay, Purpose, answer, comms, palette};
+use super::screen::{guardrail, home, journal, postmortem, recovery, step, violations};
+use crate::check::Verdict;
+use crate::exit::Exit;
+use crate::incident::entry::{Entry, Milestone, Origin, Outcome};
+
+/// Takes in one message.
+#[must_use]
+pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
+    app.now = now;
+    let effects = match message {
+        Message::Key(event) => key(app, event),
+        Message::Paste(text) => {
+            if let Some(overlay) = app.overlay.as_mut().filter(|overlay| overlay.drawn) {
+                overlay.paste(&text);
+            }
+            Vec::new()
+        }
+        Message::Resized => Vec::new(),
+        Message::Tick => tick(app),
+        Message::GoAway(why) => go_away(app, why),
+        Message::Prepared(outcome) => prepared(app, outcome),
+        Message::Incidents(incidents) => {
+            app.home.incidents = incidents;
+            Vec::new()
+        }
+        Message::Surveyed { run, target, survey } => {
+            home::surveyed(app, run, &target, survey);
+            Vec::new()
+        }
+        Message::Opened(opened) => match opened {
+            Ok(opened) => enter_case(app, *opened),
+            Err(problem) => tell(app, problem),
+        },
+        Message::Recorded(record) => {
+            if let Some(case) = &mut app.case {
+                case.incident.apply(&record);
+            }
+            Vec::new()
+        }
+        Message::JournalFailed(why) => {
+            let sentence = format!("the journal cannot be written: {why}");
+            app.read_only = Some(sentence.clone());
+            let hint = "Nothing more is done from here, only shown. Make room on the disk, then leave and resume.";
+            tell(app, crate::problem::Problem::system(sentence).hint(hint))
+        }
+        Message::Checked { run, check, finding } => checked(app, run, &check, *finding),
+        Message::Previewed { run, step, preview } => recovery::previewed(app, run, &step, preview),
+        Message::Executed { run, step, execution } => {
+            recovery::executed(app, run, &step, execution)
+        }
+        Message::Resolved { step, outcome, .. } => resolved(app, &step, outcome),
+        Message::Rehearsed { run, step, rehearsal } => {
+            guardrail::rehearsed(app, run, &step, rehearsal)
+        }
+        Message::GuardPut { run, step, outcome, why } => {
+            guardrail::put(app, run, &step, outcome, &why)
+        }
+        Message::CommandRan { run, step, argv, ran, output } => {
+            command_ran(app, run, &step, argv, *ran, output)
+        }
+        Message::Exported { check, format, exported, .. } => match exported {
+            Ok(file) => {
+                let path = file.path.display().to_string();
+                app.say(format!("{} rows written to {path}", file.rows));
+                let (rows, sha256) = (file.rows, file.sha256);
+                vec![Effect::Append(Entry::Exported { check, format, rows, path, sha256 })]
+            }
+            Err(problem) => tell(app, problem),
+        },
+        Message::Postmortem { text, path } => {
+            match (text, &mut app.case) {
+                (Ok(text), Some(case)) => {
+                    case.postmortem = text;
+                    case.postmortem_path = path;
+                }
+                (Err(problem), _) => return tell(app, problem),
+                (Ok(_), None) => {}
+            }
+            Vec::new()
+        }
+        Message::EditedOutside { purpose, text } => match (purpose, text) {
+            (EditFor::Part(part), Ok(text)) => postmortem::written(app, &part, &text),
+            (EditFor::Postmortem, Ok(text)) => vec![
+                Effect::WritePostmortem { text: text.clone(), part: "the whole file".into() },
+                Effect::Append(Entry::PostmortemEdited {
+                    part: "the whole file".into(),
+                    sha256: crate::digest::sha256(text.as_bytes()),
+                }),
+                Effect::Postmortem,
+                Effect::Repaint,
+            ],
+            (_, Err(problem)) => tell(app, problem),
+        },
+        Message::Failed(problem) => tell(app, problem),
+    };
+    leave_when_done(app);
+    if app.read_only.is_some() { effects.into_iter().filter(harmless).collect() } else { effects }
+}
+
+/// What may still be done when the journal cannot be written.
+fn harmless(effect: &Effect) -> bool {
+    matches!(
+        effect,
+        Effect::Stop { .. }
+            | Effect::Leave
+            | Effect::Suspend
+            | Effect::Repaint
+            | Effect::Bell
+            | Effect::ListIncidents
+            | Effect::Survey { .. }
+            | Effect::Detect { .. }
+    )
+}
+
+fn tell(app: &mut App, problem: crate::problem::Problem) -> Vec<Effect> {
+    app.overlay = Some(Overlay::problem(problem));
+    Vec::new()
+}
+
+fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
+    if event.kind == KeyEventKind::Release {
+        return Vec::new();
+    }
+    // What was typed before a box stood on the screen was not meant for it.
+    if app.overlay.as_ref().is_some_and(|overlay| !overlay.drawn) {
+        return Vec::new();
+    }
+    let context = app.context();
+    match app.keymap.lookup(context, event) {
+        Some(command) => command_given(app, command, Some(event)),
+        None => {
+            if let Some(overlay) = &mut app.overlay {
+                overlay.key(event);
+            }
+            Vec::new()
+        }
+    }
+}
+
+fn command_given(app: &mut App, command: Command, event: Option<KeyEvent>) -> Vec<Effect> {
+    if app.overlay.is_none() {
+        app.toast = None;
+    }
+    match command {
+        Command::Suspend => return vec![Effect::Suspend],
+        Command::Repaint => return vec![Effect::Repaint],
+        Command::Interrupt => return interrupt(app),
+        _ => {}
+    }
+    if app.overlay.is_some() { in_overlay(app, command, event) } else { on_screen(app, command) }
+}
+
+/// Commands that mean the same everywhere; the others go to the screen.
+fn on_screen(app: &mut App, command: Command) -> Vec<Effect> {
+    match command {
+        Command::Quit => quit(app),
+        Command::Help => {
+            app.overlay = Some(Overlay::help());
+            Vec::new()
+        }
+        Command::Palette => {
+            let palette = palette::Palette::new(&app.keymap, app.screen.context());
+            app.overlay = Some(Overlay::new(Kind::Palette(Box::new(palette))));
+            Vec::new()
+        }
+        Command::Theme => {
+            app.look.theme = app.look.theme.next(app.facts.depth);
+            app.say(format!("theme {}", app.look.theme.name));
+            Vec::new()
+        }
+        Command::Cancel => cancel(app),
+        Command::Back => back(app),
+        Command::Incident
+        | Command::Journal
+        | Command::Postmortem
+        | Command::Violations
+        | Command::Note
+        | Command::Severity
+        | Command::Milestone
+        | Command::CloseIncident => of_incident(app, command),
+        other => match app.screen {
+            Screen::Home => home::on_command(app, other),
+            Screen::Step => step::on_command(app, other),
+            Screen::Violations => violations::on_command(app, other),
+            Screen::Recovery => recovery::on_command(app, other),
+            Screen::Guardrail => guardrail::on_command(app, other),
+            Screen::Journal => journal::on_command(app, other),
+            Screen::Postmortem => postmortem::on_command(app, other),
+        },
+    }
+}
+
+/// Commands that need an open incident.
+fn of_incident(app: &mut App, command: Command) -> Vec<Effect> {
+    let Some(case) = &app.case else {
+        app.complain("open an incident first");
+        return Vec::new();
+    };
+    let open = case.incident.is_open();
+    let ask = |app: &mut App, overlay: Overlay| {
+        if open {
+            app.overlay = Some(overlay);
+        } else {
+            app.complain("the incident is closed");
+        }
+        Vec::new()
+    };
+    match command {
+        Command::Incident => {
+            app.screen = Screen::Step;
+            Vec::new()
+        }
+        Command::Journal => {
+            app.screen = Screen::Journal;
+            app.journal.up = 0;
+            Vec::new()
+        }
+        Command::Postmortem => {
+            app.screen = Screen::Postmortem;
+            vec![Effect::Postmortem]
+        }
+        Command::Violations => {
+            let check = case.check_of_step().or(case.main_check()).map(str::to_owned);
+            violations::open(app, check)
+        }
+        Command::Note => ask(
+            app,
+            Overlay::ask(Ask::new(
+                Purpose::Note,
+                "Note; -5m backdates, decision: todo: well: badly: luck: sort it",
+            )),
+        ),
+        Command::Severity => ask(app, Overlay::severity()),
+        Command::Milestone => ask(app, Overlay::milestone()),
+        Command::CloseIncident => step::close(app),
+        _ => Vec::new(),
+    }
+}
+
+fn back(app: &mut App) -> Vec<Effect> {
+    match app.screen {
+        Screen::Home if !app.home.find.is_empty() => {
+            app.home.find.clear();
+            Vec::new()
+        }
+        Screen::Home => {
+            app.say("q leaves");
+            Vec::new()
+        }
+        Screen::Step => {
+            if app.case.as_ref().is_some_and(Case::is_writing) {
+                app.complain("a change is being executed; its outcome comes first");
+                return Vec::new();
+            }
+            app.screen = Screen::Home;
+            let mut effects: Vec<Effect> = stop_all(app);
+            app.case = None;
+            app.violations = violations::Violations::default();
+            effects.extend([Effect::Leave, Effect::ListIncidents]);
+            effects.extend(home::survey_all(app));
+            effects
+        }
+        _ => {
+            app.screen = if app.case.is_some() { Screen::Step } else { Screen::Home };
+            Vec::new()
+        }
+    }
+}
+
+fn stop_all(app: &App) -> Vec<Effect> {
+    let runs = app.case.as_ref().map(Case::runs).unwrap_or_default();
+    runs.into_iter().map(|run| Effect::Stop { run }).collect()
+}
+
+fn cancel(app: &mut App) -> Vec<Effect> {
+    let effects = stop_all(app);
+    if effects.is_empty() {
+        let writing = app.case.as_ref().is_some_and(Case::is_writing);
+        app.say(if writing {
+            "an execution ends by itself within its time cap"
+        } else {
+            "nothing is running"
+        });
+    } else {
+        app.say("stopping it in the database ...");
+    }
+    effects
+}
+
+fn interrupt(app: &mut App) -> Vec<Effect> {
+    if app.overlay.take().is_some() {
+        return Vec::new();
+    }
+    let effects = stop_all(app);
+    if effects.is_empty() { quit(app) } else { effects }
+}
+
+fn quit(app: &mut App) -> Vec<Effect> {
+    if app.case.as_ref().is_some_and(Case::is_writing) {
+        app.complain("a change is being executed; its outcome comes first");
+        return Vec::new();
+    }
+    if app.case.as_ref().is_some_and(|case| case.incident.is_open()) {
+        let question = "Leave? The incident stays open; `steadyhand resume` goes on here.";
+        app.overlay = Some(Overlay::ask(Ask::new(Purpose::Leave, question)));
+        return Vec::new();
+    }
+    app.quit = Some(Exit::Clear);
+    Vec::new()
+}
+
+/// The system asks us to go: before COMMIT is sent everything is rolled back; after, the outcome is
+/// waited for. The second time at once.
+fn go_away(app: &mut App, why: &'static str) -> Vec<Effect> {
+    if app.leaving.is_some() {
+        app.quit = Some(Exit::Interrupted);
+        return Vec::new();
+    }
+    app.leaving = Some(why);
+    stop_all(app)
+}
+
+fn leave_when_done(app: &mut App) {
+    if app.leaving.is_some() && !app.case.as_ref().is_some_and(Case::is_writing) {
+        app.quit = Some(Exit::Interrupted);
+    }
+}
+
+fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent>) -> Vec<Effect> {
+    let Some(overlay) = &mut app.overlay else { return Vec::new() };
+    match (&mut overlay.kind, command) {
+        (Kind::Comms(_), Command::Back) => return comms::done(app),
+        (Kind::Editor { .. }, Command::Back | Command::Save) => return answer::edited(app),
+        (_, Command::Back) => app.overlay = None,
+        (Kind::Ask(_), Command::Confirm) => return answer::text(app),
+        (Kind::Choice(_), Command::Confirm) => return answer::choice(app),
+        (Kind::Choice(choice), Command::Up) => choice.at = choice.at.saturating_sub(1),
+        (Kind::Choice(choice), Command::Down) => {
+            choice.at = (choice.at + 1).min(choice.items.len().saturating_sub(1));
+        }
+        (Kind::Comms(_), Command::Confirm) => return comms::give(app),
+        (Kind::Comms(comms), Command::Complete | Command::Down) => comms.at = (comms.at + 1) % 3,
+        (Kind::Comms(comms), Command::Up) => comms.at = (comms.at + 2) % 3,
+        (Kind::Palette(palette), Command::Up) => palette.at = palette.at.saturating_sub(1),
+        (Kind::Palette(palette), Command::Down) => {
+            palette.at = (palette.at + 1).min(palette.found().len().saturating_sub(1));
+        }
+        (Kind::Palette(palette), Command::Confirm) => {
+            let chosen = palette.chosen();
+            app.overlay = None;
+            return chosen.map_or_else(Vec::new, |command| command_given(app, command, None));
+        }
+        (
+            Kind::Text { scroll, .. } | Kind::Help { scroll },
+            Command::Up | Command::Down | Command::PageUp | Command::PageDown,
+        ) => {
+            scroll.on_command(command);
+        }
+        (Kind::Text { .. } | Kind::Help { .. } | Kind::Problem(_), Command::Confirm) => {
+            app.overlay = None;
+        }
+        _ => {
+            if let Some(event) = event {
+                overlay.key(event);
+            }
+        }
+    }
+    Vec::new()
+}
+
+/// A second went by: what is due runs again.
+fn tick(app: &mut App) -> Vec<Effect> {
+    const SHOWN: i64 = 8;
+    if app.toast.as_ref().is_some_and(|toast| app.now.duration_since(toast.at).as_secs() >= SHOWN) {
+        app.toast = None;
+    }
+    if app.leaving.is_some() {
+        return Vec::new();
+    }
+    let watching = matches!(app.screen, Screen::Step | Screen::Violations);
+    let due = app
+        .case
+        .as_ref()
+        .is_some_and(|case| watching && case.incident.is_open() && case.is_due(app.now));
+    if !due {
+        return Vec::new();
+    }
+    let run = app.new_run();
+    let now = app.now;
+    let Some(case) = &mut app.case else { return Vec::new() };
+    match case.check_of_step().map(str::to_owned) {
+        Some(check) => case.detect(&check, run, now),
+        None => Vec::new(),
+    }
+}
+
+fn prepared(app: &mut App, outcome: Result<(), crate::problem::Problem>) -> Vec<Effect> {
+    app.home.preparing = false;
+    if let Err(problem) = outcome {
+        return tell(app, problem);
+    }
+    let mut effects = vec![Effect::ListIncidents];
+    effects.extend(home::survey_all(app));
+    effects.extend(begin(app));
+    effects
+}
+
+/// Where to go at the start, once there is something to go to.
+pub fn begin(app: &mut App) -> Vec<Effect> {
+    match app.facts.start.clone() {
+        Start::Home => Vec::new(),
+        Start::Open { runbook, target } => vec![Effect::Open { runbook, target }],
+        Start::Resume { incident } => vec![Effect::Resume { incident }],
+    }
+}
+
+/// An incident was opened or taken up again: go to its step, and clear up what was cut off.
+fn enter_case(app: &mut App, opened: Opened) -> Vec<Effect> {
+    let incident = crate::incident::Incident::replay(&opened.records);
+    let current = incident.progress.current.clone();
+    let at = current.and_then(|step| opened.runbook.position(&step)).unwrap_or(0);
+    let fresh = !opened.resumed;
+    let unseen = opened.identity.as_ref().err().map(ToString::to_string);
+    app.violations = violations::Violations::default();
+    app.case = Some(Case {
+        incident,
+        runbook: opened.runbook,
+        target: opened.target,
+        identity: opened.identity,
+        folder: opened.folder,
+        at,
+        live: std::collections::HashMap::new(),
+        recoveries: std::collections::HashMap::new(),
+        guards: std::collections::HashMap::new(),
+        outputs: std::collections::HashMap::new(),
+        waiting: std::collections::HashMap::new(),
+        postmortem: String::new(),
+        postmortem_path: std::path::PathBuf::new(),
+    });
+    app.screen = Screen::Step;
+    let mut effects = Vec::new();
+    if fresh {
+        let (at, origin) = (app.now, Origin::Auto);
+        effects.push(Effect::Append(Entry::Milestone { which: Milestone::Detected, at, origin }));
+    }
+    effects.extend(recovery::resolve(app));
+    effects.extend(step::look_at(app, at));
+    effects.push(Effect::Postmortem);
+    if let Some(why) = unseen {
+        app.complain(why);
+    }
+    effects
+}
+
+fn checked(
+    app: &mut App,
+    run: crate::tui::effect::Run,
+    check: &str,
+    finding: crate::check::Finding,
+) -> Vec<Effect> {
+    let key = app.facts.catalogue.check(check).map(|check| check.key.clone()).unwrap_or_default();
+    let stopped = matches!(&finding.verdict, Verdict::Inconclusive { reason } if reason.contains("stopped by"));
+    let now = app.now;
+    let Some(case) = &mut app.case else { return Vec::new() };
+    let open = case.incident.is_open();
+    let effects = case.checked(run, check, finding, &key, now);
+    if app.violations.check.as_deref() == Some(check) {
+        violations::refresh(app);
+    }
+    if stopped {
+        app.say("the database stopped the query");
+    }
+    if open { effects } else { Vec::new() }
+}
+
+fn resolved(
+    app: &mut App,
+    step: &str,
+    outcome: Result<(Outcome, String), crate::problem::Problem>,
+) -> Vec<Effect> {
+    match outcome {
+        Ok((outcome, how)) => {
+            if let Some(case) = &mut app.case
+                && let Some(recovery) = case.recoveries.get_mut(step)
+            {
+                recovery.state = crate::recovery::protocol::State::Idle;
+            }
+            let sentence = match outcome {
+                Outcome::Committed => format!("It did commit: {how}. Nothing is to be repeated."),
+                Outcome::RolledBack => format!("It did not commit: {how}. Nothing was changed."),
+                Outcome::Unknown => format!("Still unknown: {how}"),
+            };
+            app.overlay = Some(Overlay::text(
+                "What became of the change that was cut off",
+                vec![crate::tui::widget::wrap::plain(sentence)],
+            ));
+            let undone =
+                app.case.as_ref().is_some_and(|case| case.incident.standing_change(step).is_some());
+            let (step, how) =
+                (step.to_owned(), "committed before the program was cut off".to_owned());
+            if outcome == Outcome::Committed && undone {
+                return vec![Effect::Append(Entry::StepPassed { step, how })];
+            }
+            Vec::new()
+        }
+        Err(problem) => tell(
+            app,
+            problem.hint("The outcome stays UNKNOWN; r on the recovery screen asks again."),
+        ),
+    }
+}
+
+fn command_ran(
+    app: &mut App,
+    run: crate::tui::effect::Run,
+    step: &str,
+    argv: Vec<String>,
+    ran: crate::ops::command::Ran,
+    output: Option<crate::incident::entry::Evidence>,
+) -> Vec<Effect> {
+    let Some(case) = &mut app.case else { return Vec::new() };
+    let slot = case.outputs.entry(step.to_owned()).or_default();
+    if slot.running.is_none_or(|(of, _)| of != run) {
+        return Vec::new();
+    }
+    slot.running = None;
+    let (exit, seconds) = (ran.exit, ran.seconds);
+    slot.ran = Some(ran);
+    let Some(output) = output else { return Vec::new() };
+    let step = step.to_owned();
+    let told = if exit == Some(0) {
+        Entry::StepPassed { step: step.clone(), how: "the command ended with 0".into() }
+    } else {
+        Entry::StepFailed { step: step.clone(), why: "the command did not end with 0".into() }
+    };
+    vec![
+        Effect::Append(Entry::CommandRan { step, argv, exit, seconds, output }),
+        Effect::Append(told),
+    ]
+}

@@ -1,0 +1,15 @@
+//! What the tests of the whole program share: an empty home, a terminal, the program in it, and a
+//! look into its database. Everything waits for what it needs to see; nothing sleeps.
+
+#![allow(dead_code, unused_imports, reason = "every test file uses its own part of this")]
+
+mod cockpit;
+mod home;
+pub mod pty;
+mod sqlite;
+
+pub use cockpit::Cockpit;
+pub use home::Home;
+pub use pty::{COMPACT, Ended, Size, Terminal, WIDE};
+pub use rustix::process::Signal;
+pub use sqlite::Sqlite;
