@@ -85,7 +85,7 @@ pub fn policy(target: &Target) -> Option<String> {
         Approval::FourEyes | Approval::BreakGlass => Some(format!(
             "{} asks for approval `{}`, and this version cannot check a second person's yes",
             target.name,
-            target.approval.key()
+            target.approval.word()
         )),
     }
 }

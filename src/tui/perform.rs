@@ -15,7 +15,7 @@ use super::message::{Message, Opened};
 use crate::catalogue::Catalogue;
 use crate::check::{Check, Delta, Finding};
 use crate::clock;
-use crate::config::{Environment, Target, TargetUrl};
+use crate::config::Target;
 use crate::engine::Identity;
 use crate::engine::Stopper;
 use crate::guardrail;
@@ -594,22 +594,10 @@ fn target_seen(target: &Target, identity: &Identity) -> TargetSeen {
         name: target.name.clone(),
         url: target.url.to_string(),
         dialect: target.url.dialect,
-        environment: target.environment.key().to_owned(),
+        environment: target.environment.word().to_owned(),
         server: identity.server.clone(),
         version: identity.version.clone(),
     }
-}
-
-/// A target that is configured no more, as the incident remembers it.
-fn unknown_target(seen: &TargetSeen) -> Result<Target, Problem> {
-    let url = TargetUrl::parse(&seen.url, Path::new("/")).map_err(|complaint| {
-        Problem::usage(format!("{}: {}", seen.name, complaint.sentence))
-            .hint("configure the target in steadyhand.toml under the same name")
-    })?;
-    // What is not known to be harmless counts as production.
-    let known = Environment::ALL.into_iter().find(|(_, key)| *key == seen.environment);
-    let environment = known.map_or(Environment::Production, |(environment, _)| environment);
-    Ok(Target::new(&seen.name, url, environment))
 }
 
 /// The runbook as it was frozen and the target the incident is bound to.
@@ -639,7 +627,7 @@ fn frozen(
     let known = targets.iter().find(|target| target.name == seen.name).cloned();
     let target = match known {
         Some(target) => target,
-        None => unknown_target(seen)?,
+        None => Target::seen(&seen.name, &seen.url, &seen.environment)?,
     };
     Ok((runbook, target, seen.server.clone()))
 }

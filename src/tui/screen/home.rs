@@ -80,7 +80,7 @@ pub fn items(app: &App) -> Vec<Item> {
     incidents.chain(targets).chain(wrong).chain(runbooks).collect()
 }
 
-/// Puts the cursor on the first thing that is wrong, the first time something is known.
+/// Puts the cursor on what comes first: an open incident, else the first thing that is wrong.
 pub fn settle_cursor(app: &mut App) {
     let items = items(app);
     let first =
@@ -328,7 +328,7 @@ fn item_line(app: &App, item: &Item, here: bool, page: &mut Page<'_>) {
 fn target_line(app: &App, name: &str, mark: &str, text: Role, page: &mut Page<'_>) {
     let look = &app.look;
     let Some(health) = app.home.health.iter().find(|health| health.target == *name) else { return };
-    let environment = app.target(name).map_or("", |target| target.environment.key());
+    let environment = app.target(name).map_or("", |target| target.environment.word());
     let head = format!("{name:<14}");
     let place = format!("{environment:<12} ");
     let start = [(&*format!(" {mark} "), Role::Focus), (&*head, text), (&*place, Role::Muted)];
