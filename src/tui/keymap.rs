@@ -84,9 +84,12 @@ pub const BUILT_IN: &str = include_str!("keymap.toml");
 
 impl Keymap {
     pub fn built_in() -> Self {
-        Self { bindings: Vec::new() }
+        let mut built_in = Self { bindings: Vec::new() }
             .overlay("keymap.toml", BUILT_IN)
-            .expect("a test reads the built-in key map")
+            .expect("a test reads the built-in key map");
+        // A conflict is told where the user's file says so, never in here.
+        built_in.bindings.iter_mut().for_each(|binding| binding.spots.clear());
+        built_in
     }
 
     /// The built-in keys with a user's file laid over them; every fault at once.
