@@ -23,12 +23,11 @@ pub mod view;
 pub mod widget;
 
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, EventStream};
-use futures_util::{Stream, StreamExt as _};
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use ratatui::Terminal;
 use ratatui::backend::Backend;
 use tokio::signal::unix::{SignalKind, signal};
@@ -183,7 +182,7 @@ async fn cycle<B: Backend>(
         while let Ok(message) = inbox.try_recv() {
             dirty |= take_in(app, world, screen, guard, message)?;
         }
-        while let Some(Some(Ok(event))) = ready(keys) {
+        while let Some(Some(Ok(event))) = keys.next().now_or_never() {
             if let Some(message) = of_event(event) {
                 dirty |= take_in(app, world, screen, guard, message)?;
             }
@@ -199,16 +198,6 @@ async fn cycle<B: Backend>(
         if dirty {
             screen.draw(|frame| view::view(app, frame))?;
         }
-    }
-}
-
-/// What the stream has without waiting.
-fn ready<S: Stream + Unpin>(stream: &mut S) -> Option<Option<S::Item>> {
-    let waker = futures_util::task::noop_waker();
-    let mut context = std::task::Context::from_waker(&waker);
-    match Pin::new(stream).poll_next(&mut context) {
-        std::task::Poll::Ready(item) => Some(item),
-        std::task::Poll::Pending => None,
     }
 }
 
