@@ -359,8 +359,8 @@ impl Page<'_> {
     }
 
     fn appendix(&mut self) {
-        self.section("Appendix: every record");
         const HASH: usize = 12;
+        self.section("Appendix: every record");
         let rows = self.draft.timeline.iter().map(|line| {
             vec![
                 line.seq.to_string(),

@@ -3,6 +3,8 @@
 //! Words carry the meaning, colour only repeats it. Everything that comes from a file or a database
 //! is made visible first.
 
+use std::fmt::Write as _;
+
 use super::{Outcome, Totals};
 use crate::check::verdict::{key_columns, key_text};
 use crate::exit::Exit;
@@ -56,10 +58,10 @@ pub fn target(name: &str, seen: &str, outcomes: &[Outcome], paint: Paint) -> Str
         };
         let word = inked(&pad(word, 12), ink, paint);
         let words = visible::text(&verdict_words(&one.finding.verdict)).into_owned();
-        out.push_str(&format!("  {word}  {}  {}  {words}\n", one.check.severity, pad(id, column)));
+        let _ = writeln!(out, "  {word}  {}  {}  {words}", one.check.severity, pad(id, column));
         if let Some(named) = named(one) {
             let indent = " ".repeat(2 + 12 + 2 + 5 + 2 + column + 2);
-            out.push_str(&format!("{indent}{}\n", inked(&named, Ink::Quiet, paint)));
+            let _ = writeln!(out, "{indent}{}", inked(&named, Ink::Quiet, paint));
         }
     }
     out
@@ -126,26 +128,26 @@ pub fn verification(report: &Report, paint: Paint) -> String {
     let mut out = String::new();
     for fault in &report.faults {
         let fault = visible::text(fault);
-        out.push_str(&format!("{}  {fault}\n", inked("ALTERED", Ink::Bad, paint)));
+        let _ = writeln!(out, "{}  {fault}", inked("ALTERED", Ink::Bad, paint));
     }
     for note in &report.notes {
-        out.push_str(&format!("note     {}\n", visible::text(note)));
+        let _ = writeln!(out, "note     {}", visible::text(note));
     }
     let id = if report.incident.is_empty() { "the incident" } else { report.incident.as_str() };
     let (id, files) = (visible::text(id), count(report.files, "file"));
     let records = count(usize::try_from(report.records).unwrap_or(usize::MAX), "record");
     if report.is_sound() {
         let sound = inked("sound", Ink::Good, paint);
-        out.push_str(&format!(
-            "{id} is {sound}: {records}, {files} of evidence as they were written\n"
-        ));
+        let _ =
+            writeln!(out, "{id} is {sound}: {records}, {files} of evidence as they were written");
     } else {
         let faults = count(report.faults.len(), "fault");
-        out.push_str(&format!(
-            "{id} is not as it was written: {faults}; {records} and {files} still fit\n"
-        ));
+        let _ = writeln!(
+            out,
+            "{id} is not as it was written: {faults}; {records} and {files} still fit"
+        );
     }
-    out.push_str(&format!("head {} {}\n", report.head.seq, report.head.hash));
+    let _ = writeln!(out, "head {} {}", report.head.seq, report.head.hash);
     out
 }
 
