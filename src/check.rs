@@ -50,7 +50,7 @@ impl Severity {
 
 impl fmt::Display for Severity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Self::Sev1 => "SEV-1",
             Self::Sev2 => "SEV-2",
             Self::Sev3 => "SEV-3",

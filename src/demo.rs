@@ -20,6 +20,14 @@ pub fn database(folder: &Path) -> PathBuf {
     folder.join("erp.db")
 }
 
+/// The configuration that a kept folder gets, so that `steadyhand resume` works there.
+pub fn configuration() -> String {
+    format!(
+        "# Made by `steadyhand demo --keep`: run steadyhand in this folder to go on.\n\
+         state = \"state\"\n\n[target.{TARGET}]\nurl = \"sqlite:erp.db\"\nenvironment = \"development\"\n"
+    )
+}
+
 /// Makes the database, unless it is there already from an earlier time.
 pub async fn build(folder: &Path, checks: &[Check]) -> Result<(), Problem> {
     let path = database(folder);

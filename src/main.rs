@@ -175,7 +175,14 @@ fn opening(catalogue: &Catalogue, runbook: String, target: &str) -> Result<Start
 
 fn kept(folder: &Path) -> Result<PathBuf, Problem> {
     let made = std::fs::create_dir_all(folder).and_then(|()| folder.canonicalize());
-    made.map_err(|error| {
+    let kept = made.and_then(|folder| {
+        let configuration = folder.join("steadyhand.toml");
+        if !configuration.exists() {
+            std::fs::write(configuration, demo::configuration())?;
+        }
+        Ok(folder)
+    });
+    kept.map_err(|error| {
         Problem::system(format!("cannot make the folder {}: {error}", folder.display()))
             .hint("choose another folder with --keep")
     })

@@ -27,11 +27,13 @@ use crate::dialect::Dialect;
 pub struct Refusal {
     pub sentence: String,
     pub part: Option<Range<usize>>,
+    /// Whether another kind of statement is wanted here, so that naming it helps.
+    pub other_kind: bool,
 }
 
 impl Refusal {
     fn new(sentence: impl Into<String>) -> Self {
-        Self { sentence: sentence.into(), part: None }
+        Self { sentence: sentence.into(), part: None, other_kind: false }
     }
 
     fn over(mut self, part: Range<usize>) -> Self {

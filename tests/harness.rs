@@ -102,11 +102,38 @@ fn the_end_of_a_program_is_told_apart() {
     let (terminal, _home) = shell("printf ready; read x", COMPACT);
     terminal.wait_for("ready");
     terminal.signal(Signal::KILL);
-    assert_eq!(terminal.wait_exit(), Ended::Signal("Killed".into()));
+    assert_eq!(terminal.wait_exit(), Ended::Signal(9));
     let (terminal, _home) = shell("trap 'exit 7' TERM; printf ready; read x", COMPACT);
     terminal.wait_for("ready");
     terminal.signal(Signal::TERM);
     assert_eq!(terminal.wait_code(), 7);
+}
+
+#[test]
+fn the_last_words_are_never_lost() {
+    let script = "i=0; while [ $i -lt 300 ]; do i=$((i+1)); echo \"line $i\"; done; exit 2";
+    for _ in 0..20 {
+        let (terminal, _home) = shell(script, COMPACT);
+        assert_eq!(terminal.wait_exit(), Ended::Code(2));
+        assert!(terminal.raw_output().starts_with(b"line 1\r\n"));
+        assert!(terminal.raw_output().ends_with(b"line 300\r\n"), "{}", terminal.screen());
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_terminal_can_be_taken_away() {
+    for (script, word) in [
+        ("trap 'echo told >end; exit' HUP; printf ready; while :; do read x; done", "told"),
+        ("trap '' HUP; printf ready; read x; echo noticed >end", "noticed"),
+    ] {
+        let (mut terminal, home) = shell(script, COMPACT);
+        terminal.wait_for("ready");
+        terminal.hang_up();
+        terminal.wait_death();
+        let said = std::fs::read_to_string(home.path("work/end")).expect("the program said why");
+        assert_eq!(said.trim(), word);
+    }
 }
 
 #[test]
@@ -158,6 +185,8 @@ fn a_run_sees_nothing_of_the_machine() {
     let output = String::from_utf8(terminal.raw_output()).expect("the environment is text");
     let mut names: Vec<&str> =
         output.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
+    // What the shell that leads the session adds by itself.
+    names.retain(|name| !["PWD", "OLDPWD", "SHLVL", "_"].contains(name));
     names.sort_unstable();
     assert_eq!(
         names,

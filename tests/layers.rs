@@ -43,7 +43,7 @@ const LAYERS: &[Layer] = &[
     Layer("report", &[DOMAIN, LEAVES], "report turns outcomes into bytes and asks nobody"),
     Layer(
         "ops",
-        &[&["engine"], DOMAIN, LEAVES],
+        &[&["engine", "config"], DOMAIN, LEAVES],
         "ops is where the domain meets the engine, and serves every front end alike",
     ),
     Layer(
@@ -149,8 +149,8 @@ const ONLY: &[Only] = &[
     ),
     Only(
         &["clock::now"],
-        &["clock", "main", "tui", "headless", "ops", "demo"],
-        "the domain takes the time as an argument",
+        &["clock", "main", "tui", "headless", "ops", "demo", "incident::journal"],
+        "the domain takes the time as an argument; only the journal stamps what it writes",
     ),
 ];
 

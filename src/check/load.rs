@@ -81,12 +81,13 @@ pub(crate) fn severity(table: &Table<'_>) -> Severity {
     table.one_of("severity", &Severity::ALL.map(|severity| (severity, severity.key())))
 }
 
-/// A refusal of SQL as a complaint about the text in the file.
+/// A refusal of SQL as a complaint about the text in the file; advice where another kind of
+/// statement is wanted.
 pub(crate) fn complaint(refusal: sql::Refusal, advice: Option<&str>) -> Complaint {
     Complaint {
         sentence: refusal.sentence,
         part: refusal.part,
-        suggestion: advice.map(str::to_owned),
+        suggestion: advice.filter(|_| refusal.other_kind).map(str::to_owned),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::Target;
+use crate::config::{Approval, Target};
 use crate::dialect::Dialect;
 use crate::engine::{EngineError, Identity, Purpose, Session, Stopper};
 use crate::problem::Problem;
@@ -76,4 +76,16 @@ async fn identify_pinned(target: &Target, pinned: Option<&str>) -> Result<Identi
     let identity = prove(&mut session, target, pinned).await;
     session.close().await;
     identity
+}
+
+/// Why the policy of a target forbids a write from here, if it does.
+pub fn policy(target: &Target) -> Option<String> {
+    match target.approval {
+        Approval::None | Approval::Confirm => None,
+        Approval::FourEyes | Approval::BreakGlass => Some(format!(
+            "{} asks for approval `{}`, and this version cannot check a second person's yes",
+            target.name,
+            target.approval.word()
+        )),
+    }
 }

@@ -122,6 +122,9 @@ async fn transact(
     stopper: &Stopper,
 ) -> Result<(), (Outcome, String)> {
     let back = |why: String| (Outcome::RolledBack, why);
+    if let Some(why) = super::connect::policy(&job.target) {
+        return Err(back(why));
+    }
     let mut work = open(job, stopper).await.map_err(|problem| back(problem.sentence))?;
     let prepared = prepare(&mut work, job, deed).await;
     let prepared = match prepared {

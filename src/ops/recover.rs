@@ -145,6 +145,7 @@ fn make_preview(job: &Job, run: Run, undo: UndoRehearsal, ending: Ending) -> Pre
     };
     let rows = preview.rows();
     let refused = &mut preview.refused;
+    refused.extend(super::connect::policy(&job.target));
     if let Err(why) = &preview.proof {
         refused.push(format!("the rollback could not be proved: {why}"));
     }

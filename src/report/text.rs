@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use super::{Outcome, Totals};
+use crate::check::Verdict;
 use crate::check::verdict::{key_columns, key_text};
 use crate::exit::Exit;
 use crate::incident::entry::verdict_words;
@@ -57,8 +58,13 @@ pub fn target(name: &str, seen: &str, outcomes: &[Outcome], paint: Paint) -> Str
             _ => ("inconclusive", Ink::Warning),
         };
         let word = inked(&pad(word, 12), ink, paint);
-        let words = visible::text(&verdict_words(&one.finding.verdict)).into_owned();
-        let _ = writeln!(out, "  {word}  {}  {}  {words}", one.check.severity, pad(id, column));
+        // The word has said it already.
+        let words = match &one.finding.verdict {
+            Verdict::Clear => String::new(),
+            other => visible::text(&verdict_words(other)).into_owned(),
+        };
+        let line = format!("  {word}  {}  {}  {words}", one.check.severity, pad(id, column));
+        let _ = writeln!(out, "{}", line.trim_end());
         if let Some(named) = named(one) {
             let indent = " ".repeat(2 + 12 + 2 + 5 + 2 + column + 2);
             let _ = writeln!(out, "{indent}{}", inked(&named, Ink::Quiet, paint));
@@ -69,7 +75,8 @@ pub fn target(name: &str, seen: &str, outcomes: &[Outcome], paint: Paint) -> Str
 
 /// The keys of the first violations.
 fn named(outcome: &Outcome) -> Option<String> {
-    let violations = outcome.finding.verdict.violations()?.number();
+    let count = outcome.finding.verdict.violations()?;
+    let violations = count.number();
     let rows = &outcome.finding.rows;
     if violations == 0 || rows.is_empty() {
         return None;
@@ -85,7 +92,12 @@ fn named(outcome: &Outcome) -> Option<String> {
         })
         .collect();
     let more = violations.saturating_sub(keys.len() as u64);
-    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    let more = match (more, count.is_exact()) {
+        (0, true) => String::new(),
+        (0, false) => ", and perhaps more".into(),
+        (more, true) => format!(", and {more} more"),
+        (more, false) => format!(", and at least {more} more"),
+    };
     let name = visible::text(&outcome.check.key.join("/")).into_owned();
     Some(format!("{name}: {}{more}", keys.join(", ")))
 }

@@ -49,12 +49,6 @@ pub fn load(file_name: &str, pack: &str, source: &str) -> Result<Loaded, Vec<Fau
             actions: table.tables("action", "an action", action),
             source: source.to_owned(),
         };
-        if runbook.steps.is_empty() && table.has("step") {
-            table.fault(
-                "step",
-                "A runbook without steps leads nowhere; write at least one `[[step]]`.",
-            );
-        }
         references(table, &runbook.steps, &notes);
         Loaded { runbook, id: table.spot("id"), checks: notes.checks.take() }
     })

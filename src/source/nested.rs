@@ -38,7 +38,9 @@ impl Table<'_> {
                 texts.by.insert(dialect, text);
             }
         }
-        if !self.has("any") && !Dialect::ALL.iter().any(|dialect| self.has(dialect.key())) {
+        // A key that is misspelt is told by its own fault.
+        let unknown = self.keys().any(|key| !self.asked.borrow().contains(&key));
+        if texts.is_empty() && !unknown && !Dialect::ALL.iter().any(|d| self.has(d.key())) {
             let engines: Vec<&str> = Dialect::ALL.iter().map(|dialect| dialect.key()).collect();
             self.fault_here(format!(
                 "There is no text here; write one under `any`, or under an engine: {}.",
@@ -117,7 +119,14 @@ impl Table<'_> {
         mut build: impl FnMut(&Table<'_>) -> T,
     ) -> Vec<T> {
         let wanted = "a list of tables, `[[…]]` with keys below it";
-        let items = self.typed(key, wanted, as_array).unwrap_or(&[]);
+        let items = match self.typed(key, wanted, as_array) {
+            Some([]) => {
+                self.fault(key, format!("`{key}` is empty; write `[[{key}]]` with keys below it."));
+                &[]
+            }
+            Some(items) => items,
+            None => &[],
+        };
         items
             .iter()
             .filter_map(|item| match item.get_ref() {

@@ -163,12 +163,17 @@ impl Table<'_> {
 
     /// One word of a closed list that must be there; the stand-in is the first.
     pub fn one_of<T: Copy>(&self, key: &'static str, allowed: &[(T, &str)]) -> T {
-        let words: Vec<String> = allowed.iter().map(|(_, word)| format!("\"{word}\"")).collect();
-        if self.need_with(key, || format!("one of {}", list(&words, "or"))) {
-            self.optional_one_of(key, allowed).unwrap_or(allowed[0].0)
-        } else {
-            allowed[0].0
-        }
+        self.need_one_of(key, allowed).unwrap_or(allowed[0].0)
+    }
+
+    /// The same without a stand-in, for a word on which further questions depend.
+    pub fn need_one_of<T: Copy>(&self, key: &'static str, allowed: &[(T, &str)]) -> Option<T> {
+        let example = || {
+            let others: Vec<String> =
+                allowed[1..].iter().map(|(_, word)| format!("\"{word}\"")).collect();
+            format!("\"{}\", or {}", allowed[0].1, list(&others, "or"))
+        };
+        if self.need_with(key, example) { self.optional_one_of(key, allowed) } else { None }
     }
 
     pub fn optional_one_of<T: Copy>(&self, key: &'static str, allowed: &[(T, &str)]) -> Option<T> {

@@ -17,11 +17,11 @@ type Value<'r> = Spanned<DeValue<'r>>;
 #[derive(Debug)]
 pub struct Table<'r> {
     /// The table in a sentence, with its article: "a check".
-    what: String,
+    what: RefCell<String>,
     pub(super) entries: &'r DeTable<'r>,
     pub(super) spot: Spot,
     pub(super) faults: &'r Faults,
-    asked: RefCell<Vec<&'static str>>,
+    pub(super) asked: RefCell<Vec<&'static str>>,
     elsewhere: RefCell<Vec<(&'static str, String)>>,
 }
 
@@ -55,7 +55,7 @@ impl Table<'_> {
         build: impl FnOnce(&Table<'_>) -> T,
     ) -> T {
         let table = Table {
-            what,
+            what: what.into(),
             entries,
             spot,
             faults,
@@ -81,8 +81,11 @@ impl Table<'_> {
                 self.add(spot.fault(sentence.clone()));
                 continue;
             }
-            let fault =
-                spot.fault(format!("{} has no key `{}`.", capital(&self.what), plain(name)));
+            let fault = spot.fault(format!(
+                "{} has no key `{}`.",
+                capital(&self.what.borrow()),
+                plain(name)
+            ));
             self.add(match did_you_mean(name, asked.iter().copied()) {
                 Some(near) => fault.suggest(format!("Did you mean `{near}`?")),
                 None => fault.suggest(format!("Its keys are {}.", asked.join(", "))),
@@ -93,6 +96,11 @@ impl Table<'_> {
 
 /// Faults and places.
 impl<'r> Table<'r> {
+    /// Gives the table a more telling name for its faults, once it is known.
+    pub fn call(&self, what: &str) {
+        what.clone_into(&mut self.what.borrow_mut());
+    }
+
     pub fn has(&self, key: &str) -> bool {
         self.entries.contains_key(key)
     }
@@ -147,7 +155,7 @@ impl<'r> Table<'r> {
     pub(super) fn need_with(&self, key: &'static str, example: impl FnOnce() -> String) -> bool {
         let there = self.ask(key).is_some();
         if !there {
-            let (what, example) = (capital(&self.what), example());
+            let (what, example) = (capital(&self.what.borrow()), example());
             self.fault_here(format!("{what} needs `{key}`; write {key} = {example}."));
         }
         there
@@ -159,7 +167,7 @@ impl<'r> Table<'r> {
         if !there {
             self.fault_here(format!(
                 "{} needs `{header}` with its keys below it.",
-                capital(&self.what)
+                capital(&self.what.borrow())
             ));
         }
         there

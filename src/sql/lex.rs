@@ -56,7 +56,16 @@ impl Text {
         unseen(sql)?;
         let grammar = grammar(dialect);
         let tokens = Tokenizer::new(&*grammar, sql).tokenize_with_location().map_err(|error| {
-            Refusal::new(format!("{}.", sentence(&error.message))).over(at(sql, error.location))
+            let sentence = match error.message.as_str() {
+                quote if quote.starts_with("Unterminated") => {
+                    "A quote is opened here and never closed; write the closing one.".to_owned()
+                }
+                comment if comment.contains("comment") => {
+                    "A comment is opened and never closed; write */ behind it.".to_owned()
+                }
+                other => format!("{}.", sentence(other)),
+            };
+            Refusal::new(sentence).over(at(sql, error.location))
         })?;
         let mut places = Places::new(sql);
         let mut lexemes = vec![];

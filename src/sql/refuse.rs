@@ -42,7 +42,9 @@ pub(super) fn by_first_word(first: &Lexeme) -> Refusal {
         "WITH" => "is neither a read nor a change that steadyhand understands",
         _ => "is not the beginning of a statement that steadyhand understands",
     };
-    Refusal::new(format!("`{word}` {reason}.")).over(first.range.clone())
+    let refusal = Refusal::new(format!("`{word}` {reason}.")).over(first.range.clone());
+    // The reason for REPLACE says already what to write.
+    Refusal { other_kind: word != "REPLACE", ..refusal }
 }
 
 /// Why REPLACE in every spelling is refused.

@@ -34,6 +34,7 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
         Message::Prepared(outcome) => prepared(app, outcome),
         Message::Incidents(incidents) => {
             app.home.incidents = incidents;
+            home::settle_cursor(app);
             Vec::new()
         }
         Message::Surveyed { run, target, survey } => {

@@ -1,21 +1,38 @@
 //! A terminal that tests hold in their hands: it starts a program, types, watches the screen, and can
 //! say what the program sent byte by byte.
 //!
-//! One thread reads, one waits for the end of the program; the test waits on a condition variable
-//! until the screen shows what it asked for. It answers no query of the program: the worst terminal
-//! there is. Knows nothing of steadyhand, so that benches and self-tests can use it as it is.
+//! One thread reads; the test waits on a condition variable until the screen shows what it asked
+//! for. It answers no query of the program: the worst terminal there is. Knows nothing of
+//! steadyhand, so that benches and self-tests can use it as it is.
+//!
+//! As after a login, a shell leads the session and the program is its child. That is more than
+//! likeness: when a program is the last one to let go of a terminal, Linux now and then throws away
+//! what was not read yet, and a test would miss its last words. The shell says in the stream, as a
+//! string that terminals ignore, who started and how it ended, and holds the terminal until all was
+//! read.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
+use std::ops::Range;
+#[cfg(target_os = "linux")]
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+#[cfg(target_os = "linux")]
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+#[cfg(target_os = "linux")]
+use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal, kill_process};
+#[cfg(target_os = "linux")]
+use rustix::process::{PidfdFlags, pidfd_open};
 use vt100::Parser;
 
 /// Columns, rows.
@@ -32,12 +49,31 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const BEGIN_FRAME: &[u8] = b"\x1b[?2026h";
 const END_FRAME: &[u8] = b"\x1b[?2026l";
 
+/// What the shell at the head of the session does.
+const LEADER: &str = r#"
+    trap : INT QUIT TERM
+    exec 3>&2 2>/dev/null
+    /bin/sh -c 'printf "\033_started %s\033\\" $$; exec "$@"' sh "$@" 2>&3 3>&-
+    printf '\033_ended %s\033\\' $?
+    kill -STOP $$
+"#;
+
 /// How a program ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     Code(u32),
-    /// The system's words for the signal, such as `Killed`.
-    Signal(String),
+    Signal(u32),
+}
+
+impl Ended {
+    /// From what a shell says. 130 is the code of a program that was interrupted and says so.
+    fn from_shell(code: u32) -> Self {
+        match code {
+            130 => Self::Code(130),
+            129..=192 => Self::Signal(code - 128),
+            _ => Self::Code(code),
+        }
+    }
 }
 
 /// Output that followed an instant: when its first and last byte came, and how many they were.
@@ -49,11 +85,15 @@ pub struct Answer {
 }
 
 pub struct Terminal {
+    /// The program's number.
     pid: Pid,
+    leader: Box<dyn Child + Send + Sync>,
     state: Arc<Shared>,
     writer: Option<Box<dyn Write + Send>>,
     master: Option<Box<dyn MasterPty + Send>>,
-    threads: Vec<JoinHandle<()>>,
+    reader: Option<JoinHandle<()>>,
+    /// The program is known to be gone, and its number may be another's by now.
+    gone: bool,
 }
 
 struct Shared {
@@ -66,12 +106,38 @@ struct State {
     raw: Vec<u8>,
     /// Arrival of each piece of output: when, and how many bytes had come by then.
     arrivals: Vec<(Instant, usize)>,
+    started: Option<(Instant, Pid)>,
+    ended: Option<Ended>,
     /// No more output can come.
     closed: bool,
-    ended: Option<Ended>,
 }
 
 impl State {
+    fn receive(&mut self, now: Instant, bytes: &[u8]) {
+        /// More than one of the shell's strings is long.
+        const LOOK_BACK: usize = 64;
+        let mut before = self.raw.len();
+        self.raw.extend_from_slice(bytes);
+        self.parser.process(bytes);
+        if self.started.is_none() {
+            // Nothing else can have come: the program is not there yet.
+            let Some((at, number)) = said(&self.raw, "started") else { return };
+            let pid = i32::try_from(number).ok().and_then(Pid::from_raw);
+            self.started = pid.map(|pid| (now, pid));
+            self.raw.drain(..at.end);
+            before = 0;
+        }
+        let from = before.saturating_sub(LOOK_BACK);
+        if let Some((at, number)) = said(&self.raw[from..], "ended") {
+            self.ended = Some(Ended::from_shell(number));
+            self.closed = true;
+            self.raw.truncate(from + at.start);
+        }
+        if self.raw.len() > before {
+            self.arrivals.push((now, self.raw.len()));
+        }
+    }
+
     /// A terminal that knows synchronised output shows nothing between begin and end of a frame.
     fn in_frame(&self) -> bool {
         let last = |mark: &[u8]| self.raw.windows(mark.len()).rposition(|bytes| bytes == mark);
@@ -112,7 +178,7 @@ impl Shared {
                 return Some(answer);
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || (guard.closed && guard.ended.is_some()) {
+            if left.is_zero() || guard.closed {
                 return None;
             }
             let waited = self.changed.wait_timeout(guard, left);
@@ -130,7 +196,8 @@ impl Terminal {
         folder: &Path,
         size: Size,
     ) -> Self {
-        let mut command = CommandBuilder::new(program);
+        let mut command = CommandBuilder::new("/bin/sh");
+        command.args(["-c", LEADER, "sh", program]);
         command.args(arguments);
         command.env_clear();
         for (name, value) in environment {
@@ -139,16 +206,11 @@ impl Terminal {
         command.cwd(folder);
 
         let pair = native_pty_system().openpty(pty_size(size)).expect("a terminal can be opened");
-        let mut reader = pair.master.try_clone_reader().expect("the terminal can be read");
+        let mut input = pair.master.try_clone_reader().expect("the terminal can be read");
         let writer = pair.master.take_writer().expect("the terminal can be written");
-        let mut child = pair.slave.spawn_command(command).expect("the program can be started");
+        let leader = pair.slave.spawn_command(command).expect("a shell can be started");
         // Ours would keep the terminal open after the program is gone.
         drop(pair.slave);
-        let pid = child
-            .process_id()
-            .and_then(|id| i32::try_from(id).ok())
-            .and_then(Pid::from_raw)
-            .expect("a started program has a number");
 
         let (columns, rows) = vt_size(size);
         let state = Arc::new(Shared {
@@ -156,38 +218,36 @@ impl Terminal {
                 parser: Parser::new(rows, columns, 0),
                 raw: Vec::new(),
                 arrivals: Vec::new(),
-                closed: false,
+                started: None,
                 ended: None,
+                closed: false,
             }),
             changed: Condvar::new(),
         });
-        let reading = Arc::clone(&state);
-        let waiting = Arc::clone(&state);
-        let threads = vec![
-            thread::spawn(move || {
-                let mut buffer = [0; 64 * 1024];
-                while let Ok(length @ 1..) = reader.read(&mut buffer) {
-                    let now = Instant::now();
-                    reading.change(|state| {
-                        state.raw.extend_from_slice(&buffer[..length]);
-                        state.arrivals.push((now, state.raw.len()));
-                        state.parser.process(&buffer[..length]);
-                    });
+        let shared = Arc::clone(&state);
+        let reader = thread::spawn(move || {
+            let mut buffer = vec![0; 64 * 1024].into_boxed_slice();
+            while let Ok(length @ 1..) = input.read(&mut buffer) {
+                let now = Instant::now();
+                if shared.read(|state| state.closed) {
+                    return;
                 }
-                reading.change(|state| state.closed = true);
-            }),
-            thread::spawn(move || {
-                let ended = match child.wait() {
-                    Ok(status) => match status.signal() {
-                        Some(name) => Ended::Signal(name.to_owned()),
-                        None => Ended::Code(status.exit_code()),
-                    },
-                    Err(error) => Ended::Signal(format!("could not be waited for: {error}")),
-                };
-                waiting.change(|state| state.ended = Some(ended));
-            }),
-        ];
-        Self { pid, state, writer: Some(writer), master: Some(pair.master), threads }
+                shared.change(|state| state.receive(now, &buffer[..length]));
+            }
+            shared.change(|state| state.closed = true);
+        });
+        let (_, pid) = state
+            .wait(PATIENCE, |state| state.started)
+            .expect("the shell starts the program and says so");
+        Self {
+            pid,
+            leader,
+            state,
+            writer: Some(writer),
+            master: Some(pair.master),
+            reader: Some(reader),
+            gone: false,
+        }
     }
 
     // ------------------------------------------------------------------------------------- hands
@@ -241,8 +301,43 @@ impl Terminal {
 
     /// Sends a signal to the program; to one that is gone already, nothing.
     pub fn signal(&self, signal: Signal) {
-        if self.ended().is_none() {
+        if self.ended().is_none() && !self.gone {
             let _ = kill_process(self.pid, signal);
+        }
+    }
+
+    /// Takes the terminal away, as a lost connection does: the program gets SIGHUP from the system,
+    /// and its reads and writes fail from now on. What it does then is not seen here any more; wait
+    /// with [`Self::wait_death`].
+    #[cfg(target_os = "linux")]
+    pub fn hang_up(&mut self) {
+        let master = self.master.take().expect("a terminal is taken away once");
+        let path = master.tty_name().expect("a terminal has a name");
+        let mut inside = File::options()
+            .write(true)
+            .custom_flags(i32::try_from(OFlags::NOCTTY.bits()).expect("a flag fits"))
+            .open(path)
+            .expect("the terminal is still there");
+        // The writer says good-bye with a line end if there is an end-of-file key: nobody must read
+        // that as a key.
+        let silent = Command::new("stty")
+            .args(["eof", "undef"])
+            .stdin(inside.try_clone().expect("a file can be shared"))
+            .status();
+        assert!(silent.is_ok_and(|status| status.success()), "stty works");
+        // The reader holds the terminal too; one byte wakes it, so that it sees that it is over.
+        self.state.change(|state| state.closed = true);
+        inside.write_all(&[0]).expect("the terminal is still there");
+        self.join_reader();
+        self.writer = None;
+        // With these two the last holds on the terminal are gone.
+        drop(inside);
+        drop(master);
+    }
+
+    fn join_reader(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
         }
     }
 
@@ -280,21 +375,32 @@ impl Terminal {
 
     /// Waits until the program ended and its last output was read.
     pub fn wait_exit(&self) -> Ended {
-        let ended = self.state.wait(PATIENCE, |state| state.ended.clone().filter(|_| state.closed));
-        // Asked once more: the wait stops as soon as nothing can change.
-        ended.or_else(|| self.ended()).unwrap_or_else(|| self.give_up("the end of the program"))
+        let ended = self.state.wait(PATIENCE, |state| state.ended);
+        ended.unwrap_or_else(|| self.give_up("the end of the program"))
     }
 
     /// Waits for an end by itself, and gives the exit code.
     pub fn wait_code(&self) -> u32 {
         match self.wait_exit() {
             Ended::Code(code) => code,
-            Ended::Signal(name) => panic!("ended by signal: {name}\n{}", self.report()),
+            Ended::Signal(number) => panic!("ended by signal {number}\n{}", self.report()),
         }
     }
 
+    /// Waits until the program is gone after the terminal was taken away. How it ended is not known.
+    #[cfg(target_os = "linux")]
+    pub fn wait_death(&mut self) {
+        if let Ok(program) = pidfd_open(self.pid, PidfdFlags::empty()) {
+            let patience = Timespec::try_from(PATIENCE).expect("some seconds fit");
+            let mut ends = [PollFd::new(&program, PollFlags::IN)];
+            let events = poll(&mut ends, Some(&patience)).expect("a process can be waited for");
+            assert_eq!(events, 1, "the program outlived its terminal\n{}", self.report());
+        }
+        self.gone = true;
+    }
+
     pub fn ended(&self) -> Option<Ended> {
-        self.state.read(|state| state.ended.clone())
+        self.state.read(|state| state.ended)
     }
 
     /// The screen as text, rows joined by line ends, blanks at the end of rows cut.
@@ -353,6 +459,11 @@ impl Terminal {
             Some(Answer { first: *first, last: *last, bytes: state.raw.len() - before })
         });
         answer.unwrap_or_else(|| self.give_up("output"))
+    }
+
+    /// When the program was about to start: the shell's part is over.
+    pub fn started(&self) -> Instant {
+        self.state.read(|state| state.started).expect("a terminal is made once it started").0
     }
 
     /// When the first byte came.
@@ -420,12 +531,29 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         // Before the writer goes, which says good-bye with a line end: nobody must read it as a key.
         self.signal(Signal::KILL);
+        // Not its own `kill`, which asks politely first and gives it time.
+        if let Some(leader) = number(&*self.leader) {
+            let _ = kill_process(leader, Signal::KILL);
+        }
+        let _ = self.leader.wait();
         self.writer = None;
         self.master = None;
-        for thread in self.threads.drain(..) {
-            let _ = thread.join();
-        }
+        self.join_reader();
     }
+}
+
+fn number(child: &(dyn Child + Send + Sync)) -> Option<Pid> {
+    child.process_id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
+}
+
+/// Where the shell said this word in the stream, and the number behind it.
+fn said(bytes: &[u8], word: &str) -> Option<(Range<usize>, u32)> {
+    let start = format!("\x1b_{word} ").into_bytes();
+    let from = bytes.windows(start.len()).position(|part| part == start)?;
+    let number = &bytes[from + start.len()..];
+    let length = number.windows(2).position(|part| part == b"\x1b\\")?;
+    let text = std::str::from_utf8(&number[..length]).ok()?;
+    Some((from..from + start.len() + length + 2, text.parse().ok()?))
 }
 
 fn pty_size((cols, rows): Size) -> PtySize {

@@ -43,11 +43,10 @@ pub(super) fn read(table: &Table<'_>, notes: &Notes) -> Step {
     let id = table.id("id");
     notes.ids.borrow_mut().push((id.clone(), table.spot("id")));
     let kinds = Action::KINDS.map(|kind| (kind, kind));
-    let kind = if table.need("kind", &format!("\"…\", one of {}", list(&Action::KINDS, "or"))) {
-        table.optional_one_of("kind", &kinds)
-    } else {
-        None
-    };
+    let kind = table.need_one_of("kind", &kinds);
+    if let Some(kind) = kind {
+        table.call(&format!("a step of kind \"{kind}\""));
+    }
     foreign_keys(table, kind);
     let needs = table.spotted_texts("needs");
     for (need, spot) in &needs {

@@ -51,5 +51,8 @@ fn a_key_of_another_kind_names_both_kinds() {
     assert!(faults[0].starts_with(
         "11:1: `argv` belongs to a step of kind \"command\"; this one is of kind \"note\"."
     ));
-    assert!(faults[1].starts_with("12:1: A step has no key `evry`."), "{faults:?}");
+    assert!(
+        faults[1].starts_with("12:1: A step of kind \"note\" has no key `evry`."),
+        "{faults:?}"
+    );
 }

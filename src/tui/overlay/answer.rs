@@ -15,7 +15,12 @@ use crate::tui::screen::{guardrail, home, recovery, step};
 /// A line of text was confirmed.
 pub fn text(app: &mut App) -> Vec<Effect> {
     let Some(Overlay { kind: Kind::Ask(ask), .. }) = &mut app.overlay else { return Vec::new() };
-    let Some(typed) = ask.prompt.submit(std::time::Instant::now()) else { return Vec::new() };
+    let Some(typed) = ask.prompt.submit(std::time::Instant::now()) else {
+        return refuse(
+            app,
+            "that enter came together with the text, like a paste; press it again".into(),
+        );
+    };
     let (purpose, expected) = (ask.purpose.clone(), ask.expected.clone());
     if let Some(expected) = &expected
         && typed != *expected
@@ -232,7 +237,7 @@ fn decided(app: &mut App, option: usize, reason: &str) -> Vec<Effect> {
         goto,
     };
     let mut effects = vec![Effect::Append(entry)];
-    effects.extend(step::settle(app, &label));
+    effects.extend(step::settle(app, &label, at));
     effects.extend(step::look_at(app, at));
     effects
 }

@@ -80,7 +80,7 @@ pub fn items(app: &App) -> Vec<Item> {
     incidents.chain(targets).chain(wrong).chain(runbooks).collect()
 }
 
-/// Puts the cursor on the first thing that is wrong, the first time something is known.
+/// Puts the cursor on what comes first: an open incident, else the first thing that is wrong.
 pub fn settle_cursor(app: &mut App) {
     let items = items(app);
     let first =

@@ -418,9 +418,9 @@ pub fn page<'l>(app: &'l App) -> Page<'l> {
                 "too old: p previews again".into()
             };
             page.line(&[
+                ("PREVIEW ", Role::Focus),
+                (&format!("{}, {left}   ", ago(age)), Role::Muted),
                 (&title, Role::Title),
-                ("   PREVIEW ", Role::Focus),
-                (&format!("{}, {left}", ago(age)), Role::Muted),
             ]);
             preview_lines(app, preview, &mut page);
         }
@@ -492,13 +492,12 @@ fn preview_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
             if statement.note.is_empty() { statement.sql.clone() } else { statement.note.clone() };
         page.line(&[
             (&format!("{}  ", number + 1), Role::Muted),
+            (&format!("{} rows  ", statement.rows), Role::Title),
             (&note, Role::Text),
-            (&format!("   {} rows", statement.rows), Role::Title),
         ]);
     }
     writes_lines(preview, page);
     check_lines(app, preview, page);
-    rows_lines(app, preview, page);
     page.blank();
     page.pair("Undo", 8, &preview.undo.sentence());
     page.pair("Locks", 8, &preview.locks);
@@ -515,6 +514,7 @@ fn preview_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
     for warning in &preview.warnings {
         page.line(&[("Warning  ", Role::Warning), (warning, Role::Text)]);
     }
+    rows_lines(app, preview, page);
 }
 
 fn writes_lines(preview: &Preview, page: &mut Page<'_>) {

@@ -206,26 +206,27 @@ fn leave_check(app: &mut App, check: &str, expect: Expect) -> Vec<Effect> {
 
 /// Marks the present step done and goes on.
 pub fn pass(app: &mut App, how: &str) -> Vec<Effect> {
-    let mut effects = settle(app, how);
+    let next = app.case.as_ref().map_or(0, |case| case.at + 1);
+    let mut effects = settle(app, how, next);
     effects.extend(onward(app));
     effects
 }
 
-/// Marks the present step done, with the milestones that follow.
-pub fn settle(app: &App, how: &str) -> Vec<Effect> {
+/// Marks the present step done, with the milestones that follow when the step `next` comes after it.
+pub fn settle(app: &App, how: &str, next: usize) -> Vec<Effect> {
     let Some(case) = &app.case else { return Vec::new() };
     let step = case.step();
     let mut effects =
         vec![Effect::Append(Entry::StepPassed { step: step.id.clone(), how: how.to_owned() })];
-    effects.extend(milestones(case, step, app.now));
+    effects.extend(milestones(case, step, next, app.now));
     effects
 }
 
 /// Milestones that follow from a step being done.
-fn milestones(case: &Case, step: &Step, now: Timestamp) -> Vec<Effect> {
+fn milestones(case: &Case, step: &Step, next: usize, now: Timestamp) -> Vec<Effect> {
     let reached = match (step.stage, &step.action) {
         (Some(Stage::Stabilise), _) => Milestone::Acknowledged,
-        (Some(Stage::Contain), _) => Milestone::Contained,
+        (Some(Stage::Contain), _) if leaves(case, Stage::Contain, next) => Milestone::Contained,
         (Some(Stage::Revalidate), Action::Check(_)) => Milestone::Verified,
         _ => return Vec::new(),
     };
@@ -235,7 +236,12 @@ fn milestones(case: &Case, step: &Step, now: Timestamp) -> Vec<Effect> {
     vec![Effect::Append(Entry::Milestone { which: reached, at: now, origin: Origin::Auto })]
 }
 
-/// The next step that is not settled; at the end, the question whether to close.
+/// Whether the step `next` belongs to another stage.
+fn leaves(case: &Case, stage: Stage, next: usize) -> bool {
+    case.runbook.steps.get(next).is_none_or(|step| step.stage != Some(stage))
+}
+
+/// The next step; at the end, the question whether to close.
 pub fn onward(app: &mut App) -> Vec<Effect> {
     let Some(case) = &app.case else { return Vec::new() };
     let last = case.runbook.steps.len() - 1;
@@ -278,6 +284,11 @@ fn wait_left(case: &Case, now: Timestamp) -> i64 {
         WaitFor::Check(_) => wait.at_most,
     };
     i64::try_from(length.as_secs()).unwrap_or(i64::MAX) - now.duration_since(since).as_secs()
+}
+
+/// The last counts as a line of blocks; one alone says nothing.
+fn history(counts: &[u64], look: &crate::tui::look::Look) -> String {
+    if counts.len() < 2 { String::new() } else { spark(counts, 24, &look.glyphs) }
 }
 
 /// What the key beside Enter says for this step.
@@ -485,11 +496,7 @@ pub fn check_lines(app: &App, case: &Case, check: &str, page: &mut Page<'_>) {
     };
     page.signed(
         sign,
-        &format!(
-            "{}   {}",
-            verdict_words(&finding.verdict),
-            spark(&live.history, 24, &look.glyphs)
-        ),
+        &format!("{}   {}", verdict_words(&finding.verdict), history(&live.history, look)),
         role,
     );
     let age = live.at.map_or(0, |at| app.now.duration_since(at).as_secs());

@@ -90,7 +90,6 @@ impl Prompt {
         }
         if self.guarded && burst {
             self.last_key = Some(now);
-            self.area.insert_char(' ');
             return None;
         }
         Some(self.text().to_owned())
