@@ -135,7 +135,11 @@ impl Page<'_> {
             Some(at) => format!("Closed: {}", self.when.full(at)),
             None => "Closed: not yet, this is a draft".into(),
         });
-        facts.push(format!("Journal: {} records, head {}", draft.head.seq, code(&draft.head.hash)));
+        facts.push(format!(
+            "Journal: {}, head {}",
+            counted(draft.head.seq, "record"),
+            code(&draft.head.hash)
+        ));
         self.list(facts, "");
         self.line("\nText between `yours` and `end` markers is kept; the rest is written anew from the journal.");
         self.aside("summary");
