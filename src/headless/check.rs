@@ -8,12 +8,13 @@ use std::time::Instant;
 
 use super::{Format, Out};
 use crate::catalogue::Catalogue;
+use crate::check::Survey;
 use crate::check::{Check, Finding, Verdict};
 use crate::clock;
 use crate::config::{Config, Target};
 use crate::exit::Exit;
 use crate::ops::Stopper;
-use crate::ops::detect::{Survey, survey};
+use crate::ops::detect::survey;
 use crate::problem::{Kind, Problem};
 use crate::report::{Outcome, Totals, json, text};
 use crate::source::{did_you_mean, quoted};
@@ -44,9 +45,8 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
         out.progress(&format!("{}: {} ...", target.name, text::count(checks.len(), "check")));
         let snapshot = clock::now();
         let (seen, findings) = match stoppable(target, &checks, &stopper).await? {
-            Ok(Survey { identity, findings }) => {
-                let seen =
-                    format!("{} {}, {}", target.url.dialect, identity.version, identity.server);
+            Ok(Survey { server, version, findings }) => {
+                let seen = format!("{} {version}, {server}", target.url.dialect);
                 (seen, findings.into_iter().map(|(_, finding)| finding).collect())
             }
             Err(problem) => (String::new(), vec![unseen(&problem); checks.len()]),

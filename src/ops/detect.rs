@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use super::connect::{READ_LOCK_WAIT, connect};
 use crate::check::verdict::{key_columns, key_hash};
-use crate::check::{Check, Count, Finding, Verdict};
+use crate::check::{Check, Count, Finding, Survey, Verdict};
 use crate::config::Target;
-use crate::engine::{EngineError, Identity, Purpose, Session, Stopper};
+use crate::engine::{EngineError, Purpose, Session, Stopper};
 use crate::problem::Problem;
 use crate::value::Rows;
 
@@ -30,13 +30,6 @@ pub async fn detect(target: &Target, check: &Check, stopper: &Stopper) -> Findin
     }
 }
 
-/// What a survey of a target saw.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Survey {
-    pub identity: Identity,
-    pub findings: Vec<(String, Finding)>,
-}
-
 /// All checks in one snapshot; `on_finding` hears of each as it is done.
 pub async fn survey(
     target: &Target,
@@ -50,7 +43,7 @@ pub async fn survey(
         findings.push((check.id.clone(), ask(&mut session, check).await));
     }
     session.close().await;
-    Ok(Survey { identity, findings })
+    Ok(Survey { server: identity.server, version: identity.version, findings })
 }
 
 async fn open(target: &Target, stopper: &Stopper) -> Result<Session, Problem> {

@@ -267,7 +267,7 @@ fn detection(incident: &Incident, impact: &Impact) -> Vec<String> {
             ));
         }
         None if impact.checks.is_empty() => {
-            said.push("No check was run in this incident yet.".into())
+            said.push("No check was run in this incident yet.".into());
         }
         None => said.push("No check of this incident has found a violation.".into()),
     }

@@ -59,7 +59,7 @@ pub fn incident(summary: &Summary) -> String {
         "runbook": summary.runbook,
         "target": summary.target,
         "environment": summary.environment,
-        "severity": summary.severity.map(|severity| severity.key()),
+        "severity": summary.severity.map(super::super::check::Severity::key),
         "demo": summary.demo,
         "opened": summary.opened.map(|at| at.to_string()),
         "closed": summary.closed.map(|at| at.to_string()),

@@ -13,14 +13,14 @@ use jiff::{SignedDuration, Timestamp};
 use super::effect::{Effect, Run};
 use crate::check::{Delta, Finding, Verdict};
 use crate::config::Target;
-use crate::engine::Identity;
 use crate::guardrail::Rehearsal;
 use crate::incident::Incident;
 use crate::incident::entry::Deed;
-use crate::ops::command::Ran;
+use crate::ops::Identity;
 use crate::problem::Problem;
 use crate::recovery::protocol::State;
 use crate::recovery::{Plan, Preview};
+use crate::runbook::Ran;
 use crate::runbook::{Action, Runbook, Step, WaitFor};
 
 #[derive(Debug)]

@@ -16,14 +16,14 @@ use crate::catalogue::Catalogue;
 use crate::check::{Check, Delta, Finding};
 use crate::clock;
 use crate::config::Target;
-use crate::engine::Identity;
-use crate::engine::Stopper;
 use crate::guardrail;
 use crate::incident::Incident;
 use crate::incident::entry::{Deed, Entry, Evidence, Record, TargetSeen};
 use crate::incident::journal::{Journal, JournalError};
 use crate::incident::store;
 use crate::ops;
+use crate::ops::Identity;
+use crate::ops::Stopper;
 use crate::postmortem;
 use crate::problem::Problem;
 use crate::recovery::{Approval, Plan};
@@ -122,7 +122,7 @@ impl World {
             }
             Effect::Execute { run, plan, op, approval } => self.execute(run, *plan, op, approval),
             Effect::Resolve { run, step, op, deed, rows } => {
-                self.resolve(run, step, op, deed, rows)
+                self.resolve(run, step, op, deed, rows);
             }
             Effect::Rehearse { run, step, op } => self.rehearse(run, step, op),
             Effect::PutGuard { run, step, op, deed } => self.put_guard(run, step, op, deed),

@@ -529,7 +529,7 @@ fn command_ran(
     run: crate::tui::effect::Run,
     step: &str,
     argv: Vec<String>,
-    ran: crate::ops::command::Ran,
+    ran: crate::runbook::Ran,
     output: Option<crate::incident::entry::Evidence>,
 ) -> Vec<Effect> {
     let Some(case) = &mut app.case else { return Vec::new() };

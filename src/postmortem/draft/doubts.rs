@@ -52,7 +52,7 @@ fn operations(incident: &Incident) -> Vec<String> {
                     Some(false) => doubts
                         .push(format!("the {deed} {op} (step {step}) failed its verification")),
                     None if sql => {
-                        doubts.push(format!("the {deed} {op} (step {step}) was not verified"))
+                        doubts.push(format!("the {deed} {op} (step {step}) was not verified"));
                     }
                     Some(true) | None => {}
                 }

@@ -102,13 +102,13 @@ fn take(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Effect>, St
         }
         Purpose::FindHome => {
             done(app);
-            app.home.find = typed.to_owned();
+            typed.clone_into(&mut app.home.find);
             home::settle_cursor(app);
             Ok(Vec::new())
         }
         Purpose::FindJournal => {
             done(app);
-            app.journal.find = typed.to_owned();
+            typed.clone_into(&mut app.journal.find);
             app.journal.up = 0;
             Ok(Vec::new())
         }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::check::Survey;
 use crate::check::{Severity, Verdict};
 use crate::incident::entry::verdict_words;
 use crate::incident::store::Summary;
-use crate::ops::detect::Survey;
 use crate::problem::Problem;
 use crate::tui::app::App;
 use crate::tui::command::Command;

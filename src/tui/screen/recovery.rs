@@ -285,12 +285,12 @@ pub fn previewed(
             Answer { evidence: Some(evidence), ..answer }.apply(app, step)
         }
         Err(problem) => {
-            let deed = match recovery.undoing {
-                true => case
-                    .incident
+            let deed = if recovery.undoing {
+                case.incident
                     .standing_change(step)
-                    .map_or(Deed::Change, |change| Deed::Undo { of: change.op.clone() }),
-                false => Deed::Change,
+                    .map_or(Deed::Change, |change| Deed::Undo { of: change.op.clone() })
+            } else {
+                Deed::Change
             };
             let why = problem.to_string();
             let said = Said::PreviewFailed { run, why: why.clone() };
@@ -375,7 +375,7 @@ fn statements(app: &App) -> Vec<Line> {
 }
 
 /// The whole page: state first, then what was seen.
-pub fn page<'l>(app: &'l App) -> Page<'l> {
+pub fn page(app: &App) -> Page<'_> {
     let mut page = Page::new(&app.look);
     let Some(case) = &app.case else { return page };
     let step = case.step();
