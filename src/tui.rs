@@ -23,7 +23,9 @@ pub mod view;
 pub mod widget;
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, EventStream};
@@ -182,7 +184,7 @@ async fn cycle<B: Backend>(
         while let Ok(message) = inbox.try_recv() {
             dirty |= take_in(app, world, screen, guard, message)?;
         }
-        while let Some(Some(Ok(event))) = keys.next().now_or_never() {
+        while let Some(Some(Ok(event))) = ready(keys).await {
             if let Some(message) = of_event(event) {
                 dirty |= take_in(app, world, screen, guard, message)?;
             }
@@ -199,6 +201,16 @@ async fn cycle<B: Backend>(
             screen.draw(|frame| view::view(app, frame))?;
         }
     }
+}
+
+/// What the stream has without waiting. Polled as the task that we are: the stream keeps the first
+/// waker it is given for the next key, and one that wakes nobody would leave that key lying.
+async fn ready<S: Stream + Unpin>(stream: &mut S) -> Option<Option<S::Item>> {
+    std::future::poll_fn(|context| match Pin::new(&mut *stream).poll_next(context) {
+        Poll::Ready(item) => Poll::Ready(Some(item)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 fn of_event(event: Event) -> Option<Message> {

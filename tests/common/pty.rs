@@ -275,6 +275,12 @@ impl Terminal {
         }
     }
 
+    /// A person's pause between the last letter and enter. Where a program takes a shorter one for a
+    /// paste, there is nothing on the screen to wait for; this is the one wait for time there is.
+    pub fn breathe(&self) {
+        let _ = self.state.wait(Duration::from_millis(60), |_| None::<()>);
+    }
+
     /// Pastes, in brackets if the program asked for them.
     pub fn paste(&mut self, text: &str) {
         if self.state.read(|state| state.parser.screen().bracketed_paste()) {
