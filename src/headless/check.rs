@@ -10,12 +10,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Format, Out};
 use crate::catalogue::Catalogue;
+use crate::check::Survey;
 use crate::check::{Check, Finding, Verdict};
 use crate::clock;
 use crate::config::{Config, Target};
 use crate::exit::Exit;
 use crate::ops::Stopper;
-use crate::check::Survey;
 use crate::ops::detect::survey;
 use crate::problem::{Kind, Problem};
 use crate::report::{Outcome, Totals, json, text};
@@ -51,8 +51,7 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
         let snapshot = clock::now();
         let (seen, findings) = match stoppable(target, &checks, &stopper, &mut interrupts).await? {
             Ok(Survey { server, version, findings }) => {
-                let seen =
-                    format!("{} {version}, {server}", target.url.dialect);
+                let seen = format!("{} {version}, {server}", target.url.dialect);
                 (seen, findings.into_iter().map(|(_, finding)| finding).collect())
             }
             Err(problem) => (String::new(), vec![unseen(&problem); checks.len()]),
