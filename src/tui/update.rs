@@ -15,6 +15,7 @@ use super::screen::{guardrail, home, journal, postmortem, recovery, step, violat
 use crate::check::Verdict;
 use crate::exit::Exit;
 use crate::incident::entry::{Entry, Milestone, Origin, Outcome};
+use crate::recovery::protocol::Said;
 
 /// Takes in one message.
 #[must_use]
@@ -41,10 +42,13 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
             home::surveyed(app, run, &target, survey);
             Vec::new()
         }
-        Message::Opened(opened) => match opened {
-            Ok(opened) => enter_case(app, *opened),
-            Err(problem) => tell(app, problem),
-        },
+        Message::Opened(opened) => {
+            app.home.opening = false;
+            match opened {
+                Ok(opened) => enter_case(app, *opened),
+                Err(problem) => tell(app, problem),
+            }
+        }
         Message::Recorded(record) => {
             if let Some(case) = &mut app.case {
                 case.incident.apply(&record);
@@ -302,8 +306,8 @@ fn cancel(app: &mut App) -> Vec<Effect> {
 }
 
 fn interrupt(app: &mut App) -> Vec<Effect> {
-    if app.overlay.take().is_some() {
-        return Vec::new();
+    if app.overlay.is_some() {
+        return dismiss(app);
     }
     let effects = stop_all(app);
     if effects.is_empty() { quit(app) } else { effects }
@@ -340,12 +344,21 @@ fn leave_when_done(app: &mut App) {
     }
 }
 
+/// Takes the box away. Who asked for a confirmation hears that there is none.
+fn dismiss(app: &mut App) -> Vec<Effect> {
+    let Some(overlay) = app.overlay.take() else { return Vec::new() };
+    match overlay.kind {
+        Kind::Ask(ask) if matches!(ask.purpose, Purpose::Execute) => recovery::say(app, Said::Back),
+        _ => Vec::new(),
+    }
+}
+
 fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent>) -> Vec<Effect> {
     let Some(overlay) = &mut app.overlay else { return Vec::new() };
     match (&mut overlay.kind, command) {
         (Kind::Comms(_), Command::Back) => return comms::done(app),
         (Kind::Editor { .. }, Command::Back | Command::Save) => return answer::edited(app),
-        (_, Command::Back) => app.overlay = None,
+        (_, Command::Back) => return dismiss(app),
         (Kind::Ask(_), Command::Confirm) => return answer::text(app),
         (Kind::Choice(_), Command::Confirm) => return answer::choice(app),
         (Kind::Choice(choice), Command::Up) => choice.at = choice.at.saturating_sub(1),
@@ -423,8 +436,8 @@ fn prepared(app: &mut App, outcome: Result<(), crate::problem::Problem>) -> Vec<
 pub fn begin(app: &mut App) -> Vec<Effect> {
     match app.facts.start.clone() {
         Start::Home => Vec::new(),
-        Start::Open { runbook, target } => vec![Effect::Open { runbook, target }],
-        Start::Resume { incident } => vec![Effect::Resume { incident }],
+        Start::Open { runbook, target } => home::go_to(app, Effect::Open { runbook, target }),
+        Start::Resume { incident } => home::go_to(app, Effect::Resume { incident }),
     }
 }
 

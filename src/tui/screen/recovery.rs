@@ -497,6 +497,7 @@ fn preview_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
         ]);
     }
     writes_lines(preview, page);
+    conflict_lines(app, preview, page);
     check_lines(app, preview, page);
     page.blank();
     page.pair("Undo", 8, &preview.undo.sentence());
@@ -590,6 +591,13 @@ fn rows_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
         if images.rows.len() > SHOWN {
             page.muted(&format!("    and {} more", images.rows.len() - SHOWN));
         }
+    }
+}
+
+/// Above the rows: what an undo does not bring back must not be below the edge of the screen.
+fn conflict_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
+    if !preview.conflicts.is_empty() {
+        page.blank();
     }
     for conflict in &preview.conflicts {
         page.signed(
