@@ -105,7 +105,19 @@ fn cockpit(config: &Config, journey: Journey, out: &mut Out) -> Result<Exit, Pro
         }
     };
     let actor = actor();
-    let cockpit = Cockpit { catalogue, targets, state, actor, theme, keymap, demo, start };
+    let cockpit = Cockpit {
+        catalogue,
+        targets,
+        state,
+        actor,
+        theme,
+        keymap,
+        ascii: config.ascii.value,
+        refresh: config.refresh.value,
+        kept_rows: usize::try_from(config.row_cap.value).unwrap_or(usize::MAX),
+        demo,
+        start,
+    };
     let farewell = runtime()?.block_on(steadyhand::tui::run(cockpit))?;
     match (farewell.incident, thrown_away) {
         (Some((id, ..)), Some(_)) => {
