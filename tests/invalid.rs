@@ -9,6 +9,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use steadyhand::source::Fault;
+use steadyhand::tui::keymap::Keymap;
+use steadyhand::tui::theme::Theme;
 use steadyhand::{check, config, runbook};
 
 const EXPECT: &str = "# expect: ";
@@ -84,4 +86,14 @@ fn broken_runbooks_are_refused_with_their_sentences() {
 #[test]
 fn broken_configurations_are_refused_with_their_sentences() {
     refused("config", config::lint);
+}
+
+#[test]
+fn broken_themes_are_refused_with_their_sentences() {
+    refused("themes", |name, text| Theme::parse(name, text).err().unwrap_or_default());
+}
+
+#[test]
+fn broken_key_maps_are_refused_with_their_sentences() {
+    refused("keymaps", |name, text| Keymap::parse(name, text).err().unwrap_or_default());
 }

@@ -6,6 +6,7 @@
 
 mod backend;
 pub mod hangup;
+mod shown;
 
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -180,13 +180,12 @@ impl<'a> Writer<'a> {
     fn escape(&mut self, at: usize, c: char) {
         self.plain_until(at);
         self.plain_from = at + c.len_utf8();
-        match self.out.last_mut() {
-            Some(Segment { text, kind: Kind::Escaped }) => spell(text.to_mut(), c),
-            _ => {
-                let mut text = String::new();
-                spell(&mut text, c);
-                self.out.push(Segment { text: Cow::Owned(text), kind: Kind::Escaped });
-            }
+        if let Some(Segment { text, kind: Kind::Escaped }) = self.out.last_mut() {
+            spell(text.to_mut(), c);
+        } else {
+            let mut text = String::new();
+            spell(&mut text, c);
+            self.out.push(Segment { text: Cow::Owned(text), kind: Kind::Escaped });
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Frames as bytes: only cells that changed, style changes only where the style changes, and each
-//! frame in one write between the marks of a synchronised update.
+//! Frames as bytes: only cells that changed, a scrolled region scrolled, style changes only where the
+//! style changes, and each frame in one write between the marks of a synchronised update.
 //!
 //! Styles are written here and not by crossterm, which takes bold and reversed away under `NO_COLOR`
 //! and resets everything after each frame. Nothing is ever asked of the terminal: a question that is
@@ -7,6 +7,7 @@
 
 use std::io::{self, Write};
 
+use super::shown::{Shift, Shown};
 use ratatui::backend::{Backend, ClearType, WindowSize};
 use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
@@ -32,6 +33,10 @@ pub struct Ansi<W> {
     at: Option<Position>,
     cursor: Option<Cursor>,
     wanted: Cursor,
+    /// Sized by the first clear or frame.
+    shown: Option<Shown>,
+    /// Where there is no terminal to ask: tests.
+    fixed: Option<Size>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +47,21 @@ enum Cursor {
 
 impl<W: Write> Ansi<W> {
     pub fn new(out: W) -> Self {
-        let wanted = Cursor::Hidden;
-        Self { out, frame: Vec::new(), pen: None, at: None, cursor: None, wanted }
+        Self {
+            out,
+            frame: Vec::new(),
+            pen: None,
+            at: None,
+            cursor: None,
+            wanted: Cursor::Hidden,
+            shown: None,
+            fixed: None,
+        }
+    }
+
+    /// For a terminal of this size that nobody can be asked about, such as a file.
+    pub fn sized(out: W, size: Size) -> Self {
+        Self { fixed: Some(size), ..Self::new(out) }
     }
 
     #[cfg(test)]
@@ -51,14 +69,63 @@ impl<W: Write> Ansi<W> {
         &self.out
     }
 
+    /// To a cell, the shortest way that does not depend on what is between.
     fn go(&mut self, x: u16, y: u16) {
         let (column, row) = (x + 1, y + 1);
-        let _ = match self.at {
-            Some(at) if at.x == x && at.y == y => Ok(()),
-            Some(at) if at.y == y => write!(self.frame, "\x1b[{column}G"),
-            _ => write!(self.frame, "\x1b[{row};{column}H"),
+        let _ = match self.at.filter(|at| at.y == y) {
+            Some(at) if at.x == x => Ok(()),
+            Some(at) if self.write_over_gap(at, x) => Ok(()),
+            Some(_) => write!(self.frame, "\x1b[{column}G"),
+            None => write!(self.frame, "\x1b[{row};{column}H"),
         };
         self.at = Some(Position { x, y });
+    }
+
+    /// A short gap is written again: that takes fewer bytes than going over it.
+    fn write_over_gap(&mut self, at: Position, x: u16) -> bool {
+        const SHORT: u16 = 4;
+        let (Some(shown), Some(pen)) = (&self.shown, self.pen) else { return false };
+        if at.x >= x || x - at.x > SHORT {
+            return false;
+        }
+        let gap: Option<Vec<u8>> = (at.x..x)
+            .map(|x| match shown.get(x, at.y) {
+                Some(cell) if Pen::of(cell) == pen && cell.symbol().len() == 1 => {
+                    Some(cell.symbol().as_bytes()[0])
+                }
+                _ => None,
+            })
+            .collect();
+        gap.map(|bytes| self.frame.extend_from_slice(&bytes)).is_some()
+    }
+
+    /// Line feeds at the bottom of a region scroll it up, reverse ones at its top scroll it down: the
+    /// one way that every terminal knows.
+    fn scroll(&mut self, shift: Shift) {
+        self.dip(Pen::default());
+        let (top, bottom) = (shift.top + 1, shift.bottom + 1);
+        let _ = write!(self.frame, "\x1b[{top};{bottom}r");
+        let count = shift.by.unsigned_abs();
+        if shift.by > 0 {
+            let _ = write!(self.frame, "\x1b[{bottom}H{}", "\n".repeat(count));
+        } else {
+            let _ = write!(self.frame, "\x1b[{top}H{}", "\x1bM".repeat(count));
+        }
+        self.frame.extend_from_slice(b"\x1b[r");
+        self.at = None;
+    }
+
+    fn write(&mut self, x: u16, y: u16, cell: &Cell) {
+        self.go(x, y);
+        self.dip(Pen::of(cell));
+        // The last gate: text was made harmless long before, but a cell takes anything.
+        let symbol = if cell.symbol().contains(char::is_control) { "?" } else { cell.symbol() };
+        self.frame.extend_from_slice(symbol.as_bytes());
+        // Where a terminal stands after a wide sign is a matter of opinion; so it is told again.
+        self.at = (symbol.width() == 1).then_some(Position { x: x + 1, y });
+        if let Some(shown) = &mut self.shown {
+            shown.set(x, y, cell);
+        }
     }
 
     fn dip(&mut self, pen: Pen) {
@@ -86,6 +153,27 @@ impl<W: Write> Ansi<W> {
         }
         let _ = write!(self.frame, "\x1b[{}m", codes.join(";"));
         self.pen = Some(pen);
+    }
+}
+
+impl<W> Ansi<W> {
+    /// Whether this frame is better begun by scrolling, and what is on the screen at its end.
+    fn shift(&self, changed: &[(u16, u16, &Cell)]) -> Option<(Shift, Shown)> {
+        let shown = self.shown.as_ref()?;
+        if changed.len() < super::shown::MANY {
+            return None;
+        }
+        let mut next = shown.clone();
+        for (x, y, cell) in changed {
+            next.set(*x, *y, cell);
+        }
+        Some((shown.shift_to(&next)?, next))
+    }
+}
+
+impl Pen {
+    fn of(cell: &Cell) -> Self {
+        Self { fg: cell.fg, bg: cell.bg, modifier: cell.modifier }
     }
 }
 
@@ -142,14 +230,22 @@ impl<W: Write> Backend for Ansi<W> {
     where
         I: Iterator<Item = (u16, u16, &'a Cell)>,
     {
-        for (x, y, cell) in content {
-            self.go(x, y);
-            self.dip(Pen { fg: cell.fg, bg: cell.bg, modifier: cell.modifier });
-            // The last gate: text was made harmless long before, but a cell takes anything.
-            let symbol = if cell.symbol().contains(char::is_control) { "?" } else { cell.symbol() };
-            self.frame.extend_from_slice(symbol.as_bytes());
-            // Where a terminal stands after a wide sign is a matter of opinion; so it is told again.
-            self.at = (symbol.width() == 1).then_some(Position { x: x + 1, y });
+        if self.shown.is_none() {
+            self.shown = self.size().ok().map(Shown::blank);
+        }
+        let changed: Vec<(u16, u16, &Cell)> = content.collect();
+        if let Some((shift, next)) = self.shift(&changed) {
+            self.scroll(shift);
+            if let Some(shown) = &mut self.shown {
+                shown.apply(shift);
+                for (x, y, cell) in shown.changes(&next) {
+                    self.write(x, y, cell);
+                }
+            }
+            return Ok(());
+        }
+        for (x, y, cell) in changed {
+            self.write(x, y, cell);
         }
         Ok(())
     }
@@ -183,6 +279,10 @@ impl<W: Write> Backend for Ansi<W> {
     fn clear_region(&mut self, what: ClearType) -> io::Result<()> {
         // Who asks for this does not trust what the screen shows, so nothing counts as known.
         (self.pen, self.at, self.cursor) = (None, None, None);
+        self.shown = match what {
+            ClearType::All => self.size().ok().map(Shown::blank),
+            _ => None,
+        };
         self.dip(Pen::default());
         self.frame.extend_from_slice(match what {
             ClearType::All => b"\x1b[2J".as_slice(),
@@ -195,7 +295,7 @@ impl<W: Write> Backend for Ansi<W> {
     }
 
     fn size(&self) -> io::Result<Size> {
-        crossterm::terminal::size().map(Into::into)
+        self.fixed.map_or_else(|| crossterm::terminal::size().map(Into::into), Ok)
     }
 
     fn window_size(&mut self) -> io::Result<WindowSize> {
@@ -230,95 +330,4 @@ impl<W: Write> Backend for Ansi<W> {
 }
 
 #[cfg(test)]
-mod tests {
-    use ratatui::layout::Rect;
-    use ratatui::style::Style;
-    use ratatui::{Terminal, TerminalOptions, Viewport};
-
-    use super::*;
-
-    struct Probe {
-        terminal: Terminal<Ansi<Vec<u8>>>,
-        seen: usize,
-    }
-
-    impl Probe {
-        fn new() -> Self {
-            let viewport = Viewport::Fixed(Rect::new(0, 0, 20, 3));
-            let terminal =
-                Terminal::with_options(Ansi::new(Vec::new()), TerminalOptions { viewport })
-                    .expect("a fixed viewport asks nothing");
-            Self { terminal, seen: 0 }
-        }
-
-        fn frame(
-            &mut self,
-            parts: &[(u16, u16, &str, Style)],
-            cursor: Option<(u16, u16)>,
-        ) -> String {
-            self.terminal
-                .draw(|frame| {
-                    for (x, y, text, style) in parts {
-                        frame.buffer_mut().set_string(*x, *y, text, *style);
-                    }
-                    if let Some(cursor) = cursor {
-                        frame.set_cursor_position(cursor);
-                    }
-                })
-                .expect("a vector takes everything");
-            let all = self.terminal.backend().written();
-            let new = String::from_utf8(all[self.seen..].to_vec()).expect("UTF-8");
-            self.seen = all.len();
-            new.replace('\u{1b}', "^")
-        }
-    }
-
-    #[test]
-    fn a_frame_is_one_synchronised_update_and_an_idle_one_is_nothing() {
-        let mut probe = Probe::new();
-        let plain = Style::new();
-        assert_eq!(probe.frame(&[(1, 1, "ab", plain)], None), "^[?2026h^[2;2H^[mab^[?25l^[?2026l");
-        assert_eq!(probe.frame(&[(1, 1, "ab", plain)], None), "");
-        assert_eq!(probe.frame(&[(1, 1, "aX", plain)], None), "^[?2026h^[2;3HX^[?2026l");
-    }
-
-    #[test]
-    fn styles_are_written_only_where_they_change() {
-        let mut probe = Probe::new();
-        let bold = Style::new().bold();
-        let frame =
-            probe.frame(&[(0, 0, "a", bold), (1, 0, "b", bold.blue()), (2, 0, "c", bold)], None);
-        assert_eq!(frame, "^[?2026h^[1;1H^[;1ma^[34mb^[39mc^[?25l^[?2026l");
-        let frame = probe.frame(&[(0, 0, "abc", Style::new().red().on_white())], None);
-        assert_eq!(frame, "^[?2026h^[1;1H^[;31;107mabc^[?2026l");
-    }
-
-    #[test]
-    fn the_cursor_is_shown_where_it_is_wanted() {
-        let mut probe = Probe::new();
-        assert!(probe.frame(&[], Some((2, 1))).ends_with("^[2;3H^[?25h^[?2026l"));
-        assert_eq!(probe.frame(&[], Some((2, 1))), "");
-        assert_eq!(probe.frame(&[], Some((4, 1))), "^[?2026h^[2;5H^[?2026l");
-        assert_eq!(probe.frame(&[], None), "^[?2026h^[?25l^[?2026l");
-    }
-
-    #[test]
-    fn after_a_clear_nothing_counts_as_known() {
-        let mut probe = Probe::new();
-        let bold = Style::new().bold();
-        probe.frame(&[(0, 0, "a", bold)], Some((1, 0)));
-        probe.terminal.backend_mut().clear().expect("no question asked");
-        let frame = probe.frame(&[(0, 0, "b", bold)], Some((1, 0)));
-        assert_eq!(frame, "^[?2026h^[m^[2J^[1;1H^[1mb^[?25h^[?2026l");
-    }
-
-    #[test]
-    fn a_control_character_in_a_cell_never_gets_out() {
-        let mut probe = Probe::new();
-        probe
-            .terminal
-            .draw(|frame| _ = frame.buffer_mut()[(0, 0)].set_symbol("\u{1b}]0;x\u{7}"))
-            .expect("drawn");
-        assert!(!probe.terminal.backend().written().windows(2).any(|pair| pair == b"\x1b]"));
-    }
-}
+mod tests;

@@ -45,7 +45,7 @@ impl Environment {
 #[derive(Debug, Clone, Default)]
 pub struct Context {
     pub target: Option<(Environment, String)>,
-    /// "PostgreSQL 15 primary"
+    /// "`PostgreSQL` 15 primary"
     pub engine: String,
     /// The role that is logged in.
     pub role: String,
@@ -79,7 +79,7 @@ impl Context {
             shown.retain(|part| part.rank != rank);
         }
         let kept = |parts: Vec<Part>| -> Vec<Part> {
-            parts.into_iter().filter(|part| shown.iter().any(|kept| *kept == part)).collect()
+            parts.into_iter().filter(|part| shown.contains(&part)).collect()
         };
         let (left, right) = (kept(left.clone()), kept(right.clone()));
 

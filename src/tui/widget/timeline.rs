@@ -63,7 +63,11 @@ impl Timeline {
             let entry = &self.entries[at];
             let here = at == self.cursor.at();
             let mut pen = Pen::new(buf, area, row);
-            pen.put(if here { look.glyphs.here } else { " " }, look.style(Role::Selection));
+            if here {
+                pen.put(look.glyphs.here, look.style(Role::Selection));
+            } else {
+                pen.skip(1);
+            }
             write(entry, time, here, &mut pen, look);
         }
     }

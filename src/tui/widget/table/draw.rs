@@ -190,7 +190,11 @@ impl Table {
 
     fn margin(&self, row: u32, here: bool, pen: &mut Pen<'_>, look: &Look) {
         let glyphs = &look.glyphs;
-        pen.put(if here { glyphs.here } else { " " }, look.style(Role::Selection));
+        if here {
+            pen.put(glyphs.here, look.style(Role::Selection));
+        } else {
+            pen.skip(1);
+        }
         if self.marks.contains(&row) {
             pen.put(glyphs.mark, look.style(Role::Mark));
         } else if self.new.contains(&row) {
@@ -244,9 +248,11 @@ impl Table {
             said.push(format!("search: {}", visible::text(&self.search)));
         }
         pen.put_within(&said.join("  "), room, look.glyphs.more, muted);
-        if !pen.put_right(&self.position(), muted) {
+        // In the style of the rows: a number that changes with every key should not cost a colour.
+        let plain = Style::new();
+        if !pen.put_right(&self.position(), plain) {
             let room = pen.left();
-            pen.put_within(&self.position(), room, look.glyphs.more, muted);
+            pen.put_within(&self.position(), room, look.glyphs.more, plain);
         }
     }
 }

@@ -2,10 +2,11 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Rect, Size};
 
 use super::*;
 use crate::tui::look::tests::{ascii, look, rows as text, survives_every_size};
+use crate::tui::terminal::Ansi;
 use crate::value::{Value, ValueRef};
 
 fn columns(names: &[&str]) -> Vec<String> {
@@ -100,6 +101,54 @@ fn a_cursor_move_changes_the_markers_the_key_and_one_number() {
     assert!(changed <= 5, "{changed} cells");
 }
 
+/// What the terminal is sent for one more command, the cursor of the terminal on the row.
+struct Wire {
+    terminal: ratatui::Terminal<Ansi<Vec<u8>>>,
+    table: Table,
+    seen: usize,
+}
+
+impl Wire {
+    fn new() -> Self {
+        let backend = Ansi::sized(Vec::new(), Size::new(120, 40));
+        let terminal = ratatui::Terminal::new(backend).expect("nothing is asked");
+        let mut wire = Self { terminal, table: table(10_000), seen: 0 };
+        wire.bytes(Command::First);
+        wire
+    }
+
+    fn bytes(&mut self, command: Command) -> usize {
+        self.table.on_command(command);
+        self.terminal
+            .draw(|frame| {
+                let area = frame.area();
+                self.table.view(area, frame.buffer_mut(), &look());
+                if let Some(caret) = self.table.caret(area) {
+                    frame.set_cursor_position(caret);
+                }
+            })
+            .expect("drawn");
+        let sent = self.terminal.backend().written().len() - self.seen;
+        self.seen += sent;
+        sent
+    }
+}
+
+#[test]
+fn a_slow_link_pays_little() {
+    let mut wire = Wire::new();
+    for _ in 0..36 {
+        let sent = wire.bytes(Command::Down);
+        assert!(sent <= 90, "{sent} bytes for a cursor move");
+    }
+    assert_eq!(wire.bytes(Command::Cancel), 0, "nothing changed");
+    wire.bytes(Command::Down);
+    let sent = wire.bytes(Command::Down);
+    assert!(sent <= 210, "{sent} bytes for scrolling by one");
+    let sent = wire.bytes(Command::PageDown);
+    assert!(sent <= 3200, "{sent} bytes for a page");
+}
+
 #[test]
 fn numbers_sort_as_numbers_and_null_comes_last_both_ways() {
     let mut rows = Rows::new(columns(&["n"]));
@@ -126,7 +175,9 @@ fn codes_with_leading_zeros_are_no_numbers() {
 
 fn one_column(values: &[&str]) -> Rows {
     let mut rows = Rows::new(columns(&["c"]));
-    values.iter().for_each(|value| rows.push([ValueRef::Text(value)]));
+    for value in values {
+        rows.push([ValueRef::Text(value)]);
+    }
     rows
 }
 
