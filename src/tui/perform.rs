@@ -576,8 +576,9 @@ async fn old_incident(
         other => Problem::system(other.to_string()),
     })?;
     let (runbook, target, server) = frozen(&folder, &records, targets)?;
-    let identity = ops::connect::identify_as(&target, &server).await;
     let folded = crate::incident::Incident::replay(&records);
+    let cut_off = folded.in_doubt().is_some();
+    let identity = ops::connect::identify_as(&target, &server, cut_off).await;
     if folded.is_open() {
         let step = folded.progress.current.unwrap_or_default();
         let record = journal
