@@ -29,6 +29,18 @@ pub fn demo_with(home: Home, more: &[&str]) -> Cockpit {
     cockpit
 }
 
+/// The demo at the change, with a runbook that was altered for it.
+pub fn demo_with_runbook(alter: impl Fn(&str) -> String) -> Cockpit {
+    const BUILT_IN: &str = include_str!("../../runbooks/reliability/asset-double-assignment.toml");
+    let home = Home::new();
+    let altered = alter(BUILT_IN);
+    assert_ne!(altered, BUILT_IN, "the runbook has what is to be altered");
+    home.write("books/asset-double-assignment.toml", &altered);
+    let mut cockpit = demo_with(home, &["--runbooks", "books"]);
+    to_change(&mut cockpit);
+    cockpit
+}
+
 pub fn resume(home: Home) -> Cockpit {
     Cockpit::start_in(home, &["resume"], WIDE)
 }
@@ -154,7 +166,8 @@ impl Facts {
             let is_later = row[ENDED] == "NULL"
                 && open.iter().any(|other| other[ASSET] == row[ASSET] && place(other) < place(row));
             if is_later {
-                row[ENDED] = row[BEGAN].clone();
+                let began = row[BEGAN].clone();
+                row[ENDED] = began;
                 ended += 1;
             }
         }

@@ -502,6 +502,8 @@ fn preview_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
             (&note, Role::Text),
         ]);
     }
+    // Before the rows that are written: these are what the operator must see to.
+    conflict_lines(app, preview, page);
     writes_lines(preview, page);
     check_lines(app, preview, page);
     page.blank();
@@ -521,6 +523,19 @@ fn preview_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
         page.line(&[("Warning  ", Role::Warning), (warning, Role::Text)]);
     }
     rows_lines(app, preview, page);
+}
+
+fn conflict_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
+    for conflict in &preview.conflicts {
+        page.signed(
+            app.look.bad(),
+            &format!("left alone, changed since: {} {}", conflict.table, conflict.key),
+            Role::Warning,
+        );
+        for (column, before, ours, now) in &conflict.columns {
+            page.text(&format!("    {column}: before {before}, we wrote {ours}, now {now}"));
+        }
+    }
 }
 
 fn writes_lines(preview: &Preview, page: &mut Page<'_>) {
@@ -595,16 +610,6 @@ fn rows_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
         }
         if images.rows.len() > SHOWN {
             page.muted(&format!("    and {} more", images.rows.len() - SHOWN));
-        }
-    }
-    for conflict in &preview.conflicts {
-        page.signed(
-            app.look.bad(),
-            &format!("left alone, changed since: {} {}", conflict.table, conflict.key),
-            Role::Warning,
-        );
-        for (column, before, ours, now) in &conflict.columns {
-            page.text(&format!("    {column}: before {before}, we wrote {ours}, now {now}"));
         }
     }
 }
