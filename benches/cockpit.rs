@@ -19,7 +19,8 @@ const ARGUMENTS: &[&str] = &["demo"];
 /// On the screen once the home screen has something to say.
 const USEFUL: &str = "What is wrong";
 /// From the home screen to the table of violations: keys, and the text to wait for after each.
-const TO_THE_TABLE: &[(&str, &str)] = &[("enter", "asset_id")];
+const TO_THE_TABLE: &[(&str, &str)] =
+    &[("enter", "Take the incident"), ("enter", "37 violations"), ("v", "of 37, exact")];
 /// The keys that move the cursor there and back again.
 const MOVES: [&str; 2] = ["down", "up"];
 /// The keys that leave the program from there.

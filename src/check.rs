@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::dialect::PerDialect;
-pub use verdict::{Count, Delta, Finding, Verdict};
+pub use verdict::{Count, Delta, Finding, Survey, Verdict};
 
 /// Severity by business risk; the first is the worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

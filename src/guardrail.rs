@@ -5,8 +5,18 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::dialect::Dialect;
-use crate::runbook::Guard;
+use crate::dialect::{Dialect, PerDialect};
+
+/// Prevention: DDL that makes the bad state impossible.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Guard {
+    pub apply: PerDialect,
+    /// Must be rejected once the guardrail stands.
+    pub probe: PerDialect,
+    /// What the rejection must say: the name of the constraint, index or trigger.
+    pub rejects: PerDialect,
+    pub withdraw: PerDialect,
+}
 
 /// A guardrail's texts for one engine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -22,7 +32,7 @@ pub struct Plan {
 impl Plan {
     /// The texts for an engine; names the first one that is missing.
     pub fn of(title: &str, guard: &Guard, dialect: Dialect) -> Result<Self, String> {
-        let pick = |what: &str, text: &crate::dialect::PerDialect| {
+        let pick = |what: &str, text: &PerDialect| {
             text.get(dialect)
                 .map(str::to_owned)
                 .ok_or_else(|| format!("the runbook has no `{what}` for {dialect}"))

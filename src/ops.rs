@@ -19,3 +19,6 @@ mod restore;
 
 /// Stops an operation; made by whoever asks for one.
 pub use crate::engine::Stopper;
+
+/// Who a server is, by its own word.
+pub use crate::engine::Identity;

@@ -21,7 +21,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Verdict};
-use crate::runbook::Limits;
 use crate::sql::Verb;
 use crate::value::{Rows, Value};
 pub use protocol::Approval;
@@ -42,6 +41,14 @@ pub struct Plan {
     pub valid: Duration,
     /// For an undo, the execution it takes back.
     pub undoes: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limits {
+    /// More direct and hidden rows than this are refused, whatever was approved.
+    pub max_rows: u64,
+    pub time_cap: Duration,
+    pub lock_wait: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq)]

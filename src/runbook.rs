@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use crate::check::Severity;
 use crate::dialect::PerDialect;
+pub use crate::guardrail::Guard;
+pub use crate::recovery::Limits;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Runbook {
@@ -203,14 +205,6 @@ pub struct Statement {
     pub sql: PerDialect,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Limits {
-    /// More direct and hidden rows than this are refused, whatever was approved.
-    pub max_rows: u64,
-    pub time_cap: Duration,
-    pub lock_wait: Duration,
-}
-
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wait {
     pub until: WaitFor,
@@ -234,22 +228,22 @@ pub struct Comms {
     pub executive: String,
 }
 
+/// What became of a command.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ran {
+    /// The exit code; none if it could not start, was stopped or took too long.
+    pub exit: Option<i32>,
+    pub output: Vec<u8>,
+    pub seconds: f64,
+    /// Why there is no exit code.
+    pub trouble: Option<String>,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct CommandStep {
     pub argv: Vec<String>,
     pub timeout: Duration,
     pub readonly: bool,
-}
-
-/// Prevention: DDL that makes the bad state impossible.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Guard {
-    pub apply: PerDialect,
-    /// Must be rejected once the guardrail stands.
-    pub probe: PerDialect,
-    /// What the rejection must say: the name of the constraint, index or trigger.
-    pub rejects: PerDialect,
-    pub withdraw: PerDialect,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -27,7 +27,7 @@ const LAYERS: &[Layer] = &[
     Layer("cli", &[&["config"], LEAVES], "cli turns arguments into values and starts nothing"),
     Layer(
         "tui",
-        &[&["ops", "config", "catalogue"], DOMAIN, LEAVES],
+        &[&["ops", "config", "catalogue", "demo"], DOMAIN, LEAVES],
         "tui reaches databases through ops, and never meets headless or report",
     ),
     Layer(
@@ -37,8 +37,8 @@ const LAYERS: &[Layer] = &[
     ),
     Layer(
         "demo",
-        &[&["engine", "catalogue"], LEAVES],
-        "demo builds a database from embedded files and knows no screen",
+        &[&["engine", "check"], LEAVES],
+        "demo builds a database from embedded files and the faults of checks, and knows no screen",
     ),
     Layer("report", &[DOMAIN, LEAVES], "report turns outcomes into bytes and asks nobody"),
     Layer(

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steadyhand::config::{Environment, Target, TargetUrl};
-use steadyhand::dialect::Dialect;
 use steadyhand::engine::{Purpose, Session, Stopper};
 use steadyhand::incident::journal::Journal;
 use steadyhand::ops::recover::{self, Job};
@@ -108,7 +107,7 @@ impl Desk {
                     time_cap: Duration::from_secs(10),
                     lock_wait: Duration::from_millis(300),
                 },
-                valid: Duration::from_secs(600),
+                valid: Duration::from_mins(10),
                 undoes: None,
             },
             target: self.target.clone(),
@@ -276,7 +275,7 @@ fn a_held_lock_is_said_and_changes_nothing() {
             Session::sqlite(&desk.path(), Purpose::Work, Duration::ZERO, &Stopper::default())
                 .await
                 .unwrap();
-        other.begin(Duration::from_secs(60)).await.unwrap();
+        other.begin(Duration::from_mins(1)).await.unwrap();
         let job = desk
             .job("op1", vec![statement(Verb::Update, "parent", "UPDATE parent SET name = 'x'")]);
         let problem = recover::preview(&job, &Stopper::default()).await.unwrap_err();

@@ -84,6 +84,16 @@ pub struct Finding {
     pub seconds: f64,
 }
 
+/// All checks of a target, asked in one snapshot.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Survey {
+    /// The server's own proof of who it is.
+    pub server: String,
+    pub version: String,
+    /// By the id of the check.
+    pub findings: Vec<(String, Finding)>,
+}
+
 /// What changed between two runs, by key.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delta {

@@ -342,7 +342,7 @@ impl Session {
     /// Tells apart what follows from an error.
     fn judge(&self, error: &sqlx::Error, limit: Duration) -> EngineError {
         let message = message(error);
-        let code = error.as_database_error().and_then(|error| error.code());
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
         let code = code.and_then(|code| code.parse::<i32>().ok());
         match code.map(|code| code & 0xff) {
             Some(9) if self.stopper.is_stopped() => EngineError::Stopped,

@@ -7,19 +7,10 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 
 use crate::engine::Stopper;
+use crate::runbook::Ran;
 
 /// Output beyond this is cut, and said to be.
 const CAPTURED: usize = 1024 * 1024;
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct Ran {
-    /// The exit code; none if it could not start, was stopped or took too long.
-    pub exit: Option<i32>,
-    pub output: Vec<u8>,
-    pub seconds: f64,
-    /// Why there is no exit code.
-    pub trouble: Option<String>,
-}
 
 pub async fn run(argv: &[String], timeout: Duration, stopper: &Stopper) -> Ran {
     let start = Instant::now();

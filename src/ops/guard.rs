@@ -18,7 +18,7 @@ use crate::incident::journal::Journal;
 use crate::problem::Problem;
 
 const LOCK_WAIT: Duration = Duration::from_secs(2);
-const TIME_CAP: Duration = Duration::from_secs(60);
+const TIME_CAP: Duration = Duration::from_mins(1);
 
 /// A guardrail and where it is to stand.
 #[derive(Debug, Clone, Serialize)]

@@ -213,7 +213,7 @@ pub fn objection(plan: &Plan, preview: &Preview, now: Timestamp) -> Option<Strin
         return Some(format!("refused: {}", preview.refused.join("; ")));
     }
     if now > expiry(plan, preview) {
-        let minutes = plan.valid.max(Duration::from_secs(60)).as_secs() / 60;
+        let minutes = plan.valid.max(Duration::from_mins(1)).as_secs() / 60;
         return Some(format!("this preview is older than {minutes} min: preview again"));
     }
     None
@@ -239,7 +239,7 @@ mod tests {
                 time_cap: Duration::from_secs(1),
                 lock_wait: Duration::from_secs(1),
             },
-            valid: Duration::from_secs(600),
+            valid: Duration::from_mins(10),
             undoes: None,
         }
     }

@@ -143,9 +143,7 @@ pub fn decide(row: &RowImage, now: Option<&[Value]>) -> Step {
                 Step::Conflict
             }
         }
-        (Some(_), None | Some(_), None | Some(_)) | (None, None | Some(_), None | Some(_)) => {
-            Step::Conflict
-        }
+        (Some(_) | None, None | Some(_), None | Some(_)) => Step::Conflict,
     }
 }
 

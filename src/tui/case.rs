@@ -13,14 +13,14 @@ use jiff::{SignedDuration, Timestamp};
 use super::effect::{Effect, Run};
 use crate::check::{Delta, Finding, Verdict};
 use crate::config::Target;
-use crate::engine::Identity;
 use crate::guardrail::Rehearsal;
 use crate::incident::Incident;
 use crate::incident::entry::Deed;
-use crate::ops::command::Ran;
+use crate::ops::Identity;
 use crate::problem::Problem;
 use crate::recovery::protocol::State;
 use crate::recovery::{Plan, Preview};
+use crate::runbook::Ran;
 use crate::runbook::{Action, Runbook, Step, WaitFor};
 
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub struct Case {
     pub target: Target,
     pub identity: Result<Identity, Problem>,
     pub folder: PathBuf,
+    /// How often a check runs again where its step does not say.
+    pub refresh: Duration,
     /// The step that is looked at.
     pub at: usize,
     pub live: HashMap<String, Live>,
@@ -165,7 +167,7 @@ impl Case {
     /// The interval at which the present step's check runs again.
     pub fn interval(&self) -> Option<Duration> {
         match &self.step().action {
-            Action::Check(step) => step.every,
+            Action::Check(step) => Some(step.every.unwrap_or(self.refresh)),
             Action::Wait(wait) => Some(wait.every),
             _ => None,
         }

@@ -6,17 +6,17 @@ use crossterm::event::KeyEvent;
 
 use super::effect::{EditFor, Run};
 use crate::check::Finding;
+use crate::check::Survey;
 use crate::config::Target;
-use crate::engine::Identity;
 use crate::guardrail::Rehearsal;
 use crate::incident::entry::{Evidence, Outcome, Record};
 use crate::incident::journal::Journal;
 use crate::incident::store::Summary;
-use crate::ops::command::Ran;
-use crate::ops::detect::Survey;
+use crate::ops::Identity;
 use crate::ops::export::Exported;
 use crate::problem::Problem;
 use crate::recovery::{Execution, Plan, Preview};
+use crate::runbook::Ran;
 use crate::runbook::Runbook;
 
 #[derive(Debug)]

@@ -16,6 +16,7 @@ use crate::check::Verdict;
 use crate::exit::Exit;
 use crate::guardrail::Standing;
 use crate::incident::entry::{Entry, Milestone, Origin, Outcome};
+use crate::recovery::protocol::Said;
 use crate::runbook::Step;
 use crate::runbook::progress::StepState;
 
@@ -44,10 +45,13 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
             home::surveyed(app, run, &target, survey);
             Vec::new()
         }
-        Message::Opened(opened) => match opened {
-            Ok(opened) => enter_case(app, *opened),
-            Err(problem) => tell(app, problem),
-        },
+        Message::Opened(opened) => {
+            app.home.opening = false;
+            match opened {
+                Ok(opened) => enter_case(app, *opened),
+                Err(problem) => tell(app, problem),
+            }
+        }
         Message::Recorded(record) => {
             if let Some(case) = &mut app.case {
                 case.incident.apply(&record);
@@ -244,7 +248,7 @@ fn of_incident(app: &mut App, command: Command) -> Vec<Effect> {
             app,
             Overlay::ask(Ask::new(
                 Purpose::Note,
-                "Note; -5m backdates, decision: todo: well: badly: luck: sort it",
+                "Note\n-5m backdates; decision: todo: well: badly: luck: or action: sort it",
             )),
         ),
         Command::Severity => ask(app, Overlay::severity()),
@@ -305,8 +309,8 @@ fn cancel(app: &mut App) -> Vec<Effect> {
 }
 
 fn interrupt(app: &mut App) -> Vec<Effect> {
-    if app.overlay.take().is_some() {
-        return Vec::new();
+    if app.overlay.is_some() {
+        return dismiss(app);
     }
     let effects = stop_all(app);
     if effects.is_empty() { quit(app) } else { effects }
@@ -343,12 +347,21 @@ fn leave_when_done(app: &mut App) {
     }
 }
 
+/// Takes the box away. Who asked for a confirmation hears that there is none.
+fn dismiss(app: &mut App) -> Vec<Effect> {
+    let Some(overlay) = app.overlay.take() else { return Vec::new() };
+    match overlay.kind {
+        Kind::Ask(ask) if matches!(ask.purpose, Purpose::Execute) => recovery::say(app, Said::Back),
+        _ => Vec::new(),
+    }
+}
+
 fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent>) -> Vec<Effect> {
     let Some(overlay) = &mut app.overlay else { return Vec::new() };
     match (&mut overlay.kind, command) {
         (Kind::Comms(_), Command::Back) => return comms::done(app),
         (Kind::Editor { .. }, Command::Back | Command::Save) => return answer::edited(app),
-        (_, Command::Back) => app.overlay = None,
+        (_, Command::Back) => return dismiss(app),
         (Kind::Ask(_), Command::Confirm) => return answer::text(app),
         (Kind::Choice(_), Command::Confirm) => return answer::choice(app),
         (Kind::Choice(choice), Command::Up) => choice.at = choice.at.saturating_sub(1),
@@ -426,8 +439,8 @@ fn prepared(app: &mut App, outcome: Result<(), crate::problem::Problem>) -> Vec<
 pub fn begin(app: &mut App) -> Vec<Effect> {
     match app.facts.start.clone() {
         Start::Home => Vec::new(),
-        Start::Open { runbook, target } => vec![Effect::Open { runbook, target }],
-        Start::Resume { incident } => vec![Effect::Resume { incident }],
+        Start::Open { runbook, target } => home::go_to(app, Effect::Open { runbook, target }),
+        Start::Resume { incident } => home::go_to(app, Effect::Resume { incident }),
     }
 }
 
@@ -445,6 +458,7 @@ fn enter_case(app: &mut App, opened: Opened) -> Vec<Effect> {
         target: opened.target,
         identity: opened.identity,
         folder: opened.folder,
+        refresh: app.facts.refresh,
         at,
         live: std::collections::HashMap::new(),
         recoveries: std::collections::HashMap::new(),
@@ -552,7 +566,7 @@ fn command_ran(
     run: crate::tui::effect::Run,
     step: &str,
     argv: Vec<String>,
-    ran: crate::ops::command::Ran,
+    ran: crate::runbook::Ran,
     output: Option<crate::incident::entry::Evidence>,
 ) -> Vec<Effect> {
     let Some(case) = &mut app.case else { return Vec::new() };

@@ -65,7 +65,7 @@ fn facts(case: &Case, now: Timestamp, next_update: Option<Timestamp>) -> Facts {
         now: seen.map_or_else(|| "not counted yet".into(), |(_, last)| last.to_string()),
         changed: incident.rows_changed().to_string(),
         step: format!("{}/{} {}", case.at + 1, case.runbook.steps.len(), case.step().title),
-        next_update: next_update.map(utc).unwrap_or_else(|| "when something changes".into()),
+        next_update: next_update.map_or_else(|| "when something changes".into(), utc),
         head: incident
             .records
             .last()

@@ -215,7 +215,7 @@ fn texts(app: &App) -> Vec<Line> {
     page.finish()
 }
 
-pub fn page<'l>(app: &'l App) -> Page<'l> {
+pub fn page(app: &App) -> Page<'_> {
     let mut page = Page::new(&app.look);
     let Some(case) = &app.case else { return page };
     let step = case.step();

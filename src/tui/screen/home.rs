@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::check::Survey;
 use crate::check::{Severity, Verdict};
 use crate::incident::entry::verdict_words;
 use crate::incident::store::Summary;
-use crate::ops::detect::Survey;
 use crate::problem::Problem;
 use crate::tui::app::App;
 use crate::tui::command::Command;
@@ -26,6 +26,8 @@ pub struct Home {
     pub health: Vec<Health>,
     /// The demo's database is still being made.
     pub preparing: bool,
+    /// An incident was asked for and is not there yet: a second enter must not open another.
+    pub opening: bool,
     pub cursor: usize,
     pub find: String,
 }
@@ -171,7 +173,7 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
 
 fn open(app: &mut App, item: Item) -> Vec<Effect> {
     match item {
-        Item::Incident(incident) => vec![Effect::Resume { incident }],
+        Item::Incident(incident) => go_to(app, Effect::Resume { incident }),
         Item::Target(target) => {
             app.say(format!("checking {target} again"));
             survey_all(app)
@@ -215,9 +217,14 @@ pub fn open_on(app: &mut App, runbook: String, target: String) -> Vec<Effect> {
     if let Some(incident) = open {
         let incident = incident.id.clone();
         app.say(format!("{incident} is open on this already"));
-        return vec![Effect::Resume { incident }];
+        return go_to(app, Effect::Resume { incident });
     }
-    vec![Effect::Open { runbook, target }]
+    go_to(app, Effect::Open { runbook, target })
+}
+
+/// Asks for an incident, unless one is on its way.
+pub fn go_to(app: &mut App, effect: Effect) -> Vec<Effect> {
+    if std::mem::replace(&mut app.home.opening, true) { Vec::new() } else { vec![effect] }
 }
 
 /// The page and the line on which the cursor stands.

@@ -16,7 +16,7 @@ pub struct JournalScreen {
     pub find: String,
 }
 
-pub fn shown<'c>(app: &'c App) -> Vec<&'c Record> {
+pub fn shown(app: &App) -> Vec<&Record> {
     let Some(case) = &app.case else { return Vec::new() };
     let find = app.journal.find.to_lowercase();
     let mut records: Vec<&Record> = case

@@ -114,7 +114,7 @@ pub fn page(app: &App) -> (Page<'_>, usize) {
         }
         let role = match line {
             _ if line.starts_with('#') => Role::Title,
-            _ if line.starts_with("_") || line.starts_with("<!--") => Role::Muted,
+            _ if line.starts_with('_') || line.starts_with("<!--") => Role::Muted,
             _ => Role::Text,
         };
         page.line(&[(line, role)]);

@@ -291,12 +291,12 @@ pub fn previewed(
             Answer { evidence: Some(evidence), ..answer }.apply(app, step)
         }
         Err(problem) => {
-            let deed = match recovery.undoing {
-                true => case
-                    .incident
+            let deed = if recovery.undoing {
+                case.incident
                     .standing_change(step)
-                    .map_or(Deed::Change, |change| Deed::Undo { of: change.op.clone() }),
-                false => Deed::Change,
+                    .map_or(Deed::Change, |change| Deed::Undo { of: change.op.clone() })
+            } else {
+                Deed::Change
             };
             let why = problem.to_string();
             let said = Said::PreviewFailed { run, why: why.clone() };
@@ -381,7 +381,7 @@ fn statements(app: &App) -> Vec<Line> {
 }
 
 /// The whole page: state first, then what was seen.
-pub fn page<'l>(app: &'l App) -> Page<'l> {
+pub fn page(app: &App) -> Page<'_> {
     let mut page = Page::new(&app.look);
     let Some(case) = &app.case else { return page };
     let step = case.step();
@@ -502,9 +502,8 @@ fn preview_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
             (&note, Role::Text),
         ]);
     }
-    // Before the rows that are written: these are what the operator must see to.
-    conflict_lines(app, preview, page);
     writes_lines(preview, page);
+    conflict_lines(app, preview, page);
     check_lines(app, preview, page);
     page.blank();
     page.pair("Undo", 8, &preview.undo.sentence());
@@ -523,19 +522,6 @@ fn preview_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
         page.line(&[("Warning  ", Role::Warning), (warning, Role::Text)]);
     }
     rows_lines(app, preview, page);
-}
-
-fn conflict_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
-    for conflict in &preview.conflicts {
-        page.signed(
-            app.look.bad(),
-            &format!("left alone, changed since: {} {}", conflict.table, conflict.key),
-            Role::Warning,
-        );
-        for (column, before, ours, now) in &conflict.columns {
-            page.text(&format!("    {column}: before {before}, we wrote {ours}, now {now}"));
-        }
-    }
 }
 
 fn writes_lines(preview: &Preview, page: &mut Page<'_>) {
@@ -610,6 +596,23 @@ fn rows_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
         }
         if images.rows.len() > SHOWN {
             page.muted(&format!("    and {} more", images.rows.len() - SHOWN));
+        }
+    }
+}
+
+/// Above the rows: what an undo does not bring back must not be below the edge of the screen.
+fn conflict_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
+    if !preview.conflicts.is_empty() {
+        page.blank();
+    }
+    for conflict in &preview.conflicts {
+        page.signed(
+            app.look.bad(),
+            &format!("left alone, changed since: {} {}", conflict.table, conflict.key),
+            Role::Warning,
+        );
+        for (column, before, ours, now) in &conflict.columns {
+            page.text(&format!("    {column}: before {before}, we wrote {ours}, now {now}"));
         }
     }
 }
