@@ -261,10 +261,11 @@ impl World {
 
     fn detect(&mut self, run: Run, check: String) {
         let (stopper, kept) = (self.stopper(run), self.kept_rows);
-        let (Some(desk), Some(asked)) = (self.desk.clone(), self.catalogue.check(&check).cloned())
-        else {
-            return self
-                .send(Message::Failed(Problem::usage(format!("there is no check {check}"))));
+        let Some(desk) = self.desk.clone() else { return };
+        let Some(asked) = self.catalogue.check(&check).cloned() else {
+            // An answer too, or the step would wait for one for ever.
+            let finding = ops::detect::unseen(&format!("the check {check} is not loaded"));
+            return self.send(Message::Checked { run, check, finding: Box::new(finding) });
         };
         self.spawn(async move {
             let finding = ops::detect::detect(&desk.target, &asked, kept, &stopper).await;
