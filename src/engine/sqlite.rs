@@ -343,11 +343,16 @@ impl Session {
     fn judge(&self, error: &sqlx::Error, limit: Duration) -> EngineError {
         let message = message(error);
         let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-        let primary = code.and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff);
-        match primary {
+        let code = code.and_then(|code| code.parse::<i32>().ok());
+        match code.map(|code| code & 0xff) {
             Some(9) if self.stopper.is_stopped() => EngineError::Stopped,
             Some(9) => EngineError::TimedOut { limit },
             Some(5 | 6) => EngineError::Locked { waited: self.lock_wait },
+            Some(8) if code == Some(UNFINISHED) => EngineError::ReadOnly {
+                message: "a crash left an unfinished transaction in the file, and only a session \
+                          that may write can roll it back"
+                    .into(),
+            },
             Some(8) => EngineError::ReadOnly { message },
             Some(19) => EngineError::Rejected { message },
             Some(_) => EngineError::Database { message },
@@ -358,6 +363,9 @@ impl Session {
         }
     }
 }
+
+/// `SQLITE_READONLY_ROLLBACK`
+const UNFINISHED: i32 = 776;
 
 /// The database's own words, without the driver's prefix.
 fn message(error: &sqlx::Error) -> String {

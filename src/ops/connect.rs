@@ -62,17 +62,27 @@ pub fn plain(error: &EngineError, target: &str) -> Problem {
 
 /// Who the server of a target is.
 pub async fn identify(target: &Target) -> Result<Identity, Problem> {
-    identify_pinned(target, None).await
+    identify_pinned(target, None, Purpose::Detect).await
 }
 
-/// Who the server is, refused if it is not this one.
-pub async fn identify_as(target: &Target, server: &str) -> Result<Identity, Problem> {
-    identify_pinned(target, Some(server)).await
+/// Who the server is, refused if it is not this one. After a write that was cut off the session
+/// must be one that may write: the file may wait for somebody who can roll it back.
+pub async fn identify_as(
+    target: &Target,
+    server: &str,
+    cut_off: bool,
+) -> Result<Identity, Problem> {
+    let purpose = if cut_off { Purpose::Work } else { Purpose::Detect };
+    identify_pinned(target, Some(server), purpose).await
 }
 
-async fn identify_pinned(target: &Target, pinned: Option<&str>) -> Result<Identity, Problem> {
+async fn identify_pinned(
+    target: &Target,
+    pinned: Option<&str>,
+    purpose: Purpose,
+) -> Result<Identity, Problem> {
     let stopper = Stopper::default();
-    let mut session = connect(target, Purpose::Detect, READ_LOCK_WAIT, &stopper).await?;
+    let mut session = connect(target, purpose, READ_LOCK_WAIT, &stopper).await?;
     let identity = prove(&mut session, target, pinned).await;
     session.close().await;
     identity

@@ -54,7 +54,8 @@ async fn open(target: &Target, stopper: &Stopper) -> Result<Session, Problem> {
     Ok(session)
 }
 
-fn unseen(reason: &str) -> Finding {
+/// A check that saw nothing, and why.
+pub fn unseen(reason: &str) -> Finding {
     Finding {
         verdict: Verdict::Inconclusive { reason: reason.to_owned() },
         rows: Rows::default(),

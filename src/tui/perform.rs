@@ -261,10 +261,11 @@ impl World {
 
     fn detect(&mut self, run: Run, check: String) {
         let (stopper, kept) = (self.stopper(run), self.kept_rows);
-        let (Some(desk), Some(asked)) = (self.desk.clone(), self.catalogue.check(&check).cloned())
-        else {
-            return self
-                .send(Message::Failed(Problem::usage(format!("there is no check {check}"))));
+        let Some(desk) = self.desk.clone() else { return };
+        let Some(asked) = self.catalogue.check(&check).cloned() else {
+            // An answer too, or the step would wait for one for ever.
+            let finding = ops::detect::unseen(&format!("the check {check} is not loaded"));
+            return self.send(Message::Checked { run, check, finding: Box::new(finding) });
         };
         self.spawn(async move {
             let finding = ops::detect::detect(&desk.target, &asked, kept, &stopper).await;
@@ -579,8 +580,9 @@ async fn old_incident(
         other => Problem::system(other.to_string()),
     })?;
     let (runbook, target, server) = frozen(&folder, &records, targets)?;
-    let identity = ops::connect::identify_as(&target, &server).await;
     let folded = crate::incident::Incident::replay(&records);
+    let cut_off = folded.in_doubt().is_some();
+    let identity = ops::connect::identify_as(&target, &server, cut_off).await;
     if folded.is_open() {
         let step = folded.progress.current.unwrap_or_default();
         let record = journal

@@ -14,8 +14,11 @@ use super::overlay::{Ask, Kind, Overlay, Purpose, answer, comms, palette};
 use super::screen::{guardrail, home, journal, postmortem, recovery, step, violations};
 use crate::check::Verdict;
 use crate::exit::Exit;
+use crate::guardrail::Standing;
 use crate::incident::entry::{Entry, Milestone, Origin, Outcome};
 use crate::recovery::protocol::Said;
+use crate::runbook::Step;
+use crate::runbook::progress::StepState;
 
 /// Takes in one message.
 #[must_use]
@@ -471,6 +474,7 @@ fn enter_case(app: &mut App, opened: Opened) -> Vec<Effect> {
         let (at, origin) = (app.now, Origin::Auto);
         effects.push(Effect::Append(Entry::Milestone { which: Milestone::Detected, at, origin }));
     }
+    effects.extend(catch_up(app));
     effects.extend(recovery::resolve(app));
     effects.extend(step::look_at(app, at));
     effects.push(Effect::Postmortem);
@@ -501,6 +505,32 @@ fn checked(
     if open { effects } else { Vec::new() }
 }
 
+/// Writes down what follows from a commit where the program was cut off before it could: without it
+/// a step that is done could be neither done again nor left.
+fn catch_up(app: &App) -> Vec<Effect> {
+    let Some(case) = &app.case else { return Vec::new() };
+    if !case.incident.is_open() {
+        return Vec::new();
+    }
+    let open = |step: &&Step| {
+        matches!(case.incident.progress.state(&step.id), StepState::Pending | StepState::Open)
+    };
+    let settled = |step: &Step| {
+        let step = step.id.clone();
+        if let Some(change) = case.incident.standing_change(&step) {
+            return Some(if change.verified == Some(false) {
+                Entry::StepFailed { step, why: "committed, but the verification failed".into() }
+            } else {
+                let how = "committed before the program was cut off".into();
+                Entry::StepPassed { step, how }
+            });
+        }
+        let stands = case.incident.guardrails.get(&step) == Some(&Standing::Applied);
+        stands.then(|| Entry::StepPassed { step, how: "the guardrail stands".into() })
+    };
+    case.runbook.steps.iter().filter(open).filter_map(settled).map(Effect::Append).collect()
+}
+
 fn resolved(
     app: &mut App,
     step: &str,
@@ -522,14 +552,7 @@ fn resolved(
                 "What became of the change that was cut off",
                 vec![crate::tui::widget::wrap::plain(sentence)],
             ));
-            let undone =
-                app.case.as_ref().is_some_and(|case| case.incident.standing_change(step).is_some());
-            let (step, how) =
-                (step.to_owned(), "committed before the program was cut off".to_owned());
-            if outcome == Outcome::Committed && undone {
-                return vec![Effect::Append(Entry::StepPassed { step, how })];
-            }
-            Vec::new()
+            catch_up(app)
         }
         Err(problem) => tell(
             app,

@@ -7,6 +7,7 @@ mod cockpit;
 mod home;
 pub mod pty;
 mod sqlite;
+pub mod walk;
 
 pub use cockpit::Cockpit;
 pub use home::Home;

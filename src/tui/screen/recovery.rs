@@ -21,6 +21,12 @@ const SHOWN: usize = 6;
 
 pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
     let Some(case) = &app.case else { return Vec::new() };
+    let recovery = case.recoveries.get(&case.step().id);
+    if recovery.is_some_and(|recovery| matches!(recovery.state, State::Confirming { .. })) {
+        // A command comes here only when no box is open, so the confirmation was left alone.
+        say(app, Said::Back);
+    }
+    let Some(case) = &app.case else { return Vec::new() };
     match command {
         Command::Approve | Command::Confirm => enter(app),
         Command::Preview | Command::Refresh => {
