@@ -19,11 +19,8 @@ const ARGUMENTS: &[&str] = &["demo"];
 /// On the screen once the home screen has something to say.
 const USEFUL: &str = "What is wrong";
 /// From the home screen to the table of violations: keys, and the text to wait for after each.
-const TO_THE_TABLE: &[(&str, &str)] = &[
-    ("down enter", "Say in the incident channel"),
-    ("enter", "12 violations"),
-    ("v", "1-12 of 12"),
-];
+const TO_THE_TABLE: &[(&str, &str)] =
+    &[("enter", "Take the incident"), ("enter", "37 violations"), ("v", "of 37, exact")];
 /// The keys that move the cursor there and back again.
 const MOVES: [&str; 2] = ["down", "up"];
 /// The key that leaves the program from the home screen.

@@ -38,7 +38,7 @@ The worst wins in the order 2, 3, 1, 0.";
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Everywhere")]
 pub struct Globals {
-    /// When to colour the output; `NO_COLOR` and CLICOLOR are honoured
+    /// When to colour the output; `NO_COLOR` and `CLICOLOR` are honoured
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: Color,
     /// The theme of the cockpit: a built-in name (see `themes`) or a file

@@ -28,7 +28,6 @@ pub use out::{Color, Out};
 pub enum Format {
     Text,
     Json,
-    Markdown,
 }
 
 /// The checks and runbooks at hand; faults are told, and give none.

@@ -39,7 +39,8 @@ pub struct Incident {
     pub changes: Vec<Change>,
     pub guardrails: BTreeMap<String, Standing>,
     pub guard_notes: Vec<(Timestamp, String)>,
-    pub said: Vec<(Timestamp, String)>,
+    /// When, at which step, to whom.
+    pub said: Vec<(Timestamp, String, String)>,
     pub next_update: Option<Timestamp>,
     pub notes: Vec<(Timestamp, NoteKind, String)>,
     pub decisions: Vec<(Timestamp, String, String, String)>,
@@ -201,8 +202,8 @@ impl Incident {
             Entry::Decided { question, choice, reason, .. } => {
                 self.decisions.push((at, question.clone(), choice.clone(), reason.clone()));
             }
-            Entry::Said { audience, next_update, .. } => {
-                self.said.push((at, audience.clone()));
+            Entry::Said { step, audience, next_update, .. } => {
+                self.said.push((at, step.clone(), audience.clone()));
                 self.next_update = *next_update;
             }
             Entry::CommandRan { output, .. } => self.evidence.push(output.clone()),

@@ -51,11 +51,11 @@ fn run(cli: Cli, out: &mut Out) -> Result<Exit, Problem> {
     for warning in &config.warnings {
         out.say(&format!("steadyhand: {warning}"));
     }
-    let Some(command) = cli.command else { return cockpit(config, Journey::Home, out) };
+    let Some(command) = cli.command else { return cockpit(&config, Journey::Home, out) };
     match command {
-        Command::Demo(demo) => cockpit(config, Journey::Demo(demo), out),
-        Command::Open(open) => cockpit(config, Journey::Open(open), out),
-        Command::Resume(resume) => cockpit(config, Journey::Resume(resume.incident), out),
+        Command::Demo(demo) => cockpit(&config, Journey::Demo(demo), out),
+        Command::Open(open) => cockpit(&config, Journey::Open(open), out),
+        Command::Resume(resume) => cockpit(&config, Journey::Resume(resume.incident), out),
         other => without_a_screen(other, &config, out),
     }
 }
@@ -70,8 +70,8 @@ enum Journey {
     Resume(Option<String>),
 }
 
-fn cockpit(config: Config, journey: Journey, out: &mut Out) -> Result<Exit, Problem> {
-    let (catalogue, keymap, theme) = match files(&config) {
+fn cockpit(config: &Config, journey: Journey, out: &mut Out) -> Result<Exit, Problem> {
+    let (catalogue, keymap, theme) = match files(config) {
         Ok(files) => files,
         Err(faults) => return Ok(told(&faults, out)),
     };
@@ -91,7 +91,7 @@ fn cockpit(config: Config, journey: Journey, out: &mut Out) -> Result<Exit, Prob
         }
         Journey::Demo(asked) => {
             let folder = match asked.keep {
-                Some(folder) => kept(folder)?,
+                Some(folder) => kept(&folder)?,
                 None => thrown_away.insert(temporary()?).path().to_owned(),
             };
             let url = TargetUrl::sqlite(demo::database(&folder));
@@ -105,7 +105,19 @@ fn cockpit(config: Config, journey: Journey, out: &mut Out) -> Result<Exit, Prob
         }
     };
     let actor = actor();
-    let cockpit = Cockpit { catalogue, targets, state, actor, theme, keymap, demo, start };
+    let cockpit = Cockpit {
+        catalogue,
+        targets,
+        state,
+        actor,
+        theme,
+        keymap,
+        ascii: config.ascii.value,
+        refresh: config.refresh.value,
+        kept_rows: usize::try_from(config.row_cap.value).unwrap_or(usize::MAX),
+        demo,
+        start,
+    };
     let farewell = runtime()?.block_on(steadyhand::tui::run(cockpit))?;
     match (farewell.incident, thrown_away) {
         (Some((id, ..)), Some(_)) => {
@@ -124,38 +136,41 @@ fn cockpit(config: Config, journey: Journey, out: &mut Out) -> Result<Exit, Prob
 
 /// What the cockpit reads before it takes the terminal, so that faults are seen.
 fn files(config: &Config) -> Result<(Catalogue, Keymap, Option<Theme>), Vec<Fault>> {
-    let read = |path: &Path| {
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(path);
-        text.map(|text| (name.clone(), text)).map_err(|error| {
-            vec![Fault::whole(&name, format!("This file cannot be read: {error}."))]
-        })
-    };
     let catalogue = Catalogue::load(&config.check_dirs(), &config.runbook_dirs())?;
     let keymap = match &config.keymap {
-        Some(path) => read(&path.value).and_then(|(name, text)| Keymap::parse(&name, &text))?,
+        Some(path) => read(&path.value, Keymap::parse)?,
         None => Keymap::built_in(),
     };
     let variable = |name: &str| std::env::var(name).ok();
     let (named, depth) = (config.theme.value.as_str(), Depth::choose(variable));
     let theme = match Theme::choose(Some(named), depth, variable) {
         Some(theme) => Some(theme),
-        None if named.ends_with(".toml") => {
-            let (name, text) = read(Path::new(named))?;
-            Some(Theme::parse(&name, &text)?)
+        None if Path::new(named).extension().is_some_and(|ending| ending == "toml") => {
+            Some(read(Path::new(named), Theme::parse)?)
         }
         None => {
-            let names: Vec<&str> = Theme::names().collect();
+            let known: Vec<&str> = Theme::names().collect();
             let fault = Fault::whole(
                 &config.theme.origin.to_string(),
                 format!("There is no theme {}.", quoted(named)),
             );
             return Err(vec![
-                fault.suggest(format!("Built in are {}; a file ends in .toml.", names.join(", "))),
+                fault.suggest(format!("Built in are {}; a file ends in .toml.", known.join(", "))),
             ]);
         }
     };
     Ok((catalogue, keymap, theme))
+}
+
+fn read<T>(
+    path: &Path,
+    parse: impl FnOnce(&str, &str) -> Result<T, Vec<Fault>>,
+) -> Result<T, Vec<Fault>> {
+    let name = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => parse(&name, &text),
+        Err(error) => Err(vec![Fault::whole(&name, format!("This file cannot be read: {error}."))]),
+    }
 }
 
 fn opening(catalogue: &Catalogue, runbook: String, target: &str) -> Result<Start, Problem> {
@@ -170,8 +185,8 @@ fn opening(catalogue: &Catalogue, runbook: String, target: &str) -> Result<Start
     })
 }
 
-fn kept(folder: PathBuf) -> Result<PathBuf, Problem> {
-    let made = std::fs::create_dir_all(&folder).and_then(|()| folder.canonicalize());
+fn kept(folder: &Path) -> Result<PathBuf, Problem> {
+    let made = std::fs::create_dir_all(folder).and_then(|()| folder.canonicalize());
     let kept = made.and_then(|folder| {
         let configuration = folder.join("steadyhand.toml");
         if !configuration.exists() {
@@ -195,10 +210,8 @@ fn temporary() -> Result<tempfile::TempDir, Problem> {
 /// Who is at the keyboard, for the journal.
 fn actor() -> String {
     let named = ["USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
-    named
-        .filter(|name| !name.trim().is_empty())
-        .next()
-        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
+    let mut named = named.filter(|name| !name.trim().is_empty());
+    named.next().unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
 }
 
 fn told(faults: &[Fault], out: &mut Out) -> Exit {
@@ -226,8 +239,8 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
         }
         Command::Postmortem(asked) => {
             let format = match asked.format {
-                cli::MarkdownOrJson::Markdown => Format::Markdown,
-                cli::MarkdownOrJson::Json => Format::Json,
+                cli::MarkdownOrJson::Markdown => headless::postmortem::Format::Markdown,
+                cli::MarkdownOrJson::Json => headless::postmortem::Format::Json,
             };
             let asked = headless::postmortem::Asked {
                 incident: asked.incident,

@@ -63,6 +63,12 @@ pub struct Cockpit {
     /// The name of a built-in theme, or a theme of the operator's own.
     pub theme: Option<Theme>,
     pub keymap: Keymap,
+    /// Signs and borders in ASCII, whatever the locale says.
+    pub ascii: bool,
+    /// How often a check runs again where its step does not say.
+    pub refresh: Duration,
+    /// Rows of a finding that are kept; all are counted.
+    pub kept_rows: usize,
     /// The folder in which the demo's database is to be made.
     pub demo: Option<PathBuf>,
     pub start: Start,
@@ -111,17 +117,20 @@ fn make(cockpit: Cockpit, messages: UnboundedSender<Message>) -> (App, World) {
         .or_else(|| Theme::choose(None, depth, environment))
         .or_else(|| Theme::built_in("mono", depth))
         .expect("mono is built in");
-    let look = Look { theme, glyphs: Glyphs::choose(environment) };
+    let glyphs = if cockpit.ascii { glyphs::ASCII } else { Glyphs::choose(environment) };
+    let look = Look { theme, glyphs };
     let facts = Facts {
         catalogue: catalogue.clone(),
         targets: cockpit.targets.clone(),
         depth,
+        refresh: cockpit.refresh,
         demo: cockpit.demo.is_some(),
         start: cockpit.start,
     };
     let app = App::new(facts, look, cockpit.keymap, clock::now());
     let mut world = World::new(catalogue, cockpit.targets, cockpit.state, cockpit.actor, messages);
     world.demo = cockpit.demo;
+    world.kept_rows = cockpit.kept_rows;
     (app, world)
 }
 

@@ -6,6 +6,8 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
 use super::{Format, Out};
 use crate::catalogue::Catalogue;
 use crate::check::Survey;
@@ -40,11 +42,14 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
     let paint = if asked.output.is_some() { crate::source::Paint::Plain } else { out.paint };
     let mut page = Page { asked, paint, held: String::new() };
     let stopper = Stopper::default();
+    // From here on an interrupt ends what is under way in order.
+    let mut interrupts = signal(SignalKind::interrupt())
+        .map_err(|error| Problem::system(format!("cannot listen for interrupts: {error}")))?;
     let mut outcomes = Vec::new();
     for target in &targets {
         out.progress(&format!("{}: {} ...", target.name, text::count(checks.len(), "check")));
         let snapshot = clock::now();
-        let (seen, findings) = match stoppable(target, &checks, &stopper).await? {
+        let (seen, findings) = match stoppable(target, &checks, &stopper, &mut interrupts).await? {
             Ok(Survey { server, version, findings }) => {
                 let seen = format!("{} {version}, {server}", target.url.dialect);
                 (seen, findings.into_iter().map(|(_, finding)| finding).collect())
@@ -64,7 +69,7 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
             .collect();
         let text = match asked.format {
             Format::Json => of_target.iter().map(json::outcome).collect(),
-            Format::Text | Format::Markdown => text::target(&target.name, &seen, &of_target, paint),
+            Format::Text => text::target(&target.name, &seen, &of_target, paint),
         };
         page.add(&text, out)?;
         outcomes.extend(of_target);
@@ -100,7 +105,7 @@ impl Page<'_> {
     fn end(&mut self, totals: &Totals, out: &mut Out) -> Result<(), Problem> {
         let summary = match self.asked.format {
             Format::Json => json::summary(totals),
-            Format::Text | Format::Markdown => {
+            Format::Text => {
                 let ink = match totals.exit {
                     Exit::Clear => text::Ink::Good,
                     Exit::Violated => text::Ink::Bad,
@@ -129,14 +134,15 @@ async fn stoppable(
     target: &Target,
     checks: &[&Check],
     stopper: &Stopper,
+    interrupts: &mut Signal,
 ) -> Result<Result<Survey, Problem>, Problem> {
     let survey = survey(target, checks, stopper);
     tokio::pin!(survey);
     loop {
         tokio::select! {
             outcome = &mut survey => return Ok(outcome),
-            asked = tokio::signal::ctrl_c() => {
-                if stopper.is_stopped() || asked.is_err() {
+            _ = interrupts.recv() => {
+                if stopper.is_stopped() {
                     return Err(Problem::new(Kind::Interrupted, "stopped by the operator"));
                 }
                 stopper.stop();

@@ -20,7 +20,8 @@ pub enum Color {
 }
 
 pub struct Out {
-    stdout: Box<dyn Write>,
+    /// None when nobody reads it any more.
+    stdout: Option<Box<dyn Write>>,
     stderr: Box<dyn Write>,
     /// Colours on standard output.
     pub paint: Paint,
@@ -28,10 +29,15 @@ pub struct Out {
     pub paint_errors: Paint,
     /// A person watches standard output.
     pub is_watched: bool,
-    shows_progress: bool,
-    progress_shown: bool,
-    /// Nobody reads standard output any more.
-    closed: bool,
+    progress: Progress,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// Nobody watches.
+    Off,
+    Wiped,
+    Shown,
 }
 
 impl std::fmt::Debug for Out {
@@ -45,27 +51,27 @@ impl Out {
         let variable = |name: &str| std::env::var(name).ok();
         let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
         Self {
-            stdout: Box::new(io::stdout()),
+            stdout: Some(Box::new(io::stdout())),
             stderr: Box::new(io::stderr()),
             paint: paint(color, out, variable),
             paint_errors: paint(color, err, variable),
             is_watched: out,
-            shows_progress: err && variable("TERM").is_some_and(|term| term != "dumb"),
-            progress_shown: false,
-            closed: false,
+            progress: if err && variable("TERM").is_some_and(|term| term != "dumb") {
+                Progress::Wiped
+            } else {
+                Progress::Off
+            },
         }
     }
 
     /// Part of the result, as it is.
     pub fn put(&mut self, text: &str) -> Result<(), Problem> {
         self.wipe();
-        if self.closed {
-            return Ok(());
-        }
-        match self.stdout.write_all(text.as_bytes()).and_then(|()| self.stdout.flush()) {
+        let Some(stdout) = &mut self.stdout else { return Ok(()) };
+        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                self.closed = true;
+                self.stdout = None;
                 Ok(())
             }
             Err(error) => Err(Problem::system(format!("cannot write standard output: {error}"))
@@ -112,18 +118,18 @@ impl Out {
     }
 
     pub fn progress(&mut self, text: &str) {
-        if self.shows_progress {
+        if self.progress != Progress::Off {
             self.wipe();
             let _ =
                 write!(self.stderr, "{}", visible::text(text)).and_then(|()| self.stderr.flush());
-            self.progress_shown = true;
+            self.progress = Progress::Shown;
         }
     }
 
     fn wipe(&mut self) {
-        if self.progress_shown {
+        if self.progress == Progress::Shown {
             let _ = self.stderr.write_all(b"\r\x1b[K").and_then(|()| self.stderr.flush());
-            self.progress_shown = false;
+            self.progress = Progress::Wiped;
         }
     }
 }

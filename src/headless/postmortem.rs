@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 
-use super::{Format, Out, incident_folder};
+use super::{Out, incident_folder};
 use crate::exit::Exit;
 use crate::incident::{Incident, journal};
 use crate::postmortem::{self, Draft, file};
@@ -16,6 +16,12 @@ use crate::problem::Problem;
 use crate::report::json;
 use crate::runbook::{Runbook, load};
 use crate::value::visible;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Markdown,
+    Json,
+}
 
 #[derive(Debug)]
 pub struct Asked {
@@ -46,7 +52,7 @@ pub fn run(state: &Path, asked: &Asked, out: &mut Out) -> Result<Exit, Problem> 
     }
     let page = match asked.format {
         Format::Json => json::postmortem(&draft, &parts),
-        Format::Text | Format::Markdown => text,
+        Format::Markdown => text,
     };
     match &asked.output {
         Some(path) => {

@@ -17,7 +17,7 @@ pub fn metrics(incident: &Incident) -> Vec<Metric> {
     let at = |which: Milestone| incident.milestones.get(&which).map(|(at, _)| *at);
     let between = |from: Option<Timestamp>, to: Option<Timestamp>| Some(to?.duration_since(from?));
     let detected = at(Milestone::Detected);
-    let first_said = incident.said.first().map(|(at, _)| *at);
+    let first_said = incident.said.first().map(|(at, ..)| *at);
     vec![
         Metric {
             name: "time to detect",

@@ -77,11 +77,10 @@ impl Report {
 
     fn lines(&mut self, bytes: &[u8], fault: Option<Fault>) {
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        let lines = bytes[..whole].iter().filter(|byte| **byte == b'\n').count() as u64;
+        let lines = line_of(bytes, whole) - 1;
         // A line may have been given another end, which reading it as text would not show.
         let odd = bytes[..whole].iter().position(|byte| *byte == b'\r');
-        let odd =
-            odd.map(|at| bytes[..at].iter().filter(|byte| **byte == b'\n').count() as u64 + 1);
+        let odd = odd.map(|at| line_of(bytes, at));
         match (fault, odd) {
             (Some(fault), odd) if odd.is_none_or(|seq| seq > self.records) => {
                 self.fault(fault.to_string());
@@ -203,6 +202,11 @@ impl Report {
             Err(error) => self.fault(format!("{file} cannot be read: {error}")),
         }
     }
+}
+
+/// The number of the line that a byte stands in, from 1.
+fn line_of(bytes: &[u8], at: usize) -> u64 {
+    bytes[..at].split(|byte| *byte == b'\n').count() as u64
 }
 
 /// The file of the evidence folder that an entry names.

@@ -4,7 +4,7 @@
 //! inconclusive, with the reason.
 
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::connect::{READ_LOCK_WAIT, connect};
 use crate::check::verdict::{key_columns, key_hash};
@@ -14,15 +14,16 @@ use crate::engine::{EngineError, Purpose, Session, Stopper};
 use crate::problem::Problem;
 use crate::value::Rows;
 
-/// Rows and bytes of a result that are kept; the count goes on beyond them.
+/// Rows and bytes of a result that are kept unless more or fewer are asked for; the count goes on
+/// beyond them.
 pub const KEPT_ROWS: usize = 10_000;
 pub const KEPT_BYTES: usize = 32 * 1024 * 1024;
 
 /// One check on a connection of its own.
-pub async fn detect(target: &Target, check: &Check, stopper: &Stopper) -> Finding {
+pub async fn detect(target: &Target, check: &Check, kept: usize, stopper: &Stopper) -> Finding {
     match open(target, stopper).await {
         Ok(mut session) => {
-            let finding = ask(&mut session, check).await;
+            let finding = ask(&mut session, check, kept).await;
             session.close().await;
             finding
         }
@@ -40,7 +41,7 @@ pub async fn survey(
     let identity = super::connect::prove(&mut session, target, None).await?;
     let mut findings = Vec::with_capacity(checks.len());
     for check in checks {
-        findings.push((check.id.clone(), ask(&mut session, check).await));
+        findings.push((check.id.clone(), ask(&mut session, check, KEPT_ROWS).await));
     }
     session.close().await;
     Ok(Survey { server: identity.server, version: identity.version, findings })
@@ -63,7 +64,7 @@ fn unseen(reason: &str) -> Finding {
 }
 
 /// Runs one check on an open session, inside whatever transaction it is in.
-pub async fn ask(session: &mut Session, check: &Check) -> Finding {
+pub async fn ask(session: &mut Session, check: &Check, kept: usize) -> Finding {
     let dialect = session.dialect();
     let Some(sql) = check.sql.get(dialect) else {
         return unseen(&format!("the check has no SQL for {dialect}"));
@@ -74,7 +75,7 @@ pub async fn ask(session: &mut Session, check: &Check) -> Finding {
         Err(error) => return unseen(&error.to_string()),
     }
     let start = Instant::now();
-    let seen = collect(session, sql, check.timeout, &check.key).await;
+    let seen = collect(session, sql, check, kept).await;
     let seconds = start.elapsed().as_secs_f64();
     let (verdict, kept) = match seen {
         (Ok(()), kept) => (Verdict::from_count(Count::Exact(kept.total)), kept),
@@ -105,20 +106,20 @@ struct Kept {
 async fn collect(
     session: &mut Session,
     sql: &str,
-    timeout: Duration,
-    key: &[String],
+    check: &Check,
+    most: usize,
 ) -> (Result<(), EngineError>, Kept) {
     let mut kept = Kept::default();
     let mut columns: Vec<usize> = Vec::new();
     let outcome = session
-        .read(sql, timeout, &mut |names, row| {
+        .read(sql, check.timeout, &mut |names, row| {
             if kept.total == 0 {
                 kept.rows = Rows::new(names.to_vec());
-                columns = key_columns(&kept.rows, key);
+                columns = key_columns(&kept.rows, &check.key);
             }
             kept.total += 1;
             kept.keys.push(key_hash(columns.iter().map(|column| row[*column])));
-            if kept.rows.len() < KEPT_ROWS && kept.rows.bytes() < KEPT_BYTES {
+            if kept.rows.len() < most && kept.rows.bytes() < KEPT_BYTES {
                 kept.rows.push(row.iter().copied());
             }
             ControlFlow::Continue(())

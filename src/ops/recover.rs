@@ -197,7 +197,7 @@ async fn run(desk: &mut Desk, job: &Job) -> Result<Run, EngineError> {
 async fn verdicts(session: &mut Session, plan: &Plan) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
     for check in plan.cures.iter().chain(&plan.must_not_worsen) {
-        verdicts.push(detect::ask(session, check).await.verdict);
+        verdicts.push(detect::ask(session, check, detect::KEPT_ROWS).await.verdict);
     }
     verdicts
 }
@@ -214,7 +214,7 @@ async fn compare(
     let mut outcomes = Vec::new();
     let mut remaining = Vec::new();
     for ((check, role), before) in cures.chain(neighbours).zip(before) {
-        let finding = detect::ask(work, check).await;
+        let finding = detect::ask(work, check, detect::KEPT_ROWS).await;
         let outcome =
             CheckOutcome { check: check.id.clone(), role, before, after: finding.verdict };
         if outcome.objection().is_some() && !finding.rows.is_empty() {
@@ -539,7 +539,7 @@ async fn verified(job: &Job) -> (Vec<(String, Verdict)>, bool) {
     let mut sound = true;
     let mut verdicts = Vec::new();
     for check in checks {
-        let finding = detect::detect(&job.target, check, &Stopper::default()).await;
+        let finding = detect::detect(&job.target, check, 1, &Stopper::default()).await;
         sound &= undoing || finding.verdict == Verdict::Clear;
         verdicts.push((check.id.clone(), finding.verdict));
     }

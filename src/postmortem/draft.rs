@@ -8,6 +8,8 @@ mod changes;
 mod doubts;
 mod timeline;
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -152,26 +154,26 @@ impl Draft {
 fn summary(incident: &Incident, impact: &Impact) -> String {
     let mut text = incident.title.clone();
     if let Some(target) = &incident.target {
-        text.push_str(&format!(" on {} ({})", target.name, target.environment));
+        let _ = write!(text, " on {} ({})", target.name, target.environment);
     }
     if let Some(severity) = incident.severity {
-        text.push_str(&format!(", {severity}"));
+        let _ = write!(text, ", {severity}");
     }
     let violated = |measure: &&Measure| matches!(measure.first, Verdict::Violated { .. });
     match impact.checks.iter().find(violated).or(impact.checks.first()) {
         Some(measure) if measure.first_at == measure.last_at => {
-            text.push_str(&format!(": {}", verdict_words(&measure.first)));
+            let _ = write!(text, ": {}", verdict_words(&measure.first));
         }
         Some(measure) => {
             let (first, last) = (verdict_words(&measure.first), verdict_words(&measure.last));
-            text.push_str(&format!(": {first} when first checked, {last} when last checked"));
+            let _ = write!(text, ": {first} when first checked, {last} when last checked");
         }
         None => text.push_str(": nothing was checked yet"),
     }
-    text.push_str(&format!("; {} written", counted(impact.rows_written, "row")));
+    let _ = write!(text, "; {} written", counted(impact.rows_written, "row"));
     match (incident.opened, incident.closed) {
         (Some(opened), Some(closed)) => {
-            text.push_str(&format!("; closed after {}.", words(closed.duration_since(opened))));
+            let _ = write!(text, "; closed after {}.", words(closed.duration_since(opened)));
         }
         _ => text.push_str("; still open."),
     }
@@ -209,7 +211,9 @@ fn impact(incident: &Incident) -> Impact {
         match &record.entry {
             Entry::Checked { check, verdict, .. } => see(record.at, check, verdict),
             Entry::Verified { checks, .. } => {
-                checks.iter().for_each(|(check, verdict)| see(record.at, check, verdict));
+                for (check, verdict) in checks {
+                    see(record.at, check, verdict);
+                }
             }
             _ => {}
         }

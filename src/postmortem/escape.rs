@@ -31,7 +31,8 @@ pub fn code(text: &str) -> String {
 /// Text of several lines as a quotation.
 pub fn quotation(text: &str) -> String {
     let lines = text.trim_end().split('\n');
-    lines.map(|line| format!("> {}\n", inline(line.trim_end_matches('\r')))).collect()
+    let quoted = lines.map(|line| format!("> {}", inline(line.trim_end_matches('\r'))));
+    quoted.collect::<Vec<_>>().join("\n")
 }
 
 fn is_special(chars: &[char], at: usize, c: char) -> bool {

@@ -4,6 +4,7 @@
 //! without content says so, because silence could mean anything.
 
 mod changes;
+mod record;
 mod table;
 mod when;
 
@@ -13,8 +14,8 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
 use super::draft::{Deviation, Draft, counted};
-use super::escape::{code, inline, quotation};
-use super::parts::{KEPT, SPECS, Texts, marked};
+use super::escape::{code, inline};
+use super::parts::{SPECS, Texts, marked};
 use crate::incident::entry::{NoteKind, Origin, verdict_words};
 use crate::incident::metrics::words;
 use crate::runbook::ActionKind;
@@ -135,7 +136,11 @@ impl Page<'_> {
             Some(at) => format!("Closed: {}", self.when.full(at)),
             None => "Closed: not yet, this is a draft".into(),
         });
-        facts.push(format!("Journal: {} records, head {}", draft.head.seq, code(&draft.head.hash)));
+        facts.push(format!(
+            "Journal: {}, head {}",
+            counted(draft.head.seq, "record"),
+            code(&draft.head.hash)
+        ));
         self.list(facts, "");
         self.line("\nText between `yours` and `end` markers is kept; the rest is written anew from the journal.");
         self.aside("summary");
@@ -307,72 +312,6 @@ impl Page<'_> {
         self.section("Open doubts");
         let said: Vec<String> = self.draft.doubts.iter().map(|said| inline(said)).collect();
         self.list(said, "None.");
-    }
-
-    fn updates(&mut self) {
-        self.section("Communications");
-        if self.draft.updates.is_empty() {
-            self.line("Nobody was told through this program.");
-        }
-        for update in &self.draft.updates {
-            let next = update.next_update.map_or(String::new(), |due| {
-                format!(", next update promised for {}", self.when.full(due))
-            });
-            let _ = writeln!(
-                self.out,
-                "- {}, {} to {}{next}, journal head {}\n",
-                self.when.full(update.at),
-                inline(&update.actor),
-                inline(&update.audience),
-                code(&update.head)
-            );
-            for line in quotation(&update.text).lines() {
-                let _ = writeln!(self.out, "  {line}");
-            }
-        }
-    }
-
-    fn evidence(&mut self) {
-        self.section("Evidence");
-        let files = self.draft.evidence.iter().chain(&self.draft.exports);
-        let mut rows: Vec<Vec<String>> =
-            files.map(|file| vec![code(&file.file), code(&file.sha256)]).collect();
-        rows.push(vec!["`runbook.toml`".into(), code(&self.draft.runbook.sha256)]);
-        let text = table(&["file", "SHA-256"], rows);
-        self.out.push_str(&text);
-        let head = &self.draft.head;
-        let _ = writeln!(
-            self.out,
-            "\nJournal head: record {}, {}. `steadyhand verify` proves that nothing was altered since.",
-            head.seq,
-            code(&head.hash)
-        );
-    }
-
-    fn kept(&mut self) {
-        if let Some(kept) = self.texts.kept() {
-            self.section("Kept text");
-            self.line("Found outside of its place, because a marker was damaged. Move it, or delete it.\n");
-            let whole = marked(KEPT, kept);
-            self.out.push_str(&whole);
-        }
-    }
-
-    fn appendix(&mut self) {
-        self.section("Appendix: every record");
-        const HASH: usize = 12;
-        let rows = self.draft.timeline.iter().map(|line| {
-            vec![
-                line.seq.to_string(),
-                self.when.full(line.at),
-                inline(&line.actor),
-                line.kind.to_owned(),
-                inline(&line.sentence),
-                code(line.hash.get(..HASH).unwrap_or(&line.hash)),
-            ]
-        });
-        let text = table(&["#", "when", "who", "kind", "what", "hash"], rows);
-        self.out.push_str(&text);
     }
 }
 

@@ -3,10 +3,12 @@
 //! Values of rows are texts or null, so that no number is rounded by a reader. What a terminal would
 //! obey is written as `\uXXXX`, which means the same to a program and nothing to a terminal.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value as Json, json};
 
 use super::{Outcome, Totals};
-use crate::check::{Count, Verdict};
+use crate::check::{Count, Severity, Verdict};
 use crate::incident::store::Summary;
 use crate::postmortem::{Draft, Part};
 use crate::value::{Rows, visible};
@@ -59,7 +61,7 @@ pub fn incident(summary: &Summary) -> String {
         "runbook": summary.runbook,
         "target": summary.target,
         "environment": summary.environment,
-        "severity": summary.severity.map(super::super::check::Severity::key),
+        "severity": summary.severity.map(Severity::key),
         "demo": summary.demo,
         "opened": summary.opened.map(|at| at.to_string()),
         "closed": summary.closed.map(|at| at.to_string()),
@@ -127,7 +129,7 @@ fn harmless(json: &str) -> String {
             out.push(c);
         } else {
             for unit in c.encode_utf16(&mut units) {
-                out.push_str(&format!("\\u{unit:04x}"));
+                let _ = write!(out, "\\u{unit:04x}");
             }
         }
     }

@@ -3,7 +3,10 @@
 //! Words carry the meaning, colour only repeats it. Everything that comes from a file or a database
 //! is made visible first.
 
+use std::fmt::Write as _;
+
 use super::{Outcome, Totals};
+use crate::check::Verdict;
 use crate::check::verdict::{key_columns, key_text};
 use crate::exit::Exit;
 use crate::incident::entry::verdict_words;
@@ -55,11 +58,16 @@ pub fn target(name: &str, seen: &str, outcomes: &[Outcome], paint: Paint) -> Str
             _ => ("inconclusive", Ink::Warning),
         };
         let word = inked(&pad(word, 12), ink, paint);
-        let words = visible::text(&verdict_words(&one.finding.verdict)).into_owned();
-        out.push_str(&format!("  {word}  {}  {}  {words}\n", one.check.severity, pad(id, column)));
+        // The word has said it already.
+        let words = match &one.finding.verdict {
+            Verdict::Clear => String::new(),
+            other => visible::text(&verdict_words(other)).into_owned(),
+        };
+        let line = format!("  {word}  {}  {}  {words}", one.check.severity, pad(id, column));
+        let _ = writeln!(out, "{}", line.trim_end());
         if let Some(named) = named(one) {
             let indent = " ".repeat(2 + 12 + 2 + 5 + 2 + column + 2);
-            out.push_str(&format!("{indent}{}\n", inked(&named, Ink::Quiet, paint)));
+            let _ = writeln!(out, "{indent}{}", inked(&named, Ink::Quiet, paint));
         }
     }
     out
@@ -67,7 +75,8 @@ pub fn target(name: &str, seen: &str, outcomes: &[Outcome], paint: Paint) -> Str
 
 /// The keys of the first violations.
 fn named(outcome: &Outcome) -> Option<String> {
-    let violations = outcome.finding.verdict.violations()?.number();
+    let count = outcome.finding.verdict.violations()?;
+    let violations = count.number();
     let rows = &outcome.finding.rows;
     if violations == 0 || rows.is_empty() {
         return None;
@@ -83,7 +92,12 @@ fn named(outcome: &Outcome) -> Option<String> {
         })
         .collect();
     let more = violations.saturating_sub(keys.len() as u64);
-    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    let more = match (more, count.is_exact()) {
+        (0, true) => String::new(),
+        (0, false) => ", and perhaps more".into(),
+        (more, true) => format!(", and {more} more"),
+        (more, false) => format!(", and at least {more} more"),
+    };
     let name = visible::text(&outcome.check.key.join("/")).into_owned();
     Some(format!("{name}: {}{more}", keys.join(", ")))
 }
@@ -126,26 +140,26 @@ pub fn verification(report: &Report, paint: Paint) -> String {
     let mut out = String::new();
     for fault in &report.faults {
         let fault = visible::text(fault);
-        out.push_str(&format!("{}  {fault}\n", inked("ALTERED", Ink::Bad, paint)));
+        let _ = writeln!(out, "{}  {fault}", inked("ALTERED", Ink::Bad, paint));
     }
     for note in &report.notes {
-        out.push_str(&format!("note     {}\n", visible::text(note)));
+        let _ = writeln!(out, "note     {}", visible::text(note));
     }
     let id = if report.incident.is_empty() { "the incident" } else { report.incident.as_str() };
     let (id, files) = (visible::text(id), count(report.files, "file"));
     let records = count(usize::try_from(report.records).unwrap_or(usize::MAX), "record");
     if report.is_sound() {
         let sound = inked("sound", Ink::Good, paint);
-        out.push_str(&format!(
-            "{id} is {sound}: {records}, {files} of evidence as they were written\n"
-        ));
+        let _ =
+            writeln!(out, "{id} is {sound}: {records}, {files} of evidence as they were written");
     } else {
         let faults = count(report.faults.len(), "fault");
-        out.push_str(&format!(
-            "{id} is not as it was written: {faults}; {records} and {files} still fit\n"
-        ));
+        let _ = writeln!(
+            out,
+            "{id} is not as it was written: {faults}; {records} and {files} still fit"
+        );
     }
-    out.push_str(&format!("head {} {}\n", report.head.seq, report.head.hash));
+    let _ = writeln!(out, "head {} {}", report.head.seq, report.head.hash);
     out
 }
 

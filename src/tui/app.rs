@@ -25,6 +25,8 @@ pub struct Facts {
     pub catalogue: Arc<Catalogue>,
     pub targets: Vec<Target>,
     pub depth: Depth,
+    /// How often a check runs again where its step does not say.
+    pub refresh: std::time::Duration,
     /// The demo's database is to be made first.
     pub demo: bool,
     /// Where to go at the start.

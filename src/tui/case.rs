@@ -30,6 +30,8 @@ pub struct Case {
     pub target: Target,
     pub identity: Result<Identity, Problem>,
     pub folder: PathBuf,
+    /// How often a check runs again where its step does not say.
+    pub refresh: Duration,
     /// The step that is looked at.
     pub at: usize,
     pub live: HashMap<String, Live>,
@@ -165,7 +167,7 @@ impl Case {
     /// The interval at which the present step's check runs again.
     pub fn interval(&self) -> Option<Duration> {
         match &self.step().action {
-            Action::Check(step) => step.every,
+            Action::Check(step) => Some(step.every.unwrap_or(self.refresh)),
             Action::Wait(wait) => Some(wait.every),
             _ => None,
         }

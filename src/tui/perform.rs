@@ -38,6 +38,8 @@ pub struct World {
     pub actor: String,
     /// Makes the demo's database, if this is the demo.
     pub demo: Option<PathBuf>,
+    /// Rows of a finding that are kept.
+    pub kept_rows: usize,
     messages: UnboundedSender<Message>,
     tasks: TaskTracker,
     stoppers: HashMap<Run, Stopper>,
@@ -77,6 +79,7 @@ impl World {
             state,
             actor,
             demo: None,
+            kept_rows: ops::detect::KEPT_ROWS,
             messages,
             tasks: TaskTracker::new(),
             stoppers: HashMap::new(),
@@ -257,14 +260,14 @@ impl World {
     }
 
     fn detect(&mut self, run: Run, check: String) {
-        let stopper = self.stopper(run);
+        let (stopper, kept) = (self.stopper(run), self.kept_rows);
         let (Some(desk), Some(asked)) = (self.desk.clone(), self.catalogue.check(&check).cloned())
         else {
             return self
                 .send(Message::Failed(Problem::usage(format!("there is no check {check}"))));
         };
         self.spawn(async move {
-            let finding = ops::detect::detect(&desk.target, &asked, &stopper).await;
+            let finding = ops::detect::detect(&desk.target, &asked, kept, &stopper).await;
             Message::Checked { run, check, finding: Box::new(finding) }
         });
     }

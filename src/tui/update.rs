@@ -245,7 +245,7 @@ fn of_incident(app: &mut App, command: Command) -> Vec<Effect> {
             app,
             Overlay::ask(Ask::new(
                 Purpose::Note,
-                "Note; -5m backdates, decision: todo: well: badly: luck: sort it",
+                "Note\n-5m backdates; decision: todo: well: badly: luck: or action: sort it",
             )),
         ),
         Command::Severity => ask(app, Overlay::severity()),
@@ -455,6 +455,7 @@ fn enter_case(app: &mut App, opened: Opened) -> Vec<Effect> {
         target: opened.target,
         identity: opened.identity,
         folder: opened.folder,
+        refresh: app.facts.refresh,
         at,
         live: std::collections::HashMap::new(),
         recoveries: std::collections::HashMap::new(),

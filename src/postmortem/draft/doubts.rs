@@ -48,14 +48,12 @@ fn operations(incident: &Incident) -> Vec<String> {
             }
             Phase::Ended(Outcome::Committed, _) => {
                 let sql = matches!(change.deed, Deed::Change | Deed::Undo { .. });
-                match change.verified {
-                    Some(false) => doubts
-                        .push(format!("the {deed} {op} (step {step}) failed its verification")),
-                    None if sql => {
-                        doubts.push(format!("the {deed} {op} (step {step}) was not verified"));
-                    }
-                    Some(true) | None => {}
-                }
+                let what = match change.verified {
+                    Some(false) => "failed its verification",
+                    None if sql => "was not verified",
+                    Some(true) | None => continue,
+                };
+                doubts.push(format!("the {deed} {op} (step {step}) {what}"));
             }
             Phase::Previewed | Phase::Approved | Phase::Ended(Outcome::RolledBack, _) => {}
         }

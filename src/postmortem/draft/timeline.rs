@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::incident::Incident;
-use crate::incident::entry::Entry;
+use crate::incident::entry::{Entry, Record};
 use crate::runbook::Runbook;
 
 /// One line of the timeline.
@@ -52,7 +52,7 @@ pub fn lines(incident: &Incident) -> Vec<Line> {
         .map(|record| Line {
             seq: record.seq,
             at: record.happened(),
-            recorded: (record.happened() != record.at).then_some(record.at),
+            recorded: was_later(record).then_some(record.at),
             actor: record.actor.clone(),
             kind: record.entry.kind(),
             sentence: record.entry.sentence(),
@@ -62,6 +62,11 @@ pub fn lines(incident: &Incident) -> Vec<Line> {
         .collect();
     lines.sort_by_key(|line| (line.at, line.seq));
     lines
+}
+
+/// A second and more; what the program notes itself is written down at once.
+fn was_later(record: &Record) -> bool {
+    record.at.duration_since(record.happened()).as_secs() != 0
 }
 
 pub fn deviations(incident: &Incident, runbook: Option<&Runbook>) -> Vec<Deviation> {

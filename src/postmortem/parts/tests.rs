@@ -1,4 +1,6 @@
 #![allow(clippy::unwrap_used)]
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -6,14 +8,10 @@ use super::*;
 fn text(derived: &str, texts: &Texts) -> String {
     let mut out = format!("# Postmortem\n\n{derived}\n");
     for spec in &SPECS {
-        out.push_str(&format!(
-            "\n## {}\n\n{}",
-            spec.title,
-            marked(spec.name, &texts.between(spec))
-        ));
+        let _ = write!(out, "\n## {}\n\n{}", spec.title, marked(spec.name, &texts.between(spec)));
     }
     if let Some(kept) = texts.kept() {
-        out.push_str(&format!("\n## Kept text\n\n{}", marked(KEPT, kept)));
+        let _ = write!(out, "\n## Kept text\n\n{}", marked(KEPT, kept));
     }
     out
 }

@@ -7,7 +7,7 @@ use super::{Ask, Kind, Overlay, Purpose};
 use crate::check::Severity;
 use crate::incident::entry::{Entry, Milestone, NoteKind, Origin};
 use crate::recovery::protocol::Said;
-use crate::runbook::{Action, AnswerType, EvidenceKind};
+use crate::runbook::{Action, ActionKind, AnswerType, EvidenceKind};
 use crate::tui::app::{App, Screen};
 use crate::tui::effect::Effect;
 use crate::tui::screen::{guardrail, home, recovery, step};
@@ -56,6 +56,10 @@ fn take(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Effect>, St
     match purpose {
         Purpose::Note => {
             needed(typed)?;
+            if let Some(item) = action_item(app, typed)? {
+                done(app);
+                return Ok(vec![Effect::Append(item)]);
+            }
             let (at, note, text) = note(typed, now)?;
             done(app);
             Ok(vec![Effect::Append(Entry::Note { at, note, text })])
@@ -294,6 +298,22 @@ fn answer(kind: &AnswerType, typed: &str) -> Result<(), String> {
         AnswerType::Choice(items) if items.iter().any(|item| item == typed) => Ok(()),
         AnswerType::Choice(items) => Err(format!("one of: {}", items.join(", "))),
     }
+}
+
+/// `action: take the import's right to write @stock lead` is an action item, due by the severity.
+fn action_item(app: &App, typed: &str) -> Result<Option<Entry>, String> {
+    let Some(text) = typed.strip_prefix("action:") else { return Ok(None) };
+    let Some(case) = &app.case else { return Ok(None) };
+    let (title, owner) = match text.rsplit_once('@') {
+        Some((title, owner)) => (title.trim(), owner.trim()),
+        None => (text.trim(), case.runbook.owner.as_str()),
+    };
+    needed(title)?;
+    let severity = case.incident.severity.unwrap_or(case.runbook.severity);
+    let day = case.incident.opened.unwrap_or(app.now).to_zoned(jiff::tz::TimeZone::UTC).date();
+    let due = day.saturating_add(jiff::Span::new().days(severity.due_days())).to_string();
+    let (title, owner) = (title.to_owned(), owner.to_owned());
+    Ok(Some(Entry::ActionItem { title, owner, due, action: ActionKind::Process }))
 }
 
 /// `-5m the text`, `decision: the text`, `-1h luck: the text`.

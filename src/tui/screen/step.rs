@@ -382,7 +382,7 @@ pub fn page<'l>(app: &'l App, case: &Case) -> Page<'l> {
                     (" min", Role::Muted),
                 ]);
             }
-            for (at, audience) in &case.incident.said {
+            for (at, _, audience) in case.incident.said.iter().filter(|(_, of, _)| *of == step.id) {
                 let when = at.strftime("%H:%M:%S").to_string();
                 page.line(&[
                     (&when, Role::Muted),

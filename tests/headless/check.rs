@@ -1,0 +1,262 @@
+//! `steadyhand check`: verdicts, exit codes, and what becomes of everything that cannot be seen.
+
+use std::fs;
+
+use super::common::{COMPACT, Cockpit, Ended, Home, Signal, Sqlite};
+use super::{Desk, run};
+
+const OWNERLESS: &str = "SELECT id, note FROM asset WHERE owner IS NULL ORDER BY id";
+const NONE: &str = "SELECT id FROM asset WHERE id < 0";
+const ENDLESS: &str = "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) SELECT id FROM n WHERE id < 0";
+
+#[test]
+fn the_exit_code_is_that_of_the_worst() {
+    let desk = Desk::new();
+    desk.check("fine", "sev1", NONE);
+    desk.check("bad", "sev2", OWNERLESS);
+    desk.check("minor", "sev4", OWNERLESS);
+    desk.check("blind", "sev1", "SELECT id FROM nowhere");
+    for (ids, code) in [
+        (&["fine"][..], 0),
+        (&["fine", "minor"], 1),
+        (&["fine", "minor", "blind"], 3),
+        (&["fine", "minor", "blind", "bad"], 2),
+    ] {
+        let args: Vec<&str> = ids.iter().flat_map(|id| ["--check", id]).collect();
+        let ran = desk.run(&args);
+        assert_eq!(ran.code, code, "{ids:?}: {}{}", ran.out, ran.err);
+        assert!(
+            ran.out.ends_with("inconclusive\n") && ran.err.is_empty(),
+            "{}{}",
+            ran.out,
+            ran.err
+        );
+    }
+    assert_eq!(desk.run(&["--suite", "sev4"]).code, 1);
+    assert_eq!(desk.run(&["--check", "blind", "--map", "inconclusive=2"]).code, 2);
+    assert_eq!(desk.run(&["--check", "minor", "--map", "warning=0"]).code, 0);
+}
+
+#[test]
+fn text_names_target_verdict_and_rows_without_colours() {
+    let desk = Desk::new();
+    desk.check("bad", "sev2", OWNERLESS);
+    let ran = desk.run(&["--check", "bad"]);
+    assert!(ran.out.starts_with("erp  SQLite 3."), "{}", ran.out);
+    assert!(ran.out.contains("\n  violated      SEV-2  bad  2 violations\n"), "{}", ran.out);
+    assert!(ran.out.contains("id: 2, 3\n"), "{}", ran.out);
+    assert!(!ran.out.contains('\u{1b}'));
+    assert!(
+        desk.run(&["--check", "bad", "--color", "always"]).out.contains("\u{1b}[1;31mviolated")
+    );
+}
+
+#[test]
+fn json_is_the_contract_line_by_line() {
+    let desk = Desk::new();
+    desk.check("bad", "sev2", OWNERLESS);
+    desk.check("fine", "sev3", NONE);
+    let ran = desk.run(&["--check", "bad", "--check", "fine", "--format", "json"]);
+    let lines = ran.lines();
+    assert_eq!((ran.code, lines.len()), (2, 3), "{}", ran.out);
+    let names: Vec<&String> = lines[0].as_object().unwrap().keys().collect();
+    assert_eq!(
+        names,
+        [
+            "check",
+            "target",
+            "verdict",
+            "severity",
+            "violations",
+            "exact",
+            "seconds",
+            "snapshot",
+            "key",
+            "sample",
+            "reason"
+        ]
+    );
+    let bad = &lines[0];
+    assert_eq!((&bad["check"], &bad["target"]), (&"bad".into(), &"erp".into()));
+    assert_eq!((&bad["violations"], &bad["exact"]), (&2.into(), &true.into()));
+    // NULL stays NULL, a number stays exact, bytes are bytes.
+    assert_eq!(bad["sample"][0], serde_json::json!({"id": "2", "note": "0x00ff"}));
+    assert_eq!(bad["sample"][1], serde_json::json!({"id": "3", "note": null}));
+    assert_eq!((&lines[1]["verdict"], &lines[1]["violations"]), (&"clear".into(), &0.into()));
+    let summary = &lines[2]["summary"];
+    assert_eq!((&summary["targets"], &summary["checks"]), (&1.into(), &2.into()));
+    assert_eq!(
+        (&summary["clear"], &summary["violated"], &summary["exit"]),
+        (&1.into(), &1.into(), &2.into())
+    );
+}
+
+/// Every way in which a database can hide: inconclusive with the reason, never clear, exit 3.
+#[test]
+fn what_cannot_be_seen_is_inconclusive() {
+    let blind = |desk: &Desk, target: &str, reason: &str| {
+        let args = [
+            "check", "--checks", "checks", "--check", "fine", "--format", "json", "--target",
+            target,
+        ];
+        let ran = run(&desk.home, &args);
+        assert_eq!(ran.code, 3, "{target}: {}{}", ran.out, ran.err);
+        let line = &ran.lines()[0];
+        assert_eq!(
+            (&line["verdict"], &line["violations"]),
+            (&"inconclusive".into(), &serde_json::Value::Null)
+        );
+        let said = line["reason"].as_str().unwrap();
+        assert!(said.contains(reason), "{target}: {said}");
+    };
+    let desk = Desk::new();
+    desk.check("fine", "sev3", NONE);
+    blind(&desk, "sqlite://gone.db", "there is no such file");
+    desk.home.write("words.db", "these are words, and this is no database, however long it gets");
+    blind(&desk, "words.db", "not a database");
+    Sqlite::create(&desk.home.work().join("empty.db")).run("CREATE TABLE other (id)");
+    blind(&desk, "empty.db", "the table asset is not there");
+    let mut other = Sqlite::open(&desk.database);
+    other.run("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; UPDATE asset SET note = 1;");
+    blind(&desk, "erp.db", "lock");
+    other.run("ROLLBACK");
+}
+
+#[test]
+fn a_table_that_is_named_and_missing_is_not_clear() {
+    let desk = Desk::new();
+    desk.home.write(
+        "checks/own/named.toml",
+        "id = \"named\"\ntitle = \"t\"\nrule = \"r\"\nseverity = \"sev2\"\nkey = [\"id\"]\nowner = \"o\"\n\
+         tables = [\"invoice\"]\n[sql]\nany = \"SELECT id FROM asset WHERE id < 0\"\n",
+    );
+    let ran = desk.run(&["--check", "named"]);
+    assert_eq!(ran.code, 3);
+    assert!(ran.out.contains("the table invoice is not there"), "{}", ran.out);
+}
+
+#[test]
+fn one_target_that_is_gone_hides_nothing_of_the_others() {
+    let desk = Desk::new();
+    desk.check("bad", "sev2", OWNERLESS);
+    let ran = desk.run(&["--check", "bad", "--target", "sqlite:gone.db", "--format", "json"]);
+    let verdicts: Vec<_> = ran.lines().iter().map(|line| line["verdict"].clone()).collect();
+    assert_eq!(verdicts, ["violated".into(), "inconclusive".into(), serde_json::Value::Null]);
+    assert_eq!(ran.code, 2);
+}
+
+#[test]
+fn all_configured_targets_are_checked_when_none_is_named() {
+    let desk = Desk::new();
+    desk.check("fine", "sev3", NONE);
+    let target = |name: &str| {
+        format!("[target.{name}]\nurl = \"sqlite://erp.db\"\nenvironment = \"staging\"\n")
+    };
+    let config = "checks = [\"checks\"]\n".to_owned() + &target("one") + &target("two");
+    desk.home.write("steadyhand.toml", &config);
+    let ran = run(&desk.home, &["check", "--check", "fine", "--format", "json"]);
+    assert_eq!((ran.code, ran.lines().len()), (0, 3), "{}{}", ran.out, ran.err);
+    assert_eq!(ran.lines()[2]["summary"]["targets"], 2);
+    // Another server under the same name is not looked at.
+    desk.home.write("steadyhand.toml", &(config + "fingerprint = \"another\"\n"));
+    let ran = run(&desk.home, &["check", "--check", "fine", "--target", "two"]);
+    assert_eq!(ran.code, 3);
+    assert!(ran.out.contains("another server"), "{}", ran.out);
+}
+
+#[test]
+fn nothing_is_written_to_the_database() {
+    let desk = Desk::new();
+    desk.check("fine", "sev3", NONE);
+    let before = fs::read(&desk.database).unwrap();
+    desk.run(&["--check", "fine"]);
+    assert_eq!(fs::read(&desk.database).unwrap(), before);
+    let left: Vec<_> = desk
+        .home
+        .files("work")
+        .into_iter()
+        .filter(|file| file.to_string_lossy().starts_with("erp"))
+        .collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[test]
+fn the_demo_has_what_its_checks_look_for() {
+    let home = Home::new();
+    let catalogue = steadyhand::catalogue::Catalogue::built_in().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(steadyhand::demo::build(&home.work(), &catalogue.checks)).unwrap();
+    let ran = run(&home, &["check", "--target", "erp.db", "--format", "json"]);
+    let summary = ran.lines().last().unwrap()["summary"].clone();
+    assert_eq!(
+        (ran.code, &summary["inconclusive"], &summary["clear"]),
+        (2, &0.into(), &0.into()),
+        "{}",
+        ran.out
+    );
+    let ran = run(&home, &["lint", "--target", "erp.db"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("statements prepared on erp"), "{}", ran.out);
+}
+
+#[test]
+fn a_result_can_go_into_a_file() {
+    let desk = Desk::new();
+    desk.check("bad", "sev2", OWNERLESS);
+    let ran = desk.run(&[
+        "--check",
+        "bad",
+        "--format",
+        "json",
+        "--output",
+        "result.json",
+        "--color",
+        "always",
+    ]);
+    assert_eq!(ran.code, 2);
+    assert_eq!(ran.out.lines().count(), 1, "{}", ran.out);
+    let file = fs::read_to_string(desk.home.work().join("result.json")).unwrap();
+    assert_eq!(file.lines().count(), 2);
+    assert!(!file.contains('\u{1b}'));
+    let ran = desk.run(&["--check", "bad", "--output", "no/such/folder/x"]);
+    assert_eq!(ran.code, 3);
+    assert!(ran.err.contains("cannot write no/such/folder/x"), "{}", ran.err);
+}
+
+#[test]
+fn what_a_row_says_cannot_control_the_terminal() {
+    let desk = Desk::new();
+    Sqlite::open(&desk.database)
+        .run("INSERT INTO asset VALUES (9, NULL, '\u{1b}]0;owned\u{7}\u{202e}\u{9b}2J')");
+    desk.check("bad", "sev2", "SELECT note AS id FROM asset WHERE id = 9");
+    for format in ["text", "json"] {
+        let out = desk.run(&["--check", "bad", "--format", format]).out;
+        assert!(!out.contains(['\u{1b}', '\u{7}', '\u{202e}', '\u{9b}']), "{out:?}");
+        assert!(out.contains("owned"), "{out}");
+    }
+}
+
+#[test]
+fn an_interrupt_ends_the_query_and_says_so() {
+    let desk = Desk::new();
+    desk.check("endless", "sev2", ENDLESS);
+    let args = ["check", "--target", "erp.db", "--checks", "checks", "--check", "endless"];
+    let program = Cockpit::start_in(desk.home, &args, COMPACT);
+    program.wait_for("erp: 1 check ...");
+    program.signal(Signal::INT);
+    program.wait_for("stopped by the operator");
+    assert_eq!(program.wait_exit(), Ended::Code(130));
+    assert!(program.is_restored());
+}
+
+#[test]
+fn a_query_that_takes_too_long_is_inconclusive() {
+    let desk = Desk::new();
+    desk.check("endless", "sev2", ENDLESS);
+    let path = desk.home.work().join("checks/own/endless.toml");
+    let text = fs::read_to_string(&path).unwrap().replace("\"20s\"", "\"200ms\"");
+    fs::write(path, text).unwrap();
+    let ran = desk.run(&["--check", "endless"]);
+    assert_eq!(ran.code, 3);
+    assert!(ran.out.contains("not finished after 0.2 s"), "{}", ran.out);
+}

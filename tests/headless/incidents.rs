@@ -1,0 +1,195 @@
+//! `incidents`, `postmortem`, `verify` on folders that the library wrote and somebody else altered.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use steadyhand::check::{Count, Severity, Verdict};
+use steadyhand::dialect::Dialect;
+use steadyhand::digest::sha256;
+use steadyhand::incident::entry::{Entry, Milestone, NoteKind, Origin, TargetSeen};
+use steadyhand::incident::journal::Journal;
+use steadyhand::incident::store;
+
+use super::common::Home;
+use super::run;
+
+/// An open incident, and one that was closed.
+fn incidents() -> (Home, PathBuf) {
+    let home = Home::new();
+    let state = home.path("state/steadyhand");
+    let first = incident(&state);
+    incident(&state).append(Entry::Closed { violations: None }).unwrap();
+    let folder = first.folder();
+    (home, folder)
+}
+
+fn incident(state: &Path) -> Journal {
+    let (id, folder) = store::create(state).unwrap();
+    let (journal, _) = Journal::open(&folder, "casey").unwrap();
+    let runbook = include_str!("../../runbooks/reliability/asset-double-assignment.toml");
+    fs::write(folder.join("runbook.toml"), runbook).unwrap();
+    let target = TargetSeen {
+        name: "erp-prod".into(),
+        url: "sqlite:///srv/erp.db".into(),
+        dialect: Dialect::Sqlite,
+        environment: "production".into(),
+        server: "/srv/erp.db#1:2".into(),
+        version: "3.50.4".into(),
+    };
+    let opened = Entry::Opened {
+        incident: id,
+        runbook: "asset-double-assignment".into(),
+        runbook_sha256: sha256(runbook.as_bytes()),
+        title: "Asset assigned to two people".into(),
+        severity: Severity::Sev2,
+        target,
+        program: "steadyhand".into(),
+        host: "bastion".into(),
+        demo: false,
+    };
+    let at = journal.append(opened).unwrap().at;
+    let sample = Some(journal.keep("sample.jsonl", b"{\"asset_id\":17}\n").unwrap());
+    let verdict = Verdict::from_count(Count::Exact(12));
+    let check = "asset-double-assignment".into();
+    let text = "the \u{1b}[31mimport stopped".into();
+    for entry in [
+        Entry::Checked {
+            step: Some("count".into()),
+            check,
+            verdict,
+            seconds: 0.1,
+            delta: None,
+            sample,
+        },
+        Entry::Milestone { which: Milestone::Detected, at, origin: Origin::Auto },
+        Entry::Note { at, note: NoteKind::Luck, text },
+        Entry::StepEntered { step: "count".into() },
+    ] {
+        journal.append(entry).unwrap();
+    }
+    journal
+}
+
+#[test]
+fn incidents_are_listed_also_damaged_ones() {
+    let (home, folder) = incidents();
+    let ran = run(&home, &["incidents"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let lines: Vec<&str> = ran.out.lines().collect();
+    assert!(
+        lines[1].starts_with("INC-0001  open") && lines[1].contains("erp-prod  count"),
+        "{}",
+        ran.out
+    );
+    assert!(lines[2].starts_with("INC-0002  closed"), "{}", ran.out);
+    fs::write(folder.join("journal.jsonl"), "\0garbage\n").unwrap();
+    let ran = run(&home, &["incidents", "--format", "json"]);
+    let lines = ran.lines();
+    assert_eq!(
+        (ran.code, lines[0]["state"].as_str(), lines[1]["state"].as_str()),
+        (0, Some("damaged"), Some("closed"))
+    );
+    assert_eq!(lines[2]["summary"], serde_json::json!({"incidents": 2, "open": 0, "damaged": 1}));
+    assert_eq!(run(&Home::new(), &["incidents"]).out, "no incidents\n");
+}
+
+#[test]
+fn a_postmortem_is_complete_and_nothing_in_the_folder_changes() {
+    let (home, folder) = incidents();
+    let before = home.files("state");
+    let ran = run(&home, &["postmortem", "1"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(
+        ran.out.starts_with("# Postmortem INC-0001: Asset assigned to two people\n"),
+        "{}",
+        ran.out
+    );
+    // From the frozen runbook.
+    assert!(
+        ran.out.contains("Run asset-double-assignment before each deployment of the import"),
+        "{}",
+        ran.out
+    );
+    assert!(ran.out.contains("the \\\\e\\[31mimport stopped"), "{}", ran.out);
+    assert!(
+        ran.err.contains(
+            "still to be written by a person: Contributing factors, Why we were surprised"
+        ),
+        "{}",
+        ran.err
+    );
+    assert_eq!(home.files("state"), before);
+    let whole = steadyhand::postmortem::replace_part(&ran.out, "surprise", "it ran twice");
+    fs::write(folder.join("postmortem.md"), whole).unwrap();
+    let ran = run(&home, &["postmortem", "INC-0001", "--output", "pm.md"]);
+    assert_eq!(ran.out, "postmortem of INC-0001 written to pm.md\n");
+    let text = fs::read_to_string(home.work().join("pm.md")).unwrap();
+    assert!(text.contains("it ran twice") && !ran.err.contains("surprised"), "{}", ran.err);
+    let ran = run(&home, &["postmortem", "INC-0001", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(
+        (&json["incident"], &json["yours"]["surprise"]),
+        (&"INC-0001".into(), &"it ran twice".into())
+    );
+    assert!(!ran.out.contains('\u{1b}'));
+}
+
+#[test]
+fn a_folder_that_was_copied_away_verifies_without_anything_else() {
+    let (home, folder) = incidents();
+    let ran = run(&home, &["verify", "INC-0001"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    assert!(ran.out.contains("INC-0001 is sound: 5 records, 2 files of evidence"), "{}", ran.out);
+    let head = ran.out.split_whitespace().last().unwrap().to_owned();
+    let copy = home.path("work/copy");
+    let copied =
+        std::process::Command::new("cp").arg("-r").arg(&folder).arg(&copy).status().unwrap();
+    assert!(copied.success());
+    assert_eq!(run(&home, &["verify", "copy", "--head", &head[..12]]).code, 0);
+    let ran = run(&home, &["verify", "copy", "--head", "deadbeefdeadbeef"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.out.contains("no record has the hash deadbeefdeadbeef"), "{}", ran.out);
+}
+
+#[test]
+fn what_was_altered_is_named() {
+    for (file, from, to, said) in [
+        ("journal.jsonl", "erp-prod", "erp-test", "record 1 was altered"),
+        (
+            "journal.jsonl",
+            "asset-double-assignment\",\"verdict",
+            "asset-double-assignement\",\"verdict",
+            "record 2 was altered",
+        ),
+        ("runbook.toml", "return_date", "return_data", "runbook.toml was altered"),
+        ("evidence/sample.jsonl", "17", "18", "evidence/sample.jsonl was altered"),
+    ] {
+        let (home, folder) = incidents();
+        let path = folder.join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{file}");
+        fs::write(&path, text.replacen(from, to, 1)).unwrap();
+        let ran = run(&home, &["verify", "1"]);
+        assert_eq!(ran.code, 2, "{file}: {}", ran.out);
+        assert!(ran.out.contains(said), "{file}: {}", ran.out);
+        // The rest of the story can still be read, and says that it is not whole.
+        let ran = run(&home, &["postmortem", "1"]);
+        let damaged = file == "journal.jsonl";
+        assert_eq!(
+            (ran.code == 3, ran.out.contains("the journal is damaged")),
+            (damaged, damaged),
+            "{file}"
+        );
+    }
+}
+
+#[test]
+fn an_incident_that_is_not_there_is_a_question_of_usage() {
+    let (home, _) = incidents();
+    for command in ["verify", "postmortem"] {
+        let ran = run(&home, &[command, "INC-0042"]);
+        assert_eq!((ran.code, ran.out.as_str()), (4, ""));
+        assert!(ran.err.contains("there is no incident INC-0042"), "{}", ran.err);
+        assert!(run(&home, &[command, "INC"]).err.contains("could be INC-0001 or INC-0002"));
+    }
+}

@@ -1,0 +1,92 @@
+//! `steadyhand lint`: shipped files are clean, broken ones are listed with every fault.
+
+use super::common::{Home, Sqlite};
+use super::{Desk, run};
+
+#[test]
+fn the_shipped_files_have_no_faults() {
+    let ran = run(&Home::new(), &["lint"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    assert!(ran.out.starts_with("no faults: 6 checks, 6 runbooks"), "{}", ran.out);
+    let root = env!("CARGO_MANIFEST_DIR");
+    let ran = run(&Home::new(), &["lint", root]);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+}
+
+#[test]
+fn every_fault_of_every_file_is_listed_at_once() {
+    let home = Home::new();
+    home.write(
+        "checks/own/one.toml",
+        "id = \"two\"\nseverity = \"sev9\"\nrunbok = \"x\"\n[sql]\nany = \"DELETE FROM t\"\n",
+    );
+    home.write("checks/own/three.toml", "id = \"three\n");
+    home.write("steadyhand.toml.txt", "");
+    let ran = run(&home, &["lint", "checks"]);
+    assert_eq!(ran.code, 4);
+    for said in ["one.toml:1:", "one.toml:2:", "one.toml:3:", "three.toml:1:", "`runbok`", "sev9"] {
+        assert!(ran.out.contains(said), "{said} is missing in {}", ran.out);
+    }
+    assert!(ran.out.trim_end().lines().last().unwrap().ends_with(" faults"), "{}", ran.out);
+    assert!(!ran.out.contains('\u{1b}'));
+}
+
+#[test]
+fn a_path_that_is_not_there_is_a_fault() {
+    let ran = run(&Home::new(), &["lint", "nowhere.toml"]);
+    assert_eq!(ran.code, 4);
+    assert!(ran.out.contains("nowhere.toml") && ran.out.contains("1 fault"), "{}", ran.out);
+}
+
+#[test]
+fn a_configuration_is_judged_too() {
+    let home = Home::new();
+    let good = home.write("ops/steadyhand.toml", "theme = \"dark\"\n");
+    let ran = run(&home, &["lint", good.to_str().unwrap()]);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    home.write(
+        "ops/steadyhand.toml",
+        "tehme = \"dark\"\n[target.x]\nurl = \"postgres://me:s3cret@h/d\"\n",
+    );
+    let ran = run(&home, &["lint", good.to_str().unwrap()]);
+    assert_eq!(ran.code, 4);
+    assert!(ran.out.contains("tehme") && !ran.out.contains("s3cret"), "{}", ran.out);
+}
+
+#[test]
+fn a_target_knows_which_names_are_wrong() {
+    let desk = Desk::new();
+    desk.check("good", "sev2", "SELECT id FROM asset");
+    desk.check("wrong", "sev2", "SELECT a.colour AS id FROM asset a");
+    let ran = run(&desk.home, &["lint", "checks"]);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    let ran = run(&desk.home, &["lint", "checks", "--target", "erp.db"]);
+    assert_eq!(ran.code, 4);
+    assert!(
+        ran.out.contains("check wrong, [sql]") && ran.out.contains("no such column: a.colour"),
+        "{}",
+        ran.out
+    );
+    assert!(ran.out.ends_with("1 fault\n"), "{}", ran.out);
+    let ran = run(&desk.home, &["lint", "checks", "--target", "sqlite:gone.db"]);
+    assert_eq!(ran.code, 3, "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("there is no such file"), "{}", ran.err);
+}
+
+#[test]
+fn statements_of_runbooks_are_prepared_but_never_run() {
+    let desk = Desk::new();
+    desk.check("good", "sev2", "SELECT id FROM asset");
+    desk.home.write(
+        "runbooks/own/repair.toml",
+        "id = \"repair\"\ntitle = \"t\"\nsummary = \"s\"\nowner = \"o\"\nseverity = \"sev2\"\n\
+         [[step]]\nid = \"fix\"\nkind = \"change\"\nstage = \"recover\"\ntitle = \"t\"\nwhy = \"w\"\nrisk = \"low\"\ncures = [\"good\"]\n\
+         [[step.statement]]\nnote = \"n\"\nany = \"DELETE FROM asset WHERE id = 1\"\n\
+         [[step.statement]]\nnote = \"n\"\nany = \"UPDATE asset SET colour = 1 WHERE id = 1\"\n\
+         [step.limits]\nmax_rows = 5\ntime_cap = \"5s\"\nlock_wait = \"1s\"\n",
+    );
+    let ran = run(&desk.home, &["lint", "runbooks", "checks", "--target", "erp.db"]);
+    assert_eq!(ran.code, 4, "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("runbook repair, step fix, statement 2"), "{}", ran.out);
+    assert_eq!(Sqlite::open(&desk.database).count("SELECT COUNT(*) FROM asset"), 3);
+}

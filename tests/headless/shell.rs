@@ -1,0 +1,112 @@
+//! What every command owes a shell: exit codes for what was typed wrongly, pipes, pages.
+
+use std::fs::File;
+use std::process::Stdio;
+
+use super::common::Home;
+use super::{Desk, run};
+
+#[test]
+fn what_was_typed_wrongly_is_4_and_on_standard_error() {
+    let desk = Desk::new();
+    desk.check("fine", "sev3", "SELECT id FROM asset WHERE id < 0");
+    for (args, said) in [
+        (&["chekc"][..], "chekc"),
+        (&["check", "--nope"], "--nope"),
+        (&["check", "--format", "junit"], "junit"),
+        (&["check", "--map", "inconclusive=9"], "the code is 0, 1, 2 or 3"),
+        (&["check"], "there is no target to check"),
+        (&["check", "--target", "erp"], "There is no target and no file"),
+        (
+            &["check", "--target", "erp.db", "--check", "self-aproval"],
+            "did you mean \"self-approval\"?",
+        ),
+        (&["check", "--target", "erp.db", "--suite", "weekly"], "nightly, pre-deploy"),
+        (&["check", "--target", "erp.db", "--checks", "nowhere"], "nowhere"),
+        (&["check", "--target", "postgres://me:s3cret@h/d"], "password"),
+        (&["verify"], "INCIDENT"),
+        (&["postmortem", "1", "--format", "html"], "html"),
+        (&["config", "--config", "nowhere.toml"], "nowhere.toml"),
+    ] {
+        let ran = run(&desk.home, args);
+        assert_eq!((ran.code, ran.out.as_str()), (4, ""), "{args:?}: {}", ran.err);
+        assert!(ran.err.contains(said), "{args:?}: {}", ran.err);
+        assert!(!ran.err.contains("s3cret"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn help_and_version_are_results() {
+    for args in [&["--help"][..], &["check", "--help"], &["help"], &["--version"]] {
+        let ran = run(&Home::new(), args);
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{args:?}");
+        assert!(!ran.out.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn the_cockpit_needs_a_terminal_and_says_what_does_not() {
+    let ran = run(&Home::new(), &[]);
+    assert_eq!(ran.code, 4);
+    assert!(ran.err.contains("steadyhand check"), "{}", ran.err);
+    let ran = run(&Home::new(), &["demo", "--incident", "asset-dubble-assignment"]);
+    assert_eq!(ran.code, 4);
+    assert!(ran.err.contains("did you mean \"asset-double-assignment\"?"), "{}", ran.err);
+}
+
+#[test]
+fn pages_are_made_for_every_shell() {
+    let home = Home::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ran = run(&home, &["completions", shell]);
+        assert_eq!(ran.code, 0);
+        assert!(ran.out.contains("postmortem"), "{shell}");
+    }
+    let man = run(&home, &["man"]);
+    assert_eq!(man.code, 0);
+    for said in [".TH steadyhand", "Exit codes", "STEADYHAND CHECK", "inconclusive"] {
+        assert!(man.out.contains(said), "{said} is missing in {}", man.out);
+    }
+}
+
+#[test]
+fn settings_say_where_they_come_from() {
+    let home = Home::new().with("STEADYHAND_THEME", "light");
+    home.write(
+        "steadyhand.toml",
+        "[target.erp]\nurl = \"sqlite://erp.db\"\nenvironment = \"production\"\n",
+    );
+    let ran = run(&home, &["config", "--state", "here"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let line = |key: &str| ran.out.lines().find(|line| line.starts_with(key)).unwrap_or_default();
+    assert!(line("theme").ends_with("STEADYHAND_THEME"), "{}", ran.out);
+    assert!(line("state").ends_with("--state"), "{}", ran.out);
+    assert!(line("target.erp.environment").ends_with("steadyhand.toml:1"), "{}", ran.out);
+    assert!(run(&home, &["themes"]).out.contains("* light\n"));
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let desk = Desk::new();
+    desk.check("bad", "sev2", "SELECT id FROM asset");
+    let args = ["check", "--target", "erp.db", "--checks", "checks", "--check", "bad"];
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_steadyhand"));
+    command.args(args).current_dir(desk.home.work()).env_clear().envs(desk.home.environment());
+    let ran = command.stdout(writer).stderr(Stdio::piped()).output().unwrap();
+    assert_eq!((ran.status.code(), ran.stderr.as_slice()), (Some(2), &b""[..]));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_result_that_cannot_be_written_is_a_failure() {
+    let desk = Desk::new();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_steadyhand"));
+    command.arg("themes").current_dir(desk.home.work()).env_clear().envs(desk.home.environment());
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let ran = command.stdout(full).stderr(Stdio::piped()).output().unwrap();
+    assert_eq!(ran.status.code(), Some(3));
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert!(said.contains("cannot write standard output"), "{said}");
+}
