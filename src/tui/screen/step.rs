@@ -121,7 +121,12 @@ fn go_on(app: &mut App) -> Vec<Effect> {
     }
     let unmet = case.incident.progress.unmet(&case.runbook, &step.id);
     if !unmet.is_empty() {
-        let text = format!("this step needs {} first", unmet.join(", "));
+        let named: Vec<String> = unmet
+            .iter()
+            .filter_map(|id| case.runbook.position(id))
+            .map(|at| format!("step {} ({})", at + 1, case.runbook.steps[at].title))
+            .collect();
+        let text = format!("first {}", named.join(", "));
         return no(app, &text);
     }
     match &step.action {
@@ -284,6 +289,11 @@ fn wait_left(case: &Case, now: Timestamp) -> i64 {
         WaitFor::Check(_) => wait.at_most,
     };
     i64::try_from(length.as_secs()).unwrap_or(i64::MAX) - now.duration_since(since).as_secs()
+}
+
+/// `4 ms`, `2.31 s`.
+fn took(seconds: f64) -> String {
+    if seconds < 1.0 { format!("{:.0} ms", seconds * 1000.0) } else { format!("{seconds:.2} s") }
 }
 
 /// The last counts as a line of blocks; one alone says nothing.
@@ -500,7 +510,7 @@ pub fn check_lines(app: &App, case: &Case, check: &str, page: &mut Page<'_>) {
         role,
     );
     let age = live.at.map_or(0, |at| app.now.duration_since(at).as_secs());
-    let mut facts = format!("{:.2} s, {}", finding.seconds, ago(age));
+    let mut facts = format!("{}, {}", took(finding.seconds), ago(age));
     if let Some(every) = case.interval() {
         facts.push_str(&format!(", every {} s", every.as_secs()));
     }
