@@ -5,8 +5,8 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::walk::{
-    CONFIRMATION, Facts, INCIDENT, assert_sound, confirm, database, demo, leave, preview, resume,
-    to_change,
+    CONFIRMATION, Facts, INCIDENT, RUNBOOK, assert_sound, confirm, database, demo, leave, preview,
+    resume, to_change,
 };
 use common::{Cockpit, Ended, Home, Signal, Sqlite, Terminal, WIDE};
 
@@ -20,11 +20,8 @@ const AROUND: &str = r#"
 /// The cockpit under a shell that compares the terminal before and after.
 fn under_a_shell(home: &Home, more: &[&str]) -> Terminal {
     let program = env!("CARGO_BIN_EXE_steadyhand");
-    let args =
-        [&["-c", AROUND, "sh", program, "demo", "--keep", "."], more].concat();
-    let terminal =
-        Terminal::start("/bin/sh", &args, &home.environment(), &home.work(), WIDE);
-    terminal.wait_for("What is wrong");
+    let args = [&["-c", AROUND, "sh", program, "demo", "--keep", "."], more].concat();
+    let terminal = Terminal::start("/bin/sh", &args, &home.environment(), &home.work(), WIDE);
     terminal
 }
 
@@ -44,7 +41,7 @@ fn assert_given_back(mut terminal: Terminal, code: u32) {
     terminal.wait_for(&format!("terminal same, code {code}"));
     assert!(terminal.is_restored(), "{}", terminal.screen());
     // In a cooked terminal the line is seen while it is typed, and can be corrected.
-    terminal.send(b"helpp\x7flo\r");
+    terminal.send(b"hellp\x7fo\r");
     terminal.wait_for("cooked hello");
     assert_eq!(terminal.wait_code(), 0);
 }
@@ -53,6 +50,7 @@ fn assert_given_back(mut terminal: Terminal, code: u32) {
 fn after_leaving_the_terminal_is_as_it_was() {
     let home = Home::new();
     let mut terminal = under_a_shell(&home, &[]);
+    terminal.wait_for("What is wrong");
     terminal.keys("q");
     assert_given_back(terminal, 0);
 }
@@ -62,6 +60,7 @@ fn after_a_signal_the_terminal_is_as_it_was() {
     for signal in [Signal::TERM, Signal::HUP] {
         let home = Home::new();
         let terminal = under_a_shell(&home, &[]);
+        terminal.wait_for("What is wrong");
         kill(child(&terminal), signal);
         assert_given_back(terminal, 130);
     }
@@ -69,17 +68,42 @@ fn after_a_signal_the_terminal_is_as_it_was() {
 
 #[test]
 fn after_a_panic_the_terminal_is_as_it_was_and_the_incident_goes_on() {
-    let home = Home::new().with("STEADYHAND_PANIC", "help");
-    let mut terminal = under_a_shell(&home, &[]);
-    terminal.keys("enter");
+    let home = Home::new().with("STEADYHAND_PANIC", "after:note");
+    let mut terminal = under_a_shell(&home, &["--incident", RUNBOOK]);
     terminal.wait_for("milestone: detected");
-    terminal.keys("?");
+    terminal.keys("e");
+    terminal.wait_for("sort it");
+    terminal.type_text("it will fall over");
+    terminal.keys("enter");
     terminal.wait_for("a panic that was asked for");
     assert_given_back(terminal, 101);
     let mut cockpit = resume(home.with("STEADYHAND_PANIC", ""));
     cockpit.wait_for("taken up again");
+    cockpit.wait_for("it will fall over");
     leave(&mut cockpit);
     assert_sound(cockpit.home());
+}
+
+/// The task that executes falls over: the cockpit asks the database, and goes on.
+#[test]
+fn a_panic_in_an_execution_ends_in_an_outcome() {
+    for (at, said) in
+        [("after:undo-written", "It did not commit"), ("before:ended", "It did commit")]
+    {
+        let mut cockpit = demo(Home::new().with("STEADYHAND_PANIC", at));
+        let before = Facts::of(cockpit.home());
+        to_change(&mut cockpit);
+        preview(&mut cockpit);
+        confirm(&mut cockpit, CONFIRMATION);
+        cockpit.wait_for(said);
+        cockpit.keys("enter");
+        cockpit.wait_gone(said);
+        let committed = at == "before:ended";
+        let facts = if committed { before.after_change() } else { before };
+        assert_eq!(Facts::of(cockpit.home()), facts);
+        leave(&mut cockpit);
+        assert_sound(cockpit.home());
+    }
 }
 
 #[test]
@@ -149,10 +173,11 @@ timeout = "60s"
 tables = ["things"]
 [sql]
 any = """
-SELECT n FROM things WHERE n = 1 AND EXISTS (SELECT 1 FROM things WHERE n = 2)
+SELECT n FROM things WHERE n <> 3
 UNION ALL
-SELECT COUNT(*) FROM (WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 2000000000)
-                      SELECT x FROM c) WHERE EXISTS (SELECT 1 FROM things WHERE n = 3)
+SELECT t.n FROM things t WHERE t.n = 3
+   AND (WITH RECURSIVE c(x) AS (SELECT t.n UNION ALL SELECT x + 1 FROM c WHERE x < 2000000000)
+        SELECT COUNT(*) FROM c) > 0
 """
 "#;
 
@@ -176,7 +201,9 @@ fn a_slow_query_freezes_no_key_and_is_stopped_by_one() {
     home.write("checks/slow.toml", SLOW);
     home.write("books/slow.toml", SLOW_BOOK);
     let mut sqlite = Sqlite::create(&home.work().join("slow.db"));
-    sqlite.run("CREATE TABLE things (n INTEGER PRIMARY KEY); INSERT INTO things VALUES (1), (2), (3)");
+    sqlite.run(
+        "CREATE TABLE things (n INTEGER PRIMARY KEY); INSERT INTO things VALUES (1), (2), (3)",
+    );
     let args = ["open", "slow", "--target", "slow.db", "--checks", "checks", "--runbooks", "books"];
     let mut cockpit = Cockpit::start_in(home, &args, WIDE);
     cockpit.wait_for("running for");
@@ -193,7 +220,7 @@ fn a_slow_query_freezes_no_key_and_is_stopped_by_one() {
     let pressed = Instant::now();
     cockpit.keys("x");
     cockpit.wait_for("the database stopped the query");
-    cockpit.wait_for("could not check (stopped by you)");
+    cockpit.wait_for("could not check (stopped by the operator)");
     assert!(pressed.elapsed() < Duration::from_secs(1), "{:?}", pressed.elapsed());
     // What was stopped is not clean, and cannot be left as if it were.
     cockpit.keys("enter");
@@ -212,6 +239,33 @@ fn a_slow_query_freezes_no_key_and_is_stopped_by_one() {
     assert!(cockpit.is_restored());
     cockpit.home().steadyhand(&["verify", INCIDENT]).assert().code(0);
     drop(sqlite);
+}
+
+/// The survey at home is a query like others.
+#[test]
+fn a_slow_survey_is_stopped_too() {
+    let home = Home::new();
+    home.write("checks/slow.toml", SLOW);
+    home.write("books/slow.toml", SLOW_BOOK);
+    let path = home.work().join("slow.db");
+    home.write(
+        "steadyhand.toml",
+        "[target.slow]\nurl = \"sqlite:slow.db\"\nenvironment = \"development\"\n",
+    );
+    let mut sqlite = Sqlite::create(&path);
+    sqlite.run("CREATE TABLE things (n INTEGER PRIMARY KEY); INSERT INTO things VALUES (1), (3)");
+    let args = ["--checks", "checks", "--runbooks", "books"];
+    let mut cockpit = Cockpit::start_in(home, &args, WIDE);
+    cockpit.wait_for("checking");
+    cockpit.keys("x");
+    cockpit.wait_for("stopping it in the database");
+    cockpit.wait_gone("checking");
+    // A reader would stand in the way.
+    sqlite.run("DELETE FROM things WHERE n = 3");
+    cockpit.keys("c");
+    cockpit.wait_for("1 violated");
+    cockpit.keys("q");
+    assert_eq!(cockpit.wait_code(), 0);
 }
 
 /// A preview that waits for a lock can be stopped too, and leaves nothing.

@@ -227,7 +227,7 @@ fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Journa
 }
 
 /// Death at a chosen record, for tests of the whole program: `STEADYHAND_KILL=after:commit-sent`
-/// or `before:ended`. Not in release builds.
+/// or `before:ended`; with `STEADYHAND_PANIC` a panic instead. Not in release builds.
 mod fault {
     use super::Entry;
 
@@ -241,8 +241,10 @@ mod fault {
 
     #[cfg(debug_assertions)]
     fn at(when: &str, entry: &Entry) {
-        let asked = std::env::var("STEADYHAND_KILL").unwrap_or_default();
-        if asked == format!("{when}:{}", entry.kind()) {
+        let here = format!("{when}:{}", entry.kind());
+        let asked = |name: &str| std::env::var(name).is_ok_and(|asked| asked == here);
+        assert!(!asked("STEADYHAND_PANIC"), "a panic that was asked for");
+        if asked("STEADYHAND_KILL") {
             let _ = rustix::process::kill_process(
                 rustix::process::getpid(),
                 rustix::process::Signal::KILL,

@@ -18,7 +18,7 @@ use crate::clock;
 use crate::config::Target;
 use crate::guardrail;
 use crate::incident::Incident;
-use crate::incident::entry::{Deed, Entry, Evidence, Record, TargetSeen};
+use crate::incident::entry::{Deed, Entry, Evidence, Outcome, Record, TargetSeen};
 use crate::incident::journal::{Journal, JournalError};
 use crate::incident::store;
 use crate::ops;
@@ -26,7 +26,7 @@ use crate::ops::Identity;
 use crate::ops::Stopper;
 use crate::postmortem;
 use crate::problem::Problem;
-use crate::recovery::{Approval, Plan};
+use crate::recovery::{Approval, Execution, Plan};
 use crate::runbook::{Action, Runbook, Step};
 
 /// The world as the cockpit can reach it.
@@ -157,12 +157,20 @@ impl World {
 
     /// Spawns work whose answer is one message; a panic in it is told and not drawn over.
     fn spawn(&self, work: impl Future<Output = Message> + Send + 'static) {
+        self.spawn_or(work, |why| Message::Failed(Problem::system(why)));
+    }
+
+    /// The same where somebody waits for the answer: it comes also when the work panicked.
+    fn spawn_or(
+        &self,
+        work: impl Future<Output = Message> + Send + 'static,
+        broken: impl FnOnce(String) -> Message + Send + 'static,
+    ) {
         let messages = self.messages.clone();
         let inner = tokio::spawn(work);
         self.tasks.spawn(async move {
-            let message = inner.await.unwrap_or_else(|error| {
-                Message::Failed(Problem::system(format!("a task of ours failed: {error}")))
-            });
+            let answer = inner.await;
+            let message = answer.unwrap_or_else(|_| broken("a task of ours failed".into()));
             let _ = messages.send(message);
         });
     }
@@ -267,9 +275,14 @@ impl World {
             let finding = ops::detect::unseen(&format!("the check {check} is not loaded"));
             return self.send(Message::Checked { run, check, finding: Box::new(finding) });
         };
-        self.spawn(async move {
+        let of = check.clone();
+        let work = async move {
             let finding = ops::detect::detect(&desk.target, &asked, kept, &stopper).await;
             Message::Checked { run, check, finding: Box::new(finding) }
+        };
+        self.spawn_or(work, move |why| {
+            let finding = Box::new(ops::detect::unseen(&why));
+            Message::Checked { run, check: of, finding }
         });
     }
 
@@ -302,10 +315,15 @@ impl World {
         let stopper = self.stopper(run);
         let Some(desk) = self.desk.clone() else { return };
         let (catalogue, actor) = (self.catalogue.clone(), self.actor.clone());
-        self.spawn(async move {
+        let of = step.clone();
+        let work = async move {
             let preview =
                 previewed(&desk, &catalogue, actor, &step, op, &answers, undoes, &stopper).await;
             Message::Previewed { run, step, preview: preview.map(Box::new) }
+        };
+        self.spawn_or(work, move |why| {
+            let preview = Err(Problem::system(why));
+            Message::Previewed { run, step: of, preview }
         });
     }
 
@@ -314,11 +332,18 @@ impl World {
         let stopper = Stopper::default();
         let Some(desk) = self.desk.clone() else { return };
         let (step, actor) = (plan.step.clone(), self.actor.clone());
-        self.spawn(async move {
+        let (of, cut_off) = (step.clone(), op.clone());
+        let work = async move {
             let (target, server) = (desk.target, desk.server);
             let job = ops::recover::Job { plan, target, server, actor, op };
             let execution = ops::recover::execute(&job, approval, &desk.journal, &stopper).await;
             Message::Executed { run, step, execution }
+        };
+        // Whether it committed is then asked of the database, as after a crash.
+        self.spawn_or(work, move |why| Message::Executed {
+            run,
+            step: of,
+            execution: Execution::Unknown { op: cut_off, why },
         });
     }
 
@@ -378,15 +403,17 @@ impl World {
         let stopper = self.stopper(run);
         let job = self.guard_job(&step, op);
         let Some(desk) = self.desk.clone() else { return };
-        self.spawn(async move {
-            match job {
-                Ok(job) => {
-                    let (outcome, why) =
-                        ops::guard::put(&job, &deed, &desk.journal, &stopper).await;
-                    Message::GuardPut { run, step, outcome, why }
-                }
-                Err(problem) => Message::Failed(problem),
-            }
+        let of = step.clone();
+        let work = async move {
+            let (outcome, why) = match job {
+                Ok(job) => ops::guard::put(&job, &deed, &desk.journal, &stopper).await,
+                Err(problem) => (Outcome::Unknown, problem.sentence),
+            };
+            Message::GuardPut { run, step, outcome, why }
+        };
+        self.spawn_or(work, move |why| {
+            let outcome = Outcome::Unknown;
+            Message::GuardPut { run, step: of, outcome, why }
         });
     }
 

@@ -274,7 +274,7 @@ fn back(app: &mut App) -> Vec<Effect> {
                 return Vec::new();
             }
             app.screen = Screen::Home;
-            let mut effects: Vec<Effect> = stop_all(app);
+            let mut effects: Vec<Effect> = stop_case(app);
             app.case = None;
             app.violations = violations::Violations::default();
             effects.extend([Effect::Leave, Effect::ListIncidents]);
@@ -289,6 +289,12 @@ fn back(app: &mut App) -> Vec<Effect> {
 }
 
 fn stop_all(app: &App) -> Vec<Effect> {
+    let mut effects = stop_case(app);
+    effects.extend(home::stop_surveys(app));
+    effects
+}
+
+fn stop_case(app: &App) -> Vec<Effect> {
     let runs = app.case.as_ref().map(Case::runs).unwrap_or_default();
     runs.into_iter().map(|run| Effect::Stop { run }).collect()
 }
@@ -469,7 +475,8 @@ fn enter_case(app: &mut App, opened: Opened) -> Vec<Effect> {
         postmortem_path: std::path::PathBuf::new(),
     });
     app.screen = Screen::Step;
-    let mut effects = Vec::new();
+    // From here the database has other things to do, and a reader may be in a change's way.
+    let mut effects = home::stop_surveys(app);
     if fresh {
         let (at, origin) = (app.now, Origin::Auto);
         effects.push(Effect::Append(Entry::Milestone { which: Milestone::Detected, at, origin }));

@@ -305,6 +305,11 @@ impl Terminal {
         master.resize(pty_size(size)).expect("an open terminal can be resized");
     }
 
+    /// The program's number.
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw_nonzero().get()
+    }
+
     /// Sends a signal to the program; to one that is gone already, nothing.
     pub fn signal(&self, signal: Signal) {
         if self.ended().is_none() && !self.gone {

@@ -120,6 +120,11 @@ pub fn survey_all(app: &mut App) -> Vec<Effect> {
     effects
 }
 
+pub fn stop_surveys(app: &App) -> Vec<Effect> {
+    let running = app.home.health.iter().filter_map(|health| health.running);
+    running.map(|(run, _)| Effect::Stop { run }).collect()
+}
+
 pub fn surveyed(app: &mut App, run: Run, target: &str, survey: Result<Survey, Problem>) {
     let now = app.now;
     let Some(health) = app.home.health.iter_mut().find(|health| health.target == target) else {
