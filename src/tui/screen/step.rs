@@ -40,6 +40,20 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
             }
             _ => no(app, "this step has nothing to preview"),
         },
+        Command::Undo => match case.step().action {
+            Action::Change(_) => {
+                app.screen = Screen::Recovery;
+                super::recovery::on_command(app, Command::Undo)
+            }
+            _ => no(app, "this step has nothing to take back"),
+        },
+        Command::Withdraw => match case.step().action {
+            Action::Guard(_) => {
+                app.screen = Screen::Guardrail;
+                super::guardrail::on_command(app, Command::Withdraw)
+            }
+            _ => no(app, "this step has no guardrail"),
+        },
         Command::Skip => skip(app),
         Command::Comms => {
             let comms =
@@ -263,7 +277,8 @@ pub fn close(app: &mut App) -> Vec<Effect> {
     if !case.incident.is_open() {
         return no(app, "it is closed already");
     }
-    app.overlay = Some(Overlay::ask(Ask::new(Purpose::Close, "Close the incident?")));
+    let answers = vec!["Close it".to_owned(), "Not yet".to_owned()];
+    app.overlay = Some(Overlay::choice("Close the incident?", answers, Purpose::Close));
     Vec::new()
 }
 
@@ -522,12 +537,17 @@ pub fn check_lines(app: &App, case: &Case, check: &str, page: &mut Page<'_>) {
         let names = |keys: &[String]| {
             if keys.is_empty() { String::new() } else { format!(": {}", keys.join(", ")) }
         };
+        let more = |n: usize, keys: &[String]| {
+            if n > keys.len() { format!(" and {} more", n - keys.len()) } else { String::new() }
+        };
         let text = format!(
-            "{} new{}; {} gone{}; {} still there",
+            "{} new{}{}; {} gone{}{}; {} still there",
             delta.new,
             names(&delta.new_keys),
+            more(delta.new, &delta.new_keys),
             delta.gone,
             names(&delta.gone_keys),
+            more(delta.gone, &delta.gone_keys),
             delta.still
         );
         page.line(&[(&text, Role::Changed)]);
