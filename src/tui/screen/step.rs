@@ -29,6 +29,10 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
             super::violations::open(app, check)
         }
         Command::Refresh => run_now(app),
+        Command::Preview if !unmet(case).is_empty() => {
+            let text = format!("this step needs {} first", unmet(case).join(", "));
+            no(app, &text)
+        }
         Command::Preview => match case.step().action {
             Action::Change(_) => {
                 app.screen = Screen::Recovery;
@@ -58,6 +62,11 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
             Vec::new()
         }
     }
+}
+
+/// What must be done before the present step, and is not.
+fn unmet(case: &Case) -> Vec<&str> {
+    case.incident.progress.unmet(&case.runbook, &case.step().id)
 }
 
 fn no(app: &mut App, why: &str) -> Vec<Effect> {
@@ -119,9 +128,8 @@ fn go_on(app: &mut App) -> Vec<Effect> {
     if settled && !matches!(step.action, Action::Comms(_) | Action::Command(_)) {
         return onward(app);
     }
-    let unmet = case.incident.progress.unmet(&case.runbook, &step.id);
-    if !unmet.is_empty() {
-        let text = format!("this step needs {} first", unmet.join(", "));
+    if !unmet(case).is_empty() {
+        let text = format!("this step needs {} first", unmet(case).join(", "));
         return no(app, &text);
     }
     match &step.action {
