@@ -169,6 +169,24 @@ fn a_preview_that_is_too_old_cannot_be_confirmed() {
     assert_eq!(approvals(&cockpit), 0);
 }
 
+#[test]
+fn a_change_whose_needs_are_not_met_is_not_even_previewed() {
+    let mut cockpit = demo(Home::new());
+    cockpit.keys("] ] ] ] ]");
+    cockpit.wait_for("enter preview");
+    for key in ["enter", "p"] {
+        cockpit.keys(key);
+        cockpit.wait_for("this step needs count first");
+        cockpit.keys("[");
+        cockpit.wait_for("Tell people what is known");
+        cockpit.wait_gone("this step needs count first");
+        cockpit.keys("]");
+        cockpit.wait_for("enter preview");
+    }
+    leave(&mut cockpit);
+    assert!(!journal(cockpit.home()).iter().any(|kind| kind == "previewed"));
+}
+
 // ---------------------------------------------------------------------------------------- locks
 
 #[test]

@@ -21,8 +21,7 @@ const AROUND: &str = r#"
 fn under_a_shell(home: &Home, more: &[&str]) -> Terminal {
     let program = env!("CARGO_BIN_EXE_steadyhand");
     let args = [&["-c", AROUND, "sh", program, "demo", "--keep", "."], more].concat();
-    let terminal = Terminal::start("/bin/sh", &args, &home.environment(), &home.work(), WIDE);
-    terminal
+    Terminal::start("/bin/sh", &args, &home.environment(), &home.work(), WIDE)
 }
 
 /// The number of the program below the shell.

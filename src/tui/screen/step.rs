@@ -29,6 +29,10 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
             super::violations::open(app, check)
         }
         Command::Refresh => run_now(app),
+        Command::Preview if !unmet(case).is_empty() => {
+            let text = format!("first {}", unmet(case).join(", "));
+            no(app, &text)
+        }
         Command::Preview => match case.step().action {
             Action::Change(_) => {
                 app.screen = Screen::Recovery;
@@ -72,6 +76,16 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
             Vec::new()
         }
     }
+}
+
+/// The steps that must be done before the present one, and are not: number and title.
+fn unmet(case: &Case) -> Vec<String> {
+    let unmet = case.incident.progress.unmet(&case.runbook, &case.step().id);
+    unmet
+        .iter()
+        .filter_map(|id| case.runbook.position(id))
+        .map(|at| format!("step {} ({})", at + 1, case.runbook.steps[at].title))
+        .collect()
 }
 
 fn no(app: &mut App, why: &str) -> Vec<Effect> {
@@ -133,14 +147,9 @@ fn go_on(app: &mut App) -> Vec<Effect> {
     if settled && !matches!(step.action, Action::Comms(_) | Action::Command(_)) {
         return onward(app);
     }
-    let unmet = case.incident.progress.unmet(&case.runbook, &step.id);
+    let unmet = unmet(case);
     if !unmet.is_empty() {
-        let named: Vec<String> = unmet
-            .iter()
-            .filter_map(|id| case.runbook.position(id))
-            .map(|at| format!("step {} ({})", at + 1, case.runbook.steps[at].title))
-            .collect();
-        let text = format!("first {}", named.join(", "));
+        let text = format!("first {}", unmet.join(", "));
         return no(app, &text);
     }
     match &step.action {
