@@ -23,8 +23,8 @@ const TO_THE_TABLE: &[(&str, &str)] =
     &[("enter", "Take the incident"), ("enter", "37 violations"), ("v", "of 37, exact")];
 /// The keys that move the cursor there and back again.
 const MOVES: [&str; 2] = ["down", "up"];
-/// The keys that leave the program from there.
-const LEAVE: &str = "ctrl-c";
+/// The key that leaves the program from the home screen.
+const LEAVE: &str = "q";
 
 const STARTS: usize = 10;
 const KEYS: usize = 200;

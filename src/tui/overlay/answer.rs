@@ -250,7 +250,12 @@ fn close(app: &mut App) -> Result<Vec<Effect>, String> {
     let Some(case) = &app.case else { return Ok(Vec::new()) };
     let missing = case.incident.progress.missing(&case.runbook);
     if !missing.is_empty() {
-        return Err(format!("not yet: these steps are required: {}", missing.join(", ")));
+        let numbers: Vec<String> = missing
+            .iter()
+            .filter_map(|id| case.runbook.position(id))
+            .map(|at| format!("{} {}", at + 1, case.runbook.steps[at].title))
+            .collect();
+        return Err(format!("not yet; these steps are required: {}", numbers.join("; ")));
     }
     if case.is_writing() || case.incident.in_doubt().is_some() {
         return Err("not yet: the outcome of a change is not known".into());

@@ -508,6 +508,11 @@ fn preview_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
     page.blank();
     page.pair("Undo", 8, &preview.undo.sentence());
     page.pair("Locks", 8, &preview.locks);
+    if let Some(Ok(identity)) = app.case.as_ref().map(|case| &case.identity) {
+        let settings: Vec<String> =
+            identity.settings.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        page.pair("Session", 8, &settings.join(", "));
+    }
     let behind = if preview.leaves_behind.is_empty() {
         "nothing".to_owned()
     } else {

@@ -29,11 +29,11 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
             super::violations::open(app, check)
         }
         Command::Refresh => run_now(app),
-        Command::Preview if !unmet(case).is_empty() => {
-            let text = format!("this step needs {} first", unmet(case).join(", "));
-            no(app, &text)
-        }
         Command::Preview => match case.step().action {
+            Action::Change(_) | Action::Guard(_) if unmet(case).is_some() => {
+                let why = unmet(case).unwrap_or_default();
+                no(app, &why)
+            }
             Action::Change(_) => {
                 app.screen = Screen::Recovery;
                 super::recovery::on_command(app, Command::Preview)
@@ -64,9 +64,15 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
     }
 }
 
-/// What must be done before the present step, and is not.
-fn unmet(case: &Case) -> Vec<&str> {
-    case.incident.progress.unmet(&case.runbook, &case.step().id)
+/// What must be done before the present step, if something must.
+fn unmet(case: &Case) -> Option<String> {
+    let unmet = case.incident.progress.unmet(&case.runbook, &case.step().id);
+    let named: Vec<String> = unmet
+        .iter()
+        .filter_map(|id| case.runbook.position(id))
+        .map(|at| format!("step {} ({})", at + 1, case.runbook.steps[at].title))
+        .collect();
+    (!named.is_empty()).then(|| format!("first {}", named.join(", ")))
 }
 
 fn no(app: &mut App, why: &str) -> Vec<Effect> {
@@ -128,9 +134,8 @@ fn go_on(app: &mut App) -> Vec<Effect> {
     if settled && !matches!(step.action, Action::Comms(_) | Action::Command(_)) {
         return onward(app);
     }
-    if !unmet(case).is_empty() {
-        let text = format!("this step needs {} first", unmet(case).join(", "));
-        return no(app, &text);
+    if let Some(why) = unmet(case) {
+        return no(app, &why);
     }
     match &step.action {
         Action::Note => pass(app, "read"),
@@ -292,6 +297,11 @@ fn wait_left(case: &Case, now: Timestamp) -> i64 {
         WaitFor::Check(_) => wait.at_most,
     };
     i64::try_from(length.as_secs()).unwrap_or(i64::MAX) - now.duration_since(since).as_secs()
+}
+
+/// `4 ms`, `2.31 s`.
+fn took(seconds: f64) -> String {
+    if seconds < 1.0 { format!("{:.0} ms", seconds * 1000.0) } else { format!("{seconds:.2} s") }
 }
 
 /// The last counts as a line of blocks; one alone says nothing.
@@ -508,7 +518,7 @@ pub fn check_lines(app: &App, case: &Case, check: &str, page: &mut Page<'_>) {
         role,
     );
     let age = live.at.map_or(0, |at| app.now.duration_since(at).as_secs());
-    let mut facts = format!("{:.2} s, {}", finding.seconds, ago(age));
+    let mut facts = format!("{}, {}", took(finding.seconds), ago(age));
     if let Some(every) = case.interval() {
         facts.push_str(&format!(", every {} s", every.as_secs()));
     }
