@@ -198,6 +198,9 @@ impl Incident {
             }
             Entry::Exported { path, sha256, .. } => {
                 self.exports.push((path.clone(), sha256.clone()));
+                if path.starts_with("evidence/") {
+                    self.evidence.push(Evidence { file: path.clone(), sha256: sha256.clone() });
+                }
             }
             Entry::Decided { question, choice, reason, .. } => {
                 self.decisions.push((at, question.clone(), choice.clone(), reason.clone()));
@@ -340,6 +343,7 @@ impl Incident {
             Deed::Undo { .. } => {
                 self.progress.set(step, StepState::Open);
                 self.milestones.remove(&Milestone::Fixed);
+                self.milestones.remove(&Milestone::Verified);
             }
             Deed::ApplyGuardrail => {
                 self.guardrails.insert(step.to_owned(), Standing::Applied);

@@ -116,6 +116,7 @@ fn cockpit(config: &Config, journey: Journey, out: &mut Out) -> Result<Exit, Pro
         refresh: config.refresh.value,
         kept_rows: usize::try_from(config.row_cap.value).unwrap_or(usize::MAX),
         demo,
+        thrown_away: thrown_away.is_some(),
         start,
     };
     let farewell = runtime()?.block_on(steadyhand::tui::run(cockpit))?;

@@ -71,6 +71,8 @@ pub struct Cockpit {
     pub kept_rows: usize,
     /// The folder in which the demo's database is to be made.
     pub demo: Option<PathBuf>,
+    /// That folder goes when the cockpit is left.
+    pub thrown_away: bool,
     pub start: Start,
 }
 
@@ -125,6 +127,7 @@ fn make(cockpit: Cockpit, messages: UnboundedSender<Message>) -> (App, World) {
         depth,
         refresh: cockpit.refresh,
         demo: cockpit.demo.is_some(),
+        thrown_away: cockpit.thrown_away,
         start: cockpit.start,
     };
     let app = App::new(facts, look, cockpit.keymap, clock::now());

@@ -59,6 +59,8 @@ struct Run {
     remaining: Vec<(String, Rows)>,
     conflicts: Vec<Conflict>,
     warnings: Vec<String>,
+    /// References that point nowhere once the plan was run.
+    broken: u64,
 }
 
 impl Run {
@@ -191,7 +193,8 @@ async fn run(desk: &mut Desk, job: &Job) -> Result<Run, EngineError> {
     // A reader of ours must not be what COMMIT waits for (rollback-journal files).
     observe.rollback().await?;
     let server = server.clone();
-    Ok(Run { server, statements, written, checks, remaining, conflicts, warnings })
+    let broken = broken.1;
+    Ok(Run { server, statements, written, checks, remaining, conflicts, warnings, broken })
 }
 
 async fn verdicts(session: &mut Session, plan: &Plan) -> Vec<Verdict> {
@@ -318,7 +321,7 @@ async fn rehearse_undo(desk: &mut Desk, run: &Run) -> UndoRehearsal {
         rehearsal.impossible = Some(why);
         return rehearsal;
     }
-    match put_all_back(desk, images).await {
+    match put_all_back(desk, images, run.broken).await {
         Ok(left) => {
             let (missing, stays) = left_over(images, &left);
             rehearsal.restored = wanted.saturating_sub(missing);
@@ -332,6 +335,7 @@ async fn rehearse_undo(desk: &mut Desk, run: &Run) -> UndoRehearsal {
 async fn put_all_back(
     desk: &mut Desk,
     images: &[TableImages],
+    broken: u64,
 ) -> Result<Vec<TableImages>, EngineError> {
     let Desk { work, observe, tables, .. } = desk;
     let plan = undo::plan(images);
@@ -343,6 +347,12 @@ async fn put_all_back(
         })
         .collect();
     restore_all(work, tables, &rows).await?;
+    let names: Vec<String> = images.iter().map(|images| images.table.clone()).collect();
+    let now = work.broken_references(&names).await?;
+    if now > broken {
+        let message = format!("{} references would point nowhere again", now - broken);
+        return Err(EngineError::Rejected { message });
+    }
     observe.begin_snapshot().await?;
     Ok(written(work, observe, tables, &HashMap::new()).await?.images)
 }

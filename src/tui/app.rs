@@ -29,6 +29,8 @@ pub struct Facts {
     pub refresh: std::time::Duration,
     /// The demo's database is to be made first.
     pub demo: bool,
+    /// Everything goes when the cockpit is left.
+    pub thrown_away: bool,
     /// Where to go at the start.
     pub start: Start,
 }

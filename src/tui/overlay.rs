@@ -145,9 +145,15 @@ impl Overlay {
         Self::new(Kind::Problem(problem))
     }
 
-    pub fn severity() -> Self {
+    /// The cursor stands on the severity as it is.
+    pub fn severity(now: Option<Severity>) -> Self {
         let items = Severity::ALL.iter().map(ToString::to_string).collect();
-        Self::choice("Severity; when in doubt, the higher one", items, Purpose::Severity)
+        let title = "Severity; when in doubt, the higher one";
+        let mut overlay = Self::choice(title, items, Purpose::Severity);
+        if let Kind::Choice(choice) = &mut overlay.kind {
+            choice.at = Severity::ALL.iter().position(|one| Some(*one) == now).unwrap_or(0);
+        }
+        overlay
     }
 
     pub fn milestone() -> Self {

@@ -81,8 +81,10 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
         }
         Message::Exported { check, format, exported, .. } => match exported {
             Ok(file) => {
-                let path = file.path.display().to_string();
-                app.say(format!("{} rows written to {path}", file.rows));
+                let folder = app.case.as_ref().map(|case| case.folder.as_path());
+                let inside = folder.and_then(|folder| file.path.strip_prefix(folder).ok());
+                let path = inside.unwrap_or(&file.path).display().to_string();
+                app.say(format!("{} rows: {path} of the incident's folder", file.rows));
                 let (rows, sha256) = (file.rows, file.sha256);
                 vec![Effect::Append(Entry::Exported { check, format, rows, path, sha256 })]
             }
@@ -251,7 +253,10 @@ fn of_incident(app: &mut App, command: Command) -> Vec<Effect> {
                 "Note\n-5m backdates; decision: todo: well: badly: luck: or action: sort it",
             )),
         ),
-        Command::Severity => ask(app, Overlay::severity()),
+        Command::Severity => {
+            let now = case.incident.severity;
+            ask(app, Overlay::severity(now))
+        }
         Command::Milestone => ask(app, Overlay::milestone()),
         Command::CloseIncident => step::close(app),
         _ => Vec::new(),
@@ -328,8 +333,13 @@ fn quit(app: &mut App) -> Vec<Effect> {
         return Vec::new();
     }
     if app.case.as_ref().is_some_and(|case| case.incident.is_open()) {
-        let question = "Leave? The incident stays open; `steadyhand resume` goes on here.";
-        app.overlay = Some(Overlay::ask(Ask::new(Purpose::Leave, question)));
+        let question = if app.facts.thrown_away {
+            "Leave? The demo and this incident are thrown away."
+        } else {
+            "Leave? The incident stays open; `steadyhand resume` goes on here."
+        };
+        let answers = vec!["Leave".to_owned(), "Stay".to_owned()];
+        app.overlay = Some(Overlay::choice(question, answers, Purpose::Leave));
         return Vec::new();
     }
     app.quit = Some(Exit::Clear);

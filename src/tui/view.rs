@@ -159,7 +159,7 @@ fn footer(app: &App) -> Footer {
     }
     let mut keys: Vec<(Option<String>, &str)> = match app.screen {
         Screen::Home => vec![
-            (key(Command::Open), "open"),
+            (key(Command::Open), home::enter_word(app)),
             (key(Command::NewIncident), "new incident"),
             (key(Command::Refresh), "check again"),
             (key(Command::Find), "find"),
@@ -219,6 +219,12 @@ fn step_keys(app: &App) -> Vec<(Option<String>, &'static str)> {
     }
     if case.live.values().any(|live| live.running.is_some()) {
         keys.push((key(Command::Cancel), "stop"));
+    }
+    if case.incident.standing_change(&case.step().id).is_some() {
+        keys.push((key(Command::Undo), "undo"));
+    }
+    if case.incident.guardrails.get(&case.step().id) == Some(&crate::guardrail::Standing::Applied) {
+        keys.push((key(Command::Withdraw), "withdraw"));
     }
     keys.extend([
         (key(Command::Note), "note"),

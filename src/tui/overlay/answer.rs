@@ -41,6 +41,10 @@ pub fn text(app: &mut App) -> Vec<Effect> {
 
 fn refuse(app: &mut App, why: String) -> Vec<Effect> {
     if let Some(Overlay { kind: Kind::Ask(ask), .. }) = &mut app.overlay {
+        // A wrong confirmation is typed anew; other answers are mended.
+        if ask.expected.is_some() && !why.starts_with("that enter") {
+            ask.prompt.set_text("");
+        }
         ask.refused = Some(why);
     }
     Vec::new()
@@ -125,11 +129,6 @@ fn take(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Effect>, St
             done(app);
             Ok(guardrail::approved(app, deed.clone(), typed))
         }
-        Purpose::Close => close(app),
-        Purpose::Leave => {
-            app.quit = Some(crate::exit::Exit::Clear);
-            Ok(Vec::new())
-        }
         Purpose::SeverityReason(to) => {
             needed(typed)?;
             done(app);
@@ -150,6 +149,8 @@ fn take(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Effect>, St
             Ok(decided(app, *option, typed))
         }
         Purpose::Target(_)
+        | Purpose::Close
+        | Purpose::Leave
         | Purpose::Export
         | Purpose::Severity
         | Purpose::Milestone
@@ -168,6 +169,14 @@ pub fn choice(app: &mut App) -> Vec<Effect> {
     let Some(item) = choice.items.get(choice.at).cloned() else { return Vec::new() };
     match choice.purpose {
         Purpose::Target(runbook) => home::open_on(app, runbook, item),
+        Purpose::Close if choice.at == 0 => close(app).unwrap_or_else(|why| {
+            app.complain(why);
+            Vec::new()
+        }),
+        Purpose::Leave if choice.at == 0 => {
+            app.quit = Some(crate::exit::Exit::Clear);
+            Vec::new()
+        }
         Purpose::Export => {
             let run = app.new_run();
             match app.violations.check.clone() {

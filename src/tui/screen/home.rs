@@ -398,3 +398,12 @@ fn fit(text: &str, columns: usize) -> String {
     let wide = visible::width(head);
     format!("{head}{}", " ".repeat(columns.saturating_sub(wide)))
 }
+
+/// What Enter does to the thing under the cursor.
+pub fn enter_word(app: &App) -> &'static str {
+    match items(app).get(app.home.cursor) {
+        Some(Item::Incident(_)) => "go on with it",
+        Some(Item::Target(_)) => "check again",
+        Some(Item::Wrong { .. } | Item::Runbook(_)) | None => "open incident",
+    }
+}

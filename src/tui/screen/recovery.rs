@@ -30,7 +30,9 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
     match command {
         Command::Approve | Command::Confirm => enter(app),
         Command::Preview | Command::Refresh => {
-            let undoing = case.recoveries.get(&case.step().id).is_some_and(|r| r.undoing);
+            let standing = case.incident.standing_change(&case.step().id).is_some();
+            let undoing =
+                standing && case.recoveries.get(&case.step().id).is_some_and(|r| r.undoing);
             if undoing { preview_undo(app) } else { preview(app, None) }
         }
         Command::Undo => preview_undo(app),
@@ -95,7 +97,13 @@ fn preview(app: &mut App, undoes: Option<String>) -> Vec<Effect> {
         app.complain("the outcome of the last execution must be found out first: r asks again");
         return Vec::new();
     }
-    case.recovery_mut(&step).undoing = undoes.is_some();
+    let standing = case.incident.standing_change(&step).is_some();
+    let recovery = case.recovery_mut(&step);
+    recovery.undoing = undoes.is_some();
+    // What was taken back may be done again, from a new preview.
+    if !standing && matches!(recovery.state, State::Ended { .. }) {
+        recovery.state = State::Idle;
+    }
     let run = app.new_run();
     say(app, Said::Preview { run })
 }
@@ -336,6 +344,36 @@ pub fn executed(app: &mut App, run: Run, step: &str, execution: Execution) -> Ve
     if unknown {
         effects.extend(resolve(app));
     }
+    if committed {
+        effects.extend(look_again(app, step, undoing));
+    }
+    app.recovery_scroll = crate::tui::widget::scroll::Scroll::default();
+    effects
+}
+
+/// After a commit what was seen before is old: the checks run again, and after an undo the steps
+/// that had looked at the change are open once more.
+fn look_again(app: &mut App, step: &str, undone: bool) -> Vec<Effect> {
+    let runs: Vec<Run> = (0..8).map(|_| app.new_run()).collect();
+    let now = app.now;
+    let Some(case) = &mut app.case else { return Vec::new() };
+    let mut effects = Vec::new();
+    let at = case.runbook.position(step).unwrap_or(0);
+    if undone {
+        let later = case.runbook.steps.iter().skip(at + 1);
+        let looked = later.filter(|later| matches!(later.action, Action::Check(_)));
+        for later in looked.filter(|later| case.incident.progress.state(&later.id).is_settled()) {
+            let why = "the change it had looked at was taken back".to_owned();
+            effects.push(Effect::Append(Entry::StepFailed { step: later.id.clone(), why }));
+        }
+    }
+    let Some(Action::Change(change)) = case.runbook.step(step).map(|step| step.action.clone())
+    else {
+        return effects;
+    };
+    for (check, run) in change.cures.iter().zip(runs) {
+        effects.extend(case.detect(check, run, now));
+    }
     effects
 }
 
@@ -565,7 +603,10 @@ fn check_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
         }
         let arrow = app.look.glyphs.arrow;
         let text = format!("{check:<34} {} {arrow} {}", number(before), number(after));
-        let sign = if outcome.objection().is_some() { app.look.bad() } else { app.look.ok() };
+        let worse = matches!((before.violations(), after.violations()),
+            (Some(before), Some(after)) if after.number() > before.number());
+        let objects = outcome.objection().is_some();
+        let sign = if objects || worse { app.look.bad() } else { app.look.ok() };
         page.signed(sign, &text, Role::Text);
     }
     if unchanged > 0 {

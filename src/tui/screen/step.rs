@@ -29,11 +29,11 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
             super::violations::open(app, check)
         }
         Command::Refresh => run_now(app),
+        Command::Preview if !unmet(case).is_empty() => {
+            let text = format!("first {}", unmet(case).join(", "));
+            no(app, &text)
+        }
         Command::Preview => match case.step().action {
-            Action::Change(_) | Action::Guard(_) if unmet(case).is_some() => {
-                let why = unmet(case).unwrap_or_default();
-                no(app, &why)
-            }
             Action::Change(_) => {
                 app.screen = Screen::Recovery;
                 super::recovery::on_command(app, Command::Preview)
@@ -43,6 +43,20 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
                 super::guardrail::on_command(app, Command::Rehearse)
             }
             _ => no(app, "this step has nothing to preview"),
+        },
+        Command::Undo => match case.step().action {
+            Action::Change(_) => {
+                app.screen = Screen::Recovery;
+                super::recovery::on_command(app, Command::Undo)
+            }
+            _ => no(app, "this step has nothing to take back"),
+        },
+        Command::Withdraw => match case.step().action {
+            Action::Guard(_) => {
+                app.screen = Screen::Guardrail;
+                super::guardrail::on_command(app, Command::Withdraw)
+            }
+            _ => no(app, "this step has no guardrail"),
         },
         Command::Skip => skip(app),
         Command::Comms => {
@@ -64,15 +78,14 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
     }
 }
 
-/// What must be done before the present step, if something must.
-fn unmet(case: &Case) -> Option<String> {
+/// The steps that must be done before the present one, and are not: number and title.
+fn unmet(case: &Case) -> Vec<String> {
     let unmet = case.incident.progress.unmet(&case.runbook, &case.step().id);
-    let named: Vec<String> = unmet
+    unmet
         .iter()
         .filter_map(|id| case.runbook.position(id))
         .map(|at| format!("step {} ({})", at + 1, case.runbook.steps[at].title))
-        .collect();
-    (!named.is_empty()).then(|| format!("first {}", named.join(", ")))
+        .collect()
 }
 
 fn no(app: &mut App, why: &str) -> Vec<Effect> {
@@ -134,8 +147,10 @@ fn go_on(app: &mut App) -> Vec<Effect> {
     if settled && !matches!(step.action, Action::Comms(_) | Action::Command(_)) {
         return onward(app);
     }
-    if let Some(why) = unmet(case) {
-        return no(app, &why);
+    let unmet = unmet(case);
+    if !unmet.is_empty() {
+        let text = format!("first {}", unmet.join(", "));
+        return no(app, &text);
     }
     match &step.action {
         Action::Note => pass(app, "read"),
@@ -271,7 +286,8 @@ pub fn close(app: &mut App) -> Vec<Effect> {
     if !case.incident.is_open() {
         return no(app, "it is closed already");
     }
-    app.overlay = Some(Overlay::ask(Ask::new(Purpose::Close, "Close the incident?")));
+    let answers = vec!["Close it".to_owned(), "Not yet".to_owned()];
+    app.overlay = Some(Overlay::choice("Close the incident?", answers, Purpose::Close));
     Vec::new()
 }
 
@@ -530,12 +546,17 @@ pub fn check_lines(app: &App, case: &Case, check: &str, page: &mut Page<'_>) {
         let names = |keys: &[String]| {
             if keys.is_empty() { String::new() } else { format!(": {}", keys.join(", ")) }
         };
+        let more = |n: usize, keys: &[String]| {
+            if n > keys.len() { format!(" and {} more", n - keys.len()) } else { String::new() }
+        };
         let text = format!(
-            "{} new{}; {} gone{}; {} still there",
+            "{} new{}{}; {} gone{}{}; {} still there",
             delta.new,
             names(&delta.new_keys),
+            more(delta.new, &delta.new_keys),
             delta.gone,
             names(&delta.gone_keys),
+            more(delta.gone, &delta.gone_keys),
             delta.still
         );
         page.line(&[(&text, Role::Changed)]);

@@ -67,6 +67,11 @@ impl Prompt {
         // The keys of the editor below would break the line in two, or paste what was cut elsewhere.
         match key.code {
             KeyCode::Enter | KeyCode::Tab | KeyCode::BackTab => {}
+            KeyCode::Char('u')
+                if key.modifiers.contains(crossterm::event::KeyModifiers::CONTROL) =>
+            {
+                self.set_text("");
+            }
             KeyCode::Char('m' | 'j' | 'y' | 'v')
                 if key.modifiers.contains(crossterm::event::KeyModifiers::CONTROL) => {}
             KeyCode::Char(c) if visible::typed(c.encode_utf8(&mut [0; 4])).is_empty() => {}
