@@ -1,6 +1,9 @@
 //! The program dies at every record of a write, and at any instant between: the database then holds
 //! the state before or the state after, and the next start finds out which, says so, and goes on.
 
+// The fault points are not in release builds.
+#![cfg(debug_assertions)]
+
 mod common;
 
 use std::thread;

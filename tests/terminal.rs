@@ -66,6 +66,7 @@ fn after_a_signal_the_terminal_is_as_it_was() {
 }
 
 #[test]
+#[cfg_attr(not(debug_assertions), ignore = "the fault points are not in release builds")]
 fn after_a_panic_the_terminal_is_as_it_was_and_the_incident_goes_on() {
     let home = Home::new().with("STEADYHAND_PANIC", "after:note");
     let mut terminal = under_a_shell(&home, &["--incident", RUNBOOK]);
@@ -85,6 +86,7 @@ fn after_a_panic_the_terminal_is_as_it_was_and_the_incident_goes_on() {
 
 /// The task that executes falls over: the cockpit asks the database, and goes on.
 #[test]
+#[cfg_attr(not(debug_assertions), ignore = "the fault points are not in release builds")]
 fn a_panic_in_an_execution_ends_in_an_outcome() {
     for (at, said) in
         [("after:undo-written", "It did not commit"), ("before:ended", "It did commit")]
