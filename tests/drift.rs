@@ -176,17 +176,10 @@ fn a_change_whose_needs_are_not_met_is_not_even_previewed() {
     cockpit.wait_for("enter preview");
     for key in ["enter", "p"] {
         cockpit.keys(key);
-<<<<<<< HEAD
         cockpit.wait_for("first step 2 (");
         cockpit.keys("[");
         cockpit.wait_for("Tell people what is known");
         cockpit.wait_gone("first step 2 (");
-=======
-        cockpit.wait_for("first step 2 (How many assets are affected?)");
-        cockpit.keys("[");
-        cockpit.wait_for("Tell people what is known");
-        cockpit.wait_gone("first step 2 (How many assets are affected?)");
->>>>>>> faults
         cockpit.keys("]");
         cockpit.wait_for("enter preview");
     }
