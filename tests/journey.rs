@@ -102,8 +102,17 @@ fn leave(cockpit: &mut Cockpit) {
 }
 
 #[test]
-fn an_incident_from_the_first_look_to_the_postmortem() {
-    let mut cockpit = to_the_change(Home::new(), COMPACT);
+fn an_incident_from_the_first_look_to_the_postmortem_at_80x24() {
+    from_the_first_look_to_the_postmortem(COMPACT);
+}
+
+#[test]
+fn an_incident_from_the_first_look_to_the_postmortem_at_120x40() {
+    from_the_first_look_to_the_postmortem(WIDE);
+}
+
+fn from_the_first_look_to_the_postmortem(size: Size) {
+    let mut cockpit = to_the_change(Home::new(), size);
     let mut erp = database(cockpit.home());
     let history = erp.count("SELECT COUNT(*) FROM asset_assignments");
     assert_eq!(erp.count(DOUBLE), 12);
