@@ -7,6 +7,9 @@ use crate::dialect::Dialect;
 use crate::incident::entry::TargetSeen;
 use crate::incident::journal::Journal;
 
+/// As a line writes it; bare, the letters also turn up in a hash.
+const AUTHOR: &str = "\"ada\"";
+
 struct Folder(tempfile::TempDir);
 
 impl Folder {
@@ -91,11 +94,11 @@ fn whatever_happens_to_a_line_names_the_record() {
             folder.lines(change);
             folder.faults().first().cloned().unwrap_or_default()
         };
-        let changed = first(&|lines| lines[at] = lines[at].replace("ada", "eve"));
+        let changed = first(&|lines| lines[at] = lines[at].replace(AUTHOR, "\"eve\""));
         assert!(changed.contains(&format!("record {seq} was altered")), "{changed}");
         let rehashed = first(&|lines| {
             let (head, _) = lines[at].split_once(",\"hash\"").unwrap();
-            let head = head.replace("ada", "eve");
+            let head = head.replace(AUTHOR, "\"eve\"");
             lines[at] = format!("{head},\"hash\":\"{}\"}}", sha256(head.as_bytes()));
         });
         // The record itself is sound now; the next one, or the head, gives it away.

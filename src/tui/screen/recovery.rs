@@ -63,7 +63,10 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
 fn enter(app: &mut App) -> Vec<Effect> {
     let Some(case) = &app.case else { return Vec::new() };
     let recovery = case.recoveries.get(&case.step().id);
+    let standing = case.incident.standing_change(&case.step().id).is_some();
     match recovery.map(|recovery| &recovery.state) {
+        // It was committed before the program was taken up again.
+        None | Some(State::Idle | State::Failed { .. }) if standing => super::step::onward(app),
         None | Some(State::Idle | State::Failed { .. }) => preview(app, None),
         Some(State::Ended { execution: Execution::RolledBack { .. } }) => {
             on_command(app, Command::Preview)
