@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Decode as _, Row as _, Sqlite};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _, Sqlite};
 use sqlx::{TypeInfo as _, ValueRef as _};
 
 use super::{Column, EngineError, Identity, OnRow, Purpose, Stopper, Table};
@@ -393,8 +393,8 @@ fn value(row: &SqliteRow, column: usize) -> Result<Value, sqlx::Error> {
     let kind = raw.type_info().name().to_owned();
     let decoded = match kind.as_str() {
         "INTEGER" => <i64 as sqlx::Decode<Sqlite>>::decode(raw).map(Value::Integer),
-        "REAL" => f64::decode(raw).map(Value::Real),
-        "BLOB" => Vec::<u8>::decode(raw).map(Value::Bytes),
+        "REAL" => <f64 as sqlx::Decode<Sqlite>>::decode(raw).map(Value::Real),
+        "BLOB" => <Vec<u8> as sqlx::Decode<Sqlite>>::decode(raw).map(Value::Bytes),
         _ => <&[u8] as sqlx::Decode<Sqlite>>::decode(raw).map(|bytes| {
             // Text that is not UTF-8 is kept as the bytes it is, so that nothing is made up.
             match std::str::from_utf8(bytes) {
