@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::effect::Doubt;
 use super::effect::{Effect, Run};
+use super::screen::server::Watch;
 use crate::check::{Delta, Finding, Verdict};
 use crate::config::Target;
 use crate::guardrail::Rehearsal;
@@ -40,6 +41,7 @@ pub struct Case {
     pub outputs: HashMap<String, Output>,
     /// Since when a wait step counts.
     pub waiting: HashMap<String, Timestamp>,
+    pub watch: Watch,
     pub postmortem: String,
     pub postmortem_path: PathBuf,
 }
@@ -191,6 +193,16 @@ impl Case {
     pub fn new_op(&self, run: Run) -> String {
         let head = self.incident.records.last().map_or("", |record| &record.hash);
         format!("{}-{}-{run}", self.incident.id, head.get(..8).unwrap_or(head))
+    }
+
+    /// The database is a server, with others on it.
+    pub fn is_on_server(&self) -> bool {
+        self.target.url.server.is_some()
+    }
+
+    /// Something of ours is under way there.
+    pub fn is_busy(&self) -> bool {
+        self.is_writing() || !self.runs().is_empty()
     }
 
     /// Something that writes to the database is under way.

@@ -12,8 +12,8 @@ use crate::guardrail::Rehearsal;
 use crate::incident::entry::{Evidence, Outcome, Record};
 use crate::incident::journal::Journal;
 use crate::incident::store::Summary;
-use crate::ops::Identity;
 use crate::ops::export::Exported;
+use crate::ops::{Identity, Pressure};
 use crate::problem::Problem;
 use crate::recovery::{Execution, Plan, Preview};
 use crate::runbook::Ran;
@@ -70,6 +70,11 @@ pub enum Message {
         outcome: Outcome,
         why: String,
     },
+    Looked {
+        run: Run,
+        seen: Result<Box<Pressure>, Problem>,
+    },
+    SessionEnded(Result<bool, Problem>),
     CommandRan {
         run: Run,
         step: String,
