@@ -155,6 +155,14 @@ pub enum Capability {
 }
 
 impl Capability {
+    pub fn is_full(&self) -> bool {
+        *self == Self::Full
+    }
+
+    pub fn is_none(&self) -> bool {
+        matches!(self, Self::None(_))
+    }
+
     pub fn words(&self) -> String {
         match self {
             Self::Full => "full".into(),
@@ -165,6 +173,16 @@ impl Capability {
 }
 
 impl Badge {
+    /// Each promise by its name.
+    pub fn parts(&self) -> [(&'static str, &Capability); 4] {
+        [
+            ("preview", &self.preview),
+            ("undo", &self.undo),
+            ("in doubt", &self.in_doubt),
+            ("guardrail", &self.guardrail),
+        ]
+    }
+
     pub fn full() -> Self {
         let full = || Capability::Full;
         Self { preview: full(), undo: full(), in_doubt: full(), guardrail: full() }

@@ -12,12 +12,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::effect::Doubt;
 use super::effect::{Effect, Run};
-use super::screen::server::Watch;
+use super::message::Looked;
 use crate::check::{Delta, Finding, Verdict};
 use crate::config::Target;
 use crate::guardrail::Rehearsal;
 use crate::incident::Incident;
-use crate::ops::Identity;
+use crate::ops::{Identity, Pressure};
 use crate::problem::Problem;
 use crate::recovery::protocol::State;
 use crate::recovery::{Plan, Preview};
@@ -79,6 +79,26 @@ pub struct Guarding {
 pub struct Output {
     pub running: Option<(Run, Timestamp)>,
     pub ran: Option<Ran>,
+}
+
+/// What the server last said of its pressure.
+#[derive(Debug, Default)]
+pub struct Watch {
+    pub seen: Option<(Timestamp, Looked)>,
+    pub running: Option<Run>,
+}
+
+impl Watch {
+    pub fn pressure(&self) -> Option<&Pressure> {
+        let (_, seen) = self.seen.as_ref()?;
+        seen.as_deref().ok()
+    }
+
+    /// The line that stands beside a query, if there is something to say.
+    pub fn words(&self) -> Option<String> {
+        let words = self.pressure()?.words();
+        (!words.is_empty()).then_some(words)
+    }
 }
 
 impl Case {

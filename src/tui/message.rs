@@ -19,6 +19,9 @@ use crate::recovery::{Execution, Plan, Preview};
 use crate::runbook::Ran;
 use crate::runbook::Runbook;
 
+/// One look at what presses on the server.
+pub type Looked = Result<Box<Pressure>, Problem>;
+
 #[derive(Debug)]
 pub enum Message {
     Key(KeyEvent),
@@ -72,7 +75,7 @@ pub enum Message {
     },
     Looked {
         run: Run,
-        seen: Result<Box<Pressure>, Problem>,
+        seen: Looked,
     },
     SessionEnded(Result<bool, Problem>),
     CommandRan {

@@ -494,7 +494,7 @@ fn enter_case(app: &mut App, opened: Opened) -> Vec<Effect> {
         guards: std::collections::HashMap::new(),
         outputs: std::collections::HashMap::new(),
         waiting: std::collections::HashMap::new(),
-        watch: server::Watch::default(),
+        watch: super::case::Watch::default(),
         postmortem: String::new(),
         postmortem_path: std::path::PathBuf::new(),
     });

@@ -1,15 +1,13 @@
 //! The server screen: what presses on the database now, what our session is set to beside the
 //! application's, what can be promised here; sessions of ours that a crash left behind are ended.
 
-use jiff::Timestamp;
-
 use crate::incident::entry::{Entry, NoteKind};
-use crate::ops::{Badge, Pressure};
 use crate::problem::Problem;
 use crate::tui::app::App;
-use crate::tui::case::Case;
+use crate::tui::case::{Case, Watch};
 use crate::tui::command::Command;
 use crate::tui::effect::{Effect, Run};
+use crate::tui::message::Looked;
 use crate::tui::overlay::{Ask, Overlay, Purpose};
 use crate::tui::page::{Page, ago};
 use crate::tui::theme::Role;
@@ -17,21 +15,6 @@ use crate::tui::theme::Role;
 /// How often the server is asked while something depends on it, and otherwise.
 const NEAR: i64 = 3;
 const FAR: i64 = 15;
-
-/// What the server last said of its pressure.
-#[derive(Debug, Default)]
-pub struct Watch {
-    pub seen: Option<(Timestamp, Result<Box<Pressure>, Problem>)>,
-    running: Option<Run>,
-}
-
-impl Watch {
-    /// The line that stands beside a query, if there is something to say.
-    pub fn words(&self) -> Option<String> {
-        let (_, Ok(pressure)) = self.seen.as_ref()? else { return None };
-        Some(pressure.words()).filter(|words| !words.is_empty())
-    }
-}
 
 pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
     match command {
@@ -66,7 +49,7 @@ pub fn tick(app: &mut App, on_this_screen: bool) -> Vec<Effect> {
     if due && case.incident.is_open() { look(app) } else { Vec::new() }
 }
 
-pub fn looked(app: &mut App, run: Run, seen: Result<Box<Pressure>, Problem>) {
+pub fn looked(app: &mut App, run: Run, seen: Looked) {
     let now = app.now;
     let Some(case) = &mut app.case else { return };
     if case.watch.running == Some(run) {
@@ -74,17 +57,11 @@ pub fn looked(app: &mut App, run: Run, seen: Result<Box<Pressure>, Problem>) {
     }
 }
 
-fn pressure(case: &Case) -> Option<&Pressure> {
-    match &case.watch.seen {
-        Some((_, Ok(pressure))) => Some(pressure),
-        Some((_, Err(_))) | None => None,
-    }
-}
-
 /// Enter: the first session that an earlier run left behind, after a word typed for it.
 fn end_orphan(app: &mut App) -> Vec<Effect> {
     let Some(case) = &app.case else { return Vec::new() };
-    let Some(orphan) = pressure(case).and_then(|pressure| pressure.orphans.first()) else {
+    let pressure = case.watch.pressure();
+    let Some(orphan) = pressure.and_then(|pressure| pressure.orphans.first()) else {
         app.say("no session of an earlier steadyhand is left here");
         return Vec::new();
     };
@@ -125,7 +102,14 @@ pub fn page(app: &App) -> Page<'_> {
     pressure_lines(app, case, &mut page);
     if let Ok(identity) = &case.identity {
         page.blank().title("What can be promised on this connection");
-        badge_lines(app, &identity.badge, &mut page);
+        for (name, capability) in identity.badge.parts() {
+            let sign = match (capability.is_full(), capability.is_none()) {
+                (true, _) => app.look.ok(),
+                (false, true) => app.look.bad(),
+                (false, false) => app.look.unknown(),
+            };
+            page.signed(sign, &format!("{name:<10} {}", capability.words()), Role::Text);
+        }
         if let Some(why) = &identity.no_writes {
             page.signed(app.look.bad(), &format!("nothing is written here: {why}"), Role::Danger);
         }
@@ -146,25 +130,6 @@ pub fn page(app: &App) -> Page<'_> {
         page.pair("  Role", 10, &identity.role);
     }
     page
-}
-
-fn badge_lines(app: &App, badge: &Badge, page: &mut Page<'_>) {
-    let parts = [
-        ("preview", &badge.preview),
-        ("undo", &badge.undo),
-        ("in doubt", &badge.in_doubt),
-        ("guardrail", &badge.guardrail),
-    ];
-    for (name, capability) in parts {
-        let text = format!("{name:<10} {}", capability.words());
-        match capability {
-            crate::ops::Capability::Full => page.signed(app.look.ok(), &text, Role::Text),
-            crate::ops::Capability::Partial(_) => {
-                page.signed(app.look.unknown(), &text, Role::Text)
-            }
-            crate::ops::Capability::None(_) => page.signed(app.look.bad(), &text, Role::Text),
-        };
-    }
 }
 
 fn pressure_lines(app: &App, case: &Case, page: &mut Page<'_>) {
