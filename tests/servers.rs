@@ -1,6 +1,8 @@
 //! The servers of the other tests and the wire to them: they start, they answer, they break where they
 //! are told to, and nothing of them is left.
 
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 mod common;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
