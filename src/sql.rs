@@ -13,7 +13,7 @@ mod parameter;
 mod refuse;
 
 pub use effect::{Reading, read, write};
-pub use guardrail::{Act, Definition, Object, definition};
+pub use guardrail::{Act, Definition, Object, definitions, transactional};
 pub use name::{columns, tables};
 pub use parameter::{is_name, parameters, places, substitute};
 
