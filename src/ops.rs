@@ -21,4 +21,4 @@ mod restore;
 pub use crate::engine::Stopper;
 
 /// Who a server is, by its own word.
-pub use crate::engine::Identity;
+pub use crate::engine::{Badge, Capability, Identity, Pressure, Setting};

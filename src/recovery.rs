@@ -59,6 +59,16 @@ pub enum Planned {
     Restore(Box<Restore>),
 }
 
+impl Planned {
+    /// The statement, if it is one.
+    pub fn text(&self) -> Option<String> {
+        match self {
+            Self::Sql { sql, .. } => Some(sql.clone()),
+            Self::Restore(_) => None,
+        }
+    }
+}
+
 /// One row to put back to `before`, guarded by `after`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Restore {

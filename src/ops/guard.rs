@@ -37,14 +37,14 @@ pub async fn rehearse(job: &Job, stopper: &Stopper) -> Result<Rehearsal, Problem
     let mut work = open(job, stopper).await?;
     let mut observe =
         connect(&job.target, Purpose::Detect, READ_LOCK_WAIT, &Stopper::default()).await?;
-    let before = observe.schema_version().await.map_err(failed)?;
+    let before = observe.schema_mark().await.map_err(failed)?;
     let start = Instant::now();
     work.begin(TIME_CAP).await.map_err(failed)?;
     let tried = try_out(&mut work, &job.plan).await;
-    let lock = work.lock_words();
+    let lock = work.lock_words().await.map_err(failed)?;
     work.rollback().await.map_err(failed)?;
     let seconds = start.elapsed().as_secs_f64();
-    let traceless = observe.schema_version().await.map_err(failed)? == before;
+    let traceless = observe.schema_mark().await.map_err(failed)? == before;
     work.close().await;
     observe.close().await;
     let (accepted, stands, rejects) = tried;
@@ -128,8 +128,8 @@ async fn transact(
     let mut work = open(job, stopper).await.map_err(|problem| back(problem.sentence))?;
     let prepared = prepare(&mut work, job, deed).await;
     let prepared = match prepared {
-        Ok(()) => journal
-            .append(Entry::CommitSent { op: job.op.clone() })
+        Ok(mark) => journal
+            .append(Entry::CommitSent { op: job.op.clone(), mark })
             .map(drop)
             .map_err(|error| error.to_string()),
         Err(why) => Err(why),
@@ -152,7 +152,7 @@ async fn transact(
     }
 }
 
-async fn prepare(work: &mut Session, job: &Job, deed: &Deed) -> Result<(), String> {
+async fn prepare(work: &mut Session, job: &Job, deed: &Deed) -> Result<String, String> {
     let said = |error: EngineError| error.to_string();
     work.begin(TIME_CAP).await.map_err(said)?;
     let applying = *deed == Deed::ApplyGuardrail;
@@ -164,5 +164,6 @@ async fn prepare(work: &mut Session, job: &Job, deed: &Deed) -> Result<(), Strin
         (false, Ok(_)) => return Err("it would still reject the bad state".into()),
         (true, Ok(_)) | (false, Err(_)) => {}
     }
-    work.write_ledger(&job.op, &job.actor, "guardrail").await.map_err(said)
+    work.write_ledger(&job.op, &job.actor, "guardrail").await.map_err(said)?;
+    work.mark().await.map_err(said)
 }

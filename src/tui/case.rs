@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::effect::Doubt;
 use super::effect::{Effect, Run};
 use crate::check::{Delta, Finding, Verdict};
 use crate::config::Target;
 use crate::guardrail::Rehearsal;
 use crate::incident::Incident;
-use crate::incident::entry::Deed;
 use crate::ops::Identity;
 use crate::problem::Problem;
 use crate::recovery::protocol::State;
@@ -215,8 +215,14 @@ impl Case {
     }
 
     /// What is left to do in the database for an execution that was cut off.
-    pub fn doubt(&self) -> Option<(String, String, Deed, u64)> {
+    pub fn doubt(&self) -> Option<Doubt> {
         let change = self.incident.in_doubt()?;
-        Some((change.step.clone(), change.op.clone(), change.deed.clone(), change.rows))
+        Some(Doubt {
+            step: change.step.clone(),
+            op: change.op.clone(),
+            deed: change.deed.clone(),
+            rows: change.rows,
+            mark: change.mark.clone(),
+        })
     }
 }

@@ -11,6 +11,16 @@ use crate::recovery::{Approval, Plan};
 pub type Run = u64;
 
 /// What a text that was edited outside is for.
+/// An operation that was cut off, for the database to say what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubt {
+    pub step: String,
+    pub op: String,
+    pub deed: Deed,
+    pub rows: u64,
+    pub mark: Option<String>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EditFor {
     /// The whole postmortem file.
@@ -70,10 +80,7 @@ pub enum Effect {
     },
     Resolve {
         run: Run,
-        step: String,
-        op: String,
-        deed: Deed,
-        rows: u64,
+        doubt: Doubt,
     },
     Rehearse {
         run: Run,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::task::TaskTracker;
 
-use super::effect::{EditFor, Effect, Run};
+use super::effect::{Doubt, EditFor, Effect, Run};
 use super::message::{Message, Opened};
 use crate::catalogue::Catalogue;
 use crate::check::{Check, Delta, Finding};
@@ -124,8 +124,8 @@ impl World {
                 self.preview(run, op, step, answers, undoes);
             }
             Effect::Execute { run, plan, op, approval } => self.execute(run, *plan, op, approval),
-            Effect::Resolve { run, step, op, deed, rows } => {
-                self.resolve(run, step, op, deed, rows);
+            Effect::Resolve { run, doubt } => {
+                self.resolve(run, doubt);
             }
             Effect::Rehearse { run, step, op } => self.rehearse(run, step, op),
             Effect::PutGuard { run, step, op, deed } => self.put_guard(run, step, op, deed),
@@ -347,10 +347,12 @@ impl World {
         });
     }
 
-    fn resolve(&mut self, run: Run, step: String, op: String, deed: Deed, rows: u64) {
+    fn resolve(&mut self, run: Run, doubt: Doubt) {
         let Some(desk) = self.desk.clone() else { return };
         self.spawn(async move {
-            let found = ops::resolve::resolve(&desk.target, &desk.server, &op).await;
+            let Doubt { step, op, deed, rows, mark } = doubt;
+            let mark = mark.as_deref();
+            let found = ops::resolve::resolve(&desk.target, &desk.server, &op, mark).await;
             let outcome = found.and_then(|(outcome, how)| {
                 let entry = Entry::Resolved {
                     step: step.clone(),

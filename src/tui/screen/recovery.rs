@@ -385,7 +385,7 @@ pub fn resolve(app: &mut App) -> Vec<Effect> {
     let run = app.new_run();
     let Some(case) = &app.case else { return Vec::new() };
     match case.doubt() {
-        Some((step, op, deed, rows)) => vec![Effect::Resolve { run, step, op, deed, rows }],
+        Some(doubt) => vec![Effect::Resolve { run, doubt }],
         None => Vec::new(),
     }
 }
@@ -551,7 +551,7 @@ fn preview_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
     page.pair("Locks", 8, &preview.locks);
     if let Some(Ok(identity)) = app.case.as_ref().map(|case| &case.identity) {
         let settings: Vec<String> =
-            identity.settings.iter().map(|(name, value)| format!("{name} {value}")).collect();
+            identity.settings.iter().map(|setting| setting.words()).collect();
         page.pair("Session", 8, &settings.join(", "));
     }
     let behind = if preview.leaves_behind.is_empty() {
