@@ -256,6 +256,17 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
         Command::Incidents(asked) => {
             headless::incidents::run(state, text_or_json(asked.format), out)
         }
+        Command::Grants(asked) => {
+            let asked = headless::grants::Asked {
+                engine: asked.engine.map(Into::into),
+                target: asked.target,
+                schema: asked.schema,
+                packs: asked.pack,
+                trigger_writes: asked.trigger_writes,
+                self_test: asked.self_test,
+            };
+            headless::grants::run(&asked, config, out)
+        }
         Command::Config => headless::config::run(config, out),
         Command::Themes => {
             let names: Vec<&str> = Theme::names().collect();
