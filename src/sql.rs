@@ -14,7 +14,7 @@ mod refuse;
 
 pub use effect::{Reading, read, write};
 pub use guardrail::{Act, Definition, Object, definition};
-pub use name::{columns, tables};
+pub use name::{columns, functions, tables};
 pub use parameter::{is_name, parameters, places, substitute};
 
 use std::fmt;
