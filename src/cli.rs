@@ -104,6 +104,9 @@ pub struct Demo {
     /// The database engine of the demo
     #[arg(long, value_name = "ENGINE", default_value = "sqlite")]
     pub engine: DemoEngine,
+    /// The server for it, as postgres://USER@HOST/DATABASE; it gets a schema of its own there
+    #[arg(long, value_name = "URL", required_if_eq_any([("engine", "postgres"), ("engine", "mysql"), ("engine", "mariadb")]))]
+    pub url: Option<String>,
     /// Begin with this incident: the id of a runbook
     #[arg(long, value_name = "ID")]
     pub incident: Option<String>,
@@ -115,6 +118,9 @@ pub struct Demo {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum DemoEngine {
     Sqlite,
+    Postgres,
+    Mysql,
+    Mariadb,
 }
 
 #[derive(Debug, Args)]

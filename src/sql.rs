@@ -14,7 +14,7 @@ mod parameter;
 mod refuse;
 
 pub use effect::{Reading, read, write};
-pub use guardrail::{Act, Definition, Object, definition};
+pub use guardrail::{Act, Definition, Object, definitions, transactional};
 pub use ledger::{LEDGER, create_ledger};
 pub use name::{assigned, columns, tables};
 pub use parameter::{is_name, parameters, places, substitute};

@@ -84,6 +84,25 @@ impl TargetUrl {
     }
 }
 
+impl TargetUrl {
+    /// The same server, with this schema of it in place of what the url names: `PostgreSQL` looks for
+    /// tables there, `MySQL` calls it the database. A file has none.
+    #[must_use]
+    pub fn within(&self, schema: &str) -> Self {
+        let mut url = self.clone();
+        if let Some(server) = &mut url.server {
+            if self.dialect == Dialect::Postgres {
+                let option = ("search_path".to_owned(), schema.to_owned());
+                server.options.retain(|(key, _)| key != "search_path");
+                server.options.push(option);
+            } else {
+                schema.clone_into(&mut server.database);
+            }
+        }
+        url
+    }
+}
+
 fn file(rest: &str, base: &Path) -> Result<TargetUrl, Complaint> {
     let path = rest.strip_prefix("//").unwrap_or(rest);
     if path.is_empty() || path == ":memory:" {

@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports, reason = "every test file uses its own part of this")]
 
 mod cockpit;
+mod engines;
 mod home;
 pub mod proxy;
 pub mod pty;
@@ -12,6 +13,7 @@ mod sqlite;
 pub mod walk;
 
 pub use cockpit::Cockpit;
+pub use engines::Database;
 pub use home::Home;
 pub use pty::{COMPACT, Ended, Size, Terminal, WIDE};
 pub use rustix::process::Signal;
