@@ -165,7 +165,7 @@ fn the_roles_on_postgresql_can_do_what_they_must_and_nothing_else() {
         "CREATE ROLE oncall LOGIN; GRANT steadyhand_recovery TO oncall; SET ROLE oncall;
          UPDATE erp.asset_assignments SET return_date = assigned_at WHERE id = 1;
          INSERT INTO erp.approvals (timesheet_id) VALUES (1); DELETE FROM erp.approvals;
-         INSERT INTO erp.steadyhand_ledger VALUES ('op', 0, 'me', 'print', now());",
+         INSERT INTO erp.steadyhand_ledger (op_id, chunk_no, actor, fingerprint) VALUES ('op', 0, 'me', 'print');",
     );
     assert!(ran, "{said}");
     // And the guardrail role defines.
@@ -220,7 +220,7 @@ fn the_roles_on_mariadb_can_do_what_they_must_and_nothing_else() {
         1
     );
     oncall.run("INSERT INTO approvals (id, timesheet_id) VALUES (1, 1); DELETE FROM approvals");
-    oncall.run("INSERT INTO steadyhand_ledger VALUES ('op', 0, 'me', 'print', NOW())");
+    oncall.run("INSERT INTO steadyhand_ledger (op_id, chunk_no, actor, fingerprint) VALUES ('op', 0, 'me', 'print')");
     oncall.run("SELECT trx_rows_modified FROM information_schema.innodb_trx");
     assert!(oncall.try_run("CREATE TABLE x (a int)").is_err());
     // And the guardrail role defines.
