@@ -144,6 +144,10 @@ impl Needs {
             let rights = needs.writes.entry(table(name)).or_default();
             (rights.insert, rights.update_all) = (true, true);
         }
+        for rights in needs.guarded.values_mut() {
+            // A probe is always rolled back.
+            rights.for_undo.clear();
+        }
         needs.reads.extend(needs.writes.keys().cloned());
         needs.reads.extend(needs.guarded.keys().cloned());
         for table in needs.reads.iter().filter(|table| !table.is_plain()) {
