@@ -15,7 +15,7 @@ use common::server::{self, ADMIN, Kind, Server};
 const TABLES: &str = "
 CREATE TABLE employees (id integer PRIMARY KEY, full_name varchar(80), manager_id integer, active integer);
 CREATE TABLE assets (id integer PRIMARY KEY, tag varchar(20));
-CREATE TABLE projects (id integer PRIMARY KEY, name varchar(80), hours numeric(9,2));
+CREATE TABLE projects (id integer PRIMARY KEY, code varchar(20), name varchar(80), hours numeric(9,2));
 CREATE TABLE asset_assignments (id integer PRIMARY KEY, asset_id integer, employee_id integer, assigned_at timestamp NULL, return_date timestamp NULL, note varchar(400));
 CREATE TABLE timesheets (id integer PRIMARY KEY, employee_id integer, project_id integer, work_date date, hours numeric(9,2), status varchar(20), submitted_at timestamp NULL, approved_at timestamp NULL, remark varchar(400));
 CREATE TABLE approvals (id integer PRIMARY KEY, timesheet_id integer, approver_id integer, decision varchar(20), decided_at timestamp NULL, remark varchar(400));
@@ -262,4 +262,48 @@ fn without_a_server_it_says_what_is_missing() {
     let oracle = printed(&["--engine", "oracle", "--schema", "ERP"]);
     assert!(oracle.contains("GRANT READ, FLASHBACK ON \"ERP\".\"ASSETS\" TO steadyhand_detector;"));
     assert!(oracle.contains("was not run on an Oracle server"));
+}
+
+#[test]
+fn the_detector_role_is_enough_to_check_and_its_password_comes_from_where_clients_look() {
+    let server = server::postgres();
+    server.database("shop");
+    let (ran, said) = client(&server, "shop", &format!("{POSTGRES}{TABLES}{POSTGRES_THEN}"));
+    assert!(ran, "{said}");
+    let (ran, said) =
+        client(&server, "shop", &printed(&["--engine", "postgres", "--schema", "erp"]));
+    assert!(ran, "{said}");
+    server.role("checks", Some("hunter2"));
+    server.run("shop", "GRANT steadyhand_detector TO checks");
+
+    let home = Home::new();
+    let url = format!("{}&search_path=erp", server.url_as("checks", "shop"));
+    let target = |more: &str| {
+        let text = format!("[target.shop]\nurl = \"{url}\"\nenvironment = \"staging\"\n{more}");
+        home.write("steadyhand.toml", &text);
+    };
+    let check = || {
+        let output = home.steadyhand(&["check", "--target", "shop"]).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert!(!said.contains("hunter2"), "{said}");
+        (output.status.code().unwrap(), said)
+    };
+    target("");
+    let (code, said) = check();
+    assert!(code == 3 && said.contains("password"), "nobody said a password: {code} {said}");
+    target("password_command = [\"echo\", \"hunter2\"]\n");
+    let (code, said) = check();
+    assert!(code == 3 && said.contains("row-level security"), "a policy hides rows: {code} {said}");
+    server.run("shop", "ALTER TABLE erp.employees DISABLE ROW LEVEL SECURITY");
+    let (code, said) = check();
+    assert!(code == 0, "{code} {said}");
+    // The same by the password file.
+    target("");
+    let file = home.path("home/.pgpass");
+    let folder = server.socket().parent().unwrap().display().to_string();
+    std::fs::write(&file, format!("{folder}:*:shop:checks:hunter2\n")).unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let (code, said) = check();
+    assert!(code == 0, "{code} {said}");
 }
