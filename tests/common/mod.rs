@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports, reason = "every test file uses its own part of this")]
 
 mod cockpit;
+pub mod desk;
 mod engines;
 mod home;
 pub mod proxy;
@@ -17,4 +18,5 @@ pub use engines::{Database, Ground};
 pub use home::Home;
 pub use pty::{COMPACT, Ended, Size, Terminal, WIDE};
 pub use rustix::process::Signal;
+pub use server::Client;
 pub use sqlite::Sqlite;
