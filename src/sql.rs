@@ -4,6 +4,7 @@
 //! statement ends, the parser what it is; whatever is not understood is refused, never guessed. It
 //! classifies; the server still enforces. A leaf over `dialect`: no files, no connection.
 
+mod aim;
 mod doubt;
 mod effect;
 mod guardrail;
@@ -12,9 +13,10 @@ mod name;
 mod parameter;
 mod refuse;
 
+pub use aim::{Aim, Mentions, aim, mentions};
 pub use effect::{Reading, read, write};
 pub use guardrail::{Act, Definition, Object, definition};
-pub use name::{columns, tables};
+pub use name::{columns, functions, tables};
 pub use parameter::{is_name, parameters, places, substitute};
 
 use std::fmt;

@@ -25,6 +25,26 @@ pub fn tables(sql: &str, dialect: Dialect) -> Option<Vec<String>> {
     Some(tables)
 }
 
+/// Every function that the statement calls by name, without quotes; `None` if it was not understood.
+pub fn functions(sql: &str, dialect: Dialect) -> Option<Vec<String>> {
+    let mut calls = Calls(Vec::new());
+    let ControlFlow::Continue(()) = tree(sql, dialect)?.visit(&mut calls);
+    Some(calls.0)
+}
+
+struct Calls(Vec<String>);
+
+impl Visitor for Calls {
+    type Break = std::convert::Infallible;
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Self::Break> {
+        if let Expr::Function(call) = expr {
+            self.0.push(joined(&call.name));
+        }
+        ControlFlow::Continue(())
+    }
+}
+
 /// The columns of a query's result by name; `None` where only the server can tell.
 pub fn columns(sql: &str, dialect: Dialect) -> Option<Vec<String>> {
     let Statement::Query(query) = tree(sql, dialect)? else { return None };
