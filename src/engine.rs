@@ -227,6 +227,17 @@ pub enum Settled {
     Unknown(String),
 }
 
+/// Where an engine lets a definition be tried out and taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProvingGround {
+    /// DDL is part of the transaction, and the lock is the same for any write.
+    InPlace,
+    /// DDL is part of the transaction, but locks the table: first on a copy, then briefly in place.
+    CopyThenInPlace,
+    /// DDL commits: on a copy only.
+    Copy,
+}
+
 /// A session that waits for a lock of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiter {
@@ -356,11 +367,12 @@ impl Session {
         }
     }
 
-    /// The server undoes DDL with its transaction, so a guardrail can be tried out in place.
-    pub fn rolls_back_ddl(&self) -> bool {
+    /// Where a guardrail can be tried out.
+    pub fn proving_ground(&self) -> ProvingGround {
         match self {
-            Self::Sqlite(_) | Self::Postgres(_) => true,
-            Self::Mysql(_) => false,
+            Self::Sqlite(_) => ProvingGround::InPlace,
+            Self::Postgres(_) => ProvingGround::CopyThenInPlace,
+            Self::Mysql(_) => ProvingGround::Copy,
         }
     }
 
@@ -490,6 +502,18 @@ contract! {
 
     /// Ends a session of ours; `false` if it was gone already.
     async fn end_session(mark: &str) -> bool;
+
+    // Definitions.
+
+    /// Runs one definition by itself, outside of a transaction; it commits on its own.
+    async fn define(sql: &str, time_cap: Duration) -> ();
+
+    /// Hides a table behind a temporary copy of the same name, for this session alone: what is tried
+    /// out on it needs no lock on the table. Ends with the transaction or the session.
+    async fn shadow(table: &Table, time_cap: Duration) -> ();
+
+    /// What an attempt that failed has left behind under this name, in a sentence.
+    async fn leftover(name: &str) -> Option<String>;
 
     /// A text that changes with every DDL.
     async fn schema_mark() -> String;

@@ -15,7 +15,7 @@ mod refuse;
 
 pub use aim::{Aim, Mentions, aim, mentions};
 pub use effect::{Reading, read, write};
-pub use guardrail::{Act, Definition, Object, definition};
+pub use guardrail::{Act, Definition, Object, definitions, transactional};
 pub use name::{columns, functions, tables};
 pub use parameter::{is_name, parameters, places, substitute};
 

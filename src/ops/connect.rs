@@ -112,6 +112,12 @@ async fn identify_pinned(
     identity
 }
 
+/// Why nothing may be written on this connection, by its server or by the target's policy.
+pub fn no_writes(target: &Target, identity: &Identity) -> Option<String> {
+    let of_server = identity.no_writes.as_ref();
+    of_server.map(|why| format!("{}: {why}; nothing was run", target.name))
+}
+
 /// Why the policy of a target forbids a write from here, if it does.
 pub fn policy(target: &Target) -> Option<String> {
     match target.approval {

@@ -96,6 +96,9 @@ async fn sit_down(job: &Job, stopper: &Stopper) -> Result<Desk, Problem> {
     let lock_wait = job.plan.limits.lock_wait;
     let mut work = connect(&job.target, Purpose::Work, lock_wait, stopper).await?;
     let identity = prove(&mut work, &job.target, Some(&job.server)).await?;
+    if let Some(why) = super::connect::no_writes(&job.target, &identity) {
+        return Err(Problem::refused(why));
+    }
     // The proof must work when the operator has stopped the work.
     let mut observe =
         connect(&job.target, Purpose::Detect, READ_LOCK_WAIT, &Stopper::default()).await?;

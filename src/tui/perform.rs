@@ -349,10 +349,16 @@ impl World {
 
     fn resolve(&mut self, run: Run, doubt: Doubt) {
         let Some(desk) = self.desk.clone() else { return };
+        let guard = self.guard_job(&doubt.step, doubt.op.clone());
         self.spawn(async move {
             let Doubt { step, op, deed, rows, mark } = doubt;
             let mark = mark.as_deref();
-            let found = ops::resolve::resolve(&desk.target, &desk.server, &op, mark).await;
+            let found = match (&deed, guard) {
+                (Deed::ApplyGuardrail | Deed::WithdrawGuardrail, Ok(job)) => {
+                    ops::guard::resolve(&job, &deed, mark).await
+                }
+                (_, _) => ops::resolve::resolve(&desk.target, &desk.server, &op, mark).await,
+            };
             let outcome = found.and_then(|(outcome, how)| {
                 let entry = Entry::Resolved {
                     step: step.clone(),
