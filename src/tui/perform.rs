@@ -54,6 +54,7 @@ struct Desk {
     target: Target,
     server: String,
     runbook: Arc<Runbook>,
+    monitor: Arc<tokio::sync::Mutex<ops::pressure::Monitor>>,
 }
 
 /// What only the owner of the terminal can do.
@@ -129,6 +130,8 @@ impl World {
             }
             Effect::Rehearse { run, step, op } => self.rehearse(run, step, op),
             Effect::PutGuard { run, step, op, deed } => self.put_guard(run, step, op, deed),
+            Effect::Look { run } => self.look(run),
+            Effect::EndSession { mark } => self.end_session(mark),
             Effect::Command { run, step } => self.command(run, step),
             Effect::Export { run, check, format } => self.export(run, check, format),
             Effect::Postmortem => self.postmortem(),
@@ -257,6 +260,7 @@ impl World {
             folder: opened.folder.clone(),
             target: opened.target.clone(),
             runbook: Arc::new(opened.runbook.clone()),
+            monitor: Arc::new(ops::pressure::Monitor::new(opened.target.clone()).into()),
         });
     }
 
@@ -373,6 +377,22 @@ impl World {
             });
             Message::Resolved { run, step, outcome }
         });
+    }
+
+    fn look(&mut self, run: Run) {
+        let Some(desk) = self.desk.clone() else { return };
+        let work = async move {
+            let seen = desk.monitor.lock().await.look().await;
+            Message::Looked { run, seen: seen.map(Box::new) }
+        };
+        self.spawn_or(work, move |why| Message::Looked { run, seen: Err(Problem::system(why)) });
+    }
+
+    fn end_session(&mut self, mark: String) {
+        let Some(desk) = self.desk.clone() else { return };
+        self.spawn(
+            async move { Message::SessionEnded(desk.monitor.lock().await.end(&mark).await) },
+        );
     }
 
     fn guard_job(&self, step: &str, op: String) -> Result<ops::guard::Job, Problem> {

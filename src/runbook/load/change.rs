@@ -54,6 +54,7 @@ fn limits(table: &Table<'_>) -> Limits {
             max_rows: limits.whole("max_rows", 1..=1_000_000_000),
             time_cap: limits.duration_or("time_cap", Duration::from_secs(30)),
             lock_wait: limits.duration_or("lock_wait", Duration::from_secs(2)),
+            max_blocked: limits.optional_whole("max_blocked", 0..=10_000).unwrap_or(3),
         };
         if found.lock_wait > found.time_cap {
             limits.fault(
@@ -63,7 +64,12 @@ fn limits(table: &Table<'_>) -> Limits {
         }
         found
     });
-    limits.unwrap_or(Limits { max_rows: 0, time_cap: Duration::ZERO, lock_wait: Duration::ZERO })
+    limits.unwrap_or(Limits {
+        max_rows: 0,
+        time_cap: Duration::ZERO,
+        lock_wait: Duration::ZERO,
+        max_blocked: 0,
+    })
 }
 
 pub(super) fn guard(table: &Table<'_>, notes: &Notes) -> Action {
