@@ -7,6 +7,7 @@
 
 mod catalogue;
 mod connect;
+mod define;
 mod diff;
 mod errors;
 mod functions;
@@ -44,6 +45,8 @@ pub struct Session {
     /// The lock that carries the name of the operation.
     lock: Option<ledger::Lock>,
     graph: Option<reach::Graph>,
+    /// The table that a temporary copy hides.
+    shadow: Option<String>,
     /// The server-side limit that is set now.
     belt: Option<Duration>,
 }
@@ -157,11 +160,10 @@ impl Session {
 
     pub async fn rollback(&mut self) -> Result<(), EngineError> {
         self.watch = None;
-        if self.transaction.take().is_none() && !self.wire.is_lost() {
-            // Cheap, and true whatever the session was left in.
-            return self.wire.run("ROLLBACK").await.map(drop);
-        }
-        self.wire.run("ROLLBACK").await.map(drop)
+        self.transaction = None;
+        // Also where none is open: it costs nothing, and is true whatever a statement left.
+        self.wire.run("ROLLBACK").await?;
+        self.unshadow().await
     }
 
     pub async fn commit(&mut self) -> Result<(), EngineError> {
@@ -277,17 +279,5 @@ fn sibling(observe: &mut Any) -> Result<&mut Session, EngineError> {
         Any::Sqlite(_) | Any::Postgres(_) => Err(EngineError::Refused {
             message: "the observer looks at another kind of database".into(),
         }),
-    }
-
-    pub async fn define(&mut self, sql: &str, time_cap: Duration) -> Result<(), EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn shadow(&mut self, table: &Table, time_cap: Duration) -> Result<(), EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn leftover(&mut self, name: &str) -> Result<Option<String>, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
     }
 }

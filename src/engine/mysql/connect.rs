@@ -106,6 +106,7 @@ impl Session {
             watch: None,
             lock: None,
             graph: None,
+            shadow: None,
             belt: None,
         })
     }
@@ -129,7 +130,9 @@ async fn set(
     let seconds = lock_wait.as_secs_f64().ceil().clamp(1.0, 3600.0);
     let (mode, zone) = (values::text(&modes.sql_mode), values::text(&modes.zone));
     let level = isolation(purpose);
-    wire.run(&format!("SET SESSION TRANSACTION ISOLATION LEVEL {level}")).await?;
+    // A statement outside of a transaction is one too: no write is let through for whoever reads.
+    let access = if purpose == Purpose::Detect { "READ ONLY" } else { "READ WRITE" };
+    wire.run(&format!("SET SESSION TRANSACTION ISOLATION LEVEL {level}, {access}")).await?;
     wire.run(&format!(
         "SET SESSION autocommit = 1, foreign_key_checks = 1, unique_checks = 1, \
          sql_safe_updates = 0, sql_mode = {mode}, time_zone = {zone}, \

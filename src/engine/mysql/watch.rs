@@ -88,6 +88,15 @@ impl Session {
         self.as_operator().await?;
         let dialect = self.dialect();
         let write = sql::write(sql, dialect);
+        if self.shadow.is_some() && self.transaction.is_none() {
+            if write.is_err() && !harmless(sql) {
+                let sql = self.on_shadow(sql)?;
+                self.wire.work(&sql, self.time_left(ALONE)?, &mut nothing).await?;
+                return Ok(0);
+            }
+            // What follows is a trial of rows, which a savepoint must be able to take back.
+            self.begin(ALONE).await?;
+        }
         if self.transaction.is_some_and(|open| open.writes) {
             if let (Err(refusal), true) = (&write, self.watch.is_some()) {
                 return Err(EngineError::Refused { message: refusal.sentence.clone() });
@@ -199,7 +208,7 @@ impl Session {
         Ok(())
     }
 
-    async fn hear_warnings(&mut self) -> Result<(), EngineError> {
+    pub(super) async fn hear_warnings(&mut self) -> Result<(), EngineError> {
         const SHOWN: usize = 10;
         let rows = self.wire.texts("SHOW WARNINGS").await?;
         for row in rows.iter().take(SHOWN) {

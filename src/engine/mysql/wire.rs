@@ -95,10 +95,6 @@ impl Wire {
         self.killer.mariadb
     }
 
-    pub fn is_lost(&self) -> bool {
-        self.lost
-    }
-
     /// Opens the second connection now, because later may be too late.
     pub async fn arm(&mut self) -> Result<(), EngineError> {
         self.killer.link().await.map(drop)
