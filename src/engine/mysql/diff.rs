@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::Session;
-use super::rows::{exact, owned};
+use super::rows::{exact, name, owned};
 use super::values::{literal, quoted};
 use crate::engine::{EngineError, Table};
 use crate::value::Value;
@@ -68,7 +68,7 @@ impl Session {
             if limit.is_some_and(|most| found.len() + 1 >= most) {
                 last = Some(key.clone());
             }
-            found.insert(format!("{key:?}"), (key, digest));
+            found.insert(name(&key), (key, digest));
             std::ops::ControlFlow::Continue(())
         };
         self.wire.work(&sql, left, &mut keep).await?;
@@ -88,8 +88,8 @@ impl Session {
         let rows = format!("{start}{}", end.unwrap_or_default());
         let (mut theirs, _) = observe.slice(table, &rows, None).await?;
         let mut keys = Vec::new();
-        for (name, (key, digest)) in ours {
-            match theirs.remove(&name) {
+        for (at, (key, digest)) in ours {
+            match theirs.remove(&at) {
                 // No digest: the row is too long for one.
                 Some((_, other)) if other == digest && digest != Value::Null => {}
                 _ => keys.push(key),

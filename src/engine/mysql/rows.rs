@@ -12,7 +12,26 @@ use crate::engine::{Column, EngineError, Keyed, RowWrite, Table};
 use crate::value::{Value, ValueRef};
 
 /// Keys a statement; from a thousand on MariaDB makes a table of the list.
-pub const BATCH: usize = 500;
+pub const BATCH: usize = 900;
+
+/// A key as a name for maps.
+pub fn name(key: &[Value]) -> String {
+    match key {
+        [Value::Integer(n)] => n.to_string(),
+        key => format!("{key:?}"),
+    }
+}
+
+/// Numbers without a gap, as a range: a list would have to be written, sent and read again.
+fn run(keys: &[Vec<Value>]) -> Option<(i64, i64)> {
+    let number = |key: &Vec<Value>| match key.as_slice() {
+        [Value::Integer(n)] => Some(*n),
+        _ => None,
+    };
+    let first = number(keys.first()?)?;
+    let whole = keys.iter().zip(first..).all(|(key, n)| number(key) == Some(n));
+    whole.then(|| (first, first + i64::try_from(keys.len()).unwrap_or(1) - 1))
+}
 
 fn kind<'t>(table: &'t Table, name: &str) -> &'t str {
     let found: Option<&Column> = table.columns.iter().find(|column| column.name == name);
@@ -82,8 +101,9 @@ fn condition(row: &RowWrite<'_>) -> String {
 /// A query for the rows of these keys: the key, then the columns.
 fn query(table: &Table, columns: &[String], keys: &[Vec<Value>]) -> String {
     let selected = table.key.iter().chain(columns).map(|name| exact(table, name));
-    let rows = match table.key.as_slice() {
-        [one] => {
+    let rows = match (table.key.as_slice(), run(keys)) {
+        ([one], Some((first, last))) => format!("{} BETWEEN {first} AND {last}", quoted(one)),
+        ([one], None) => {
             let literals = keys.iter().filter_map(|key| key.first());
             let literals = literals.map(|value| match value {
                 Value::Text(text) if is_number(kind(table, one)) && text.parse::<u64>().is_ok() => {
@@ -94,7 +114,7 @@ fn query(table: &Table, columns: &[String], keys: &[Vec<Value>]) -> String {
             format!("{} IN ({})", quoted(one), literals.collect::<Vec<_>>().join(", "))
         }
         // Not as a list of rows, which the server would compare with every row of the table.
-        names => {
+        (names, _) => {
             let one = |key: &Vec<Value>| {
                 let parts = names.iter().zip(key);
                 format!("({})", all(parts.map(|(name, value)| found_by(table, name, value))))
@@ -119,11 +139,11 @@ impl Session {
         self.exactly(true).await?;
         let mut found = Vec::with_capacity(keys.len());
         for batch in keys.chunks(BATCH) {
-            let wanted: HashSet<String> = batch.iter().map(|key| format!("{key:?}")).collect();
+            let wanted: HashSet<String> = batch.iter().map(|key| name(key)).collect();
             for mut key in self.wire.rows(&query(table, columns, batch)).await? {
                 let row = key.split_off(table.key.len());
                 // A key that only a collation takes for the same is another row.
-                if wanted.contains(&format!("{key:?}")) {
+                if wanted.contains(&name(&key)) {
                     found.push((key, row));
                 }
             }

@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::reach::Reach;
-use super::rows::{BATCH, exact, owned};
+use super::rows::{BATCH, exact, name, owned};
 use super::values::quoted;
 use super::{ALONE, Session, diff, ledger, nothing, sibling};
 use crate::engine::{Blind, EngineError, Image, OnImage, Session as Any, Table, Touched};
@@ -340,12 +340,16 @@ impl Session {
     ) -> Result<(), EngineError> {
         if table.key.is_empty() {
             let (gone, new) = self.differing_whole(observe, table).await?;
+            let before = book.changed;
+            let rows = gone.len().max(new.len()) as u64;
             for row in gone {
                 book.image(table, Image { key: Vec::new(), before: Some(row), after: None });
             }
             for row in new {
                 book.image(table, Image { key: Vec::new(), before: None, after: Some(row) });
             }
+            // Which went and which came belong together cannot be told, only how many writes it takes.
+            book.changed = before + rows;
             return Ok(());
         }
         let mut after: Option<Vec<Value>> = None;
@@ -385,10 +389,10 @@ impl Session {
             Some(by_key(observe.rows_by_key(table, &columns, &keys).await?))
         };
         for key in keys {
-            let name = format!("{key:?}");
-            let (before, after) = (before.remove(&name), after.remove(&name));
+            let at = name(&key);
+            let (before, after) = (before.remove(&at), after.remove(&at));
             if let Some(again) = &mut again
-                && (again.remove(&name) != before || before == after)
+                && (again.remove(&at) != before || before == after)
             {
                 continue;
             }
@@ -458,7 +462,7 @@ fn verdict(
 }
 
 fn by_key(rows: Vec<(Vec<Value>, Vec<Value>)>) -> HashMap<String, Vec<Value>> {
-    rows.into_iter().map(|(key, row)| (format!("{key:?}"), row)).collect()
+    rows.into_iter().map(|(key, row)| (name(&key), row)).collect()
 }
 
 /// What was found so far, each row once.
@@ -476,7 +480,7 @@ impl<'a> Book<'a> {
 
     fn is_new(&mut self, table: &Table, key: &[Value]) -> bool {
         let mut hash = DefaultHasher::new();
-        format!("{key:?}").hash(&mut hash);
+        name(key).hash(&mut hash);
         if !self.known.contains_key(&table.name) {
             self.known.insert(table.name.clone(), HashSet::new());
         }
