@@ -41,10 +41,10 @@ pub struct Session {
     no_writes: Option<String>,
     warnings: Vec<String>,
     transaction: Option<Transaction>,
-    watch: Option<watch::Watch>,
+    watch: Option<Box<watch::Watch>>,
     /// The lock that carries the name of the operation.
     lock: Option<ledger::Lock>,
-    graph: Option<reach::Graph>,
+    graph: Option<Box<reach::Graph>>,
     /// The table that a temporary copy hides.
     shadow: Option<String>,
     /// The server-side limit that is set now.

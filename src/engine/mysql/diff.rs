@@ -1,17 +1,18 @@
 //! Which rows of a table the worker sees otherwise than everybody else: the rows that it wrote.
 //!
-//! The table is walked in slices of its key, on both connections at once, each row as its key and a
-//! digest, so that only what differs travels whole. A row that somebody else commits between the two
-//! looks differs too; such a row is found out by looking again (`watch`).
+//! The table is walked in slices of its key, on both connections at once. The server sums the digests
+//! of a slice up; only where the sums differ are the digests of its rows read, and only rows that
+//! differ travel whole. A row that somebody else commits between the two looks differs too; such a row
+//! is found out by looking again (`watch`).
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::ops::ControlFlow;
 
-use super::Session;
 use super::rows::{exact, name, owned};
-use super::values::{literal, quoted};
+use super::values::{list, literal, quoted};
+use super::{ALONE, Session};
 use crate::engine::{EngineError, Table};
-use crate::value::Value;
+use crate::value::{Value, ValueRef};
 
 /// Rows of a slice.
 const SLICE: usize = 20_000;
@@ -43,36 +44,76 @@ fn beyond(table: &Table, key: &[Value], sign: &str, also: bool) -> String {
     format!("({})", ways.join(" OR "))
 }
 
+/// Where a slice begins and ends; both open at the ends of the table.
+struct Slice {
+    rows: String,
+    last: Option<Vec<Value>>,
+}
+
 impl Session {
+    /// The slice behind this key, as the worker sees the table.
     async fn slice(
         &mut self,
         table: &Table,
-        rows: &str,
-        limit: Option<usize>,
-    ) -> Result<(Digests, Option<Vec<Value>>), EngineError> {
+        after: Option<&[Value]>,
+    ) -> Result<Slice, EngineError> {
+        self.exactly(true).await?;
+        let start = after.map_or_else(|| "1".to_owned(), |key| beyond(table, key, ">", false));
+        let keys = table.key.iter().map(|name| exact(table, name)).collect::<Vec<_>>().join(", ");
+        let sql = format!(
+            "SELECT {keys} FROM {} WHERE {start} ORDER BY {} LIMIT 1 OFFSET {}",
+            quoted(&table.name),
+            list(&table.key),
+            SLICE - 1
+        );
+        let last = self.collect(&sql).await?.into_iter().next();
+        let end = last.as_ref().map(|key| format!(" AND {}", beyond(table, key, "<", true)));
+        Ok(Slice { rows: format!("{start}{}", end.unwrap_or_default()), last })
+    }
+
+    /// Rows of a query that the operator may stop.
+    async fn collect(&mut self, sql: &str) -> Result<Vec<Vec<Value>>, EngineError> {
+        let left = self.time_left(ALONE)?;
+        let mut rows = Vec::new();
+        let mut keep = |_: &[String], row: &[ValueRef<'_>]| {
+            rows.push(owned(row));
+            ControlFlow::Continue(())
+        };
+        self.wire.work(sql, left, &mut keep).await?;
+        Ok(rows)
+    }
+
+    /// One number for all rows of a slice, whatever their order; none if a row is too long for it.
+    async fn sum(
+        &mut self,
+        table: &Table,
+        slice: &Slice,
+    ) -> Result<Option<Vec<Value>>, EngineError> {
+        self.exactly(true).await?;
+        let digest = digest(table);
+        let sql = format!(
+            "SELECT COUNT(*), COUNT({digest}), \
+             BIT_XOR(CAST(CONV(LEFT({digest}, 15), 16, 10) AS UNSIGNED)) FROM {} WHERE {}",
+            quoted(&table.name),
+            slice.rows
+        );
+        let row = self.collect(&sql).await?.into_iter().next();
+        Ok(row.filter(|row| row.first() == row.get(1)))
+    }
+
+    async fn digests(&mut self, table: &Table, slice: &Slice) -> Result<Digests, EngineError> {
         self.exactly(true).await?;
         let keys = table.key.iter().map(|name| exact(table, name)).collect::<Vec<_>>().join(", ");
-        let order = table.key.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
-        let most = limit.map(|most| format!(" LIMIT {most}")).unwrap_or_default();
-        let sql = format!(
-            "SELECT {keys}, {} FROM {} WHERE {rows} ORDER BY {order}{most}",
-            digest(table),
-            quoted(&table.name)
-        );
-        let left = self.time_left(Duration::from_hours(1))?;
-        let mut found = Digests::new();
-        let mut last = None;
-        let mut keep = |_: &[String], row: &[crate::value::ValueRef<'_>]| {
-            let mut key = owned(row);
-            let digest = key.pop().unwrap_or(Value::Null);
-            if limit.is_some_and(|most| found.len() + 1 >= most) {
-                last = Some(key.clone());
-            }
-            found.insert(name(&key), (key, digest));
-            std::ops::ControlFlow::Continue(())
-        };
-        self.wire.work(&sql, left, &mut keep).await?;
-        Ok((found, last))
+        let (digest, from) = (digest(table), quoted(&table.name));
+        let sql = format!("SELECT {keys}, {digest} FROM {from} WHERE {}", slice.rows);
+        let rows = self.collect(&sql).await?;
+        Ok(rows
+            .into_iter()
+            .map(|mut key| {
+                let digest = key.pop().unwrap_or(Value::Null);
+                (name(&key), (key, digest))
+            })
+            .collect())
     }
 
     /// The next slice's keys that differ, and where the slice after it begins; `None` at the end.
@@ -82,11 +123,15 @@ impl Session {
         table: &Table,
         after: Option<&[Value]>,
     ) -> Result<(Vec<Vec<Value>>, Option<Vec<Value>>), EngineError> {
-        let start = after.map_or_else(|| "1".to_owned(), |key| beyond(table, key, ">", false));
-        let (ours, last) = self.slice(table, &start, Some(SLICE)).await?;
-        let end = last.as_ref().map(|key| format!(" AND {}", beyond(table, key, "<", true)));
-        let rows = format!("{start}{}", end.unwrap_or_default());
-        let (mut theirs, _) = observe.slice(table, &rows, None).await?;
+        let slice = self.slice(table, after).await?;
+        let (ours, theirs) = tokio::join!(self.sum(table, &slice), observe.sum(table, &slice));
+        let (ours, theirs) = (ours?, theirs?);
+        if ours.is_some() && ours == theirs {
+            return Ok((Vec::new(), slice.last));
+        }
+        let (ours, theirs) =
+            tokio::join!(self.digests(table, &slice), observe.digests(table, &slice));
+        let (ours, mut theirs) = (ours?, theirs?);
         let mut keys = Vec::new();
         for (at, (key, digest)) in ours {
             match theirs.remove(&at) {
@@ -96,7 +141,7 @@ impl Session {
             }
         }
         keys.extend(theirs.into_values().map(|(key, _)| key));
-        Ok((keys, last))
+        Ok((keys, slice.last))
     }
 
     /// Rows of a table without a key: what only others see, and what only the worker sees.
@@ -128,6 +173,6 @@ impl Session {
         self.exactly(true).await?;
         let columns = table.stored().iter().map(|name| exact(table, name)).collect::<Vec<_>>();
         let sql = format!("SELECT {} FROM {}", columns.join(", "), quoted(&table.name));
-        self.wire.rows(&sql).await
+        self.collect(&sql).await
     }
 }

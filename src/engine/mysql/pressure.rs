@@ -117,6 +117,8 @@ impl Session {
     }
 
     async fn replicas(&mut self, blind: &mut Blind) -> Result<Vec<Lag>, EngineError> {
+        const DUMPS: &str = "SELECT SUBSTRING_INDEX(host, ':', 1) \
+             FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%'";
         let Some(channels) = self.replication().await? else {
             blind.push("without a right to watch replication its lag is not shown".into());
             return Ok(Vec::new());
@@ -125,8 +127,6 @@ impl Session {
             .iter()
             .map(|channel| Lag { replica: "this server".into(), behind: seconds_behind(channel) })
             .collect();
-        const DUMPS: &str = "SELECT SUBSTRING_INDEX(host, ':', 1) \
-             FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%'";
         // A primary knows who reads its log, not how far they are.
         for row in self.wire.texts(DUMPS).await? {
             lags.push(Lag { replica: row.into_iter().next().unwrap_or_default(), behind: None });

@@ -57,7 +57,7 @@ impl Graph {
             walk.written(&table.to_lowercase());
         }
         for call in calls {
-            walk.called(&[call.clone()]);
+            walk.called(std::slice::from_ref(call));
         }
         reach
     }
@@ -225,7 +225,7 @@ impl Session {
             object(sql, dialect, &graph, &mut found);
         }
         found.dedup();
-        self.graph = Some(graph);
+        self.graph = Some(Box::new(graph));
         Ok(found)
     }
 }

@@ -71,12 +71,12 @@ impl Session {
     ) -> Result<Blind, EngineError> {
         self.claim(op).await?;
         if self.graph.is_none() {
-            self.graph = Some(self.graph().await?);
+            self.graph = Some(Box::new(self.graph().await?));
         }
         self.begin(time_cap).await?;
         let of_others = |table: &&Table| table.name != ledger::TABLE;
         let tables = tables.iter().filter(of_others).cloned().collect();
-        self.watch = Some(Watch { tables, ..Watch::default() });
+        self.watch = Some(Box::new(Watch { tables, ..Watch::default() }));
         observe.begin_snapshot().await?;
         Ok(Blind::new())
     }
@@ -291,7 +291,7 @@ impl Session {
         let names = watch.noted.iter().map(|(name, _)| name.as_str());
         let graph = match self.graph.take() {
             Some(graph) => graph,
-            None => self.graph().await?,
+            None => Box::new(self.graph().await?),
         };
         let reach = graph.reach(names, &watch.calls);
         let mut unseen = Vec::new();

@@ -79,7 +79,7 @@ impl Wire {
         stopper: &Stopper,
     ) -> Result<Self, EngineError> {
         let link = door.open().await?;
-        let killer = Killer { link: None, door, id: 0, mariadb: false };
+        let killer = Killer { link: None, door: Box::new(door), id: 0, mariadb: false };
         let stopper = stopper.clone();
         let mut wire = Self { link, killer, stopper, lock_wait, lost: false };
         wire.killer.id = wire.number("SELECT CONNECTION_ID()").await?;
@@ -311,7 +311,7 @@ async fn attend<T>(
 #[derive(Debug)]
 struct Killer {
     link: Option<MySqlConnection>,
-    door: Door,
+    door: Box<Door>,
     id: u64,
     mariadb: bool,
 }
