@@ -8,6 +8,7 @@ mod aim;
 mod doubt;
 mod effect;
 mod guardrail;
+mod ledger;
 mod lex;
 mod name;
 mod parameter;
@@ -16,7 +17,8 @@ mod refuse;
 pub use aim::{Aim, Mentions, aim, mentions};
 pub use effect::{Reading, read, write};
 pub use guardrail::{Act, Definition, Object, definitions, transactional};
-pub use name::{columns, functions, tables};
+pub use ledger::{LEDGER, create_ledger};
+pub use name::{assigned, columns, functions, tables};
 pub use parameter::{is_name, parameters, places, substitute};
 
 use std::fmt;

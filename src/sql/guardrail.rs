@@ -96,8 +96,8 @@ impl Definition {
 /// The statements that introduce or withdraw a guardrail, or the reason why they are refused. Each is
 /// one CREATE, ALTER or DROP of an index, a table or a trigger.
 ///
-/// Several only on `PostgreSQL`, where they stand or fall together; elsewhere the first would stay when
-/// the second fails.
+/// Several only on `PostgreSQL`, where a rehearsal can take back all of them; elsewhere one is enough,
+/// and a second would leave the first behind when it fails.
 pub fn definitions(sql: &str, dialect: Dialect) -> Result<Vec<Definition>, Refusal> {
     let text = Text::new(sql, dialect)?;
     if dialect != Dialect::Postgres {

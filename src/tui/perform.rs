@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::task::TaskTracker;
 
+use super::Ground;
 use super::effect::{Doubt, EditFor, Effect, Run};
 use super::message::{Message, Opened};
 use crate::catalogue::Catalogue;
@@ -37,7 +38,7 @@ pub struct World {
     pub state: PathBuf,
     pub actor: String,
     /// Makes the demo's database, if this is the demo.
-    pub demo: Option<PathBuf>,
+    pub demo: Option<Ground>,
     /// Rows of a finding that are kept.
     pub kept_rows: usize,
     messages: UnboundedSender<Message>,
@@ -195,11 +196,32 @@ impl World {
     }
 
     fn prepare(&mut self) {
-        let Some(folder) = self.demo.clone() else {
-            return self.send(Message::Prepared(Ok(())));
-        };
         let checks: Vec<Check> = self.catalogue.checks.clone();
-        self.spawn(async move { Message::Prepared(crate::demo::build(&folder, &checks).await) });
+        match self.demo.clone() {
+            None | Some(Ground::Server { made: true, .. }) => self.send(Message::Prepared(Ok(()))),
+            Some(Ground::Folder(folder)) => {
+                self.spawn(
+                    async move { Message::Prepared(crate::demo::build(&folder, &checks).await) },
+                )
+            }
+            Some(Ground::Server { given, made: false }) => {
+                self.spawn(async move { Message::Prepared(lay_out(&given, &checks).await) })
+            }
+        }
+    }
+
+    /// Takes a demo away that is not to be kept; a folder goes with its owner.
+    pub async fn clear_away(&mut self) -> Result<(), Problem> {
+        let Some(Ground::Server { given, made: false }) = &self.demo else { return Ok(()) };
+        self.desk = None;
+        let mut session = on_server(given).await?;
+        let removed = crate::demo::remove(&mut session).await;
+        session.close().await;
+        removed.map_err(|error| {
+            let drop = crate::demo::removal(given.url.dialect);
+            Problem::system(format!("the demo could not be removed from the server: {error}"))
+                .hint(format!("run there: {drop}"))
+        })
     }
 
     fn survey(&mut self, run: Run, name: String) {
@@ -281,7 +303,8 @@ impl World {
         };
         let of = check.clone();
         let work = async move {
-            let finding = ops::detect::detect(&desk.target, &asked, kept, &stopper).await;
+            let finding =
+                ops::detect::detect(&desk.target.for_checks(), &asked, kept, &stopper).await;
             Message::Checked { run, check, finding: Box::new(finding) }
         };
         self.spawn_or(work, move |why| {
@@ -562,6 +585,23 @@ fn undo_artefact(folder: &Path, op: &str) -> Result<Evidence, Problem> {
             _ => None,
         })
         .ok_or_else(|| Problem::refused(format!("no undo was written for {op}")))
+}
+
+async fn on_server(target: &Target) -> Result<ops::connect::Session, Problem> {
+    const LOCK_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
+    let (work, stopper) = (ops::connect::Purpose::Work, Stopper::default());
+    ops::connect::connect(target, work, LOCK_WAIT, &stopper).await
+}
+
+async fn lay_out(given: &Target, checks: &[Check]) -> Result<(), Problem> {
+    let mut session = on_server(given).await?;
+    let laid = crate::demo::lay_out(&mut session, checks).await;
+    session.close().await;
+    laid.map_err(|error| {
+        let drop = crate::demo::removal(given.url.dialect);
+        Problem::system(format!("the demo could not be made on the server: {error}"))
+            .hint(format!("if an earlier demo is in the way, run there: {drop}"))
+    })
 }
 
 async fn rehearsed(

@@ -14,15 +14,10 @@ use super::values::{literal, text};
 use super::wire::Wire;
 use crate::digest::sha256;
 use crate::engine::{EngineError, Settled};
+use crate::sql::create_ledger;
 use crate::value::Value;
 
-pub const TABLE: &str = "steadyhand_ledger";
-
-const CREATE: &str = "CREATE TABLE IF NOT EXISTS steadyhand_ledger (\
-    op_id VARCHAR(190) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, chunk_no INT NOT NULL, \
-    actor VARCHAR(255) CHARACTER SET utf8mb4 NOT NULL, fingerprint VARCHAR(255) NOT NULL, \
-    applied_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (op_id, chunk_no)\
-    ) ENGINE = InnoDB";
+pub use crate::sql::LEDGER as TABLE;
 
 /// What every lock of ours begins with.
 pub const PREFIX: &str = "steadyhand:";
@@ -105,11 +100,12 @@ impl Session {
         self.claim(op).await?;
         if !self.has_ledger().await? {
             // Creating it in the transaction would commit it, so another session does.
-            self.wire.aside(CREATE).await.map_err(|error| match error {
+            let create = create_ledger(TABLE, self.dialect());
+            self.wire.aside(&create).await.map_err(|error| match error {
                 EngineError::Database { message } => EngineError::Refused {
                     message: format!(
                         "{message}. An owner of the database must create the ledger once, and grant \
-                         SELECT and INSERT on it: {CREATE}"
+                         SELECT and INSERT on it: {create}"
                     ),
                 },
                 other => other,
