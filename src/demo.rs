@@ -28,12 +28,15 @@ pub fn database(folder: &Path) -> PathBuf {
 }
 
 /// The configuration that a kept folder gets, so that `steadyhand resume` works there.
-pub fn configuration() -> String {
+pub fn configuration(url: &str) -> String {
     format!(
         "# Made by `steadyhand demo --keep`: run steadyhand in this folder to go on.\n\
-         state = \"state\"\n\n[target.{TARGET}]\nurl = \"sqlite:erp.db\"\nenvironment = \"development\"\n"
+         state = \"state\"\n\n[target.{TARGET}]\nurl = \"{url}\"\nenvironment = \"development\"\n"
     )
 }
+
+/// The url of the database in the kept folder itself.
+pub const URL: &str = "sqlite:erp.db";
 
 /// Makes the database, unless it is there already from an earlier time.
 pub async fn build(folder: &Path, checks: &[Check]) -> Result<(), Problem> {

@@ -259,10 +259,7 @@ impl Server {
     fn wait_until_it_answers(&mut self) {
         let start = Instant::now();
         loop {
-            let error = match self.try_client(ADMIN, None, self.home_database()) {
-                Ok(_) => return,
-                Err(error) => error,
-            };
+            let Err(error) = self.try_client(ADMIN, None, self.home_database()) else { return };
             let (child, _) = self.running.as_mut().expect("it was started");
             let ended = child.try_wait().expect("a child can be asked").is_some();
             if ended || start.elapsed() > PATIENCE {
