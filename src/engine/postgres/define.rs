@@ -40,7 +40,7 @@ impl Session {
         self.plain(
             &format!(
                 "CREATE TEMPORARY TABLE {name} (LIKE {schema}.{name} INCLUDING DEFAULTS \
-                 INCLUDING GENERATED INCLUDING IDENTITY INCLUDING CONSTRAINTS) ON COMMIT DROP; \
+                 INCLUDING GENERATED INCLUDING IDENTITY INCLUDING CONSTRAINTS INCLUDING INDEXES) ON COMMIT DROP; \
                  INSERT INTO pg_temp.{name} ({columns}) OVERRIDING SYSTEM VALUE \
                  SELECT {columns} FROM {schema}.{name}"
             ),
