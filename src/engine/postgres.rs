@@ -235,7 +235,11 @@ impl Session {
     }
 
     pub async fn mark(&mut self) -> Result<String, EngineError> {
-        let xid = self.text("SELECT pg_current_xact_id()").await?.unwrap_or_default();
+        // Outside of a transaction there is no number that anything could be known by.
+        let mut xid = String::new();
+        if self.transaction.is_some() {
+            xid = self.text("SELECT pg_current_xact_id()").await?.unwrap_or_default();
+        }
         if let Some(open) = &mut self.transaction {
             open.xid = Some(xid.clone());
         }
@@ -243,16 +247,19 @@ impl Session {
     }
 
     pub async fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {
-        let limit = self.remaining();
+        let rows = self.one(sql, self.remaining()).await?;
+        self.count_touched().await?;
+        Ok(rows)
+    }
+
+    /// Runs a statement of somebody else; the extended protocol takes no second one behind it.
+    async fn one(&mut self, sql: &str, limit: Duration) -> Result<u64, EngineError> {
         self.ready().await?;
-        // The extended protocol takes one statement and no second one behind a semicolon.
         let query = sqlx::query(AssertSqlSafe(sql.to_owned())).persistent(false);
         let work = sqlx::Executor::execute(&mut self.connection, query);
         let stops = stops(&self.stopper, &mut self.side, &self.access, &self.backend, limit);
-        let outcome = stop::drive(notice::heard(&self.notices, work), stops).await;
-        let rows = self.judge(outcome)?.rows_affected();
-        self.count_touched().await?;
-        Ok(rows)
+        let driven = stop::drive(notice::heard(&self.notices, work), stops).await;
+        self.judge(driven).map(|done| done.rows_affected())
     }
 
     pub async fn defer_references(&mut self) -> Result<(), EngineError> {
@@ -327,8 +334,8 @@ impl Session {
         let limit = limit.min(self.remaining());
         let work = simple(&mut self.connection, sql);
         let stops = stops(&self.stopper, &mut self.side, &self.access, &self.backend, limit);
-        let outcome = stop::drive(notice::heard(&self.notices, work), stops).await;
-        self.judge(outcome)
+        let driven = stop::drive(notice::heard(&self.notices, work), stops).await;
+        self.judge(driven)
     }
 
     /// What has to happen although the operator has stopped: the way out.
@@ -337,8 +344,8 @@ impl Session {
         let never = Stopper::default();
         let work = simple(&mut self.connection, sql);
         let stops = stops(&never, &mut self.side, &self.access, &self.backend, OWN);
-        let outcome = stop::drive(notice::heard(&self.notices, work), stops).await;
-        self.judge(outcome).map(|(cells, _)| cells)
+        let driven = stop::drive(notice::heard(&self.notices, work), stops).await;
+        self.judge(driven).map(|(cells, _)| cells)
     }
 
     /// Tells apart what follows from an error.

@@ -1,59 +1,64 @@
-//! Definitions: one that commits by itself, a copy to try one out on, and what a failed one left.
+//! Definitions: by themselves in the online form, on a copy that only this session sees, and what an
+//! attempt that failed has left.
 
 use std::time::Duration;
 
-use super::{OWN, Session, rows};
+use super::connect::millis;
+use super::rows::{list, literal, quoted};
+use super::{OWN, Session};
 use crate::engine::{EngineError, Table};
 
 impl Session {
-    /// The session's own time limit is put aside, since a concurrent build waits for others and no
-    /// one waits for it.
+    /// The server gives up by itself after the time cap; how long it waits for a lock is a setting of
+    /// the session.
     pub async fn define(&mut self, sql: &str, time_cap: Duration) -> Result<(), EngineError> {
         self.may_write().await?;
-        let cap = time_cap.as_millis();
-        self.plain(&format!("SET statement_timeout = {cap}"), OWN).await?;
-        let outcome = self.plain(sql, time_cap).await;
-        let settings = self.settings.session();
-        let back = self.plain(&settings, OWN).await;
-        outcome.and(back)
+        let limit = format!("SET statement_timeout = {}", millis(time_cap));
+        self.plain(&limit, OWN).await?;
+        let defined = self.one(sql, time_cap).await;
+        let back = self.unstoppable("SET statement_timeout = 0").await;
+        defined.and(back.map(drop))
     }
 
-    /// A temporary table stands before all others of its name.
+    /// Temporary names come before all others, but only for a name without a schema.
     pub async fn shadow(&mut self, table: &Table, time_cap: Duration) -> Result<(), EngineError> {
-        let real = rows::relation(&table.name);
-        let bare = rows::quoted(table.name.rsplit('.').next().unwrap_or(&table.name));
-        let columns: Vec<String> = table.stored().iter().map(|name| rows::quoted(name)).collect();
-        let columns = columns.join(", ");
-        let source = self.text(&format!("SELECT {}::regclass::oid", rows::literal(&real))).await?;
-        let source = source.unwrap_or_default();
-        let qualified = self
-            .text(&format!(
-                "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c \
-                 JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = {source}"
-            ))
-            .await?
-            .unwrap_or(real);
-        let make = format!(
-            "CREATE TEMPORARY TABLE {bare} (LIKE {qualified} INCLUDING DEFAULTS INCLUDING \
-             GENERATED INCLUDING IDENTITY INCLUDING CONSTRAINTS INCLUDING INDEXES) ON COMMIT DROP"
+        if table.name.contains('.') {
+            return Err(EngineError::Refused {
+                message: format!("{} is named with its schema, which no copy can hide", table.name),
+            });
+        }
+        let name = quoted(&table.name);
+        let schema = format!(
+            "SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = to_regclass({})",
+            literal(&name)
         );
-        self.plain(&make, OWN).await?;
-        let fill = format!(
-            "INSERT INTO pg_temp.{bare} ({columns}) OVERRIDING SYSTEM VALUE \
-             SELECT {columns} FROM {qualified}"
-        );
-        self.plain(&fill, time_cap).await
+        let schema = self.text(&schema).await?.ok_or_else(|| EngineError::Database {
+            message: format!("{} is not there any more", table.name),
+        })?;
+        let columns = list(&table.stored());
+        let limit = time_cap.min(self.remaining());
+        self.plain(
+            &format!(
+                "CREATE TEMPORARY TABLE {name} (LIKE {schema}.{name} INCLUDING DEFAULTS \
+                 INCLUDING GENERATED INCLUDING IDENTITY INCLUDING CONSTRAINTS INCLUDING INDEXES) ON COMMIT DROP; \
+                 INSERT INTO pg_temp.{name} ({columns}) OVERRIDING SYSTEM VALUE \
+                 SELECT {columns} FROM {schema}.{name}"
+            ),
+            limit,
+        )
+        .await
     }
 
+    /// An index whose concurrent build failed, or a constraint that was never validated.
     pub async fn leftover(&mut self, name: &str) -> Result<Option<String>, EngineError> {
+        let name = literal(name);
         let sql = format!(
-            "SELECT 'an invalid index ' || c.relname || ' of a build that failed is left' \
+            "SELECT 'an invalid index ' || c.relname || ' is left on ' || i.indrelid::regclass \
              FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
-             WHERE c.relname = {name} AND NOT i.indisvalid \
-             UNION ALL \
-             SELECT 'the constraint ' || o.conname || ' is there and was never validated' \
-             FROM pg_constraint o WHERE o.conname = {name} AND NOT o.convalidated LIMIT 1",
-            name = rows::literal(name)
+             WHERE c.relname = {name} AND NOT i.indisvalid AND c.relkind = 'i' \
+             UNION ALL SELECT 'a constraint ' || k.conname || ' that was never validated is left on ' \
+             || k.conrelid::regclass FROM pg_constraint k \
+             WHERE k.conname = {name} AND NOT k.convalidated AND k.conrelid <> 0"
         );
         self.text(&sql).await
     }

@@ -1,8 +1,9 @@
 //! Who the server is, what its settings are beside those of the application, and what can be promised.
 
-use super::{Session, ledger};
+use super::Session;
 use crate::config::access::Host;
 use crate::engine::{Badge, Capability, EngineError, Identity, Setting};
+use crate::sql::LEDGER;
 use crate::value::Value;
 
 /// Settings that change the meaning of SQL or the worth of a COMMIT.
@@ -113,7 +114,7 @@ impl Session {
         let in_doubt = if !creates && self.ledgers().await?.is_empty() {
             Capability::None(format!(
                 "the ledger {} is missing and this role may not create it",
-                ledger::TABLE
+                LEDGER
             ))
         } else if synchronous.as_deref() == Some("off") {
             Capability::Partial(

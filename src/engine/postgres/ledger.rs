@@ -6,24 +6,15 @@
 
 use std::time::{Duration, Instant};
 
-use super::rows::{literal, relation};
+use super::rows::{literal, quoted, relation};
 use super::{Backend, Session, connect, watch};
+use crate::dialect::Dialect;
 use crate::engine::{EngineError, Settled};
+use crate::sql::{LEDGER, create_ledger};
 use crate::value::Value;
-
-pub const TABLE: &str = "steadyhand_ledger";
 
 /// How long a session may take to end, before we say that it would not.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// What an owner must run where this role may not.
-fn create(schema: &str) -> String {
-    format!(
-        "CREATE TABLE {schema}{TABLE} (op_id text NOT NULL, chunk_no integer NOT NULL, \
-         actor text NOT NULL, fingerprint text NOT NULL, \
-         applied_at timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (op_id, chunk_no))"
-    )
-}
 
 /// What the server says of a transaction by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,8 +30,8 @@ impl Session {
     /// Every ledger of this database, whatever the search path is today.
     pub(super) async fn ledgers(&mut self) -> Result<Vec<String>, EngineError> {
         let sql = format!(
-            "SELECT n.nspname || '.{TABLE}' FROM pg_class c JOIN pg_namespace n \
-             ON n.oid = c.relnamespace WHERE c.relname = '{TABLE}' AND c.relkind = 'r' \
+            "SELECT n.nspname || '.{LEDGER}' FROM pg_class c JOIN pg_namespace n \
+             ON n.oid = c.relnamespace WHERE c.relname = '{LEDGER}' AND c.relkind = 'r' \
              ORDER BY n.nspname <> coalesce(current_schema(), ''), n.nspname"
         );
         let rows = self.rows(&sql).await?;
@@ -58,11 +49,12 @@ impl Session {
             Some(ledger) => relation(ledger),
             None => {
                 self.create_ledger().await?;
-                TABLE.to_owned()
+                LEDGER.to_owned()
             }
         };
         let sql = format!(
-            "INSERT INTO {ledger} (op_id, chunk_no, actor, fingerprint) VALUES ({}, 0, {}, {})",
+            "INSERT INTO {ledger} (op_id, chunk_no, actor, fingerprint, applied_at) \
+             VALUES ({}, 0, {}, {}, clock_timestamp())",
             literal(op),
             literal(actor),
             literal(print)
@@ -74,24 +66,20 @@ impl Session {
     async fn create_ledger(&mut self) -> Result<(), EngineError> {
         let may = "SELECT current_schema(), has_schema_privilege(current_schema(), 'CREATE')";
         let row = self.rows(may).await?.pop().unwrap_or_default();
-        if row.get(1) != Some(&Value::Text("t".into())) {
-            let schema = row.first().and_then(|cell| cell.as_ref().plain());
-            let schema = schema.map_or_else(
-                || "SCHEMA.".into(),
-                |name| format!("{}.", super::rows::quoted(&name)),
-            );
-            return Err(EngineError::Refused {
-                message: format!(
-                    "the ledger is missing and this role may not create it; nothing was committed. \
-                     An owner must run: {}; GRANT SELECT, INSERT ON {schema}{TABLE} TO {} \
-                     (`steadyhand grants` prints it)",
-                    create(&schema),
-                    super::rows::quoted(&self.access.user)
-                ),
-            });
+        if row.get(1) == Some(&Value::Text("t".into())) {
+            let limit = self.remaining();
+            return self.plain(&create_ledger(LEDGER, Dialect::Postgres), limit).await;
         }
-        let limit = self.remaining();
-        self.plain(&create(""), limit).await
+        let schema = row.first().and_then(|cell| cell.as_ref().plain());
+        let name = format!("{}.{LEDGER}", quoted(schema.as_deref().unwrap_or("public")));
+        let create = create_ledger(&name, Dialect::Postgres).replace("\n ", "").replace('\n', "");
+        Err(EngineError::Refused {
+            message: format!(
+                "the ledger is missing and this role may not create it; an owner must run \
+                 `{create}; GRANT SELECT, INSERT ON {name} TO {}` (`steadyhand grants` prints it)",
+                quoted(&self.access.user)
+            ),
+        })
     }
 
     pub async fn settle(&mut self, op: &str, mark: Option<&str>) -> Result<Settled, EngineError> {

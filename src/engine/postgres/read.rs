@@ -94,21 +94,15 @@ impl Session {
         }
     }
 
-    /// One statement and no second one: the extended protocol takes no more.
+    /// Makes a cursor of a query.
     pub(super) async fn declare(
         &mut self,
         name: &str,
         sql: &str,
         limit: Duration,
     ) -> Result<(), EngineError> {
-        self.ready().await?;
-        let limit = limit.min(self.remaining());
         let text = format!("DECLARE {name} NO SCROLL CURSOR FOR {sql}");
-        let query = sqlx::query(AssertSqlSafe(text)).persistent(false);
-        let work = self.connection.execute(query);
-        let stops = stops(&self.stopper, &mut self.side, &self.access, &self.backend, limit);
-        let driven = stop::drive(notice::heard(&self.notices, work), stops).await;
-        self.judge(driven).map(drop)
+        self.one(&text, limit.min(self.remaining())).await.map(drop)
     }
 
     async fn fetch(

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use super::catalogue::NAME;
 use super::rows::literal;
-use super::{Session, connect, footprint, ledger, sibling};
+use super::{Session, connect, footprint, sibling};
 use crate::engine::{Blind, EngineError, OnImage, Session as Any, Table, Touched};
+use crate::sql::LEDGER;
 use crate::value::Value;
 
 #[derive(Debug)]
@@ -267,7 +268,7 @@ impl Session {
             let (kind, schema, readable) = (text(2), text(3), text(4) == "t");
             named.push(Written { name, kind, schema, readable, counts: *counts });
         }
-        named.retain(|written| !written.name.ends_with(ledger::TABLE));
+        named.retain(|written| !written.name.ends_with(LEDGER));
         Ok(named)
     }
 }

@@ -1,0 +1,1190 @@
+//! PostgreSQL through the door that operators' work goes through: what is seen, counted, stopped and
+//! settled, and every trap of it by name.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use common::server::{self, Client, Kind, Server, Setup};
+use steadyhand::config::access::{Access, access};
+use steadyhand::config::{Environment, Target, TargetUrl};
+use steadyhand::engine::{
+    Blind, EngineError, Image, Keyed, Purpose, Receipt, RowWrite, Session, Settled, Stopper, Table,
+    Touched,
+};
+use steadyhand::value::{Value, ValueRef};
+use tokio::runtime::Runtime;
+use tokio::task::block_in_place;
+
+const WAIT: Duration = Duration::from_secs(2);
+const CAP: Duration = Duration::from_secs(60);
+
+/// A server with a database, and a runtime to speak to it.
+struct Desk {
+    server: Server,
+    runtime: Runtime,
+}
+
+/// What one watched run wrote.
+struct Seen {
+    touched: Vec<Touched>,
+    images: Vec<(String, Image)>,
+    blind: Blind,
+    warnings: Vec<String>,
+    leaves: Vec<String>,
+    locks: String,
+    receipt: Receipt,
+}
+
+impl Desk {
+    fn new(schema: &str) -> Self {
+        Self::on(server::postgres(), schema)
+    }
+
+    fn on(server: Server, schema: &str) -> Self {
+        server.database("erp");
+        server.run("erp", schema);
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        Self { server, runtime }
+    }
+
+    fn access(&self) -> Access {
+        access_of(&self.server.url("erp"))
+    }
+
+    /// Somebody else on the database.
+    fn client(&self) -> Hand {
+        Hand(Some(block_in_place(|| self.server.client("erp"))))
+    }
+
+    async fn open(&self, purpose: Purpose) -> Session {
+        open(&self.access(), purpose, &Stopper::default()).await
+    }
+
+    /// Runs statements under watch, reads what they wrote, and takes everything back.
+    fn watched(&self, statements: &[&str]) -> Seen {
+        self.runtime.block_on(async {
+            let (mut work, mut observe) = self.pair().await;
+            let tables = work.tables().await.unwrap();
+            work.begin_watched(&mut observe, &tables, "op-1", CAP).await.unwrap();
+            for sql in statements {
+                work.execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+            }
+            let (touched, images, blind) = written(&mut work, &mut observe).await;
+            let seen = Seen {
+                touched,
+                images,
+                blind,
+                warnings: work.warnings(),
+                leaves: work.leaves_behind().await.unwrap(),
+                locks: work.lock_words().await.unwrap(),
+                receipt: work.take_back(&mut observe).await.unwrap(),
+            };
+            work.close().await;
+            observe.close().await;
+            seen
+        })
+    }
+
+    async fn pair(&self) -> (Session, Session) {
+        (self.open(Purpose::Work).await, self.open(Purpose::Detect).await)
+    }
+}
+
+/// Another pair of hands, also while the runtime of the test is at work.
+struct Hand(Option<Client>);
+
+impl Hand {
+    fn client(&mut self) -> &mut Client {
+        self.0.as_mut().expect("it is there until the drop")
+    }
+
+    fn run(&mut self, sql: &str) -> u64 {
+        block_in_place(|| self.client().run(sql))
+    }
+
+    fn try_run(&mut self, sql: &str) -> Result<u64, sqlx::Error> {
+        block_in_place(|| self.client().try_run(sql))
+    }
+
+    fn scalar(&mut self, sql: &str) -> String {
+        block_in_place(|| self.client().scalar(sql))
+    }
+}
+
+impl Drop for Hand {
+    fn drop(&mut self) {
+        block_in_place(|| drop(self.0.take()));
+    }
+}
+
+fn access_of(url: &str) -> Access {
+    let url = TargetUrl::parse(url, Path::new("")).unwrap();
+    let target = Target::new("erp", url, Environment::Development);
+    access(&target, &|_| None, None).unwrap()
+}
+
+async fn open(access: &Access, purpose: Purpose, stopper: &Stopper) -> Session {
+    Session::server(access, purpose, WAIT, stopper).await.unwrap()
+}
+
+async fn written(
+    work: &mut Session,
+    observe: &mut Session,
+) -> (Vec<Touched>, Vec<(String, Image)>, Blind) {
+    let mut images = Vec::new();
+    let mut keep = |table: &Table, image: Image| images.push((table.name.clone(), image));
+    let (touched, blind) = work.written(observe, &mut keep).await.unwrap();
+    (touched, images, blind)
+}
+
+impl Seen {
+    /// `table inserted/updated/deleted`, in order.
+    fn counts(&self) -> Vec<String> {
+        let words = |t: &Touched| format!("{} {}/{}/{}", t.table, t.inserted, t.updated, t.deleted);
+        self.touched.iter().map(words).collect()
+    }
+
+    /// `table key: before -> after`, sorted.
+    fn images(&self) -> Vec<String> {
+        let mut lines: Vec<String> =
+            self.images.iter().map(|(table, image)| line(table, image)).collect();
+        lines.sort();
+        lines
+    }
+}
+
+fn line(table: &str, image: &Image) -> String {
+    let all = |row: &Option<Vec<Value>>| row.as_ref().map_or("-".into(), |row| texts(row));
+    format!("{table} {}: {} -> {}", texts(&image.key), all(&image.before), all(&image.after))
+}
+
+fn texts(values: &[Value]) -> String {
+    let text = |value: &Value| value.as_ref().plain().unwrap_or_else(|| "NULL".into());
+    values.iter().map(text).collect::<Vec<_>>().join(",")
+}
+
+/// All rows of a query.
+async fn ask(
+    session: &mut Session,
+    sql: &str,
+) -> Result<(Vec<String>, Vec<Vec<Value>>), EngineError> {
+    let mut rows = Vec::new();
+    let mut keep = |_: &[String], row: &[ValueRef<'_>]| {
+        rows.push(row.iter().map(|value| ValueRef::to_owned(*value)).collect());
+        ControlFlow::Continue(())
+    };
+    let names = session.read(sql, CAP, &mut keep).await?;
+    Ok((names, rows))
+}
+
+const PARENTS: &str = "
+CREATE TABLE parent (id int PRIMARY KEY, name text);
+CREATE TABLE child (id int PRIMARY KEY, parent_id int NOT NULL REFERENCES parent ON DELETE CASCADE);
+CREATE TABLE audit (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, what text);
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  INSERT INTO audit (what) VALUES (TG_OP || ' ' || OLD.id); RETURN OLD; END $$;
+CREATE TRIGGER child_del AFTER DELETE ON child FOR EACH ROW EXECUTE FUNCTION note();
+INSERT INTO parent SELECT i, 'p' || i FROM generate_series(1, 3) i;
+INSERT INTO child SELECT i, (i % 3) + 1 FROM generate_series(1, 6) i;
+";
+
+#[test]
+fn hidden_writes_of_cascades_and_triggers_are_counted_and_seen() {
+    let desk = Desk::new(PARENTS);
+    let seen = desk.watched(&["DELETE FROM parent WHERE id = 2"]);
+    assert_eq!(seen.counts(), ["parent 0/0/1", "child 0/0/2", "audit 2/0/0"]);
+    assert_eq!(
+        seen.images(),
+        [
+            "audit 1: - -> 1,DELETE 1",
+            "audit 2: - -> 2,DELETE 4",
+            "child 1: 1,2 -> -",
+            "child 4: 4,2 -> -",
+            "parent 2: 2,p2 -> -",
+        ]
+    );
+    assert!(seen.blind.is_empty(), "{:?}", seen.blind);
+    let Receipt::Proved(how) = &seen.receipt else { panic!("{:?}", seen.receipt) };
+    assert!(how.contains("is aborted") && how.contains("idle"), "{how}");
+    assert!(seen.locks.contains("row locks on audit, child, parent"), "{}", seen.locks);
+    assert!(seen.leaves.iter().any(|left| left.contains("audit_id_seq")), "{:?}", seen.leaves);
+    assert_eq!(desk.client().scalar("SELECT count(*) FROM child"), "6");
+}
+
+#[test]
+fn a_row_that_a_foreign_key_check_locked_is_no_image() {
+    let desk = Desk::new(PARENTS);
+    let seen = desk
+        .watched(&["INSERT INTO child VALUES (7, 1)", "UPDATE parent SET name = 'x' WHERE id = 2"]);
+    assert_eq!(seen.images(), ["child 7: - -> 7,1", "parent 2: 2,p2 -> 2,x"]);
+    assert!(seen.blind.is_empty() && seen.warnings.is_empty(), "{:?}", seen.warnings);
+}
+
+#[test]
+fn a_row_that_somebody_else_locks_as_well_is_seen_by_its_group_of_lockers() {
+    let desk = Desk::new(PARENTS);
+    let mut other = desk.client();
+    other.run("BEGIN; SELECT * FROM parent WHERE id = 2 FOR KEY SHARE");
+    let seen = desk.watched(&["UPDATE parent SET name = 'x' WHERE id < 3"]);
+    assert_eq!(seen.images(), ["parent 1: 1,p1 -> 1,x", "parent 2: 2,p2 -> 2,x"]);
+    other.run("ROLLBACK");
+}
+
+#[test]
+fn rows_written_inside_an_exception_block_are_seen_and_those_taken_back_are_not() {
+    let desk = Desk::new(
+        "CREATE TABLE t (id int PRIMARY KEY, v int CHECK (v < 100)); INSERT INTO t VALUES (1, 1), (2, 2);
+         CREATE FUNCTION bump(int, int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+           BEGIN UPDATE t SET v = $2 WHERE id = $1; EXCEPTION WHEN division_by_zero THEN NULL; END;
+           BEGIN UPDATE t SET v = 50 WHERE id = $1; UPDATE t SET v = 100 WHERE id = $1;
+           EXCEPTION WHEN check_violation THEN NULL; END; RETURN 7; END $$;",
+    );
+    let seen = desk.watched(&["INSERT INTO t SELECT 3, bump(1, 9)"]);
+    assert_eq!(seen.images(), ["t 1: 1,1 -> 1,9", "t 3: - -> 3,7"]);
+    assert!(seen.blind.is_empty(), "{:?}", seen.blind);
+}
+
+#[test]
+fn inserts_that_an_exception_block_took_back_do_not_count() {
+    let desk = Desk::new(
+        "CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE log (id serial PRIMARY KEY);
+         CREATE FUNCTION try() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+           BEGIN INSERT INTO log DEFAULT VALUES; RAISE EXCEPTION 'no'; EXCEPTION WHEN raise_exception THEN NULL; END;
+           RETURN NEW; END $$;
+         CREATE TRIGGER t_try BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION try();",
+    );
+    let seen = desk.watched(&["INSERT INTO t VALUES (1), (2)"]);
+    assert_eq!(seen.counts(), ["t 2/0/0", "log 0/0/0"]);
+    assert_eq!(seen.images(), ["t 1: - -> 1", "t 2: - -> 2"]);
+    assert!(seen.warnings.iter().any(|w| w.contains("took some back")), "{:?}", seen.warnings);
+}
+
+#[test]
+fn rows_written_twice_moved_and_gone_again_come_out_right() {
+    let desk = Desk::new(
+        "CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t SELECT i, i FROM generate_series(1, 5) i",
+    );
+    let seen = desk.watched(&[
+        "UPDATE t SET v = v + 10 WHERE id = 1",
+        "UPDATE t SET v = v + 10 WHERE id = 1",
+        "INSERT INTO t VALUES (9, 9)",
+        "DELETE FROM t WHERE id = 9",
+        "UPDATE t SET id = 12 WHERE id = 2",
+        "UPDATE t SET v = v WHERE id = 3",
+        "DELETE FROM t WHERE id = 4",
+        "INSERT INTO t VALUES (4, 44)",
+        "INSERT INTO t VALUES (20, 1)",
+        "UPDATE t SET v = 2 WHERE id = 20",
+    ]);
+    assert_eq!(
+        seen.images(),
+        [
+            "t 12: - -> 12,2",
+            "t 1: 1,1 -> 1,21",
+            "t 20: - -> 20,2",
+            "t 2: 2,2 -> -",
+            "t 3: 3,3 -> 3,3",
+            "t 4: 4,4 -> 4,44",
+        ]
+    );
+    assert_eq!(seen.counts(), ["t 3/5/2"]);
+    assert!(seen.warnings.is_empty(), "{:?}", seen.warnings);
+}
+
+#[test]
+fn counters_of_an_earlier_transaction_do_not_count() {
+    let desk = Desk::new("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)");
+    desk.runtime.block_on(async {
+        let (mut work, mut observe) = desk.pair().await;
+        let tables = work.tables().await.unwrap();
+        work.begin(CAP).await.unwrap();
+        work.execute("INSERT INTO t SELECT generate_series(100, 150)").await.unwrap();
+        work.rollback().await.unwrap();
+        work.begin_watched(&mut observe, &tables, "op", CAP).await.unwrap();
+        work.execute("DELETE FROM t").await.unwrap();
+        let (touched, images, _) = written(&mut work, &mut observe).await;
+        let wanted = Touched { table: "t".into(), deleted: 1, ..Touched::default() };
+        assert_eq!((touched, images.len()), (vec![wanted], 1));
+        work.take_back(&mut observe).await.unwrap();
+    });
+}
+
+#[test]
+fn a_deferred_reference_that_would_fail_at_commit_fails_before() {
+    let desk = Desk::new(
+        "CREATE TABLE p (id int PRIMARY KEY);
+         CREATE TABLE c (id int PRIMARY KEY, p int CONSTRAINT c_p REFERENCES p DEFERRABLE INITIALLY DEFERRED)",
+    );
+    desk.runtime.block_on(async {
+        let (mut work, mut observe) = desk.pair().await;
+        let tables = work.tables().await.unwrap();
+        work.begin_watched(&mut observe, &tables, "op", CAP).await.unwrap();
+        assert_eq!(work.execute("INSERT INTO c VALUES (1, 5)").await.unwrap(), 1);
+        assert_eq!(observe.broken_references(&[]).await.unwrap(), 0);
+        let error = work.broken_references(&["c".into()]).await.unwrap_err();
+        assert!(
+            matches!(&error, EngineError::Rejected { message } if message.contains("c_p")),
+            "{error}"
+        );
+        assert!(matches!(work.take_back(&mut observe).await.unwrap(), Receipt::Proved(_)));
+    });
+}
+
+#[test]
+fn a_table_without_a_key_shows_its_rows_and_their_number() {
+    let desk =
+        Desk::new("CREATE TABLE t (v text); INSERT INTO t VALUES ('a'), ('a'), ('b'), (NULL)");
+    let seen =
+        desk.watched(&["UPDATE t SET v = 'c' WHERE v = 'a'", "DELETE FROM t WHERE v IS NULL"]);
+    assert_eq!(seen.counts(), ["t 0/2/1"]);
+    let befores = seen.images.iter().filter(|(_, image)| image.before.is_some()).count();
+    let afters = seen.images.iter().filter(|(_, image)| image.after.is_some()).count();
+    assert_eq!((befores, afters), (3, 2), "{:?}", seen.images());
+}
+
+#[test]
+fn parts_of_a_table_are_one_table_and_a_row_that_moves_between_them_is_one_row() {
+    let desk = Desk::new(
+        "CREATE TABLE t (id int, at int, v text, PRIMARY KEY (id, at)) PARTITION BY RANGE (id);
+         CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (10);
+         CREATE TABLE t2 PARTITION OF t FOR VALUES FROM (10) TO (20);
+         INSERT INTO t SELECT i, 1, 'x' FROM generate_series(1, 15) i",
+    );
+    let seen = desk.watched(&[
+        "UPDATE t SET v = 'y' WHERE id IN (9, 11)",
+        "UPDATE t SET id = 18 WHERE id = 3",
+    ]);
+    assert_eq!(
+        seen.images(),
+        [
+            "t 11,1: 11,1,x -> 11,1,y",
+            "t 18,1: - -> 18,1,x",
+            "t 3,1: 3,1,x -> -",
+            "t 9,1: 9,1,x -> 9,1,y",
+        ]
+    );
+    assert_eq!(seen.counts(), ["t 1/2/1"]);
+    assert!(seen.warnings.is_empty(), "{:?}", seen.warnings);
+}
+
+#[test]
+fn keys_of_every_kind_are_merged_as_the_server_orders_them() {
+    let desk = Desk::new(
+        "CREATE TYPE mood AS ENUM ('zz', 'aa', 'mm');
+         CREATE TABLE t (k1 mood, k2 numeric(8, 2), k3 text COLLATE \"C\", k4 timestamptz, k5 uuid, k6 bytea,
+           k7 char(4), k8 boolean, k9 float8, v int, PRIMARY KEY (k1, k2, k3, k4, k5, k6, k7, k8, k9));
+         INSERT INTO t SELECT (ARRAY['zz', 'aa', 'mm'])[i % 3 + 1]::mood, (i % 7) * 3.5 - 9, chr(230 + i % 5) || (i % 11),
+           '2024-03-31 00:00Z'::timestamptz + i * interval '37 minutes', md5(i::text)::uuid, decode(md5(i::text), 'hex'),
+           left(md5(i::text), i % 4), i % 2 = 0, i / 3.0, i FROM generate_series(1, 5000) i",
+    );
+    let seen =
+        desk.watched(&["UPDATE t SET v = v + 1 WHERE v % 2 = 0", "DELETE FROM t WHERE v % 5 = 0"]);
+    let (updated, gone): (Vec<_>, Vec<_>) =
+        seen.images.iter().partition(|(_, image)| image.after.is_some());
+    // 1000 rows end on 5 (500 odd ones are, and 500 became so); what is left of 2500 updated is updated.
+    assert_eq!((updated.len(), gone.len()), (2000, 1000));
+    assert!(updated.iter().all(|(_, image)| image.before.is_some()));
+    assert!(seen.blind.is_empty() && seen.warnings.is_empty(), "{:?}", seen.warnings);
+}
+
+#[test]
+fn large_objects_and_definitions_on_the_way_make_the_watch_blind() {
+    let desk = Desk::new(
+        "CREATE TABLE t (id int PRIMARY KEY);
+         CREATE FUNCTION side() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+           PERFORM lo_create(0); CREATE TABLE made (id int); RETURN NEW; END $$;
+         CREATE TRIGGER t_side AFTER INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION side();",
+    );
+    let seen = desk.watched(&["INSERT INTO t VALUES (1)"]);
+    assert!(seen.blind.iter().any(|b| b.contains("large objects")), "{:?}", seen.blind);
+    assert!(seen.blind.iter().any(|b| b.contains("pg_class")), "{:?}", seen.blind);
+}
+
+#[test]
+fn a_notice_is_heard_by_the_session_that_caused_it() {
+    let desk = Desk::new(
+        "CREATE TABLE t (id int PRIMARY KEY);
+         CREATE FUNCTION say() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+           RAISE NOTICE 'row %', NEW.id; RAISE WARNING 'mind the gap'; RETURN NEW; END $$;
+         CREATE TRIGGER t_say BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION say();",
+    );
+    let seen = desk.watched(&["INSERT INTO t VALUES (7)"]);
+    assert_eq!(seen.warnings, ["notice: row 7", "warning: mind the gap"]);
+}
+
+// ------------------------------------------------------------------------------------------ values
+
+/// A column of every kind that text could spoil, and a value for it.
+const KINDS: [(&str, &str); 46] = [
+    ("smallint", "-32768"),
+    ("integer", "2147483647"),
+    ("bigint", "-9223372036854775808"),
+    ("numeric", "123456789012345678901234567890.00100"),
+    ("numeric(12,3)", "-0.500"),
+    ("numeric", "NaN"),
+    ("numeric", "Infinity"),
+    ("real", "1.1754944e-38"),
+    ("double precision", "0.1"),
+    ("double precision", "-Infinity"),
+    ("money", "-$1,234.50"),
+    ("boolean", "t"),
+    ("text", "a'b\\c\"d\n\te\u{202e}\u{1f600}"),
+    ("text", ""),
+    ("character varying(9)", "  x  "),
+    ("character(6)", "ab    "),
+    ("\"char\"", "q"),
+    ("name", "Name"),
+    ("bytea", "\\x00ff5c27"),
+    ("date", "infinity"),
+    ("date", "0044-03-15 BC"),
+    ("time without time zone", "24:00:00"),
+    ("time with time zone", "12:00:00.123456+05:30"),
+    ("timestamp without time zone", "2024-02-29 23:59:59.999999"),
+    ("timestamp(0) with time zone", "2024-03-31 03:30:00+02"),
+    ("interval", "1 year 2 mons -3 days +04:05:06.789"),
+    ("interval day to second(2)", "3 days 04:05:06.79"),
+    ("json", "{\"b\": 1,  \"a\": [null]}"),
+    ("jsonb", "{\"a\": [null], \"b\": 1.0}"),
+    ("xml", "<a b=\"1\">x &amp; y</a>"),
+    ("uuid", "0123abcd-0000-4000-8000-00000000ffff"),
+    ("inet", "192.168.1.5/24"),
+    ("cidr", "2001:db8::/32"),
+    ("macaddr8", "08:00:2b:01:02:03:04:05"),
+    ("bit(5)", "01101"),
+    ("bit varying", "1"),
+    ("point", "(1.5,-2)"),
+    ("polygon", "((0,0),(1,1),(1,0))"),
+    ("tsvector", "'a':1A 'cat''s':3"),
+    ("int4range", "[1,10)"),
+    ("nummultirange", "{[1,2),[3,4)}"),
+    ("integer[]", "{{1,NULL},{3,4}}"),
+    ("text[]", "{\"a,b\",NULL,\"NULL\",\"q\\\"uote\"}"),
+    ("mood", "so so"),
+    ("pair", "(1,)"),
+    ("short", "ok"),
+];
+
+fn every_kind() -> String {
+    let columns: Vec<String> =
+        KINDS.iter().enumerate().map(|(i, (kind, _))| format!("c{i} {kind}")).collect();
+    let values: Vec<String> =
+        KINDS.iter().map(|(_, value)| format!("'{}'", value.replace('\'', "''"))).collect();
+    format!(
+        "CREATE TYPE mood AS ENUM ('sad', 'so so'); CREATE TYPE pair AS (a int, b text);
+         CREATE DOMAIN short AS text CHECK (length(VALUE) < 5); SET TimeZone = 'Europe/Zurich';
+         CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {},
+           twice int GENERATED ALWAYS AS (c1 / 2) STORED);
+         INSERT INTO t ({}) VALUES ({}); INSERT INTO t DEFAULT VALUES;",
+        columns.join(", "),
+        (0..KINDS.len()).map(|i| format!("c{i}")).collect::<Vec<_>>().join(", "),
+        values.join(", ")
+    )
+}
+
+/// The desk's access with the zone that the application has.
+fn in_zurich(desk: &Desk) -> Access {
+    let mut access = desk.access();
+    access.options.push(("TimeZone".into(), "Europe/Zurich".into()));
+    access
+}
+
+#[test]
+fn every_kind_of_value_is_shown_as_the_server_writes_it() {
+    let desk = Desk::new(&every_kind());
+    desk.runtime.block_on(async {
+        let mut session = open(&in_zurich(&desk), Purpose::Detect, &Stopper::default()).await;
+        let (names, rows) = ask(&mut session, "SELECT * FROM t ORDER BY id").await.unwrap();
+        assert_eq!(names.len(), KINDS.len() + 2);
+        for (at, (kind, value)) in KINDS.iter().enumerate() {
+            let wanted = match *kind {
+                "smallint" | "integer" | "bigint" => Value::Integer(value.parse().unwrap()),
+                "bytea" => Value::Bytes(vec![0, 255, 0x5c, 0x27]),
+                _ => Value::Text((*value).into()),
+            };
+            assert_eq!(rows[0][at + 1], wanted, "{kind}");
+            assert_eq!(rows[1][at + 1], Value::Null, "{kind}");
+        }
+    });
+}
+
+async fn by_key(work: &mut Session, table: &Table, keys: &[Vec<Value>]) -> Vec<Keyed> {
+    let mut rows = work.rows_by_key(table, &table.stored(), keys).await.unwrap();
+    rows.sort_by_key(|(key, _)| texts(key));
+    rows
+}
+
+#[test]
+fn every_kind_of_value_comes_back_exactly_after_a_delete_and_after_an_update() {
+    let desk = Desk::new(&every_kind());
+    desk.runtime.block_on(async {
+        let access = in_zurich(&desk);
+        let mut work = open(&access, Purpose::Work, &Stopper::default()).await;
+        let tables = work.tables().await.unwrap();
+        let table = &tables[0];
+        let columns = table.stored();
+        assert!(!columns.contains(&"twice".to_owned()));
+        work.begin(CAP).await.unwrap();
+        let keys = [vec![Value::Integer(1)], vec![Value::Integer(2)]];
+        let before = by_key(&mut work, table, &keys).await;
+        assert_eq!(before.len(), 2);
+        for (key, row) in &before {
+            let key = (table.key.as_slice(), key.as_slice());
+            let guard = (columns.as_slice(), row.as_slice());
+            let nothing: (&[String], &[Value]) = (&[], &[]);
+            let gone = RowWrite { table, key, guard, set: nothing };
+            assert_eq!(work.delete_row(gone).await.unwrap(), 1);
+            assert_eq!(work.delete_row(gone).await.unwrap(), 0);
+            let back = RowWrite { table, key, guard: nothing, set: guard };
+            assert_eq!(work.insert_row(back).await.unwrap(), 1);
+        }
+        assert_eq!(by_key(&mut work, table, &keys).await, before);
+        // All of one row becomes the other, and back, each guarded by what it holds.
+        let (first, second) = (&before[0].1[1..], &before[1].1[1..]);
+        let names = &columns[1..];
+        let one = [Value::Integer(1)];
+        let key = (table.key.as_slice(), one.as_slice());
+        let there = RowWrite { table, key, guard: (names, first), set: (names, second) };
+        assert_eq!(work.update_row(there).await.unwrap(), 1);
+        assert_eq!(work.update_row(there).await.unwrap(), 0);
+        let again = RowWrite { table, key, guard: (names, second), set: (names, first) };
+        assert_eq!(work.update_row(again).await.unwrap(), 1);
+        assert_eq!(by_key(&mut work, table, &keys).await, before);
+        work.rollback().await.unwrap();
+    });
+}
+
+#[test]
+fn a_guard_tells_equal_from_the_same() {
+    let desk = Desk::new(
+        "CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+         CREATE TABLE t (id int PRIMARY KEY, n numeric, s text COLLATE nocase, e text);
+         INSERT INTO t VALUES (1, 1.50, 'Ab', '')",
+    );
+    desk.runtime.block_on(async {
+        let mut work = desk.open(Purpose::Work).await;
+        let tables = work.tables().await.unwrap();
+        work.begin(CAP).await.unwrap();
+        let (one, key) = ([Value::Integer(1)], ["id".to_owned()]);
+        let name = |name: &str| [name.to_owned()];
+        for (column, held, rows) in [
+            ("n", Value::Text("1.5".into()), 0),
+            ("n", Value::Text("1.50".into()), 1),
+            ("s", Value::Text("aB".into()), 0),
+            ("s", Value::Text("Ab".into()), 1),
+            ("e", Value::Null, 0),
+            ("e", Value::Text(String::new()), 1),
+        ] {
+            let (columns, values) = (name(column), [held.clone()]);
+            let guard = (columns.as_slice(), values.as_slice());
+            let set = guard;
+            let write = RowWrite { table: &tables[0], key: (&key, &one), guard, set };
+            assert_eq!(work.update_row(write).await.unwrap(), rows, "{column} {held:?}");
+        }
+        work.rollback().await.unwrap();
+    });
+}
+
+#[test]
+fn a_literal_means_the_same_whatever_a_backslash_is_there() {
+    let server = Setup::new(Kind::Postgres).with("standard_conforming_strings", "off").start();
+    let desk = Desk::on(server, "CREATE TABLE t (id text PRIMARY KEY)");
+    desk.runtime.block_on(async {
+        let mut session = desk.open(Purpose::Detect).await;
+        for text in ["\\'; DROP TABLE t; --", "a'b", "\\", "E'\\n", ""] {
+            let quoted = session.quote(&Value::Text(text.into())).await.unwrap();
+            let (_, rows) = ask(&mut session, &format!("SELECT {quoted}")).await.unwrap();
+            assert_eq!(rows, [[Value::Text(text.into())]], "{quoted}");
+        }
+    });
+}
+
+// ----------------------------------------------------------------------------------------- reading
+
+#[test]
+fn reading_reads_and_nothing_else() {
+    let desk = Desk::new("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)");
+    desk.runtime.block_on(async {
+        for purpose in [Purpose::Detect, Purpose::Work] {
+            let mut session = desk.open(purpose).await;
+            for inside in [false, true] {
+                if inside && purpose == Purpose::Detect {
+                    session.begin_snapshot().await.unwrap();
+                } else if inside {
+                    session.begin(CAP).await.unwrap();
+                }
+                for sql in [
+                    "SELECT 1; DELETE FROM t",
+                    "DELETE FROM t",
+                    "WITH gone AS (DELETE FROM t RETURNING 1) SELECT * FROM gone",
+                    "SELECT 1 INTO made",
+                    "COMMIT",
+                ] {
+                    assert!(ask(&mut session, sql).await.is_err(), "{sql}");
+                }
+                // What failed has cost nothing else.
+                let (names, rows) = ask(&mut session, "SELECT id, id AS id FROM t").await.unwrap();
+                assert_eq!((names.len(), rows.len()), (2, 1));
+            }
+            session.rollback().await.unwrap();
+        }
+    });
+    assert_eq!(desk.client().scalar("SELECT count(*) FROM t"), "1");
+}
+
+#[test]
+fn an_empty_result_has_its_columns_and_a_large_one_is_broken_off() {
+    let desk = Desk::new("CREATE TABLE t (id int PRIMARY KEY, \"Wert\" text)");
+    desk.runtime.block_on(async {
+        let mut session = desk.open(Purpose::Detect).await;
+        session.begin_snapshot().await.unwrap();
+        let (names, rows) =
+            ask(&mut session, "SELECT \"Wert\", id FROM t -- the end").await.unwrap();
+        assert_eq!((names, rows.len()), (vec!["Wert".to_owned(), "id".into()], 0));
+        let mut seen = 0;
+        let mut some = |_: &[String], _: &[ValueRef<'_>]| {
+            seen += 1;
+            if seen == 10 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let start = Instant::now();
+        let endless =
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT * FROM n";
+        session.read(endless, CAP, &mut some).await.unwrap();
+        assert_eq!(seen, 10);
+        assert!(start.elapsed() < CAP / 2);
+        assert_eq!(ask(&mut session, "SELECT 1").await.unwrap().1.len(), 1);
+    });
+}
+
+#[test]
+fn a_query_ends_at_its_time_limit_and_the_snapshot_goes_on() {
+    let desk = Desk::new("");
+    desk.runtime.block_on(async {
+        let mut session = desk.open(Purpose::Detect).await;
+        session.begin_snapshot().await.unwrap();
+        let limit = Duration::from_millis(200);
+        let mut all = |_: &[String], _: &[ValueRef<'_>]| ControlFlow::Continue(());
+        for sql in [
+            "SELECT pg_sleep(60)",
+            "SELECT i, pg_sleep(0.0001) FROM generate_series(1, 10000000) i",
+        ] {
+            let start = Instant::now();
+            let error = session.read(sql, limit, &mut all).await.unwrap_err();
+            assert_eq!(error, EngineError::TimedOut { limit }, "{sql}");
+            assert!(start.elapsed() < CAP / 4, "{sql} {:?}", start.elapsed());
+        }
+        assert_eq!(ask(&mut session, "SELECT 1").await.unwrap().1.len(), 1);
+    });
+}
+
+#[test]
+fn stopping_is_confirmed_by_the_server_and_a_late_cancel_hits_nobody() {
+    let desk = Desk::new("");
+    desk.runtime.block_on(async {
+        for _ in 0..20 {
+            let stopper = Stopper::default();
+            let mut session = open(&desk.access(), Purpose::Work, &stopper).await;
+            session.begin(CAP).await.unwrap();
+            let bell = stopper.clone();
+            let ring = async move {
+                tokio::time::sleep(Duration::from_millis(30)).await;
+                bell.stop();
+            };
+            let (ended, ()) = tokio::join!(session.execute("SELECT pg_sleep(60)"), ring);
+            assert_eq!(ended, Err(EngineError::Stopped));
+            assert_eq!(session.execute("SELECT 1").await, Err(EngineError::Stopped));
+            // The way out works although everything else is stopped.
+            session.rollback().await.unwrap();
+            session.close().await;
+        }
+    });
+    let mut client = desk.client();
+    let ours = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'steadyhand%' AND state <> 'idle'";
+    assert_eq!(client.scalar(ours), "0");
+}
+
+#[test]
+fn stopping_as_a_statement_ends_leaves_the_session_usable_for_its_rollback() {
+    let desk = Desk::new("");
+    desk.runtime.block_on(async {
+        for millis in 0..40 {
+            let stopper = Stopper::default();
+            let mut session = open(&desk.access(), Purpose::Work, &stopper).await;
+            session.begin(CAP).await.unwrap();
+            let bell = stopper.clone();
+            let ring = async move {
+                tokio::time::sleep(Duration::from_micros(9_000 + millis * 100)).await;
+                bell.stop();
+            };
+            let (ended, ()) = tokio::join!(session.execute("SELECT pg_sleep(0.01)"), ring);
+            assert!(matches!(ended, Ok(1) | Err(EngineError::Stopped)), "{ended:?}");
+            session.rollback().await.unwrap();
+            session.close().await;
+        }
+    });
+}
+
+#[test]
+fn a_role_that_sees_a_part_of_the_rows_is_told_so_and_never_gets_a_shorter_answer() {
+    let desk = Desk::new(
+        "CREATE TABLE t (id int PRIMARY KEY, mine boolean); INSERT INTO t VALUES (1, true), (2, false);
+         ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON t USING (mine);
+         CREATE TABLE hidden (id int)",
+    );
+    desk.server.role("looker", None);
+    desk.server.run("erp", "GRANT SELECT, UPDATE ON t TO looker");
+    let access = access_of(&desk.server.url_as("looker", "erp"));
+    desk.runtime.block_on(async {
+        for purpose in [Purpose::Detect, Purpose::Work] {
+            let mut session = open(&access, purpose, &Stopper::default()).await;
+            let error = ask(&mut session, "SELECT * FROM t").await.unwrap_err();
+            assert!(error.to_string().contains("sees only a part of the rows"), "{error}");
+            let error = ask(&mut session, "SELECT * FROM hidden").await.unwrap_err();
+            assert!(error.to_string().contains("GRANT the right on hidden"), "{error}");
+        }
+    });
+}
+
+#[test]
+fn one_snapshot_holds_for_all_reads() {
+    let desk = Desk::new("CREATE TABLE t (id int PRIMARY KEY)");
+    desk.runtime.block_on(async {
+        let mut session = desk.open(Purpose::Detect).await;
+        session.begin_snapshot().await.unwrap();
+        desk.client().run("INSERT INTO t VALUES (1)");
+        assert_eq!(ask(&mut session, "SELECT * FROM t").await.unwrap().1.len(), 0);
+        session.rollback().await.unwrap();
+        assert_eq!(ask(&mut session, "SELECT * FROM t").await.unwrap().1.len(), 1);
+    });
+}
+
+#[test]
+fn preparing_finds_what_is_missing_and_runs_nothing() {
+    let desk =
+        Desk::new("CREATE TYPE mood AS ENUM ('a'); CREATE TABLE t (id int PRIMARY KEY, m mood)");
+    desk.runtime.block_on(async {
+        let mut session = desk.open(Purpose::Detect).await;
+        assert_eq!(session.prepare("SELECT m, id FROM t").await.unwrap(), ["m", "id"]);
+        assert!(session.prepare("DELETE FROM t").await.unwrap().is_empty());
+        let error = session.prepare("SELECT nothing FROM t").await.unwrap_err();
+        assert!(
+            matches!(&error, EngineError::Database { message } if message.contains("nothing")),
+            "{error}"
+        );
+        let plan = session.explain("SELECT * FROM t WHERE id = 1").await.unwrap();
+        assert!(plan[0].contains("Index Scan"), "{plan:?}");
+        assert!(session.explain("ANALYZE DELETE FROM t").await.is_err());
+    });
+}
+
+// ---------------------------------------------------------------------------- writing and its ends
+
+#[test]
+fn an_edit_by_somebody_else_is_a_conflict_and_a_lock_that_is_held_is_said() {
+    let desk = Desk::new(
+        "CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t VALUES (1, 1), (2, 2)",
+    );
+    desk.runtime.block_on(async {
+        let mut work = desk.open(Purpose::Work).await;
+        work.begin(CAP).await.unwrap();
+        work.execute("UPDATE t SET v = 0 WHERE id = 2").await.unwrap();
+        desk.client().run("UPDATE t SET v = 5 WHERE id = 1");
+        let error = work.execute("UPDATE t SET v = 6 WHERE id = 1").await.unwrap_err();
+        assert!(matches!(error, EngineError::Conflict { .. }), "{error}");
+        // What has failed cannot be committed by mistake: the server would roll back and say nothing.
+        assert!(work.commit().await.is_err());
+        work.rollback().await.unwrap();
+        let mut other = desk.client();
+        other.run("BEGIN; UPDATE t SET v = 7 WHERE id = 1");
+        work.begin(CAP).await.unwrap();
+        let error = work.execute("UPDATE t SET v = 6 WHERE id = 1").await.unwrap_err();
+        assert_eq!(error, EngineError::Locked { waited: WAIT });
+        work.rollback().await.unwrap();
+    });
+    assert_eq!(desk.client().scalar("SELECT sum(v) FROM t"), "7");
+}
+
+#[test]
+fn a_transaction_ends_at_its_time_cap() {
+    let desk = Desk::new("CREATE TABLE t (id int PRIMARY KEY)");
+    desk.runtime.block_on(async {
+        let mut work = desk.open(Purpose::Work).await;
+        let cap = Duration::from_millis(400);
+        work.begin(cap).await.unwrap();
+        work.execute("SELECT pg_sleep(0.2)").await.unwrap();
+        let error = work.execute("SELECT pg_sleep(60)").await.unwrap_err();
+        assert!(matches!(error, EngineError::TimedOut { .. }), "{error}");
+        work.rollback().await.unwrap();
+    });
+}
+
+#[test]
+fn what_the_server_refuses_is_told_with_constraint_detail_and_hint() {
+    let desk = Desk::new(
+        "CREATE TABLE t (id int CONSTRAINT t_id PRIMARY KEY); INSERT INTO t VALUES (1);
+         CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+           RAISE EXCEPTION 'not on Fridays' USING HINT = 'wait'; END $$;
+         CREATE TRIGGER t_no BEFORE DELETE ON t FOR EACH ROW EXECUTE FUNCTION no();",
+    );
+    desk.runtime.block_on(async {
+        for (sql, wanted) in [
+            ("INSERT INTO t VALUES (1)", "the database refused: duplicate key value violates unique constraint \"t_id\"; Key (id)=(1) already exists"),
+            ("DELETE FROM t", "the database refused: not on Fridays; hint: wait"),
+            ("UPDATE t SET nothing = 1", "the database says: column \"nothing\" of relation \"t\" does not exist (at character 14)"),
+        ] {
+            let mut work = desk.open(Purpose::Work).await;
+            work.begin(CAP).await.unwrap();
+            assert_eq!(work.execute(sql).await.unwrap_err().to_string(), wanted);
+            work.rollback().await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_committed_operation_is_found_by_its_mark_and_without_it() {
+    let desk = Desk::new("CREATE TABLE t (id int PRIMARY KEY)");
+    desk.runtime.block_on(async {
+        let (mut work, mut observe) = desk.pair().await;
+        let tables = work.tables().await.unwrap();
+        work.begin_watched(&mut observe, &tables, "op-done", CAP).await.unwrap();
+        work.execute("INSERT INTO t VALUES (1)").await.unwrap();
+        work.write_ledger("op-done", "me", "print").await.unwrap();
+        let mark = work.mark().await.unwrap();
+        observe.rollback().await.unwrap();
+        work.commit().await.unwrap();
+        let mut later = desk.open(Purpose::Work).await;
+        for mark in [Some(mark.as_str()), None] {
+            let settled = later.settle("op-done", mark).await.unwrap();
+            assert!(matches!(settled, Settled::Committed(_)), "{settled:?}");
+        }
+        // Applying it a second time fails at the key.
+        later.begin(CAP).await.unwrap();
+        let error = later.write_ledger("op-done", "me", "print").await.unwrap_err();
+        assert!(matches!(error, EngineError::Rejected { .. }), "{error}");
+        later.rollback().await.unwrap();
+    });
+}
+
+#[test]
+fn a_session_that_could_still_commit_is_ended_before_anything_is_said() {
+    let desk = Desk::new("CREATE TABLE t (id int PRIMARY KEY)");
+    desk.runtime.block_on(async {
+        for with_mark in [true, false] {
+            let (mut work, mut observe) = desk.pair().await;
+            let tables = work.tables().await.unwrap();
+            work.begin_watched(&mut observe, &tables, "op-left", CAP).await.unwrap();
+            work.execute("INSERT INTO t VALUES (1)").await.unwrap();
+            work.write_ledger("op-left", "me", "print").await.unwrap();
+            let mark = work.mark().await.unwrap();
+            let mut later = desk.open(Purpose::Work).await;
+            let settled = later.settle("op-left", with_mark.then_some(&*mark)).await.unwrap();
+            assert!(matches!(settled, Settled::RolledBack(_)), "{settled:?}");
+            assert!(matches!(work.commit().await, Err(EngineError::Lost { .. })));
+            // The proof of a rollback needs no answer of the session itself.
+            assert!(matches!(work.take_back(&mut observe).await, Ok(Receipt::Proved(_))));
+        }
+    });
+    assert_eq!(desk.client().scalar("SELECT count(*) FROM t"), "0");
+}
+
+#[test]
+fn two_sessions_cannot_work_on_one_operation() {
+    let desk = Desk::new("CREATE TABLE t (id int PRIMARY KEY)");
+    desk.runtime.block_on(async {
+        let (mut first, mut observe) = desk.pair().await;
+        let tables = first.tables().await.unwrap();
+        first.begin_watched(&mut observe, &tables, "op", CAP).await.unwrap();
+        let (mut second, mut beside) = desk.pair().await;
+        let error = second.begin_watched(&mut beside, &tables, "op", CAP).await.unwrap_err();
+        assert!(matches!(error, EngineError::Refused { .. }), "{error}");
+    });
+}
+
+#[test]
+fn a_role_that_may_not_make_the_ledger_is_told_what_an_owner_must_run() {
+    let desk = Desk::new("CREATE TABLE t (id int PRIMARY KEY)");
+    desk.server.role("writer", None);
+    desk.server.run("erp", "GRANT SELECT, INSERT ON t TO writer");
+    let access = access_of(&desk.server.url_as("writer", "erp"));
+    desk.runtime.block_on(async {
+        let mut work = open(&access, Purpose::Work, &Stopper::default()).await;
+        let identity = work.identity().await.unwrap();
+        assert!(identity.badge.in_doubt.is_none() && identity.badge.guardrail.is_none());
+        work.begin(CAP).await.unwrap();
+        let error = work.write_ledger("op", "me", "print").await.unwrap_err().to_string();
+        let (_, script) = error.split_once("must run `").unwrap();
+        let (script, _) = script.split_once('`').unwrap();
+        work.rollback().await.unwrap();
+        desk.client().run(script);
+        work.begin(CAP).await.unwrap();
+        work.write_ledger("op", "me", "print").await.unwrap();
+        work.commit().await.unwrap();
+        assert!(!work.identity().await.unwrap().badge.in_doubt.is_none());
+    });
+}
+
+#[test]
+fn what_a_rollback_would_not_take_back_is_refused_before() {
+    let desk = Desk::new(
+        "CREATE EXTENSION IF NOT EXISTS postgres_fdw;
+         CREATE SERVER away FOREIGN DATA WRAPPER postgres_fdw;
+         CREATE FOREIGN TABLE far (id int) SERVER away;
+         CREATE TABLE fine (id int PRIMARY KEY, at timestamptz DEFAULT now());
+         CREATE TABLE ruled (id int PRIMARY KEY); CREATE RULE r AS ON DELETE TO ruled DO ALSO DELETE FROM fine;
+         CREATE VIEW seen AS SELECT id FROM fine;
+         CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int REFERENCES p ON DELETE CASCADE);
+         CREATE FUNCTION calls() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+           PERFORM pg_advisory_lock(1); INSERT INTO fine VALUES (1); RETURN NULL; END $$;
+         CREATE TRIGGER c_calls AFTER DELETE ON c FOR EACH ROW EXECUTE FUNCTION calls();
+         CREATE TABLE q (id int PRIMARY KEY);
+         CREATE FUNCTION away() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+           INSERT INTO far VALUES (1); RETURN NULL; END $$;
+         CREATE TRIGGER q_away AFTER INSERT ON q FOR EACH ROW EXECUTE FUNCTION away();
+         CREATE FUNCTION own(int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN $1; END $$;",
+    );
+    desk.runtime.block_on(async {
+        let mut work = desk.open(Purpose::Work).await;
+        for (sql, why) in [
+            ("INSERT INTO fine SELECT own(1), now() - random() * interval '1 day'", ""),
+            ("UPDATE Public.\"fine\" SET id = coalesce(id, 0)", ""),
+            ("DELETE FROM c WHERE id = 99 AND false", "pg_advisory_lock"),
+            ("DELETE FROM p WHERE id = 1", "pg_advisory_lock"),
+            ("INSERT INTO far VALUES (1)", "another server"),
+            ("INSERT INTO q VALUES (1)", "another server"),
+            ("DELETE FROM ruled WHERE id = 1", "has rules"),
+            ("DELETE FROM seen WHERE id = 1", "is a view"),
+            ("UPDATE pg_catalog.pg_class SET relname = 'x' WHERE false", "the server itself"),
+            ("INSERT INTO fine SELECT pg_stat_reset()", "acts on"),
+            ("INSERT INTO fine SELECT lo_create(1)", "acts on"),
+        ] {
+            // Some never pass the gate before this one; here it is only asked what this one says.
+            let said = work.objections(&[sql.to_owned()]).await.unwrap().join("; ");
+            let refused = steadyhand::sql::write(sql, work.dialect()).is_err();
+            assert!(
+                refused || (said.contains(why) && said.is_empty() == why.is_empty()),
+                "{sql}: {said}"
+            );
+        }
+    });
+}
+
+#[test]
+fn a_definition_is_tried_on_a_copy_and_what_a_failed_one_leaves_is_found() {
+    let desk = Desk::new(
+        "CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, a int, twice int GENERATED ALWAYS AS (a * 2) STORED);
+         INSERT INTO t (a) VALUES (1), (2), (2)",
+    );
+    desk.runtime.block_on(async {
+        let (mut work, mut observe) = desk.pair().await;
+        let before = observe.schema_mark().await.unwrap();
+        let tables = work.tables().await.unwrap();
+        work.begin(CAP).await.unwrap();
+        work.shadow(&tables[0], CAP).await.unwrap();
+        work.execute("CREATE UNIQUE INDEX t_id ON t (id)").await.unwrap();
+        assert!(!work.lock_words().await.unwrap().contains("writers wait on t;"));
+        desk.client().run("INSERT INTO t (a) VALUES (7)");
+        work.rollback().await.unwrap();
+        assert_eq!(observe.schema_mark().await.unwrap(), before);
+
+        work.begin(CAP).await.unwrap();
+        work.execute("ALTER TABLE t ADD CONSTRAINT positive CHECK (a > 0)").await.unwrap();
+        assert!(work.lock_words().await.unwrap().contains("readers and writers wait on t"));
+        work.rollback().await.unwrap();
+        assert_eq!(observe.schema_mark().await.unwrap(), before);
+
+        let online = "CREATE UNIQUE INDEX CONCURRENTLY t_a ON t (a)";
+        let error = work.define(online, CAP).await.unwrap_err();
+        assert!(matches!(error, EngineError::Rejected { .. }), "{error}");
+        assert_eq!(
+            work.leftover("t_a").await.unwrap().as_deref(),
+            Some("an invalid index t_a is left on t")
+        );
+        work.define("DROP INDEX CONCURRENTLY t_a", CAP).await.unwrap();
+        assert_eq!(work.leftover("t_a").await.unwrap(), None);
+        work.define("ALTER TABLE t ADD CONSTRAINT few CHECK (a < 5) NOT VALID", CAP).await.unwrap();
+        assert!(work.define("ALTER TABLE t VALIDATE CONSTRAINT few", CAP).await.is_err());
+        assert!(work.leftover("few").await.unwrap().unwrap().contains("never validated"));
+        assert_ne!(observe.schema_mark().await.unwrap(), before);
+    });
+}
+
+// ---------------------------------------------------------------------------------------- the server
+
+#[test]
+fn the_server_says_who_it_is_and_a_copy_of_the_database_is_another() {
+    let desk = Desk::new(
+        "ALTER DATABASE erp SET TimeZone = 'Asia/Tokyo'; ALTER DATABASE erp SET search_path = app, public",
+    );
+    desk.server.database("copy");
+    desk.runtime.block_on(async {
+        let identity = desk.open(Purpose::Work).await.identity().await.unwrap();
+        let mut session =
+            open(&access_of(&desk.server.url("copy")), Purpose::Detect, &Stopper::default()).await;
+        let copy = session.identity().await.unwrap();
+        assert!(
+            identity.server.ends_with("/erp") && copy.server.ends_with("/copy"),
+            "{}",
+            identity.server
+        );
+        assert_eq!(identity.server.split('/').next(), copy.server.split('/').next());
+        assert!(identity.version.starts_with("15"), "{}", identity.version);
+        assert_eq!((identity.role.as_str(), identity.replica), ("admin (superuser)", false));
+        assert_eq!((&identity.no_writes, &copy.no_writes), (&None, &None));
+        assert!(identity.badge.preview.is_full() && identity.badge.guardrail.is_full());
+        // The server of the tests does not wait for its disk.
+        assert!(identity.badge.in_doubt.words().contains("synchronous_commit"));
+        let told: Vec<String> = identity.settings.iter().map(|setting| setting.words()).collect();
+        assert!(
+            told.contains(&"TimeZone UTC (the application has Asia/Tokyo)".to_owned()),
+            "{told:?}"
+        );
+        assert!(told.contains(&"search_path app, public".to_owned()), "{told:?}");
+    });
+}
+
+#[test]
+fn a_server_that_is_read_only_for_a_role_takes_no_changes() {
+    let desk = Desk::new("ALTER ROLE admin SET default_transaction_read_only = on");
+    desk.runtime.block_on(async {
+        for purpose in [Purpose::Detect, Purpose::Work] {
+            let identity = desk.open(purpose).await.identity().await.unwrap();
+            assert!(
+                identity.no_writes.is_some_and(|why| why.contains("default_transaction_read_only"))
+            );
+            assert!(identity.badge.preview.is_none());
+        }
+    });
+}
+
+#[test]
+fn who_waits_for_whom_and_what_is_left_of_us_is_seen() {
+    let desk = Desk::new("CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t VALUES (1, 1)");
+    desk.runtime.block_on(async {
+        let (mut work, mut look) = desk.pair().await;
+        work.begin(CAP).await.unwrap();
+        work.execute("UPDATE t SET v = 2").await.unwrap();
+        let mark = work.mark().await.unwrap();
+        let url = desk.server.url("erp");
+        let waiting = std::thread::spawn({
+            let mut other = desk.client();
+            move || other.try_run("/* mine */ UPDATE t SET v = 3")
+        });
+        let waiters = loop {
+            let waiters = look.waiting_for(&mark).await.unwrap();
+            if !waiters.is_empty() {
+                break waiters;
+            }
+        };
+        assert!(
+            waiters[0].sql.contains("/* mine */") && waiters[0].who.contains("admin"),
+            "{waiters:?}"
+        );
+        let pressure = look.pressure().await.unwrap();
+        assert_eq!(pressure.waits.len(), 1, "{pressure:?}");
+        assert_eq!(pressure.waits[0].relation, "t");
+        assert!(pressure.connections >= 3 && pressure.most_connections.is_some());
+        assert!(pressure.orphans.is_empty() && pressure.blind.is_empty(), "{pressure:?}");
+        work.rollback().await.unwrap();
+        assert!(waiting.join().unwrap().is_ok());
+
+        // One that a process left which is not there any more.
+        let host: String =
+            rustix::system::uname().nodename().to_string_lossy().chars().take(12).collect();
+        let mut dead = std::process::Command::new("true").spawn().unwrap();
+        let pid = dead.id();
+        dead.wait().unwrap();
+        let mut left = desk.client();
+        left.run(&format!("SET application_name = 'steadyhand {pid}@{host} op'; BEGIN"));
+        let orphans = look.pressure().await.unwrap().orphans;
+        assert_eq!(orphans.len(), 1, "{url}");
+        assert_eq!(orphans[0].doing, "idle in transaction");
+        assert_eq!(look.end_session(&orphans[0].mark).await, Ok(true));
+        assert_eq!(look.end_session(&orphans[0].mark).await, Ok(false));
+        // Never one of somebody else.
+        let mut other = desk.client();
+        let mark = other.scalar(
+            "SELECT pid || '/' || backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()",
+        );
+        assert!(matches!(look.end_session(&mark).await, Err(EngineError::Refused { .. })));
+        assert_eq!(other.scalar("SELECT 1"), "1");
+    });
+}
+
+#[test]
+fn tables_are_known_by_name_columns_and_key() {
+    let desk = Desk::new(
+        "CREATE SCHEMA app; CREATE TABLE app.thing (id int, code text NOT NULL, PRIMARY KEY (code, id));
+         CREATE TABLE \"Odd.Name\" (\"A b\" int UNIQUE, c int NOT NULL, d int GENERATED ALWAYS AS (c + 1) STORED);
+         CREATE UNIQUE INDEX ON \"Odd.Name\" (c) INCLUDE (\"A b\"); CREATE TABLE nothing ();
+         CREATE TABLE part (id int NOT NULL, v numeric(10,2)); CREATE UNIQUE INDEX ON part (id) WHERE id > 5;
+         CREATE UNIQUE INDEX ON part ((id + 1)); CREATE VIEW seen AS SELECT 1 AS x",
+    );
+    desk.runtime.block_on(async {
+        let mut session = desk.open(Purpose::Detect).await;
+        let tables = session.tables().await.unwrap();
+        let words: Vec<String> = tables
+            .iter()
+            .map(|table| {
+                format!(
+                    "{} key {} stored {}",
+                    table.name,
+                    table.key.join(","),
+                    table.stored().join(",")
+                )
+            })
+            .collect();
+        assert_eq!(
+            words,
+            [
+                "app.thing key code,id stored id,code",
+                "public.Odd.Name key c stored A b,c",
+                "nothing key  stored ",
+                "part key  stored id,v",
+            ]
+        );
+        assert_eq!(tables[3].columns[1].kind, "numeric(10,2)");
+        let names = session.table_names().await.unwrap();
+        for name in ["app.thing", "part", "public.part", "seen"] {
+            assert!(names.iter().any(|known| known == name), "{name}: {names:?}");
+        }
+        assert!(!names.iter().any(|name| name == "thing"));
+        let mut work = desk.open(Purpose::Work).await;
+        work.begin_watched(&mut session, &tables, "op", CAP).await.unwrap();
+        work.execute("INSERT INTO \"Odd.Name\" VALUES (1, 2)").await.unwrap();
+        work.execute("INSERT INTO app.thing VALUES (1, 'x')").await.unwrap();
+        let (touched, images, blind) = written(&mut work, &mut session).await;
+        assert_eq!(
+            touched.iter().map(|t| t.table.as_str()).collect::<Vec<_>>(),
+            ["public.Odd.Name", "app.thing"]
+        );
+        assert_eq!((images.len(), blind.len()), (2, 0));
+        work.take_back(&mut session).await.unwrap();
+    });
+}
+
+#[test]
+fn what_cannot_be_opened_says_why_and_never_the_password() {
+    let desk = Desk::new("");
+    desk.server.role("somebody", Some("s3cret"));
+    let mut wrong = access_of(&desk.server.url_as("somebody", "erp"));
+    wrong.password = Some("other-s3cret".to_owned().into());
+    let nowhere = access_of("postgres://somebody@/erp?host=/nowhere");
+    let missing = access_of(&desk.server.url("missing"));
+    let mut bare = wrong.clone();
+    bare.password = None;
+    desk.runtime.block_on(async {
+        for (access, wanted) in [
+            (wrong, "the password that was found is not the right one"),
+            (bare, "no password was found"),
+            (nowhere, "no server has its socket there"),
+            (missing, "\"missing\" does not exist"),
+        ] {
+            let opened = Session::server(&access, Purpose::Detect, WAIT, &Stopper::default()).await;
+            let error = opened.unwrap_err().to_string();
+            assert!(error.contains(wanted) && !error.contains("s3cret"), "{error}");
+        }
+    });
+}
