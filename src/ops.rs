@@ -12,6 +12,7 @@ pub mod guard;
 pub mod plan;
 pub mod prepare;
 pub mod recover;
+mod rehearse;
 pub mod resolve;
 
 mod images;

@@ -128,8 +128,8 @@ impl Desk {
 
     fn undo_job(&self, of: &str, op: &str) -> Job {
         let path = self.journal.folder().join(format!("evidence/undo-{of}.jsonl"));
-        let (_, images) = undo::read(&std::fs::read(path).unwrap()).unwrap();
-        let mut job = self.job(op, undo::plan(&images));
+        let (_, images) = undo::read(std::fs::read(path).unwrap().as_slice()).unwrap();
+        let mut job = self.job(op, vec![Planned::PutBack(images)]);
         job.plan.undoes = Some(of.into());
         job
     }
