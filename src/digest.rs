@@ -89,11 +89,7 @@ impl Sum {
     }
 
     pub fn text(self) -> String {
-        self.0
-            .iter()
-            .flat_map(|limb| limb.to_le_bytes())
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        hex(&self.0.map(u64::to_le_bytes).concat())
     }
 }
 

@@ -42,25 +42,41 @@ fn at_the_change() -> (Cockpit, Sqlite) {
 
 const SEND: &str = "UPDATE parcels SET state = 'sent', weight = weight + 1";
 
+/// The rows beyond so many, as they are shown.
+fn more_than(shown: u64) -> String {
+    let more = rows() - shown;
+    format!("{},{:03}", more / 1000, more % 1000)
+}
+
 fn digest(erp: &mut Sqlite) -> String {
     erp.scalar("SELECT COUNT(*) || ' ' || SUM(weight) || ' ' || MIN(state) || ' ' || MAX(state) FROM parcels")
 }
 
+// Only there a process can be asked for the most memory it ever held.
+#[cfg(target_os = "linux")]
 #[test]
 fn a_hundred_thousand_rows_are_changed_and_taken_back_in_little_memory() {
     let (mut cockpit, mut erp) = at_the_change();
     let before = digest(&mut erp);
-    let idle = cockpit.peak_memory();
-    let mut measured = vec![format!("idle {idle:?} KiB")];
+    let memory = |cockpit: &Cockpit| cockpit.peak_memory().expect("the system tells");
+    let mut measured = vec![format!("idle, peak {} KiB", memory(&cockpit))];
     let mut measure = |what: &str, cockpit: &Cockpit, start: Instant| {
-        let (seconds, peak) = (start.elapsed().as_secs_f64(), cockpit.peak_memory());
-        measured.push(format!("{what} {seconds:.1} s, peak {peak:?} KiB"));
+        let (seconds, peak) = (start.elapsed().as_secs_f64(), memory(cockpit));
+        measured.push(format!("{what} {seconds:.1} s, peak {peak} KiB"));
     };
 
     let start = Instant::now();
     cockpit.keys("enter");
     cockpit.wait_long_for("enter confirm");
     measure("preview", &cockpit, start);
+    cockpit.wait_for("rehearsed on the first 10,000 of");
+    cockpit.keys("d end");
+    cockpit.wait_for(&format!(
+        "and {} more; the undo that is written before COMMIT",
+        more_than(5_000)
+    ));
+    cockpit.keys("esc");
+    cockpit.wait_for("enter confirm");
     assert_eq!(digest(&mut erp), before);
 
     erp.run("UPDATE parcels SET label = 'lost' WHERE id = 77777");
@@ -89,10 +105,8 @@ fn a_hundred_thousand_rows_are_changed_and_taken_back_in_little_memory() {
     cockpit.wait_long_for(&format!("COMMITTED   {} rows", rows() + 26));
     measure("undo", &cockpit, start);
     assert_eq!(digest(&mut erp), before);
-    eprintln!("{}", measured.join("\n"));
-    if let Some(peak) = cockpit.peak_memory() {
-        assert!(peak < MOST_KIB, "{}", measured.join("\n"));
-    }
+    println!("{}", measured.join("\n"));
+    assert!(memory(&cockpit) < MOST_KIB, "{}", measured.join("\n"));
     leave(&mut cockpit);
     assert_sound(cockpit.home());
 }

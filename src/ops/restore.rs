@@ -51,7 +51,7 @@ pub struct PutBack {
 enum Restored {
     Done(Tally),
     Already,
-    Conflict(Conflict),
+    Conflict,
 }
 
 /// Puts rows back in their order.
@@ -84,16 +84,9 @@ pub async fn restore_all(
             }
             done.tried += 1;
             let restored = desk.restore(row, now.remove(&key_name(&row.key))).await?;
-            ours.push(!matches!(restored, Restored::Conflict(_)));
-            match restored {
-                Restored::Done(one) => tally = tally.plus(one),
-                Restored::Already => {}
-                Restored::Conflict(conflict) => {
-                    done.left_alone += 1;
-                    if done.conflicts.len() < TOLD {
-                        done.conflicts.push(conflict);
-                    }
-                }
+            ours.push(!matches!(restored, Restored::Conflict));
+            if let Restored::Done(one) = restored {
+                tally = tally.plus(one);
             }
         }
         done.count(&images.head.table, tally, start.elapsed().as_secs_f64());
@@ -103,10 +96,44 @@ pub async fn restore_all(
             break;
         }
     }
+    done.left_alone(session, tables, images, &ours).await?;
     Ok(done)
 }
 
 impl PutBack {
+    /// A row that was on its way when it was looked at may have come back by our triggers alone:
+    /// only what is not as before in the end was changed by somebody else.
+    async fn left_alone(
+        &mut self,
+        session: &mut Session,
+        tables: &[Table],
+        images: &[TableImages],
+        ours: &[bool],
+    ) -> Result<(), EngineError> {
+        let mut left = ours.iter().filter(|ours| !**ours).count();
+        let mut ours = ours.iter();
+        for (images, rows) in backwards(images) {
+            if left == 0 {
+                break;
+            }
+            let mut rows = rows.map_err(|error| aside(&error))?;
+            rows.retain(|_| ours.next().is_some_and(|ours| !*ours));
+            left -= rows.len();
+            let now = Desk::at(session, tables, &images.head)?.look(&rows).await?;
+            for row in &rows {
+                let now = now.get(&key_name(&row.key)).map(Vec::as_slice);
+                if decide(row, now) == Step::Already {
+                    continue;
+                }
+                self.left_alone += 1;
+                if self.conflicts.len() < TOLD {
+                    self.conflicts.push(conflict(&images.head, row, now));
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn count(&mut self, name: &str, tally: Tally, seconds: f64) {
         match self.tables.iter_mut().find(|(table, ..)| table == name) {
             Some((_, all, time)) => (*all, *time) = (all.plus(tally), *time + seconds),
@@ -216,7 +243,7 @@ impl<'a> Desk<'a> {
                 }
             }
         }
-        Ok(Restored::Conflict(conflict(self.head, row, now.as_deref())))
+        Ok(Restored::Conflict)
     }
 
     /// Does what was decided; `None` if the guard did not hold.
