@@ -11,6 +11,7 @@ pub mod export;
 pub mod guard;
 pub mod plan;
 pub mod prepare;
+pub mod pressure;
 pub mod recover;
 mod rehearse;
 pub mod resolve;
