@@ -1,6 +1,7 @@
 //! SHA-256 as hexadecimal text: the same digest that `sha256sum` prints. A leaf.
 
 use std::fmt::Write as _;
+use std::io;
 
 use sha2::{Digest as _, Sha256};
 
@@ -22,6 +23,76 @@ impl Running {
     }
 }
 
+impl io::Write for Running {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.eat(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What passes through is digested on its way, to a writer or from a reader.
+#[derive(Debug)]
+pub struct Through<T> {
+    inner: T,
+    seen: Running,
+}
+
+impl<T> Through<T> {
+    pub fn new(inner: T) -> Self {
+        Self { inner, seen: Running::default() }
+    }
+
+    /// The other end, and the digest of all that passed.
+    pub fn finish(self) -> (T, String) {
+        (self.inner, self.seen.finish())
+    }
+}
+
+impl<T: io::Write> io::Write for Through<T> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.seen.eat(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+impl<T: io::Read> io::Read for Through<T> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(bytes)?;
+        self.seen.eat(&bytes[..read]);
+        Ok(read)
+    }
+}
+
+/// A digest of many contents whose order does not matter: the sum of their digests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sum([u64; 4]);
+
+impl Sum {
+    pub fn add(&mut self, content: Running) {
+        let digest = content.0.finalize();
+        let mut carry = false;
+        for (limb, bytes) in self.0.iter_mut().zip(digest.chunks_exact(8)) {
+            let bytes = bytes.try_into().expect("the chunks are eight bytes long");
+            let (sum, first) = limb.overflowing_add(u64::from_le_bytes(bytes));
+            let (sum, second) = sum.overflowing_add(u64::from(carry));
+            (*limb, carry) = (sum, first || second);
+        }
+    }
+
+    pub fn text(self) -> String {
+        hex(&self.0.map(u64::to_le_bytes).concat())
+    }
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
@@ -31,6 +102,25 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::{Running, Sum};
+
+    fn sum(contents: &[&str]) -> Sum {
+        let mut sum = Sum::default();
+        for content in contents {
+            let mut digest = Running::default();
+            digest.eat(content.as_bytes());
+            sum.add(digest);
+        }
+        sum
+    }
+
+    #[test]
+    fn a_sum_knows_its_contents_and_not_their_order() {
+        assert_eq!(sum(&["a", "b", "c"]), sum(&["c", "a", "b"]));
+        assert_ne!(sum(&["a", "b", "c"]), sum(&["a", "b", "d"]));
+        assert_ne!(sum(&["a", "a", "b"]), sum(&["a", "b", "b"]));
+    }
+
     #[test]
     fn it_is_the_digest_of_sha256sum() {
         assert_eq!(

@@ -13,6 +13,7 @@ pub mod plan;
 pub mod prepare;
 pub mod pressure;
 pub mod recover;
+mod rehearse;
 pub mod resolve;
 
 mod images;

@@ -12,6 +12,7 @@
 //! Pure: `ops::recover` does the work.
 
 pub mod fingerprint;
+mod images;
 pub mod protocol;
 pub mod undo;
 
@@ -22,7 +23,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Verdict};
 use crate::sql::Verb;
-use crate::value::{Rows, Value};
+use crate::value::{Rows, thousands};
+pub use images::{Gather, ImageRows, RowImage, TableHead, TableImages};
 pub use protocol::Approval;
 
 /// What is to be done, ready to run: every text rendered, every check loaded.
@@ -57,8 +59,8 @@ pub struct Limits {
 pub enum Planned {
     /// One statement of the runbook, parameters already quoted by the server.
     Sql { note: String, sql: String, verb: Verb, table: String },
-    /// One row put back, if it still holds what the change wrote.
-    Restore(Box<Restore>),
+    /// Every row of an artefact put back, if it still holds what the change wrote.
+    PutBack(Vec<TableImages>),
 }
 
 impl Planned {
@@ -66,18 +68,9 @@ impl Planned {
     pub fn text(&self) -> Option<String> {
         match self {
             Self::Sql { sql, .. } => Some(sql.clone()),
-            Self::Restore(_) => None,
+            Self::PutBack(_) => None,
         }
     }
-}
-
-/// One row to put back to `before`, guarded by `after`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Restore {
-    pub table: String,
-    pub key: Vec<String>,
-    pub columns: Vec<String>,
-    pub row: RowImage,
 }
 
 /// Rows inserted, updated, deleted.
@@ -130,39 +123,6 @@ pub struct TableWrites {
     pub table: String,
     pub direct: Tally,
     pub hidden: Tally,
-}
-
-/// What one row was and what it became; `None` where it did not exist.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RowImage {
-    pub key: Vec<Value>,
-    pub before: Option<Vec<Value>>,
-    pub after: Option<Vec<Value>>,
-}
-
-impl RowImage {
-    /// Positions of the columns whose value changed.
-    pub fn changed(&self) -> Vec<usize> {
-        match (&self.before, &self.after) {
-            (Some(before), Some(after)) => {
-                (0..before.len().min(after.len())).filter(|i| before[*i] != after[*i]).collect()
-            }
-            _ => Vec::new(),
-        }
-    }
-}
-
-/// The rows of one table that a transaction changed, in the order in which it touched them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TableImages {
-    pub table: String,
-    /// Names of the key columns; empty if the table has none.
-    pub key: Vec<String>,
-    /// Columns that can be written: generated ones are left out.
-    pub columns: Vec<String>,
-    pub rows: Vec<RowImage>,
-    /// Every write to this table came from a trigger or a cascade.
-    pub hidden: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -225,6 +185,8 @@ impl CheckOutcome {
 pub struct UndoRehearsal {
     /// Rows that come back exactly.
     pub restored: u64,
+    /// Rows that were tried: of very many, the first.
+    pub tried: u64,
     /// Rows the change wrote that an undo is meant to bring back.
     pub of: u64,
     /// What stays or is added, a sentence each.
@@ -238,7 +200,13 @@ impl UndoRehearsal {
         if let Some(why) = &self.impossible {
             return format!("no undo: {why}");
         }
-        let mut text = format!("rehearsed: {} of {} rows come back", self.restored, self.of);
+        let Self { restored, tried, of, .. } = *self;
+        let mut text = if tried < of {
+            let (restored, tried, of) = (thousands(restored), thousands(tried), thousands(of));
+            format!("rehearsed on the first {tried} of {of} rows: {restored} come back")
+        } else {
+            format!("rehearsed: {restored} of {of} rows come back")
+        };
         for stays in &self.stays {
             text.push_str(", ");
             text.push_str(stays);
@@ -257,7 +225,7 @@ pub struct Conflict {
 }
 
 /// One real run of a plan that was rolled back and proved gone.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Preview {
     /// Names this preview and the execution made from it.
     pub op: String,
@@ -271,7 +239,9 @@ pub struct Preview {
     /// First violations that would remain, by check.
     #[serde(skip)]
     pub remaining: Vec<(String, Rows)>,
+    /// The first rows that are left alone, and how many there are.
     pub conflicts: Vec<Conflict>,
+    pub left_alone: u64,
     pub undo: UndoRehearsal,
     pub locks: String,
     /// How long the transaction was open.

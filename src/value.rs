@@ -81,6 +81,19 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// `10,000`: five digits and more cannot be read without.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 /// The form on disk: exact for every value, so an undo read back writes the same bytes.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

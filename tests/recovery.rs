@@ -129,8 +129,8 @@ impl Desk {
 
     fn undo_job(&self, of: &str, op: &str) -> Job {
         let path = self.journal.folder().join(format!("evidence/undo-{of}.jsonl"));
-        let (_, images) = undo::read(&std::fs::read(path).unwrap()).unwrap();
-        let mut job = self.job(op, undo::plan(&images));
+        let (_, images) = undo::read(std::fs::read(path).unwrap().as_slice()).unwrap();
+        let mut job = self.job(op, vec![Planned::PutBack(images)]);
         job.plan.undoes = Some(of.into());
         job
     }
@@ -307,5 +307,112 @@ fn the_same_operation_is_never_applied_twice() {
             matches!(&execution, Execution::RolledBack { why, .. } if why.contains("ledger")),
             "{execution:?}"
         );
+    });
+}
+
+/// Enough rows for several batches of an undo.
+const TREE: &str = "
+CREATE TABLE node (id INTEGER PRIMARY KEY, parent INTEGER, name TEXT, kids INTEGER NOT NULL DEFAULT 0);
+WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
+INSERT INTO node SELECT i, i / 2, 'node ' || i, (2 * i <= 3000) + (2 * i + 1 <= 3000) FROM n;
+CREATE TRIGGER node_del AFTER DELETE ON node BEGIN UPDATE node SET kids = kids - 1 WHERE id = OLD.parent; END;
+CREATE TRIGGER node_ins AFTER INSERT ON node BEGIN UPDATE node SET kids = kids + 1 WHERE id = NEW.parent; END;
+";
+
+const NODES: &str = "SELECT id, parent, name, kids FROM node ORDER BY id";
+
+async fn nodes(path: &Path) -> Vec<String> {
+    let mut session =
+        Session::sqlite(path, Purpose::Detect, Duration::from_secs(2), &Stopper::default())
+            .await
+            .unwrap();
+    let mut out = Vec::new();
+    session
+        .read(NODES, Duration::from_secs(5), &mut |_, row| {
+            out.push(format!("{row:?}"));
+            std::ops::ControlFlow::Continue(())
+        })
+        .await
+        .unwrap();
+    session.close().await;
+    out
+}
+
+impl Desk {
+    async fn with_nodes(change: Planned) -> (Self, Vec<String>) {
+        let desk = desk().await;
+        sql(&desk.path(), TREE).await;
+        let before = nodes(&desk.path()).await;
+        let mut job = desk.job("op1", vec![change]);
+        job.plan.limits.max_rows = 10_000;
+        let preview = desk.preview(&job).await;
+        assert_eq!(preview.undo.restored, preview.undo.of, "{:?}", preview.undo);
+        let execution = desk.execute(&job, preview).await;
+        assert!(matches!(execution, Execution::Committed { .. }), "{execution:?}");
+        (desk, before)
+    }
+
+    fn large_undo(&self) -> Job {
+        let mut job = self.undo_job("op1", "op2");
+        job.plan.limits.max_rows = 10_000;
+        job
+    }
+}
+
+#[test]
+fn rows_that_triggers_move_while_others_of_their_batch_come_back_are_right_at_the_end() {
+    run(async {
+        let delete = "DELETE FROM node WHERE id > 100 AND id % 7 <> 0";
+        let (desk, before) = Desk::with_nodes(statement(Verb::Delete, "node", delete)).await;
+        let back = desk.large_undo();
+        let preview = desk.preview(&back).await;
+        assert_eq!(preview.left_alone, 0, "{:?}", preview.conflicts);
+        let execution = desk.execute(&back, preview).await;
+        assert!(matches!(execution, Execution::Committed { .. }), "{execution:?}");
+        assert_eq!(nodes(&desk.path()).await, before);
+    });
+}
+
+#[test]
+fn of_very_many_rows_an_undo_leaves_alone_those_that_were_edited_and_those_that_are_back() {
+    run(async {
+        let update = "UPDATE node SET name = 'x'";
+        let (desk, before) = Desk::with_nodes(statement(Verb::Update, "node", update)).await;
+        sql(
+            &desk.path(),
+            "UPDATE node SET name = 'mine' WHERE id BETWEEN 1000 AND 1299; \
+             UPDATE node SET name = 'node ' || id WHERE id = 2222; DELETE FROM node WHERE id = 3000",
+        )
+        .await;
+        let back = desk.large_undo();
+        let preview = desk.preview(&back).await;
+        assert_eq!((preview.left_alone, preview.conflicts.len()), (301, 200));
+        assert_eq!(preview.statements[0].rows, 2_698);
+        let execution = desk.execute(&back, preview).await;
+        assert!(matches!(execution, Execution::Committed { .. }), "{execution:?}");
+        let after = nodes(&desk.path()).await;
+        let differing: Vec<usize> =
+            (0..after.len()).filter(|at| after[*at] != before[*at]).map(|at| at + 1).collect();
+        let edited: Vec<usize> = [1_500].into_iter().chain(1_000..1_300).collect();
+        assert_eq!(after.len(), 2_999);
+        assert!(differing.iter().all(|id| edited.contains(id)), "{differing:?}");
+        assert_eq!(differing.len(), 301);
+    });
+}
+
+#[test]
+fn of_very_many_rows_the_first_are_rehearsed_and_the_evidence_holds_the_first() {
+    run(async {
+        let desk = desk().await;
+        sql(&desk.path(), &TREE.replace("3000", "12345")).await;
+        let job =
+            desk.job("op1", vec![statement(Verb::Update, "node", "UPDATE node SET name = 'x'")]);
+        let preview = desk.preview(&job).await;
+        let sentence = "rehearsed on the first 10,000 of 12,345 rows: 10,000 come back";
+        assert_eq!(preview.undo.sentence(), sentence);
+        let evidence = serde_json::to_value(&preview).unwrap();
+        let rows = &evidence["images"][0]["rows"];
+        assert_eq!(rows["total"], 12_345);
+        assert_eq!(rows["first"].as_array().unwrap().len(), 2_000);
     });
 }

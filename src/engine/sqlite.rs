@@ -95,13 +95,13 @@ impl Session {
             watch: None,
             wal: false,
         };
+        session.wal = session.text("PRAGMA journal_mode").await? == "wal";
         if read_only {
             session.run("PRAGMA query_only = ON").await?;
-        } else {
+        } else if !session.wal {
             // A spilled page cache would lock readers out in the middle of a transaction.
             session.run("PRAGMA cache_spill = OFF").await?;
         }
-        session.wal = session.text("PRAGMA journal_mode").await? == "wal";
         let (stopper, deadline) = (stopper.clone(), session.deadline.clone());
         session
             .connection

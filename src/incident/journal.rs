@@ -5,14 +5,14 @@
 //! last record) is kept in a file beside it, so that a journal cut at a record's edge is noticed.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::chain::{self, Fault, Head};
 use super::entry::{Entry, Evidence, Record};
 use crate::clock;
-use crate::digest::sha256;
+use crate::digest::Through;
 
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
@@ -134,10 +134,18 @@ impl Journal {
     /// Writes a file of evidence, synced, with owner-only rights; the name and digest go into an
     /// entry of the caller.
     pub fn keep(&self, name: &str, bytes: &[u8]) -> Result<Evidence, JournalError> {
-        let folder = self.folder().join("evidence");
-        let path = folder.join(name);
-        write_synced(&path, bytes).map_err(io_error("cannot write", &path))?;
-        Ok(Evidence { file: format!("evidence/{name}"), sha256: sha256(bytes) })
+        self.keep_written(name, |out| out.write_all(bytes))
+    }
+
+    /// The same for a file too large to be held: it is digested while it is written.
+    pub fn keep_written(
+        &self,
+        name: &str,
+        write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+    ) -> Result<Evidence, JournalError> {
+        let path = self.folder().join("evidence").join(name);
+        let sha256 = write_through(&path, write).map_err(io_error("cannot write", &path))?;
+        Ok(Evidence { file: format!("evidence/{name}"), sha256 })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -158,12 +166,23 @@ pub fn read(folder: &Path) -> Result<(Vec<Record>, Head, Option<Fault>), Journal
 
 /// Writes a whole file so that a crash leaves the old one or the new one.
 pub fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_through(path, |out| out.write_all(bytes)).map(drop)
+}
+
+/// The same piece by piece; gives the digest.
+fn write_through(
+    path: &Path,
+    write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+) -> io::Result<String> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(bytes)?;
+    let file = tempfile::NamedTempFile::new_in(folder)?;
+    let mut out = BufWriter::with_capacity(1 << 16, Through::new(file));
+    write(&mut out)?;
+    let (file, sha256) = out.into_inner().map_err(io::IntoInnerError::into_error)?.finish();
     file.as_file().sync_all()?;
     file.persist(path)?;
-    File::open(folder)?.sync_all()
+    File::open(folder)?.sync_all()?;
+    Ok(sha256)
 }
 
 fn truncated(folder: &Path, head: &Head) -> Option<Fault> {

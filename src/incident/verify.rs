@@ -7,12 +7,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Component, Path};
 
 use super::chain::{Fault, Head};
 use super::entry::{Entry, Evidence, Record};
 use super::journal::{self, JournalError};
-use crate::digest::sha256;
+use crate::digest::Running;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
@@ -193,15 +194,22 @@ impl Report {
             self.fault(format!("record {seq} names {file}, which lies outside of the incident"));
             return;
         }
-        match fs::read(folder.join(file)) {
-            Ok(bytes) if sha256(&bytes) == *digest => self.files += 1,
+        match digest_of(&folder.join(file)) {
+            Ok(found) if found == *digest => self.files += 1,
             Ok(_) => self.fault(format!("{file} was altered: it is not what record {seq} names")),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.fault(format!("{file} is missing: record {seq} names it"));
             }
             Err(error) => self.fault(format!("{file} cannot be read: {error}")),
         }
     }
+}
+
+/// Read piece by piece: an undo may be larger than the memory.
+fn digest_of(path: &Path) -> io::Result<String> {
+    let mut digest = Running::default();
+    io::copy(&mut fs::File::open(path)?, &mut digest)?;
+    Ok(digest.finish())
 }
 
 /// The number of the line that a byte stands in, from 1.

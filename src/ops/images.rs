@@ -2,9 +2,10 @@
 //! what followed from it.
 
 use std::collections::HashMap;
+use std::io;
 
 use crate::engine::{Blind, EngineError, Image, Session, Table, Touched};
-use crate::recovery::{RowImage, TableImages, TableWrites, Tally};
+use crate::recovery::{Gather, RowImage, TableHead, TableImages, TableWrites, Tally};
 
 /// What the worker wrote so far.
 #[derive(Debug, Default)]
@@ -22,43 +23,64 @@ pub async fn written(
     observe: &mut Session,
     direct: &HashMap<String, Tally>,
 ) -> Result<Written, EngineError> {
-    let mut found: HashMap<String, TableImages> = HashMap::new();
+    let mut found: HashMap<String, (TableHead, Gather)> = HashMap::new();
     let mut unchanged = 0;
-    let mut keep = |table: &Table, image: Image| {
-        if image.before == image.after {
+    let mut failed = None;
+    let mut keep = |table: &Table, Image { key, before, after }: Image| {
+        if before == after {
             unchanged += 1;
             return;
         }
-        let images = found.entry(table.name.clone()).or_insert_with(|| empty(table));
-        let Image { key, before, after } = image;
-        images.rows.push(RowImage { key, before, after });
+        if !found.contains_key(&table.name) {
+            found.insert(table.name.clone(), (head(table), Gather::default()));
+        }
+        let (_, gather) = found.get_mut(&table.name).expect("it was just made");
+        if failed.is_none() {
+            failed = gather.push(RowImage { key, before, after }).err();
+        }
     };
     let (touched, blind) = work.written(observe, &mut keep).await?;
+    if let Some(error) = failed {
+        return Err(aside(&error));
+    }
     let mut written = Written { unchanged, blind, ..Written::default() };
     for entry in &touched {
         let own = direct.get(&entry.table).copied().unwrap_or_default();
         let hidden = all(entry).minus(own);
         let table = entry.table.clone();
-        if let Some(mut images) = found.remove(&table) {
-            images.hidden = own.total() == 0;
-            written.images.push(images);
+        if let Some((head, gather)) = found.remove(&table) {
+            let head = TableHead { hidden: own.total() == 0, ..head };
+            let rows = gather.finish().map_err(|error| aside(&error))?;
+            written.images.push(TableImages { head, rows });
         }
         written.writes.push(TableWrites { table, direct: own, hidden });
     }
     // What the statements name comes first, what followed from it after.
     written.writes.sort_by_key(|writes| writes.direct.total() == 0);
-    written.images.sort_by_key(|images| images.hidden);
+    written.images.sort_by_key(|images| images.head.hidden);
     Ok(written)
 }
 
-fn empty(table: &Table) -> TableImages {
-    TableImages {
+fn head(table: &Table) -> TableHead {
+    TableHead {
         table: table.name.clone(),
         key: table.key.clone(),
         columns: table.stored(),
-        rows: Vec::new(),
         hidden: false,
     }
+}
+
+/// The place for very many images is full or cannot be used.
+pub fn aside(error: &io::Error) -> EngineError {
+    let folder = std::env::temp_dir();
+    EngineError::Refused {
+        message: format!("the rows cannot be put aside in {}: {error}", folder.display()),
+    }
+}
+
+/// A row's key as a name in a map: values themselves have no order and no hash.
+pub fn key_name(key: &[crate::value::Value]) -> String {
+    format!("{key:?}")
 }
 
 fn all(touched: &Touched) -> Tally {

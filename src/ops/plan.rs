@@ -2,13 +2,15 @@
 //! literals that the database itself quoted, every statement held against the allow-list.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
+use std::fs::File;
+use std::io::{self, BufReader};
 use std::path::Path;
 
 use super::connect::{READ_LOCK_WAIT, connect, plain};
 use crate::check::Check;
 use crate::config::Target;
 use crate::dialect::Dialect;
+use crate::digest::Through;
 use crate::engine::{Purpose, Stopper};
 use crate::incident::entry::Evidence;
 use crate::problem::Problem;
@@ -107,17 +109,22 @@ pub fn undo(change: &Plan, op: &str, folder: &Path, artefact: &Evidence) -> Resu
         Problem::refused(format!("the undo of {op} cannot be used: {why}; nothing was run"))
             .hint(format!("the file is {}", path.display()))
     };
-    let bytes = fs::read(&path).map_err(|error| bad(error.to_string()))?;
-    if crate::digest::sha256(&bytes) != artefact.sha256 {
+    let broken = |error: io::Error| bad(error.to_string());
+    let file = File::open(&path).map_err(broken)?;
+    let mut input = BufReader::with_capacity(1 << 16, Through::new(file));
+    let read = undo::read(&mut input);
+    io::copy(&mut input, &mut io::sink()).map_err(broken)?;
+    let (_, digest) = input.into_inner().finish();
+    if digest != artefact.sha256 {
         return Err(bad("it is not the file that was written at the change".into()));
     }
-    let (_, images) = undo::read(&bytes).map_err(bad)?;
+    let (_, images) = read.map_err(bad)?;
     if let Some(why) = undo::impossible(&images) {
         return Err(bad(why));
     }
     Ok(Plan {
         title: format!("Undo: {}", change.title),
-        actions: undo::plan(&images),
+        actions: vec![Planned::PutBack(images)],
         undoes: Some(op.to_owned()),
         ..change.clone()
     })

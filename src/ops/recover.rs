@@ -12,9 +12,10 @@ use jiff::Timestamp;
 
 use super::connect::{READ_LOCK_WAIT, connect, plain, prove};
 use super::detect;
-use super::images::{Written, written};
+use super::images::{Written, aside, written};
 use super::pressure::{Blocked, LockBudget, LockWatch};
-use super::restore::{Restored, restore_all};
+use super::rehearse::{Stage, differing, rehearse_undo};
+use super::restore::{Limit, PutBack, restore_all};
 use crate::check::{Check, Verdict};
 use crate::clock;
 use crate::config::Target;
@@ -25,8 +26,8 @@ use crate::incident::journal::Journal;
 use crate::problem::Problem;
 use crate::recovery::fingerprint::{Seen, drift, fingerprint};
 use crate::recovery::{
-    Approval, CheckOutcome, Conflict, Drift, Execution, Plan, Planned, Preview, Restore, Role,
-    StatementOutcome, TableImages, TableWrites, Tally, UndoRehearsal, undo,
+    Approval, CheckOutcome, Conflict, Drift, Execution, Plan, Planned, Preview, Role,
+    StatementOutcome, TableWrites, Tally, UndoRehearsal, undo,
 };
 use crate::sql::Verb;
 use crate::value::Rows;
@@ -60,6 +61,7 @@ struct Run {
     checks: Vec<CheckOutcome>,
     remaining: Vec<(String, Rows)>,
     conflicts: Vec<Conflict>,
+    left_alone: u64,
     warnings: Vec<String>,
     /// References that point nowhere once the plan was run.
     broken: u64,
@@ -184,6 +186,7 @@ fn make_preview(job: &Job, run: Run, undo: UndoRehearsal, ending: Ending) -> Pre
         checks: run.checks,
         remaining: run.remaining,
         conflicts: run.conflicts,
+        left_alone: run.left_alone,
         undo,
         locks: ending.locks,
         seconds: ending.seconds,
@@ -211,9 +214,14 @@ fn make_preview(job: &Job, run: Run, undo: UndoRehearsal, ending: Ending) -> Pre
 }
 
 async fn rehearse(desk: &mut Desk, job: &Job) -> Result<(Run, UndoRehearsal), Problem> {
+    let start = Instant::now();
     let run = run(desk, job).await;
     let run = run.map_err(|error| plain(&desk.explain(error), &job.target.name))?;
-    let undo = rehearse_undo(desk, &run).await;
+    // It must not be the rehearsal that makes a change run into its time cap.
+    let cap = job.plan.limits.time_cap;
+    let time = (cap / 3).min(cap.saturating_sub(start.elapsed()) / 2);
+    let Desk { work, observe, tables, .. } = desk;
+    let undo = rehearse_undo(Stage { work, observe, tables }, &run.written, run.broken, time).await;
     Ok((run, undo))
 }
 
@@ -231,8 +239,8 @@ async fn run(desk: &mut Desk, job: &Job) -> Result<Run, EngineError> {
     let Desk { work, observe, tables, server, .. } = desk;
     let before = verdicts(observe, &job.plan).await;
     let mut direct: HashMap<String, Tally> = HashMap::new();
-    let mut conflicts = Vec::new();
-    let statements = act(work, tables, &job.plan, &mut direct, &mut conflicts).await?;
+    let Acted { statements, conflicts, left_alone } =
+        act(work, tables, &job.plan, &mut direct).await?;
     let written = written(work, observe, &direct).await?;
     let names: Vec<String> = written.writes.iter().map(|writes| writes.table.clone()).collect();
     let broken = (observe.broken_references(&names).await?, work.broken_references(&names).await?);
@@ -248,7 +256,17 @@ async fn run(desk: &mut Desk, job: &Job) -> Result<Run, EngineError> {
     let (checks, remaining) = compare(work, &job.plan, before).await;
     let server = server.clone();
     let broken = broken.1;
-    Ok(Run { server, statements, written, checks, remaining, conflicts, warnings, broken })
+    Ok(Run {
+        server,
+        statements,
+        written,
+        checks,
+        remaining,
+        conflicts,
+        left_alone,
+        warnings,
+        broken,
+    })
 }
 
 async fn verdicts(session: &mut Session, plan: &Plan) -> Vec<Verdict> {
@@ -282,70 +300,55 @@ async fn compare(
     (outcomes, remaining)
 }
 
+/// What the plan's actions did.
+#[derive(Default)]
+struct Acted {
+    statements: Vec<StatementOutcome>,
+    conflicts: Vec<Conflict>,
+    left_alone: u64,
+}
+
 /// Runs the plan's actions and counts what each did directly.
 async fn act(
     work: &mut Session,
     tables: &[Table],
     plan: &Plan,
     direct: &mut HashMap<String, Tally>,
-    conflicts: &mut Vec<Conflict>,
-) -> Result<Vec<StatementOutcome>, EngineError> {
-    let mut statements: Vec<StatementOutcome> = Vec::new();
+) -> Result<Acted, EngineError> {
+    let mut acted = Acted::default();
     for action in &plan.actions {
-        let Planned::Sql { note, sql, verb, table } = action else { continue };
-        let start = Instant::now();
-        let rows = work.execute(sql).await?;
-        let tally = direct.entry(known_name(tables, table)).or_default();
-        *tally = tally.plus(counted(*verb, rows));
-        let seconds = start.elapsed().as_secs_f64();
-        statements.push(StatementOutcome { note: note.clone(), sql: sql.clone(), rows, seconds });
-    }
-    let rows: Vec<&Restore> = plan
-        .actions
-        .iter()
-        .filter_map(|action| match action {
-            Planned::Restore(row) => Some(row.as_ref()),
-            Planned::Sql { .. } => None,
-        })
-        .collect();
-    if !rows.is_empty() {
-        put_back(work, tables, &rows, direct, conflicts, &mut statements).await?;
-    }
-    Ok(statements)
-}
-
-/// The actions of an undo: one line of the preview a table.
-async fn put_back(
-    work: &mut Session,
-    tables: &[Table],
-    rows: &[&Restore],
-    direct: &mut HashMap<String, Tally>,
-    conflicts: &mut Vec<Conflict>,
-    statements: &mut Vec<StatementOutcome>,
-) -> Result<(), EngineError> {
-    let start = Instant::now();
-    let restored = restore_all(work, tables, rows).await?;
-    let each = start.elapsed() / u32::try_from(restored.len()).unwrap_or(u32::MAX);
-    for (row, outcome) in rows.iter().zip(restored) {
-        let sql = format!("put back rows of {}", row.table);
-        let at = statements.iter().position(|statement| statement.sql == sql);
-        let at = at.unwrap_or_else(|| {
-            let note = "only rows that still hold what the change wrote".into();
-            statements.push(StatementOutcome { note, sql, rows: 0, seconds: 0.0 });
-            statements.len() - 1
-        });
-        statements[at].seconds += each.as_secs_f64();
-        match outcome {
-            Restored::Done(tally) => {
-                let entry = direct.entry(row.table.clone()).or_default();
-                *entry = entry.plus(tally);
-                statements[at].rows += 1;
+        match action {
+            Planned::Sql { note, sql, verb, table } => {
+                let start = Instant::now();
+                let rows = work.execute(sql).await?;
+                let tally = direct.entry(known_name(tables, table)).or_default();
+                *tally = tally.plus(counted(*verb, rows));
+                let seconds = start.elapsed().as_secs_f64();
+                let (note, sql) = (note.clone(), sql.clone());
+                acted.statements.push(StatementOutcome { note, sql, rows, seconds });
             }
-            Restored::Already => {}
-            Restored::Conflict(conflict) => conflicts.push(conflict),
+            Planned::PutBack(images) => {
+                let done = restore_all(work, tables, images, Limit::NONE).await?;
+                acted.put_back(done, direct);
+            }
         }
     }
-    Ok(())
+    Ok(acted)
+}
+
+impl Acted {
+    /// An undo is one line of the preview a table.
+    fn put_back(&mut self, done: PutBack, direct: &mut HashMap<String, Tally>) {
+        for (table, tally, seconds) in done.tables {
+            let entry = direct.entry(table.clone()).or_default();
+            *entry = entry.plus(tally);
+            let note = "only rows that still hold what the change wrote".into();
+            let sql = format!("put back rows of {table}");
+            self.statements.push(StatementOutcome { note, sql, rows: tally.total(), seconds });
+        }
+        self.conflicts = done.conflicts;
+        self.left_alone = done.left_alone;
+    }
 }
 
 fn counted(verb: Verb, rows: u64) -> Tally {
@@ -367,75 +370,6 @@ fn known_name(tables: &[Table], written: &str) -> String {
     found.map_or(wanted.clone(), |table| table.name.clone())
 }
 
-/// Tries the undo in the transaction that is rolled back anyway, and compares with the state before.
-async fn rehearse_undo(desk: &mut Desk, run: &Run) -> UndoRehearsal {
-    let images = &run.written.images;
-    let wanted: u64 = images
-        .iter()
-        .map(|images| images.rows.iter().filter(|row| undo::restored(images, row)).count() as u64)
-        .sum();
-    let mut rehearsal = UndoRehearsal { of: wanted, ..UndoRehearsal::default() };
-    let blind = run.written.blind.first().cloned();
-    if let Some(why) = blind.or_else(|| undo::impossible(images)) {
-        rehearsal.impossible = Some(why);
-        return rehearsal;
-    }
-    match put_all_back(desk, images, run.broken).await {
-        Ok(left) => {
-            let (missing, stays) = left_over(images, &left);
-            rehearsal.restored = wanted.saturating_sub(missing);
-            rehearsal.stays = stays;
-        }
-        Err(error) => rehearsal.impossible = Some(format!("tried, and {error}")),
-    }
-    rehearsal
-}
-
-async fn put_all_back(
-    desk: &mut Desk,
-    images: &[TableImages],
-    broken: u64,
-) -> Result<Vec<TableImages>, EngineError> {
-    let Desk { work, observe, tables, .. } = desk;
-    let plan = undo::plan(images);
-    let rows: Vec<&Restore> = plan
-        .iter()
-        .filter_map(|action| match action {
-            Planned::Restore(row) => Some(row.as_ref()),
-            Planned::Sql { .. } => None,
-        })
-        .collect();
-    restore_all(work, tables, &rows).await?;
-    let names: Vec<String> = images.iter().map(|images| images.table.clone()).collect();
-    let now = work.broken_references(&names).await?;
-    if now > broken {
-        let message = format!("{} references would point nowhere again", now - broken);
-        return Err(EngineError::Rejected { message });
-    }
-    Ok(written(work, observe, &HashMap::new()).await?.images)
-}
-
-/// Rows that should have come back and did not, and what stays by table.
-fn left_over(images: &[TableImages], left: &[TableImages]) -> (u64, Vec<String>) {
-    let mut missing = 0;
-    let mut stays = Vec::new();
-    for table in left.iter().filter(|table| !table.rows.is_empty()) {
-        let asked = images.iter().find(|images| images.table == table.table);
-        let wanted = |key: &Vec<crate::value::Value>| {
-            asked.is_some_and(|images| {
-                images.rows.iter().any(|row| row.key == *key && undo::restored(images, row))
-            })
-        };
-        let back = table.rows.iter().filter(|row| wanted(&row.key)).count();
-        missing += back as u64;
-        let kept = table.rows.len() - back;
-        if kept > 0 {
-            stays.push(format!("{kept} rows written by triggers stay in {}", table.table));
-        }
-    }
-    (missing, stays)
-}
-
 /// Rolls back and proves from the other connection that nothing stayed.
 async fn take_back(desk: &mut Desk, run: Option<&Run>) -> Result<String, String> {
     let Desk { work, observe, tables, .. } = desk;
@@ -445,19 +379,13 @@ async fn take_back(desk: &mut Desk, run: Option<&Run>) -> Result<String, String>
     };
     let Some(run) = run else { return Err(why) };
     for images in &run.written.images {
-        let Some(table) = tables.iter().find(|table| table.name == images.table) else { continue };
-        let keys: Vec<_> = images.rows.iter().map(|row| row.key.clone()).collect();
-        let found = observe.rows_by_key(table, &images.columns, &keys).await;
-        let found: HashMap<String, _> = found
-            .map_err(|error| error.to_string())?
-            .into_iter()
-            .map(|(k, v)| (format!("{k:?}"), v))
-            .collect();
-        for row in &images.rows {
-            if found.get(&format!("{:?}", row.key)) != row.before.as_ref() {
+        for rows in images.rows.chunks() {
+            let rows = rows.map_err(|error| aside(&error).to_string())?;
+            let differing = differing(observe, tables, images, &rows).await;
+            if differing.map_err(|error| error.to_string())? > 0 {
                 return Err(format!(
                     "a row of {} is not what it was; somebody else may have changed it",
-                    images.table
+                    images.head.table
                 ));
             }
         }
@@ -539,10 +467,9 @@ fn keep_undo(job: &Job, run: &Run, journal: &Journal) -> Result<(), String> {
         server: run.server.clone(),
         tables: undo::heads(images),
     };
-    let rows = images.iter().map(|images| images.rows.len() as u64).sum();
-    let bytes = undo::write(&header, images);
+    let rows = images.iter().map(|images| images.rows.len()).sum();
     let evidence = journal
-        .keep(&format!("undo-{}.jsonl", job.op), &bytes)
+        .keep_written(&format!("undo-{}.jsonl", job.op), |out| undo::write(out, &header, images))
         .map_err(|error| format!("the undo could not be written: {error}"))?;
     let entry = Entry::UndoWritten { op: job.op.clone(), rows, evidence };
     journal.append(entry).map(drop).map_err(|error| error.to_string())

@@ -1,119 +1,297 @@
-//! Putting rows back, one by one, under their guard: the work of an undo.
+//! Putting rows back, each under its guard: the work of an undo.
+//!
+//! What rows are now is asked for many at a time. A trigger of ours may move a row after it was looked
+//! at, so that look only says what to try: the guard in the statement decides, and a row that is not
+//! there or not as it should be is looked at once more by itself.
 //!
 //! Triggers fire for an undo too, and may write to a row that was just put back (a sum kept over
 //! children). So the rows are looked at again at the end and settled: within one transaction only
 //! our own triggers can have moved them.
 
+use std::collections::HashMap;
+use std::time::Instant;
+
+use super::images::{aside, key_name};
 use crate::engine::{EngineError, RowWrite, Session, Table};
-use crate::recovery::undo::{Step, conflict, decide};
-use crate::recovery::{Conflict, Restore, Tally};
+use crate::recovery::undo::{Step, backwards, conflict, decide};
+use crate::recovery::{Conflict, RowImage, TableHead, TableImages, Tally};
 use crate::value::Value;
 
-/// What became of one row.
-#[derive(Debug)]
-pub enum Restored {
-    Done(Tally),
-    Already,
-    Conflict(Conflict),
+/// Rows left alone that are told one by one.
+const TOLD: usize = 200;
+
+/// How far to go.
+#[derive(Debug, Clone, Copy)]
+pub struct Limit {
+    pub rows: u64,
+    pub until: Option<Instant>,
 }
 
-/// Puts all rows back in their order; one answer a row.
+impl Limit {
+    pub const NONE: Self = Self { rows: u64::MAX, until: None };
+
+    fn allows(&self, rows: u64) -> bool {
+        rows < self.rows && self.until.is_none_or(|until| Instant::now() < until)
+    }
+}
+
+/// What became of the rows.
+#[derive(Debug, Default)]
+pub struct PutBack {
+    /// Rows that were looked at, in the order of `undo::backwards`.
+    pub tried: u64,
+    /// By table in the order in which they came: what was written, and how long that took.
+    pub tables: Vec<(String, Tally, f64)>,
+    /// Rows that somebody changed since: the first of them, and how many.
+    pub conflicts: Vec<Conflict>,
+    pub left_alone: u64,
+}
+
+/// What became of one row.
+enum Restored {
+    Done(Tally),
+    Already,
+    Conflict,
+}
+
+/// Puts rows back in their order.
 pub async fn restore_all(
     session: &mut Session,
     tables: &[Table],
-    rows: &[&Restore],
-) -> Result<Vec<Restored>, EngineError> {
+    images: &[TableImages],
+    limit: Limit,
+) -> Result<PutBack, EngineError> {
     /// Settling one row may move another; more rounds than this would be a loop of triggers.
     const ROUNDS: usize = 3;
     session.defer_references().await?;
-    let mut done = Vec::with_capacity(rows.len());
-    for row in rows {
-        done.push(restore(session, tables, row).await?);
-    }
-    for _ in 0..ROUNDS {
-        let mut moved = false;
-        for (row, outcome) in rows.iter().zip(&done) {
-            if !matches!(outcome, Restored::Conflict(_)) {
-                moved |= settle(session, tables, row).await?;
+    let mut done = PutBack::default();
+    let mut ours = Vec::new();
+    for (images, rows) in backwards(images) {
+        if !limit.allows(done.tried) {
+            break;
+        }
+        let rows = rows.map_err(|error| aside(&error))?;
+        if rows.is_empty() {
+            continue;
+        }
+        let mut desk = Desk::at(session, tables, &images.head)?;
+        let start = Instant::now();
+        let mut now = desk.look(&rows).await?;
+        let mut tally = Tally::default();
+        for row in &rows {
+            if !limit.allows(done.tried) {
+                break;
+            }
+            done.tried += 1;
+            let restored = desk.restore(row, now.remove(&key_name(&row.key))).await?;
+            ours.push(!matches!(restored, Restored::Conflict));
+            if let Restored::Done(one) = restored {
+                tally = tally.plus(one);
             }
         }
-        if !moved {
+        done.count(&images.head.table, tally, start.elapsed().as_secs_f64());
+    }
+    for _ in 0..ROUNDS {
+        if !settle_all(session, tables, images, &ours).await? {
             break;
         }
     }
+    done.left_alone(session, tables, images, &ours).await?;
     Ok(done)
 }
 
-/// Writes a row once more if a trigger of ours moved it; says whether it had.
-async fn settle(
-    session: &mut Session,
-    tables: &[Table],
-    restore: &Restore,
-) -> Result<bool, EngineError> {
-    let Restore { table: name, key, columns, row } = restore;
-    let (Some(before), Some(table)) = (&row.before, tables.iter().find(|t| t.name == *name)) else {
-        return Ok(false);
-    };
-    let found = session.rows_by_key(table, columns, std::slice::from_ref(&row.key)).await?;
-    let Some((_, now)) = found.first() else { return Ok(false) };
-    let ours = if row.after.is_some() { row.changed() } else { (0..columns.len()).collect() };
-    let moved: Vec<usize> = ours.into_iter().filter(|i| now[*i] != before[*i]).collect();
-    if moved.is_empty() {
-        return Ok(false);
+impl PutBack {
+    /// A row that was on its way when it was looked at may have come back by our triggers alone:
+    /// only what is not as before in the end was changed by somebody else.
+    async fn left_alone(
+        &mut self,
+        session: &mut Session,
+        tables: &[Table],
+        images: &[TableImages],
+        ours: &[bool],
+    ) -> Result<(), EngineError> {
+        let mut left = ours.iter().filter(|ours| !**ours).count();
+        let mut ours = ours.iter();
+        for (images, rows) in backwards(images) {
+            if left == 0 {
+                break;
+            }
+            let mut rows = rows.map_err(|error| aside(&error))?;
+            rows.retain(|_| ours.next().is_some_and(|ours| !*ours));
+            left -= rows.len();
+            let now = Desk::at(session, tables, &images.head)?.look(&rows).await?;
+            for row in &rows {
+                let now = now.get(&key_name(&row.key)).map(Vec::as_slice);
+                if decide(row, now) == Step::Already {
+                    continue;
+                }
+                self.left_alone += 1;
+                if self.conflicts.len() < TOLD {
+                    self.conflicts.push(conflict(&images.head, row, now));
+                }
+            }
+        }
+        Ok(())
     }
-    let pick = |image: &[Value]| moved.iter().map(|i| image[*i].clone()).collect::<Vec<_>>();
-    let names: Vec<String> = moved.iter().map(|i| columns[*i].clone()).collect();
-    let (guard, set) = (pick(now), pick(before));
-    let write =
-        RowWrite { table, key: (key, &row.key), guard: (&names, &guard), set: (&names, &set) };
-    session.update_row(write).await.map(|rows| rows > 0)
+
+    fn count(&mut self, name: &str, tally: Tally, seconds: f64) {
+        match self.tables.iter_mut().find(|(table, ..)| table == name) {
+            Some((_, all, time)) => (*all, *time) = (all.plus(tally), *time + seconds),
+            None => self.tables.push((name.to_owned(), tally, seconds)),
+        }
+    }
 }
 
-async fn restore(
+/// One round over the rows that were tried and are ours; says whether any had moved.
+async fn settle_all(
     session: &mut Session,
     tables: &[Table],
-    restore: &Restore,
-) -> Result<Restored, EngineError> {
-    let missing =
-        |what: &str| EngineError::Database { message: format!("{what} is not there any more") };
-    let Restore { table: name, key, columns, row } = restore;
-    let table = tables.iter().find(|table| table.name == *name).ok_or_else(|| missing(name))?;
-    if let Some(gone) = columns.iter().find(|column| !table.stored().contains(column)) {
-        return Err(missing(&format!("column {gone} of {name}")));
+    images: &[TableImages],
+    ours: &[bool],
+) -> Result<bool, EngineError> {
+    let mut moved = false;
+    let mut ours = ours.iter();
+    for (images, rows) in backwards(images) {
+        if ours.len() == 0 {
+            break;
+        }
+        let mut rows = rows.map_err(|error| aside(&error))?;
+        rows.retain(|row| ours.next().is_some_and(|ours| *ours) && row.before.is_some());
+        let mut desk = Desk::at(session, tables, &images.head)?;
+        let mut now = desk.look(&rows).await?;
+        let mut trusted = true;
+        for row in &rows {
+            let mut now = now.remove(&key_name(&row.key));
+            // Settling one row may have moved the others since they were looked at.
+            if !trusted {
+                now = desk.look_at(row).await?;
+            }
+            if let Some(now) = now
+                && desk.settle(row, &now).await?
+            {
+                moved = true;
+                trusted = false;
+            }
+        }
     }
-    let found = session.rows_by_key(table, columns, std::slice::from_ref(&row.key)).await?;
-    let now = found.first().map(|(_, values)| values.as_slice());
-    let empty: &[Value] = &[];
-    let key = (key.as_slice(), row.key.as_slice());
-    let all = columns.as_slice();
-    let (before, after) = (row.before.as_deref(), row.after.as_deref());
-    let (rows, tally) = match decide(row, now) {
-        Step::Already => return Ok(Restored::Already),
-        Step::Conflict => return Ok(Restored::Conflict(conflict(restore, now))),
-        Step::Insert => {
-            let set = (all, before.unwrap_or(empty));
-            let write = RowWrite { table, key, guard: (&[], empty), set };
-            (session.insert_row(write).await?, Tally { inserted: 1, ..Tally::default() })
+    Ok(moved)
+}
+
+/// A session before one table.
+struct Desk<'a> {
+    session: &'a mut Session,
+    table: &'a Table,
+    head: &'a TableHead,
+}
+
+impl<'a> Desk<'a> {
+    fn at(
+        session: &'a mut Session,
+        tables: &'a [Table],
+        head: &'a TableHead,
+    ) -> Result<Self, EngineError> {
+        let missing =
+            |what: &str| EngineError::Database { message: format!("{what} is not there any more") };
+        let name = &head.table;
+        let table = tables.iter().find(|table| table.name == *name).ok_or_else(|| missing(name))?;
+        let stored = table.stored();
+        if let Some(gone) = head.columns.iter().find(|column| !stored.contains(column)) {
+            return Err(missing(&format!("column {gone} of {name}")));
         }
-        Step::Update(changed) => {
-            let pick = |image: Option<&[Value]>| -> Vec<Value> {
-                let image = image.unwrap_or(empty);
-                changed.iter().map(|i| image[*i].clone()).collect()
-            };
-            let names: Vec<String> = changed.iter().map(|i| columns[*i].clone()).collect();
-            let (old, ours) = (pick(before), pick(after));
-            let write = RowWrite { table, key, guard: (&names, &ours), set: (&names, &old) };
-            (session.update_row(write).await?, Tally { updated: 1, ..Tally::default() })
-        }
-        Step::Delete => {
-            let guard = (all, after.unwrap_or(empty));
-            let write = RowWrite { table, key, guard, set: (&[], empty) };
-            (session.delete_row(write).await?, Tally { deleted: 1, ..Tally::default() })
-        }
-    };
-    if rows == 1 {
-        Ok(Restored::Done(tally))
-    } else {
-        Ok(Restored::Conflict(conflict(restore, now)))
+        Ok(Self { session, table, head })
     }
+
+    /// What rows are now, by the name of their key.
+    async fn look(
+        &mut self,
+        rows: &[RowImage],
+    ) -> Result<HashMap<String, Vec<Value>>, EngineError> {
+        let keys: Vec<Vec<Value>> = rows.iter().map(|row| row.key.clone()).collect();
+        let found = self.session.rows_by_key(self.table, &self.head.columns, &keys).await?;
+        Ok(found.into_iter().map(|(key, values)| (key_name(&key), values)).collect())
+    }
+
+    async fn look_at(&mut self, row: &RowImage) -> Result<Option<Vec<Value>>, EngineError> {
+        let keys = std::slice::from_ref(&row.key);
+        let found = self.session.rows_by_key(self.table, &self.head.columns, keys).await?;
+        Ok(found.into_iter().next().map(|(_, values)| values))
+    }
+
+    async fn restore(
+        &mut self,
+        row: &RowImage,
+        seen: Option<Vec<Value>>,
+    ) -> Result<Restored, EngineError> {
+        if let Some(seen) = seen {
+            match decide(row, Some(&seen)) {
+                Step::Already => return Ok(Restored::Already),
+                Step::Conflict => {}
+                step => {
+                    if let Some(tally) = self.write(row, step).await? {
+                        return Ok(Restored::Done(tally));
+                    }
+                }
+            }
+        }
+        let now = self.look_at(row).await?;
+        match decide(row, now.as_deref()) {
+            Step::Already => return Ok(Restored::Already),
+            Step::Conflict => {}
+            step => {
+                if let Some(tally) = self.write(row, step).await? {
+                    return Ok(Restored::Done(tally));
+                }
+            }
+        }
+        Ok(Restored::Conflict)
+    }
+
+    /// Does what was decided; `None` if the guard did not hold.
+    async fn write(&mut self, row: &RowImage, step: Step) -> Result<Option<Tally>, EngineError> {
+        let Self { session, table, head } = self;
+        let empty: &[Value] = &[];
+        let key = (head.key.as_slice(), row.key.as_slice());
+        let all = head.columns.as_slice();
+        let before = row.before.as_deref().unwrap_or(empty);
+        let after = row.after.as_deref().unwrap_or(empty);
+        let (rows, tally) = match step {
+            Step::Already | Step::Conflict => return Ok(None),
+            Step::Insert => {
+                let write = RowWrite { table, key, guard: (&[], empty), set: (all, before) };
+                (session.insert_row(write).await?, Tally { inserted: 1, ..Tally::default() })
+            }
+            Step::Update(changed) => {
+                let names: Vec<String> = changed.iter().map(|i| all[*i].clone()).collect();
+                let (old, ours) = (pick(before, &changed), pick(after, &changed));
+                let write = RowWrite { table, key, guard: (&names, &ours), set: (&names, &old) };
+                (session.update_row(write).await?, Tally { updated: 1, ..Tally::default() })
+            }
+            Step::Delete => {
+                let write = RowWrite { table, key, guard: (all, after), set: (&[], empty) };
+                (session.delete_row(write).await?, Tally { deleted: 1, ..Tally::default() })
+            }
+        };
+        Ok((rows == 1).then_some(tally))
+    }
+
+    /// Writes a row once more if a trigger of ours moved it; says whether it had.
+    async fn settle(&mut self, row: &RowImage, now: &[Value]) -> Result<bool, EngineError> {
+        let Self { session, table, head } = self;
+        let Some(before) = &row.before else { return Ok(false) };
+        let ours =
+            if row.after.is_some() { row.changed() } else { (0..head.columns.len()).collect() };
+        let moved: Vec<usize> = ours.into_iter().filter(|i| now[*i] != before[*i]).collect();
+        if moved.is_empty() {
+            return Ok(false);
+        }
+        let names: Vec<String> = moved.iter().map(|i| head.columns[*i].clone()).collect();
+        let (guard, set) = (pick(now, &moved), pick(before, &moved));
+        let key = (head.key.as_slice(), row.key.as_slice());
+        let write = RowWrite { table, key, guard: (&names, &guard), set: (&names, &set) };
+        session.update_row(write).await.map(|rows| rows > 0)
+    }
+}
+
+fn pick(values: &[Value], columns: &[usize]) -> Vec<Value> {
+    columns.iter().map(|i| values[*i].clone()).collect()
 }

@@ -2,9 +2,18 @@
 //!
 //! It covers server, statements, counts, writes of every table, and key and before-image of every
 //! row that existed. Rows that the change inserts count by number only: their keys may come from a
-//! sequence, and what a row becomes may hold the time of day. Pure.
+//! sequence, and what a row becomes may hold the time of day.
+//!
+//! What decides are the digests that the images kept, so a million rows are compared as fast as one.
+//! Rows are read again only to name those that differ, and only a small mark of each is held then.
 
-use super::{Drift, RowImage, StatementOutcome, TableImages, TableWrites};
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io;
+
+use super::{
+    Drift, ImageRows, RowImage, StatementOutcome, TableHead, TableImages, TableWrites, thousands,
+};
 use crate::digest::Running;
 use crate::value::Value;
 use crate::value::visible;
@@ -32,13 +41,9 @@ pub fn fingerprint(seen: Seen<'_>) -> String {
         line(format!("writes {} {} {}", json(table), json(direct), json(hidden)));
     }
     for images in seen.images {
-        let mut existing: Vec<&RowImage> =
-            images.rows.iter().filter(|row| row.before.is_some()).collect();
-        existing.sort_by_cached_key(|row| json(&row.key));
-        line(format!("table {} {}", json(&images.table), json(&images.columns)));
-        for row in existing {
-            line(format!("row {} {}", json(&row.key), json(&row.before)));
-        }
+        let TableHead { table, columns, .. } = &images.head;
+        line(format!("table {} {}", json(table), json(columns)));
+        line(format!("rows {} {}", images.rows.existing(), images.rows.before().text()));
     }
     hash.finish()
 }
@@ -47,9 +52,32 @@ fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("plain data")
 }
 
+/// What differs: the first in words, the others by number.
+#[derive(Default)]
+struct Differences {
+    words: Vec<String>,
+    more: u64,
+}
+
+impl Differences {
+    const SHOWN: usize = 50;
+
+    fn push(&mut self, words: String) {
+        if self.is_full() {
+            self.more += 1;
+        } else {
+            self.words.push(words);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.words.len() >= Self::SHOWN
+    }
+}
+
 /// Says what differs, row by row where it can.
 pub fn drift(preview: Seen<'_>, execution: Seen<'_>) -> Drift {
-    let mut differences = Vec::new();
+    let mut differences = Differences::default();
     if preview.server != execution.server {
         differences.push(format!(
             "the server is another one: {} at the preview, {} now",
@@ -71,10 +99,14 @@ pub fn drift(preview: Seen<'_>, execution: Seen<'_>) -> Drift {
     }
     tables(preview, execution, &mut differences);
     rows(preview.images, execution.images, &mut differences);
-    Drift { differences }
+    let Differences { mut words, more } = differences;
+    if more > 0 {
+        words.push(format!("and {} more differences", thousands(more)));
+    }
+    Drift { differences: words }
 }
 
-fn tables(preview: Seen<'_>, execution: Seen<'_>, differences: &mut Vec<String>) {
+fn tables(preview: Seen<'_>, execution: Seen<'_>, differences: &mut Differences) {
     let all = preview.writes.iter().chain(execution.writes).map(|writes| writes.table.as_str());
     let mut names: Vec<&str> = all.collect();
     names.sort_unstable();
@@ -100,59 +132,84 @@ fn tables(preview: Seen<'_>, execution: Seen<'_>, differences: &mut Vec<String>)
     }
 }
 
-fn rows(preview: &[TableImages], execution: &[TableImages], differences: &mut Vec<String>) {
-    const SHOWN: usize = 50;
-    let empty = |table: &TableImages| TableImages { rows: Vec::new(), ..table.clone() };
-    for now in execution {
-        let then = preview.iter().find(|table| table.table == now.table).cloned();
-        let then = then.unwrap_or_else(|| empty(now));
-        differences.extend(table_rows(&then, now));
-    }
-    for then in preview {
-        if !execution.iter().any(|table| table.table == then.table) {
-            differences.extend(table_rows(then, &empty(then)));
+fn rows(preview: &[TableImages], execution: &[TableImages], differences: &mut Differences) {
+    let find = |images: &[TableImages], table: &str| {
+        let found = images.iter().find(|images| images.head.table == table);
+        found.map(|images| images.rows.clone()).unwrap_or_default()
+    };
+    let gone = preview
+        .iter()
+        .filter(|then| !execution.iter().any(|now| now.head.table == then.head.table));
+    for TableImages { head, .. } in execution.iter().chain(gone) {
+        let (then, now) = (find(preview, &head.table), find(execution, &head.table));
+        if then.existing() == now.existing() && then.before() == now.before() {
+            continue;
         }
-    }
-    if differences.len() > SHOWN {
-        let more = differences.len() - SHOWN;
-        differences.truncate(SHOWN);
-        differences.push(format!("and {more} more differences"));
+        if let Err(error) = table_rows(head, &then, &now, differences) {
+            let table = &head.table;
+            differences.push(format!("{table}: its rows cannot be read once more: {error}"));
+        }
     }
 }
 
-fn table_rows(then: &TableImages, now: &TableImages) -> Vec<String> {
-    use std::collections::BTreeMap;
-    fn existing(table: &TableImages) -> BTreeMap<String, &RowImage> {
-        let rows = table.rows.iter().filter(|row| row.before.is_some());
-        rows.map(|row| (key_words(&table.key, &row.key), row)).collect()
-    }
-    let (old, new) = (existing(then), existing(now));
-    let mut found = Vec::new();
-    for (key, row) in &new {
-        match old.get(key) {
-            None => found
-                .push(format!("{} {key} would be changed, but was not in the preview", now.table)),
-            Some(before) if before.before != row.before => {
-                found.push(format!(
-                    "{} {key} was changed since the preview: {}",
-                    now.table,
-                    values(then, before, row)
-                ));
-            }
-            Some(_) => {}
-        }
-    }
-    for key in old.keys().filter(|key| !new.contains_key(*key)) {
-        found
-            .push(format!("{} {key} was in the preview, but would not be changed now", then.table));
-    }
-    found
+/// A mark of a value that is small enough to hold one for each of a million rows. Two rows with the
+/// same mark would be told apart by the digests, and only go without a name here.
+fn mark(value: &impl serde::Serialize) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    json(value).hash(&mut hasher);
+    hasher.finish()
 }
 
-fn values(table: &TableImages, then: &RowImage, now: &RowImage) -> String {
+fn existing(rows: &ImageRows) -> impl Iterator<Item = io::Result<RowImage>> + '_ {
+    rows.iter().filter(|row| row.as_ref().map_or(true, |row| row.before.is_some()))
+}
+
+fn table_rows(
+    head: &TableHead,
+    then: &ImageRows,
+    now: &ImageRows,
+    differences: &mut Differences,
+) -> io::Result<()> {
+    let name = |row: &RowImage| format!("{} {}", head.table, key_words(&head.key, &row.key));
+    let mut old = HashMap::new();
+    for row in existing(then) {
+        let row = row?;
+        old.insert(mark(&row.key), mark(&row.before));
+    }
+    let mut edited: HashMap<u64, RowImage> = HashMap::new();
+    for row in existing(now) {
+        let row = row?;
+        let key = mark(&row.key);
+        match old.remove(&key) {
+            None => differences
+                .push(format!("{} would be changed, but was not in the preview", name(&row))),
+            Some(before) if before == mark(&row.before) => {}
+            Some(_) if edited.len() < Differences::SHOWN => drop(edited.insert(key, row)),
+            Some(_) => differences.more += 1,
+        }
+    }
+    let mut missing: HashSet<u64> = old.into_keys().collect();
+    for row in existing(then) {
+        if edited.is_empty() && (missing.is_empty() || differences.is_full()) {
+            break;
+        }
+        let row = row?;
+        let key = mark(&row.key);
+        if let Some(now) = edited.remove(&key) {
+            let values = values(&head.columns, &row, &now);
+            differences.push(format!("{} was changed since the preview: {values}", name(&row)));
+        } else if missing.remove(&key) {
+            differences
+                .push(format!("{} was in the preview, but would not be changed now", name(&row)));
+        }
+    }
+    differences.more += missing.len() as u64;
+    Ok(())
+}
+
+fn values(columns: &[String], then: &RowImage, now: &RowImage) -> String {
     let (Some(then), Some(now)) = (&then.before, &now.before) else { return String::new() };
-    table
-        .columns
+    columns
         .iter()
         .zip(then.iter().zip(now))
         .filter(|(_, (then, now))| then != now)
@@ -178,21 +235,27 @@ pub fn show(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::super::Tally;
     use super::*;
 
-    fn images(status: &str) -> Vec<TableImages> {
-        vec![TableImages {
+    fn row(id: i64, status: &str) -> RowImage {
+        let image = |status: &str| Some(vec![Value::Integer(id), Value::Text(status.into())]);
+        RowImage { key: vec![Value::Integer(id)], before: image(status), after: image("now") }
+    }
+
+    fn table(rows: impl IntoIterator<Item = RowImage>) -> Vec<TableImages> {
+        let head = TableHead {
             table: "t".into(),
             key: vec!["id".into()],
             columns: vec!["id".into(), "status".into()],
-            rows: vec![RowImage {
-                key: vec![Value::Integer(1)],
-                before: Some(vec![Value::Integer(1), Value::Text(status.into())]),
-                after: Some(vec![Value::Integer(1), Value::Text("now".into())]),
-            }],
             hidden: false,
-        }]
+        };
+        vec![TableImages { head, rows: ImageRows::of(rows).unwrap() }]
+    }
+
+    fn images(status: &str) -> Vec<TableImages> {
+        table([row(1, status)])
     }
 
     fn seen(images: &[TableImages]) -> Seen<'_> {
@@ -211,9 +274,43 @@ mod tests {
 
     #[test]
     fn what_a_row_becomes_is_not_part_of_it() {
-        let (a, mut b) = (images("open"), images("open"));
-        b[0].rows[0].after = Some(vec![Value::Integer(1), Value::Text("later".into())]);
+        let later = Some(vec![Value::Integer(1), Value::Text("later".into())]);
+        let (a, b) = (images("open"), table([RowImage { after: later, ..row(1, "open") }]));
         assert_eq!(fingerprint(seen(&a)), fingerprint(seen(&b)));
+    }
+
+    #[test]
+    fn the_order_of_rows_is_not_part_of_it() {
+        let (a, b) =
+            (table((0..9).map(|id| row(id, "a"))), table((0..9).rev().map(|id| row(id, "a"))));
+        assert_eq!(fingerprint(seen(&a)), fingerprint(seen(&b)));
+    }
+
+    #[test]
+    fn one_of_very_many_rows_is_named_and_of_very_many_differences_the_first() {
+        let all = || (0..9_000).map(|id| row(id, "open"));
+        let then = table(all());
+        let one = table(
+            all().map(|r| if r.key[0] == Value::Integer(8_999) { row(8_999, "shut") } else { r }),
+        );
+        assert_eq!(
+            drift(seen(&then), seen(&one)).differences,
+            ["t id 8999 was changed since the preview: status open -> shut"]
+        );
+        let (more, fewer) = (table(all().chain([row(9_001, "new")])), table(all().skip(1)));
+        assert_eq!(
+            drift(seen(&then), seen(&more)).differences,
+            ["t id 9001 would be changed, but was not in the preview"]
+        );
+        assert_eq!(
+            drift(seen(&then), seen(&fewer)).differences,
+            ["t id 0 was in the preview, but would not be changed now"]
+        );
+        for other in [table((0..9_000).map(|id| row(id, "shut"))), table([])] {
+            let found = drift(seen(&then), seen(&other)).differences;
+            assert_eq!(found.len(), 51);
+            assert_eq!(found[50], "and 8,950 more differences");
+        }
     }
 
     #[test]

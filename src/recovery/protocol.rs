@@ -260,6 +260,7 @@ mod tests {
             checks: Vec::new(),
             remaining: Vec::new(),
             conflicts: Vec::new(),
+            left_alone: 0,
             undo: UndoRehearsal::default(),
             locks: String::new(),
             seconds: 0.0,

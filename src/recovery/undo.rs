@@ -4,10 +4,12 @@
 //! inserted stay: they are the record of what happened, and the undo adds its own. Pure; the
 //! artefact on disk is the same data, one row a line.
 
+use std::io::{self, BufRead, Write};
+
 use serde::{Deserialize, Serialize};
 
 use super::fingerprint::{key_words, show};
-use super::{Conflict, Planned, Restore, RowImage, TableImages};
+use super::{Conflict, Gather, RowImage, TableHead, TableImages};
 use crate::value::Value;
 
 /// The first line of an undo artefact.
@@ -20,96 +22,92 @@ pub struct Header {
     pub tables: Vec<TableHead>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TableHead {
-    pub table: String,
-    pub key: Vec<String>,
-    pub columns: Vec<String>,
-    pub hidden: bool,
-}
-
+/// Every other line.
 #[derive(Serialize, Deserialize)]
-struct Line {
+struct Line<V> {
     /// Which table of the header.
     table: usize,
-    #[serde(flatten)]
-    row: RowImage,
+    key: V,
+    before: Option<V>,
+    after: Option<V>,
 }
 
-/// The artefact as bytes: a header line, then a line a row.
-pub fn write(header: &Header, images: &[TableImages]) -> Vec<u8> {
-    let mut out = serde_json::to_vec(header).expect("plain data");
-    out.push(b'\n');
+/// Writes the artefact: a header line, then a line a row.
+pub fn write(out: &mut dyn Write, header: &Header, images: &[TableImages]) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, header)?;
+    out.write_all(b"\n")?;
     for (table, images) in images.iter().enumerate() {
-        for row in &images.rows {
-            let line = Line { table, row: row.clone() };
-            serde_json::to_writer(&mut out, &line).expect("plain data into memory");
-            out.push(b'\n');
+        for row in images.rows.iter() {
+            let row = row?;
+            let (before, after) = (row.before.as_ref(), row.after.as_ref());
+            serde_json::to_writer(&mut *out, &Line { table, key: &row.key, before, after })?;
+            out.write_all(b"\n")?;
         }
     }
-    out
+    Ok(())
 }
 
 pub fn heads(images: &[TableImages]) -> Vec<TableHead> {
-    images
-        .iter()
-        .map(|images| TableHead {
-            table: images.table.clone(),
-            key: images.key.clone(),
-            columns: images.columns.clone(),
-            hidden: images.hidden,
-        })
-        .collect()
+    images.iter().map(|images| images.head.clone()).collect()
 }
 
 /// Reads an artefact back.
-pub fn read(bytes: &[u8]) -> Result<(Header, Vec<TableImages>), String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "it is not text".to_owned())?;
-    let mut lines = text.lines();
-    let header: Header = serde_json::from_str(lines.next().unwrap_or_default())
+pub fn read(mut input: impl BufRead) -> Result<(Header, Vec<TableImages>), String> {
+    let mut line = Vec::new();
+    let mut next = |line: &mut Vec<u8>| {
+        line.clear();
+        input.read_until(b'\n', line).map_err(|error| format!("it cannot be read: {error}"))
+    };
+    next(&mut line)?;
+    let header: Header = serde_json::from_slice(&line)
         .map_err(|error| format!("its first line cannot be read: {error}"))?;
-    let mut images: Vec<TableImages> = header
+    let mut gathers: Vec<Gather> = header.tables.iter().map(|_| Gather::default()).collect();
+    let aside = |error: io::Error| format!("its rows cannot be put aside: {error}");
+    let mut number = 1;
+    while next(&mut line)? > 0 {
+        number += 1;
+        let Line { table, key, before, after } = serde_json::from_slice(&line)
+            .map_err(|error| format!("line {number} cannot be read: {error}"))?;
+        let gather = gathers.get_mut(table).ok_or("a row names no table")?;
+        gather.push(RowImage { key, before, after }).map_err(aside)?;
+    }
+    let images = header
         .tables
         .iter()
         .cloned()
-        .map(|TableHead { table, key, columns, hidden }| TableImages {
-            table,
-            key,
-            columns,
-            hidden,
-            rows: Vec::new(),
-        })
-        .collect();
-    for (number, line) in lines.enumerate() {
-        let line: Line = serde_json::from_str(line)
-            .map_err(|error| format!("line {} cannot be read: {error}", number + 2))?;
-        images.get_mut(line.table).ok_or("a row names no table")?.rows.push(line.row);
-    }
+        .zip(gathers)
+        .map(|(head, gather)| Ok(TableImages { head, rows: gather.finish().map_err(aside)? }))
+        .collect::<Result<_, String>>()?;
     Ok((header, images))
 }
 
 /// Why images cannot be undone at all, if they cannot.
 pub fn impossible(images: &[TableImages]) -> Option<String> {
-    let keyless = images.iter().find(|images| images.key.is_empty() && !images.rows.is_empty())?;
-    Some(format!("{} has no key by which a row could be found again", keyless.table))
+    let keyless =
+        images.iter().find(|images| images.head.key.is_empty() && !images.rows.is_empty())?;
+    Some(format!("{} has no key by which a row could be found again", keyless.head.table))
 }
 
-/// What puts the images back: rows that statements wrote first and backwards, then those that
-/// triggers and cascades wrote, unless undoing the first already brought them back.
-pub fn plan(images: &[TableImages]) -> Vec<Planned> {
-    let of = |wanted: bool| {
-        images.iter().rev().filter(move |images| images.hidden == wanted).flat_map(|images| {
-            images.rows.iter().rev().filter(|row| restored(images, row)).map(|row| {
-                Planned::Restore(Box::new(Restore {
-                    table: images.table.clone(),
-                    key: images.key.clone(),
-                    columns: images.columns.clone(),
-                    row: row.clone(),
-                }))
+/// The rows to put back in their order, some at a time: those that statements wrote first and
+/// backwards, then those that triggers and cascades wrote, unless undoing the first already brought
+/// them back.
+pub fn backwards(
+    images: &[TableImages],
+) -> impl Iterator<Item = (&TableImages, io::Result<Vec<RowImage>>)> {
+    let of = |hidden: bool| {
+        let tables = images.iter().rev().filter(move |images| images.head.hidden == hidden);
+        tables.flat_map(|images| {
+            images.rows.chunks().rev().map(move |chunk| {
+                let chunk = chunk.map(|mut rows| {
+                    rows.reverse();
+                    rows.retain(|row| restored(images, row));
+                    rows
+                });
+                (images, chunk)
             })
         })
     };
-    of(false).chain(of(true)).collect()
+    of(false).chain(of(true))
 }
 
 /// What putting one row back asks for, given what the row is now.
@@ -148,37 +146,48 @@ pub fn decide(row: &RowImage, now: Option<&[Value]>) -> Step {
 }
 
 /// A row that is left alone, column by column: before, what the change wrote, what it is now.
-pub fn conflict(restore: &Restore, now: Option<&[Value]>) -> Conflict {
+pub fn conflict(head: &TableHead, row: &RowImage, now: Option<&[Value]>) -> Conflict {
     let word = |image: Option<&[Value]>, i: usize| {
         image.and_then(|values| values.get(i)).map_or_else(|| "no row".into(), show)
     };
-    let Restore { row, columns, .. } = restore;
     let (before, after) = (row.before.as_deref(), row.after.as_deref());
     let different = |i: &usize| {
         let now = now.and_then(|values| values.get(*i));
         now != after.and_then(|values| values.get(*i))
     };
     let changed = row.changed();
-    let asked: Vec<usize> =
-        if changed.is_empty() { (0..columns.len()).filter(different).collect() } else { changed };
+    let asked: Vec<usize> = if changed.is_empty() {
+        (0..head.columns.len()).filter(different).collect()
+    } else {
+        changed
+    };
     Conflict {
-        table: restore.table.clone(),
-        key: key_words(&restore.key, &row.key),
+        table: head.table.clone(),
+        key: key_words(&head.key, &row.key),
         columns: asked
             .into_iter()
-            .map(|i| (columns[i].clone(), word(before, i), word(after, i), word(now, i)))
+            .map(|i| (head.columns[i].clone(), word(before, i), word(after, i), word(now, i)))
             .collect(),
     }
 }
 
 /// Rows that triggers inserted stay.
 pub fn restored(images: &TableImages, row: &RowImage) -> bool {
-    !(images.hidden && row.before.is_none())
+    !(images.head.hidden && row.before.is_none())
+}
+
+/// How many rows an undo is meant to bring back.
+pub fn wanted(images: &[TableImages]) -> u64 {
+    let of = |images: &TableImages| {
+        if images.head.hidden { images.rows.existing() } else { images.rows.len() }
+    };
+    images.iter().map(of).sum()
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::ImageRows;
     use super::*;
 
     fn row(id: i64, before: Option<&str>, after: Option<&str>) -> RowImage {
@@ -189,7 +198,8 @@ mod tests {
 
     fn table(name: &str, hidden: bool, rows: Vec<RowImage>) -> TableImages {
         let columns = vec!["id".into(), "status".into()];
-        TableImages { table: name.into(), key: vec!["id".into()], columns, rows, hidden }
+        let head = TableHead { table: name.into(), key: vec!["id".into()], columns, hidden };
+        TableImages { head, rows: ImageRows::of(rows).unwrap() }
     }
 
     #[test]
@@ -203,7 +213,9 @@ mod tests {
             server: "x".into(),
             tables: heads(&images),
         };
-        assert_eq!(read(&write(&header, &images)).unwrap(), (header, images));
+        let mut bytes = Vec::new();
+        write(&mut bytes, &header, &images).unwrap();
+        assert_eq!(read(bytes.as_slice()).unwrap(), (header, images));
     }
 
     #[test]
@@ -213,14 +225,20 @@ mod tests {
             table("total", true, vec![row(5, Some("1"), Some("2"))]),
             table("t", false, vec![row(1, Some("a"), Some("b"))]),
         ];
-        let tables: Vec<String> = plan(&images)
-            .into_iter()
-            .map(|action| match action {
-                Planned::Restore(restore) => restore.table,
-                Planned::Sql { sql, .. } => sql,
-            })
+        let tables: Vec<&str> = backwards(&images)
+            .flat_map(|(images, rows)| rows.unwrap().into_iter().map(|_| &*images.head.table))
             .collect();
         assert_eq!(tables, ["t", "total"]);
+        assert_eq!(wanted(&images), 2);
+    }
+
+    #[test]
+    fn the_last_row_written_is_the_first_put_back() {
+        let many = (0..3_000).map(|id| row(id, Some("a"), Some("b"))).collect();
+        let images = vec![table("t", false, many)];
+        let keys = backwards(&images).flat_map(|(_, rows)| rows.unwrap()).map(|row| row.key);
+        let wanted = (0..3_000).rev().map(|id| vec![Value::Integer(id)]);
+        assert_eq!(keys.collect::<Vec<_>>(), wanted.collect::<Vec<_>>());
     }
 
     #[test]

@@ -374,6 +374,17 @@ impl Terminal {
         }
     }
 
+    /// The same for work that takes its time, many rows for instance.
+    pub fn wait_long_for(&self, text: &str) {
+        const LONG: Duration = Duration::from_mins(2);
+        let seen = self
+            .state
+            .wait(LONG, |state| (!state.in_frame() && state.screen().contains(text)).then_some(()));
+        if seen.is_none() {
+            self.give_up(&format!("{text:?}, for long"));
+        }
+    }
+
     /// Waits until the program sent these bytes, anywhere since its start.
     pub fn wait_for_bytes(&self, wanted: &[u8]) {
         let seen = self.state.wait(PATIENCE, |state| {

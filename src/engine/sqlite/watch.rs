@@ -5,8 +5,10 @@
 //! themselves are read by key, before from another connection and after from this one, so the order
 //! in which triggers fire does not matter. The count is checked against `total_changes()`: each
 //! write of the change logs exactly one row, so twice the log is all there can be.
+//!
+//! The log stays in the database's own temporary file, and is sorted there: it may be long.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::{Session, quoted};
@@ -22,13 +24,6 @@ pub struct Watch {
     total_changes: i64,
     /// Commits that the observer had seen before the transaction began.
     pub commits: i64,
-}
-
-/// What the log says of one table: the counts, and the keys in the order of first touch.
-#[derive(Debug, Default)]
-struct Logged {
-    touched: Touched,
-    keys: Vec<Vec<Value>>,
 }
 
 impl Session {
@@ -73,45 +68,48 @@ impl Session {
         observe: &mut Any,
         on_image: OnImage<'_>,
     ) -> Result<(Vec<Touched>, Blind), EngineError> {
-        let Some(watch) = self.watch.take() else { return Ok((Vec::new(), Blind::new())) };
-        let outcome = self.read_images(&watch, observe, on_image).await;
+        let Some(mut watch) = self.watch.take() else { return Ok((Vec::new(), Blind::new())) };
+        let outcome = self.read_images(&mut watch, observe, on_image).await;
         self.watch = Some(watch);
         outcome
     }
 
     async fn read_images(
         &mut self,
-        watch: &Watch,
+        watch: &mut Watch,
         observe: &mut Any,
         on_image: OnImage<'_>,
     ) -> Result<(Vec<Touched>, Blind), EngineError> {
-        let (logged, blind) = self.read_log(watch).await?;
-        let mut touched = Vec::with_capacity(logged.len());
-        for (table, entry) in logged {
+        let blind = self.unexplained(watch).await?;
+        self.sort_log(watch).await?;
+        let mut touched = Vec::new();
+        for (number, counts) in self.counts(watch).await? {
+            let table = &watch.tables[number];
             let columns = table.stored();
-            for keys in entry.keys.chunks(BATCH) {
-                let mut before = by_key(observe.rows_by_key(table, &columns, keys).await?);
-                let mut after = by_key(self.rows_by_key(table, &columns, keys).await?);
+            let mut last = 0;
+            loop {
+                let keys = self.next_keys(number, table.key.len().max(1), &mut last).await?;
+                if keys.is_empty() {
+                    break;
+                }
+                let mut before = by_key(observe.rows_by_key(table, &columns, &keys).await?);
+                let mut after = by_key(self.rows_by_key(table, &columns, &keys).await?);
                 for key in keys {
                     let name = format!("{key:?}");
                     let (before, after) = (before.remove(&name), after.remove(&name));
                     if before.is_some() || after.is_some() {
-                        on_image(table, Image { key: key.clone(), before, after });
+                        on_image(table, Image { key, before, after });
                     }
                 }
             }
-            touched.push(entry.touched);
+            touched.push(counts);
         }
         Ok((touched, blind))
     }
 
-    async fn read_log<'w>(
-        &mut self,
-        watch: &'w Watch,
-    ) -> Result<(Vec<(&'w Table, Logged)>, Blind), EngineError> {
-        let log = self.rows("SELECT * FROM temp.steadyhand_log ORDER BY seq").await?;
+    async fn unexplained(&mut self, watch: &Watch) -> Result<Blind, EngineError> {
         let total = self.number("SELECT total_changes()").await? - watch.total_changes;
-        let seen = i64::try_from(log.len()).unwrap_or(i64::MAX);
+        let seen = self.number("SELECT COUNT(*) FROM temp.steadyhand_log").await?;
         let mut blind = Blind::new();
         if total != 2 * seen {
             blind.push(format!(
@@ -119,7 +117,59 @@ impl Session {
                 total - 2 * seen
             ));
         }
-        Ok((sort_out(&watch.tables, &log), blind))
+        Ok(blind)
+    }
+
+    /// Every key that was written once, with the place where it was written first.
+    async fn sort_log(&mut self, watch: &mut Watch) -> Result<(), EngineError> {
+        let before = self.number("SELECT total_changes()").await?;
+        self.run(&sorting(width(&watch.tables))).await?;
+        // What was written for this is no write of the change.
+        watch.total_changes += self.number("SELECT total_changes()").await? - before;
+        Ok(())
+    }
+
+    /// How often each table was written, in the order of first touch.
+    async fn counts(&mut self, watch: &Watch) -> Result<Vec<(usize, Touched)>, EngineError> {
+        const COUNTS: &str = "SELECT tbl, SUM(op = 1), SUM(op = 2), SUM(op = 3) \
+             FROM temp.steadyhand_log GROUP BY tbl ORDER BY MIN(seq)";
+        let mut found = Vec::new();
+        for row in self.rows(COUNTS).await? {
+            let mut numbers = row.iter().map(|value| match value {
+                Value::Integer(n) => u64::try_from(*n).unwrap_or(0),
+                _ => 0,
+            });
+            let mut next = || numbers.next().unwrap_or(0);
+            let number = usize::try_from(next()).unwrap_or(usize::MAX);
+            let Some(table) = watch.tables.get(number) else { continue };
+            let (inserted, updated, deleted) = (next(), next(), next());
+            let table = table.name.clone();
+            found.push((number, Touched { table, inserted, updated, deleted }));
+        }
+        Ok(found)
+    }
+
+    /// The next keys of a table in the order of first touch.
+    async fn next_keys(
+        &mut self,
+        table: usize,
+        len: usize,
+        last: &mut i64,
+    ) -> Result<Vec<Vec<Value>>, EngineError> {
+        let sql = format!(
+            "SELECT * FROM temp.steadyhand_keys WHERE tbl = {table} AND seq > {last} \
+             ORDER BY seq LIMIT {BATCH}"
+        );
+        let mut keys = Vec::with_capacity(BATCH);
+        for mut row in self.rows(&sql).await? {
+            if let Value::Integer(seq) = row[1] {
+                *last = seq;
+            }
+            row.drain(..2);
+            row.truncate(len);
+            keys.push(row);
+        }
+        Ok(keys)
     }
 }
 
@@ -127,47 +177,21 @@ fn by_key(rows: Vec<Keyed>) -> HashMap<String, Vec<Value>> {
     rows.into_iter().map(|(key, row)| (format!("{key:?}"), row)).collect()
 }
 
-/// The log, table by table in the order of first touch.
-fn sort_out<'t>(tables: &'t [Table], log: &[Vec<Value>]) -> Vec<(&'t Table, Logged)> {
-    let width = width(tables);
-    let mut order: Vec<usize> = Vec::new();
-    let mut found: Vec<Logged> = tables
-        .iter()
-        .map(|table| Touched { table: table.name.clone(), ..Touched::default() })
-        .map(|touched| Logged { touched, keys: Vec::new() })
-        .collect();
-    let mut known: HashSet<(usize, String)> = HashSet::new();
-    for row in log {
-        let (Value::Integer(table), Value::Integer(op)) = (&row[1], &row[2]) else { continue };
-        let Ok(table) = usize::try_from(*table) else { continue };
-        if !order.contains(&table) {
-            order.push(table);
-        }
-        let entry = &mut found[table];
-        let len = tables[table].key.len().max(1);
-        let old = &row[3..3 + len];
-        let new = &row[3 + width..3 + width + len];
-        let keys: &[&[Value]] = match op {
-            1 => {
-                entry.touched.inserted += 1;
-                &[new]
-            }
-            2 => {
-                entry.touched.updated += 1;
-                &[old, new]
-            }
-            _ => {
-                entry.touched.deleted += 1;
-                &[old]
-            }
-        };
-        for key in keys {
-            if known.insert((table, format!("{key:?}"))) {
-                entry.keys.push(key.to_vec());
-            }
-        }
-    }
-    order.into_iter().map(|at| (&tables[at], std::mem::take(&mut found[at]))).collect()
+/// A change of a key touches two rows; each place in the log has room for both.
+fn sorting(width: usize) -> String {
+    let names = |letter: &str| {
+        (0..width).map(|i| format!("{letter}{i} AS k{i}")).collect::<Vec<_>>().join(", ")
+    };
+    let keys = (0..width).map(|i| format!("k{i}")).collect::<Vec<_>>().join(", ");
+    format!(
+        "DROP TABLE IF EXISTS temp.steadyhand_keys;\n\
+         CREATE TEMP TABLE steadyhand_keys (tbl, seq, {keys}, PRIMARY KEY (tbl, seq)) WITHOUT ROWID;\n\
+         INSERT INTO temp.steadyhand_keys SELECT tbl, MIN(seq), {keys} FROM (\
+         SELECT tbl, seq * 2 AS seq, {} FROM temp.steadyhand_log WHERE op <> 1 UNION ALL \
+         SELECT tbl, seq * 2 + 1, {} FROM temp.steadyhand_log WHERE op <> 3) GROUP BY tbl, {keys};",
+        names("o"),
+        names("n")
+    )
 }
 
 fn width(tables: &[Table]) -> usize {

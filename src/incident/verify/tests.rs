@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::check::{Severity, Verdict};
 use crate::dialect::Dialect;
+use crate::digest::sha256;
 use crate::incident::entry::TargetSeen;
 use crate::incident::journal::Journal;
 

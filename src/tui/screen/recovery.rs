@@ -5,7 +5,7 @@ use crate::incident::entry::{Deed, Entry, Evidence};
 use crate::problem::Problem;
 use crate::recovery::fingerprint::{key_words, show};
 use crate::recovery::protocol::{self, Ask as Asked, Said, State};
-use crate::recovery::{CheckOutcome, Execution, Plan, Preview, RowImage};
+use crate::recovery::{CheckOutcome, Execution, Plan, Preview, RowImage, TableHead};
 use crate::runbook::Action;
 use crate::tui::app::App;
 use crate::tui::case::Recovery;
@@ -15,6 +15,7 @@ use crate::tui::overlay::{Ask, Overlay, Purpose};
 use crate::tui::page::{Page, ago, clock};
 use crate::tui::theme::Role;
 use crate::tui::widget::wrap::Line;
+use crate::value::thousands;
 
 /// Rows of each table that the page itself shows; `d` shows all.
 const SHOWN: usize = 6;
@@ -635,7 +636,7 @@ fn check_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
 }
 
 fn rows_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
-    let all: usize = preview.images.iter().map(|images| images.rows.len()).sum();
+    let all = thousands(preview.images.iter().map(|images| images.rows.len()).sum());
     page.blank();
     let arrow = app.look.glyphs.arrow;
     page.line(&[
@@ -643,12 +644,14 @@ fn rows_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
         (&format!("   {all} in all; d shows every one"), Role::Muted),
     ]);
     for images in &preview.images {
-        page.muted(&format!("  {}", images.table));
-        for row in images.rows.iter().take(SHOWN) {
-            image_line(app, &images.key, &images.columns, row, page);
+        page.muted(&format!("  {}", images.head.table));
+        let shown = &images.rows.head()[..images.rows.head().len().min(SHOWN)];
+        for row in shown {
+            image_line(app, &images.head, row, page);
         }
-        if images.rows.len() > SHOWN {
-            page.muted(&format!("    and {} more", images.rows.len() - SHOWN));
+        let more = images.rows.len() - shown.len() as u64;
+        if more > 0 {
+            page.muted(&format!("    and {} more", thousands(more)));
         }
     }
 }
@@ -668,9 +671,15 @@ fn conflict_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
             page.text(&format!("    {column}: before {before}, we wrote {ours}, now {now}"));
         }
     }
+    let more = preview.left_alone - preview.conflicts.len() as u64;
+    if more > 0 {
+        let text = format!("{} more rows are left alone, changed since", thousands(more));
+        page.signed(app.look.bad(), &text, Role::Warning);
+    }
 }
 
-fn image_line(app: &App, key: &[String], columns: &[String], row: &RowImage, page: &mut Page<'_>) {
+fn image_line(app: &App, head: &TableHead, row: &RowImage, page: &mut Page<'_>) {
+    let TableHead { key, columns, .. } = head;
     let name = key_words(key, &row.key);
     let arrow = app.look.glyphs.arrow;
     let listed = |values: &[crate::value::Value]| {
@@ -707,9 +716,25 @@ fn all_rows(app: &App, preview: &Preview) -> Vec<Line> {
     const MOST: usize = 5_000;
     let mut page = Page::new(&app.look);
     for images in &preview.images {
-        page.title(&images.table);
+        page.title(&images.head.table);
+        let mut shown = 0;
         for row in images.rows.iter().take(MOST) {
-            image_line(app, &images.key, &images.columns, row, &mut page);
+            match row {
+                Ok(row) => image_line(app, &images.head, &row, &mut page),
+                Err(error) => {
+                    let text = format!("the rows from here on cannot be read: {error}");
+                    page.signed(app.look.bad(), &text, Role::Danger);
+                    break;
+                }
+            }
+            shown += 1;
+        }
+        let more = images.rows.len() - shown;
+        if more > 0 {
+            let more = thousands(more);
+            page.muted(&format!(
+                "    and {more} more; the undo that is written before COMMIT holds every one"
+            ));
         }
         page.blank();
     }

@@ -8,6 +8,7 @@ use super::order::Needle;
 use super::{Direction, Table};
 use crate::tui::look::{Look, Pen, columns};
 use crate::tui::theme::Role;
+use crate::value::thousands;
 use crate::value::visible::{self, CellKind, Kind, Shown};
 
 /// Cursor and badge at the left edge.
@@ -289,17 +290,4 @@ fn at_slot(area: Rect, slot: &Slot) -> Rect {
 /// Lines for header and footer: a row comes first.
 fn chrome(height: u16) -> (u16, u16) {
     (u16::from(height > 1), u16::from(height > 2))
-}
-
-/// `10,000`: five digits and more cannot be read without.
-pub(crate) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }

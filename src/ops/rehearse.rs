@@ -1,0 +1,154 @@
+//! The undo, tried in the transaction that is rolled back anyway, and compared with the state before.
+//!
+//! Locks are held meanwhile, so of very many rows only the first are tried, and it is said so.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use super::images::{Written, aside, key_name, written};
+use super::restore::{Limit, restore_all};
+use crate::engine::{EngineError, Session, Table};
+use crate::recovery::{RowImage, TableImages, UndoRehearsal, undo};
+
+/// More rows than this are not tried.
+const MOST: u64 = 10_000;
+
+/// The open transaction and the one that sees the state before.
+#[derive(Debug)]
+pub struct Stage<'a> {
+    pub work: &'a mut Session,
+    pub observe: &'a mut Session,
+    pub tables: &'a [Table],
+}
+
+/// Tries the undo for no longer than `time`; `broken` references pointed nowhere before.
+pub async fn rehearse_undo(
+    stage: Stage<'_>,
+    run: &Written,
+    broken: u64,
+    time: Duration,
+) -> UndoRehearsal {
+    let of = undo::wanted(&run.images);
+    let blind = run.blind.first().cloned();
+    if let Some(why) = blind.or_else(|| undo::impossible(&run.images)) {
+        return UndoRehearsal { of, impossible: Some(why), ..UndoRehearsal::default() };
+    }
+    let limit = Limit { rows: MOST, until: Some(Instant::now() + time) };
+    match stage.try_out(&run.images, of, broken, limit).await {
+        Ok(rehearsal) => rehearsal,
+        Err(error) => {
+            let impossible = Some(format!("tried, and {error}"));
+            UndoRehearsal { of, impossible, ..UndoRehearsal::default() }
+        }
+    }
+}
+
+impl Stage<'_> {
+    async fn try_out(
+        mut self,
+        images: &[TableImages],
+        of: u64,
+        broken: u64,
+        limit: Limit,
+    ) -> Result<UndoRehearsal, EngineError> {
+        let tried = restore_all(self.work, self.tables, images, limit).await?.tried;
+        let mut rehearsal = UndoRehearsal { tried, of, ..UndoRehearsal::default() };
+        if tried < of {
+            rehearsal.restored = self.came_back(images, tried).await?;
+            rehearsal.stays = staying(images);
+            return Ok(rehearsal);
+        }
+        let names: Vec<String> = images.iter().map(|images| images.head.table.clone()).collect();
+        let now = self.work.broken_references(&names).await?;
+        if now > broken {
+            let message = format!("{} references would point nowhere again", now - broken);
+            return Err(EngineError::Rejected { message });
+        }
+        let left = written(self.work, self.observe, &HashMap::new()).await?.images;
+        let (missing, stays) = left_over(images, &left)?;
+        rehearsal.restored = of.saturating_sub(missing);
+        rehearsal.stays = stays;
+        Ok(rehearsal)
+    }
+
+    /// How many of the first rows are as they were before the change.
+    async fn came_back(&mut self, images: &[TableImages], tried: u64) -> Result<u64, EngineError> {
+        let (mut restored, mut left) = (0, usize::try_from(tried).unwrap_or(usize::MAX));
+        for (images, rows) in undo::backwards(images) {
+            if left == 0 {
+                break;
+            }
+            let mut rows = rows.map_err(|error| aside(&error))?;
+            rows.truncate(left);
+            left -= rows.len();
+            restored +=
+                (rows.len() - differing(self.work, self.tables, images, &rows).await?) as u64;
+        }
+        Ok(restored)
+    }
+}
+
+/// How many of these rows are not as they were before.
+pub async fn differing(
+    session: &mut Session,
+    tables: &[Table],
+    images: &TableImages,
+    rows: &[RowImage],
+) -> Result<usize, EngineError> {
+    let Some(table) = tables.iter().find(|table| table.name == images.head.table) else {
+        return Ok(rows.len());
+    };
+    let keys: Vec<_> = rows.iter().map(|row| row.key.clone()).collect();
+    let found = session.rows_by_key(table, &images.head.columns, &keys).await?;
+    let found: HashMap<String, _> =
+        found.into_iter().map(|(key, values)| (key_name(&key), values)).collect();
+    let differs = |row: &&RowImage| found.get(&key_name(&row.key)) != row.before.as_ref();
+    Ok(rows.iter().filter(differs).count())
+}
+
+/// What is known to stay where not every row was tried: an undo leaves what triggers inserted.
+fn staying(images: &[TableImages]) -> Vec<String> {
+    let hidden = images.iter().filter(|images| images.head.hidden);
+    let inserted = hidden.map(|images| (images, images.rows.len() - images.rows.existing()));
+    let inserted = inserted.filter(|(_, rows)| *rows > 0);
+    inserted
+        .map(|(images, rows)| {
+            let table = &images.head.table;
+            format!("{rows} rows written by triggers stay in {table}, and the undo may add its own")
+        })
+        .collect()
+}
+
+/// Rows that should have come back and did not, and what stays by table.
+fn left_over(
+    images: &[TableImages],
+    left: &[TableImages],
+) -> Result<(u64, Vec<String>), EngineError> {
+    let mut missing = 0;
+    let mut stays = Vec::new();
+    for table in left.iter().filter(|table| !table.rows.is_empty()) {
+        let name = &table.head.table;
+        let mut wanted = HashSet::new();
+        for images in images.iter().filter(|images| images.head.table == *name) {
+            for row in images.rows.iter() {
+                let row = row.map_err(|error| aside(&error))?;
+                if undo::restored(images, &row) {
+                    wanted.insert(key_name(&row.key));
+                }
+            }
+        }
+        let mut kept = 0;
+        for row in table.rows.iter() {
+            let row = row.map_err(|error| aside(&error))?;
+            if wanted.contains(&key_name(&row.key)) {
+                missing += 1;
+            } else {
+                kept += 1;
+            }
+        }
+        if kept > 0 {
+            stays.push(format!("{kept} rows written by triggers stay in {name}"));
+        }
+    }
+    Ok((missing, stays))
+}

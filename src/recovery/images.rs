@@ -1,0 +1,376 @@
+//! Images: what rows were and what they became, however many they are.
+//!
+//! The first rows stay in memory, the others go to a temporary file that has no name: only we can
+//! open it, and nothing of it is left when the program dies. What decides about a change are the
+//! digests that are kept while rows come in, so nobody has to hold all rows to compare them.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::ser::SerializeStruct as _;
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::digest::{Running, Sum};
+use crate::value::Value;
+
+/// Rows that stay in memory, unless they are large.
+const HEAD_ROWS: usize = 2_000;
+const HEAD_BYTES: usize = 4 << 20;
+/// Rows that are read at one time, unless they are large.
+const CHUNK_ROWS: usize = 500;
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// What one row was and what it became; `None` where it did not exist.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RowImage {
+    pub key: Vec<Value>,
+    pub before: Option<Vec<Value>>,
+    pub after: Option<Vec<Value>>,
+}
+
+impl RowImage {
+    /// Positions of the columns whose value changed.
+    pub fn changed(&self) -> Vec<usize> {
+        match (&self.before, &self.after) {
+            (Some(before), Some(after)) => {
+                (0..before.len().min(after.len())).filter(|i| before[*i] != after[*i]).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// What is known of a table whose rows were changed, but for the rows.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TableHead {
+    pub table: String,
+    /// Names of the key columns; empty if the table has none.
+    pub key: Vec<String>,
+    /// Columns that can be written: generated ones are left out.
+    pub columns: Vec<String>,
+    /// Every write to this table came from a trigger or a cascade.
+    pub hidden: bool,
+}
+
+/// The rows of one table that a transaction changed, in the order in which it touched them.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TableImages {
+    #[serde(flatten)]
+    pub head: TableHead,
+    pub rows: ImageRows,
+}
+
+/// Rows that came to an end: they can be read any number of times, also at the same time. Cheap to
+/// clone.
+#[derive(Clone, Default)]
+pub struct ImageRows(Arc<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    head: Vec<RowImage>,
+    len: u64,
+    /// Rows that existed before, and the digest of their keys and what they were.
+    existing: u64,
+    before: Sum,
+    whole: Sum,
+    spill: Option<Spill>,
+}
+
+struct Spill {
+    file: Mutex<File>,
+    blocks: Vec<Block>,
+}
+
+/// Lines that are read at one time.
+struct Block {
+    start: u64,
+    bytes: usize,
+}
+
+/// Takes rows in, one by one.
+#[derive(Default)]
+pub struct Gather {
+    kept: Kept,
+    head_bytes: usize,
+    line: Vec<u8>,
+    block: Vec<u8>,
+    block_rows: usize,
+    end: u64,
+}
+
+/// The after-image as it is put aside: what did not change is not written twice.
+#[derive(Serialize, Deserialize)]
+enum After<V> {
+    Gone,
+    Whole(Vec<V>),
+    Changed(Vec<(usize, V)>),
+}
+
+impl Gather {
+    pub fn push(&mut self, row: RowImage) -> io::Result<()> {
+        let mut line = std::mem::take(&mut self.line);
+        line.clear();
+        line.push(b'[');
+        serde_json::to_writer(&mut line, &row.key)?;
+        line.push(b',');
+        serde_json::to_writer(&mut line, &row.before)?;
+        let mut digest = Running::default();
+        digest.eat(&line);
+        self.kept.len += 1;
+        if row.before.is_some() {
+            self.kept.existing += 1;
+            self.kept.before.add(digest.clone());
+        }
+        let known = line.len();
+        line.push(b',');
+        serde_json::to_writer(&mut line, &pack(&row))?;
+        line.extend_from_slice(b"]\n");
+        digest.eat(&line[known..]);
+        self.kept.whole.add(digest);
+        let is_head = self.kept.spill.is_none()
+            && self.block_rows == 0
+            && self.kept.head.len() < HEAD_ROWS
+            && self.head_bytes + line.len() <= HEAD_BYTES;
+        if is_head {
+            self.head_bytes += line.len();
+            self.kept.head.push(row);
+        } else {
+            self.block.extend_from_slice(&line);
+            self.block_rows += 1;
+            if self.block_rows == CHUNK_ROWS || self.block.len() >= CHUNK_BYTES {
+                self.put_aside()?;
+            }
+        }
+        self.line = line;
+        Ok(())
+    }
+
+    fn put_aside(&mut self) -> io::Result<()> {
+        if self.block.is_empty() {
+            return Ok(());
+        }
+        if self.kept.spill.is_none() {
+            let file = Mutex::new(tempfile::tempfile()?);
+            self.kept.spill = Some(Spill { file, blocks: Vec::new() });
+        }
+        let spill = self.kept.spill.as_mut().expect("it was just made");
+        spill.file.get_mut().unwrap_or_else(PoisonError::into_inner).write_all(&self.block)?;
+        spill.blocks.push(Block { start: self.end, bytes: self.block.len() });
+        self.end += self.block.len() as u64;
+        self.block.clear();
+        self.block_rows = 0;
+        Ok(())
+    }
+
+    pub fn finish(mut self) -> io::Result<ImageRows> {
+        self.put_aside()?;
+        Ok(ImageRows(Arc::new(self.kept)))
+    }
+}
+
+fn pack(row: &RowImage) -> After<&Value> {
+    match (&row.before, &row.after) {
+        (_, None) => After::Gone,
+        (Some(before), Some(after)) if before.len() == after.len() => {
+            let pairs = before.iter().zip(after).enumerate();
+            let changed = pairs.filter(|(_, (before, after))| !identical(before, after));
+            After::Changed(changed.map(|(at, (_, after))| (at, after)).collect())
+        }
+        (_, Some(after)) => After::Whole(after.iter().collect()),
+    }
+}
+
+/// Equal to the last bit: two zeros or two NaN may differ in theirs.
+fn identical(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Real(a), Value::Real(b)) => a.to_bits() == b.to_bits(),
+        _ => a == b,
+    }
+}
+
+fn unpack(line: &[u8]) -> io::Result<RowImage> {
+    let (key, before, after): (_, Option<Vec<Value>>, After<Value>) = serde_json::from_slice(line)?;
+    let after = match after {
+        After::Gone => None,
+        After::Whole(after) => Some(after),
+        After::Changed(changed) => {
+            let mut after = before.clone().unwrap_or_default();
+            for (at, value) in changed {
+                *after.get_mut(at).ok_or(io::ErrorKind::InvalidData)? = value;
+            }
+            Some(after)
+        }
+    };
+    Ok(RowImage { key, before, after })
+}
+
+impl ImageRows {
+    /// Rows that are all at hand.
+    pub fn of(rows: impl IntoIterator<Item = RowImage>) -> io::Result<Self> {
+        let mut gather = Gather::default();
+        for row in rows {
+            gather.push(row)?;
+        }
+        gather.finish()
+    }
+
+    pub fn len(&self) -> u64 {
+        self.0.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.len == 0
+    }
+
+    /// Rows that existed before.
+    pub fn existing(&self) -> u64 {
+        self.0.existing
+    }
+
+    /// A digest of the rows that existed: of their keys and what they were, in any order.
+    pub fn before(&self) -> Sum {
+        self.0.before
+    }
+
+    /// The first rows: those that are in memory.
+    pub fn head(&self) -> &[RowImage] {
+        &self.0.head
+    }
+
+    /// All rows in their order.
+    pub fn iter(&self) -> impl Iterator<Item = io::Result<RowImage>> + '_ {
+        self.chunks().flat_map(|chunk| match chunk {
+            Ok(rows) => rows.into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error)],
+        })
+    }
+
+    /// All rows, some at a time, from either end.
+    pub fn chunks(&self) -> impl DoubleEndedIterator<Item = io::Result<Vec<RowImage>>> + '_ {
+        let blocks = self.0.spill.as_ref().map_or(0, |spill| spill.blocks.len());
+        let in_memory = self.0.head.chunks(CHUNK_ROWS).map(|chunk| Ok(chunk.to_vec()));
+        in_memory.chain((0..blocks).map(|at| self.block(at)))
+    }
+
+    fn block(&self, at: usize) -> io::Result<Vec<RowImage>> {
+        let Some(spill) = &self.0.spill else { return Ok(Vec::new()) };
+        let block = &spill.blocks[at];
+        let mut bytes = vec![0; block.bytes];
+        {
+            let mut file = spill.file.lock().unwrap_or_else(PoisonError::into_inner);
+            file.seek(SeekFrom::Start(block.start))?;
+            file.read_exact(&mut bytes)?;
+        }
+        bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(unpack).collect()
+    }
+}
+
+impl PartialEq for ImageRows {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.len == other.0.len && self.0.whole == other.0.whole
+    }
+}
+
+impl fmt::Debug for ImageRows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ImageRows").field("len", &self.0.len).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Gather {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gather").field("len", &self.kept.len).finish_non_exhaustive()
+    }
+}
+
+/// How many there are, and the first of them.
+impl Serialize for ImageRows {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut rows = serializer.serialize_struct("rows", 2)?;
+        rows.serialize_field("total", &self.0.len)?;
+        rows.serialize_field("first", &self.0.head)?;
+        rows.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn row(id: i64) -> RowImage {
+        let image = |text: &str| {
+            vec![Value::Integer(id), Value::Text(text.into()), Value::Real(-0.0), Value::Null]
+        };
+        let (before, after) = match id % 4 {
+            0 => (None, Some(image("new\nline"))),
+            1 => (Some(image("old")), None),
+            _ => (Some(image("old")), Some(image("new"))),
+        };
+        RowImage { key: vec![Value::Integer(id)], before, after }
+    }
+
+    const MANY: i64 = 7_321;
+
+    #[test]
+    fn rows_come_back_in_their_order_from_memory_and_from_the_file() {
+        let rows = ImageRows::of((0..MANY).map(row)).unwrap();
+        assert_eq!(rows.len(), 7_321);
+        assert_eq!(rows.head().len(), HEAD_ROWS);
+        let all: Vec<RowImage> = rows.iter().map(Result::unwrap).collect();
+        assert_eq!(all, (0..MANY).map(row).collect::<Vec<_>>());
+        let back = rows.chunks().rev().flat_map(|chunk| chunk.unwrap().into_iter().rev());
+        assert_eq!(back.collect::<Vec<_>>(), (0..MANY).rev().map(row).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn two_readers_do_not_disturb_each_other() {
+        let rows = ImageRows::of((0..MANY).map(row)).unwrap();
+        let mut slow = rows.iter();
+        for (at, row) in rows.iter().enumerate() {
+            if at % 2 == 0 {
+                slow.next().unwrap().unwrap();
+            }
+            row.unwrap();
+        }
+        assert_eq!(slow.next().unwrap().unwrap(), row(3_661));
+    }
+
+    #[test]
+    fn large_rows_do_not_stay_in_memory() {
+        let large = |id: i64| RowImage {
+            key: vec![Value::Integer(id)],
+            before: None,
+            after: Some(vec![Value::Text("x".repeat(1 << 20))]),
+        };
+        let rows = ImageRows::of((0..9).map(large)).unwrap();
+        assert_eq!(rows.head().len(), 3);
+        assert_eq!(rows.iter().map(Result::unwrap).last(), Some(large(8)));
+    }
+
+    #[test]
+    fn the_digest_knows_what_existed_and_not_what_it_became() {
+        let rows = ImageRows::of((0..MANY).map(row)).unwrap();
+        let back = ImageRows::of((0..MANY).rev().map(row)).unwrap();
+        assert_eq!(rows.before(), back.before());
+        let later = |id| RowImage { after: row(id + 1).after, ..row(id) };
+        let later = ImageRows::of((0..MANY).map(later)).unwrap();
+        assert_eq!(rows.before(), later.before());
+        assert_ne!(rows, later);
+        let edited = |id| if id == 7_003 { row(id + 4) } else { row(id) };
+        let edited = ImageRows::of((0..MANY).map(edited)).unwrap();
+        assert_ne!(rows.before(), edited.before());
+    }
+
+    #[test]
+    fn a_minus_before_a_zero_survives() {
+        let of = |n: f64| Some(vec![Value::Real(n)]);
+        let zero = RowImage { key: vec![Value::Null], before: of(0.0), after: of(-0.0) };
+        let rows = ImageRows::of((0..=HEAD_ROWS).map(|_| zero.clone())).unwrap();
+        let last = rows.iter().map(Result::unwrap).last().unwrap();
+        let Some([Value::Real(after)]) = last.after.as_deref() else { unreachable!() };
+        assert!(after.is_sign_negative());
+    }
+}
