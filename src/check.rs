@@ -119,6 +119,8 @@ pub struct Check {
     pub sql: PerDialect,
     /// SQL that injects this fault into a demo or scratch database.
     pub fault: PerDialect,
+    /// How many violations the fault makes in the demo, for tests and drills.
+    pub finds: Option<u64>,
 }
 
 impl Check {

@@ -16,18 +16,48 @@ macro_rules! pack {
 }
 
 pub(super) fn checks() -> Vec<File> {
-    pack!(
-        "checks",
-        "reliability",
-        [
-            "approved-without-approval",
-            "asset-double-assignment",
-            "hours-out-of-range",
-            "orphaned-approval",
-            "overlapping-assignment",
-            "self-approval",
-        ]
-    )
+    let packs = [
+        pack!(
+            "checks",
+            "commerce",
+            [
+                "category-cycle",
+                "customer-totals-drift",
+                "daily-sales-drift",
+                "deleted-customer-order",
+                "duplicate-customer",
+                "duplicate-payment",
+                "movement-without-source",
+                "negative-stock",
+                "order-currency-mix",
+                "order-illegal-state",
+                "order-line-total",
+                "order-number-gap",
+                "order-payment-mismatch",
+                "order-state-dates",
+                "order-subtotal-drift",
+                "order-total-arithmetic",
+                "order-without-lines",
+                "reservation-drift",
+                "reservation-over-stock",
+                "shipped-without-movement",
+                "stock-movement-drift",
+            ]
+        ),
+        pack!(
+            "checks",
+            "reliability",
+            [
+                "approved-without-approval",
+                "asset-double-assignment",
+                "hours-out-of-range",
+                "orphaned-approval",
+                "overlapping-assignment",
+                "self-approval",
+            ]
+        ),
+    ];
+    packs.into_iter().flatten().collect()
 }
 
 pub(super) fn runbooks() -> Vec<File> {

@@ -60,6 +60,7 @@ pub fn load(care: Care, file_name: &str, pack: &str, source: &str) -> Result<Loa
             sql: table
                 .need_per_dialect("sql", "[sql]", |text, dialect| question(text, dialect, &roles)),
             fault: table.per_dialect("fault", script),
+            finds: table.optional_whole("finds", 1..=1_000_000),
             bind: roles,
         };
         if table.is_judged() {

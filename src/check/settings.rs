@@ -35,7 +35,7 @@ pub struct Adjustment {
 
 impl Settings {
     pub fn read(table: &Table<'_>) -> Self {
-        let checks = table.named("check", "the settings of a check", |id, table| Adjustment {
+        let checks = table.named("check", "a check of the configuration", |id, table| Adjustment {
             check: id.to_owned(),
             spot: table.here().clone(),
             severity: table.optional_one_of(
