@@ -153,13 +153,18 @@ SELECT o.n, o.tenant_id, ROW_NUMBER() OVER (PARTITION BY o.tenant_id ORDER BY o.
        CASE WHEN o.tenant_id = 3 THEN 'EUR' ELSE 'CHF' END,
        concat('2026-', o.month, '-', 10 + o.n * 7 % 8),
        CASE WHEN o.status IN ('shipped', 'delivered') THEN concat('2026-', o.month, '-', 12 + o.n * 7 % 8) END,
-       0, 0, CASE WHEN o.n % 7 = 0 THEN 5 ELSE 0 END, 0
-  FROM (SELECT c.n, c.customer_id, 1 + c.customer_id % 3 AS tenant_id,
+       s.subtotal, s.subtotal * 0.25, o.discount, s.subtotal * 1.25 - o.discount
+  FROM (SELECT c.n, c.customer_id, CASE WHEN c.n % 7 = 0 THEN 5 ELSE 0 END AS discount, 1 + c.customer_id % 3 AS tenant_id,
                CASE WHEN c.n % 5 < 2 THEN '09' WHEN c.n % 5 = 2 THEN '10' ELSE '11' END AS month,
                CASE WHEN c.customer_id % 40 = 0 THEN 'delivered' WHEN c.n % 10 = 0 THEN 'cancelled'
                     WHEN c.n % 10 <= 5 THEN 'delivered' WHEN c.n % 10 <= 7 THEN 'shipped'
                     WHEN c.n % 10 = 8 THEN 'paid' ELSE 'new' END AS status
           FROM (SELECT n, 1 + n * 7 % 120 AS customer_id FROM seed_n WHERE n <= 600) c) o
+  JOIN (SELECT q.n, SUM((1 + (q.n + l.n) % 5) * p.price) AS subtotal
+          FROM seed_n q
+          JOIN seed_n l ON l.n <= 1 + q.n % 3
+          JOIN products p ON p.id = 1 + (q.n * 11 + l.n * 17) % 80
+         GROUP BY q.n) s ON s.n = o.n
  ORDER BY o.n;
 
 INSERT INTO order_lines (id, order_id, line_no, product_id, quantity, unit_price, currency, line_total)
@@ -167,10 +172,6 @@ SELECT o.id * 10 + l.n, o.id, l.n, p.id, 1 + (o.id + l.n) % 5, p.price, o.curren
   FROM orders o
   JOIN seed_n l ON l.n <= 1 + o.id % 3
   JOIN products p ON p.id = 1 + (o.id * 11 + l.n * 17) % 80;
-
-UPDATE orders SET subtotal = (SELECT SUM(l.line_total) FROM order_lines l WHERE l.order_id = orders.id);
-UPDATE orders SET tax = subtotal * 0.25;
-UPDATE orders SET total = subtotal + tax - discount;
 
 INSERT INTO payments (id, order_id, reference, amount, currency, paid_on)
 SELECT o.id, o.id, concat('PAY-', 900000 + o.id), o.total, o.currency, o.order_date
