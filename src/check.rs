@@ -145,6 +145,14 @@ impl Check {
     }
 }
 
+/// What is asked for a glance at a target: not what may take minutes.
+pub fn at_a_glance(checks: &[Check], dialect: Dialect) -> Vec<&Check> {
+    const PATIENCE: Duration = Duration::from_mins(1);
+    let mut asked = by_itself(checks, dialect);
+    asked.retain(|check| check.timeout <= PATIENCE);
+    asked
+}
+
 /// The checks that run on an engine when nobody names them: those that have something to ask there
 /// and were not switched off.
 pub fn by_itself(checks: &[Check], dialect: Dialect) -> Vec<&Check> {

@@ -99,6 +99,22 @@ fn every_check_catches_its_fault() {
 }
 
 #[test]
+fn a_damaged_page_is_seen() {
+    let (folder, catalogue) = (tempfile::tempdir().unwrap(), catalogue());
+    runtime().block_on(async {
+        let path = healthy(folder.path()).await;
+        let mut bytes = std::fs::read(&path).unwrap();
+        let middle = bytes.len() / 4096 / 2 * 4096;
+        // The pointers to the cells of one page; the page is a page still.
+        bytes[middle + 12..middle + 24].fill(0);
+        std::fs::write(&path, bytes).unwrap();
+        let check = catalogue.check("file-corruption").unwrap();
+        let verdict = survey(&path, &[check]).await.remove(0).1.verdict;
+        assert!(verdict.is_violated(), "{verdict:?}");
+    });
+}
+
+#[test]
 fn a_check_bound_to_other_names_asks_the_same() {
     let (folder, catalogue) = (tempfile::tempdir().unwrap(), catalogue());
     runtime().block_on(async {

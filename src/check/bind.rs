@@ -279,7 +279,9 @@ pub fn roles(bindings: &[Binding]) -> Vec<Role> {
         });
         roles.push(Role { role: binding.role.clone(), name, columns: Vec::new() });
     }
-    bindings.iter().for_each(|binding| lay_over(&mut roles, binding));
+    for binding in bindings {
+        lay_over(&mut roles, binding);
+    }
     roles
 }
 

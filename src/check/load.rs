@@ -236,14 +236,12 @@ fn roles_are_used(table: &Table<'_>, check: &Check, bindings: &[bind::Binding]) 
         )));
     }
     for binding in bindings.iter().filter(|binding| binding.column.is_some()) {
+        let Some(spot) = &binding.spot else { continue };
         if !check.bind.iter().any(|role| role.role == binding.role) {
-            let spot = binding.spot.as_ref();
-            spot.into_iter().for_each(|spot| {
-                table.add(spot.fault(format!(
-                    "The role {} has no table; write table = \"…\" in it.",
-                    quoted(&binding.role)
-                )));
-            });
+            table.add(spot.fault(format!(
+                "The role {} has no table; write table = \"…\" in it.",
+                quoted(&binding.role)
+            )));
         }
     }
 }
