@@ -4,6 +4,7 @@
 //! `STEADYHAND_…` variables, arguments. Every value keeps its origin. No password is ever accepted,
 //! kept or shown. Knows no engine: whether a target can be attached is not its business.
 
+pub mod access;
 mod file;
 mod layers;
 mod targets;

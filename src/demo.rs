@@ -1,7 +1,8 @@
 //! The demo: an ERP database of its own with live incidents in it.
 //!
 //! The schema and its rows are the same every time; each check of the packs injects its own fault
-//! where its file has one and its runbook cures it. Writes only into the folder it is given.
+//! where its file has one and its runbook cures it. Writes only into the folder it is given, or into
+//! one schema of its own on a server.
 
 pub mod scratch;
 
@@ -9,11 +10,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::check::Check;
+use crate::dialect::Dialect;
 use crate::engine::{EngineError, Purpose, Session, Stopper};
 use crate::problem::Problem;
+use crate::sql;
 
-const ERP: &str = include_str!("demo/erp.sql");
-const COMMERCE: &str = include_str!("demo/commerce.sql");
+/// Where the demo lies on a server: a schema of its own (`PostgreSQL`), a database of its own (MariaDB
+/// and MySQL). Nothing outside of it is read or written.
+pub const SCHEMA: &str = "steadyhand_demo";
+
+/// How long the demo may take to lay itself out on a server.
+const TIME_CAP: Duration = Duration::from_mins(2);
 
 /// The name of the demo's target.
 pub const TARGET: &str = "erp-demo";
@@ -23,12 +30,15 @@ pub fn database(folder: &Path) -> PathBuf {
 }
 
 /// The configuration that a kept folder gets, so that `steadyhand resume` works there.
-pub fn configuration() -> String {
+pub fn configuration(url: &str) -> String {
     format!(
         "# Made by `steadyhand demo --keep`: run steadyhand in this folder to go on.\n\
-         state = \"state\"\n\n[target.{TARGET}]\nurl = \"sqlite:erp.db\"\nenvironment = \"development\"\n"
+         state = \"state\"\n\n[target.{TARGET}]\nurl = \"{url}\"\nenvironment = \"development\"\n"
     )
 }
+
+/// The url of the database in the kept folder itself.
+pub const URL: &str = "sqlite:erp.db";
 
 /// Makes the database, unless it is there already from an earlier time.
 pub async fn build(folder: &Path, checks: &[Check]) -> Result<(), Problem> {
@@ -47,42 +57,90 @@ pub async fn build(folder: &Path, checks: &[Check]) -> Result<(), Problem> {
     };
     let _ = std::fs::remove_file(&unfinished);
     std::fs::write(&unfinished, b"").map_err(|error| failed(error.to_string()))?;
-    fill(&unfinished, checks).await.map_err(failed)?;
+    let mut session = open(&unfinished).await.map_err(|error| failed(error.to_string()))?;
+    fill(&mut session, checks).await.map_err(|(_, error)| failed(error.to_string()))?;
+    session.close().await;
     std::fs::rename(&unfinished, &path).map_err(|error| failed(error.to_string()))?;
-    remark(&path).await.map_err(|error| failed(error.to_string()))
+    // The file has got its name, which is part of what the marker says.
+    let mut session = open(&path).await.map_err(|error| failed(error.to_string()))?;
+    scratch::mark(&mut session).await.map_err(|error| failed(error.to_string()))?;
+    session.close().await;
+    Ok(())
 }
 
 async fn open(path: &Path) -> Result<Session, EngineError> {
     let wait = Duration::from_secs(5);
-    Session::sqlite(path, Purpose::Work, wait, &Stopper::default()).await
-}
-
-/// The file has got its name, which is part of what the marker says.
-async fn remark(path: &Path) -> Result<(), EngineError> {
-    let mut session = open(path).await?;
-    session.execute("PRAGMA synchronous = OFF").await?;
-    scratch::mark(&mut session).await?;
-    session.close().await;
-    Ok(())
-}
-
-async fn fill(path: &Path, checks: &[Check]) -> Result<(), String> {
-    let mut session = whole(path).await.map_err(|error| error.to_string())?;
-    // What has no runbook yet would only stand in the way of what has.
-    for check in checks.iter().filter(|check| check.runbook.is_some()) {
-        scratch::inject(&mut session, check).await.map_err(|problem| problem.sentence)?;
-    }
-    session.close().await;
-    Ok(())
-}
-
-/// The ERP and its shop, without a fault.
-async fn whole(path: &Path) -> Result<Session, EngineError> {
-    let mut session = open(path).await?;
+    let mut session = Session::sqlite(path, Purpose::Work, wait, &Stopper::default()).await?;
     // Nothing is lost if this is cut off: the file is made anew.
     session.execute("PRAGMA synchronous = OFF").await?;
-    session.execute(ERP).await?;
-    session.execute(COMMERCE).await?;
-    scratch::mark(&mut session).await?;
     Ok(session)
+}
+
+/// The script that makes the healthy ERP with its shop; none for an engine that the demo does not know.
+pub fn script(dialect: Dialect) -> Option<&'static str> {
+    match dialect {
+        Dialect::Sqlite => {
+            Some(concat!(include_str!("demo/sqlite.sql"), include_str!("demo/commerce.sql")))
+        }
+        Dialect::Postgres => Some(concat!(
+            include_str!("demo/postgres.sql"),
+            include_str!("demo/commerce.postgres.sql")
+        )),
+        Dialect::Mysql | Dialect::Mariadb => Some(concat!(
+            include_str!("demo/mariadb.sql"),
+            include_str!("demo/commerce.mariadb.sql")
+        )),
+        Dialect::Oracle => None,
+    }
+}
+
+/// Fills an empty place; a failure comes with the number of statements that were done before it.
+async fn fill(session: &mut Session, checks: &[Check]) -> Result<(), (usize, EngineError)> {
+    let dialect = session.dialect();
+    let script = script(dialect).unwrap_or_default();
+    let statements = sql::split(script, dialect).expect("a test reads the scripts of the demo");
+    let count = statements.len();
+    for (done, statement) in statements.into_iter().enumerate() {
+        session.execute(statement).await.map_err(|error| (done, error))?;
+    }
+    let failed = |error| (count, error);
+    scratch::mark(session).await.map_err(failed)?;
+    // What has no runbook yet would only stand in the way of what has.
+    for check in checks.iter().filter(|check| check.runbook.is_some()) {
+        scratch::inject(session, check).await.map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Lays the demo out on a server, faults included. Refuses to touch a schema that is there already.
+///
+/// `PostgreSQL` does it in one transaction; the others commit every definition, so what was begun is
+/// removed when it cannot be finished.
+pub async fn lay_out(session: &mut Session, checks: &[Check]) -> Result<(), EngineError> {
+    let whole = session.dialect() == Dialect::Postgres;
+    if whole {
+        session.begin(TIME_CAP).await?;
+    }
+    if let Err((done, error)) = fill(session, checks).await {
+        if whole {
+            session.rollback().await?;
+        } else if done > 0 {
+            remove(session).await?;
+        }
+        return Err(error);
+    }
+    if whole { session.commit().await } else { Ok(()) }
+}
+
+/// Takes away what [`lay_out`] made, and whatever was done in it since.
+pub async fn remove(session: &mut Session) -> Result<(), EngineError> {
+    session.execute(removal(session.dialect())).await.map(drop)
+}
+
+/// The statement that removes the demo from a server.
+pub fn removal(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Postgres => "DROP SCHEMA steadyhand_demo CASCADE",
+        _ => "DROP DATABASE steadyhand_demo",
+    }
 }

@@ -5,6 +5,8 @@
 //! Knows values and dialects; knows no check, no plan, no screen. Only this module names the
 //! database driver.
 
+mod mysql;
+mod postgres;
 mod sqlite;
 
 use std::ops::ControlFlow;
@@ -13,6 +15,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
+use crate::config::access::Access;
 use crate::dialect::Dialect;
 use crate::value::{Value, ValueRef};
 
@@ -27,6 +32,13 @@ pub enum EngineError {
     Stopped,
     #[error("not finished after {}", seconds(*limit))]
     TimedOut { limit: Duration },
+    /// Another transaction was in the way: a deadlock or a serialisation failure. Everything was
+    /// rolled back, so the whole may be tried again from its start.
+    #[error("another transaction was in the way: {message}")]
+    Conflict { message: String },
+    /// Not even tried.
+    #[error("{message}")]
+    Refused { message: String },
     /// A constraint or trigger said no.
     #[error("the database refused: {message}")]
     Rejected { message: String },
@@ -54,19 +66,35 @@ pub enum Purpose {
 
 /// Stops what a session is doing, from any thread. One stopper belongs to one piece of work.
 #[derive(Debug, Clone, Default)]
-pub struct Stopper(Arc<AtomicBool>);
+pub struct Stopper(Arc<Stop>);
+
+#[derive(Debug, Default)]
+struct Stop {
+    asked: AtomicBool,
+    bell: Notify,
+}
 
 impl Stopper {
     pub fn stop(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.asked.store(true, Ordering::Release);
+        self.0.bell.notify_waiters();
     }
 
     pub fn is_stopped(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.asked.load(Ordering::Acquire)
+    }
+
+    /// Ends when somebody stops.
+    pub async fn stopped(&self) {
+        let mut bell = std::pin::pin!(self.0.bell.notified());
+        bell.as_mut().enable();
+        if !self.is_stopped() {
+            bell.await;
+        }
     }
 }
 
-/// Who the server is, by its own word.
+/// Who the server is, by its own word, and what can be promised there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Differs between two databases whatever they are called.
@@ -74,12 +102,96 @@ pub struct Identity {
     pub version: String,
     /// As whom we are there.
     pub role: String,
-    /// Settings that change the meaning of SQL, for a panel.
-    pub settings: Vec<(String, String)>,
+    /// It repeats what another server does, and so is late and cannot be written.
+    pub replica: bool,
+    /// Why nothing may be written through this connection, if so: a replica, a pooler that hands
+    /// transactions around, a read-only server.
+    pub no_writes: Option<String>,
+    /// Settings that change the meaning of SQL.
+    pub settings: Vec<Setting>,
+    pub badge: Badge,
+}
+
+/// A setting of our session beside that of the application, where the server knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    pub name: String,
+    pub ours: String,
+    /// What a new session of the application gets; `None` where it cannot be known.
+    pub theirs: Option<String>,
+}
+
+impl Setting {
+    pub fn differs(&self) -> bool {
+        self.theirs.as_ref().is_some_and(|theirs| *theirs != self.ours)
+    }
+
+    pub fn words(&self) -> String {
+        match &self.theirs {
+            Some(theirs) if self.differs() => {
+                format!("{} {} (the application has {theirs})", self.name, self.ours)
+            }
+            _ => format!("{} {}", self.name, self.ours),
+        }
+    }
+}
+
+/// What can be promised on a connection, found out when it is opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Badge {
+    pub preview: Capability,
+    pub undo: Capability,
+    /// Finding out what became of a COMMIT that was cut off.
+    pub in_doubt: Capability,
+    pub guardrail: Capability,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Capability {
+    Full,
+    /// With the reason.
+    Partial(String),
+    None(String),
+}
+
+impl Capability {
+    pub fn is_full(&self) -> bool {
+        *self == Self::Full
+    }
+
+    pub fn is_none(&self) -> bool {
+        matches!(self, Self::None(_))
+    }
+
+    pub fn words(&self) -> String {
+        match self {
+            Self::Full => "full".into(),
+            Self::Partial(why) => format!("partial: {why}"),
+            Self::None(why) => format!("none: {why}"),
+        }
+    }
+}
+
+impl Badge {
+    /// Each promise by its name.
+    pub fn parts(&self) -> [(&'static str, &Capability); 4] {
+        [
+            ("preview", &self.preview),
+            ("undo", &self.undo),
+            ("in doubt", &self.in_doubt),
+            ("guardrail", &self.guardrail),
+        ]
+    }
+
+    pub fn full() -> Self {
+        let full = || Capability::Full;
+        Self { preview: full(), undo: full(), in_doubt: full(), guardrail: full() }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
+    /// As SQL must write it without quotes: with its schema where it is not on the search path.
     pub name: String,
     pub columns: Vec<Column>,
     /// Columns that name a row: primary key, else a unique and not-null key, else none.
@@ -97,26 +209,157 @@ impl Table {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
     pub name: String,
+    /// As the engine writes it: `numeric(10,2)`.
+    pub kind: String,
+    /// Computed from others; cannot be written.
     pub generated: bool,
 }
 
-/// One write the watch saw: kinds by table, and the keys in the order of first touch.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// How many rows of a table a transaction wrote, triggers and cascades included.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Touched {
     pub table: String,
     pub inserted: u64,
     pub updated: u64,
     pub deleted: u64,
-    pub keys: Vec<Vec<Value>>,
 }
 
-/// What the watch over a transaction cannot vouch for, a sentence each.
+/// What one row was and what it is now; values in the order of `Table::stored`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Image {
+    pub key: Vec<Value>,
+    pub before: Option<Vec<Value>>,
+    pub after: Option<Vec<Value>>,
+}
+
+/// Called for each row that a transaction wrote.
+pub type OnImage<'a> = &'a mut (dyn FnMut(&Table, Image) + Send);
+
+/// What the watch over a transaction cannot vouch for, a sentence each. Anything here forbids an undo.
 pub type Blind = Vec<String>;
+
+/// Whether a rollback is proved by the server itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Receipt {
+    /// With the sentence that says how.
+    Proved(String),
+    /// The rows themselves must be looked at; with the reason.
+    CompareRows(String),
+}
+
+/// What became of an operation whose end we did not hear.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settled {
+    Committed(String),
+    RolledBack(String),
+    Unknown(String),
+}
+
+/// Where an engine lets a definition be tried out and taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProvingGround {
+    /// DDL is part of the transaction, and the lock is the same for any write.
+    InPlace,
+    /// DDL is part of the transaction, but locks the table: first on a copy, then briefly in place.
+    CopyThenInPlace,
+    /// DDL commits: on a copy only.
+    Copy,
+}
+
+/// A session that waits for a lock of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiter {
+    pub who: String,
+    pub waited: Duration,
+    pub sql: String,
+}
+
+/// What presses on a server at one moment.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Pressure {
+    pub connections: u64,
+    pub most_connections: Option<u64>,
+    /// Who waits for whom.
+    pub waits: Vec<Wait>,
+    /// Transactions open for longer than a moment, the oldest first.
+    pub transactions: Vec<LongTransaction>,
+    pub replicas: Vec<Lag>,
+    /// Sessions of an earlier steadyhand that are still there, not ours of now.
+    pub orphans: Vec<Orphan>,
+    /// What could not be seen, a sentence each.
+    pub blind: Blind,
+}
+
+impl Pressure {
+    /// What an operator should know of, in one line; empty when the server is calm.
+    pub fn words(&self) -> String {
+        const LONG: Duration = Duration::from_mins(1);
+        let mut parts = Vec::new();
+        let longest = self.waits.iter().map(|wait| wait.waiter.waited).max();
+        if let Some(longest) = longest {
+            let (count, longest) = (self.waits.len(), longest.as_secs());
+            parts.push(format!("{count} waiting for locks, the longest {longest} s"));
+        }
+        let long: Vec<&LongTransaction> =
+            self.transactions.iter().filter(|open| open.open >= LONG).collect();
+        let idle = long.iter().filter(|open| open.idle).count();
+        if idle > 0 {
+            parts.push(format!("{idle} idle in transaction for over a minute"));
+        }
+        if long.len() > idle {
+            parts.push(format!("{} transactions longer than a minute", long.len() - idle));
+        }
+        if let Some(most) = self.most_connections
+            && self.connections * 100 >= most * 80
+        {
+            parts.push(format!("{} of {most} connections", self.connections));
+        }
+        let behind = self.replicas.iter().filter_map(|lag| lag.behind).max();
+        if let Some(behind) = behind.filter(|behind| *behind >= Duration::from_secs(10)) {
+            parts.push(format!("a replica is {} s behind", behind.as_secs()));
+        }
+        if !self.orphans.is_empty() {
+            parts.push(format!("{} sessions of an earlier steadyhand", self.orphans.len()));
+        }
+        parts.join("; ")
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    pub waiter: Waiter,
+    pub blocker: String,
+    pub relation: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LongTransaction {
+    pub who: String,
+    pub open: Duration,
+    /// It is open and does nothing.
+    pub idle: bool,
+    pub sql: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lag {
+    pub replica: String,
+    pub behind: Option<Duration>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Orphan {
+    /// Names the session for `end_session`; a later session never has the same.
+    pub mark: String,
+    pub who: String,
+    pub doing: String,
+    pub since: Duration,
+}
 
 /// A row to put back, as columns and values; the guard is part of the statement.
 #[derive(Debug, Clone, Copy)]
 pub struct RowWrite<'a> {
-    pub table: &'a str,
+    pub table: &'a Table,
     pub key: (&'a [String], &'a [Value]),
     /// Columns and the values they must hold now (update, delete).
     pub guard: (&'a [String], &'a [Value]),
@@ -127,11 +370,16 @@ pub struct RowWrite<'a> {
 /// Called for each row of a result; breaking off ends the query in the database.
 pub type OnRow<'a> = &'a mut (dyn FnMut(&[String], &[ValueRef<'_>]) -> ControlFlow<()> + Send);
 
+/// A row found by its key: the key, and the values of the columns that were asked for.
+pub type Keyed = (Vec<Value>, Vec<Value>);
+
 /// One dedicated connection. The set of engines is closed; one that is missing somewhere is a
 /// compile error here.
 #[derive(Debug)]
 pub enum Session {
     Sqlite(sqlite::Session),
+    Postgres(postgres::Session),
+    Mysql(mysql::Session),
 }
 
 impl Session {
@@ -145,202 +393,191 @@ impl Session {
         sqlite::Session::open(path, purpose, lock_wait, stopper).await.map(Self::Sqlite)
     }
 
+    /// Opens a session on a server.
+    pub async fn server(
+        access: &Access,
+        purpose: Purpose,
+        lock_wait: Duration,
+        stopper: &Stopper,
+    ) -> Result<Self, EngineError> {
+        match access.dialect {
+            Dialect::Postgres => postgres::Session::open(access, purpose, lock_wait, stopper)
+                .await
+                .map(Self::Postgres),
+            Dialect::Mysql | Dialect::Mariadb => {
+                mysql::Session::open(access, purpose, lock_wait, stopper).await.map(Self::Mysql)
+            }
+            other @ (Dialect::Sqlite | Dialect::Oracle) => Err(EngineError::Refused {
+                message: format!("{other} is no server that this build can open"),
+            }),
+        }
+    }
+
     pub fn dialect(&self) -> Dialect {
         match self {
             Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
+            Self::Mysql(session) => session.dialect(),
         }
     }
 
-    pub async fn identity(&mut self) -> Result<Identity, EngineError> {
-        match self {
-            Self::Sqlite(session) => session.identity().await,
-        }
-    }
-
-    pub async fn tables(&mut self) -> Result<Vec<Table>, EngineError> {
-        match self {
-            Self::Sqlite(session) => session.tables().await,
-        }
-    }
-
-    /// The names of tables and views that can be seen.
-    pub async fn table_names(&mut self) -> Result<Vec<String>, EngineError> {
-        match self {
-            Self::Sqlite(session) => session.table_names().await,
-        }
-    }
-
-    /// Holds one state of the database for all reads until `rollback`.
-    pub async fn begin_snapshot(&mut self) -> Result<(), EngineError> {
-        match self {
-            Self::Sqlite(session) => session.begin_snapshot().await,
-        }
-    }
-
-    /// Runs one query; every row goes to `on_row`. Columns are given back also when no row came.
-    pub async fn read(
-        &mut self,
-        sql: &str,
-        timeout: Duration,
-        on_row: OnRow<'_>,
-    ) -> Result<Vec<String>, EngineError> {
-        match self {
-            Self::Sqlite(session) => session.read(sql, timeout, on_row).await,
-        }
-    }
-
-    /// Compiles one statement without running it, and gives the columns of its result.
-    pub async fn prepare(&mut self, sql: &str) -> Result<Vec<String>, EngineError> {
-        match self {
-            Self::Sqlite(session) => session.prepare(sql).await,
-        }
-    }
-
-    /// Rows by key, each with the values of the named columns.
-    pub async fn rows_by_key(
-        &mut self,
-        table: &Table,
-        columns: &[String],
-        keys: &[Vec<Value>],
-    ) -> Result<Vec<(Vec<Value>, Vec<Value>)>, EngineError> {
-        match self {
-            Self::Sqlite(session) => session.rows_by_key(table, columns, keys).await,
-        }
-    }
-
-    /// A value as a literal, quoted by the database itself.
-    pub async fn quote(&mut self, value: &Value) -> Result<String, EngineError> {
-        match self {
-            Self::Sqlite(session) => session.quote(value).await,
-        }
-    }
-
-    /// Opens the write transaction and watches every table for writes; says what it cannot see.
-    pub async fn begin_watched(
-        &mut self,
-        tables: &[Table],
-        time_cap: Duration,
-    ) -> Result<Blind, EngineError> {
-        match self {
-            Self::Sqlite(session) => session.begin_watched(tables, time_cap).await,
-        }
-    }
-
-    /// Opens a write transaction for DDL, which no watch sees.
-    pub async fn begin(&mut self, time_cap: Duration) -> Result<(), EngineError> {
-        match self {
-            Self::Sqlite(session) => session.begin(time_cap).await,
-        }
-    }
-
-    /// Runs one statement in the open transaction and gives its direct rows.
-    pub async fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {
-        match self {
-            Self::Sqlite(session) => session.execute(sql).await,
-        }
-    }
-
-    /// Puts references that are broken for a moment off until the end of the transaction.
-    pub async fn defer_references(&mut self) -> Result<(), EngineError> {
-        match self {
-            Self::Sqlite(session) => session.defer_references().await,
-        }
-    }
-
-    pub async fn insert_row(&mut self, row: RowWrite<'_>) -> Result<u64, EngineError> {
-        match self {
-            Self::Sqlite(session) => session.insert_row(row).await,
-        }
-    }
-
-    pub async fn update_row(&mut self, row: RowWrite<'_>) -> Result<u64, EngineError> {
-        match self {
-            Self::Sqlite(session) => session.update_row(row).await,
-        }
-    }
-
-    pub async fn delete_row(&mut self, row: RowWrite<'_>) -> Result<u64, EngineError> {
-        match self {
-            Self::Sqlite(session) => session.delete_row(row).await,
-        }
-    }
-
-    /// Everything written since the transaction was opened, table by table.
-    pub async fn touched(&mut self) -> Result<(Vec<Touched>, Blind), EngineError> {
-        match self {
-            Self::Sqlite(session) => session.touched().await,
-        }
-    }
-
-    /// References from or to these tables that point nowhere.
-    pub async fn broken_references(&mut self, tables: &[String]) -> Result<u64, EngineError> {
-        match self {
-            Self::Sqlite(session) => session.broken_references(tables).await,
-        }
-    }
-
-    /// Creates the ledger if it is missing and writes this operation's row, in the open transaction.
-    pub async fn write_ledger(
-        &mut self,
-        op: &str,
-        actor: &str,
-        print: &str,
-    ) -> Result<(), EngineError> {
-        match self {
-            Self::Sqlite(session) => session.write_ledger(op, actor, print).await,
-        }
-    }
-
-    /// Whether this operation's row is in the ledger. Waits out a writer that may still commit it.
-    pub async fn in_ledger(&mut self, op: &str) -> Result<bool, EngineError> {
-        match self {
-            Self::Sqlite(session) => session.in_ledger(op).await,
-        }
-    }
-
-    /// A number that grows with every commit of another connection.
-    pub async fn commits_seen(&mut self) -> Result<i64, EngineError> {
-        match self {
-            Self::Sqlite(session) => session.commits_seen().await,
-        }
-    }
-
-    /// A number that changes with every DDL.
-    pub async fn schema_version(&mut self) -> Result<i64, EngineError> {
-        match self {
-            Self::Sqlite(session) => session.schema_version().await,
-        }
-    }
-
-    pub async fn rollback(&mut self) -> Result<(), EngineError> {
-        match self {
-            Self::Sqlite(session) => session.rollback().await,
-        }
-    }
-
-    pub async fn commit(&mut self) -> Result<(), EngineError> {
-        match self {
-            Self::Sqlite(session) => session.commit().await,
-        }
-    }
-
-    /// How the engine locks while the transaction is open, in one sentence.
-    pub fn lock_words(&self) -> String {
-        match self {
-            Self::Sqlite(session) => session.lock_words(),
-        }
-    }
-
-    /// What a rollback does not take back on this engine.
-    pub fn leaves_behind(&self) -> Vec<String> {
+    /// What the server said besides the result since this was last asked: warnings, notices.
+    pub fn warnings(&mut self) -> Vec<String> {
         match self {
             Self::Sqlite(_) => Vec::new(),
+            Self::Postgres(session) => session.warnings(),
+            Self::Mysql(session) => session.warnings(),
+        }
+    }
+
+    /// Where a guardrail can be tried out.
+    pub fn proving_ground(&self) -> ProvingGround {
+        match self {
+            Self::Sqlite(_) => ProvingGround::InPlace,
+            Self::Postgres(_) => ProvingGround::CopyThenInPlace,
+            Self::Mysql(_) => ProvingGround::Copy,
         }
     }
 
     pub async fn close(self) {
         match self {
             Self::Sqlite(session) => session.close().await,
+            Self::Postgres(session) => session.close().await,
+            Self::Mysql(session) => session.close().await,
         }
     }
+}
+
+/// What every engine does, in its own way: each line becomes a method that hands over to the engine.
+macro_rules! contract {
+    ($($(#[$doc:meta])* async fn $name:ident($($arg:ident: $kind:ty),*) -> $out:ty;)*) => {
+        impl Session {
+            $($(#[$doc])*
+            pub async fn $name(&mut self, $($arg: $kind),*) -> Result<$out, EngineError> {
+                match self {
+                    Self::Sqlite(session) => session.$name($($arg),*).await,
+                    Self::Postgres(session) => session.$name($($arg),*).await,
+                    Self::Mysql(session) => session.$name($($arg),*).await,
+                }
+            })*
+        }
+    };
+}
+
+contract! {
+    async fn identity() -> Identity;
+
+    /// Every table that can be seen, as it must be known to watch and to undo.
+    async fn tables() -> Vec<Table>;
+
+    /// The names of tables and views that can be seen.
+    async fn table_names() -> Vec<String>;
+
+    /// How far the server is behind its primary; `None` on a primary.
+    async fn lag() -> Option<Duration>;
+
+    // Reading.
+
+    /// Holds one state of the database for all reads until `rollback`; writes are refused by the
+    /// server meanwhile.
+    async fn begin_snapshot() -> ();
+
+    /// Runs one query; every row goes to `on_row`. Columns are given back also when no row came.
+    async fn read(sql: &str, timeout: Duration, on_row: OnRow<'_>) -> Vec<String>;
+
+    /// Compiles one statement without running it, and gives the columns of its result.
+    async fn prepare(sql: &str) -> Vec<String>;
+
+    /// How the server would run a statement, a line each, without running it.
+    async fn explain(sql: &str) -> Vec<String>;
+
+    /// Rows by key, each with the values of the named columns.
+    async fn rows_by_key(table: &Table, columns: &[String], keys: &[Vec<Value>]) -> Vec<Keyed>;
+
+    /// A value as a literal, quoted by the database itself.
+    async fn quote(value: &Value) -> String;
+
+    // The one write transaction.
+
+    /// Why these statements may not even be tried here: tables that no rollback undoes, functions
+    /// that reach outside, tables of another server. Asked before the transaction.
+    async fn objections(statements: &[String]) -> Vec<String>;
+
+    /// Opens the write transaction and watches every table for writes; the observer gets a snapshot
+    /// of the same moment, the state before. The session carries the name of the operation, so that a
+    /// later one finds it. Says what the watch cannot see.
+    async fn begin_watched(
+        observe: &mut Session,
+        tables: &[Table],
+        op: &str,
+        time_cap: Duration
+    ) -> Blind;
+
+    /// Opens a write transaction without a watch.
+    async fn begin(time_cap: Duration) -> ();
+
+    /// Names this session and its transaction, to be written down before COMMIT is sent.
+    async fn mark() -> String;
+
+    /// Runs one statement in the open transaction, or by itself if none is open; gives its direct rows.
+    async fn execute(sql: &str) -> u64;
+
+    /// Puts references that are broken for a moment off until the end of the transaction.
+    async fn defer_references() -> ();
+
+    async fn insert_row(row: RowWrite<'_>) -> u64;
+    async fn update_row(row: RowWrite<'_>) -> u64;
+    async fn delete_row(row: RowWrite<'_>) -> u64;
+
+    /// Everything written since `begin_watched`: the counts of each table in the order of first
+    /// touch, and the images, each row once. Says what they do not cover.
+    async fn written(observe: &mut Session, on_image: OnImage<'_>) -> (Vec<Touched>, Blind);
+
+    /// References from or to these tables that point nowhere. Deferred constraints are looked at now.
+    async fn broken_references(tables: &[String]) -> u64;
+
+    /// What the open transaction has used up and a rollback will not give back, a sentence each.
+    async fn leaves_behind() -> Vec<String>;
+
+    /// How the open transaction locks, in one sentence.
+    async fn lock_words() -> String;
+
+    /// Creates the ledger if it is missing and writes this operation's row, in the open transaction.
+    async fn write_ledger(op: &str, actor: &str, print: &str) -> ();
+
+    async fn rollback() -> ();
+
+    /// Rolls back, ends the observer's snapshot, and has the server itself say that nothing stayed.
+    async fn take_back(observe: &mut Session) -> Receipt;
+
+    async fn commit() -> ();
+
+    // From another session.
+
+    /// What became of an operation: makes sure that the session of this mark can no longer commit,
+    /// then looks. Needs a session that may write.
+    async fn settle(op: &str, mark: Option<&str>) -> Settled;
+
+    /// The sessions that wait for the session of this mark.
+    async fn waiting_for(mark: &str) -> Vec<Waiter>;
+
+    async fn pressure() -> Pressure;
+
+    /// Ends a session of ours; `false` if it was gone already.
+    async fn end_session(mark: &str) -> bool;
+
+    // Definitions.
+
+    /// Runs one definition by itself, outside of a transaction; it commits on its own.
+    async fn define(sql: &str, time_cap: Duration) -> ();
+
+    /// Hides a table behind a temporary copy of the same name, for this session alone: what is tried
+    /// out on it needs no lock on the table. Ends with the transaction or the session.
+    async fn shadow(table: &Table, time_cap: Duration) -> ();
+
+    /// What an attempt that failed has left behind under this name, in a sentence.
+    async fn leftover(name: &str) -> Option<String>;
+
+    /// A text that changes with every DDL.
+    async fn schema_mark() -> String;
 }

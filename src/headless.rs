@@ -6,6 +6,7 @@
 
 pub mod check;
 pub mod config;
+pub mod grants;
 pub mod incidents;
 pub mod lint;
 mod out;

@@ -75,6 +75,8 @@ pub struct Change {
     pub phase: Phase,
     pub verified: Option<bool>,
     pub undo_file: Option<Evidence>,
+    /// Names its session and transaction on the server, once COMMIT was sent.
+    pub mark: Option<String>,
     pub typed: String,
     pub actor: String,
 }
@@ -269,6 +271,7 @@ impl Incident {
             phase: Phase::Previewed,
             verified: None,
             undo_file: None,
+            mark: None,
             typed: String::new(),
             actor: record.actor.clone(),
         });
@@ -312,8 +315,9 @@ impl Incident {
                     change.undo_file = Some(evidence.clone());
                 }
             }
-            Entry::CommitSent { op } => {
+            Entry::CommitSent { op, mark } => {
                 if let Some(change) = self.change(op) {
+                    change.mark = Some(mark.clone()).filter(|mark| !mark.is_empty());
                     change.phase = Phase::CommitSent;
                 }
             }

@@ -12,6 +12,7 @@ pub mod export;
 pub mod guard;
 pub mod plan;
 pub mod prepare;
+pub mod pressure;
 pub mod recover;
 pub mod resolve;
 
@@ -22,4 +23,4 @@ mod restore;
 pub use crate::engine::Stopper;
 
 /// Who a server is, by its own word.
-pub use crate::engine::Identity;
+pub use crate::engine::{Badge, Capability, Identity, Pressure, Setting};

@@ -49,6 +49,8 @@ pub struct Limits {
     pub max_rows: u64,
     pub time_cap: Duration,
     pub lock_wait: Duration,
+    /// More sessions than this waiting for our locks, and it rolls back by itself.
+    pub max_blocked: u64,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +59,16 @@ pub enum Planned {
     Sql { note: String, sql: String, verb: Verb, table: String },
     /// One row put back, if it still holds what the change wrote.
     Restore(Box<Restore>),
+}
+
+impl Planned {
+    /// The statement, if it is one.
+    pub fn text(&self) -> Option<String> {
+        match self {
+            Self::Sql { sql, .. } => Some(sql.clone()),
+            Self::Restore(_) => None,
+        }
+    }
 }
 
 /// One row to put back to `before`, guarded by `after`.

@@ -3,9 +3,6 @@
 -- Three files, one for each engine, with the same rows: no random numbers and no
 -- clock, only arithmetic on row numbers. "Now" is Friday 2026-11-20. Amounts are
 -- whole numbers and quarters, so that no engine rounds them.
--- DDL commits by itself here, so an empty database is the way back.
-
-START TRANSACTION;
 
 -- Tables ---------------------------------------------------------------------
 
@@ -221,5 +218,3 @@ CREATE INDEX ix_payments_order ON payments (order_id);
 CREATE INDEX ix_stock_movements_product ON stock_movements (product_id, warehouse);
 CREATE INDEX ix_stock_movements_source ON stock_movements (source_type, source_id);
 CREATE INDEX ix_daily_sales_tenant ON daily_sales (tenant_id);
-
-COMMIT;

@@ -4,8 +4,6 @@
 -- clock, only arithmetic on row numbers. "Now" is Friday 2026-11-20. Amounts are
 -- whole numbers and quarters, so that no engine rounds them.
 
-BEGIN;
-
 -- Tables ---------------------------------------------------------------------
 
 CREATE TABLE tenants (
@@ -220,4 +218,5 @@ CREATE INDEX ix_stock_movements_product ON stock_movements (product_id, warehous
 CREATE INDEX ix_stock_movements_source ON stock_movements (source_type, source_id);
 CREATE INDEX ix_daily_sales_tenant ON daily_sales (tenant_id);
 
-COMMIT;
+ANALYZE tenants, categories, products, customers, orders, order_lines, payments, stock_levels,
+        stock_movements, daily_sales, customer_totals;

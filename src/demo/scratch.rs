@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::check::Check;
 use crate::engine::{EngineError, Session};
-use crate::problem::{Kind, Problem};
+use crate::sql;
 use crate::value::Value;
 
 /// The table whose one row names the server it was made on.
@@ -49,30 +49,20 @@ pub async fn is_scratch(session: &mut Session) -> Result<bool, EngineError> {
 
 /// Injects the fault of a check, if its file has one for this engine. Refused everywhere but on a
 /// database that was marked.
-pub async fn inject(session: &mut Session, check: &Check) -> Result<(), Problem> {
-    let Some(fault) = check.fault.get(session.dialect()) else { return Ok(()) };
-    match is_scratch(session).await {
-        Ok(true) => {}
-        Ok(false) => {
-            return Err(Problem::new(
-                Kind::Refused,
-                format!(
-                    "the fault of {} is not injected here: this database is not marked as a demo or scratch",
-                    check.id
-                ),
-            )
-            .hint("nothing was changed; faults run on the databases that `steadyhand demo` makes"));
-        }
-        Err(error) => {
-            return Err(Problem::system(format!(
-                "whether this database is a scratch cannot be seen, so nothing was changed: {error}"
-            )));
-        }
+pub async fn inject(session: &mut Session, check: &Check) -> Result<(), EngineError> {
+    let dialect = session.dialect();
+    let Some(fault) = check.fault.get(dialect) else { return Ok(()) };
+    if !is_scratch(session).await? {
+        let message = format!(
+            "the fault of {} is not injected here: this database is not marked as a demo or scratch, and nothing was changed",
+            check.id
+        );
+        return Err(EngineError::Refused { message });
     }
-    session.execute(fault).await.map(drop).map_err(|error| {
-        Problem::system(format!("the fault of {} was cut off: {error}", check.id))
-            .hint("the scratch database may be half broken; make a new one")
-    })
+    for statement in sql::split(fault, dialect).expect("the loader has split every fault") {
+        session.execute(statement).await?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -104,10 +94,11 @@ mod tests {
         let check = crate::check::load::parse("orphaned-approval.toml", "reliability", text)
             .expect("a good file");
         let mut session = open(&demo).await;
-        session.execute(super::super::ERP).await.expect("the ERP");
+        let script = super::super::script(session.dialect()).expect("known");
+        session.execute(script).await.expect("the ERP");
         let before = sheets(&mut session).await;
         let refused = inject(&mut session, &check).await.expect_err("no marker");
-        assert_eq!(refused.kind, Kind::Refused);
+        assert!(matches!(refused, EngineError::Refused { .. }), "{refused}");
         mark(&mut session).await.expect("marked");
         assert!(is_scratch(&mut session).await.expect("seen"));
         session.close().await;
@@ -116,7 +107,7 @@ mod tests {
         std::fs::copy(&demo, &copy).expect("a copy");
         let mut other = open(&copy).await;
         let refused = inject(&mut other, &check).await.expect_err("the marker names another");
-        assert!(refused.sentence.contains("not marked"), "{}", refused.sentence);
+        assert!(refused.to_string().contains("not marked"), "{refused}");
         assert_eq!(sheets(&mut other).await, before);
         other.close().await;
 

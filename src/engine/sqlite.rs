@@ -19,7 +19,10 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _, Sqlite};
 use sqlx::{TypeInfo as _, ValueRef as _};
 
-use super::{Column, EngineError, Identity, OnRow, Purpose, Stopper, Table};
+use super::{
+    Badge, Column, EngineError, Identity, OnRow, Pressure, Purpose, Receipt, Session as Any,
+    Setting, Stopper, Table, Waiter,
+};
 use crate::value::{Value, ValueRef};
 
 #[derive(Debug)]
@@ -114,18 +117,22 @@ impl Session {
         let version = self.text("SELECT sqlite_version()").await?;
         let mut settings = Vec::new();
         for name in ["foreign_keys", "journal_mode", "recursive_triggers", "encoding"] {
-            settings.push((name.to_owned(), self.text(&format!("PRAGMA {name}")).await?));
+            let ours = self.text(&format!("PRAGMA {name}")).await?;
+            settings.push(Setting { name: name.to_owned(), ours, theirs: None });
         }
         Ok(Identity {
             server: format!("{}{}", path.display(), inode(&path)),
             version,
-            role: if self.watch.is_some() { "read/write".into() } else { "file owner".into() },
+            role: "file owner".into(),
+            replica: false,
+            no_writes: None,
             settings,
+            badge: Badge::full(),
         })
     }
 
     pub async fn tables(&mut self) -> Result<Vec<Table>, EngineError> {
-        const COLUMNS: &str = "SELECT l.name, x.name, x.hidden, x.pk FROM pragma_table_list AS l \
+        const COLUMNS: &str = "SELECT l.name, x.name, x.hidden, x.pk, x.type FROM pragma_table_list AS l \
              JOIN pragma_table_xinfo(l.name) AS x WHERE l.schema = 'main' AND l.type = 'table' \
              AND l.name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY l.name, x.cid";
         const UNIQUE: &str = "SELECT l.name, i.name, x.name FROM pragma_table_list AS l \
@@ -141,6 +148,7 @@ impl Session {
                 Value::Text(column),
                 Value::Integer(hidden),
                 Value::Integer(pk),
+                Value::Text(kind),
             ] = row.as_slice()
             else {
                 continue;
@@ -150,7 +158,11 @@ impl Session {
                 keys.push(Vec::new());
             }
             let last = tables.last_mut().expect("one was pushed");
-            last.columns.push(Column { name: column.clone(), generated: *hidden > 1 });
+            last.columns.push(Column {
+                name: column.clone(),
+                kind: kind.clone(),
+                generated: *hidden > 1,
+            });
             if *pk > 0 {
                 keys.last_mut().expect("one was pushed").push((*pk, column.clone()));
             }
@@ -280,12 +292,80 @@ impl Session {
         Ok(broken)
     }
 
-    pub async fn commits_seen(&mut self) -> Result<i64, EngineError> {
-        self.number("PRAGMA data_version").await
+    pub async fn explain(&mut self, sql: &str) -> Result<Vec<String>, EngineError> {
+        let rows = self.rows(&format!("EXPLAIN QUERY PLAN {sql}")).await?;
+        Ok(rows.iter().filter_map(|row| row.last()?.as_ref().plain()).collect())
     }
 
-    pub async fn schema_version(&mut self) -> Result<i64, EngineError> {
-        self.number("PRAGMA schema_version").await
+    pub async fn lag(&mut self) -> Result<Option<Duration>, EngineError> {
+        Ok(None)
+    }
+
+    /// A transaction covers the whole file and everything that a statement can reach.
+    pub async fn objections(&mut self, _statements: &[String]) -> Result<Vec<String>, EngineError> {
+        Ok(Vec::new())
+    }
+
+    /// The file knows no sessions: the write lock says whether one is left.
+    pub async fn mark(&mut self) -> Result<String, EngineError> {
+        Ok(String::new())
+    }
+
+    pub async fn leaves_behind(&mut self) -> Result<Vec<String>, EngineError> {
+        Ok(Vec::new())
+    }
+
+    pub async fn waiting_for(&mut self, _mark: &str) -> Result<Vec<Waiter>, EngineError> {
+        Ok(Vec::new())
+    }
+
+    pub async fn pressure(&mut self) -> Result<Pressure, EngineError> {
+        Ok(Pressure::default())
+    }
+
+    pub async fn end_session(&mut self, _mark: &str) -> Result<bool, EngineError> {
+        Ok(false)
+    }
+
+    pub async fn define(&mut self, sql: &str, time_cap: Duration) -> Result<(), EngineError> {
+        self.deadline.set(&self.deadline.statement, time_cap);
+        let outcome = self.bare(sql).await;
+        self.deadline.statement.store(u64::MAX, Ordering::Release);
+        outcome.map_err(|error| self.judge(&error, time_cap))
+    }
+
+    pub async fn shadow(&mut self, table: &Table, _time_cap: Duration) -> Result<(), EngineError> {
+        let name = quoted(&table.name);
+        self.run(&format!("CREATE TEMP TABLE {name} AS SELECT * FROM main.{name}")).await
+    }
+
+    /// DDL is all or nothing here.
+    pub async fn leftover(&mut self, _name: &str) -> Result<Option<String>, EngineError> {
+        Ok(None)
+    }
+
+    pub async fn schema_mark(&mut self) -> Result<String, EngineError> {
+        self.text("PRAGMA schema_version").await
+    }
+
+    /// Proved if no connection has committed since the transaction began, this one included.
+    pub async fn take_back(&mut self, observe: &mut Any) -> Result<Receipt, EngineError> {
+        self.rollback().await?;
+        observe.rollback().await?;
+        let Some(watch) = &self.watch else {
+            return Ok(Receipt::CompareRows("nothing was watched".into()));
+        };
+        let commits = sibling(observe)?.commits_seen().await?;
+        Ok(if commits == watch.commits {
+            Receipt::Proved("a second connection saw no commit".into())
+        } else {
+            Receipt::CompareRows("others were writing at the same time".into())
+        })
+    }
+
+    /// A number that grows with every commit of another connection.
+    async fn commits_seen(&mut self) -> Result<i64, EngineError> {
+        self.number("PRAGMA data_version").await
     }
 
     pub async fn rollback(&mut self) -> Result<(), EngineError> {
@@ -302,9 +382,9 @@ impl Session {
         self.bare("COMMIT").await.map_err(|error| self.judge(&error, self.lock_wait))
     }
 
-    pub fn lock_words(&self) -> String {
+    pub async fn lock_words(&mut self) -> Result<String, EngineError> {
         let readers = if self.wal { "readers go on" } else { "readers wait only at COMMIT" };
-        format!("one write lock on the whole file; {readers}")
+        Ok(format!("one write lock on the whole file; {readers}"))
     }
 
     pub async fn close(self) {
@@ -361,6 +441,16 @@ impl Session {
                 _ => EngineError::Database { message },
             },
         }
+    }
+}
+
+/// The observer beside a session of this engine is of this engine.
+fn sibling(observe: &mut Any) -> Result<&mut Session, EngineError> {
+    match observe {
+        Any::Sqlite(session) => Ok(session),
+        Any::Postgres(_) | Any::Mysql(_) => Err(EngineError::Refused {
+            message: "the observer looks at another kind of database".into(),
+        }),
     }
 }
 

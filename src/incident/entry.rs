@@ -294,6 +294,9 @@ pub enum Entry {
     },
     CommitSent {
         op: String,
+        /// Names the session and its transaction on the server.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        mark: String,
     },
     Ended {
         step: String,
@@ -437,7 +440,7 @@ impl Entry {
             }
             Self::ExecutionStarted { deed, op, .. } => format!("{} {op} started", deed.word()),
             Self::UndoWritten { rows, op, .. } => format!("undo of {op} written: {rows} rows"),
-            Self::CommitSent { op } => format!("COMMIT of {op} sent"),
+            Self::CommitSent { op, .. } => format!("COMMIT of {op} sent"),
             Self::Ended { deed, outcome, rows, why, .. } => match outcome {
                 Outcome::Committed => format!("{} COMMITTED: {rows} rows", deed.word()),
                 Outcome::RolledBack => format!("{} ROLLED BACK: {why}", deed.word()),

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use crate::config::access::{Access, of_process};
 use crate::config::{Approval, Target};
 use crate::dialect::Dialect;
-use crate::engine::{EngineError, Identity, Purpose, Session, Stopper};
+use crate::engine::{EngineError, Identity, Stopper};
+pub use crate::engine::{Purpose, Session};
 use crate::problem::Problem;
 
 /// How long a read waits for a lock.
@@ -16,13 +18,27 @@ pub async fn connect(
     lock_wait: Duration,
     stopper: &Stopper,
 ) -> Result<Session, Problem> {
-    match target.url.dialect {
-        Dialect::Sqlite => Session::sqlite(&target.url.path, purpose, lock_wait, stopper)
-            .await
-            .map_err(|error| plain(&error, &target.name)),
-        other => Err(Problem::unreachable(format!("{} cannot be attached: {other}", target.name))
-            .hint("this build attaches SQLite files")),
+    let opened = if target.url.dialect == Dialect::Sqlite {
+        Session::sqlite(&target.url.path, purpose, lock_wait, stopper).await
+    } else {
+        Session::server(&reach(target).await?, purpose, lock_wait, stopper).await
+    };
+    opened.map_err(|error| plain(&error, &target.name))
+}
+
+/// Everything that opening a connection needs, the session's settings included. Files are read for
+/// it and a command may run, so it has a thread of its own.
+async fn reach(target: &Target) -> Result<Access, Problem> {
+    let owned = target.clone();
+    let mut found = tokio::task::spawn_blocking(move || of_process(&owned))
+        .await
+        .map_err(|error| Problem::system(error.to_string()))??;
+    let zone = target.timezone.iana_name().unwrap_or("UTC").to_owned();
+    let name = if target.url.dialect == Dialect::Postgres { "TimeZone" } else { "time_zone" };
+    if !found.options.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
+        found.options.push((name.to_owned(), zone));
     }
+    Ok(found)
 }
 
 /// Reads who the server is, and refuses one that is not the one that was pinned.
@@ -55,7 +71,12 @@ pub fn plain(error: &EngineError, target: &str) -> Problem {
             .hint("find out who holds the lock, or try again when they are done"),
         EngineError::TimedOut { .. } => Problem::unreachable(sentence),
         EngineError::Stopped => Problem::new(crate::problem::Kind::Interrupted, sentence),
-        EngineError::Rejected { .. } | EngineError::ReadOnly { .. } => Problem::refused(sentence),
+        EngineError::Rejected { .. }
+        | EngineError::ReadOnly { .. }
+        | EngineError::Refused { .. } => Problem::refused(sentence),
+        EngineError::Conflict { .. } => {
+            Problem::unreachable(sentence).hint("nothing was changed; try again")
+        }
         EngineError::Database { .. } => Problem::unreachable(sentence),
     }
 }
@@ -86,6 +107,12 @@ async fn identify_pinned(
     let identity = prove(&mut session, target, pinned).await;
     session.close().await;
     identity
+}
+
+/// Why nothing may be written on this connection, by its server or by the target's policy.
+pub fn no_writes(target: &Target, identity: &Identity) -> Option<String> {
+    let of_server = identity.no_writes.as_ref();
+    of_server.map(|why| format!("{}: {why}; nothing was run", target.name))
 }
 
 /// Why the policy of a target forbids a write from here, if it does.

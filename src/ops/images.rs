@@ -1,11 +1,10 @@
-//! Images of the rows that an open transaction touched: before from the observer, after from the
-//! worker, both by key.
+//! Images of the rows that an open transaction wrote, sorted by what the statements did themselves and
+//! what followed from it.
 
 use std::collections::HashMap;
 
-use crate::engine::{Blind, EngineError, Session, Table, Touched};
+use crate::engine::{Blind, EngineError, Image, Session, Table, Touched};
 use crate::recovery::{RowImage, TableImages, TableWrites, Tally};
-use crate::value::Value;
 
 /// What the worker wrote so far.
 #[derive(Debug, Default)]
@@ -17,29 +16,34 @@ pub struct Written {
     pub blind: Blind,
 }
 
-/// Reads everything that was written, given what the statements did directly.
+/// Reads everything that was written, given what the statements did directly to each table.
 pub async fn written(
     work: &mut Session,
     observe: &mut Session,
-    tables: &[Table],
     direct: &HashMap<String, Tally>,
 ) -> Result<Written, EngineError> {
-    let (touched, blind) = work.touched().await?;
-    let mut written = Written { blind, ..Written::default() };
+    let mut found: HashMap<String, TableImages> = HashMap::new();
+    let mut unchanged = 0;
+    let mut keep = |table: &Table, image: Image| {
+        if image.before == image.after {
+            unchanged += 1;
+            return;
+        }
+        let images = found.entry(table.name.clone()).or_insert_with(|| empty(table));
+        let Image { key, before, after } = image;
+        images.rows.push(RowImage { key, before, after });
+    };
+    let (touched, blind) = work.written(observe, &mut keep).await?;
+    let mut written = Written { unchanged, blind, ..Written::default() };
     for entry in &touched {
-        let Some(table) = tables.iter().find(|table| table.name == entry.table) else { continue };
-        let own = direct.get(&table.name.to_lowercase()).copied().unwrap_or_default();
+        let own = direct.get(&entry.table).copied().unwrap_or_default();
         let hidden = all(entry).minus(own);
-        let (rows, unchanged) = images(work, observe, table, &entry.keys).await?;
-        written.unchanged += unchanged;
-        written.writes.push(TableWrites { table: table.name.clone(), direct: own, hidden });
-        written.images.push(TableImages {
-            table: table.name.clone(),
-            key: table.key.clone(),
-            columns: table.stored(),
-            rows,
-            hidden: own.total() == 0,
-        });
+        let table = entry.table.clone();
+        if let Some(mut images) = found.remove(&table) {
+            images.hidden = own.total() == 0;
+            written.images.push(images);
+        }
+        written.writes.push(TableWrites { table, direct: own, hidden });
     }
     // What the statements name comes first, what followed from it after.
     written.writes.sort_by_key(|writes| writes.direct.total() == 0);
@@ -47,34 +51,16 @@ pub async fn written(
     Ok(written)
 }
 
+fn empty(table: &Table) -> TableImages {
+    TableImages {
+        table: table.name.clone(),
+        key: table.key.clone(),
+        columns: table.stored(),
+        rows: Vec::new(),
+        hidden: false,
+    }
+}
+
 fn all(touched: &Touched) -> Tally {
     Tally { inserted: touched.inserted, updated: touched.updated, deleted: touched.deleted }
-}
-
-async fn images(
-    work: &mut Session,
-    observe: &mut Session,
-    table: &Table,
-    keys: &[Vec<Value>],
-) -> Result<(Vec<RowImage>, u64), EngineError> {
-    let columns = table.stored();
-    let mut before = by_key(observe.rows_by_key(table, &columns, keys).await?);
-    let mut after = by_key(work.rows_by_key(table, &columns, keys).await?);
-    let mut rows = Vec::with_capacity(keys.len());
-    let mut unchanged = 0;
-    for key in keys {
-        let name = format!("{key:?}");
-        let image =
-            RowImage { key: key.clone(), before: before.remove(&name), after: after.remove(&name) };
-        match (&image.before, &image.after) {
-            (None, None) => {}
-            (before, after) if before == after => unchanged += 1,
-            _ => rows.push(image),
-        }
-    }
-    Ok((rows, unchanged))
-}
-
-fn by_key(rows: Vec<(Vec<Value>, Vec<Value>)>) -> HashMap<String, Vec<Value>> {
-    rows.into_iter().map(|(key, row)| (format!("{key:?}"), row)).collect()
 }

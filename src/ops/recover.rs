@@ -6,25 +6,27 @@
 //! proved. Every entry is in the journal before the effect it announces.
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 use super::connect::{READ_LOCK_WAIT, connect, plain, prove};
 use super::detect;
 use super::images::{Written, written};
+use super::pressure::{Blocked, LockBudget, LockWatch};
 use super::restore::{Restored, restore_all};
 use crate::check::{Check, Verdict};
 use crate::clock;
 use crate::config::Target;
-use crate::engine::{EngineError, Purpose, Session, Stopper, Table};
+use crate::dialect::Dialect;
+use crate::engine::{EngineError, Purpose, Receipt, Session, Stopper, Table};
 use crate::incident::entry::{Deed, Entry, Outcome};
 use crate::incident::journal::Journal;
 use crate::problem::Problem;
 use crate::recovery::fingerprint::{Seen, drift, fingerprint};
 use crate::recovery::{
     Approval, CheckOutcome, Conflict, Drift, Execution, Plan, Planned, Preview, Restore, Role,
-    StatementOutcome, TableImages, Tally, UndoRehearsal, undo,
+    StatementOutcome, TableImages, TableWrites, Tally, UndoRehearsal, undo,
 };
 use crate::sql::Verb;
 use crate::value::Rows;
@@ -80,8 +82,47 @@ struct Desk {
     observe: Session,
     tables: Vec<Table>,
     server: String,
-    /// Commits that the observer had seen before the transaction began.
-    commits: i64,
+    /// Whom the open transaction holds up.
+    locks: Option<LockWatch>,
+    stopper: Stopper,
+}
+
+impl Desk {
+    /// From now on, whoever waits for us is counted.
+    async fn watch_locks(&mut self, job: &Job) -> Result<(), EngineError> {
+        if job.target.url.dialect == Dialect::Sqlite {
+            // One lock on a file that nobody asks about: others wait as long as they chose to.
+            return Ok(());
+        }
+        let mark = self.work.mark().await?;
+        let limits = job.plan.limits;
+        let budget = LockBudget { sessions: limits.max_blocked, longest: limits.time_cap / 2 };
+        let quiet = Stopper::default();
+        let session = connect(&job.target, Purpose::Detect, READ_LOCK_WAIT, &quiet).await;
+        let session =
+            session.map_err(|problem| EngineError::Refused { message: problem.sentence })?;
+        self.locks = Some(LockWatch::begin(session, mark, budget, self.stopper.clone()));
+        Ok(())
+    }
+
+    fn blocked(&self) -> Option<Blocked> {
+        self.locks.as_ref().map(LockWatch::seen)
+    }
+
+    /// Stopping was our own doing when too many waited for us.
+    fn explain(&self, error: EngineError) -> EngineError {
+        match (error, self.blocked().and_then(|blocked| blocked.over)) {
+            (EngineError::Stopped, Some(over)) => EngineError::Refused { message: over },
+            (error, _) => error,
+        }
+    }
+
+    /// Lets the observer go and names the transaction.
+    async fn ready_to_commit(&mut self) -> Result<String, EngineError> {
+        // A reader of ours must not be what COMMIT waits for (rollback-journal files).
+        self.observe.rollback().await?;
+        self.work.mark().await
+    }
 }
 
 async fn sit_down(job: &Job, stopper: &Stopper) -> Result<Desk, Problem> {
@@ -89,12 +130,15 @@ async fn sit_down(job: &Job, stopper: &Stopper) -> Result<Desk, Problem> {
     let lock_wait = job.plan.limits.lock_wait;
     let mut work = connect(&job.target, Purpose::Work, lock_wait, stopper).await?;
     let identity = prove(&mut work, &job.target, Some(&job.server)).await?;
+    if let Some(why) = super::connect::no_writes(&job.target, &identity) {
+        return Err(Problem::refused(why));
+    }
     // The proof must work when the operator has stopped the work.
-    let mut observe =
+    let observe =
         connect(&job.target, Purpose::Detect, READ_LOCK_WAIT, &Stopper::default()).await?;
     let tables = work.tables().await.map_err(failed)?;
-    let commits = observe.commits_seen().await.map_err(failed)?;
-    Ok(Desk { work, observe, tables, server: identity.server, commits })
+    let (locks, stopper) = (None, stopper.clone());
+    Ok(Desk { work, observe, tables, server: identity.server, locks, stopper })
 }
 
 /// Runs a plan for real and takes everything back at once.
@@ -103,10 +147,14 @@ pub async fn preview(job: &Job, stopper: &Stopper) -> Result<Preview, Problem> {
     let start = Instant::now();
     let at = clock::now();
     let outcome = rehearse(&mut desk, job).await;
+    let locks = desk.work.lock_words().await;
+    let leaves_behind = desk.work.leaves_behind().await;
     let proof = take_back(&mut desk, outcome.as_ref().ok().map(|(run, _)| run)).await;
     let seconds = start.elapsed().as_secs_f64();
-    let locks = format!("{}, held for {seconds:.2} s", desk.work.lock_words());
-    let leaves_behind = desk.work.leaves_behind();
+    let locks = locks.map_or_else(|error| error.to_string(), |words| words);
+    let waited = desk.blocked().map_or_else(String::new, |seen| format!("; {}", seen.words()));
+    let locks = format!("{locks}, held for {seconds:.2} s{waited}");
+    let leaves_behind = leaves_behind.unwrap_or_default();
     desk.work.close().await;
     desk.observe.close().await;
     let (run, undo) = outcome.map_err(|problem| match &proof {
@@ -163,22 +211,29 @@ fn make_preview(job: &Job, run: Run, undo: UndoRehearsal, ending: Ending) -> Pre
 }
 
 async fn rehearse(desk: &mut Desk, job: &Job) -> Result<(Run, UndoRehearsal), Problem> {
-    let run = run(desk, job).await.map_err(|error| plain(&error, &job.target.name))?;
+    let run = run(desk, job).await;
+    let run = run.map_err(|error| plain(&desk.explain(error), &job.target.name))?;
     let undo = rehearse_undo(desk, &run).await;
     Ok((run, undo))
 }
 
 /// Everything but the ending: statements, counts, images, checks.
 async fn run(desk: &mut Desk, job: &Job) -> Result<Run, EngineError> {
+    let Desk { work, observe, tables, .. } = desk;
+    let texts: Vec<String> = job.plan.actions.iter().filter_map(Planned::text).collect();
+    let objections = work.objections(&texts).await?;
+    if !objections.is_empty() {
+        return Err(EngineError::Refused { message: objections.join("; ") });
+    }
+    let time_cap = job.plan.limits.time_cap;
+    let mut warnings = work.begin_watched(observe, tables, &job.op, time_cap).await?;
+    desk.watch_locks(job).await?;
     let Desk { work, observe, tables, server, .. } = desk;
-    let mut warnings = work.begin_watched(tables, job.plan.limits.time_cap).await?;
-    // Nobody else can write now, so this snapshot is the state before.
-    observe.begin_snapshot().await?;
     let before = verdicts(observe, &job.plan).await;
     let mut direct: HashMap<String, Tally> = HashMap::new();
     let mut conflicts = Vec::new();
     let statements = act(work, tables, &job.plan, &mut direct, &mut conflicts).await?;
-    let written = written(work, observe, tables, &direct).await?;
+    let written = written(work, observe, &direct).await?;
     let names: Vec<String> = written.writes.iter().map(|writes| writes.table.clone()).collect();
     let broken = (observe.broken_references(&names).await?, work.broken_references(&names).await?);
     if broken.1 > broken.0 {
@@ -189,9 +244,8 @@ async fn run(desk: &mut Desk, job: &Job) -> Result<Run, EngineError> {
         warnings.push(format!("{} rows are written with the values they have", written.unchanged));
     }
     warnings.extend(written.blind.iter().cloned());
+    warnings.extend(work.warnings());
     let (checks, remaining) = compare(work, &job.plan, before).await;
-    // A reader of ours must not be what COMMIT waits for (rollback-journal files).
-    observe.rollback().await?;
     let server = server.clone();
     let broken = broken.1;
     Ok(Run { server, statements, written, checks, remaining, conflicts, warnings, broken })
@@ -241,7 +295,7 @@ async fn act(
         let Planned::Sql { note, sql, verb, table } = action else { continue };
         let start = Instant::now();
         let rows = work.execute(sql).await?;
-        let tally = direct.entry(base_name(table)).or_default();
+        let tally = direct.entry(known_name(tables, table)).or_default();
         *tally = tally.plus(counted(*verb, rows));
         let seconds = start.elapsed().as_secs_f64();
         statements.push(StatementOutcome { note: note.clone(), sql: sql.clone(), rows, seconds });
@@ -283,7 +337,7 @@ async fn put_back(
         statements[at].seconds += each.as_secs_f64();
         match outcome {
             Restored::Done(tally) => {
-                let entry = direct.entry(row.table.to_lowercase()).or_default();
+                let entry = direct.entry(row.table.clone()).or_default();
                 *entry = entry.plus(tally);
                 statements[at].rows += 1;
             }
@@ -302,10 +356,15 @@ fn counted(verb: Verb, rows: u64) -> Tally {
     }
 }
 
-/// The table's name as the catalogue has it, without schema and quotes, in lower case.
-fn base_name(table: &str) -> String {
-    let last = table.rsplit('.').next().unwrap_or(table);
-    last.trim_matches(['"', '`', '[', ']']).to_lowercase()
+/// The table's name as the catalogue has it, for one that a statement wrote in its own way.
+fn known_name(tables: &[Table], written: &str) -> String {
+    let plain = |name: &str| name.replace(['"', '`', '[', ']'], "").to_lowercase();
+    let last = |name: &str| name.rsplit('.').next().unwrap_or(name).to_owned();
+    let wanted = plain(written);
+    let same = |table: &&Table| plain(&table.name) == wanted;
+    let near = |table: &&Table| last(&plain(&table.name)) == last(&wanted);
+    let found = tables.iter().find(same).or_else(|| tables.iter().find(near));
+    found.map_or(wanted.clone(), |table| table.name.clone())
 }
 
 /// Tries the undo in the transaction that is rolled back anyway, and compares with the state before.
@@ -353,8 +412,7 @@ async fn put_all_back(
         let message = format!("{} references would point nowhere again", now - broken);
         return Err(EngineError::Rejected { message });
     }
-    observe.begin_snapshot().await?;
-    Ok(written(work, observe, tables, &HashMap::new()).await?.images)
+    Ok(written(work, observe, &HashMap::new()).await?.images)
 }
 
 /// Rows that should have come back and did not, and what stays by table.
@@ -380,15 +438,12 @@ fn left_over(images: &[TableImages], left: &[TableImages]) -> (u64, Vec<String>)
 
 /// Rolls back and proves from the other connection that nothing stayed.
 async fn take_back(desk: &mut Desk, run: Option<&Run>) -> Result<String, String> {
-    let Desk { work, observe, tables, commits, .. } = desk;
-    work.rollback().await.map_err(|error| error.to_string())?;
-    observe.rollback().await.map_err(|error| error.to_string())?;
-    let now = observe.commits_seen().await.map_err(|error| error.to_string())?;
-    if now == *commits {
-        return Ok("a second connection saw no commit".into());
-    }
-    // Somebody else committed meanwhile: then row by row.
-    let Some(run) = run else { return Err("others were writing at the same time".into()) };
+    let Desk { work, observe, tables, .. } = desk;
+    let why = match work.take_back(observe).await.map_err(|error| error.to_string())? {
+        Receipt::Proved(how) => return Ok(how),
+        Receipt::CompareRows(why) => why,
+    };
+    let Some(run) = run else { return Err(why) };
     for images in &run.written.images {
         let Some(table) = tables.iter().find(|table| table.name == images.table) else { continue };
         let keys: Vec<_> = images.rows.iter().map(|row| row.key.clone()).collect();
@@ -452,7 +507,7 @@ async fn prepare(
     preview: &Preview,
     journal: &Journal,
 ) -> Result<Run, (String, Option<Drift>)> {
-    let run = run(desk, job).await.map_err(|error| (error.to_string(), None))?;
+    let run = run(desk, job).await.map_err(|error| (desk.explain(error).to_string(), None))?;
     if fingerprint(run.seen()) != preview.fingerprint {
         let then = Seen {
             server: &preview.server,
@@ -494,24 +549,63 @@ fn keep_undo(job: &Job, run: &Run, journal: &Journal) -> Result<(), String> {
 }
 
 async fn commit(desk: &mut Desk, job: &Job, run: &Run, journal: &Journal) -> Execution {
-    if let Err(error) = journal.append(Entry::CommitSent { op: job.op.clone() }) {
-        let _ = take_back(desk, None).await;
-        return rolled_back(&error.to_string(), None);
-    }
+    let sent = match desk.ready_to_commit().await {
+        Ok(mark) => journal
+            .append(Entry::CommitSent { op: job.op.clone(), mark: mark.clone() })
+            .map(|_| mark)
+            .map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    let mark = match sent {
+        Ok(mark) => mark,
+        Err(why) => {
+            let _ = take_back(desk, None).await;
+            return rolled_back(&why, None);
+        }
+    };
     let writes = run.written.writes.clone();
     let rows = writes.iter().map(|writes| writes.direct.plus(writes.hidden).total()).sum();
     let op = job.op.clone();
     match desk.work.commit().await {
         Ok(()) => Execution::Committed { op, rows, writes, checks: Vec::new(), sound: false },
         // The lock was not to be had: the transaction is still open, so it can be taken back.
-        Err(error @ (EngineError::Locked { .. } | EngineError::Rejected { .. })) => {
-            match take_back(desk, Some(run)).await {
-                Ok(_) => rolled_back(&error.to_string(), None),
-                Err(doubt) => Execution::Unknown { op, why: format!("{error}; {doubt}") },
-            }
-        }
-        Err(error) => Execution::Unknown { op, why: error.to_string() },
+        Err(
+            error @ (EngineError::Locked { .. }
+            | EngineError::Rejected { .. }
+            | EngineError::Conflict { .. }),
+        ) => match take_back(desk, Some(run)).await {
+            Ok(_) => rolled_back(&error.to_string(), None),
+            Err(doubt) => Execution::Unknown { op, why: format!("{error}; {doubt}") },
+        },
+        Err(error) => find_out(job, &mark, writes, rows, &error).await,
     }
+}
+
+/// The answer to COMMIT did not come: asks the server until it can say what became of it.
+async fn find_out(
+    job: &Job,
+    mark: &str,
+    writes: Vec<TableWrites>,
+    rows: u64,
+    error: &EngineError,
+) -> Execution {
+    /// A server that restarts needs a moment; later the operator asks again.
+    const PATIENCE: [u64; 5] = [0, 1, 2, 4, 8];
+    let op = job.op.clone();
+    let mut why = error.to_string();
+    for seconds in PATIENCE {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        let mark = Some(mark).filter(|mark| !mark.is_empty());
+        match super::resolve::resolve(&job.target, &job.server, &op, mark).await {
+            Ok((Outcome::Committed, _)) => {
+                return Execution::Committed { op, rows, writes, checks: Vec::new(), sound: false };
+            }
+            Ok((Outcome::RolledBack, how)) => return rolled_back(&format!("{error}; {how}"), None),
+            Ok((Outcome::Unknown, doubt)) => why = format!("{error}; {doubt}"),
+            Err(problem) => why = format!("{error}; {}", problem.sentence),
+        }
+    }
+    Execution::Unknown { op, why }
 }
 
 /// Writes the outcome down. If even that fails, the screen says so; resuming finds the outcome.

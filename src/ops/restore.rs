@@ -64,12 +64,8 @@ async fn settle(
     let pick = |image: &[Value]| moved.iter().map(|i| image[*i].clone()).collect::<Vec<_>>();
     let names: Vec<String> = moved.iter().map(|i| columns[*i].clone()).collect();
     let (guard, set) = (pick(now), pick(before));
-    let write = RowWrite {
-        table: name,
-        key: (key, &row.key),
-        guard: (&names, &guard),
-        set: (&names, &set),
-    };
+    let write =
+        RowWrite { table, key: (key, &row.key), guard: (&names, &guard), set: (&names, &set) };
     session.update_row(write).await.map(|rows| rows > 0)
 }
 
@@ -96,7 +92,7 @@ async fn restore(
         Step::Conflict => return Ok(Restored::Conflict(conflict(restore, now))),
         Step::Insert => {
             let set = (all, before.unwrap_or(empty));
-            let write = RowWrite { table: name, key, guard: (&[], empty), set };
+            let write = RowWrite { table, key, guard: (&[], empty), set };
             (session.insert_row(write).await?, Tally { inserted: 1, ..Tally::default() })
         }
         Step::Update(changed) => {
@@ -106,12 +102,12 @@ async fn restore(
             };
             let names: Vec<String> = changed.iter().map(|i| columns[*i].clone()).collect();
             let (old, ours) = (pick(before), pick(after));
-            let write = RowWrite { table: name, key, guard: (&names, &ours), set: (&names, &old) };
+            let write = RowWrite { table, key, guard: (&names, &ours), set: (&names, &old) };
             (session.update_row(write).await?, Tally { updated: 1, ..Tally::default() })
         }
         Step::Delete => {
             let guard = (all, after.unwrap_or(empty));
-            let write = RowWrite { table: name, key, guard, set: (&[], empty) };
+            let write = RowWrite { table, key, guard, set: (&[], empty) };
             (session.delete_row(write).await?, Tally { deleted: 1, ..Tally::default() })
         }
     };

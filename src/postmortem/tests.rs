@@ -184,7 +184,7 @@ fn whole_night() -> Night {
             1,
             Entry::UndoWritten { op: "c3".into(), rows: 12, evidence: evidence("undo-c3.jsonl") },
         )
-        .then(0, Entry::CommitSent { op: "c3".into() })
+        .then(0, Entry::CommitSent { op: "c3".into(), mark: String::new() })
         .then(1, ended("c3", Outcome::Committed, None))
         .then(
             1,
@@ -291,7 +291,7 @@ fn an_unknown_outcome_is_called_unknown_until_it_is_found_out() {
         fingerprint: "f".into(),
     };
     night.then(0, opened()).then(1, previewed("c1", &[])).then(1, start);
-    night.then(0, Entry::CommitSent { op: "c1".into() });
+    night.then(0, Entry::CommitSent { op: "c1".into(), mark: String::new() });
     let text = night.text(None);
     assert!(text.contains("Outcome: **UNKNOWN**"), "{text}");
     assert!(

@@ -1,9 +1,10 @@
-//! The names in a statement: the tables it touches and the columns of its result.
+//! The names in a statement: the tables it touches, the columns it sets and those of its result.
 
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Cte, Expr, ObjectName, ObjectNamePart, Query, SelectItem, SetExpr, Statement, Visit, Visitor,
+    AssignmentTarget, Cte, Expr, ObjectName, ObjectNamePart, Query, SelectItem, SetExpr, Statement,
+    TableFactor, Visit, Visitor,
 };
 
 use super::effect::parse;
@@ -25,6 +26,13 @@ pub fn tables(sql: &str, dialect: Dialect) -> Option<Vec<String>> {
     Some(tables)
 }
 
+/// Every function that the statement calls by name, without quotes; `None` if it was not understood.
+pub fn functions(sql: &str, dialect: Dialect) -> Option<Vec<String>> {
+    let mut called = Called::default();
+    let ControlFlow::Continue(()) = tree(sql, dialect)?.visit(&mut called);
+    Some(called.functions)
+}
+
 /// The columns of a query's result by name; `None` where only the server can tell.
 pub fn columns(sql: &str, dialect: Dialect) -> Option<Vec<String>> {
     let Statement::Query(query) = tree(sql, dialect)? else { return None };
@@ -38,6 +46,23 @@ pub fn columns(sql: &str, dialect: Dialect) -> Option<Vec<String>> {
             _ => return None,
         }
     }
+}
+
+/// The columns that an UPDATE sets, without quotes; `None` for any other statement.
+pub fn assigned(sql: &str, dialect: Dialect) -> Option<Vec<String>> {
+    let update = match tree(sql, dialect)? {
+        Statement::Update(update) => update,
+        Statement::Query(query) => match *query.body {
+            SetExpr::Update(Statement::Update(update)) => update,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let names = update.assignments.iter().flat_map(|assignment| match &assignment.target {
+        AssignmentTarget::ColumnName(name) => std::slice::from_ref(name),
+        AssignmentTarget::Tuple(names) => names.as_slice(),
+    });
+    names.map(|name| Some(name.0.last()?.as_ident()?.value.clone())).collect()
 }
 
 fn column(item: &SelectItem) -> Option<String> {
@@ -75,6 +100,32 @@ impl Visitor for Names {
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Self::Break> {
         let ctes = query.with.iter().flat_map(|with| &with.cte_tables);
         self.ctes.extend(ctes.map(|Cte { alias, .. }| alias.name.value.clone()));
+        ControlFlow::Continue(())
+    }
+}
+
+#[derive(Default)]
+struct Called {
+    functions: Vec<String>,
+}
+
+impl Visitor for Called {
+    type Break = std::convert::Infallible;
+
+    fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<Self::Break> {
+        if let Expr::Function(function) = expression {
+            self.functions.push(joined(&function.name));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Self::Break> {
+        match factor {
+            TableFactor::Function { name, .. } | TableFactor::Table { name, args: Some(_), .. } => {
+                self.functions.push(joined(name));
+            }
+            _ => {}
+        }
         ControlFlow::Continue(())
     }
 }

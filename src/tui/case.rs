@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::effect::Doubt;
 use super::effect::{Effect, Run};
+use super::message::Looked;
 use crate::check::{Delta, Finding, Verdict};
 use crate::config::Target;
 use crate::guardrail::Rehearsal;
 use crate::incident::Incident;
-use crate::incident::entry::Deed;
-use crate::ops::Identity;
+use crate::ops::{Identity, Pressure};
 use crate::problem::Problem;
 use crate::recovery::protocol::State;
 use crate::recovery::{Plan, Preview};
@@ -40,6 +41,7 @@ pub struct Case {
     pub outputs: HashMap<String, Output>,
     /// Since when a wait step counts.
     pub waiting: HashMap<String, Timestamp>,
+    pub watch: Watch,
     pub postmortem: String,
     pub postmortem_path: PathBuf,
 }
@@ -78,6 +80,26 @@ pub struct Guarding {
 pub struct Output {
     pub running: Option<(Run, Timestamp)>,
     pub ran: Option<Ran>,
+}
+
+/// What the server last said of its pressure.
+#[derive(Debug, Default)]
+pub struct Watch {
+    pub seen: Option<(Timestamp, Looked)>,
+    pub running: Option<Run>,
+}
+
+impl Watch {
+    pub fn pressure(&self) -> Option<&Pressure> {
+        let (_, seen) = self.seen.as_ref()?;
+        seen.as_deref().ok()
+    }
+
+    /// The line that stands beside a query, if there is something to say.
+    pub fn words(&self) -> Option<String> {
+        let words = self.pressure()?.words();
+        (!words.is_empty()).then_some(words)
+    }
 }
 
 impl Case {
@@ -194,6 +216,16 @@ impl Case {
         format!("{}-{}-{run}", self.incident.id, head.get(..8).unwrap_or(head))
     }
 
+    /// The database is a server, with others on it.
+    pub fn is_on_server(&self) -> bool {
+        self.target.url.server.is_some()
+    }
+
+    /// Something of ours is under way there.
+    pub fn is_busy(&self) -> bool {
+        self.is_writing() || !self.runs().is_empty()
+    }
+
     /// Something that writes to the database is under way.
     pub fn is_writing(&self) -> bool {
         self.recoveries.values().any(|recovery| matches!(recovery.state, State::Executing { .. }))
@@ -216,8 +248,14 @@ impl Case {
     }
 
     /// What is left to do in the database for an execution that was cut off.
-    pub fn doubt(&self) -> Option<(String, String, Deed, u64)> {
+    pub fn doubt(&self) -> Option<Doubt> {
         let change = self.incident.in_doubt()?;
-        Some((change.step.clone(), change.op.clone(), change.deed.clone(), change.rows))
+        Some(Doubt {
+            step: change.step.clone(),
+            op: change.op.clone(),
+            deed: change.deed.clone(),
+            rows: change.rows,
+            mark: change.mark.clone(),
+        })
     }
 }

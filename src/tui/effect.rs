@@ -10,6 +10,16 @@ use crate::recovery::{Approval, Plan};
 /// Names one piece of work under way, so that its answer can be told from a late one.
 pub type Run = u64;
 
+/// An operation that was cut off, for the database to say what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubt {
+    pub step: String,
+    pub op: String,
+    pub deed: Deed,
+    pub rows: u64,
+    pub mark: Option<String>,
+}
+
 /// What a text that was edited outside is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EditFor {
@@ -70,10 +80,7 @@ pub enum Effect {
     },
     Resolve {
         run: Run,
-        step: String,
-        op: String,
-        deed: Deed,
-        rows: u64,
+        doubt: Doubt,
     },
     Rehearse {
         run: Run,
@@ -85,6 +92,14 @@ pub enum Effect {
         step: String,
         op: String,
         deed: Deed,
+    },
+    /// Sample what presses on the server.
+    Look {
+        run: Run,
+    },
+    /// End a session that an earlier run of ours left behind.
+    EndSession {
+        mark: String,
     },
     Command {
         run: Run,

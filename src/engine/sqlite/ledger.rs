@@ -6,7 +6,7 @@
 use sqlx::AssertSqlSafe;
 
 use super::Session;
-use crate::engine::EngineError;
+use crate::engine::{EngineError, Settled};
 
 pub const TABLE: &str = "steadyhand_ledger";
 
@@ -31,11 +31,15 @@ impl Session {
 
     /// Needs a session that may write: taking the write lock proves that no writer is left that
     /// could still commit the row, so its absence is final.
-    pub async fn in_ledger(&mut self, op: &str) -> Result<bool, EngineError> {
+    pub async fn settle(&mut self, op: &str, _mark: Option<&str>) -> Result<Settled, EngineError> {
         self.run("BEGIN IMMEDIATE").await?;
         let found = self.look_up(op).await;
         self.rollback().await?;
-        found
+        Ok(if found? {
+            Settled::Committed("its ledger row is in the database".into())
+        } else {
+            Settled::RolledBack("no ledger row, and no writer is left that could add it".into())
+        })
     }
 
     async fn look_up(&mut self, op: &str) -> Result<bool, EngineError> {

@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Sqlite};
 
 use super::{Session, quoted, values, watch};
-use crate::engine::{EngineError, RowWrite, Table};
+use crate::engine::{EngineError, Keyed, RowWrite, Table};
 use crate::value::Value;
 
 type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
@@ -41,7 +41,7 @@ impl Session {
         table: &Table,
         columns: &[String],
         keys: &[Vec<Value>],
-    ) -> Result<Vec<(Vec<Value>, Vec<Value>)>, EngineError> {
+    ) -> Result<Vec<Keyed>, EngineError> {
         /// Rows a statement: well under the limit of bind parameters for any key.
         const BATCH: usize = 400;
         let names = watch::key_expressions(table);
@@ -75,7 +75,7 @@ impl Session {
         columns: &[String],
         condition: &str,
         binds: &[&[Value]],
-        found: &mut Vec<(Vec<Value>, Vec<Value>)>,
+        found: &mut Vec<Keyed>,
     ) -> Result<(), EngineError> {
         let sql = format!(
             "SELECT {}, {} FROM main.{} WHERE {condition}",
@@ -105,7 +105,7 @@ impl Session {
         let (columns, values) = row.set;
         let sql = format!(
             "INSERT INTO main.{} ({}) VALUES ({})",
-            quoted(row.table),
+            quoted(&row.table.name),
             list(columns),
             vec!["?"; columns.len()].join(", ")
         );
@@ -116,7 +116,7 @@ impl Session {
         let set = row.set.0.iter().map(|name| format!("{} = ?", quoted(name)));
         let sql = format!(
             "UPDATE main.{} SET {} WHERE {}",
-            quoted(row.table),
+            quoted(&row.table.name),
             set.collect::<Vec<_>>().join(", "),
             condition(&row)
         );
@@ -124,7 +124,7 @@ impl Session {
     }
 
     pub async fn delete_row(&mut self, row: RowWrite<'_>) -> Result<u64, EngineError> {
-        let sql = format!("DELETE FROM main.{} WHERE {}", quoted(row.table), condition(&row));
+        let sql = format!("DELETE FROM main.{} WHERE {}", quoted(&row.table.name), condition(&row));
         self.write(sql, &[row.key.1, row.guard.1]).await
     }
 

@@ -6,32 +6,49 @@
 //! in which triggers fire does not matter. The count is checked against `total_changes()`: each
 //! write of the change logs exactly one row, so twice the log is all there can be.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::{Session, quoted};
-use crate::engine::{Blind, EngineError, Table, Touched};
+use crate::engine::{Blind, EngineError, Image, Keyed, OnImage, Session as Any, Table, Touched};
 use crate::value::Value;
+
+/// Keys whose images are held at one time.
+const BATCH: usize = 2_000;
 
 #[derive(Debug)]
 pub struct Watch {
     tables: Vec<Table>,
     total_changes: i64,
+    /// Commits that the observer had seen before the transaction began.
+    pub commits: i64,
+}
+
+/// What the log says of one table: the counts, and the keys in the order of first touch.
+#[derive(Debug, Default)]
+struct Logged {
+    touched: Touched,
+    keys: Vec<Vec<Value>>,
 }
 
 impl Session {
     pub async fn begin_watched(
         &mut self,
+        observe: &mut Any,
         tables: &[Table],
+        _op: &str,
         time_cap: Duration,
     ) -> Result<Blind, EngineError> {
+        let commits = super::sibling(observe)?.commits_seen().await?;
         let tables: Vec<Table> =
             tables.iter().filter(|table| table.name != super::ledger::TABLE).cloned().collect();
         self.run(&script(&tables)).await?;
         self.begin(time_cap).await?;
         let blind = self.blind_spots().await?;
         let total_changes = self.number("SELECT total_changes()").await?;
-        self.watch = Some(Watch { tables, total_changes });
+        self.watch = Some(Watch { tables, total_changes, commits });
+        // Nobody else can write now, so this snapshot is the state before.
+        observe.begin_snapshot().await?;
         Ok(blind)
     }
 
@@ -51,14 +68,47 @@ impl Session {
             .collect())
     }
 
-    pub async fn touched(&mut self) -> Result<(Vec<Touched>, Blind), EngineError> {
+    pub async fn written(
+        &mut self,
+        observe: &mut Any,
+        on_image: OnImage<'_>,
+    ) -> Result<(Vec<Touched>, Blind), EngineError> {
         let Some(watch) = self.watch.take() else { return Ok((Vec::new(), Blind::new())) };
-        let outcome = self.read_log(&watch).await;
+        let outcome = self.read_images(&watch, observe, on_image).await;
         self.watch = Some(watch);
         outcome
     }
 
-    async fn read_log(&mut self, watch: &Watch) -> Result<(Vec<Touched>, Blind), EngineError> {
+    async fn read_images(
+        &mut self,
+        watch: &Watch,
+        observe: &mut Any,
+        on_image: OnImage<'_>,
+    ) -> Result<(Vec<Touched>, Blind), EngineError> {
+        let (logged, blind) = self.read_log(watch).await?;
+        let mut touched = Vec::with_capacity(logged.len());
+        for (table, entry) in logged {
+            let columns = table.stored();
+            for keys in entry.keys.chunks(BATCH) {
+                let mut before = by_key(observe.rows_by_key(table, &columns, keys).await?);
+                let mut after = by_key(self.rows_by_key(table, &columns, keys).await?);
+                for key in keys {
+                    let name = format!("{key:?}");
+                    let (before, after) = (before.remove(&name), after.remove(&name));
+                    if before.is_some() || after.is_some() {
+                        on_image(table, Image { key: key.clone(), before, after });
+                    }
+                }
+            }
+            touched.push(entry.touched);
+        }
+        Ok((touched, blind))
+    }
+
+    async fn read_log<'w>(
+        &mut self,
+        watch: &'w Watch,
+    ) -> Result<(Vec<(&'w Table, Logged)>, Blind), EngineError> {
         let log = self.rows("SELECT * FROM temp.steadyhand_log ORDER BY seq").await?;
         let total = self.number("SELECT total_changes()").await? - watch.total_changes;
         let seen = i64::try_from(log.len()).unwrap_or(i64::MAX);
@@ -73,13 +123,18 @@ impl Session {
     }
 }
 
+fn by_key(rows: Vec<Keyed>) -> HashMap<String, Vec<Value>> {
+    rows.into_iter().map(|(key, row)| (format!("{key:?}"), row)).collect()
+}
+
 /// The log, table by table in the order of first touch.
-fn sort_out(tables: &[Table], log: &[Vec<Value>]) -> Vec<Touched> {
+fn sort_out<'t>(tables: &'t [Table], log: &[Vec<Value>]) -> Vec<(&'t Table, Logged)> {
     let width = width(tables);
     let mut order: Vec<usize> = Vec::new();
-    let mut found: Vec<Touched> = tables
+    let mut found: Vec<Logged> = tables
         .iter()
         .map(|table| Touched { table: table.name.clone(), ..Touched::default() })
+        .map(|touched| Logged { touched, keys: Vec::new() })
         .collect();
     let mut known: HashSet<(usize, String)> = HashSet::new();
     for row in log {
@@ -94,15 +149,15 @@ fn sort_out(tables: &[Table], log: &[Vec<Value>]) -> Vec<Touched> {
         let new = &row[3 + width..3 + width + len];
         let keys: &[&[Value]] = match op {
             1 => {
-                entry.inserted += 1;
+                entry.touched.inserted += 1;
                 &[new]
             }
             2 => {
-                entry.updated += 1;
+                entry.touched.updated += 1;
                 &[old, new]
             }
             _ => {
-                entry.deleted += 1;
+                entry.touched.deleted += 1;
                 &[old]
             }
         };
@@ -112,7 +167,7 @@ fn sort_out(tables: &[Table], log: &[Vec<Value>]) -> Vec<Touched> {
             }
         }
     }
-    order.into_iter().map(|table| std::mem::take(&mut found[table])).collect()
+    order.into_iter().map(|at| (&tables[at], std::mem::take(&mut found[at]))).collect()
 }
 
 fn width(tables: &[Table]) -> usize {

@@ -171,6 +171,7 @@ fn empty_plan(step: &str) -> Plan {
             max_rows: 0,
             time_cap: std::time::Duration::ZERO,
             lock_wait: std::time::Duration::ZERO,
+            max_blocked: 3,
         },
         valid: std::time::Duration::ZERO,
         undoes: None,
@@ -385,7 +386,7 @@ pub fn resolve(app: &mut App) -> Vec<Effect> {
     let run = app.new_run();
     let Some(case) = &app.case else { return Vec::new() };
     match case.doubt() {
-        Some((step, op, deed, rows)) => vec![Effect::Resolve { run, step, op, deed, rows }],
+        Some(doubt) => vec![Effect::Resolve { run, doubt }],
         None => Vec::new(),
     }
 }
@@ -434,6 +435,9 @@ pub fn page(app: &App) -> Page<'_> {
         page.title(&title).blank().text("Nothing was previewed yet.");
         return page;
     };
+    if let Some(words) = case.watch.words() {
+        page.line(&[("Pressure ", Role::Warning), (&words, Role::Text)]).blank();
+    }
     let since = recovery.since.map_or(0, |since| app.now.duration_since(since).as_secs());
     match &recovery.state {
         State::Idle => {
@@ -551,7 +555,7 @@ fn preview_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
     page.pair("Locks", 8, &preview.locks);
     if let Some(Ok(identity)) = app.case.as_ref().map(|case| &case.identity) {
         let settings: Vec<String> =
-            identity.settings.iter().map(|(name, value)| format!("{name} {value}")).collect();
+            identity.settings.iter().map(|setting| setting.words()).collect();
         page.pair("Session", 8, &settings.join(", "));
     }
     let behind = if preview.leaves_behind.is_empty() {
