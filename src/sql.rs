@@ -4,6 +4,7 @@
 //! statement ends, the parser what it is; whatever is not understood is refused, never guessed. It
 //! classifies; the server still enforces. A leaf over `dialect`: no files, no connection.
 
+mod aim;
 mod doubt;
 mod effect;
 mod guardrail;
@@ -13,6 +14,7 @@ mod name;
 mod parameter;
 mod refuse;
 
+pub use aim::{Aim, Mentions, aim, mentions};
 pub use effect::{Reading, read, write};
 pub use guardrail::{Act, Definition, Object, definitions, transactional};
 pub use ledger::{LEDGER, create_ledger};

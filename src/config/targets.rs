@@ -1,6 +1,7 @@
 //! Targets: the databases that may be opened, and how carefully.
 
 use std::path::Path;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
@@ -34,6 +35,8 @@ impl Environment {
         }
     }
 }
+
+const MAX_LAG: Duration = Duration::from_secs(30);
 
 /// Who must agree to a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +80,8 @@ pub struct Target {
     /// The server that was pinned; another one is refused.
     pub fingerprint: Option<String>,
     pub approval: Approval,
+    /// A replica further behind than this is not judged by.
+    pub max_lag: Duration,
     pub timezone: TimeZone,
     pub origin: Origin,
 }
@@ -93,6 +98,7 @@ impl Target {
             environment,
             fingerprint: None,
             approval: Approval::Confirm,
+            max_lag: MAX_LAG,
             timezone: TimeZone::UTC,
             origin: Origin::BuiltIn,
         }
@@ -131,6 +137,8 @@ impl Target {
         Self {
             url: url.clone(),
             detect_url: None,
+            // The pin is that of the target itself.
+            fingerprint: None,
             password_command: own.or_else(|| self.password_command.clone()),
             detect_password_command: None,
             ..self.clone()
@@ -193,6 +201,7 @@ pub(super) fn read(name: &str, table: &Table<'_>, base: &Path, home: Option<&Pat
         environment: table.one_of("environment", &Environment::ALL),
         fingerprint: table.optional_text("fingerprint"),
         approval: table.optional_one_of("approval", &Approval::ALL).unwrap_or(Approval::Confirm),
+        max_lag: table.duration_or("max_lag", MAX_LAG),
         timezone: timezone(table),
         origin: Origin::File { path: table.here().file().to_owned(), line: table.here().line() },
         ..Target::new(name, url, Environment::Production)

@@ -1,54 +1,105 @@
-//! MySQL and MariaDB: under construction.
-#![allow(clippy::all, clippy::pedantic, unused)]
+//! MySQL and MariaDB, one engine with two dialects.
+//!
+//! Reading: a read-only transaction over one snapshot. Writing: READ COMMITTED, so that few gaps are
+//! locked and so that the worker sees what is committed beside what it wrote itself; by that its own
+//! rows can be told from those of others (see `watch`). Nothing in the session is left to the driver
+//! or to a default: what changes the meaning of SQL is set, read back and shown.
 
-use std::time::Duration;
+mod catalogue;
+mod connect;
+mod define;
+mod diff;
+mod errors;
+mod functions;
+mod identity;
+mod ledger;
+mod pressure;
+mod reach;
+mod rows;
+mod values;
+mod watch;
+mod wire;
 
-use super::*;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use super::{EngineError, OnRow, Purpose, Receipt, Session as Any, Setting};
+use crate::dialect::Dialect;
+use wire::Wire;
 
 #[derive(Debug)]
 pub struct Session {
-    dialect: Dialect,
+    wire: Wire,
+    purpose: Purpose,
+    version: String,
+    /// As `10.11`: major and minor.
+    release: (u32, u32),
+    settings: Vec<Setting>,
+    /// What a statement of the operator gets, and what is set now.
+    wanted: Modes,
+    modes: Modes,
+    no_writes: Option<String>,
+    warnings: Vec<String>,
+    transaction: Option<Transaction>,
+    watch: Option<Box<watch::Watch>>,
+    /// The lock that carries the name of the operation.
+    lock: Option<ledger::Lock>,
+    graph: Option<Box<reach::Graph>>,
+    /// The table that a temporary copy hides.
+    shadow: Option<String>,
+    /// The server-side limit that is set now.
+    belt: Option<Duration>,
 }
 
-impl Session {
-    pub async fn open(
-        access: &Access,
-        purpose: Purpose,
-        lock_wait: Duration,
-        stopper: &Stopper,
-    ) -> Result<Self, EngineError> {
-        let _ = (access, purpose, lock_wait, stopper);
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Modes {
+    sql_mode: String,
+    zone: String,
+}
 
+#[derive(Debug, Clone, Copy)]
+struct Transaction {
+    start: Instant,
+    cap: Duration,
+    writes: bool,
+}
+
+/// For a statement that stands alone: a guardrail may take its time.
+const ALONE: Duration = Duration::from_hours(1);
+
+impl Session {
     pub fn dialect(&self) -> Dialect {
-        self.dialect
+        if self.wire.is_mariadb() { Dialect::Mariadb } else { Dialect::Mysql }
     }
 
     pub fn warnings(&mut self) -> Vec<String> {
-        Vec::new()
+        std::mem::take(&mut self.warnings)
     }
 
-    pub async fn close(self) {}
-
-    pub async fn identity(&mut self) -> Result<Identity, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn tables(&mut self) -> Result<Vec<Table>, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn table_names(&mut self) -> Result<Vec<String>, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn lag(&mut self) -> Result<Option<Duration>, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
+    pub async fn close(self) {
+        drop(self.lock);
+        self.wire.close().await;
     }
 
     pub async fn begin_snapshot(&mut self) -> Result<(), EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
+        self.wire.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await?;
+        self.wire.run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY").await?;
+        self.open_transaction(Duration::MAX, false);
+        Ok(())
+    }
+
+    pub async fn begin(&mut self, time_cap: Duration) -> Result<(), EngineError> {
+        if let Some(why) = &self.no_writes {
+            return Err(EngineError::ReadOnly { message: why.clone() });
+        }
+        self.let_go_soon(time_cap).await?;
+        self.wire.run("START TRANSACTION READ WRITE").await?;
+        self.open_transaction(time_cap, true);
+        Ok(())
+    }
+
+    fn open_transaction(&mut self, cap: Duration, writes: bool) {
+        self.transaction = Some(Transaction { start: Instant::now(), cap, writes });
     }
 
     pub async fn read(
@@ -57,145 +108,176 @@ impl Session {
         timeout: Duration,
         on_row: OnRow<'_>,
     ) -> Result<Vec<String>, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
+        self.as_operator().await?;
+        let limit = self.time_left(timeout)?;
+        self.belt(limit).await?;
+        let done = self.wire.work(sql, limit, on_row).await?;
+        match done.columns {
+            Some(columns) => Ok(columns),
+            // An empty result has no header: the names come from preparing the text.
+            None => self.wire.columns(sql).await,
+        }
     }
 
-    pub async fn prepare(&mut self, sql: &str) -> Result<Vec<String>, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
+    /// What a statement may still take, never more than its transaction.
+    fn time_left(&self, wanted: Duration) -> Result<Duration, EngineError> {
+        let Some(Transaction { start, cap, .. }) = self.transaction else { return Ok(wanted) };
+        let left = cap.saturating_sub(start.elapsed());
+        if left.is_zero() {
+            Err(EngineError::TimedOut { limit: cap })
+        } else {
+            Ok(left.min(wanted))
+        }
     }
 
-    pub async fn explain(&mut self, sql: &str) -> Result<Vec<String>, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
+    /// The server's own limit, for the case that we die: a little wider than ours, and set again only
+    /// when it would cut a statement short or hold it for long.
+    async fn belt(&mut self, limit: Duration) -> Result<(), EngineError> {
+        let wanted = limit.saturating_add(Duration::from_secs(2));
+        if self.belt.is_some_and(|belt| belt >= wanted && belt / 2 <= wanted) {
+            return Ok(());
+        }
+        // MySQL's limit ends only SELECT; for anything else there the second connection must do.
+        let sql = if self.wire.is_mariadb() {
+            format!("SET SESSION max_statement_time = {}", wanted.as_secs().clamp(1, 31_536_000))
+        } else {
+            format!(
+                "SET SESSION max_execution_time = {}",
+                wanted.as_millis().clamp(1, 4_000_000_000)
+            )
+        };
+        self.wire.run(&sql).await?;
+        self.belt = Some(wanted);
+        Ok(())
     }
 
-    pub async fn rows_by_key(
-        &mut self,
-        table: &Table,
-        columns: &[String],
-        keys: &[Vec<Value>],
-    ) -> Result<Vec<Keyed>, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn quote(&mut self, value: &Value) -> Result<String, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn objections(&mut self, statements: &[String]) -> Result<Vec<String>, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn begin_watched(
-        &mut self,
-        observe: &mut super::Session,
-        tables: &[Table],
-        op: &str,
-        time_cap: Duration,
-    ) -> Result<Blind, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn begin(&mut self, time_cap: Duration) -> Result<(), EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn mark(&mut self) -> Result<String, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn defer_references(&mut self) -> Result<(), EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn insert_row(&mut self, row: RowWrite<'_>) -> Result<u64, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn update_row(&mut self, row: RowWrite<'_>) -> Result<u64, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn delete_row(&mut self, row: RowWrite<'_>) -> Result<u64, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn written(
-        &mut self,
-        observe: &mut super::Session,
-        on_image: OnImage<'_>,
-    ) -> Result<(Vec<Touched>, Blind), EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn broken_references(&mut self, tables: &[String]) -> Result<u64, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn leaves_behind(&mut self) -> Result<Vec<String>, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn lock_words(&mut self) -> Result<String, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn write_ledger(
-        &mut self,
-        op: &str,
-        actor: &str,
-        print: &str,
-    ) -> Result<(), EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
+    /// If we die or fall silent, the server ends the session and its locks by itself.
+    async fn let_go_soon(&mut self, time_cap: Duration) -> Result<(), EngineError> {
+        let seconds = time_cap.as_secs().saturating_add(30).clamp(60, 86_400);
+        let name = if self.wire.is_mariadb() { "idle_transaction_timeout" } else { "wait_timeout" };
+        self.wire.run(&format!("SET SESSION {name} = {seconds}")).await.map(drop)
     }
 
     pub async fn rollback(&mut self) -> Result<(), EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn take_back(
-        &mut self,
-        observe: &mut super::Session,
-    ) -> Result<Receipt, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
+        self.watch = None;
+        self.transaction = None;
+        // Also where none is open: it costs nothing, and is true whatever a statement left.
+        self.wire.run("ROLLBACK").await?;
+        self.unshadow().await
     }
 
     pub async fn commit(&mut self) -> Result<(), EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
+        self.wire.run("COMMIT").await?;
+        self.transaction = None;
+        self.watch = None;
+        Ok(())
     }
 
-    pub async fn settle(&mut self, op: &str, mark: Option<&str>) -> Result<Settled, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
+    /// References are looked at row by row, so there is nothing to put off.
+    #[allow(clippy::unused_async)]
+    pub async fn defer_references(&mut self) -> Result<(), EngineError> {
+        Ok(())
     }
 
-    pub async fn waiting_for(&mut self, mark: &str) -> Result<Vec<Waiter>, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
+    /// None can be: every statement was held against them.
+    #[allow(clippy::unused_async)]
+    pub async fn broken_references(&mut self, _tables: &[String]) -> Result<u64, EngineError> {
+        Ok(0)
     }
 
-    pub async fn pressure(&mut self) -> Result<Pressure, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
+    pub async fn take_back(&mut self, observe: &mut Any) -> Result<Receipt, EngineError> {
+        /// The server shows its transactions from a copy that is this old at most.
+        const COPY: Duration = Duration::from_millis(120);
+        let back = self.rollback().await;
+        observe.rollback().await?;
+        let observe = sibling(observe)?;
+        if let Err(error) = back {
+            // The session is gone; then its transaction is, as soon as its lock is.
+            return match &self.lock {
+                Some(lock) if lock.is_free(&mut observe.wire).await? => Ok(Receipt::Proved(
+                    "the session is gone, and the server has released what it held".into(),
+                )),
+                _ => Err(error),
+            };
+        }
+        let id = self.wire.id();
+        let open = format!(
+            "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = {id}"
+        );
+        for _ in 0..20 {
+            tokio::time::sleep(COPY).await;
+            match observe.wire.number(&open).await {
+                Ok(0) => {
+                    return Ok(Receipt::Proved(format!(
+                        "ROLLBACK was answered, and the server lists no transaction of session {id}"
+                    )));
+                }
+                Ok(_) => {}
+                Err(EngineError::Database { .. }) => {
+                    return Ok(Receipt::CompareRows(
+                        "without the right PROCESS the server does not list transactions".into(),
+                    ));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(EngineError::Database {
+            message: format!("the server still lists a transaction of session {id}"),
+        })
     }
 
-    pub async fn end_session(&mut self, mark: &str) -> Result<bool, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
+    pub async fn lock_words(&mut self) -> Result<String, EngineError> {
+        let id = self.wire.id();
+        let sql = format!(
+            "SELECT trx_rows_locked, trx_tables_locked FROM information_schema.innodb_trx \
+             WHERE trx_mysql_thread_id = {id}"
+        );
+        let seen = self.wire.texts(&sql).await;
+        let counted = match seen.as_deref() {
+            Ok([row]) => format!("about {} rows in {} tables", row[0], row[1]),
+            Ok(_) => "no rows".to_owned(),
+            Err(EngineError::Database { .. }) => "the rows that are written or looked for".into(),
+            Err(error) => return Err(error.clone()),
+        };
+        Ok(format!(
+            "locks {counted}; readers go on, writers of these rows and DDL on their tables wait"
+        ))
     }
 
-    pub async fn schema_mark(&mut self) -> Result<String, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
+    /// Rows are read and put back without rules about dates and in UTC: what was there must be there
+    /// again, also a zero date, an id 0, or the hour that a change of clocks repeats.
+    async fn exactly(&mut self, utc: bool) -> Result<(), EngineError> {
+        const EXACT: &str = "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES";
+        let zone = if utc { "+00:00".to_owned() } else { self.wanted.zone.clone() };
+        self.set_modes(Modes { sql_mode: EXACT.into(), zone }).await
     }
 
-    pub async fn define(&mut self, sql: &str, time_cap: Duration) -> Result<(), EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
+    async fn as_operator(&mut self) -> Result<(), EngineError> {
+        self.set_modes(self.wanted.clone()).await
     }
 
-    pub async fn shadow(&mut self, table: &Table, time_cap: Duration) -> Result<(), EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
+    async fn set_modes(&mut self, modes: Modes) -> Result<(), EngineError> {
+        if self.modes != modes {
+            let (mode, zone) = (values::text(&modes.sql_mode), values::text(&modes.zone));
+            let sql = format!("SET SESSION sql_mode = {mode}, time_zone = {zone}");
+            self.wire.run(&sql).await?;
+            self.modes = modes;
+        }
+        Ok(())
     }
+}
 
-    pub async fn leftover(&mut self, name: &str) -> Result<Option<String>, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
+/// For statements whose rows nobody wants.
+fn nothing(_: &[String], _: &[crate::value::ValueRef<'_>]) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+/// The observer beside a session of this engine is of this engine.
+fn sibling(observe: &mut Any) -> Result<&mut Session, EngineError> {
+    match observe {
+        Any::Mysql(session) => Ok(session),
+        Any::Sqlite(_) | Any::Postgres(_) => Err(EngineError::Refused {
+            message: "the observer looks at another kind of database".into(),
+        }),
     }
 }

@@ -23,7 +23,10 @@ pub const KEPT_BYTES: usize = 32 * 1024 * 1024;
 pub async fn detect(target: &Target, check: &Check, kept: usize, stopper: &Stopper) -> Finding {
     match open(target, stopper).await {
         Ok(mut session) => {
-            let finding = ask(&mut session, check, kept).await;
+            let finding = match too_late(&mut session, target).await {
+                Some(why) => unseen(&why),
+                None => ask(&mut session, check, kept).await,
+            };
             session.close().await;
             finding
         }
@@ -37,14 +40,33 @@ pub async fn survey(
     checks: &[&Check],
     stopper: &Stopper,
 ) -> Result<Survey, Problem> {
+    let target = &target.for_checks();
     let mut session = open(target, stopper).await?;
     let identity = super::connect::prove(&mut session, target, None).await?;
+    let late = too_late(&mut session, target).await;
     let mut findings = Vec::with_capacity(checks.len());
     for check in checks {
-        findings.push((check.id.clone(), ask(&mut session, check, KEPT_ROWS).await));
+        let finding = match &late {
+            Some(why) => unseen(why),
+            None => ask(&mut session, check, KEPT_ROWS).await,
+        };
+        findings.push((check.id.clone(), finding));
     }
     session.close().await;
     Ok(Survey { server: identity.server, version: identity.version, findings })
+}
+
+/// Why a replica shows too old a state to judge by, if it does.
+async fn too_late(session: &mut Session, target: &Target) -> Option<String> {
+    match session.lag().await {
+        Ok(Some(lag)) if lag > target.max_lag => Some(format!(
+            "the replica is {:.1} s behind, and {:.1} s are allowed",
+            lag.as_secs_f64(),
+            target.max_lag.as_secs_f64()
+        )),
+        Ok(_) => None,
+        Err(error) => Some(format!("how far the replica is behind is not known: {error}")),
+    }
 }
 
 async fn open(target: &Target, stopper: &Stopper) -> Result<Session, Problem> {

@@ -303,7 +303,8 @@ impl World {
         };
         let of = check.clone();
         let work = async move {
-            let finding = ops::detect::detect(&desk.target, &asked, kept, &stopper).await;
+            let finding =
+                ops::detect::detect(&desk.target.for_checks(), &asked, kept, &stopper).await;
             Message::Checked { run, check, finding: Box::new(finding) }
         };
         self.spawn_or(work, move |why| {

@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports, reason = "every test file uses its own part of this")]
 
 mod cockpit;
+pub mod desk;
 mod engines;
 mod home;
 pub mod proxy;
@@ -13,8 +14,9 @@ mod sqlite;
 pub mod walk;
 
 pub use cockpit::Cockpit;
-pub use engines::Database;
+pub use engines::{Database, Ground};
 pub use home::Home;
 pub use pty::{COMPACT, Ended, Size, Terminal, WIDE};
 pub use rustix::process::Signal;
+pub use server::Client;
 pub use sqlite::Sqlite;

@@ -1,0 +1,156 @@
+//! Who the server is by its own word, whether it may be written, and what can be promised there.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use super::Session;
+use super::wire::plain;
+use crate::engine::{Badge, Capability, EngineError, Identity, Purpose};
+use crate::value::ValueRef;
+
+impl Session {
+    pub async fn identity(&mut self) -> Result<Identity, EngineError> {
+        let replica = !self.replication().await?.unwrap_or_default().is_empty();
+        let no_writes = match self.no_writes.clone() {
+            Some(why) => Some(why),
+            None => self.forbidden(replica).await?,
+        };
+        let badge = self.badge().await?;
+        Ok(Identity {
+            server: self.server().await?,
+            version: format!("{} {}", self.dialect(), self.version),
+            role: self.wire.text("SELECT CURRENT_USER()").await?,
+            replica,
+            no_writes,
+            settings: self.settings.clone(),
+            badge,
+        })
+    }
+
+    /// MySQL gives itself a name that nobody else has. MariaDB does not: host and data folder are what
+    /// two servers never share, and the number is what replication tells them apart by.
+    async fn server(&mut self) -> Result<String, EngineError> {
+        let sql = if self.wire.is_mariadb() {
+            "SELECT CONCAT(@@hostname, @@datadir, '#', @@server_id, '/', DATABASE())"
+        } else {
+            "SELECT CONCAT(@@server_uuid, '/', DATABASE())"
+        };
+        self.wire.text(sql).await
+    }
+
+    /// Why nothing may be written here, if so.
+    async fn forbidden(&mut self, replica: bool) -> Result<Option<String>, EngineError> {
+        let comment = self.wire.text("SELECT @@version_comment").await?;
+        let said = format!("{comment} {}", self.version).to_lowercase();
+        if let Some(pooler) = ["proxysql", "maxscale"].iter().find(|name| said.contains(**name)) {
+            return Ok(Some(format!(
+                "{pooler} stands between us and the server and may change the session under us; \
+                 connect to the server itself"
+            )));
+        }
+        if self.wire.number("SELECT CONNECTION_ID()").await? != self.wire.id() {
+            return Ok(Some(
+                "a pooler hands every statement to another session; connect to the server itself"
+                    .into(),
+            ));
+        }
+        if replica {
+            return Ok(Some("it is a replica; write to its primary".into()));
+        }
+        let mut switches = vec!["read_only", "innodb_read_only"];
+        if !self.wire.is_mariadb() {
+            switches.push("super_read_only");
+        }
+        for name in switches {
+            let value = self.wire.text(&format!("SELECT @@GLOBAL.{name}")).await?;
+            if !["0", "OFF"].contains(&value.as_str()) {
+                return Ok(Some(format!("the server has {name} = {value}")));
+            }
+        }
+        let node = self.wire.texts("SHOW GLOBAL STATUS LIKE 'wsrep_ready'").await?;
+        let apart = node.first().is_some_and(|row| row[1] == "OFF");
+        let clustered = self.wire.texts("SHOW GLOBAL VARIABLES LIKE 'wsrep_on'").await?;
+        let clustered = clustered.first().is_some_and(|row| row[1] == "ON");
+        Ok((clustered && apart).then(|| "this node is cut off from its cluster".into()))
+    }
+
+    async fn badge(&mut self) -> Result<Badge, EngineError> {
+        let counted = self.sees_transactions().await?;
+        let unseen = || {
+            Capability::Partial(
+                "without the right PROCESS the server does not say how many rows a transaction has \
+                 written, so it must be worked out from triggers and references"
+                    .into(),
+            )
+        };
+        Ok(Badge {
+            preview: if counted { Capability::Full } else { unseen() },
+            undo: if counted { Capability::Full } else { unseen() },
+            in_doubt: Capability::Full,
+            guardrail: Capability::Partial(
+                "DDL cannot be rolled back here; it is rehearsed on a temporary copy".into(),
+            ),
+        })
+    }
+
+    /// Whether the server shows the transactions of others to us.
+    pub(super) async fn sees_transactions(&mut self) -> Result<bool, EngineError> {
+        match self.wire.run("SELECT 1 FROM information_schema.innodb_trx LIMIT 1").await {
+            Ok(_) => Ok(true),
+            Err(EngineError::Database { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub async fn lag(&mut self) -> Result<Option<Duration>, EngineError> {
+        let channels = self.replication().await?.unwrap_or_default();
+        let behind = channels.iter().filter_map(seconds_behind);
+        Ok(behind.max())
+    }
+
+    /// One map a source of replication; `None` without the right to see it.
+    pub(super) async fn replication(
+        &mut self,
+    ) -> Result<Option<Vec<HashMap<String, String>>>, EngineError> {
+        let sql = match (self.wire.is_mariadb(), self.release) {
+            (true, release) if release >= (10, 5) => "SHOW ALL REPLICAS STATUS",
+            (true, _) => "SHOW ALL SLAVES STATUS",
+            (false, release) if release >= (8, 1) => "SHOW REPLICA STATUS",
+            (false, _) => "SHOW SLAVE STATUS",
+        };
+        match self.named(sql).await {
+            Ok(rows) => Ok(Some(rows)),
+            Err(EngineError::Database { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Rows by the names of their columns, which differ from one release to the next.
+    pub(super) async fn named(
+        &mut self,
+        sql: &str,
+    ) -> Result<Vec<HashMap<String, String>>, EngineError> {
+        let mut rows = Vec::new();
+        let mut keep = |names: &[String], row: &[ValueRef<'_>]| {
+            let row = names.iter().zip(row);
+            rows.push(
+                row.map(|(name, value)| (name.clone(), plain((*value).to_owned()))).collect(),
+            );
+            ControlFlow::Continue(())
+        };
+        self.wire.work(sql, Duration::from_secs(10), &mut keep).await?;
+        Ok(rows)
+    }
+
+    pub(super) fn may_write(&self) -> bool {
+        self.purpose == Purpose::Work
+    }
+}
+
+pub(super) fn seconds_behind(channel: &HashMap<String, String>) -> Option<Duration> {
+    let seconds = ["Seconds_Behind_Source", "Seconds_Behind_Master"]
+        .iter()
+        .find_map(|name| channel.get(*name))?;
+    seconds.parse().ok().map(Duration::from_secs)
+}

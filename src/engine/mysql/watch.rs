@@ -1,0 +1,522 @@
+//! The watch over a write transaction.
+//!
+//! The worker reads at READ COMMITTED and has locked every row that it wrote. So a row is ours exactly
+//! if the worker sees it otherwise than a session that sees only what is committed; what others do
+//! meanwhile is the same for both. The rows to look at are noted statement by statement. Whether they
+//! are all is said by the server's own count of the rows that the transaction has written. If that
+//! count is higher, or cannot be read, every table within reach of the statements is compared whole.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use super::reach::Reach;
+use super::rows::{BATCH, exact, name, owned};
+use super::values::quoted;
+use super::{ALONE, Session, diff, ledger, nothing, sibling};
+use crate::engine::{Blind, EngineError, Image, OnImage, Session as Any, Table, Touched};
+use crate::sql::{self, Verb};
+use crate::value::Value;
+
+/// Beyond this a table is not compared whole.
+const MOST_ROWS: u64 = 5_000_000;
+const MOST_BYTES: u64 = 4 << 30;
+
+/// The server's count is shown from a copy that is this old at most.
+const COPY: Duration = Duration::from_millis(120);
+
+#[derive(Debug, Default)]
+pub struct Watch {
+    tables: Vec<Table>,
+    /// Rows that statements named, by table in the order of first touch.
+    noted: Vec<(String, Noted)>,
+    calls: Vec<String>,
+    /// The next number of each table, before the first row was added.
+    counters: HashMap<String, u64>,
+}
+
+#[derive(Debug, Default)]
+struct Noted {
+    /// Locked by us since they were noted, so nobody else can have changed them.
+    locked: Vec<Vec<Value>>,
+    /// Only read.
+    seen: Vec<Vec<Value>>,
+    direct: [u64; 3],
+}
+
+impl Watch {
+    fn table(&self, name: &str) -> Option<&Table> {
+        let last = name.rsplit('.').next().unwrap_or(name);
+        let exactly = self.tables.iter().find(|table| table.name == last);
+        exactly.or_else(|| self.tables.iter().find(|table| table.name.eq_ignore_ascii_case(last)))
+    }
+
+    fn note(&mut self, table: &str) -> &mut Noted {
+        let at = self.noted.iter().position(|(name, _)| name == table).unwrap_or_else(|| {
+            self.noted.push((table.to_owned(), Noted::default()));
+            self.noted.len() - 1
+        });
+        &mut self.noted[at].1
+    }
+}
+
+impl Session {
+    pub async fn begin_watched(
+        &mut self,
+        observe: &mut Any,
+        tables: &[Table],
+        op: &str,
+        time_cap: Duration,
+    ) -> Result<Blind, EngineError> {
+        self.claim(op).await?;
+        if self.graph.is_none() {
+            self.graph = Some(Box::new(self.graph().await?));
+        }
+        self.begin(time_cap).await?;
+        let of_others = |table: &&Table| table.name != ledger::TABLE;
+        let tables = tables.iter().filter(of_others).cloned().collect();
+        self.watch = Some(Box::new(Watch { tables, ..Watch::default() }));
+        observe.begin_snapshot().await?;
+        Ok(Blind::new())
+    }
+
+    pub async fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {
+        if !self.may_write() {
+            return Err(EngineError::ReadOnly { message: "this session only reads".into() });
+        }
+        self.as_operator().await?;
+        let dialect = self.dialect();
+        let write = sql::write(sql, dialect);
+        if self.shadow.is_some() && self.transaction.is_none() {
+            if write.is_err() && !harmless(sql) {
+                let sql = self.on_shadow(sql)?;
+                self.wire.work(&sql, self.time_left(ALONE)?, &mut nothing).await?;
+                return Ok(0);
+            }
+            // What follows is a trial of rows, which a savepoint must be able to take back.
+            self.begin(ALONE).await?;
+        }
+        if self.transaction.is_some_and(|open| open.writes) {
+            if let (Err(refusal), true) = (&write, self.watch.is_some()) {
+                return Err(EngineError::Refused { message: refusal.sentence.clone() });
+            }
+            if write.is_err() && !harmless(sql) {
+                return Err(EngineError::Refused {
+                    message: "it would commit the open transaction by itself".into(),
+                });
+            }
+        }
+        let limit = self.time_left(ALONE)?;
+        self.belt(limit).await?;
+        let (Some(watch), Ok(write)) = (&self.watch, write) else {
+            let done = self.wire.work(sql, limit, &mut nothing).await?;
+            self.hear_warnings().await?;
+            return Ok(done.affected);
+        };
+        let table = watch.table(&write.table).cloned();
+        let name = table.as_ref().map_or_else(|| write.table.clone(), |table| table.name.clone());
+        if write.verb == Verb::Insert {
+            self.read_counters(&name).await?;
+        }
+        let calls = sql::functions(sql, dialect).unwrap_or_default();
+        let keys = match (&table, write.verb) {
+            (Some(table), Verb::Update | Verb::Delete) => self.select_rows(sql, table).await?,
+            _ => Keys::default(),
+        };
+        let mut added = Vec::new();
+        let returning = table.as_ref().and_then(|table| self.returning(sql, table, write.verb));
+        let mut keep = |_: &[String], row: &[crate::value::ValueRef<'_>]| {
+            added.push(owned(row));
+            ControlFlow::Continue(())
+        };
+        let limit = self.time_left(ALONE)?;
+        let text = returning.as_deref().unwrap_or(sql);
+        let done = self.wire.work(text, limit, &mut keep).await?;
+        let rows = if returning.is_some() { done.rows } else { done.affected };
+        self.hear_warnings().await?;
+        self.still_open().await?;
+        if returning.is_none() {
+            added.clear();
+        }
+        if let Some(watch) = &mut self.watch {
+            watch.calls.extend(calls);
+            let noted = watch.note(&name);
+            noted.direct[write.verb as usize] += rows;
+            noted.locked.extend(keys.locked);
+            noted.locked.extend(added);
+            noted.seen.extend(keys.seen);
+        }
+        Ok(rows)
+    }
+
+    /// The keys of the rows that an UPDATE or DELETE is about to change, by its own words.
+    async fn select_rows(&mut self, sql: &str, table: &Table) -> Result<Keys, EngineError> {
+        let mut keys = Keys::default();
+        let Some(aim) = sql::aim(sql, self.dialect()).filter(|_| is_plain_key(table)) else {
+            return Ok(keys);
+        };
+        let of = aim.called.map(|called| format!("{called}.")).unwrap_or_default();
+        let columns: Vec<String> =
+            table.key.iter().map(|name| format!("{of}{}", quoted(name))).collect();
+        // Of joined tables the others would be locked too.
+        let lock = if aim.called.is_none() { " FOR UPDATE" } else { "" };
+        let text = format!("SELECT {} FROM {} {}{lock}", columns.join(", "), aim.from, aim.tail);
+        let limit = self.time_left(ALONE)?;
+        let found = if aim.called.is_none() { &mut keys.locked } else { &mut keys.seen };
+        let mut keep = |_: &[String], row: &[crate::value::ValueRef<'_>]| {
+            found.push(owned(row));
+            ControlFlow::Continue(())
+        };
+        match self.wire.work(&text, limit, &mut keep).await {
+            // What cannot be selected so is found by comparing.
+            Ok(_) | Err(EngineError::Database { .. } | EngineError::Rejected { .. }) => Ok(keys),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The statement with the keys of the rows that it adds as its result, where the server can.
+    fn returning(&self, sql: &str, table: &Table, verb: Verb) -> Option<String> {
+        let can = self.wire.is_mariadb() && self.release >= (10, 5);
+        if verb != Verb::Insert || !can || !is_plain_key(table) {
+            return None;
+        }
+        if sql.to_uppercase().contains("RETURNING") {
+            return None;
+        }
+        let text = *sql::split(sql, self.dialect()).ok()?.first()?;
+        let keys: Vec<String> = table.key.iter().map(|name| exact(table, name)).collect();
+        Some(format!("{text} RETURNING {}", keys.join(", ")))
+    }
+
+    /// Notes a row that was put back.
+    pub(super) fn note_key(&mut self, table: &str, key: &[Value]) {
+        if let Some(watch) = &mut self.watch {
+            watch.note(table).locked.push(key.to_vec());
+        }
+    }
+
+    async fn read_counters(&mut self, table: &str) -> Result<(), EngineError> {
+        let Some(graph) = &self.graph else { return Ok(()) };
+        let names: Vec<String> = graph.reach([table], &[]).tables.into_iter().collect();
+        let now = self.counters(&names).await?;
+        if let Some(watch) = &mut self.watch {
+            for (name, next) in now {
+                watch.counters.entry(name).or_insert(next);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn hear_warnings(&mut self) -> Result<(), EngineError> {
+        const SHOWN: usize = 10;
+        let rows = self.wire.texts("SHOW WARNINGS").await?;
+        for row in rows.iter().take(SHOWN) {
+            if let [level, number, message] = row.as_slice() {
+                self.warnings.push(format!("{level} {number}: {message}"));
+            }
+        }
+        if rows.len() > SHOWN {
+            self.warnings.push(format!("and {} more warnings", rows.len() - SHOWN));
+        }
+        Ok(())
+    }
+
+    /// A statement that ended the transaction would have committed it; nothing is let through that
+    /// does, and the server is asked nevertheless.
+    async fn still_open(&mut self) -> Result<(), EngineError> {
+        if self.wire.is_mariadb() && self.wire.number("SELECT @@in_transaction").await? == 0 {
+            self.transaction = None;
+            return Err(EngineError::Database {
+                message: "the statement ended the transaction by itself, and what it did stays"
+                    .into(),
+            });
+        }
+        Ok(())
+    }
+
+    pub async fn leaves_behind(&mut self) -> Result<Vec<String>, EngineError> {
+        let Some(before) = self.watch.as_ref().map(|watch| watch.counters.clone()) else {
+            return Ok(Vec::new());
+        };
+        let names: Vec<String> = before.keys().cloned().collect();
+        let now: BTreeMap<String, u64> = self.counters(&names).await?.into_iter().collect();
+        Ok(now
+            .into_iter()
+            .filter_map(|(name, next)| {
+                let was = *before.get(&name)?;
+                (next > was)
+                    .then(|| format!("the next number of {name} stays at {next}; it was {was}"))
+            })
+            .collect())
+    }
+
+    pub async fn written(
+        &mut self,
+        observe: &mut Any,
+        on_image: OnImage<'_>,
+    ) -> Result<(Vec<Touched>, Blind), EngineError> {
+        let Some(watch) = self.watch.take() else { return Ok((Vec::new(), Blind::new())) };
+        let observe = sibling(observe)?;
+        // From here the observer sees what is committed now: before-images are what our rows held
+        // when we locked them.
+        observe.rollback().await?;
+        let mut book = Book::new(on_image);
+        let outcome = self.read_images(&watch, observe, &mut book).await;
+        let touched = book.touched(&watch);
+        self.watch = Some(watch);
+        observe.begin_snapshot().await?;
+        outcome.map(|blind| (touched, blind))
+    }
+
+    async fn read_images(
+        &mut self,
+        watch: &Watch,
+        observe: &mut Session,
+        book: &mut Book<'_>,
+    ) -> Result<Blind, EngineError> {
+        for (name, noted) in &watch.noted {
+            let Some(table) = watch.table(name) else { continue };
+            for keys in noted.locked.chunks(BATCH) {
+                self.look(observe, table, keys, true, book).await?;
+            }
+            for keys in noted.seen.chunks(BATCH) {
+                self.look(observe, table, keys, false, book).await?;
+            }
+        }
+        let total = self.total(book.changed).await?;
+        if total == Some(book.changed) {
+            return Ok(Blind::new());
+        }
+        let names = watch.noted.iter().map(|(name, _)| name.as_str());
+        let graph = match self.graph.take() {
+            Some(graph) => graph,
+            None => Box::new(self.graph().await?),
+        };
+        let reach = graph.reach(names, &watch.calls);
+        let mut unseen = Vec::new();
+        for name in &reach.tables {
+            let known = graph.known(name).cloned().unwrap_or_default();
+            let Some(table) = watch.table(name) else { continue };
+            let keyless = table.key.is_empty() && known.rows > diff::KEYLESS;
+            if known.rows > MOST_ROWS || known.bytes > MOST_BYTES || keyless {
+                unseen.push(format!("{name} has about {} rows, too many to compare", known.rows));
+                continue;
+            }
+            self.compare_whole(observe, table, book).await?;
+        }
+        let shown = graph.shows_triggers;
+        self.graph = Some(graph);
+        Ok(verdict(total, book.changed, &reach, unseen, shown))
+    }
+
+    /// How many rows the server says this transaction has written; `None` if it does not say.
+    async fn total(&mut self, wanted: u64) -> Result<Option<u64>, EngineError> {
+        let sql = format!(
+            "SELECT COALESCE(SUM(trx_rows_modified), 0) FROM information_schema.innodb_trx \
+             WHERE trx_mysql_thread_id = {}",
+            self.wire.id()
+        );
+        let mut total = 0;
+        for wait in [Duration::ZERO, COPY, COPY] {
+            tokio::time::sleep(wait).await;
+            match self.wire.number(&sql).await {
+                Ok(seen) => total = seen,
+                Err(EngineError::Database { .. }) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+            if total == wanted {
+                break;
+            }
+        }
+        Ok(Some(total))
+    }
+
+    async fn compare_whole(
+        &mut self,
+        observe: &mut Session,
+        table: &Table,
+        book: &mut Book<'_>,
+    ) -> Result<(), EngineError> {
+        if table.key.is_empty() {
+            let (gone, new) = self.differing_whole(observe, table).await?;
+            let before = book.changed;
+            let rows = gone.len().max(new.len()) as u64;
+            for row in gone {
+                book.image(table, Image { key: Vec::new(), before: Some(row), after: None });
+            }
+            for row in new {
+                book.image(table, Image { key: Vec::new(), before: None, after: Some(row) });
+            }
+            // Which went and which came belong together cannot be told, only how many writes it takes.
+            book.changed = before + rows;
+            return Ok(());
+        }
+        let mut after: Option<Vec<Value>> = None;
+        loop {
+            let (keys, last) = self.differing(observe, table, after.as_deref()).await?;
+            for keys in keys.chunks(BATCH) {
+                self.look(observe, table, keys, false, book).await?;
+            }
+            match last {
+                Some(key) => after = Some(key),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Reads these rows as everybody and as the worker sees them. Rows that we may not have locked are
+    /// looked at again: one that others commit meanwhile moves, one of ours cannot.
+    async fn look(
+        &mut self,
+        observe: &mut Session,
+        table: &Table,
+        keys: &[Vec<Value>],
+        locked: bool,
+        book: &mut Book<'_>,
+    ) -> Result<(), EngineError> {
+        let keys: Vec<Vec<Value>> =
+            keys.iter().filter(|key| book.is_new(table, key)).cloned().collect();
+        let columns = table.stored();
+        let (theirs, ours) = tokio::join!(
+            observe.rows_by_key(table, &columns, &keys),
+            self.rows_by_key(table, &columns, &keys)
+        );
+        let (mut before, mut after) = (by_key(theirs?), by_key(ours?));
+        let mut again = if locked {
+            None
+        } else {
+            Some(by_key(observe.rows_by_key(table, &columns, &keys).await?))
+        };
+        for key in keys {
+            let at = name(&key);
+            let (before, after) = (before.remove(&at), after.remove(&at));
+            if let Some(again) = &mut again
+                && (again.remove(&at) != before || before == after)
+            {
+                continue;
+            }
+            book.image(table, Image { key, before, after });
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Keys {
+    locked: Vec<Vec<Value>>,
+    seen: Vec<Vec<Value>>,
+}
+
+/// Whether keys selected by a statement's own words read the same as ours: moments are shown in the
+/// time zone of the session, and floats with fewer digits.
+fn is_plain_key(table: &Table) -> bool {
+    let odd = ["timestamp", "float", "uuid", "inet"];
+    let plain = |name: &String| {
+        let kind = table.columns.iter().find(|column| column.name == *name);
+        kind.is_some_and(|column| !odd.iter().any(|odd| column.kind.starts_with(odd)))
+    };
+    !table.key.is_empty() && table.key.iter().all(plain)
+}
+
+/// In a transaction without a watch: what neither commits nor needs one.
+fn harmless(sql: &str) -> bool {
+    let words: Vec<String> = sql.split_whitespace().take(2).map(str::to_ascii_uppercase).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    matches!(
+        words.as_slice(),
+        ["SAVEPOINT" | "RELEASE" | "SELECT", _]
+            | ["ROLLBACK", "TO"]
+            | ["CREATE" | "DROP", "TEMPORARY"]
+    )
+}
+
+/// What remains unknown once everything was compared that can be.
+fn verdict(
+    total: Option<u64>,
+    changed: u64,
+    reach: &Reach,
+    unseen: Vec<String>,
+    shows_triggers: bool,
+) -> Blind {
+    let mut blind = Blind::new();
+    if total == Some(changed) {
+        return blind;
+    }
+    blind.extend(unseen);
+    blind.extend(reach.unsure.iter().cloned());
+    if !shows_triggers {
+        blind.push("without the right TRIGGER triggers are not shown, and may have written".into());
+    }
+    match total {
+        Some(total) if total < changed => {
+            blind.push(format!("{changed} rows differ, but the server counts {total} written"));
+        }
+        // A row that was written twice counts twice; with everything compared that explains the rest.
+        Some(total) if !blind.is_empty() => {
+            blind.push(format!("{} writes are unexplained", total - changed));
+        }
+        Some(_) | None => {}
+    }
+    blind
+}
+
+fn by_key(rows: Vec<(Vec<Value>, Vec<Value>)>) -> HashMap<String, Vec<Value>> {
+    rows.into_iter().map(|(key, row)| (name(&key), row)).collect()
+}
+
+/// What was found so far, each row once.
+struct Book<'a> {
+    on_image: OnImage<'a>,
+    order: Vec<Touched>,
+    known: HashMap<String, HashSet<u64>>,
+    changed: u64,
+}
+
+impl<'a> Book<'a> {
+    fn new(on_image: OnImage<'a>) -> Self {
+        Self { on_image, order: Vec::new(), known: HashMap::new(), changed: 0 }
+    }
+
+    fn is_new(&mut self, table: &Table, key: &[Value]) -> bool {
+        let mut hash = DefaultHasher::new();
+        name(key).hash(&mut hash);
+        if !self.known.contains_key(&table.name) {
+            self.known.insert(table.name.clone(), HashSet::new());
+        }
+        self.known.get_mut(&table.name).is_some_and(|known| known.insert(hash.finish()))
+    }
+
+    fn image(&mut self, table: &Table, image: Image) {
+        let at = self.order.iter().position(|touched| touched.table == table.name);
+        let at = at.unwrap_or_else(|| {
+            self.order.push(Touched { table: table.name.clone(), ..Touched::default() });
+            self.order.len() - 1
+        });
+        let touched = &mut self.order[at];
+        match (&image.before, &image.after) {
+            (None, None) => return,
+            (None, Some(_)) => touched.inserted += 1,
+            (Some(_), None) => touched.deleted += 1,
+            (Some(_), Some(_)) => touched.updated += 1,
+        }
+        self.changed += u64::from(image.before != image.after);
+        (self.on_image)(table, image);
+    }
+
+    fn touched(self, watch: &Watch) -> Vec<Touched> {
+        let mut order = self.order;
+        for touched in &mut order {
+            let noted = watch.noted.iter().find(|(name, _)| *name == touched.table);
+            let Some((_, Noted { direct: [_, updated, _], .. })) = noted else { continue };
+            // An UPDATE of the key is a row that went and a row that came.
+            let moved = touched.inserted.min(touched.deleted);
+            let moved = moved.min(updated.saturating_sub(touched.updated));
+            touched.inserted -= moved;
+            touched.deleted -= moved;
+            touched.updated += moved;
+        }
+        order.retain(|touched| touched.inserted + touched.updated + touched.deleted > 0);
+        order
+    }
+}
