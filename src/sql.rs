@@ -113,4 +113,7 @@ pub fn split(sql: &str, dialect: Dialect) -> Result<Vec<&str>, Refusal> {
 }
 
 #[cfg(test)]
+pub(crate) use lex::TAKEN_APART;
+
+#[cfg(test)]
 mod tests;
