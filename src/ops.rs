@@ -10,6 +10,7 @@ pub mod connect;
 pub mod detect;
 pub mod export;
 pub mod guard;
+pub mod look;
 pub mod plan;
 pub mod prepare;
 pub mod pressure;

@@ -227,6 +227,23 @@ pub struct Conflict {
     pub columns: Vec<(String, String, String, String)>,
 }
 
+/// What reads alone tell of a change: no trigger, no cascade, no constraint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FirstLook {
+    pub at: Timestamp,
+    /// Each statement by its note.
+    pub statements: Vec<(String, Looked)>,
+    pub seconds: f64,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Looked {
+    /// The rows it aims at, and the first of them with what they would become.
+    Rows { rows: u64, sample: Rows },
+    /// With the reason.
+    Not(String),
+}
+
 /// One real run of a plan that was rolled back and proved gone.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Preview {

@@ -10,6 +10,7 @@ mod effect;
 mod guardrail;
 mod ledger;
 mod lex;
+mod look;
 mod name;
 mod parameter;
 mod refuse;
@@ -18,6 +19,7 @@ pub use aim::{Aim, Mentions, aim, mentions};
 pub use effect::{Reading, read, write};
 pub use guardrail::{Act, Definition, Object, definitions, transactional};
 pub use ledger::{LEDGER, create_ledger};
+pub use look::{Look, SAMPLE, look};
 pub use name::{assigned, columns, functions, tables};
 pub use parameter::{is_name, parameters, places, substitute};
 

@@ -215,7 +215,7 @@ fn make_preview(job: &Job, run: Run, undo: UndoRehearsal, ending: Ending) -> Pre
 
 async fn rehearse(desk: &mut Desk, job: &Job) -> Result<(Run, UndoRehearsal), Problem> {
     let start = Instant::now();
-    let run = run(desk, job).await;
+    let run = run_through(desk, job).await;
     let run = run.map_err(|error| plain(&desk.explain(error), &job.target.name))?;
     // It must not be the rehearsal that makes a change run into its time cap.
     let cap = job.plan.limits.time_cap;
@@ -223,6 +223,23 @@ async fn rehearse(desk: &mut Desk, job: &Job) -> Result<(Run, UndoRehearsal), Pr
     let Desk { work, observe, tables, .. } = desk;
     let undo = rehearse_undo(Stage { work, observe, tables }, &run.written, run.broken, time).await;
     Ok((run, undo))
+}
+
+/// The same from its start again when another transaction was in the way: nothing of it stays, and
+/// nothing was committed.
+async fn run_through(desk: &mut Desk, job: &Job) -> Result<Run, EngineError> {
+    const TRIES: usize = 3;
+    let mut outcome = run(desk, job).await;
+    for _ in 1..TRIES {
+        if !matches!(outcome, Err(EngineError::Conflict { .. })) {
+            break;
+        }
+        desk.locks = None;
+        desk.work.rollback().await?;
+        desk.observe.rollback().await?;
+        outcome = run(desk, job).await;
+    }
+    outcome
 }
 
 /// Everything but the ending: statements, counts, images, checks.
@@ -435,7 +452,8 @@ async fn prepare(
     preview: &Preview,
     journal: &Journal,
 ) -> Result<Run, (String, Option<Drift>)> {
-    let run = run(desk, job).await.map_err(|error| (desk.explain(error).to_string(), None))?;
+    let run =
+        run_through(desk, job).await.map_err(|error| (desk.explain(error).to_string(), None))?;
     if fingerprint(run.seen()) != preview.fingerprint {
         let then = Seen {
             server: &preview.server,

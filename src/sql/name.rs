@@ -78,7 +78,7 @@ fn column(item: &SelectItem) -> Option<String> {
     }
 }
 
-fn tree(sql: &str, dialect: Dialect) -> Option<Statement> {
+pub(super) fn tree(sql: &str, dialect: Dialect) -> Option<Statement> {
     let text = Text::new(sql, dialect).ok()?;
     parse(sql, text.one().ok()?, dialect).ok()
 }

@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::effect::Doubt;
-use super::effect::{Effect, Run};
+use super::effect::{Doubt, Effect, Run};
 use super::message::Looked;
 use crate::check::{Delta, Finding, Verdict};
 use crate::config::Target;
@@ -20,9 +19,8 @@ use crate::incident::Incident;
 use crate::ops::{Identity, Pressure};
 use crate::problem::Problem;
 use crate::recovery::protocol::State;
-use crate::recovery::{Plan, Preview};
-use crate::runbook::Ran;
-use crate::runbook::{Action, Runbook, Step, WaitFor};
+use crate::recovery::{FirstLook, Plan, Preview};
+use crate::runbook::{Action, Ran, Runbook, Step, WaitFor};
 
 #[derive(Debug)]
 pub struct Case {
@@ -65,6 +63,9 @@ pub struct Recovery {
     pub plan: Option<Arc<Plan>>,
     /// Kept beside the state so that it can be shown after the execution too.
     pub preview: Option<Arc<Preview>>,
+    /// What reads alone told before.
+    pub look: Option<FirstLook>,
+    pub looking: Option<Run>,
     pub since: Option<Timestamp>,
     pub undoing: bool,
 }
@@ -239,12 +240,13 @@ impl Case {
             State::Previewing { run } => Some(run),
             _ => None,
         });
+        let looks = self.recoveries.values().filter_map(|recovery| recovery.looking);
         let guards = self.guards.values().filter_map(|guard| match guard.running {
             Some((run, "rehearsing", _)) => Some(run),
             _ => None,
         });
         let outputs = self.outputs.values().filter_map(|output| output.running.map(|(run, _)| run));
-        checks.chain(previews).chain(guards).chain(outputs).collect()
+        checks.chain(looks).chain(previews).chain(guards).chain(outputs).collect()
     }
 
     /// What is left to do in the database for an execution that was cut off.

@@ -93,6 +93,7 @@ commands! {
 
     // Changes.
     Preview "preview" "run the change, count everything it writes, and roll it back"
+    FirstLook "first-look" "count and sample the rows of the change by reads; writes nothing"
     Approve "approve" "go on to the typed confirmation"
     Undo "undo" "take the change back; previewed first"
     Statements "statements" "the statements as they will run"

@@ -64,6 +64,12 @@ pub enum Effect {
     Stop {
         run: Run,
     },
+    /// Count and sample the rows of a change by reads.
+    FirstLook {
+        run: Run,
+        step: String,
+        answers: BTreeMap<String, String>,
+    },
     Preview {
         run: Run,
         op: String,

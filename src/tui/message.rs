@@ -15,7 +15,7 @@ use crate::incident::store::Summary;
 use crate::ops::export::Exported;
 use crate::ops::{Identity, Pressure};
 use crate::problem::Problem;
-use crate::recovery::{Execution, Plan, Preview};
+use crate::recovery::{Execution, FirstLook, Plan, Preview};
 use crate::runbook::Ran;
 use crate::runbook::Runbook;
 
@@ -46,6 +46,11 @@ pub enum Message {
         run: Run,
         check: String,
         finding: Box<Finding>,
+    },
+    LookedFirst {
+        run: Run,
+        step: String,
+        look: Result<Box<FirstLook>, Problem>,
     },
     Previewed {
         run: Run,

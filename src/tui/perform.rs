@@ -122,6 +122,7 @@ impl World {
                     stopper.stop();
                 }
             }
+            Effect::FirstLook { run, step, answers } => self.first_look(run, step, answers),
             Effect::Preview { run, op, step, answers, undoes } => {
                 self.preview(run, op, step, answers, undoes);
             }
@@ -329,6 +330,30 @@ impl World {
         };
         let (verdict, seconds) = (finding.verdict.clone(), finding.seconds);
         self.append(Entry::Checked { step, check, verdict, seconds, delta, sample })
+    }
+
+    fn first_look(
+        &mut self,
+        run: Run,
+        step: String,
+        answers: std::collections::BTreeMap<String, String>,
+    ) {
+        let stopper = self.stopper(run);
+        let Some(desk) = self.desk.clone() else { return };
+        let (catalogue, actor) = (self.catalogue.clone(), self.actor.clone());
+        let of = step.clone();
+        let work = async move {
+            let job = planned(&desk, &catalogue, actor, &step, String::new(), &answers).await;
+            let look = match job {
+                Ok(job) => ops::look::look(&job, &stopper).await.map(Box::new),
+                Err(problem) => Err(problem),
+            };
+            Message::LookedFirst { run, step, look }
+        };
+        self.spawn_or(work, move |why| {
+            let look = Err(Problem::system(why));
+            Message::LookedFirst { run, step: of, look }
+        });
     }
 
     fn preview(
@@ -553,18 +578,11 @@ async fn previewed(
     undoes: Option<String>,
     stopper: &Stopper,
 ) -> Result<(Plan, crate::recovery::Preview, Evidence), Problem> {
-    let found = desk.runbook.step(step);
-    let Some(step @ Step { action: Action::Change(change), .. }) = found else {
-        return Err(Problem::usage(format!("{step} is no change")));
-    };
-    let check = |id: &str| catalogue.check(id).cloned();
-    let mut plan = ops::plan::change(step, change, &desk.target, answers, check).await?;
+    let mut job = planned(desk, catalogue, actor, step, op, answers).await?;
     if let Some(of) = undoes {
         let artefact = undo_artefact(&desk.folder, &of)?;
-        plan = ops::plan::undo(&plan, &of, &desk.folder, &artefact)?;
+        job.plan = ops::plan::undo(&job.plan, &of, &desk.folder, &artefact)?;
     }
-    let (target, server) = (desk.target.clone(), desk.server.clone());
-    let job = ops::recover::Job { plan, target, server, actor, op };
     let preview = ops::recover::preview(&job, stopper).await?;
     let bytes = serde_json::to_vec(&preview).expect("plain data");
     let evidence = desk
@@ -572,6 +590,25 @@ async fn previewed(
         .keep(&format!("preview-{}.json", job.op), &bytes)
         .map_err(|error| Problem::system(error.to_string()))?;
     Ok((job.plan, preview, evidence))
+}
+
+/// The change of a step, ready to run.
+async fn planned(
+    desk: &Desk,
+    catalogue: &Catalogue,
+    actor: String,
+    step: &str,
+    op: String,
+    answers: &std::collections::BTreeMap<String, String>,
+) -> Result<ops::recover::Job, Problem> {
+    let found = desk.runbook.step(step);
+    let Some(step @ Step { action: Action::Change(change), .. }) = found else {
+        return Err(Problem::usage(format!("{step} is no change")));
+    };
+    let check = |id: &str| catalogue.check(id).cloned();
+    let plan = ops::plan::change(step, change, &desk.target, answers, check).await?;
+    let (target, server) = (desk.target.clone(), desk.server.clone());
+    Ok(ops::recover::Job { plan, target, server, actor, op })
 }
 
 /// The artefact of an execution, as the journal on disk names it.

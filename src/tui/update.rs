@@ -65,6 +65,7 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
             tell(app, crate::problem::Problem::system(sentence).hint(hint))
         }
         Message::Checked { run, check, finding } => checked(app, run, &check, *finding),
+        Message::LookedFirst { run, step, look } => recovery::looked(app, run, &step, look),
         Message::Previewed { run, step, preview } => recovery::previewed(app, run, &step, preview),
         Message::Executed { run, step, execution } => {
             recovery::executed(app, run, &step, execution)
@@ -138,6 +139,7 @@ fn harmless(effect: &Effect) -> bool {
             | Effect::Survey { .. }
             | Effect::Detect { .. }
             | Effect::Look { .. }
+            | Effect::FirstLook { .. }
     )
 }
 

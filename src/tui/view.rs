@@ -264,7 +264,11 @@ fn recovery_keys(app: &App) -> Vec<(Option<String>, &'static str)> {
             keys
         }
         Some(State::Ended { .. } | State::Failed { .. } | State::Idle) | None => {
-            vec![(key(Command::Preview), "preview"), (key(Command::Undo), "undo")]
+            vec![
+                (key(Command::Preview), "preview"),
+                (key(Command::FirstLook), "first look"),
+                (key(Command::Undo), "undo"),
+            ]
         }
     };
     keys.extend([

@@ -5,7 +5,9 @@ use crate::incident::entry::{Deed, Entry, Evidence};
 use crate::problem::Problem;
 use crate::recovery::fingerprint::{key_words, show};
 use crate::recovery::protocol::{self, Ask as Asked, Said, State};
-use crate::recovery::{CheckOutcome, Execution, Plan, Preview, RowImage, TableHead};
+use crate::recovery::{
+    CheckOutcome, Execution, FirstLook, Looked, Plan, Preview, RowImage, TableHead,
+};
 use crate::runbook::Action;
 use crate::tui::app::App;
 use crate::tui::case::Recovery;
@@ -30,6 +32,7 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
     let Some(case) = &app.case else { return Vec::new() };
     match command {
         Command::Approve | Command::Confirm => enter(app),
+        Command::FirstLook => first_look(app),
         Command::Preview | Command::Refresh => {
             let standing = case.incident.standing_change(&case.step().id).is_some();
             let undoing =
@@ -110,6 +113,85 @@ fn preview(app: &mut App, undoes: Option<String>) -> Vec<Effect> {
     }
     let run = app.new_run();
     say(app, Said::Preview { run })
+}
+
+/// Counts and samples by reads, before anything is tried.
+fn first_look(app: &mut App) -> Vec<Effect> {
+    let run = app.new_run();
+    let Some(case) = &mut app.case else { return Vec::new() };
+    if !matches!(case.step().action, Action::Change(_)) {
+        return Vec::new();
+    }
+    let (step, answers) = (case.step().id.clone(), case.incident.answers.clone());
+    let recovery = case.recovery_mut(&step);
+    if recovery.looking.is_some() || !matches!(recovery.state, State::Idle | State::Failed { .. }) {
+        return Vec::new();
+    }
+    recovery.state = State::Idle;
+    recovery.looking = Some(run);
+    app.screen = crate::tui::app::Screen::Recovery;
+    vec![Effect::FirstLook { run, step, answers }]
+}
+
+pub fn looked(
+    app: &mut App,
+    run: Run,
+    step: &str,
+    look: Result<Box<FirstLook>, Problem>,
+) -> Vec<Effect> {
+    let Some(case) = &mut app.case else { return Vec::new() };
+    let recovery = case.recovery_mut(step);
+    if recovery.looking != Some(run) {
+        return Vec::new();
+    }
+    recovery.looking = None;
+    match look {
+        Ok(look) => recovery.look = Some(*look),
+        Err(problem) => app.complain(problem.sentence),
+    }
+    Vec::new()
+}
+
+fn look_lines(app: &App, recovery: &Recovery, page: &mut Page<'_>) {
+    if recovery.looking.is_some() {
+        page.text("Counting by reads ...");
+        page.muted("x stops it on the server");
+        return;
+    }
+    let Some(look) = &recovery.look else {
+        page.text("Nothing was previewed yet.");
+        page.muted("f looks first: counts and samples by reads, nothing is written or locked");
+        return;
+    };
+    let age = ago(app.now.duration_since(look.at).as_secs());
+    page.line(&[
+        ("FIRST LOOK ", Role::Focus),
+        (&format!("{age}, by reads alone, {:.2} s", look.seconds), Role::Muted),
+    ]);
+    page.muted("Triggers, cascades and constraints are not in it; the preview shows them.");
+    for (number, (note, looked)) in look.statements.iter().enumerate() {
+        page.blank();
+        let head = format!("{}  ", number + 1);
+        let (rows, sample) = match looked {
+            Looked::Rows { rows, sample } => (rows, sample),
+            Looked::Not(why) => {
+                page.line(&[(&head, Role::Muted), (note, Role::Text)]);
+                page.signed(app.look.unknown(), &format!("not looked at: {why}"), Role::Warning);
+                continue;
+            }
+        };
+        let count = format!("{rows} rows  ");
+        page.line(&[(&head, Role::Muted), (&count, Role::Title), (note, Role::Text)]);
+        for row in 0..sample.len() {
+            let cells: Vec<String> = sample
+                .columns()
+                .iter()
+                .zip(sample.row(row))
+                .map(|(name, value)| format!("{name} {}", show(&value.to_owned())))
+                .collect();
+            page.text(&format!("    {}", cells.join("  ")));
+        }
+    }
 }
 
 fn preview_undo(app: &mut App) -> Vec<Effect> {
@@ -442,7 +524,8 @@ pub fn page(app: &App) -> Page<'_> {
     let since = recovery.since.map_or(0, |since| app.now.duration_since(since).as_secs());
     match &recovery.state {
         State::Idle => {
-            page.title(&title).blank().text("Nothing was previewed yet.");
+            page.title(&title).blank();
+            look_lines(app, recovery, &mut page);
         }
         State::Previewing { .. } => {
             page.title(&title).blank();

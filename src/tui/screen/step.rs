@@ -29,6 +29,7 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
             super::violations::open(app, check)
         }
         Command::Refresh => run_now(app),
+        Command::FirstLook => super::recovery::on_command(app, command),
         Command::Preview if !unmet(case).is_empty() => {
             let text = format!("first {}", unmet(case).join(", "));
             no(app, &text)

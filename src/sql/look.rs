@@ -1,0 +1,182 @@
+//! A first look at a write, made of reads: how many rows it aims at, and some of them with what they
+//! would become. It writes nothing and locks nothing, and so it knows nothing of triggers, cascades
+//! and constraints: those only the preview shows.
+
+use std::fmt::Display;
+
+use sqlparser::ast::{
+    Assignment, AssignmentTarget, Delete, Expr, FromTable, OrderByExpr, SetExpr, Statement,
+    TableFactor, TableWithJoins, Update, UpdateTableFromKind,
+};
+
+use super::name::tree;
+use crate::dialect::Dialect;
+
+/// Rows that a look shows of each statement.
+pub const SAMPLE: usize = 20;
+
+/// Two reads in place of one write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    pub count: String,
+    /// The rows as they are; a column `x becomes` beside them for each one that is set.
+    pub sample: String,
+}
+
+/// The look at a statement; `None` where its rows cannot be selected by a read.
+pub fn look(sql: &str, dialect: Dialect) -> Option<Look> {
+    match tree(sql, dialect)? {
+        Statement::Update(update) => Some(of_update(&update, dialect)),
+        Statement::Delete(delete) => of_delete(&delete),
+        Statement::Insert(insert) => {
+            let source = insert.source?;
+            if let SetExpr::Values(values) = &*source.body {
+                let count = format!("SELECT {}", values.rows.len());
+                return Some(Look { count, sample: source.to_string() });
+            }
+            Some(Look {
+                count: format!("SELECT COUNT(*) FROM ({source}) looked"),
+                sample: format!("SELECT * FROM ({source}) looked LIMIT {SAMPLE}"),
+            })
+        }
+        _ => None,
+    }
+}
+
+fn of_update(update: &Update, dialect: Dialect) -> Look {
+    let mut from = update.table.to_string();
+    let more = match &update.from {
+        Some(UpdateTableFromKind::BeforeSet(tables) | UpdateTableFromKind::AfterSet(tables)) => {
+            tables.as_slice()
+        }
+        None => &[],
+    };
+    for table in more {
+        from.push_str(", ");
+        from.push_str(&table.to_string());
+    }
+    let mut columns = vec![format!("{}.*", called(&update.table))];
+    columns.extend(update.assignments.iter().map(|assignment| becomes(assignment, dialect)));
+    reads(
+        &columns.join(", "),
+        &from,
+        update.selection.as_ref(),
+        &update.order_by,
+        update.limit.as_ref(),
+    )
+}
+
+fn of_delete(delete: &Delete) -> Option<Look> {
+    let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
+    let target = match delete.tables.first() {
+        Some(name) => name.to_string(),
+        None => called(from.first()?),
+    };
+    let all = from.iter().chain(delete.using.iter().flatten());
+    let from = all.map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let columns = format!("{target}.*");
+    Some(reads(&columns, &from, delete.selection.as_ref(), &delete.order_by, delete.limit.as_ref()))
+}
+
+fn reads(
+    columns: &str,
+    from: &str,
+    selection: Option<&Expr>,
+    order: &[OrderByExpr],
+    limit: Option<&Expr>,
+) -> Look {
+    let mut rest = format!("FROM {from}");
+    if let Some(selection) = selection {
+        rest.push_str(&format!(" WHERE {selection}"));
+    }
+    if !order.is_empty() {
+        rest.push_str(&format!(" ORDER BY {}", list(order)));
+    }
+    match limit {
+        Some(limit) => Look {
+            count: format!("SELECT COUNT(*) FROM (SELECT 1 {rest} LIMIT {limit}) looked"),
+            sample: format!("SELECT {columns} {rest} LIMIT {limit}"),
+        },
+        None if order.is_empty() => Look {
+            count: format!("SELECT COUNT(*) {rest}"),
+            sample: format!("SELECT {columns} {rest} LIMIT {SAMPLE}"),
+        },
+        None => Look {
+            count: format!("SELECT COUNT(*) FROM (SELECT 1 {rest}) looked"),
+            sample: format!("SELECT {columns} {rest} LIMIT {SAMPLE}"),
+        },
+    }
+}
+
+fn list(parts: &[impl Display]) -> String {
+    parts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// How the statement itself calls the table that it changes.
+fn called(table: &TableWithJoins) -> String {
+    match &table.relation {
+        TableFactor::Table { alias: Some(alias), .. } => alias.name.to_string(),
+        TableFactor::Table { name, alias: None, .. } => name.to_string(),
+        other => other.to_string(),
+    }
+}
+
+fn becomes(assignment: &Assignment, dialect: Dialect) -> String {
+    let column = match &assignment.target {
+        AssignmentTarget::ColumnName(name) => {
+            name.0.last().and_then(|part| part.as_ident()).map(|name| name.value.clone())
+        }
+        AssignmentTarget::Tuple(_) => None,
+    };
+    let name = column.unwrap_or_else(|| "they".to_owned());
+    let quote = match dialect {
+        Dialect::Mysql | Dialect::Mariadb => '`',
+        Dialect::Sqlite | Dialect::Postgres | Dialect::Oracle => '"',
+    };
+    format!("{} AS {quote}{name} becomes{quote}", assignment.value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn looked(sql: &str, dialect: Dialect) -> (String, String) {
+        let look = look(sql, dialect).unwrap_or_else(|| panic!("no look at {sql}"));
+        (look.count, look.sample)
+    }
+
+    #[test]
+    fn a_write_is_looked_at_by_reads() {
+        let (count, sample) = looked(
+            "UPDATE orders AS o SET total = s.total, seen = now() FROM sums s WHERE s.id = o.id",
+            Dialect::Postgres,
+        );
+        assert_eq!(count, "SELECT COUNT(*) FROM orders AS o, sums s WHERE s.id = o.id");
+        assert_eq!(
+            sample,
+            "SELECT o.*, s.total AS \"total becomes\", now() AS \"seen becomes\" \
+             FROM orders AS o, sums s WHERE s.id = o.id LIMIT 20"
+        );
+        let (count, sample) =
+            looked("UPDATE a JOIN b ON a.i = b.i SET a.x = b.x WHERE b.y > 1", Dialect::Mariadb);
+        assert_eq!(count, "SELECT COUNT(*) FROM a JOIN b ON a.i = b.i WHERE b.y > 1");
+        assert!(sample.starts_with("SELECT a.*, b.x AS `x becomes` FROM a JOIN b"), "{sample}");
+        let (count, _) = looked("DELETE FROM t ORDER BY i LIMIT 3", Dialect::Mariadb);
+        assert_eq!(count, "SELECT COUNT(*) FROM (SELECT 1 FROM t ORDER BY i LIMIT 3) looked");
+        let (count, sample) = looked("INSERT INTO t SELECT * FROM u WHERE v", Dialect::Sqlite);
+        assert_eq!(count, "SELECT COUNT(*) FROM (SELECT * FROM u WHERE v) looked");
+        assert_eq!(sample, "SELECT * FROM (SELECT * FROM u WHERE v) looked LIMIT 20");
+        assert_eq!(looked("INSERT INTO t VALUES (1), (2)", Dialect::Sqlite).0, "SELECT 2");
+    }
+
+    #[test]
+    fn every_look_is_a_read() {
+        for sql in ["UPDATE t SET a = b + 1 WHERE c IS NULL", "DELETE FROM t WHERE a IN (1, 2)"] {
+            for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::Mariadb] {
+                let (count, sample) = looked(sql, dialect);
+                assert!(crate::sql::read(&count, dialect).is_ok(), "{count}");
+                assert!(crate::sql::read(&sample, dialect).is_ok(), "{sample}");
+            }
+        }
+    }
+}
