@@ -801,7 +801,13 @@ fn all_rows(app: &App, preview: &Preview) -> Vec<Line> {
     let mut page = Page::new(&app.look);
     for images in &preview.images {
         page.title(&images.head.table);
-        let mut shown = 0;
+        // Above the rows, because few will go to the end of so many.
+        let more = images.rows.len().saturating_sub(MOST as u64);
+        if more > 0 {
+            let (shown, more) = (thousands(MOST as u64), thousands(more));
+            page.text(&format!("  the first {shown} rows, and {more} more that are not shown:"));
+            page.text("  the undo, which is written before COMMIT, holds every one");
+        }
         for row in images.rows.iter().take(MOST) {
             match row {
                 Ok(row) => image_line(app, &images.head, &row, &mut page),
@@ -811,14 +817,6 @@ fn all_rows(app: &App, preview: &Preview) -> Vec<Line> {
                     break;
                 }
             }
-            shown += 1;
-        }
-        let more = images.rows.len() - shown;
-        if more > 0 {
-            let more = thousands(more);
-            page.muted(&format!(
-                "    and {more} more; the undo that is written before COMMIT holds every one"
-            ));
         }
         page.blank();
     }
