@@ -220,8 +220,9 @@ impl Merge<'_> {
         let mut before = List::new("steadyhand_before", keys);
         let mut after = List::new("steadyhand_after", keys);
         loop {
-            before.fill(observe).await?;
-            after.fill(work).await?;
+            // Side by side: each server process has a table to read and to sort.
+            let (old, new) = tokio::join!(before.fill(observe), after.fill(work));
+            old.and(new)?;
             let order = match (before.rows.front(), after.rows.front()) {
                 (None, None) => break,
                 (Some(_), None) => Ordering::Less,
