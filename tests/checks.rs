@@ -3,12 +3,15 @@
 //! A check that is written for SQLite needs a fault here, or a reason why it has none. The table of
 //! what caught what is printed: `cargo test --test packs -- --nocapture`.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+mod common;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use common::server::{Kind, Server, Setup};
 use steadyhand::catalogue::Catalogue;
 use steadyhand::check::{self, Check, Finding, Verdict};
 use steadyhand::config::{Environment, Target, TargetUrl};
@@ -16,14 +19,20 @@ use steadyhand::demo::{self, scratch};
 use steadyhand::dialect::Dialect;
 use steadyhand::engine::{Purpose, Session};
 use steadyhand::ops::{Stopper, detect};
+use steadyhand::sql;
 use tokio::runtime::{Builder, Runtime};
 
-/// Checks of SQLite whose fault cannot be made in SQL.
-const WITHOUT_FAULT: [(&str, &str); 1] =
-    [("file-corruption", "a damaged page cannot be written in SQL; see the test of its own")];
+/// Checks whose fault is no SQL that one session could run.
+const WITHOUT_FAULT: [(&str, &str); 5] = [
+    ("file-corruption", "a damaged page: see a_damaged_page_is_seen"),
+    ("long-transaction", "another session: see sessions_that_stand_in_the_way_are_measured"),
+    ("slow-query", "another session: see sessions_that_stand_in_the_way_are_measured"),
+    ("lock-waits", "another session: see sessions_that_stand_in_the_way_are_measured"),
+    ("deadlocks", "two other sessions: see sessions_that_stand_in_the_way_are_measured"),
+];
 
 fn runtime() -> Runtime {
-    Builder::new_current_thread().enable_all().build().unwrap()
+    Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
 fn catalogue() -> Catalogue {
@@ -36,9 +45,12 @@ async fn healthy(folder: &Path) -> PathBuf {
     demo::database(folder)
 }
 
-async fn survey(path: &Path, checks: &[&Check]) -> Vec<(String, Finding)> {
-    let target = Target::new("erp", TargetUrl::sqlite(path), Environment::Development);
-    detect::survey(&target, checks, &Stopper::default()).await.unwrap().findings
+fn sqlite(path: &Path) -> Target {
+    Target::new("erp", TargetUrl::sqlite(path), Environment::Development)
+}
+
+async fn survey(target: &Target, checks: &[&Check]) -> Vec<(String, Finding)> {
+    detect::survey(target, checks, &Stopper::default()).await.unwrap().findings
 }
 
 async fn inject(path: &Path, check: &Check) {
@@ -51,54 +63,174 @@ async fn inject(path: &Path, check: &Check) {
     session.close().await;
 }
 
-#[test]
-fn healthy_data_is_clear_in_every_check() {
-    let (folder, catalogue) = (tempfile::tempdir().unwrap(), catalogue());
-    runtime().block_on(async {
-        let path = healthy(folder.path()).await;
-        let checks = check::by_itself(&catalogue.checks, Dialect::Sqlite);
-        let wrong: Vec<String> = survey(&path, &checks)
-            .await
-            .iter()
-            .filter(|(_, finding)| !finding.verdict.is_clear())
-            .map(|(id, finding)| format!("{id}: {:?}\n{:?}", finding.verdict, finding.rows))
-            .collect();
-        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    });
+/// A place where one fault after the other can be injected into healthy data.
+enum Ground {
+    File { folder: tempfile::TempDir, whole: PathBuf },
+    Server(Server),
 }
 
-#[test]
-fn every_check_catches_its_fault() {
-    let (folder, catalogue) = (tempfile::tempdir().unwrap(), catalogue());
-    let (mut table, mut wrong) = (String::new(), vec![]);
-    runtime().block_on(async {
-        let whole = healthy(folder.path()).await;
-        for check in check::by_itself(&catalogue.checks, Dialect::Sqlite) {
-            if let Some((_, why)) = WITHOUT_FAULT.iter().find(|(id, _)| *id == check.id) {
-                writeln!(table, "{:<34} {why}", check.id).unwrap();
-                continue;
+impl Ground {
+    fn new(dialect: Dialect, runtime: &Runtime) -> Self {
+        let kind = match dialect {
+            Dialect::Sqlite => {
+                let folder = tempfile::tempdir().unwrap();
+                let whole = runtime.block_on(healthy(folder.path()));
+                return Self::File { folder, whole };
             }
-            if check.fault.get(Dialect::Sqlite).is_none() {
-                wrong.push(format!("{} has no fault for SQLite", check.id));
-                continue;
+            Dialect::Postgres => Kind::Postgres,
+            _ => Kind::Mariadb,
+        };
+        let server = Setup::new(kind).start();
+        if kind == Kind::Postgres {
+            server.database("whole");
+            script(&server, "whole", demo::script(dialect).unwrap());
+        } else {
+            script(&server, "mysql", demo::script(dialect).unwrap());
+        }
+        Self::Server(server)
+    }
+
+    fn healthy(&self) -> Target {
+        match self {
+            Self::File { whole, .. } => sqlite(whole),
+            Self::Server(server) if server.kind() == Kind::Postgres => at(&schema(server, "whole")),
+            Self::Server(server) => at(&server.url("steadyhand_demo")),
+        }
+    }
+
+    /// The healthy data with the fault of one check.
+    fn broken(&self, check: &Check, dialect: Dialect, runtime: &Runtime) -> Target {
+        let fault = check.fault.get(dialect).unwrap();
+        match self {
+            Self::File { folder, whole } => {
+                let broken = folder.path().join("broken.db");
+                std::fs::copy(whole, &broken).unwrap();
+                runtime.block_on(inject(&broken, check));
+                sqlite(&broken)
             }
-            let broken = folder.path().join("broken.db");
-            std::fs::copy(&whole, &broken).unwrap();
-            inject(&broken, check).await;
-            let verdict = survey(&broken, &[check]).await.remove(0).1.verdict;
-            let found = verdict.violations().map(check::Count::number);
-            writeln!(table, "{:<34} {found:?}", check.id).unwrap();
-            let as_told = check.finds.is_none_or(|finds| found == Some(finds));
-            if !verdict.is_violated() || !as_told {
-                wrong.push(format!("{}: {verdict:?}, expected {:?}", check.id, check.finds));
+            Self::Server(server) if server.kind() == Kind::Postgres => {
+                server.run("postgres", "DROP DATABASE IF EXISTS broken WITH (FORCE)");
+                server.run("postgres", "CREATE DATABASE broken TEMPLATE whole");
+                let path = "SET search_path = steadyhand_demo";
+                let mut client = server.client("broken");
+                client.run(path);
+                for statement in sql::split(fault, dialect).unwrap() {
+                    client.run(statement);
+                }
+                at(&schema(server, "broken"))
+            }
+            // No template and no DDL that a rollback takes back: only the shop is made anew.
+            Self::Server(server) if check.pack != "reliability" => {
+                script(server, "mysql", "DROP DATABASE IF EXISTS broken; CREATE DATABASE broken");
+                script(server, "broken", ERP_BESIDE);
+                script(server, "broken", include_str!("../src/demo/commerce.mariadb.sql"));
+                script(server, "broken", fault);
+                at(&server.url("broken"))
+            }
+            Self::Server(server) => {
+                script(server, "mysql", "DROP DATABASE steadyhand_demo");
+                script(server, "mysql", demo::script(dialect).unwrap());
+                script(server, "steadyhand_demo", fault);
+                at(&server.url("steadyhand_demo"))
             }
         }
-    });
-    #[allow(clippy::print_stdout)] // the table is what such a run is for
+    }
+}
+
+/// What the shop's script expects of the ERP.
+const ERP_BESIDE: &str = "CREATE TABLE employees (id INTEGER PRIMARY KEY, department_id INTEGER);
+    CREATE TABLE projects (id INTEGER PRIMARY KEY, lead_id INTEGER)";
+
+fn at(url: &str) -> Target {
+    Target::new("erp", TargetUrl::parse(url, Path::new("")).unwrap(), Environment::Development)
+}
+
+fn schema(server: &Server, database: &str) -> String {
+    format!("{}&search_path=steadyhand_demo", server.url(database))
+}
+
+/// In one transaction on PostgreSQL, as the program does it.
+fn script(server: &Server, database: &str, text: &str) {
+    let (dialect, whole) = match server.kind() {
+        Kind::Postgres => (Dialect::Postgres, true),
+        Kind::Mariadb => (Dialect::Mariadb, false),
+    };
+    let mut client = server.client(database);
+    if whole {
+        client.run("BEGIN");
+    }
+    for statement in sql::split(text, dialect).unwrap() {
+        client.run(statement);
+    }
+    if whole {
+        client.run("COMMIT");
+    }
+}
+
+/// Healthy data is clear in every check of an engine, and each check catches its own fault.
+fn every_check_catches_its_fault(dialect: Dialect) {
+    let catalogue = catalogue();
+    let (mut table, mut wrong) = (format!("{dialect}\n"), vec![]);
+    // What the tests reach a server with waits by itself, so it stays outside.
+    let runtime = runtime();
+    let ground = Ground::new(dialect, &runtime);
+    let checks = check::by_itself(&catalogue.checks, dialect);
+    for (id, finding) in runtime.block_on(survey(&ground.healthy(), &checks)) {
+        if !finding.verdict.is_clear() {
+            wrong.push(format!("{id} on healthy data: {:?}", finding.verdict));
+        }
+    }
+    for check in checks {
+        if let Some((_, why)) = WITHOUT_FAULT.iter().find(|(id, _)| *id == check.id) {
+            writeln!(table, "{:<34} {why}", check.id).unwrap();
+            continue;
+        }
+        if check.fault.get(dialect).is_none() {
+            wrong.push(format!("{} has no fault", check.id));
+            continue;
+        }
+        let target = ground.broken(check, dialect, &runtime);
+        let verdict = runtime.block_on(patient(&target, check));
+        let found = verdict.violations().map(check::Count::number);
+        writeln!(table, "{:<34} {found:?}", check.id).unwrap();
+        let as_told = check.finds.is_none_or(|finds| found == Some(finds));
+        if !verdict.is_violated() || !as_told {
+            wrong.push(format!("{}: {verdict:?}, expected {:?}", check.id, check.finds));
+        }
+    }
+    #[allow(clippy::print_stdout, reason = "the table is what such a run is for")]
     {
         println!("{table}");
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "{dialect}:\n{}", wrong.join("\n"));
+}
+
+/// What the fault shows; statistics of a server may come a little later.
+async fn patient(target: &Target, check: &Check) -> Verdict {
+    let start = Instant::now();
+    loop {
+        let verdict = survey(target, &[check]).await.remove(0).1.verdict;
+        let metric = matches!(check.kind, check::Kind::Metric(_));
+        if !metric || verdict.is_violated() || start.elapsed() > Duration::from_secs(10) {
+            return verdict;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[test]
+fn every_check_catches_its_fault_on_sqlite() {
+    every_check_catches_its_fault(Dialect::Sqlite);
+}
+
+#[test]
+fn every_check_catches_its_fault_on_postgresql() {
+    every_check_catches_its_fault(Dialect::Postgres);
+}
+
+#[test]
+fn every_check_catches_its_fault_on_mariadb() {
+    every_check_catches_its_fault(Dialect::Mariadb);
 }
 
 #[test]
@@ -112,7 +244,7 @@ fn a_damaged_page_is_seen() {
         bytes[middle + 12..middle + 24].fill(0);
         std::fs::write(&path, bytes).unwrap();
         let check = catalogue.check("file-corruption").unwrap();
-        let verdict = survey(&path, &[check]).await.remove(0).1.verdict;
+        let verdict = survey(&sqlite(&path), &[check]).await.remove(0).1.verdict;
         assert!(verdict.is_violated(), "{verdict:?}");
     });
 }
@@ -132,7 +264,7 @@ fn a_check_bound_to_other_names_asks_the_same() {
             .await
             .unwrap();
         session.close().await;
-        let blind = survey(&path, &[check]).await.remove(0).1.verdict;
+        let blind = survey(&sqlite(&path), &[check]).await.remove(0).1.verdict;
         let Verdict::Inconclusive { reason } = blind else { panic!("{blind:?}") };
         assert!(reason.contains("the table orders (role orders) is not there"), "{reason}");
 
@@ -141,7 +273,62 @@ fn a_check_bound_to_other_names_asks_the_same() {
         let settings = check::Settings { bind: bind.to_vec(), ..check::Settings::default() };
         let bound = catalogue.clone().settled(&settings).unwrap();
         let check = bound.check("order-subtotal-drift").unwrap();
-        let verdict = survey(&path, &[check]).await.remove(0).1.verdict;
+        let verdict = survey(&sqlite(&path), &[check]).await.remove(0).1.verdict;
         assert_eq!(verdict.violations().map(check::Count::number), check.finds);
     });
+}
+
+#[test]
+fn sessions_that_stand_in_the_way_are_measured() {
+    let catalogue = catalogue();
+    let runtime = runtime();
+    for dialect in [Dialect::Postgres, Dialect::Mariadb] {
+        let ground = Ground::new(dialect, &runtime);
+        let target = ground.healthy();
+        let Ground::Server(server) = &ground else { panic!("a server") };
+        let client = || {
+            let postgres = dialect == Dialect::Postgres;
+            let mut client = server.client(if postgres { "whole" } else { "steadyhand_demo" });
+            if postgres {
+                client.run("SET search_path = steadyhand_demo");
+            }
+            client
+        };
+        let measured = |id: &str| {
+            let check = catalogue.check(id).unwrap();
+            let verdict = runtime.block_on(survey(&target, &[check])).remove(0).1.verdict;
+            verdict.reading().unwrap_or_else(|| panic!("{dialect} {id}: {verdict:?}")).number()
+        };
+        let until = |id: &str, least: f64| {
+            let start = Instant::now();
+            while measured(id) < least {
+                assert!(start.elapsed() < Duration::from_secs(20), "{dialect}: {id} < {least}");
+            }
+        };
+        let lock = |id: u32| format!("UPDATE payments SET reference = reference WHERE id = {id}");
+        let sleep =
+            if dialect == Dialect::Postgres { "SELECT pg_sleep(5)" } else { "SELECT SLEEP(5)" };
+        let (mut first, mut second, mut slow) = (client(), client(), client());
+        first.run("BEGIN");
+        first.run(&lock(1));
+        until("long-transaction", 1.0);
+        let sleeper = std::thread::spawn(move || slow.run(sleep));
+        until("slow-query", 1.0);
+        let (one, two) = (lock(1), lock(2));
+        let waiter = std::thread::spawn(move || {
+            second.run("BEGIN");
+            second.run(&two);
+            let outcome = second.try_run(&one);
+            let _ = second.try_run("ROLLBACK");
+            outcome.is_err()
+        });
+        until("lock-waits", 1.0);
+        // Each waits for the other now, and the server ends one of them.
+        let broken = first.try_run(&lock(2)).is_err();
+        first.run("ROLLBACK");
+        assert!(waiter.join().unwrap() || broken, "{dialect}: nobody was a victim");
+        drop(first);
+        until("deadlocks", 1.0);
+        sleeper.join().unwrap();
+    }
 }
