@@ -7,9 +7,9 @@ mod folder;
 mod lint;
 mod pack;
 
-use crate::check::{self, Check};
+use crate::check::{self, Check, Settings};
 use crate::runbook::{self, Runbook};
-use crate::source::{Fault, Spot, did_you_mean, quoted};
+use crate::source::{Care, Fault, Spot, did_you_mean, quoted};
 pub use lint::{judge, lint};
 
 use std::path::PathBuf;
@@ -23,13 +23,16 @@ pub struct Catalogue {
 impl Catalogue {
     /// The built-in packs, then each folder in order; a later one replaces by id.
     pub fn load(check_dirs: &[PathBuf], runbook_dirs: &[PathBuf]) -> Result<Self, Vec<Fault>> {
-        let mut shelf = Shelf::built_in()?;
+        // A test has judged the built-in files; whoever starts the program need not wait for it.
+        let mut shelf = Shelf::built_in(Care::Trust)?;
         let mut faults = vec![];
         for dir in check_dirs {
-            shelf.add(folder::read(dir, &mut faults), Kind::Checks, &mut faults);
+            let files = folder::read(dir, &mut faults);
+            shelf.add(files, Kind::Checks, Care::Judge, &mut faults);
         }
         for dir in runbook_dirs {
-            shelf.add(folder::read(dir, &mut faults), Kind::Runbooks, &mut faults);
+            let files = folder::read(dir, &mut faults);
+            shelf.add(files, Kind::Runbooks, Care::Judge, &mut faults);
         }
         // Names are only compared when every file could be read, else a missing one is a guess.
         if faults.is_empty() {
@@ -41,6 +44,18 @@ impl Catalogue {
     /// Only what is inside the binary.
     pub fn built_in() -> Result<Self, Vec<Fault>> {
         Self::load(&[], &[])
+    }
+
+    /// The same with what a site says about its checks.
+    pub fn settled(mut self, settings: &Settings) -> Result<Self, Vec<Fault>> {
+        let faults = settings.lay_over(&mut self.checks);
+        self.sort();
+        if faults.is_empty() { Ok(self) } else { Err(faults) }
+    }
+
+    fn sort(&mut self) {
+        self.checks.sort_by(|a, b| (a.severity, &a.id).cmp(&(b.severity, &b.id)));
+        self.runbooks.sort_by(|a, b| (a.severity, &a.id).cmp(&(b.severity, &b.id)));
     }
 
     pub fn check(&self, id: &str) -> Option<&Check> {
@@ -79,21 +94,21 @@ struct Shelf {
 }
 
 impl Shelf {
-    fn built_in() -> Result<Self, Vec<Fault>> {
+    fn built_in(care: Care) -> Result<Self, Vec<Fault>> {
         let mut shelf = Self::default();
         let mut faults = vec![];
-        shelf.add(pack::checks(), Kind::Checks, &mut faults);
-        shelf.add(pack::runbooks(), Kind::Runbooks, &mut faults);
+        shelf.add(pack::checks(), Kind::Checks, care, &mut faults);
+        shelf.add(pack::runbooks(), Kind::Runbooks, care, &mut faults);
         if faults.is_empty() { Ok(shelf) } else { Err(faults) }
     }
 
     /// The files of one folder: an id may stand there once, and replaces what was there before.
-    fn add(&mut self, files: Vec<File>, kind: Kind, faults: &mut Vec<Fault>) {
+    fn add(&mut self, files: Vec<File>, kind: Kind, care: Care, faults: &mut Vec<Fault>) {
         let mut taken: Vec<(String, String)> = vec![];
         for file in files {
             let id = match kind {
-                Kind::Checks => self.add_check(&file, faults),
-                Kind::Runbooks => self.add_runbook(&file, faults),
+                Kind::Checks => self.add_check(&file, care, faults),
+                Kind::Runbooks => self.add_runbook(&file, care, faults),
             };
             let Some((id, spot)) = id else { continue };
             match taken.iter().find(|(other, _)| *other == id) {
@@ -106,8 +121,13 @@ impl Shelf {
         }
     }
 
-    fn add_check(&mut self, file: &File, faults: &mut Vec<Fault>) -> Option<(String, Spot)> {
-        match check::load::load(&file.name, &file.pack, &file.text) {
+    fn add_check(
+        &mut self,
+        file: &File,
+        care: Care,
+        faults: &mut Vec<Fault>,
+    ) -> Option<(String, Spot)> {
+        match check::load::load(care, &file.name, &file.pack, &file.text) {
             Ok(loaded) => {
                 let named = (loaded.check.id.clone(), loaded.id.clone());
                 self.checks.retain(|other| other.check.id != named.0);
@@ -121,8 +141,13 @@ impl Shelf {
         }
     }
 
-    fn add_runbook(&mut self, file: &File, faults: &mut Vec<Fault>) -> Option<(String, Spot)> {
-        match runbook::load::load(&file.name, &file.pack, &file.text) {
+    fn add_runbook(
+        &mut self,
+        file: &File,
+        care: Care,
+        faults: &mut Vec<Fault>,
+    ) -> Option<(String, Spot)> {
+        match runbook::load::load(care, &file.name, &file.pack, &file.text) {
             Ok(loaded) => {
                 let named = (loaded.runbook.id.clone(), loaded.id.clone());
                 self.runbooks.retain(|other| other.runbook.id != named.0);
@@ -159,8 +184,7 @@ impl Shelf {
             checks: self.checks.into_iter().map(|loaded| loaded.check).collect(),
             runbooks: self.runbooks.into_iter().map(|loaded| loaded.runbook).collect(),
         };
-        catalogue.checks.sort_by(|a, b| (a.severity, &a.id).cmp(&(b.severity, &b.id)));
-        catalogue.runbooks.sort_by(|a, b| (a.severity, &a.id).cmp(&(b.severity, &b.id)));
+        catalogue.sort();
         catalogue
     }
 }

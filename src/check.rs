@@ -1,17 +1,25 @@
-//! Check: one question asked in SQL, whose rows are violations.
+//! Check: one question asked in SQL, whose answer is judged.
 //!
-//! The type, its verdict and the change between two runs. Loading from files is in `load`; asking a
-//! database is the business of `ops::detect`. Pure: no clock, no database, no screen.
+//! Of three kinds: rows that are violations, a number with thresholds, things that must exist. The
+//! type, its verdict and the change between two runs. Loading from files is in `load`, what a site
+//! changes in `settings`; asking a database is the business of `ops::detect`. Pure: no clock, no
+//! database, no screen.
 
+pub mod bind;
 pub mod load;
+pub mod metric;
+pub mod settings;
 pub mod verdict;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::dialect::PerDialect;
+use crate::dialect::{Dialect, PerDialect};
+pub use metric::{Level, Metric, Reading, Threshold};
+pub use settings::Settings;
 pub use verdict::{Count, Delta, Finding, Survey, Verdict};
 
 /// Severity by business risk; the first is the worst.
@@ -59,6 +67,32 @@ impl fmt::Display for Severity {
     }
 }
 
+/// What the rows of the answer mean.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Kind {
+    /// A row is a violation.
+    #[default]
+    Violations,
+    /// A row is a number.
+    Metric(Metric),
+    /// A row is something that is missing, with the DDL that would mend it.
+    Catalog,
+}
+
+impl Kind {
+    /// The word in files and JSON.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Violations => "violations",
+            Self::Metric(_) => "metric",
+            Self::Catalog => "catalog",
+        }
+    }
+}
+
+/// The column of a `catalog` check that holds the DDL.
+pub const REMEDIATION: &str = "remediation";
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Check {
     pub id: String,
@@ -66,6 +100,7 @@ pub struct Check {
     pub title: String,
     /// The rule in one sentence: what healthy data looks like.
     pub rule: String,
+    pub kind: Kind,
     pub severity: Severity,
     /// Names one violation; identity of a row between two runs.
     pub key: Vec<String>,
@@ -77,7 +112,39 @@ pub struct Check {
     pub timeout: Duration,
     /// Tables that must be visible, else the verdict is inconclusive.
     pub tables: Vec<String>,
+    /// The tables and columns that the SQL names by role.
+    pub bind: Vec<bind::Role>,
+    /// Why it does not run by itself, if it was switched off.
+    pub disabled: Option<String>,
     pub sql: PerDialect,
     /// SQL that injects this fault into a demo or scratch database.
     pub fault: PerDialect,
+}
+
+impl Check {
+    /// The query for an engine, with every role under the name that was given to it.
+    pub fn query(&self, dialect: Dialect) -> Option<Cow<'_, str>> {
+        self.query_with(dialect, &self.bind)
+    }
+
+    /// The same with the names as the database has them.
+    pub fn query_with(&self, dialect: Dialect, roles: &[bind::Role]) -> Option<Cow<'_, str>> {
+        let sql = self.sql.get(dialect)?;
+        Some(if roles.is_empty() {
+            Cow::Borrowed(sql)
+        } else {
+            Cow::Owned(bind::fill(sql, dialect, roles).text)
+        })
+    }
+
+    /// Whether it has anything to ask on this engine.
+    pub fn is_for(&self, dialect: Dialect) -> bool {
+        self.sql.get(dialect).is_some()
+    }
+}
+
+/// The checks that run on an engine when nobody names them: those that have something to ask there
+/// and were not switched off.
+pub fn by_itself(checks: &[Check], dialect: Dialect) -> Vec<&Check> {
+    checks.iter().filter(|check| check.is_for(dialect) && check.disabled.is_none()).collect()
 }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use clap_complete::Shell;
 
+use crate::check::bind;
 use crate::config::Overrides;
 use crate::exit::Exit;
 
@@ -50,6 +51,9 @@ pub struct Globals {
     /// A folder of runbooks, likewise
     #[arg(long, global = true, value_name = "DIR")]
     pub runbooks: Vec<PathBuf>,
+    /// What a table or column is called here that checks know by its role: orders=`sales_order`
+    #[arg(long, global = true, value_name = "ROLE[.COLUMN]=NAME", value_parser = bind::argument)]
+    pub bind: Vec<bind::Binding>,
     /// Where incidents are kept
     #[arg(long, global = true, value_name = "DIR")]
     pub state: Option<PathBuf>,
@@ -209,6 +213,7 @@ impl Globals {
             state: self.state.clone(),
             checks: self.checks.clone(),
             runbooks: self.runbooks.clone(),
+            bind: self.bind.clone(),
             ..Overrides::default()
         }
     }

@@ -14,8 +14,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::check::Settings;
+use crate::check::bind::Binding;
+use crate::check::settings::Adjustment;
 use crate::problem::Problem;
-use crate::source::{Fault, did_you_mean, duration_text, quoted};
+use crate::source::{Fault, Spot, did_you_mean, duration_text, quoted};
 
 pub use layers::{Overrides, Surroundings};
 pub use targets::{Approval, Environment, Target};
@@ -28,6 +31,18 @@ pub enum Origin {
     File { path: String, line: usize },
     Variable(&'static str),
     Argument(&'static str),
+}
+
+impl Origin {
+    fn of(spot: &Spot) -> Self {
+        Self::File { path: spot.file().to_owned(), line: spot.line() }
+    }
+}
+
+fn bound(line: &mut impl FnMut(&str, String, &Origin), before: &str, binding: &Binding) {
+    let origin = binding.spot.as_ref().map_or(Origin::Argument("--bind"), Origin::of);
+    let column = binding.column.as_deref().unwrap_or("table");
+    line(&format!("{before}bind.{}.{column}", binding.role), binding.name.clone(), &origin);
 }
 
 impl fmt::Display for Origin {
@@ -71,6 +86,8 @@ pub struct Config {
     pub checks: Vec<Setting<PathBuf>>,
     /// Folders of runbooks, likewise.
     pub runbooks: Vec<Setting<PathBuf>>,
+    /// What is said about checks by their id, and about the names of their tables.
+    pub settings: Settings,
     /// By name.
     pub targets: Vec<Target>,
     /// What is not wrong but was perhaps not meant.
@@ -141,6 +158,27 @@ impl Config {
             for dir in dirs {
                 line(key, path(&dir.value), &dir.origin);
             }
+        }
+        for one in &self.settings.checks {
+            let Adjustment { check, spot, severity, owner, timeout, warn, critical, .. } = one;
+            let said = [
+                ("severity", severity.map(|severity| severity.key().to_owned())),
+                ("owner", owner.clone()),
+                ("timeout", timeout.map(duration_text)),
+                ("warn", warn.as_ref().map(ToString::to_string)),
+                ("critical", critical.as_ref().map(ToString::to_string)),
+                ("disabled", one.disabled.clone()),
+            ];
+            for (key, value) in said {
+                let Some(value) = value else { continue };
+                line(&format!("check.{check}.{key}"), value, &Origin::of(spot));
+            }
+            for binding in &one.bind {
+                bound(&mut line, &format!("check.{check}."), binding);
+            }
+        }
+        for binding in &self.settings.bind {
+            bound(&mut line, "", binding);
         }
         for target in &self.targets {
             for (key, value) in target.lines() {

@@ -32,7 +32,8 @@ pub enum Format {
 
 /// The checks and runbooks at hand; faults are told, and give none.
 fn catalogue(config: &Config, out: &mut Out) -> Option<Catalogue> {
-    match Catalogue::load(&config.check_dirs(), &config.runbook_dirs()) {
+    let loaded = Catalogue::load(&config.check_dirs(), &config.runbook_dirs());
+    match loaded.and_then(|catalogue| catalogue.settled(&config.settings)) {
         Ok(catalogue) => Some(catalogue),
         Err(faults) => {
             out.say_as_it_is(&format!("{}\n", render(&faults, out.paint_errors)));

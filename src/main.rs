@@ -71,7 +71,7 @@ enum Journey {
 }
 
 fn cockpit(config: &Config, journey: Journey, out: &mut Out) -> Result<Exit, Problem> {
-    let (catalogue, keymap, theme) = match files(config) {
+    let (catalogue, keymap, theme) = match files(config, &journey) {
         Ok(files) => files,
         Err(faults) => return Ok(told(&faults, out)),
     };
@@ -136,8 +136,18 @@ fn cockpit(config: &Config, journey: Journey, out: &mut Out) -> Result<Exit, Pro
 }
 
 /// What the cockpit reads before it takes the terminal, so that faults are seen.
-fn files(config: &Config) -> Result<(Catalogue, Keymap, Option<Theme>), Vec<Fault>> {
+fn files(
+    config: &Config,
+    journey: &Journey,
+) -> Result<(Catalogue, Keymap, Option<Theme>), Vec<Fault>> {
     let catalogue = Catalogue::load(&config.check_dirs(), &config.runbook_dirs())?;
+    let catalogue = match journey {
+        // The demo has the names of the packs, whatever the databases of the site are like.
+        Journey::Demo(_) => catalogue,
+        Journey::Home | Journey::Open(_) | Journey::Resume(_) => {
+            catalogue.settled(&config.settings)?
+        }
+    };
     let keymap = match &config.keymap {
         Some(path) => read(&path.value, Keymap::parse)?,
         None => Keymap::built_in(),

@@ -203,6 +203,9 @@ impl CheckOutcome {
                 Verdict::Violated { violations } => {
                     Some(format!("{check} would still have {violations} violations"))
                 }
+                Verdict::Measured { reading } => {
+                    (!after.is_clear()).then(|| format!("{check} would still be at {reading}"))
+                }
                 Verdict::Inconclusive { reason } => {
                     Some(format!("{check} could not be checked: {reason}"))
                 }

@@ -8,7 +8,7 @@ pub mod text;
 
 use jiff::Timestamp;
 
-use crate::check::{Check, Finding, Severity, Verdict};
+use crate::check::{Check, Finding, Level, Severity, Verdict};
 use crate::exit::Exit;
 
 /// One check on one target.
@@ -26,6 +26,11 @@ impl Outcome {
     pub fn exit(&self) -> Exit {
         match (&self.finding.verdict, self.check.severity) {
             (Verdict::Clear, _) => Exit::Clear,
+            (Verdict::Measured { reading }, _) => match reading.level {
+                Level::Fine => Exit::Clear,
+                Level::Warning => Exit::Warning,
+                Level::Critical => Exit::Violated,
+            },
             (Verdict::Inconclusive { .. }, _) => Exit::Inconclusive,
             (Verdict::Violated { .. }, Severity::Sev1 | Severity::Sev2) => Exit::Violated,
             (Verdict::Violated { .. }, Severity::Sev3 | Severity::Sev4) => Exit::Warning,
@@ -42,6 +47,10 @@ pub struct Totals {
     pub warning: usize,
     pub violated: usize,
     pub inconclusive: usize,
+    /// Switched off by the configuration.
+    pub disabled: usize,
+    /// Not written for the engine of the target.
+    pub elsewhere: usize,
     pub seconds: f64,
     pub exit: Exit,
 }
@@ -62,6 +71,8 @@ impl Totals {
             warning: count(Exit::Warning),
             violated: count(Exit::Violated),
             inconclusive: count(Exit::Inconclusive),
+            disabled: 0,
+            elsewhere: 0,
             seconds,
             exit: outcomes.iter().map(|one| exit(one.exit())).fold(Exit::Clear, Exit::worst),
         }

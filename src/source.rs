@@ -23,9 +23,29 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
+/// How closely a file is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Care {
+    /// Everything in it is judged, the texts in other languages (SQL, templates) too.
+    Judge,
+    /// Its texts were judged before the program was built, so that nobody waits for it at the start.
+    Trust,
+}
+
 /// Reads one file. `what` names it with its article ("a check") and `build` describes its keys; what
 /// `build` returns is given back only when not a single fault was found.
 pub fn read<T>(
+    file: &str,
+    what: &str,
+    text: &str,
+    build: impl FnOnce(&Table<'_>) -> T,
+) -> Result<T, Vec<Fault>> {
+    read_with(Care::Judge, file, what, text, build)
+}
+
+/// The same for a file that may have been judged before.
+pub fn read_with<T>(
+    care: Care,
     file: &str,
     what: &str,
     text: &str,
@@ -38,7 +58,7 @@ pub fn read<T>(
         // The keys of a file that is not TOML are guesses, so only the syntax is reported.
         return Err(errors.iter().map(|error| syntax(&whole, error)).collect());
     }
-    table::read_document(whole, what, document.get_ref(), build)
+    table::read_document(care, whole, what, document.get_ref(), build)
 }
 
 /// Whether a text has this key at its top, as far as it can be read.

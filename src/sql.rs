@@ -109,4 +109,7 @@ pub fn split(sql: &str, dialect: Dialect) -> Result<Vec<&str>, Refusal> {
 }
 
 #[cfg(test)]
+pub(crate) use lex::TAKEN_APART;
+
+#[cfg(test)]
 mod tests;

@@ -24,7 +24,11 @@ const LAYERS: &[Layer] = &[
         &[&["cli", "config", "catalogue", "tui", "headless", "demo"], LEAVES],
         "main only chooses: cockpit or headless",
     ),
-    Layer("cli", &[&["config"], LEAVES], "cli turns arguments into values and starts nothing"),
+    Layer(
+        "cli",
+        &[&["config", "check"], LEAVES],
+        "cli turns arguments into values and starts nothing",
+    ),
     Layer(
         "tui",
         &[&["ops", "config", "catalogue", "demo"], DOMAIN, LEAVES],
@@ -56,7 +60,11 @@ const LAYERS: &[Layer] = &[
         &[&["value", "config", "dialect", "problem", "sql", "digest"]],
         "engine is a door to a database: it knows no check, no recovery, no screen",
     ),
-    Layer("config", &[LEAVES], "config is what was said, not what is done with it"),
+    Layer(
+        "config",
+        &[&["check"], LEAVES],
+        "config is what was said, of checks too, not what is done with it",
+    ),
     // The domain: each names only what stands right of it.
     Layer(
         "postmortem",

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Catalogue, File, Kind, Shelf, folder};
-use crate::source::{self, Fault};
+use crate::source::{self, Care, Fault};
 
 /// Every fault of these files and folders. A file's own keys tell whether it is a check or a
 /// runbook; what it names may be in another of the files, or in the binary. Without any path, the
@@ -14,7 +14,7 @@ pub fn lint(paths: &[PathBuf]) -> Vec<Fault> {
 
 /// The same; without a fault, what stands in these files alone.
 pub fn judge(paths: &[PathBuf]) -> Result<Catalogue, Vec<Fault>> {
-    let mut shelf = Shelf::built_in()?;
+    let mut shelf = Shelf::built_in(if paths.is_empty() { Care::Judge } else { Care::Trust })?;
     let mut named = Shelf::default();
     let mut faults = vec![];
     for path in paths {
@@ -25,10 +25,10 @@ pub fn judge(paths: &[PathBuf]) -> Result<Catalogue, Vec<Fault>> {
         };
         let (checks, runbooks) = sorted(files, &mut faults);
         // Their faults are noted once, on the shelf that knows everything.
-        named.add(checks.clone(), Kind::Checks, &mut vec![]);
-        named.add(runbooks.clone(), Kind::Runbooks, &mut vec![]);
-        shelf.add(checks, Kind::Checks, &mut faults);
-        shelf.add(runbooks, Kind::Runbooks, &mut faults);
+        named.add(checks.clone(), Kind::Checks, Care::Judge, &mut vec![]);
+        named.add(runbooks.clone(), Kind::Runbooks, Care::Judge, &mut vec![]);
+        shelf.add(checks, Kind::Checks, Care::Judge, &mut faults);
+        shelf.add(runbooks, Kind::Runbooks, Care::Judge, &mut faults);
     }
     // A file that could not be read is not missing, so names are compared only without faults.
     if faults.is_empty() {

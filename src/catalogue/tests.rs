@@ -20,7 +20,7 @@ fn sentences(faults: &[Fault], dir: &Path) -> Vec<String> {
 
 #[test]
 fn the_built_in_packs_are_complete_and_without_fault() {
-    let catalogue = Catalogue::built_in().unwrap_or_else(|faults| {
+    let catalogue = judge(&[]).unwrap_or_else(|faults| {
         panic!("{}", crate::source::render(&faults, crate::source::Paint::Plain))
     });
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -31,6 +31,21 @@ fn the_built_in_packs_are_complete_and_without_fault() {
         count("runbooks"),
         "a file of runbooks/ is not in the list"
     );
+}
+
+#[test]
+fn what_was_judged_is_what_is_trusted_and_costs_no_parsing_at_the_start() {
+    let taken_apart = || crate::sql::TAKEN_APART.get();
+    let before = taken_apart();
+    let trusted = Catalogue::built_in().expect("good");
+    assert_eq!(taken_apart() - before, 0, "SQL of built-in files was parsed at the start");
+    let judged = judge(&[]).expect("good");
+    println!("{} texts parsed to judge the built-in files", taken_apart() - before);
+    assert!(taken_apart() > before);
+    for (trusted, judged) in trusted.checks.iter().zip(&judged.checks) {
+        assert_eq!(trusted, judged, "write `tables` in {}", judged.id);
+    }
+    assert_eq!(trusted.runbooks, judged.runbooks);
 }
 
 #[test]

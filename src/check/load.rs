@@ -6,9 +6,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Check, Severity};
-use crate::dialect::{Dialect, PerDialect};
-use crate::source::{self, Complaint, Fault, Spot, Table, did_you_mean, quoted};
+use super::bind::{self, Role};
+use super::metric::VALUE;
+use super::{Check, Kind, Metric, REMEDIATION, Severity, Threshold};
+use crate::dialect::Dialect;
+use crate::source::{self, Care, Complaint, Fault, Spot, Table, did_you_mean, quoted};
 use crate::sql;
 
 /// A check, and where it names other files.
@@ -23,37 +25,53 @@ pub struct Loaded {
 
 /// Reads one check. `file_name` is for the messages, and its stem must be the id.
 pub fn parse(file_name: &str, pack: &str, source: &str) -> Result<Check, Vec<Fault>> {
-    load(file_name, pack, source).map(|loaded| loaded.check)
+    load(Care::Judge, file_name, pack, source).map(|loaded| loaded.check)
 }
 
 /// The same, with the places that cross-file questions need.
-pub fn load(file_name: &str, pack: &str, source: &str) -> Result<Loaded, Vec<Fault>> {
-    source::read(file_name, "a check", source, |table| {
+pub fn load(care: Care, file_name: &str, pack: &str, source: &str) -> Result<Loaded, Vec<Fault>> {
+    source::read_with(care, file_name, "a check", source, |table| {
         table.elsewhere(
             "step",
             "Steps belong in a runbook; a check asks one question under `[sql]`.",
         );
+        let kind = kind(table);
+        let bindings = bind::read(table);
+        let roles = bind::roles(&bindings);
         let check = Check {
             id: id_like_file(table, file_name),
             pack: pack.to_owned(),
             title: table.text("title"),
             rule: table.text("rule"),
             severity: severity(table),
-            key: table.some_texts("key"),
+            // One number needs no name.
+            key: match kind {
+                Kind::Metric(_) => table.texts("key"),
+                Kind::Violations | Kind::Catalog => table.some_texts("key"),
+            },
+            kind,
             suites: table.texts("suites"),
             owner: table.text("owner"),
             controls: table.texts("controls"),
             runbook: table.optional_text("runbook"),
             timeout: table.duration_or("timeout", Duration::from_secs(30)),
             tables: table.texts("tables"),
-            sql: table.need_per_dialect("sql", "[sql]", question),
+            disabled: None,
+            sql: table
+                .need_per_dialect("sql", "[sql]", |text, dialect| question(text, dialect, &roles)),
             fault: table.per_dialect("fault", script),
+            bind: roles,
         };
-        // The other kinds are words of the format that have no meaning yet.
-        table.optional_one_of("kind", &[((), "violations")]);
-        key_is_selected(table, &check);
+        if table.is_judged() {
+            columns_are_selected(table, &check);
+            roles_are_used(table, &check, &bindings);
+        }
+        let named = table.has("tables") || check.kind != Kind::Violations || !table.is_judged();
         Loaded {
-            check: Check { tables: tables_or_named(&check), ..check },
+            check: Check {
+                tables: if named { check.tables.clone() } else { named_tables(&check) },
+                ..check
+            },
             id: table.spot("id"),
             runbook: table.spot("runbook"),
         }
@@ -81,6 +99,45 @@ pub(crate) fn severity(table: &Table<'_>) -> Severity {
     table.one_of("severity", &Severity::ALL.map(|severity| (severity, severity.key())))
 }
 
+fn kind(table: &Table<'_>) -> Kind {
+    const KINDS: [(u8, &str); 3] = [(0, "violations"), (1, "metric"), (2, "catalog")];
+    let kind = table.optional_one_of("kind", &KINDS).unwrap_or(0);
+    if kind != 1 {
+        for key in ["warn", "critical", "unit"] {
+            table.elsewhere(
+                key,
+                format!("`{key}` belongs to a metric; write kind = \"metric\", or delete it."),
+            );
+        }
+        return if kind == 0 { Kind::Violations } else { Kind::Catalog };
+    }
+    let metric = Metric {
+        warn: threshold(table, "warn"),
+        critical: threshold(table, "critical"),
+        unit: table.text_or("unit", ""),
+    };
+    if !table.has("warn") && !table.has("critical") {
+        table.fault_here("A metric needs `warn` or `critical`; write warn = \">= 0.8\".");
+    }
+    Kind::Metric(metric)
+}
+
+/// A threshold, if one is written.
+pub(crate) fn threshold(table: &Table<'_>, key: &'static str) -> Option<Threshold> {
+    let text = table.optional_text(key)?;
+    let threshold = Threshold::parse(&text);
+    if threshold.is_none() {
+        table.fault(
+            key,
+            format!(
+                "`{key}` cannot be {}; write one such as \">= 0.8\", \"< 10\" or \"not in 0, 1\".",
+                quoted(&text)
+            ),
+        );
+    }
+    threshold
+}
+
 /// A refusal of SQL as a complaint about the text in the file; advice where another kind of
 /// statement is wanted.
 pub(crate) fn complaint(refusal: sql::Refusal, advice: Option<&str>) -> Complaint {
@@ -92,7 +149,18 @@ pub(crate) fn complaint(refusal: sql::Refusal, advice: Option<&str>) -> Complain
 }
 
 /// The query of a check: one statement that reads, without parameters.
-fn question(text: &str, dialect: Dialect) -> Result<(), Complaint> {
+fn question(text: &str, dialect: Dialect, roles: &[Role]) -> Result<(), Complaint> {
+    if let Some(complaint) = bind::unknown(text, roles) {
+        return Err(complaint);
+    }
+    let filled = bind::fill(text, dialect, roles);
+    asks_only(&filled.text, dialect).map_err(|complaint| Complaint {
+        part: complaint.part.map(|part| filled.in_source(&part)),
+        ..complaint
+    })
+}
+
+fn asks_only(text: &str, dialect: Dialect) -> Result<(), Complaint> {
     sql::read(text, dialect)
         .map_err(|refusal| complaint(refusal, Some("A check only reads: write one SELECT.")))?;
     match sql::places(text, dialect).map_err(|refusal| complaint(refusal, None))?.first() {
@@ -113,15 +181,18 @@ fn script(text: &str, dialect: Dialect) -> Result<(), Complaint> {
     }
 }
 
-/// A key that is no column would make every row look new at every run.
-fn key_is_selected(table: &Table<'_>, check: &Check) {
+/// A key that is no column would make every row look new at every run; and each kind has columns of
+/// its own.
+fn columns_are_selected(table: &Table<'_>, check: &Check) {
     for (engine, text) in check.sql.texts() {
-        let Some(columns) = Dialect::ALL.iter().find_map(|dialect| sql::columns(text, *dialect))
+        let text = filled(text, check);
+        let Some(columns) = Dialect::ALL.iter().find_map(|dialect| sql::columns(&text, *dialect))
         else {
             continue;
         };
+        let there = |name: &str| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
         for (name, spot) in table.spotted_texts("key") {
-            if columns.iter().any(|column| column.eq_ignore_ascii_case(&name)) {
+            if there(&name) {
                 continue;
             }
             let fault = spot.fault(format!(
@@ -134,18 +205,60 @@ fn key_is_selected(table: &Table<'_>, check: &Check) {
                 None => fault,
             });
         }
+        let (needed, what) = match check.kind {
+            Kind::Violations => continue,
+            Kind::Metric(_) => (VALUE, "the number of a metric"),
+            Kind::Catalog => (REMEDIATION, "the DDL that would mend what is missing"),
+        };
+        if !there(needed) {
+            table.fault(
+                "sql",
+                format!("The query under sql.{engine} has no column `{needed}` for {what}."),
+            );
+        }
     }
 }
 
-/// Without a list, the tables are those that the query names.
-fn tables_or_named(check: &Check) -> Vec<String> {
-    if check.tables.is_empty() { named(&check.sql) } else { check.tables.clone() }
+/// A role that no text uses was probably meant to be used.
+fn roles_are_used(table: &Table<'_>, check: &Check, bindings: &[bind::Binding]) {
+    for binding in bindings {
+        let used = |(_, text)| bind::uses(text, &binding.role, binding.column.as_deref());
+        let Some(spot) = binding.spot.as_ref().filter(|_| !check.sql.texts().any(used)) else {
+            continue;
+        };
+        let place = match &binding.column {
+            Some(column) => format!("{}.{column}", binding.role),
+            None => binding.role.clone(),
+        };
+        table.add(spot.fault(format!(
+            "No text under [sql] uses it; write {{{{{place}}}}} there, or delete this line."
+        )));
+    }
+    for binding in bindings.iter().filter(|binding| binding.column.is_some()) {
+        if !check.bind.iter().any(|role| role.role == binding.role) {
+            let spot = binding.spot.as_ref();
+            spot.into_iter().for_each(|spot| {
+                table.add(spot.fault(format!(
+                    "The role {} has no table; write table = \"…\" in it.",
+                    quoted(&binding.role)
+                )));
+            });
+        }
+    }
 }
 
-fn named(texts: &PerDialect) -> Vec<String> {
-    let of = |text| Dialect::ALL.iter().find_map(|dialect| sql::tables(text, *dialect));
+/// The text as any engine would get it, for questions about its names.
+fn filled(text: &str, check: &Check) -> String {
+    bind::fill(text, Dialect::Sqlite, &check.bind).text
+}
+
+/// Without a list, the tables are those that the query names itself; roles are looked for anyway.
+fn named_tables(check: &Check) -> Vec<String> {
+    let of = |text: &str| Dialect::ALL.iter().find_map(|dialect| sql::tables(text, *dialect));
     let mut tables: Vec<String> =
-        texts.texts().filter_map(|(_, text)| of(text)).flatten().collect();
+        check.sql.texts().filter_map(|(_, text)| of(&filled(text, check))).flatten().collect();
+    let bound = |table: &str| check.bind.iter().any(|role| role.name.to_string() == table);
+    tables.retain(|table| !bound(table));
     tables.sort();
     tables.dedup();
     tables

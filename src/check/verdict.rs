@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::metric::{Level, Reading};
 use crate::value::{Rows, ValueRef};
 
 /// A number of rows that is exact, or says that it is a lower bound.
@@ -40,8 +41,16 @@ impl std::fmt::Display for Count {
 #[serde(rename_all = "snake_case", tag = "is")]
 pub enum Verdict {
     Clear,
-    Violated { violations: Count },
-    Inconclusive { reason: String },
+    Violated {
+        violations: Count,
+    },
+    /// A number, which may be fine or over a threshold.
+    Measured {
+        reading: Reading,
+    },
+    Inconclusive {
+        reason: String,
+    },
 }
 
 impl Verdict {
@@ -56,11 +65,57 @@ impl Verdict {
         }
     }
 
+    /// Everything was seen, and it is as it should be.
+    pub fn is_clear(&self) -> bool {
+        match self {
+            Self::Clear => true,
+            Self::Measured { reading } => reading.level == Level::Fine,
+            Self::Violated { .. } | Self::Inconclusive { .. } => false,
+        }
+    }
+
+    /// Something was seen that should not be.
+    pub fn is_violated(&self) -> bool {
+        !self.is_clear() && !matches!(self, Self::Inconclusive { .. })
+    }
+
+    pub fn reading(&self) -> Option<&Reading> {
+        match self {
+            Self::Measured { reading } => Some(reading),
+            _ => None,
+        }
+    }
+
+    /// How many violations, or series over a threshold; none where nothing was seen.
     pub fn violations(&self) -> Option<Count> {
         match self {
             Self::Clear => Some(Count::Exact(0)),
             Self::Violated { violations } => Some(*violations),
+            // A series over a threshold is a violation.
+            Self::Measured { reading } => Some(Count::Exact(reading.over)),
             Self::Inconclusive { .. } => None,
+        }
+    }
+
+    /// Whether this is news after the verdict before. A number that only trembles is none.
+    pub fn differs_from(&self, before: &Self) -> bool {
+        const MOVED: f64 = 0.1;
+        let (Self::Measured { reading: now }, Self::Measured { reading: then }) = (self, before)
+        else {
+            return self != before;
+        };
+        let (a, b) = (now.number(), then.number());
+        (now.level, now.over) != (then.level, then.over)
+            || (a - b).abs() > MOVED * a.abs().max(b.abs())
+    }
+
+    /// The number that a history of this verdict is made of.
+    pub fn number(&self) -> Option<f64> {
+        #[allow(clippy::cast_precision_loss)] // drawn, not counted with
+        let count = |count: Count| count.number() as f64;
+        match self {
+            Self::Measured { reading } => Some(reading.number()),
+            other => other.violations().map(count),
         }
     }
 
@@ -68,6 +123,11 @@ impl Verdict {
         match self {
             Self::Clear => "clear",
             Self::Violated { .. } => "violated",
+            Self::Measured { reading } => match reading.level {
+                Level::Fine => "clear",
+                Level::Warning => "warning",
+                Level::Critical => "violated",
+            },
             Self::Inconclusive { .. } => "inconclusive",
         }
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::layers::Layer;
 use super::{Origin, Setting, targets};
+use crate::check::Settings;
 use crate::source::{self, Fault, Table};
 
 /// How many rows may be kept of a result.
@@ -42,6 +43,7 @@ pub(super) fn parse(
             state: table.optional_text("state").map(|dir| from(table, "state", path(dir))),
             checks: dirs("checks").collect(),
             runbooks: dirs("runbooks").collect(),
+            settings: Settings::read(table),
             targets: table
                 .named("target", "a target", |name, table| targets::read(name, table, base, home)),
         }

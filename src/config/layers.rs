@@ -9,6 +9,8 @@ use etcetera::BaseStrategy as _;
 
 use super::file::{self, ROW_CAP};
 use super::{Config, Origin, Setting, Target};
+use crate::check::Settings;
+use crate::check::bind::Binding;
 use crate::problem::Problem;
 use crate::source::{DURATION_HINT, Fault, did_you_mean, duration, quoted};
 
@@ -40,6 +42,8 @@ pub struct Overrides {
     pub state: Option<PathBuf>,
     pub checks: Vec<PathBuf>,
     pub runbooks: Vec<PathBuf>,
+    /// Names for the tables and columns of checks (`--bind`).
+    pub bind: Vec<Binding>,
 }
 
 /// What a process finds around itself.
@@ -92,6 +96,7 @@ pub(super) struct Layer {
     pub state: Option<Setting<PathBuf>>,
     pub checks: Vec<Setting<PathBuf>>,
     pub runbooks: Vec<Setting<PathBuf>>,
+    pub settings: Settings,
     pub targets: Vec<Target>,
 }
 
@@ -117,6 +122,7 @@ impl Layer {
             ascii: top.ascii.or(self.ascii),
             refresh: top.refresh.or(self.refresh),
             row_cap: top.row_cap.or(self.row_cap),
+            settings: self.settings.under(top.settings),
             state: top.state.or(self.state),
             ..self
         }
@@ -151,6 +157,7 @@ pub(super) fn load(around: &Surroundings, overrides: &Overrides) -> Result<Confi
         state: state.unwrap_or_else(|| Setting::built_in(PathBuf::new())),
         checks: layer.checks,
         runbooks: layer.runbooks,
+        settings: layer.settings,
         targets,
         warnings,
     })
@@ -232,6 +239,7 @@ fn variables(around: &Surroundings, faults: &mut Vec<Fault>, warnings: &mut Vec<
         state: path("STEADYHAND_STATE"),
         checks: paths("STEADYHAND_CHECKS"),
         runbooks: paths("STEADYHAND_RUNBOOKS"),
+        settings: Settings::default(),
         targets: vec![],
     }
 }
@@ -272,6 +280,7 @@ fn arguments(around: &Surroundings, overrides: &Overrides) -> Layer {
         state: said(overrides.state.as_ref().map(here), "--state"),
         checks: dirs(&overrides.checks, "--checks"),
         runbooks: dirs(&overrides.runbooks, "--runbooks"),
+        settings: Settings { checks: vec![], bind: overrides.bind.clone() },
         targets: vec![],
     }
 }

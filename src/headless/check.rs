@@ -46,7 +46,9 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
     let mut interrupts = signal(SignalKind::interrupt())
         .map_err(|error| Problem::system(format!("cannot listen for interrupts: {error}")))?;
     let mut outcomes = Vec::new();
+    let mut left_out = LeftOut::default();
     for target in &targets {
+        let (checks, disabled) = left_out.sorted(&checks, asked, target);
         out.progress(&format!("{}: {} ...", target.name, text::count(checks.len(), "check")));
         let snapshot = clock::now();
         let (seen, findings) = match stoppable(target, &checks, &stopper, &mut interrupts).await? {
@@ -67,9 +69,16 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
                 snapshot: reached.then_some(snapshot),
             })
             .collect();
-        let text = match asked.format {
-            Format::Json => of_target.iter().map(json::outcome).collect(),
-            Format::Text => text::target(&target.name, &seen, &of_target, paint),
+        let text: String = match asked.format {
+            Format::Json => of_target
+                .iter()
+                .map(json::outcome)
+                .chain(disabled.iter().map(|check| json::disabled(check, &target.name)))
+                .collect(),
+            Format::Text => {
+                text::target(&target.name, &seen, &of_target, paint)
+                    + &text::disabled(&disabled, paint)
+            }
         };
         page.add(&text, out)?;
         outcomes.extend(of_target);
@@ -79,11 +88,46 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
     }
     let seconds = start.elapsed().as_secs_f64();
     let mut totals = Totals::of(&outcomes, targets.len(), seconds, |exit| mapped(asked, exit));
+    (totals.disabled, totals.elsewhere) = (left_out.disabled, left_out.elsewhere);
     if stopper.is_stopped() {
         totals.exit = Exit::Interrupted;
     }
     page.end(&totals, out)?;
     Ok(totals.exit)
+}
+
+/// Checks that nobody named and that did not run: told, because a check that is left out in silence
+/// looks like one that is clear.
+#[derive(Debug, Default)]
+struct LeftOut {
+    disabled: usize,
+    /// They ask nothing on the engine of the target.
+    elsewhere: usize,
+}
+
+impl LeftOut {
+    /// The checks that run on a target, and those that were switched off.
+    fn sorted<'c>(
+        &mut self,
+        checks: &[&'c Check],
+        asked: &Asked,
+        target: &Target,
+    ) -> (Vec<&'c Check>, Vec<&'c Check>) {
+        let (mut run, mut disabled) = (vec![], vec![]);
+        for check in checks {
+            if asked.checks.contains(&check.id) {
+                run.push(*check);
+            } else if !check.is_for(target.url.dialect) {
+                self.elsewhere += 1;
+            } else if check.disabled.is_some() {
+                disabled.push(*check);
+            } else {
+                run.push(*check);
+            }
+        }
+        self.disabled += disabled.len();
+        (run, disabled)
+    }
 }
 
 /// Where the result goes: to standard output at once, or into a file when it is whole.

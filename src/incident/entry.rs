@@ -456,7 +456,7 @@ impl Entry {
                 "verification failed: {}",
                 checks
                     .iter()
-                    .filter(|(_, verdict)| *verdict != Verdict::Clear)
+                    .filter(|(_, verdict)| !verdict.is_clear())
                     .map(|(check, verdict)| format!("{check} {}", verdict_words(verdict)))
                     .collect::<Vec<_>>()
                     .join(", ")
@@ -478,6 +478,7 @@ pub fn verdict_words(verdict: &Verdict) -> String {
             "1 violation".into()
         }
         Verdict::Violated { violations } => format!("{violations} violations"),
+        Verdict::Measured { reading } => reading.to_string(),
         Verdict::Inconclusive { reason } => format!("could not check ({reason})"),
     }
 }

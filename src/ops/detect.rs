@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::connect::{READ_LOCK_WAIT, connect};
 use crate::check::verdict::{key_columns, key_hash};
-use crate::check::{Check, Count, Finding, Survey, Verdict};
+use crate::check::{Check, Count, Finding, Kind, Survey, Verdict};
 use crate::config::Target;
 use crate::engine::{EngineError, Purpose, Session, Stopper};
 use crate::problem::Problem;
@@ -66,19 +66,23 @@ pub fn unseen(reason: &str) -> Finding {
 
 /// Runs one check on an open session, inside whatever transaction it is in.
 pub async fn ask(session: &mut Session, check: &Check, kept: usize) -> Finding {
-    let dialect = session.dialect();
-    let Some(sql) = check.sql.get(dialect) else {
-        return unseen(&format!("the check has no SQL for {dialect}"));
+    let sql = match super::bind::query(session, check).await {
+        Ok(sql) => sql,
+        Err(unbound) => return unseen(&unbound.to_string()),
     };
-    match missing_table(session, check).await {
-        Ok(None) => {}
-        Ok(Some(table)) => return unseen(&format!("the table {table} is not there")),
-        Err(error) => return unseen(&error.to_string()),
-    }
     let start = Instant::now();
-    let seen = collect(session, sql, check, kept).await;
+    // The worst series of a metric may be any of them.
+    let kept = if matches!(check.kind, Kind::Metric(_)) { KEPT_ROWS } else { kept };
+    let seen = collect(session, &sql, check, kept).await;
     let seconds = start.elapsed().as_secs_f64();
     let (verdict, kept) = match seen {
+        (Ok(()), kept) if let Kind::Metric(metric) = &check.kind => {
+            let (verdict, rows, keys) = metric.judge(&kept.rows, &check.key);
+            return Finding { verdict, rows, keys, seconds };
+        }
+        (Err(error), kept) if matches!(check.kind, Kind::Metric(_)) => {
+            (Verdict::Inconclusive { reason: error.to_string() }, kept)
+        }
         (Ok(()), kept) => (Verdict::from_count(Count::Exact(kept.total)), kept),
         (Err(EngineError::TimedOut { .. }), kept) if kept.total > 0 => {
             (Verdict::from_count(Count::AtLeast(kept.total)), kept)
@@ -86,15 +90,6 @@ pub async fn ask(session: &mut Session, check: &Check, kept: usize) -> Finding {
         (Err(error), kept) => (Verdict::Inconclusive { reason: error.to_string() }, kept),
     };
     Finding { verdict, rows: kept.rows, keys: kept.keys, seconds }
-}
-
-async fn missing_table(
-    session: &mut Session,
-    check: &Check,
-) -> Result<Option<String>, EngineError> {
-    let tables = session.table_names().await?;
-    let there = |name: &str| tables.iter().any(|table| table.eq_ignore_ascii_case(name));
-    Ok(check.tables.iter().find(|name| !there(name)).cloned())
 }
 
 #[derive(Default)]

@@ -44,9 +44,9 @@ pub async fn export(
     stopper: &Stopper,
 ) -> Result<Exported, Problem> {
     let mut session = connect(target, Purpose::Detect, READ_LOCK_WAIT, stopper).await?;
-    let sql = check.sql.get(session.dialect()).ok_or_else(|| {
-        Problem::usage(format!("the check {} has no SQL for this engine", check.id))
-    })?;
+    let sql = super::bind::query(&mut session, check)
+        .await
+        .map_err(|why| Problem::usage(format!("{} cannot be exported: {why}", check.id)))?;
     let failed = |error: io::Error| {
         Problem::system(format!("cannot write {}: {error}", path.display()))
             .hint("nothing was exported; choose another place")
@@ -57,7 +57,7 @@ pub async fn export(
         Sheet { out: io::BufWriter::new(file), digest: Running::default(), format, rows: 0 };
     let mut broken = None;
     let read = session
-        .read(sql, check.timeout, &mut |columns, row| match sheet.row(columns, row) {
+        .read(&sql, check.timeout, &mut |columns, row| match sheet.row(columns, row) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
                 broken = Some(error);

@@ -36,7 +36,7 @@ pub fn texts(checks: &[Check], runbooks: &[Runbook], dialect: Dialect) -> Vec<Te
         texts.extend(sql.map(|sql| Text { place, sql: sql.to_owned(), makes }));
     };
     for check in checks {
-        add(format!("check {}, [sql]", check.id), check.sql.get(dialect), false);
+        add(format!("check {}, [sql]", check.id), check.query(dialect).as_deref(), false);
     }
     for runbook in runbooks {
         for step in &runbook.steps {

@@ -159,7 +159,7 @@ fn summary(incident: &Incident, impact: &Impact) -> String {
     if let Some(severity) = incident.severity {
         let _ = write!(text, ", {severity}");
     }
-    let violated = |measure: &&Measure| matches!(measure.first, Verdict::Violated { .. });
+    let violated = |measure: &&Measure| measure.first.is_violated();
     match impact.checks.iter().find(violated).or(impact.checks.first()) {
         Some(measure) if measure.first_at == measure.last_at => {
             let _ = write!(text, ": {}", verdict_words(&measure.first));
@@ -255,9 +255,7 @@ fn detection(incident: &Incident, impact: &Impact) -> Vec<String> {
         });
     }
     let first = incident.records.iter().find_map(|record| match &record.entry {
-        Entry::Checked { check, step, verdict, .. }
-            if matches!(verdict, Verdict::Violated { .. }) =>
-        {
+        Entry::Checked { check, step, verdict, .. } if verdict.is_violated() => {
             Some((check, step, verdict))
         }
         _ => None,

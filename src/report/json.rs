@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value as Json, json};
 
 use super::{Outcome, Totals};
-use crate::check::{Count, Severity, Verdict};
+use crate::check::{Check, Count, Severity, Verdict};
 use crate::incident::store::Summary;
 use crate::postmortem::{Draft, Part};
 use crate::value::{Rows, visible};
@@ -22,9 +22,9 @@ pub fn outcome(outcome: &Outcome) -> String {
     let violations = finding.verdict.violations();
     let reason = match &finding.verdict {
         Verdict::Inconclusive { reason } => Some(reason.as_str()),
-        Verdict::Clear | Verdict::Violated { .. } => None,
+        Verdict::Clear | Verdict::Violated { .. } | Verdict::Measured { .. } => None,
     };
-    line(&json!({
+    let mut whole = json!({
         "check": check.id,
         "target": target,
         "verdict": finding.verdict.word(),
@@ -36,7 +36,17 @@ pub fn outcome(outcome: &Outcome) -> String {
         "key": check.key,
         "sample": sample(&finding.rows),
         "reason": reason,
-    }))
+        "kind": check.kind.word(),
+        "owner": check.owner,
+        "controls": check.controls,
+    });
+    if let Some(reading) = finding.verdict.reading() {
+        whole["value"] = reading.value.clone().into();
+        whole["unit"] = reading.unit.clone().into();
+        whole["series"] = reading.series.clone().into();
+        whole["threshold"] = reading.threshold.clone().into();
+    }
+    line(&whole)
 }
 
 /// The last line.
@@ -50,7 +60,23 @@ pub fn summary(totals: &Totals) -> String {
         "inconclusive": totals.inconclusive,
         "seconds": rounded(totals.seconds),
         "exit": totals.exit.code(),
+        "disabled": totals.disabled,
+        "elsewhere": totals.elsewhere,
     }}))
+}
+
+/// A check that was switched off: a line, but no verdict on the data.
+pub fn disabled(check: &Check, target: &str) -> String {
+    line(&json!({
+        "check": check.id,
+        "target": target,
+        "verdict": "disabled",
+        "severity": check.severity.key(),
+        "reason": check.disabled,
+        "kind": check.kind.word(),
+        "owner": check.owner,
+        "controls": check.controls,
+    }))
 }
 
 pub fn incident(summary: &Summary) -> String {

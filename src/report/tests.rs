@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::check::Count;
+use crate::check::{Count, Kind, Metric, REMEDIATION, Threshold};
 use crate::dialect::PerDialect;
 use crate::source::Paint;
 use crate::value::{Rows, ValueRef};
@@ -13,6 +13,7 @@ fn check(id: &str, severity: Severity) -> Check {
         pack: String::new(),
         title: "t".into(),
         rule: "r".into(),
+        kind: Kind::Violations,
         severity,
         key: vec!["asset_id".into()],
         suites: Vec::new(),
@@ -21,6 +22,8 @@ fn check(id: &str, severity: Severity) -> Check {
         runbook: None,
         timeout: Duration::from_secs(1),
         tables: Vec::new(),
+        bind: Vec::new(),
+        disabled: None,
         sql: PerDialect::default(),
         fault: PerDialect::default(),
     }
@@ -57,7 +60,7 @@ fn a_line_says_what_the_contract_says() {
             r#"{"check":"asset-double-assignment","target":"erp-prod","verdict":"violated","severity":"sev2","#,
             r#""violations":12,"exact":true,"seconds":0.084,"snapshot":"2026-11-21T06:00:00Z","key":["asset_id"],"#,
             r#""sample":[{"asset_id":"17","who":null,"who_2":"\u001b[31m\u202eü"},{"asset_id":"a\nb","who":"0x00ff","who_2":"0.5"}],"#,
-            r#""reason":null}"#,
+            r#""reason":null,"kind":"violations","owner":"","controls":[]}"#,
             "\n"
         )
     );
@@ -68,7 +71,7 @@ fn a_line_says_what_the_contract_says() {
         ),
         "{line}"
     );
-    assert!(line.ends_with("\"sample\":[],\"reason\":\"the table x is not there\"}\n"), "{line}");
+    assert!(line.contains("\"sample\":[],\"reason\":\"the table x is not there\","), "{line}");
     assert!(json::outcome(&several()[1]).contains(r#""violations":2,"exact":false"#));
 }
 
@@ -83,7 +86,7 @@ fn totals_tell_warnings_from_violations_and_the_worst_wins() {
     let totals = Totals::of(&several(), 1, 0.414, |exit| exit);
     assert_eq!(
         json::summary(&totals),
-        "{\"summary\":{\"targets\":1,\"checks\":4,\"clear\":1,\"warning\":1,\"violated\":1,\"inconclusive\":1,\"seconds\":0.414,\"exit\":2}}\n"
+        "{\"summary\":{\"targets\":1,\"checks\":4,\"clear\":1,\"warning\":1,\"violated\":1,\"inconclusive\":1,\"seconds\":0.414,\"exit\":2,\"disabled\":0,\"elsewhere\":0}}\n"
     );
     let without = |n: usize| Totals::of(&several()[n..], 1, 0.0, |exit| exit).exit;
     assert_eq!((without(1), without(4)), (Exit::Inconclusive, Exit::Clear));
@@ -96,6 +99,65 @@ fn totals_tell_warnings_from_violations_and_the_worst_wins() {
 fn text_lines_up_and_shows_what_a_terminal_would_obey() {
     let text = text::target("erp-prod", "SQLite 3.50.4", &several(), Paint::Plain);
     insta::assert_snapshot!(text + &text::summary(&Totals::of(&several(), 1, 0.414, |exit| exit)));
+}
+
+fn measured(value: &str) -> Outcome {
+    let metric = Metric {
+        warn: Threshold::parse(">= 0.8"),
+        critical: Threshold::parse(">= 0.95"),
+        unit: "ratio".into(),
+    };
+    let mut rows = Rows::new(vec!["value".into()]);
+    rows.push([ValueRef::Text(value)]);
+    let (verdict, rows, keys) = metric.judge(&rows, &[]);
+    let mut one = outcome("connections", Severity::Sev2, Verdict::Clear);
+    one.finding = Finding { verdict, rows, keys, seconds: 0.0 };
+    one.check.kind = Kind::Metric(metric);
+    one.check.key.clear();
+    one
+}
+
+#[test]
+fn a_metric_shows_its_value_and_exits_by_its_thresholds() {
+    let exits = ["0.41", "0.80", "0.96"].map(|value| measured(value).exit());
+    assert_eq!(exits, [Exit::Clear, Exit::Warning, Exit::Violated]);
+    let line = json::outcome(&measured("0.80"));
+    assert!(line.contains(r#""verdict":"warning""#), "{line}");
+    assert!(
+        line.contains(r#""value":"0.80","unit":"ratio","series":null,"threshold":">= 0.8"}"#),
+        "{line}"
+    );
+    let text = text::target("erp", "", &[measured("0.41"), measured("0.96")], Paint::Plain);
+    assert!(
+        text.contains("clear         SEV-2  connections  0.41 ratio (warns at >= 0.8)"),
+        "{text}"
+    );
+    assert!(
+        text.contains("violated      SEV-2  connections  0.96 ratio, critical at >= 0.95"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_is_missing_comes_with_the_ddl_that_mends_it() {
+    let mut rows = Rows::new(vec!["asset_id".into(), REMEDIATION.into()]);
+    rows.push([ValueRef::Text("ix"), ValueRef::Text("CREATE INDEX ix\n ON t (a)")]);
+    let mut one = outcome("index", Severity::Sev3, Verdict::from_count(Count::Exact(1)));
+    one.check.kind = Kind::Catalog;
+    one.finding.rows = rows;
+    let text = text::target("erp", "", &[one], Paint::Plain);
+    assert!(text.contains("CREATE INDEX ix\n") && text.contains("  ON t (a)\n"), "{text}");
+}
+
+#[test]
+fn a_disabled_check_is_told_and_not_judged() {
+    let mut check = check("late", Severity::Sev3);
+    check.disabled = Some("until the migration is done".into());
+    assert!(json::disabled(&check, "erp").contains(r#""verdict":"disabled""#));
+    let text = text::disabled(&[&check], Paint::Plain);
+    assert_eq!(text, "  disabled      SEV-3  late  until the migration is done\n");
+    let totals = Totals { disabled: 1, elsewhere: 2, ..Totals::of(&[], 1, 0.0, |exit| exit) };
+    assert!(text::summary(&totals).ends_with("inconclusive, 1 disabled, 2 for other engines\n"));
 }
 
 #[test]

@@ -6,8 +6,8 @@
 use std::fmt::Write as _;
 
 use super::{Outcome, Totals};
-use crate::check::Verdict;
 use crate::check::verdict::{key_columns, key_text};
+use crate::check::{Check, Kind, REMEDIATION, Verdict};
 use crate::exit::Exit;
 use crate::incident::entry::verdict_words;
 use crate::incident::store::Summary;
@@ -65,12 +65,36 @@ pub fn target(name: &str, seen: &str, outcomes: &[Outcome], paint: Paint) -> Str
         };
         let line = format!("  {word}  {}  {}  {words}", one.check.severity, pad(id, column));
         let _ = writeln!(out, "{}", line.trim_end());
-        if let Some(named) = named(one) {
-            let indent = " ".repeat(2 + 12 + 2 + 5 + 2 + column + 2);
-            let _ = writeln!(out, "{indent}{}", inked(&named, Ink::Quiet, paint));
+        let indent = " ".repeat(2 + 12 + 2 + 5 + 2 + column + 2);
+        for more in named(one).into_iter().chain(remedies(one)) {
+            let _ = writeln!(out, "{indent}{}", inked(&more, Ink::Quiet, paint));
         }
     }
     out
+}
+
+/// Checks that were switched off, with the reason.
+pub fn disabled(checks: &[&Check], paint: Paint) -> String {
+    let mut out = String::new();
+    for check in checks {
+        let reason = visible::text(check.disabled.as_deref().unwrap_or_default()).into_owned();
+        let line = format!("  disabled      {}  {}  {reason}", check.severity, check.id);
+        let _ = writeln!(out, "{}", inked(&line, Ink::Quiet, paint));
+    }
+    out
+}
+
+/// The DDL that would mend what is missing, whole: it is there to be copied.
+fn remedies(outcome: &Outcome) -> Vec<String> {
+    let rows = &outcome.finding.rows;
+    let Some(column) = rows.column(REMEDIATION).filter(|_| outcome.check.kind == Kind::Catalog)
+    else {
+        return Vec::new();
+    };
+    (0..rows.len().min(NAMED))
+        .filter_map(|row| rows.get(row, column).plain())
+        .flat_map(|ddl| visible::multi_line(&ddl))
+        .collect()
 }
 
 /// The keys of the first violations.
@@ -78,11 +102,13 @@ fn named(outcome: &Outcome) -> Option<String> {
     let count = outcome.finding.verdict.violations()?;
     let violations = count.number();
     let rows = &outcome.finding.rows;
-    if violations == 0 || rows.is_empty() {
+    if violations == 0 || rows.is_empty() || outcome.check.key.is_empty() {
         return None;
     }
+    // Of a metric, the rows that are fine stand behind those over a threshold.
+    let seen = rows.len().min(usize::try_from(violations).unwrap_or(usize::MAX));
     let columns = key_columns(rows, &outcome.check.key);
-    let keys: Vec<String> = (0..rows.len().min(NAMED))
+    let keys: Vec<String> = (0..seen.min(NAMED))
         .map(|row| {
             let shown = visible::text(&key_text(rows, row, &columns)).into_owned();
             match visible::head(&shown, 40) {
@@ -105,8 +131,13 @@ fn named(outcome: &Outcome) -> Option<String> {
 /// The last line.
 pub fn summary(totals: &Totals) -> String {
     let Totals { targets, checks, clear, warning, violated, inconclusive, seconds, .. } = totals;
+    let left_out = [(totals.disabled, "disabled"), (totals.elsewhere, "for other engines")]
+        .iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, why)| format!(", {n} {why}"))
+        .collect::<String>();
     format!(
-        "{} on {} in {seconds:.2} s: {clear} clear, {warning} warning, {violated} violated, {inconclusive} inconclusive\n",
+        "{} on {} in {seconds:.2} s: {clear} clear, {warning} warning, {violated} violated, {inconclusive} inconclusive{left_out}\n",
         count(*checks, "check"),
         count(*targets, "target"),
     )

@@ -13,7 +13,7 @@ use std::cell::RefCell;
 
 use super::{ActionKind, Runbook, Step, SuggestedAction};
 use crate::check::load::{id_like_file, severity};
-use crate::source::{self, Fault, Spot, Table, did_you_mean, quoted};
+use crate::source::{self, Care, Fault, Spot, Table, did_you_mean, quoted};
 pub use template::VARIABLES;
 
 /// A runbook, and where it names checks.
@@ -28,13 +28,13 @@ pub struct Loaded {
 
 /// Reads one runbook. `file_name` is for the messages, and its stem must be the id.
 pub fn parse(file_name: &str, pack: &str, source: &str) -> Result<Runbook, Vec<Fault>> {
-    load(file_name, pack, source).map(|loaded| loaded.runbook)
+    load(Care::Judge, file_name, pack, source).map(|loaded| loaded.runbook)
 }
 
 /// The same, with the places that cross-file questions need.
-pub fn load(file_name: &str, pack: &str, source: &str) -> Result<Loaded, Vec<Fault>> {
+pub fn load(care: Care, file_name: &str, pack: &str, source: &str) -> Result<Loaded, Vec<Fault>> {
     let notes = Notes::default();
-    source::read(file_name, "a runbook", source, |table| {
+    source::read_with(care, file_name, "a runbook", source, |table| {
         table.elsewhere("sql", "SQL belongs in a step of kind \"change\", or in a check.");
         table.need_table("step", "[[step]]");
         let runbook = Runbook {

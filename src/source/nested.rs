@@ -47,6 +47,9 @@ impl Table<'_> {
                 engines.join(", ")
             ));
         }
+        if !self.is_judged() {
+            return texts;
+        }
         for (key, text) in texts.texts().filter(|(_, text)| !text.trim().is_empty()) {
             let served: Vec<Dialect> = Dialect::ALL
                 .into_iter()
@@ -96,7 +99,7 @@ impl Table<'_> {
         match found.get_ref() {
             DeValue::Table(entries) => {
                 let spot = self.spot.over(found.span());
-                Some(Table::visit(what.to_owned(), entries, spot, self.faults, build))
+                Some(Table::visit(self.care, what.to_owned(), entries, spot, self.faults, build))
             }
             other => {
                 self.fault(
@@ -132,7 +135,14 @@ impl Table<'_> {
             .filter_map(|item| match item.get_ref() {
                 DeValue::Table(entries) => {
                     let spot = self.spot.over(item.span());
-                    Some(Table::visit(what.to_owned(), entries, spot, self.faults, &mut build))
+                    Some(Table::visit(
+                        self.care,
+                        what.to_owned(),
+                        entries,
+                        spot,
+                        self.faults,
+                        &mut build,
+                    ))
                 }
                 other => {
                     let sentence =
@@ -171,6 +181,7 @@ impl Table<'_> {
                 let name_spot = self.spot.over(name.span());
                 match value.get_ref() {
                     DeValue::Table(entries) => Some(Table::visit(
+                        self.care,
                         what.to_owned(),
                         entries,
                         name_spot,

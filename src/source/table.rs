@@ -3,11 +3,12 @@
 //! Every question notes its own faults and answers with a stand-in, so that a loader reads like a
 //! description of the format. A key nobody asked for is a fault as well.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::Care;
 use super::fault::{Fault, Spot};
 use super::suggest::did_you_mean;
 
@@ -18,22 +19,26 @@ type Value<'r> = Spanned<DeValue<'r>>;
 pub struct Table<'r> {
     /// The table in a sentence, with its article: "a check".
     what: RefCell<String>,
+    pub(super) care: Care,
     pub(super) entries: &'r DeTable<'r>,
     pub(super) spot: Spot,
     pub(super) faults: &'r Faults,
     pub(super) asked: RefCell<Vec<&'static str>>,
     elsewhere: RefCell<Vec<(&'static str, String)>>,
+    /// Whether every key is a name of the author's, so that none is unknown.
+    open: Cell<bool>,
 }
 
 /// Reads the table of a whole document and everything below it.
 pub(super) fn read_document<T>(
+    care: Care,
     whole: Spot,
     what: &str,
     document: &DeTable<'_>,
     build: impl FnOnce(&Table<'_>) -> T,
 ) -> Result<T, Vec<Fault>> {
     let faults = RefCell::default();
-    let value = Table::visit(what.to_owned(), document, whole, &faults, build);
+    let value = Table::visit(care, what.to_owned(), document, whole, &faults, build);
     let mut faults = faults.into_inner();
     faults.sort_by_key(|(at, _)| *at);
     // A loader may look at a key twice.
@@ -48,6 +53,7 @@ pub(super) fn read_document<T>(
 /// Coming and going.
 impl Table<'_> {
     pub(super) fn visit<T>(
+        care: Care,
         what: String,
         entries: &DeTable<'_>,
         spot: Spot,
@@ -56,11 +62,13 @@ impl Table<'_> {
     ) -> T {
         let table = Table {
             what: what.into(),
+            care,
             entries,
             spot,
             faults,
             asked: RefCell::default(),
             elsewhere: RefCell::default(),
+            open: Cell::new(false),
         };
         let value = build(&table);
         table.finish();
@@ -72,7 +80,7 @@ impl Table<'_> {
         let asked = self.asked.borrow();
         for (key, _) in self.entries {
             let name: &str = key.get_ref();
-            if asked.contains(&name) {
+            if asked.contains(&name) || self.open.get() {
                 continue;
             }
             let spot = self.spot.over(key.span());
@@ -99,6 +107,11 @@ impl<'r> Table<'r> {
     /// Gives the table a more telling name for its faults, once it is known.
     pub fn call(&self, what: &str) {
         what.clone_into(&mut self.what.borrow_mut());
+    }
+
+    /// Whether the texts of this file are still to be judged.
+    pub fn is_judged(&self) -> bool {
+        self.care == Care::Judge
     }
 
     pub fn has(&self, key: &str) -> bool {
@@ -179,6 +192,26 @@ impl<'r> Table<'r> {
             asked.push(key);
         }
         self.entries.get(key)
+    }
+
+    /// Every key of a table whose keys are names, with its text and where that stands.
+    pub fn any_texts(&self) -> Vec<(String, String, Spot)> {
+        self.open.set(true);
+        let mut texts = Vec::new();
+        let mut keys: Vec<_> = self.entries.iter().collect();
+        keys.sort_by_key(|(key, _)| key.span().start);
+        for (key, value) in keys {
+            let spot = self.spot.over(value.span());
+            match as_text(value.get_ref()) {
+                Some(text) => texts.push((key.get_ref().to_string(), text, spot)),
+                None => self.add(spot.fault(format!(
+                    "`{}` must be a text in quotes, not {}.",
+                    plain(key.get_ref()),
+                    kind_of(value.get_ref())
+                ))),
+            }
+        }
+        texts
     }
 
     pub(super) fn typed<T>(

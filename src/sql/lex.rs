@@ -51,8 +51,16 @@ pub(super) struct Text {
     compound: bool,
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How many texts were taken apart on this thread: what a start must not pay for.
+    pub(crate) static TAKEN_APART: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 impl Text {
     pub fn new(sql: &str, dialect: Dialect) -> Result<Self, Refusal> {
+        #[cfg(test)]
+        TAKEN_APART.set(TAKEN_APART.get() + 1);
         unseen(sql)?;
         let grammar = grammar(dialect);
         let tokens = Tokenizer::new(&*grammar, sql).tokenize_with_location().map_err(|error| {

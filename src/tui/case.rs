@@ -50,7 +50,8 @@ pub struct Live {
     pub finding: Option<Arc<Finding>>,
     pub at: Option<Timestamp>,
     pub running: Option<(Run, Timestamp)>,
-    pub history: Vec<u64>,
+    /// Counts, or the values of a metric.
+    pub history: Vec<f64>,
     pub delta: Option<Delta>,
     /// Keys that the run before did not have.
     pub fresh: Vec<u64>,
@@ -143,12 +144,12 @@ impl Case {
             }
             None => Vec::new(),
         };
-        if let Some(count) = finding.verdict.violations() {
-            live.history.push(count.number());
+        if let Some(number) = finding.verdict.number() {
+            live.history.push(number);
             let extra = live.history.len().saturating_sub(120);
             live.history.drain(..extra);
         }
-        let changed = before.is_none_or(|before| before.verdict != finding.verdict)
+        let changed = before.is_none_or(|before| finding.verdict.differs_from(&before.verdict))
             || delta.as_ref().is_some_and(|delta| delta.new + delta.gone > 0);
         live.delta.clone_from(&delta);
         live.at = Some(now);

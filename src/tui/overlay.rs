@@ -17,7 +17,7 @@ use super::widget::editor::Editor;
 use super::widget::prompt::Prompt;
 use super::widget::scroll::Scroll;
 use super::widget::wrap::{self, Line};
-use crate::check::{Severity, Verdict};
+use crate::check::Severity;
 use crate::incident::entry::{Deed, Milestone};
 use crate::problem::Problem;
 use crate::runbook::{Action, AnswerType, Expect};
@@ -168,11 +168,11 @@ impl Overlay {
         };
         let proposed = decide.options.iter().position(|option| {
             option.when.as_ref().is_some_and(|(check, expect)| {
-                matches!(
-                    (case.verdict(check), expect),
-                    (Some(Verdict::Clear), Expect::Clear)
-                        | (Some(Verdict::Violated { .. }), Expect::Violated)
-                )
+                case.verdict(check).is_some_and(|verdict| match expect {
+                    Expect::Clear => verdict.is_clear(),
+                    Expect::Violated => verdict.is_violated(),
+                    Expect::Any => false,
+                })
             })
         });
         let items = decide.options.iter().enumerate().map(|(number, option)| {

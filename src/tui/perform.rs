@@ -206,7 +206,7 @@ impl World {
         };
         let checks: Vec<Check> = self.catalogue.checks.clone();
         self.spawn(async move {
-            let asked: Vec<&Check> = checks.iter().collect();
+            let asked = crate::check::by_itself(&checks, target.url.dialect);
             let survey = ops::detect::survey(&target, &asked, &stopper).await;
             Message::Surveyed { run, target: name, survey }
         });

@@ -321,18 +321,27 @@ fn screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {
 fn trend(app: &App) -> String {
     let Some(case) = &app.case else { return String::new() };
     let Some(check) = case.main_check() else { return String::new() };
-    let counts: Vec<u64> = case
+    let seen: Vec<_> = case
         .incident
         .counts_of(check)
-        .filter_map(|measured| measured.verdict.violations().map(crate::check::Count::number))
+        .filter_map(|measured| Some((measured.verdict.number()?, &measured.verdict)))
         .collect();
-    if counts.is_empty() {
-        return String::new();
-    }
-    let words: Vec<String> = counts.iter().rev().take(6).rev().map(u64::to_string).collect();
+    let Some((_, last)) = seen.last() else { return String::new() };
+    let what = match last.reading() {
+        Some(reading) if reading.unit.is_empty() => "value",
+        Some(reading) => &reading.unit,
+        None => "violations",
+    };
+    let shown = |verdict: &crate::check::Verdict| match verdict.reading() {
+        Some(reading) => reading.value.clone(),
+        None => verdict.violations().map_or_else(String::new, |count| count.number().to_string()),
+    };
+    let words: Vec<String> =
+        seen.iter().rev().take(6).rev().map(|(_, verdict)| shown(verdict)).collect();
+    let counts: Vec<f64> = seen.iter().map(|(number, _)| *number).collect();
     let arrow = app.look.glyphs.arrow;
     let line = super::widget::spark::spark(&counts, 24, &app.look.glyphs);
-    format!("   violations {line} {}", words.join(&format!(" {arrow} ")))
+    format!("   {what} {line} {}", words.join(&format!(" {arrow} ")))
 }
 
 fn step_screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {

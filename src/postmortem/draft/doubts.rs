@@ -25,6 +25,11 @@ pub fn gather(incident: &Incident, impact: &Impact) -> Vec<String> {
         if let (Verdict::Violated { violations }, Some(_)) = (&measure.last, incident.closed) {
             doubts.push(format!("{} still had {violations} violations at the end", measure.check));
         }
+        if let (Verdict::Measured { reading }, Some(_)) = (&measure.last, incident.closed)
+            && measure.last.is_violated()
+        {
+            doubts.push(format!("{} was still at {reading} at the end", measure.check));
+        }
     }
     doubts.extend(missing_milestones(incident));
     for record in &incident.records {

@@ -90,7 +90,9 @@ pub(super) fn guard(table: &Table<'_>, notes: &Notes) -> Action {
             format!("`{name}` has no text for {dialect}, which another part of the guard has; a guardrail is applied, proved and withdrawn on the same engine."),
         );
     }
-    ways_back(table, &guard);
+    if table.is_judged() {
+        ways_back(table, &guard);
+    }
     Action::Guard(guard)
 }
 

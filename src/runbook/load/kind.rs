@@ -197,8 +197,10 @@ pub(super) fn comms(table: &Table<'_>) -> Action {
     let texts = table.table("message", "a message", |message| {
         ["technical", "business", "executive"].map(|reader| {
             let text = message.text(reader);
-            for complaint in template::faults(&text) {
-                message.complain(reader, &text, complaint);
+            if message.is_judged() {
+                for complaint in template::faults(&text) {
+                    message.complain(reader, &text, complaint);
+                }
             }
             text
         })

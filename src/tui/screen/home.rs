@@ -61,7 +61,7 @@ pub fn items(app: &App) -> Vec<Item> {
         let findings = health.seen.iter().filter_map(|(_, seen)| seen.as_ref().ok());
         let findings = findings.flat_map(|survey| &survey.findings);
         findings
-            .filter(|(_, finding)| finding.verdict != Verdict::Clear)
+            .filter(|(_, finding)| !finding.verdict.is_clear())
             .map(|(check, _)| Item::Wrong { target: health.target.clone(), check: check.clone() })
     });
     let mut wrong: Vec<Item> =
@@ -306,6 +306,7 @@ fn item_line(app: &App, item: &Item, here: bool, page: &mut Page<'_>) {
             let (sign, count) = match &finding.verdict {
                 Verdict::Violated { violations } => (look.bad(), violations.to_string()),
                 Verdict::Clear => (look.ok(), "0".into()),
+                Verdict::Measured { reading } => (look.bad(), reading.value.clone()),
                 Verdict::Inconclusive { .. } => (look.unknown(), "-".into()),
             };
             let tail = match &finding.verdict {

@@ -594,8 +594,9 @@ fn check_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
         return;
     }
     page.blank().title("Afterwards, inside the transaction");
-    let number = |verdict: &crate::check::Verdict| {
-        verdict.violations().map_or_else(|| "?".to_owned(), |count| count.to_string())
+    let number = |verdict: &crate::check::Verdict| match verdict.reading() {
+        Some(reading) => reading.amount(),
+        None => verdict.violations().map_or_else(|| "?".to_owned(), |count| count.to_string()),
     };
     let mut unchanged = 0;
     for outcome in &preview.checks {

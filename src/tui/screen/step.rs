@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 
-use crate::check::Verdict;
+use crate::check::{Level, Verdict};
 use crate::incident::entry::{Entry, Milestone, Origin, verdict_words};
 use crate::runbook::progress::StepState;
 use crate::runbook::{Action, EvidenceKind, Expect, Required, Stage, Step, WaitFor};
@@ -220,11 +220,11 @@ fn leave_check(app: &mut App, check: &str, expect: Expect) -> Vec<Effect> {
             let text = format!("{words}: r runs it again, s skips the step with a reason");
             no(app, &text)
         }
-        (Expect::Clear, Verdict::Violated { .. }) => {
+        (Expect::Clear, verdict) if verdict.is_violated() => {
             let text = format!("this step ends when the check is clear; now {words}");
             no(app, &text)
         }
-        (Expect::Violated, Verdict::Clear) => {
+        (Expect::Violated, verdict) if verdict.is_clear() => {
             let text = format!("{words}: nothing to recover. s skips the step with a reason");
             no(app, &text)
         }
@@ -321,7 +321,7 @@ fn took(seconds: f64) -> String {
 }
 
 /// The last counts as a line of blocks; one alone says nothing.
-fn history(counts: &[u64], look: &crate::tui::look::Look) -> String {
+fn history(counts: &[f64], look: &crate::tui::look::Look) -> String {
     if counts.len() < 2 { String::new() } else { spark(counts, 24, &look.glyphs) }
 }
 
@@ -523,9 +523,14 @@ pub fn check_lines(app: &App, case: &Case, check: &str, page: &mut Page<'_>) {
         page.muted(&format!("running for {} s; x stops it", running.unwrap_or(0)));
         return;
     };
-    let (sign, role) = match finding.verdict {
+    let (sign, role) = match &finding.verdict {
         Verdict::Clear => (look.ok(), Role::Ok),
         Verdict::Violated { .. } => (look.bad(), Role::Danger),
+        Verdict::Measured { reading } => match reading.level {
+            Level::Fine => (look.ok(), Role::Ok),
+            Level::Warning => (look.bad(), Role::Warning),
+            Level::Critical => (look.bad(), Role::Danger),
+        },
         Verdict::Inconclusive { .. } => (look.unknown(), Role::Unknown),
     };
     page.signed(

@@ -41,7 +41,11 @@ pub fn refresh(app: &mut App) {
     let Some(live) = app.case.as_ref().and_then(|case| case.live.get(id)) else { return };
     let Some(finding) = &live.finding else { return };
     let rows: Arc<Rows> = Arc::new(finding.rows.clone());
-    let total = finding.verdict.violations().unwrap_or(Count::AtLeast(rows.len() as u64));
+    let total = match finding.verdict.reading() {
+        // Its rows are series, over a threshold or not.
+        Some(_) => Count::Exact(rows.len() as u64),
+        None => finding.verdict.violations().unwrap_or(Count::AtLeast(rows.len() as u64)),
+    };
     let fresh: std::collections::HashSet<u64> = live.fresh.iter().copied().collect();
     match &mut app.violations.table {
         Some(table) => table.replace(rows, &key, total),

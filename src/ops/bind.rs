@@ -1,0 +1,166 @@
+//! The names of a check held against the database before they are put into its SQL.
+//!
+//! A role that leads to no table or column makes the check blind, not clear; the reason names what
+//! is missing and what was probably meant. The case of a name in quotes counts, of others only if
+//! the database has several.
+
+use std::borrow::Cow;
+
+use crate::check::Check;
+use crate::check::bind::{Part, Role};
+use crate::engine::{EngineError, Session};
+use crate::source::did_you_mean;
+
+/// Why a check cannot be asked.
+#[derive(Debug)]
+pub(super) enum Unbound {
+    /// In words for the verdict.
+    Missing(String),
+    Engine(EngineError),
+}
+
+impl From<EngineError> for Unbound {
+    fn from(error: EngineError) -> Self {
+        Self::Engine(error)
+    }
+}
+
+impl std::fmt::Display for Unbound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Missing(reason) => f.write_str(reason),
+            Self::Engine(error) => error.fmt(f),
+        }
+    }
+}
+
+/// The query of a check with the names that this database has.
+pub(super) async fn query<'c>(
+    session: &mut Session,
+    check: &'c Check,
+) -> Result<Cow<'c, str>, Unbound> {
+    let dialect = session.dialect();
+    if !check.is_for(dialect) {
+        return Err(Unbound::Missing(format!("the check has no SQL for {dialect}")));
+    }
+    let mut roles = check.bind.clone();
+    if !(check.tables.is_empty() && roles.is_empty()) {
+        let tables = session.table_names().await?;
+        let there = |name: &str| tables.iter().any(|table| table.eq_ignore_ascii_case(name));
+        if let Some(table) = check.tables.iter().find(|name| !there(name)) {
+            return Err(Unbound::Missing(format!("the table {table} is not there")));
+        }
+        for role in &mut roles {
+            resolve_table(role, &tables)?;
+            if !role.columns.is_empty() {
+                let table = role.name.in_quotes_of(dialect);
+                let columns =
+                    session.prepare(&format!("SELECT * FROM {table} WHERE 1 = 0")).await?;
+                resolve_columns(role, &columns)?;
+            }
+        }
+    }
+    let query = check.query_with(dialect, &roles).map(Cow::into_owned);
+    Ok(match query {
+        Some(query) if !roles.is_empty() => Cow::Owned(query),
+        _ => Cow::Borrowed(check.sql.get(dialect).unwrap_or_default()),
+    })
+}
+
+fn resolve_table(role: &mut Role, tables: &[String]) -> Result<(), Unbound> {
+    let full = role.name.to_string();
+    // Engines list the tables of the schema that they look into first without its name.
+    let of_schema = |table: &&String| role.name.schema.is_some() && **table == full;
+    if tables.iter().any(|table| of_schema(&table)) {
+        return Ok(());
+    }
+    match found(&role.name.table, tables.iter().map(String::as_str)) {
+        Some(table) => {
+            table.clone_into(&mut role.name.table.text);
+            Ok(())
+        }
+        None => Err(missing(
+            &format!("the table {full} (role {}) is not there", role.role),
+            &role.name.table.text,
+            tables,
+        )),
+    }
+}
+
+fn resolve_columns(role: &mut Role, columns: &[String]) -> Result<(), Unbound> {
+    for (name, part) in &mut role.columns {
+        match found(part, columns.iter().map(String::as_str)) {
+            Some(column) => column.clone_into(&mut part.text),
+            None => {
+                let sentence = format!(
+                    "the table {} has no column {} (role {}.{name})",
+                    role.name, part.text, role.role
+                );
+                return Err(missing(&sentence, &part.text, columns));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The name as the database writes it: as it stands, else the only one of another case.
+fn found<'n>(part: &Part, names: impl Iterator<Item = &'n str> + Clone) -> Option<&'n str> {
+    if let Some(same) = names.clone().find(|name| *name == part.text) {
+        return Some(same);
+    }
+    let mut alike = names.filter(|name| !part.exact && name.eq_ignore_ascii_case(&part.text));
+    match (alike.next(), alike.next()) {
+        (Some(one), None) => Some(one),
+        _ => None,
+    }
+}
+
+fn missing(sentence: &str, wanted: &str, names: &[String]) -> Unbound {
+    Unbound::Missing(match did_you_mean(wanted, names.iter().map(String::as_str)) {
+        Some(near) => format!("{sentence}; did you mean {near}?"),
+        None => sentence.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::bind::Name;
+
+    fn role(name: &str, column: &str) -> Role {
+        let column = Part::parse(column).expect("a name");
+        let name = Name::parse(name).expect("a name");
+        Role { role: "orders".into(), name, columns: vec![("id".into(), column)] }
+    }
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_name_gets_the_case_of_the_database_unless_it_is_in_quotes() {
+        let mut free = role("orders", "order_id");
+        resolve_table(&mut free, &names(&["Orders", "items"])).expect("there");
+        resolve_columns(&mut free, &names(&["Order_ID"])).expect("there");
+        assert_eq!((&*free.name.table.text, &*free.columns[0].1.text), ("Orders", "Order_ID"));
+        let mut exact = role("\"orders\"", "id");
+        assert!(resolve_table(&mut exact, &names(&["Orders"])).is_err());
+        let mut two = role("ORDERS", "id");
+        assert!(resolve_table(&mut two, &names(&["Orders", "orders"])).is_err(), "which one?");
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_what_was_meant() {
+        let mut role = role("ordres", "totl");
+        let table = resolve_table(&mut role, &names(&["orders"])).expect_err("missing");
+        assert_eq!(
+            table.to_string(),
+            "the table ordres (role orders) is not there; did you mean orders?"
+        );
+        let column = resolve_columns(&mut role, &names(&["total"])).expect_err("missing");
+        assert_eq!(
+            column.to_string(),
+            "the table ordres has no column totl (role orders.id); did you mean total?"
+        );
+    }
+}
