@@ -4,12 +4,13 @@
 //! the help, the man page and the completions at once.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use clap_complete::Shell;
 
 use crate::check::bind;
-use crate::config::Overrides;
+use crate::config::{Environment, Overrides};
 use crate::exit::Exit;
 
 /// A steady hand for database incidents.
@@ -81,6 +82,8 @@ pub enum Command {
     Incidents(Incidents),
     /// Run checks, read-only, without a screen
     Check(Check),
+    /// Let a deploy through, unless a violation is new, has grown, or is past its day
+    Gate(Gate),
     /// Judge checks, runbooks and configuration files
     Lint(Lint),
     /// Write an incident's postmortem as it stands
@@ -148,24 +151,78 @@ pub enum TextOrJson {
 
 #[derive(Debug, Args)]
 pub struct Check {
+    #[command(flatten)]
+    pub selection: Selection,
+    #[command(flatten)]
+    pub page: Page,
+}
+
+/// What is run, and where.
+#[derive(Debug, Args)]
+pub struct Selection {
     /// A configured name, a url, or the path of an SQLite file; all configured targets without it
     #[arg(long, short, value_name = "TARGET")]
     pub target: Vec<String>,
+    /// All configured targets of this environment
+    #[arg(long, value_name = "ENVIRONMENT", value_parser = environment)]
+    pub environment: Vec<Environment>,
     /// Only the checks of this suite
     #[arg(long, short, value_name = "SUITE")]
     pub suite: Vec<String>,
     /// Only this check
     #[arg(long, short, value_name = "ID")]
     pub check: Vec<String>,
-    /// How to write the result: text, or one JSON object a line
+    /// Connections to one server at a time; each has a snapshot of its own
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=64))]
+    pub connections: Option<u64>,
+    /// How long the whole run may take, such as 10m; what is not done by then is inconclusive
+    #[arg(long, value_name = "DURATION", value_parser = length)]
+    pub budget: Option<Duration>,
+}
+
+/// How the result is written.
+#[derive(Debug, Args)]
+pub struct Page {
+    /// How to write the result
     #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub format: TextOrJson,
-    /// Write the result into this file
+    pub format: Format,
+    /// Write the result into this file, whole or not at all
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Exit with another code for an outcome, such as inconclusive=2
     #[arg(long, value_name = "OUTCOME=CODE", value_parser = mapping)]
     pub map: Vec<(Exit, Exit)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// One object a line
+    Json,
+    /// For CI systems
+    Junit,
+    /// For the textfile collector
+    Prometheus,
+    /// For a pull request
+    Markdown,
+}
+
+#[derive(Debug, Args)]
+pub struct Gate {
+    #[command(flatten)]
+    pub selection: Selection,
+    /// The file of violations that are known
+    #[arg(long, value_name = "FILE")]
+    pub baseline: PathBuf,
+    /// Write the baseline from what is there now; what people wrote in it is kept
+    #[arg(long)]
+    pub update_baseline: bool,
+    /// The last day of new exceptions, such as 2026-12-31; 30 days from now without it
+    #[arg(long, value_name = "DAY", requires = "update_baseline")]
+    pub expires: Option<jiff::civil::Date>,
+    #[command(flatten)]
+    pub page: Page,
 }
 
 #[derive(Debug, Args)]
@@ -217,6 +274,17 @@ impl Globals {
             ..Overrides::default()
         }
     }
+}
+
+fn environment(text: &str) -> Result<Environment, String> {
+    let found = Environment::ALL.iter().find(|(_, word)| *word == text);
+    found.map(|(environment, _)| *environment).ok_or("write production, staging or development".into())
+}
+
+/// `10m`
+fn length(text: &str) -> Result<Duration, String> {
+    let length = crate::source::duration(text).filter(|length| !length.is_zero());
+    length.ok_or_else(|| crate::source::DURATION_HINT.into())
 }
 
 /// `inconclusive=2`

@@ -14,6 +14,7 @@ pub mod engine;
 pub mod exit;
 pub mod guardrail;
 pub mod headless;
+pub mod history;
 pub mod incident;
 pub mod ops;
 pub mod postmortem;

@@ -235,14 +235,20 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
     match command {
         Command::Check(asked) => {
             let asked = headless::check::Asked {
-                targets: asked.target,
-                suites: asked.suite,
-                checks: asked.check,
-                format: text_or_json(asked.format),
-                output: asked.output,
-                map: asked.map,
+                suite: selection(asked.selection),
+                page: page(asked.page),
             };
             runtime()?.block_on(headless::check::run(&asked, config, out))
+        }
+        Command::Gate(asked) => {
+            let asked = headless::gate::Asked {
+                suite: selection(asked.selection),
+                page: page(asked.page),
+                baseline: asked.baseline,
+                update: asked.update_baseline,
+                expires: asked.expires,
+            };
+            runtime()?.block_on(headless::gate::run(&asked, config, out))
         }
         Command::Lint(asked) => {
             let asked = headless::lint::Asked { paths: asked.paths, target: asked.target };
@@ -277,6 +283,29 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
         | Command::Completions { .. }
         | Command::Man => unreachable!("answered before"),
     }
+}
+
+fn selection(asked: cli::Selection) -> headless::suite::Asked {
+    headless::suite::Asked {
+        targets: asked.target,
+        environments: asked.environment,
+        suites: asked.suite,
+        checks: asked.check,
+        connections: asked.connections.and_then(|n| usize::try_from(n).ok()),
+        budget: asked.budget,
+    }
+}
+
+fn page(asked: cli::Page) -> headless::check::Page {
+    use headless::check::Format as To;
+    let format = match asked.format {
+        cli::Format::Text => To::Text,
+        cli::Format::Json => To::Json,
+        cli::Format::Junit => To::Junit,
+        cli::Format::Prometheus => To::Prometheus,
+        cli::Format::Markdown => To::Markdown,
+    };
+    headless::check::Page { format, output: asked.output, map: asked.map }
 }
 
 fn text_or_json(format: cli::TextOrJson) -> Format {

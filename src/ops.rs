@@ -10,10 +10,12 @@ pub mod connect;
 pub mod detect;
 pub mod export;
 pub mod guard;
+pub mod notify;
 pub mod plan;
 pub mod prepare;
 pub mod recover;
 pub mod resolve;
+pub mod suite;
 
 mod images;
 mod restore;

@@ -47,7 +47,7 @@ pub async fn survey(
     Ok(Survey { server: identity.server, version: identity.version, findings })
 }
 
-async fn open(target: &Target, stopper: &Stopper) -> Result<Session, Problem> {
+pub(super) async fn open(target: &Target, stopper: &Stopper) -> Result<Session, Problem> {
     let mut session = connect(target, Purpose::Detect, READ_LOCK_WAIT, stopper).await?;
     let begun = session.begin_snapshot().await;
     begun.map_err(|error| super::connect::plain(&error, &target.name))?;
