@@ -73,7 +73,10 @@ fn json_is_the_contract_line_by_line() {
             "snapshot",
             "key",
             "sample",
-            "reason"
+            "reason",
+            "kind",
+            "owner",
+            "controls"
         ]
     );
     let bad = &lines[0];
