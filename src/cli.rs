@@ -11,6 +11,7 @@ pub use clap_complete::Shell;
 
 use crate::check::bind;
 use crate::config::{Environment, Overrides};
+use crate::dialect::Dialect;
 use crate::exit::Exit;
 
 /// A steady hand for database incidents.
@@ -90,7 +91,9 @@ pub enum Command {
     Postmortem(Postmortem),
     /// Prove that an incident's journal and evidence are as they were written
     Verify(Verify),
-    /// Show every setting and where it comes from
+    /// Print the SQL of the roles that checks and recoveries need, and no right more
+    Grants(Grants),
+    /// Show every setting and where it comes from, and how each server would be reached
     Config,
     /// List the themes
     Themes,
@@ -108,6 +111,9 @@ pub struct Demo {
     /// The database engine of the demo
     #[arg(long, value_name = "ENGINE", default_value = "sqlite")]
     pub engine: DemoEngine,
+    /// The server for it, as postgres://USER@HOST/DATABASE; it gets a schema of its own there
+    #[arg(long, value_name = "URL", required_if_eq_any([("engine", "postgres"), ("engine", "mysql"), ("engine", "mariadb")]))]
+    pub url: Option<String>,
     /// Begin with this incident: the id of a runbook
     #[arg(long, value_name = "ID")]
     pub incident: Option<String>,
@@ -119,6 +125,9 @@ pub struct Demo {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum DemoEngine {
     Sqlite,
+    Postgres,
+    Mysql,
+    Mariadb,
 }
 
 #[derive(Debug, Args)]
@@ -259,6 +268,49 @@ pub struct Verify {
     /// A hash of the journal that was written down elsewhere, or its beginning
     #[arg(long, value_name = "HASH")]
     pub head: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Grants {
+    /// The engine, where no target says it
+    #[arg(long, value_name = "ENGINE", required_unless_present = "target")]
+    pub engine: Option<Engine>,
+    /// A configured name or a url, for its engine and schema; nothing is connected to
+    #[arg(long, short, value_name = "TARGET")]
+    pub target: Option<String>,
+    /// Where the tables are: a schema, or a database of MySQL and MariaDB
+    #[arg(long, value_name = "SCHEMA")]
+    pub schema: Option<String>,
+    /// Only the checks and runbooks of this pack
+    #[arg(long, value_name = "PACK")]
+    pub pack: Vec<String>,
+    /// A table that triggers write with the rights of whoever changes the row
+    #[arg(long, value_name = "TABLE")]
+    pub trigger_writes: Vec<String>,
+    /// Print the script that proves what each role may not do
+    #[arg(long)]
+    pub self_test: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+    Mysql,
+    Mariadb,
+    Oracle,
+}
+
+impl From<Engine> for Dialect {
+    fn from(engine: Engine) -> Self {
+        match engine {
+            Engine::Sqlite => Self::Sqlite,
+            Engine::Postgres => Self::Postgres,
+            Engine::Mysql => Self::Mysql,
+            Engine::Mariadb => Self::Mariadb,
+            Engine::Oracle => Self::Oracle,
+        }
+    }
 }
 
 impl Globals {

@@ -1,7 +1,8 @@
 //! The demo: an ERP database of its own with live incidents in it.
 //!
 //! The schema and its rows are the same every time; each check of the packs injects its own fault
-//! where its file has one. Writes only into the folder it is given.
+//! where its file has one. Writes only into the folder it is given, or into one schema of its own on a
+//! server.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,8 +11,14 @@ use crate::check::Check;
 use crate::dialect::Dialect;
 use crate::engine::{EngineError, Purpose, Session, Stopper};
 use crate::problem::Problem;
+use crate::sql;
 
-const ERP: &str = include_str!("demo/erp.sql");
+/// Where the demo lies on a server: a schema of its own (`PostgreSQL`), a database of its own (MariaDB
+/// and MySQL). Nothing outside of it is read or written.
+pub const SCHEMA: &str = "steadyhand_demo";
+
+/// How long the demo may take to lay itself out on a server.
+const TIME_CAP: Duration = Duration::from_mins(2);
 
 /// The name of the demo's target.
 pub const TARGET: &str = "erp-demo";
@@ -21,12 +28,15 @@ pub fn database(folder: &Path) -> PathBuf {
 }
 
 /// The configuration that a kept folder gets, so that `steadyhand resume` works there.
-pub fn configuration() -> String {
+pub fn configuration(url: &str) -> String {
     format!(
         "# Made by `steadyhand demo --keep`: run steadyhand in this folder to go on.\n\
-         state = \"state\"\n\n[target.{TARGET}]\nurl = \"sqlite:erp.db\"\nenvironment = \"development\"\n"
+         state = \"state\"\n\n[target.{TARGET}]\nurl = \"{url}\"\nenvironment = \"development\"\n"
     )
 }
+
+/// The url of the database in the kept folder itself.
+pub const URL: &str = "sqlite:erp.db";
 
 /// Makes the database, unless it is there already from an earlier time.
 pub async fn build(folder: &Path, checks: &[Check]) -> Result<(), Problem> {
@@ -54,12 +64,65 @@ async fn fill(path: &Path, checks: &[Check]) -> Result<(), EngineError> {
     let mut session = Session::sqlite(path, Purpose::Work, wait, &Stopper::default()).await?;
     // Nothing is lost if this is cut off: the file is made anew.
     session.execute("PRAGMA synchronous = OFF").await?;
-    session.execute(ERP).await?;
-    for check in checks {
-        if let Some(fault) = check.fault.get(Dialect::Sqlite) {
-            session.execute(fault).await?;
-        }
+    for statement in statements(Dialect::Sqlite, checks) {
+        session.execute(statement).await?;
     }
     session.close().await;
     Ok(())
+}
+
+/// The script that makes the healthy ERP; none for an engine that the demo does not know.
+pub fn script(dialect: Dialect) -> Option<&'static str> {
+    match dialect {
+        Dialect::Sqlite => Some(include_str!("demo/sqlite.sql")),
+        Dialect::Postgres => Some(include_str!("demo/postgres.sql")),
+        Dialect::Mysql | Dialect::Mariadb => Some(include_str!("demo/mariadb.sql")),
+        Dialect::Oracle => None,
+    }
+}
+
+/// The ERP and then the fault of every check, one statement after the other.
+pub fn statements(dialect: Dialect, checks: &[Check]) -> Vec<&str> {
+    let faults = checks.iter().filter_map(|check| check.fault.get(dialect));
+    script(dialect)
+        .into_iter()
+        .chain(faults)
+        .flat_map(|script| sql::split(script, dialect).expect("the loader has split every fault"))
+        .collect()
+}
+
+/// Lays the demo out on a server, faults included. Refuses to touch a schema that is there already.
+///
+/// `PostgreSQL` does it in one transaction; the others commit every definition, so what was begun is
+/// removed when it cannot be finished.
+pub async fn lay_out(session: &mut Session, checks: &[Check]) -> Result<(), EngineError> {
+    let dialect = session.dialect();
+    let statements = statements(dialect, checks);
+    let whole = dialect == Dialect::Postgres;
+    if whole {
+        session.begin(TIME_CAP).await?;
+    }
+    for (done, statement) in statements.into_iter().enumerate() {
+        let Err(error) = session.execute(statement).await else { continue };
+        if whole {
+            session.rollback().await?;
+        } else if done > 0 {
+            remove(session).await?;
+        }
+        return Err(error);
+    }
+    if whole { session.commit().await } else { Ok(()) }
+}
+
+/// Takes away what [`lay_out`] made, and whatever was done in it since.
+pub async fn remove(session: &mut Session) -> Result<(), EngineError> {
+    session.execute(removal(session.dialect())).await.map(drop)
+}
+
+/// The statement that removes the demo from a server.
+pub fn removal(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Postgres => "DROP SCHEMA steadyhand_demo CASCADE",
+        _ => "DROP DATABASE steadyhand_demo",
+    }
 }

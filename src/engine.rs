@@ -154,7 +154,35 @@ pub enum Capability {
     None(String),
 }
 
+impl Capability {
+    pub fn is_full(&self) -> bool {
+        *self == Self::Full
+    }
+
+    pub fn is_none(&self) -> bool {
+        matches!(self, Self::None(_))
+    }
+
+    pub fn words(&self) -> String {
+        match self {
+            Self::Full => "full".into(),
+            Self::Partial(why) => format!("partial: {why}"),
+            Self::None(why) => format!("none: {why}"),
+        }
+    }
+}
+
 impl Badge {
+    /// Each promise by its name.
+    pub fn parts(&self) -> [(&'static str, &Capability); 4] {
+        [
+            ("preview", &self.preview),
+            ("undo", &self.undo),
+            ("in doubt", &self.in_doubt),
+            ("guardrail", &self.guardrail),
+        ]
+    }
+
     pub fn full() -> Self {
         let full = || Capability::Full;
         Self { preview: full(), undo: full(), in_doubt: full(), guardrail: full() }
@@ -227,6 +255,17 @@ pub enum Settled {
     Unknown(String),
 }
 
+/// Where an engine lets a definition be tried out and taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProvingGround {
+    /// DDL is part of the transaction, and the lock is the same for any write.
+    InPlace,
+    /// DDL is part of the transaction, but locks the table: first on a copy, then briefly in place.
+    CopyThenInPlace,
+    /// DDL commits: on a copy only.
+    Copy,
+}
+
 /// A session that waits for a lock of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiter {
@@ -249,6 +288,41 @@ pub struct Pressure {
     pub orphans: Vec<Orphan>,
     /// What could not be seen, a sentence each.
     pub blind: Blind,
+}
+
+impl Pressure {
+    /// What an operator should know of, in one line; empty when the server is calm.
+    pub fn words(&self) -> String {
+        const LONG: Duration = Duration::from_mins(1);
+        let mut parts = Vec::new();
+        let longest = self.waits.iter().map(|wait| wait.waiter.waited).max();
+        if let Some(longest) = longest {
+            let (count, longest) = (self.waits.len(), longest.as_secs());
+            parts.push(format!("{count} waiting for locks, the longest {longest} s"));
+        }
+        let long: Vec<&LongTransaction> =
+            self.transactions.iter().filter(|open| open.open >= LONG).collect();
+        let idle = long.iter().filter(|open| open.idle).count();
+        if idle > 0 {
+            parts.push(format!("{idle} idle in transaction for over a minute"));
+        }
+        if long.len() > idle {
+            parts.push(format!("{} transactions longer than a minute", long.len() - idle));
+        }
+        if let Some(most) = self.most_connections
+            && self.connections * 100 >= most * 80
+        {
+            parts.push(format!("{} of {most} connections", self.connections));
+        }
+        let behind = self.replicas.iter().filter_map(|lag| lag.behind).max();
+        if let Some(behind) = behind.filter(|behind| *behind >= Duration::from_secs(10)) {
+            parts.push(format!("a replica is {} s behind", behind.as_secs()));
+        }
+        if !self.orphans.is_empty() {
+            parts.push(format!("{} sessions of an earlier steadyhand", self.orphans.len()));
+        }
+        parts.join("; ")
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -356,11 +430,12 @@ impl Session {
         }
     }
 
-    /// The server undoes DDL with its transaction, so a guardrail can be tried out in place.
-    pub fn rolls_back_ddl(&self) -> bool {
+    /// Where a guardrail can be tried out.
+    pub fn proving_ground(&self) -> ProvingGround {
         match self {
-            Self::Sqlite(_) | Self::Postgres(_) => true,
-            Self::Mysql(_) => false,
+            Self::Sqlite(_) => ProvingGround::InPlace,
+            Self::Postgres(_) => ProvingGround::CopyThenInPlace,
+            Self::Mysql(_) => ProvingGround::Copy,
         }
     }
 
@@ -490,6 +565,18 @@ contract! {
 
     /// Ends a session of ours; `false` if it was gone already.
     async fn end_session(mark: &str) -> bool;
+
+    // Definitions.
+
+    /// Runs one definition by itself, outside of a transaction; it commits on its own.
+    async fn define(sql: &str, time_cap: Duration) -> ();
+
+    /// Hides a table behind a temporary copy of the same name, for this session alone: what is tried
+    /// out on it needs no lock on the table. Ends with the transaction or the session.
+    async fn shadow(table: &Table, time_cap: Duration) -> ();
+
+    /// What an attempt that failed has left behind under this name, in a sentence.
+    async fn leftover(name: &str) -> Option<String>;
 
     /// A text that changes with every DDL.
     async fn schema_mark() -> String;

@@ -61,6 +61,9 @@ pub struct Rehearsal {
     pub seconds: f64,
     /// A second connection saw the schema unchanged afterwards.
     pub traceless: bool,
+    /// Where it was tried, and what of it could not be, a sentence each.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 impl Rehearsal {

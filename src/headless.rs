@@ -8,6 +8,7 @@ pub mod alerts;
 pub mod check;
 pub mod config;
 pub mod gate;
+pub mod grants;
 pub mod incidents;
 pub mod lint;
 mod lock;

@@ -12,6 +12,7 @@ pub mod dialect;
 pub mod digest;
 pub mod engine;
 pub mod exit;
+pub mod grants;
 pub mod guardrail;
 pub mod headless;
 pub mod history;

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::{CommandFactory as _, Parser as _, ValueEnum as _};
 use steadyhand::catalogue::Catalogue;
-use steadyhand::cli::{self, Cli, Command};
+use steadyhand::cli::{self, Cli, Command, DemoEngine};
 use steadyhand::config::{Config, Environment, Surroundings, Target, TargetUrl};
 use steadyhand::demo;
+use steadyhand::dialect::Dialect;
 use steadyhand::exit::Exit;
 use steadyhand::headless::{self, Color, Format, Out};
 use steadyhand::problem::Problem;
@@ -15,7 +16,7 @@ use steadyhand::source::{Fault, did_you_mean, quoted, render};
 use steadyhand::tui::keymap::Keymap;
 use steadyhand::tui::theme::Theme;
 use steadyhand::tui::theme::depth::Depth;
-use steadyhand::tui::{Cockpit, Start};
+use steadyhand::tui::{Cockpit, Ground, Start};
 use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {
@@ -90,14 +91,20 @@ fn cockpit(config: &Config, journey: Journey, out: &mut Out) -> Result<Exit, Pro
             start
         }
         Journey::Demo(asked) => {
-            let folder = match asked.keep {
-                Some(folder) => kept(&folder)?,
-                None => thrown_away.insert(temporary()?).path().to_owned(),
+            let given = asked.url.as_deref().map(|url| on_server(asked.engine, url)).transpose()?;
+            let within = given.as_ref().map(|given| given.url.within(demo::SCHEMA));
+            let named = within.as_ref().map_or_else(|| demo::URL.to_owned(), TargetUrl::to_string);
+            let (folder, made) = match asked.keep {
+                Some(folder) => kept(&folder, &named)?,
+                None => (thrown_away.insert(temporary()?).path().to_owned(), false),
             };
-            let url = TargetUrl::sqlite(demo::database(&folder));
+            let url = within.unwrap_or_else(|| TargetUrl::sqlite(demo::database(&folder)));
             targets = vec![Target::new(demo::TARGET, url, Environment::Development)];
             state = folder.join("state");
-            demo = Some(folder);
+            demo = Some(match given {
+                Some(given) => Ground::Server { given: Box::new(given), made },
+                None => Ground::Folder(folder),
+            });
             match asked.incident {
                 Some(runbook) => opening(&catalogue, runbook, demo::TARGET)?,
                 None => Start::Home,
@@ -196,14 +203,39 @@ fn opening(catalogue: &Catalogue, runbook: String, target: &str) -> Result<Start
     })
 }
 
-fn kept(folder: &Path) -> Result<PathBuf, Problem> {
+/// The server of a demo, which must be of the engine that was asked for.
+fn on_server(engine: DemoEngine, url: &str) -> Result<Target, Problem> {
+    let url = TargetUrl::parse(url, Path::new(""))
+        .map_err(|complaint| Problem::usage(format!("--url: {}", complaint.sentence)))?;
+    let fits = match engine {
+        DemoEngine::Sqlite => false,
+        DemoEngine::Postgres => url.dialect == Dialect::Postgres,
+        DemoEngine::Mysql | DemoEngine::Mariadb => {
+            matches!(url.dialect, Dialect::Mysql | Dialect::Mariadb)
+        }
+    };
+    if fits {
+        return Ok(Target::new(demo::TARGET, url, Environment::Development));
+    }
+    let (name, asked) = (url.dialect, engine);
+    let word = asked.to_possible_value().map(|value| value.get_name().to_owned());
+    Err(Problem::usage(format!(
+        "--url is one of {name}, and --engine says {}",
+        word.unwrap_or_default()
+    ))
+    .hint("an SQLite demo needs no --url; for a server, say --engine as its url begins"))
+}
+
+/// The folder that is kept, and whether a demo was in it before.
+fn kept(folder: &Path, url: &str) -> Result<(PathBuf, bool), Problem> {
     let made = std::fs::create_dir_all(folder).and_then(|()| folder.canonicalize());
     let kept = made.and_then(|folder| {
         let configuration = folder.join("steadyhand.toml");
-        if !configuration.exists() {
-            std::fs::write(configuration, demo::configuration())?;
+        let before = configuration.exists();
+        if !before {
+            std::fs::write(configuration, demo::configuration(url))?;
         }
-        Ok(folder)
+        Ok((folder, before))
     });
     kept.map_err(|error| {
         Problem::system(format!("cannot make the folder {}: {error}", folder.display()))
@@ -271,6 +303,17 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
         }
         Command::Incidents(asked) => {
             headless::incidents::run(state, text_or_json(asked.format), out)
+        }
+        Command::Grants(asked) => {
+            let asked = headless::grants::Asked {
+                engine: asked.engine.map(Into::into),
+                target: asked.target,
+                schema: asked.schema,
+                packs: asked.pack,
+                trigger_writes: asked.trigger_writes,
+                self_test: asked.self_test,
+            };
+            headless::grants::run(&asked, config, out)
         }
         Command::Config => headless::config::run(config, out),
         Command::Themes => {

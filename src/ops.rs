@@ -13,6 +13,7 @@ pub mod guard;
 pub mod notify;
 pub mod plan;
 pub mod prepare;
+pub mod pressure;
 pub mod recover;
 pub mod resolve;
 pub mod suite;

@@ -49,6 +49,8 @@ pub struct Limits {
     pub max_rows: u64,
     pub time_cap: Duration,
     pub lock_wait: Duration,
+    /// More sessions than this waiting for our locks, and it rolls back by itself.
+    pub max_blocked: u64,
 }
 
 #[derive(Debug, Clone, PartialEq)]

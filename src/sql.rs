@@ -7,14 +7,16 @@
 mod doubt;
 mod effect;
 mod guardrail;
+mod ledger;
 mod lex;
 mod name;
 mod parameter;
 mod refuse;
 
 pub use effect::{Reading, read, write};
-pub use guardrail::{Act, Definition, Object, definition};
-pub use name::{columns, tables};
+pub use guardrail::{Act, Definition, Object, definitions, transactional};
+pub use ledger::{LEDGER, create_ledger};
+pub use name::{assigned, columns, tables};
 pub use parameter::{is_name, parameters, places, substitute};
 
 use std::fmt;

@@ -69,11 +69,24 @@ pub struct Cockpit {
     pub refresh: Duration,
     /// Rows of a finding that are kept; all are counted.
     pub kept_rows: usize,
-    /// The folder in which the demo's database is to be made.
-    pub demo: Option<PathBuf>,
-    /// That folder goes when the cockpit is left.
+    /// Where the demo's database is to be made.
+    pub demo: Option<Ground>,
+    /// It goes when the cockpit is left.
     pub thrown_away: bool,
     pub start: Start,
+}
+
+/// Where a demo lays its database.
+#[derive(Debug, Clone)]
+pub enum Ground {
+    /// A file in this folder.
+    Folder(PathBuf),
+    /// A schema of its own on this server.
+    Server {
+        given: Box<Target>,
+        /// An earlier demo made it already.
+        made: bool,
+    },
 }
 
 /// What is left to say when the terminal is the shell's again.
@@ -101,11 +114,13 @@ pub async fn run(cockpit: Cockpit) -> Result<Farewell, Problem> {
     drop(screen);
     drop(guard);
     world.settle(Duration::from_secs(2)).await;
+    let cleared = if app.facts.thrown_away { world.clear_away().await } else { Ok(()) };
     outcome.map_err(|error| Problem::system(format!("the terminal failed: {error}")))?;
     let incident = app
         .case
         .as_ref()
         .map(|case| (case.incident.id.clone(), case.folder.clone(), case.incident.is_open()));
+    cleared?;
     Ok(Farewell { exit: app.quit.unwrap_or(Exit::Clear), incident })
 }
 

@@ -36,7 +36,7 @@ const LAYERS: &[Layer] = &[
     ),
     Layer(
         "headless",
-        &[&["ops", "report", "config", "catalogue"], DOMAIN, LEAVES],
+        &[&["ops", "report", "config", "catalogue", "grants"], DOMAIN, LEAVES],
         "headless reaches databases through ops, and never meets tui",
     ),
     Layer(
@@ -54,6 +54,11 @@ const LAYERS: &[Layer] = &[
         "catalogue",
         &[&["check", "runbook"], LEAVES],
         "catalogue loads checks and runbooks and knows no database",
+    ),
+    Layer(
+        "grants",
+        &[&["check", "runbook", "guardrail"], LEAVES],
+        "grants derives rights from what is loaded and meets no server",
     ),
     Layer(
         "engine",

@@ -106,6 +106,7 @@ impl Desk {
                     max_rows: 100,
                     time_cap: Duration::from_secs(10),
                     lock_wait: Duration::from_millis(300),
+                    max_blocked: 3,
                 },
                 valid: Duration::from_mins(10),
                 undoes: None,

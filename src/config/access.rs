@@ -4,15 +4,29 @@
 //! order, so that a target which `psql` or `mysql` can open needs no second configuration. The
 //! result is a plain value; whoever opens the connection looks nothing up any more.
 
+mod command;
+mod mycnf;
+mod mysql;
+mod oracle;
+mod pgpass;
+mod place;
+mod postgres;
+mod service;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Target;
 use crate::dialect::Dialect;
 use crate::problem::Problem;
+use crate::source::duration_text;
+use place::Place;
 
 /// Printed as nothing, wiped when dropped; `secrecy::ExposeSecret` is the only way to read it.
 pub type Secret = secrecy::SecretString;
+
+/// How long an attempt to connect may take if nobody says otherwise.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How to reach a server, everything decided.
 #[derive(Debug, Clone)]
@@ -56,7 +70,7 @@ pub struct Tls {
     pub key: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TlsMode {
     Disable,
     /// Only if the server insists.
@@ -70,6 +84,19 @@ pub enum TlsMode {
     VerifyFull,
 }
 
+impl TlsMode {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Disable => "disable",
+            Self::Allow => "allow",
+            Self::Prefer => "prefer",
+            Self::Require => "require",
+            Self::VerifyCa => "verify-ca",
+            Self::VerifyFull => "verify-full",
+        }
+    }
+}
+
 /// Everything that is needed to open a connection to the server of a target. Reads files and may run
 /// the target's password command, so it can take a while: call it where waiting harms nobody.
 pub fn access(
@@ -77,6 +104,86 @@ pub fn access(
     env: &impl Fn(&str) -> Option<String>,
     home: Option<&Path>,
 ) -> Result<Access, Problem> {
-    let _ = (target, env, home);
-    Err(Problem::usage("not decided yet"))
+    decide(target, &Place { env, home, root: Path::new("/") }, Ask::Now)
 }
+
+/// The same for this process: its variables, its user's home.
+pub fn of_process(target: &Target) -> Result<Access, Problem> {
+    access(target, &variable, etcetera::home_dir().ok().as_deref())
+}
+
+/// The same without asking for the password, to show where everything comes from.
+pub fn explained(target: &Target) -> Result<Access, Problem> {
+    let home = etcetera::home_dir().ok();
+    let place = Place { env: &variable, home: home.as_deref(), root: Path::new("/") };
+    decide(target, &place, Ask::Not)
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Whether a password command is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ask {
+    Now,
+    Not,
+}
+
+fn decide(target: &Target, place: &Place<'_>, ask: Ask) -> Result<Access, Problem> {
+    let Some(server) = &target.url.server else {
+        return Err(Problem::usage(format!(
+            "{} is a file of {}, which no server keeps.",
+            target.name, target.url.dialect
+        )));
+    };
+    let mut access = match target.url.dialect {
+        Dialect::Postgres => postgres::access(server, place)?,
+        Dialect::Mysql | Dialect::Mariadb => mysql::access(target.url.dialect, server, place)?,
+        Dialect::Oracle | Dialect::Sqlite => oracle::access(server)?,
+    };
+    if let Some(argv) = &target.password_command {
+        // What was written for this target stands before what was found lying around.
+        let from = format!("password_command of {}", target.origin);
+        access.origins.retain(|(key, _)| *key != "password");
+        access.origins.push(("password", from));
+        access.password = match ask {
+            Ask::Now => Some(command::password(argv, command::PATIENCE)?),
+            Ask::Not => None,
+        };
+    }
+    Ok(access)
+}
+
+impl Access {
+    /// Every part with its value and where it was said; of the password only where.
+    pub fn lines(&self) -> Vec<(&'static str, String, String)> {
+        let path =
+            |path: &Option<PathBuf>| path.as_ref().map_or("-".into(), |p| p.display().to_string());
+        let value = |key: &str| match key {
+            "host" => match &self.host {
+                Host::Tcp(name) => name.clone(),
+                Host::Socket(path) => path.display().to_string(),
+            },
+            "port" => self.port.to_string(),
+            "user" => self.user.clone(),
+            "database" => self.database.clone(),
+            "tls" => self.tls.mode.word().to_owned(),
+            "ca" => path(&self.tls.ca),
+            "cert" => path(&self.tls.cert),
+            "key" => path(&self.tls.key),
+            "connect_timeout" => duration_text(self.connect_timeout),
+            "options" => {
+                let pairs: Vec<String> =
+                    self.options.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                pairs.join(" ")
+            }
+            "password" => "(not shown)".to_owned(),
+            _ => "-".to_owned(),
+        };
+        self.origins.iter().map(|(key, from)| (*key, value(key), from.clone())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::Origin;
 use super::url::TargetUrl;
+use crate::dialect::Dialect;
 use crate::problem::Problem;
 use crate::source::{Complaint, Table, quoted};
 
@@ -68,6 +69,10 @@ pub struct Target {
     pub url: TargetUrl,
     /// Where checks run, if not on the target itself.
     pub detect_url: Option<TargetUrl>,
+    /// A program and its arguments; the first line that it prints is the password.
+    pub password_command: Option<Vec<String>>,
+    /// The same for `detect_url`, if its user has another password.
+    pub detect_password_command: Option<Vec<String>>,
     pub environment: Environment,
     /// The server that was pinned; another one is refused.
     pub fingerprint: Option<String>,
@@ -83,6 +88,8 @@ impl Target {
             name: name.into(),
             url,
             detect_url: None,
+            password_command: None,
+            detect_password_command: None,
             environment,
             fingerprint: None,
             approval: Approval::Confirm,
@@ -104,7 +111,7 @@ impl Target {
     /// A target that was named in an argument: what it is was not said, so the careful guess holds.
     pub(super) fn on_the_spot(url: TargetUrl) -> Self {
         let name = match &url.server {
-            Some(server) => server.database.clone(),
+            Some(server) => server.called().to_owned(),
             None => url
                 .path
                 .file_stem()
@@ -116,9 +123,32 @@ impl Target {
         }
     }
 
+    /// The target as checks see it: `detect_url` where there is one.
+    #[must_use]
+    pub fn for_checks(&self) -> Self {
+        let Some(url) = &self.detect_url else { return self.clone() };
+        let own = self.detect_password_command.clone();
+        Self {
+            url: url.clone(),
+            detect_url: None,
+            password_command: own.or_else(|| self.password_command.clone()),
+            detect_password_command: None,
+            ..self.clone()
+        }
+    }
+
     pub(super) fn lines(&self) -> Vec<(&'static str, String)> {
         let mut lines = vec![("url", self.url.to_string())];
         lines.extend(self.detect_url.as_ref().map(|url| ("detect_url", url.to_string())));
+        let commands = [
+            ("password_command", &self.password_command),
+            ("detect_password_command", &self.detect_password_command),
+        ];
+        for (key, argv) in commands {
+            // An argument may be a secret of its own.
+            let program = argv.as_ref().and_then(|argv| argv.first());
+            lines.extend(program.map(|program| (key, format!("{program} …"))));
+        }
         lines.push(("environment", self.environment.word().to_owned()));
         lines.extend(self.fingerprint.clone().map(|fingerprint| ("fingerprint", fingerprint)));
         lines.push(("approval", self.approval.word().to_owned()));
@@ -139,7 +169,7 @@ pub(super) fn read(name: &str, table: &Table<'_>, base: &Path, home: Option<&Pat
     for secret in ["password", "passwd", "pwd"] {
         table.elsewhere(
             secret,
-            "Passwords do not belong in this file; use PGPASSFILE, ~/.pgpass, ~/.my.cnf or the environment.",
+            "Passwords do not belong in this file; use password_command, PGPASSFILE, ~/.pgpass, ~/.my.cnf or the environment.",
         );
     }
     table.need("url", "\"sqlite://PATH\"");
@@ -158,6 +188,8 @@ pub(super) fn read(name: &str, table: &Table<'_>, base: &Path, home: Option<&Pat
     }
     Target {
         detect_url,
+        password_command: command(table, "password_command", url.dialect),
+        detect_password_command: command(table, "detect_password_command", url.dialect),
         environment: table.one_of("environment", &Environment::ALL),
         fingerprint: table.optional_text("fingerprint"),
         approval: table.optional_one_of("approval", &Approval::ALL).unwrap_or(Approval::Confirm),
@@ -165,6 +197,20 @@ pub(super) fn read(name: &str, table: &Table<'_>, base: &Path, home: Option<&Pat
         origin: Origin::File { path: table.here().file().to_owned(), line: table.here().line() },
         ..Target::new(name, url, Environment::Production)
     }
+}
+
+fn command(table: &Table<'_>, key: &'static str, dialect: Dialect) -> Option<Vec<String>> {
+    if !table.has(key) {
+        table.ignore(key);
+        return None;
+    }
+    let argv = table.words(key);
+    if dialect == Dialect::Sqlite {
+        table.fault(key, format!("`{key}` is for servers; an SQLite file has no password."));
+    } else if argv.is_empty() {
+        table.fault(key, format!("`{key}` names no program; write [\"pass\", \"show\", \"erp\"]."));
+    }
+    Some(argv)
 }
 
 fn url(

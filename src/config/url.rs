@@ -31,9 +31,21 @@ pub struct Server {
     /// Empty for the local socket.
     pub host: String,
     pub port: Option<u16>,
+    /// Empty only where a service of PostgreSQL's `pg_service.conf` says it.
     pub database: String,
     /// `?key=value`, as written.
     pub options: Vec<(String, String)>,
+}
+
+impl Server {
+    /// What people would call it: the database, else the service that names one.
+    pub(super) fn called(&self) -> &str {
+        let service = self.options.iter().find(|(key, _)| key == "service");
+        match service {
+            Some((_, service)) if self.database.is_empty() => service,
+            _ => &self.database,
+        }
+    }
 }
 
 impl TargetUrl {
@@ -69,6 +81,25 @@ impl TargetUrl {
             path: PathBuf::new(),
             server: Some(server),
         })
+    }
+}
+
+impl TargetUrl {
+    /// The same server, with this schema of it in place of what the url names: `PostgreSQL` looks for
+    /// tables there, `MySQL` calls it the database. A file has none.
+    #[must_use]
+    pub fn within(&self, schema: &str) -> Self {
+        let mut url = self.clone();
+        if let Some(server) = &mut url.server {
+            if self.dialect == Dialect::Postgres {
+                let option = ("search_path".to_owned(), schema.to_owned());
+                server.options.retain(|(key, _)| key != "search_path");
+                server.options.push(option);
+            } else {
+                schema.clone_into(&mut server.database);
+            }
+        }
+        url
     }
 }
 
@@ -111,7 +142,9 @@ fn server(dialect: Dialect, rest: &str) -> Result<Server, Complaint> {
         });
     }
     let (address, database) = place.split_once('/').unwrap_or((place, ""));
-    if database.is_empty() || database.contains('/') {
+    let service = || options.iter().any(|(key, _)| key == "service");
+    let elsewhere = dialect == Dialect::Postgres && service();
+    if (database.is_empty() && !elsewhere) || database.contains('/') {
         return Err(Complaint::new(
             "A target is one database; end the url with its name, as in HOST/DATABASE.",
         ));
@@ -143,12 +176,14 @@ fn host_and_port(address: &str) -> Result<(&str, Option<u16>), Complaint> {
 /// Where the client of this engine looks for a password by itself.
 fn where_passwords_live(dialect: Dialect) -> &'static str {
     match dialect {
-        Dialect::Postgres => "Passwords are read from the file of PGPASSFILE or from ~/.pgpass.",
+        Dialect::Postgres => {
+            "Passwords are read from password_command, PGPASSFILE, ~/.pgpass or the service."
+        }
         Dialect::Mysql | Dialect::Mariadb => {
-            "Passwords are read from ~/.my.cnf or from the variable MYSQL_PWD."
+            "Passwords are read from password_command, ~/.my.cnf or the variable MYSQL_PWD."
         }
         Dialect::Oracle | Dialect::Sqlite => {
-            "Passwords are read from the wallet or the environment."
+            "The password is read from password_command in the configuration."
         }
     }
 }

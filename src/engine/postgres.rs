@@ -180,4 +180,16 @@ impl Session {
     pub async fn schema_mark(&mut self) -> Result<String, EngineError> {
         Err(EngineError::Refused { message: "not written yet".into() })
     }
+
+    pub async fn define(&mut self, sql: &str, time_cap: Duration) -> Result<(), EngineError> {
+        Err(EngineError::Refused { message: "not written yet".into() })
+    }
+
+    pub async fn shadow(&mut self, table: &Table, time_cap: Duration) -> Result<(), EngineError> {
+        Err(EngineError::Refused { message: "not written yet".into() })
+    }
+
+    pub async fn leftover(&mut self, name: &str) -> Result<Option<String>, EngineError> {
+        Err(EngineError::Refused { message: "not written yet".into() })
+    }
 }

@@ -327,6 +327,23 @@ impl Session {
         Ok(false)
     }
 
+    pub async fn define(&mut self, sql: &str, time_cap: Duration) -> Result<(), EngineError> {
+        self.deadline.set(&self.deadline.statement, time_cap);
+        let outcome = self.bare(sql).await;
+        self.deadline.statement.store(u64::MAX, Ordering::Release);
+        outcome.map_err(|error| self.judge(&error, time_cap))
+    }
+
+    pub async fn shadow(&mut self, table: &Table, _time_cap: Duration) -> Result<(), EngineError> {
+        let name = quoted(&table.name);
+        self.run(&format!("CREATE TEMP TABLE {name} AS SELECT * FROM main.{name}")).await
+    }
+
+    /// DDL is all or nothing here.
+    pub async fn leftover(&mut self, _name: &str) -> Result<Option<String>, EngineError> {
+        Ok(None)
+    }
+
     pub async fn schema_mark(&mut self) -> Result<String, EngineError> {
         self.text("PRAGMA schema_version").await
     }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use crate::config::access::{Access, access};
+use crate::config::access::{Access, of_process};
 use crate::config::{Approval, Target};
 use crate::dialect::Dialect;
-use crate::engine::{EngineError, Identity, Purpose, Session, Stopper};
+use crate::engine::{EngineError, Identity, Stopper};
+pub use crate::engine::{Purpose, Session};
 use crate::problem::Problem;
 
 /// How long a read waits for a lock.
@@ -29,11 +30,7 @@ pub async fn connect(
 /// it and a command may run, so it has a thread of its own.
 async fn reach(target: &Target) -> Result<Access, Problem> {
     let owned = target.clone();
-    let read = move || {
-        let home = std::env::home_dir();
-        access(&owned, &|name| std::env::var(name).ok(), home.as_deref())
-    };
-    let mut found = tokio::task::spawn_blocking(read)
+    let mut found = tokio::task::spawn_blocking(move || of_process(&owned))
         .await
         .map_err(|error| Problem::system(error.to_string()))??;
     let zone = target.timezone.iana_name().unwrap_or("UTC").to_owned();
@@ -110,6 +107,12 @@ async fn identify_pinned(
     let identity = prove(&mut session, target, pinned).await;
     session.close().await;
     identity
+}
+
+/// Why nothing may be written on this connection, by its server or by the target's policy.
+pub fn no_writes(target: &Target, identity: &Identity) -> Option<String> {
+    let of_server = identity.no_writes.as_ref();
+    of_server.map(|why| format!("{}: {why}; nothing was run", target.name))
 }
 
 /// Why the policy of a target forbids a write from here, if it does.

@@ -1,8 +1,12 @@
 //! Guardrails at work: rehearse without a trace, apply, withdraw.
 //!
-//! A rehearsal answers three questions inside one transaction that is rolled back: is the data as it
-//! is accepted, is the bad state then rejected by name, and with which lock. A probe that fails for
-//! another reason, or that failed before the guardrail stood, proves nothing and is said so.
+//! A rehearsal answers three questions and takes everything back: is the data as it is accepted, is
+//! the bad state then rejected by name, and with which lock. A probe that fails for another reason,
+//! or that failed before the guardrail stood, proves nothing and is said so. Where a definition
+//! locks the table it is tried on a temporary copy first, and in place only if the copy held.
+//!
+//! Applying takes the shortest way the engine has: one definition in a transaction with its ledger
+//! row, or the online form, statement by statement, probed at once and withdrawn if it does not hold.
 
 use std::time::{Duration, Instant};
 
@@ -11,14 +15,22 @@ use serde::Serialize;
 use super::connect::{READ_LOCK_WAIT, connect, plain, prove};
 use crate::clock;
 use crate::config::Target;
-use crate::engine::{EngineError, Purpose, Session, Stopper};
+use crate::dialect::Dialect;
+use crate::engine::{EngineError, ProvingGround, Purpose, Session, Settled, Stopper};
 use crate::guardrail::{Plan, Rehearsal};
 use crate::incident::entry::{Deed, Entry, Outcome};
 use crate::incident::journal::Journal;
 use crate::problem::Problem;
+use crate::sql;
 
 const LOCK_WAIT: Duration = Duration::from_secs(2);
 const TIME_CAP: Duration = Duration::from_mins(1);
+/// A definition that waits for nobody may still read a large table for long.
+const ONLINE_CAP: Duration = Duration::from_hours(4);
+/// Nobody else can write while a definition is tried out in place.
+const IN_PLACE_CAP: Duration = Duration::from_secs(5);
+
+const ACCEPTED: &str = "the bad state was accepted";
 
 /// A guardrail and where it is to stand.
 #[derive(Debug, Clone, Serialize)]
@@ -32,39 +44,151 @@ pub struct Job {
     pub actor: String,
 }
 
+/// The statements of a script, and whether they must run one by one outside of a transaction.
+struct Script {
+    statements: Vec<String>,
+    online: bool,
+}
+
+impl Script {
+    fn of(text: &str, ground: ProvingGround, dialect: Dialect) -> Result<Self, String> {
+        let split = sql::split(text, dialect).map_err(|refusal| refusal.sentence)?;
+        let statements: Vec<String> = split.iter().map(|&one| one.trim().to_owned()).collect();
+        let online = match ground {
+            ProvingGround::InPlace => false,
+            ProvingGround::Copy => true,
+            ProvingGround::CopyThenInPlace => {
+                statements.len() > 1 || statements.iter().any(|one| one != &locking(one))
+            }
+        };
+        Ok(Self { statements, online })
+    }
+
+    /// The same in the form that a transaction can take back.
+    fn in_transaction(&self) -> Vec<String> {
+        self.statements.iter().map(|one| locking(one)).collect()
+    }
+}
+
+/// `CREATE INDEX CONCURRENTLY` without the word that no transaction allows.
+fn locking(statement: &str) -> String {
+    statement.replacen(" CONCURRENTLY ", " ", 1)
+}
+
+/// What trying a definition out has shown.
+struct Tried {
+    accepted: Result<(), String>,
+    rejects: Result<String, String>,
+}
+
+impl Tried {
+    fn holds(&self) -> bool {
+        self.accepted.is_ok() && self.rejects.is_ok()
+    }
+}
+
 pub async fn rehearse(job: &Job, stopper: &Stopper) -> Result<Rehearsal, Problem> {
     let failed = |error: EngineError| plain(&error, &job.target.name);
     let mut work = open(job, stopper).await?;
+    let script = Script::of(&job.plan.apply, work.proving_ground(), work.dialect());
+    let script = script.map_err(Problem::refused)?;
     let mut observe =
         connect(&job.target, Purpose::Detect, READ_LOCK_WAIT, &Stopper::default()).await?;
     let before = observe.schema_mark().await.map_err(failed)?;
     let start = Instant::now();
-    work.begin(TIME_CAP).await.map_err(failed)?;
-    let tried = try_out(&mut work, &job.plan).await;
-    let lock = work.lock_words().await.map_err(failed)?;
-    work.rollback().await.map_err(failed)?;
+    let mut notes = Vec::new();
+    if let Some(left) = work.leftover(&job.plan.rejects).await.map_err(failed)? {
+        notes.push(format!("{left}; applying removes it first"));
+    }
+    let outcome = try_out(&mut work, job, &script, &mut notes).await;
+    let back = work.rollback().await;
     let seconds = start.elapsed().as_secs_f64();
-    let traceless = observe.schema_mark().await.map_err(failed)? == before;
     work.close().await;
+    let (tried, stands, lock) = outcome.map_err(failed)?;
+    back.map_err(failed)?;
+    let traceless = observe.schema_mark().await.map_err(failed)? == before;
     observe.close().await;
-    let (accepted, stands, rejects) = tried;
-    let lock = format!("{lock}, held for {seconds:.2} s");
-    Ok(Rehearsal { at: clock::now(), stands, accepted, rejects, lock, seconds, traceless })
+    let Tried { accepted, rejects } = tried;
+    Ok(Rehearsal { at: clock::now(), stands, accepted, rejects, lock, seconds, traceless, notes })
 }
 
-/// Whether the data is accepted, whether the guardrail stands already, whether the probe is rejected.
+/// Everything up to the rollback: what it showed, whether it stands already, and the lock.
 async fn try_out(
     work: &mut Session,
-    plan: &Plan,
-) -> (Result<(), String>, bool, Result<String, String>) {
-    let early = probe(work, plan).await;
+    job: &Job,
+    script: &Script,
+    notes: &mut Vec<String>,
+) -> Result<(Tried, bool, String), EngineError> {
+    work.begin(TIME_CAP).await?;
+    let early = probe(work, &job.plan).await;
     if early.is_ok() {
-        return (Ok(()), true, early);
+        return Ok((Tried { accepted: Ok(()), rejects: early }, true, work.lock_words().await?));
     }
-    if let Err(error) = work.execute(&plan.apply).await {
-        return (Err(error.to_string()), false, Err("not tried".into()));
+    match work.proving_ground() {
+        ProvingGround::InPlace => {
+            let (tried, lock) = in_place(work, job, script).await?;
+            Ok((tried, false, lock))
+        }
+        ProvingGround::Copy => {
+            work.rollback().await?;
+            let tried = on_copy(work, job, script).await?;
+            notes.push("tried on a temporary copy: on this engine a definition commits".into());
+            Ok((tried, false, "none on the table itself; applying uses the online form".into()))
+        }
+        ProvingGround::CopyThenInPlace => {
+            let copied = on_copy(work, job, script).await;
+            work.rollback().await?;
+            match copied {
+                Ok(tried) if !tried.holds() => {
+                    notes.push("tried on a temporary copy only, since it did not hold".into());
+                    return Ok((tried, false, "none on the table itself".into()));
+                }
+                Ok(_) => notes.push("holds on a temporary copy".into()),
+                Err(error) => notes.push(format!("not tried on a temporary copy: {error}")),
+            }
+            work.begin(IN_PLACE_CAP).await?;
+            let (tried, lock) = in_place(work, job, script).await?;
+            if script.online {
+                notes.push("applied in the online form, which lets writers go on".into());
+            }
+            Ok((tried, false, lock))
+        }
     }
-    (Ok(()), false, probe(work, plan).await)
+}
+
+async fn in_place(
+    work: &mut Session,
+    job: &Job,
+    script: &Script,
+) -> Result<(Tried, String), EngineError> {
+    let start = Instant::now();
+    let tried = tried(work, &job.plan, &script.in_transaction()).await;
+    let lock = work.lock_words().await?;
+    work.rollback().await?;
+    Ok((tried, format!("{lock}, held for {:.2} s", start.elapsed().as_secs_f64())))
+}
+
+async fn on_copy(work: &mut Session, job: &Job, script: &Script) -> Result<Tried, EngineError> {
+    let dialect = work.dialect();
+    let written = sql::write(&job.plan.probe, dialect);
+    let written = written.map_err(|refusal| EngineError::Refused { message: refusal.sentence })?;
+    let tables = work.tables().await?;
+    let plain = |name: &str| name.rsplit('.').next().unwrap_or(name).to_lowercase();
+    let table = tables.iter().find(|table| plain(&table.name) == plain(&written.table));
+    let table = table.ok_or_else(|| EngineError::Refused {
+        message: format!("the probe's table {} is not there", written.table),
+    })?;
+    work.shadow(table, TIME_CAP).await?;
+    Ok(tried(work, &job.plan, &script.in_transaction()).await)
+}
+
+async fn tried(work: &mut Session, plan: &Plan, statements: &[String]) -> Tried {
+    for statement in statements {
+        if let Err(error) = work.execute(statement).await {
+            return Tried { accepted: Err(error.to_string()), rejects: Err("not tried".into()) };
+        }
+    }
+    Tried { accepted: Ok(()), rejects: probe(work, plan).await }
 }
 
 /// Tries the bad state; good is only a rejection that names the guardrail.
@@ -72,10 +196,10 @@ async fn probe(work: &mut Session, plan: &Plan) -> Result<String, String> {
     let savepoint = work.execute("SAVEPOINT steadyhand_probe").await;
     savepoint.map_err(|error| error.to_string())?;
     let outcome = work.execute(&plan.probe).await;
-    let back = work.execute("ROLLBACK TO steadyhand_probe").await;
+    let back = work.execute("ROLLBACK TO SAVEPOINT steadyhand_probe").await;
     let outcome = match outcome {
         Ok(0) => Err("the probe found no row to try it with".into()),
-        Ok(_) => Err("the bad state was accepted".into()),
+        Ok(_) => Err(ACCEPTED.into()),
         Err(error) if error.to_string().contains(&plan.rejects) => Ok(error.to_string()),
         Err(error) => Err(format!("rejected, but not by this guardrail: {error}")),
     };
@@ -85,8 +209,11 @@ async fn probe(work: &mut Session, plan: &Plan) -> Result<String, String> {
 
 async fn open(job: &Job, stopper: &Stopper) -> Result<Session, Problem> {
     let mut work = connect(&job.target, Purpose::Work, LOCK_WAIT, stopper).await?;
-    prove(&mut work, &job.target, Some(&job.server)).await?;
-    Ok(work)
+    let identity = prove(&mut work, &job.target, Some(&job.server)).await?;
+    match super::connect::no_writes(&job.target, &identity) {
+        Some(why) => Err(Problem::refused(why)),
+        None => Ok(work),
+    }
 }
 
 /// Applies or withdraws; the approval is in the journal already.
@@ -115,23 +242,39 @@ pub async fn put(
     }
 }
 
-async fn transact(
-    job: &Job,
-    deed: &Deed,
-    journal: &Journal,
-    stopper: &Stopper,
-) -> Result<(), (Outcome, String)> {
-    let back = |why: String| (Outcome::RolledBack, why);
+type Ending = Result<(), (Outcome, String)>;
+
+fn back(why: impl Into<String>) -> (Outcome, String) {
+    (Outcome::RolledBack, why.into())
+}
+
+async fn transact(job: &Job, deed: &Deed, journal: &Journal, stopper: &Stopper) -> Ending {
     if let Some(why) = super::connect::policy(&job.target) {
         return Err(back(why));
     }
     let mut work = open(job, stopper).await.map_err(|problem| back(problem.sentence))?;
-    let prepared = prepare(&mut work, job, deed).await;
-    let prepared = match prepared {
-        Ok(mark) => journal
-            .append(Entry::CommitSent { op: job.op.clone(), mark })
-            .map(drop)
-            .map_err(|error| error.to_string()),
+    let applying = *deed == Deed::ApplyGuardrail;
+    let text = if applying { &job.plan.apply } else { &job.plan.withdraw };
+    let script = Script::of(text, work.proving_ground(), work.dialect()).map_err(back)?;
+    let ending = if script.online {
+        online(&mut work, job, applying, &script, journal).await
+    } else {
+        at_once(&mut work, job, applying, &script, journal).await
+    };
+    work.close().await;
+    ending
+}
+
+/// One transaction: definition, probe, ledger row, COMMIT.
+async fn at_once(
+    work: &mut Session,
+    job: &Job,
+    applying: bool,
+    script: &Script,
+    journal: &Journal,
+) -> Ending {
+    let prepared = match prepare(work, job, applying, script).await {
+        Ok(mark) => sent(job, mark, journal),
         Err(why) => Err(why),
     };
     if let Err(why) = prepared {
@@ -141,10 +284,7 @@ async fn transact(
         };
     }
     match work.commit().await {
-        Ok(()) => {
-            work.close().await;
-            Ok(())
-        }
+        Ok(()) => Ok(()),
         Err(error) => match work.rollback().await {
             Ok(()) => Err(back(error.to_string())),
             Err(_) => Err((Outcome::Unknown, error.to_string())),
@@ -152,18 +292,134 @@ async fn transact(
     }
 }
 
-async fn prepare(work: &mut Session, job: &Job, deed: &Deed) -> Result<String, String> {
+fn sent(job: &Job, mark: String, journal: &Journal) -> Result<(), String> {
+    let entry = Entry::CommitSent { op: job.op.clone(), mark };
+    journal.append(entry).map(drop).map_err(|error| error.to_string())
+}
+
+async fn prepare(
+    work: &mut Session,
+    job: &Job,
+    applying: bool,
+    script: &Script,
+) -> Result<String, String> {
     let said = |error: EngineError| error.to_string();
     work.begin(TIME_CAP).await.map_err(said)?;
-    let applying = *deed == Deed::ApplyGuardrail;
-    let sql = if applying { &job.plan.apply } else { &job.plan.withdraw };
-    work.execute(sql).await.map_err(said)?;
-    let stands = probe(work, &job.plan).await;
-    match (applying, stands) {
-        (true, Err(why)) => return Err(format!("it would not hold: {why}")),
-        (false, Ok(_)) => return Err("it would still reject the bad state".into()),
-        (true, Ok(_)) | (false, Err(_)) => {}
+    for statement in &script.statements {
+        work.execute(statement).await.map_err(said)?;
     }
+    judge(applying, probe(work, &job.plan).await)?;
     work.write_ledger(&job.op, &job.actor, "guardrail").await.map_err(said)?;
     work.mark().await.map_err(said)
+}
+
+fn judge(applying: bool, stands: Result<String, String>) -> Result<(), String> {
+    match (applying, stands) {
+        (true, Err(why)) => Err(format!("it would not hold: {why}")),
+        (false, Ok(_)) => Err("it would still reject the bad state".into()),
+        (true, Ok(_)) | (false, Err(_)) => Ok(()),
+    }
+}
+
+/// Statement by statement, each committing by itself; what does not hold is taken away again.
+async fn online(
+    work: &mut Session,
+    job: &Job,
+    applying: bool,
+    script: &Script,
+    journal: &Journal,
+) -> Ending {
+    let said = |error: EngineError| back(error.to_string());
+    if applying && work.leftover(&job.plan.rejects).await.map_err(said)?.is_some() {
+        clear_away(work, job).await.map_err(back)?;
+    }
+    let mark = work.mark().await.map_err(said)?;
+    sent(job, mark, journal).map_err(back)?;
+    for statement in &script.statements {
+        match work.define(statement, ONLINE_CAP).await {
+            Ok(()) => {}
+            Err(error @ EngineError::Lost { .. }) => {
+                return Err((Outcome::Unknown, error.to_string()));
+            }
+            Err(error) => return Err(undone(work, job, applying, error.to_string()).await),
+        }
+    }
+    match stands(work, job).await {
+        Ok(stands) => {
+            if let Err(why) = judge(applying, stands) {
+                return Err(undone(work, job, applying, why).await);
+            }
+        }
+        Err(error) => return Err((Outcome::Unknown, error.to_string())),
+    }
+    let written = async {
+        work.begin(TIME_CAP).await?;
+        work.write_ledger(&job.op, &job.actor, "guardrail").await?;
+        work.commit().await
+    };
+    written.await.map_err(|error| (Outcome::Unknown, format!("it stands, but {error}")))
+}
+
+/// Probes in a transaction that is rolled back.
+async fn stands(work: &mut Session, job: &Job) -> Result<Result<String, String>, EngineError> {
+    work.begin(TIME_CAP).await?;
+    let stands = probe(work, &job.plan).await;
+    work.rollback().await?;
+    Ok(stands)
+}
+
+/// After a definition that failed or does not hold: what it left is removed.
+async fn undone(work: &mut Session, job: &Job, applying: bool, why: String) -> (Outcome, String) {
+    if !applying {
+        return back(why);
+    }
+    match clear_away(work, job).await {
+        Ok(()) => back(format!("{why}; what was built was removed again")),
+        Err(left) => back(format!("{why}; {left}")),
+    }
+}
+
+/// Runs the withdrawal; that there was nothing to withdraw is no fault.
+async fn clear_away(work: &mut Session, job: &Job) -> Result<(), String> {
+    let script = Script::of(&job.plan.withdraw, work.proving_ground(), work.dialect())?;
+    let mut failed = None;
+    for statement in &script.statements {
+        if let Err(error) = work.define(statement, TIME_CAP).await {
+            failed = Some(error.to_string());
+        }
+    }
+    match (failed, work.leftover(&job.plan.rejects).await) {
+        (_, Ok(None)) => Ok(()),
+        (why, Ok(Some(left))) => Err(format!("{left}: {}", why.unwrap_or_default())),
+        (_, Err(error)) => Err(error.to_string()),
+    }
+}
+
+/// What became of a guardrail whose end was not heard: the ledger says it, else the probe.
+pub async fn resolve(
+    job: &Job,
+    deed: &Deed,
+    mark: Option<&str>,
+) -> Result<(Outcome, String), Problem> {
+    let failed = |error: EngineError| plain(&error, &job.target.name);
+    let mut work = open(job, &Stopper::default()).await?;
+    let outcome = match work.settle(&job.op, mark).await.map_err(failed)? {
+        Settled::Committed(how) => (Outcome::Committed, how),
+        Settled::Unknown(why) => (Outcome::Unknown, why),
+        Settled::RolledBack(how) => {
+            let applying = *deed == Deed::ApplyGuardrail;
+            let holds = stands(&mut work, job).await.map_err(failed)?;
+            let left = work.leftover(&job.plan.rejects).await.map_err(failed)?;
+            match (applying, holds, left) {
+                (true, Ok(words), _) => (Outcome::Committed, format!("it stands: {words}")),
+                (true, Err(_), Some(left)) => (Outcome::RolledBack, left),
+                (false, Err(words), _) if words == ACCEPTED => {
+                    (Outcome::Committed, "it is gone: the bad state is accepted again".into())
+                }
+                (true, Err(_), None) | (false, Ok(_) | Err(_), _) => (Outcome::RolledBack, how),
+            }
+        }
+    };
+    work.close().await;
+    Ok(outcome)
 }

@@ -13,10 +13,12 @@ use jiff::Timestamp;
 use super::connect::{READ_LOCK_WAIT, connect, plain, prove};
 use super::detect;
 use super::images::{Written, written};
+use super::pressure::{Blocked, LockBudget, LockWatch};
 use super::restore::{Restored, restore_all};
 use crate::check::{Check, Verdict};
 use crate::clock;
 use crate::config::Target;
+use crate::dialect::Dialect;
 use crate::engine::{EngineError, Purpose, Receipt, Session, Stopper, Table};
 use crate::incident::entry::{Deed, Entry, Outcome};
 use crate::incident::journal::Journal;
@@ -80,9 +82,41 @@ struct Desk {
     observe: Session,
     tables: Vec<Table>,
     server: String,
+    /// Whom the open transaction holds up.
+    locks: Option<LockWatch>,
+    stopper: Stopper,
 }
 
 impl Desk {
+    /// From now on, whoever waits for us is counted.
+    async fn watch_locks(&mut self, job: &Job) -> Result<(), EngineError> {
+        if job.target.url.dialect == Dialect::Sqlite {
+            // One lock on a file that nobody asks about: others wait as long as they chose to.
+            return Ok(());
+        }
+        let mark = self.work.mark().await?;
+        let limits = job.plan.limits;
+        let budget = LockBudget { sessions: limits.max_blocked, longest: limits.time_cap / 2 };
+        let quiet = Stopper::default();
+        let session = connect(&job.target, Purpose::Detect, READ_LOCK_WAIT, &quiet).await;
+        let session =
+            session.map_err(|problem| EngineError::Refused { message: problem.sentence })?;
+        self.locks = Some(LockWatch::begin(session, mark, budget, self.stopper.clone()));
+        Ok(())
+    }
+
+    fn blocked(&self) -> Option<Blocked> {
+        self.locks.as_ref().map(LockWatch::seen)
+    }
+
+    /// Stopping was our own doing when too many waited for us.
+    fn explain(&self, error: EngineError) -> EngineError {
+        match (error, self.blocked().and_then(|blocked| blocked.over)) {
+            (EngineError::Stopped, Some(over)) => EngineError::Refused { message: over },
+            (error, _) => error,
+        }
+    }
+
     /// Lets the observer go and names the transaction.
     async fn ready_to_commit(&mut self) -> Result<String, EngineError> {
         // A reader of ours must not be what COMMIT waits for (rollback-journal files).
@@ -96,11 +130,15 @@ async fn sit_down(job: &Job, stopper: &Stopper) -> Result<Desk, Problem> {
     let lock_wait = job.plan.limits.lock_wait;
     let mut work = connect(&job.target, Purpose::Work, lock_wait, stopper).await?;
     let identity = prove(&mut work, &job.target, Some(&job.server)).await?;
+    if let Some(why) = super::connect::no_writes(&job.target, &identity) {
+        return Err(Problem::refused(why));
+    }
     // The proof must work when the operator has stopped the work.
     let mut observe =
         connect(&job.target, Purpose::Detect, READ_LOCK_WAIT, &Stopper::default()).await?;
     let tables = work.tables().await.map_err(failed)?;
-    Ok(Desk { work, observe, tables, server: identity.server })
+    let (locks, stopper) = (None, stopper.clone());
+    Ok(Desk { work, observe, tables, server: identity.server, locks, stopper })
 }
 
 /// Runs a plan for real and takes everything back at once.
@@ -114,7 +152,8 @@ pub async fn preview(job: &Job, stopper: &Stopper) -> Result<Preview, Problem> {
     let proof = take_back(&mut desk, outcome.as_ref().ok().map(|(run, _)| run)).await;
     let seconds = start.elapsed().as_secs_f64();
     let locks = locks.map_or_else(|error| error.to_string(), |words| words);
-    let locks = format!("{locks}, held for {seconds:.2} s");
+    let waited = desk.blocked().map_or_else(String::new, |seen| format!("; {}", seen.words()));
+    let locks = format!("{locks}, held for {seconds:.2} s{waited}");
     let leaves_behind = leaves_behind.unwrap_or_default();
     desk.work.close().await;
     desk.observe.close().await;
@@ -172,14 +211,15 @@ fn make_preview(job: &Job, run: Run, undo: UndoRehearsal, ending: Ending) -> Pre
 }
 
 async fn rehearse(desk: &mut Desk, job: &Job) -> Result<(Run, UndoRehearsal), Problem> {
-    let run = run(desk, job).await.map_err(|error| plain(&error, &job.target.name))?;
+    let run = run(desk, job).await;
+    let run = run.map_err(|error| plain(&desk.explain(error), &job.target.name))?;
     let undo = rehearse_undo(desk, &run).await;
     Ok((run, undo))
 }
 
 /// Everything but the ending: statements, counts, images, checks.
 async fn run(desk: &mut Desk, job: &Job) -> Result<Run, EngineError> {
-    let Desk { work, observe, tables, server } = desk;
+    let Desk { work, observe, tables, .. } = desk;
     let texts: Vec<String> = job.plan.actions.iter().filter_map(Planned::text).collect();
     let objections = work.objections(&texts).await?;
     if !objections.is_empty() {
@@ -187,6 +227,8 @@ async fn run(desk: &mut Desk, job: &Job) -> Result<Run, EngineError> {
     }
     let time_cap = job.plan.limits.time_cap;
     let mut warnings = work.begin_watched(observe, tables, &job.op, time_cap).await?;
+    desk.watch_locks(job).await?;
+    let Desk { work, observe, tables, server, .. } = desk;
     let before = verdicts(observe, &job.plan).await;
     let mut direct: HashMap<String, Tally> = HashMap::new();
     let mut conflicts = Vec::new();
@@ -465,7 +507,7 @@ async fn prepare(
     preview: &Preview,
     journal: &Journal,
 ) -> Result<Run, (String, Option<Drift>)> {
-    let run = run(desk, job).await.map_err(|error| (error.to_string(), None))?;
+    let run = run(desk, job).await.map_err(|error| (desk.explain(error).to_string(), None))?;
     if fingerprint(run.seen()) != preview.fingerprint {
         let then = Seen {
             server: &preview.server,

@@ -238,6 +238,7 @@ mod tests {
                 max_rows: 10,
                 time_cap: Duration::from_secs(1),
                 lock_wait: Duration::from_secs(1),
+                max_blocked: 3,
             },
             valid: Duration::from_mins(10),
             undoes: None,

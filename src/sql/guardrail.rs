@@ -50,6 +50,8 @@ pub struct Definition {
     pub adds: Vec<String>,
     /// Columns that an ALTER TABLE drops, with what they hold.
     pub drops: Vec<String>,
+    /// Built while others write, which no transaction can hold: `PostgreSQL`'s CONCURRENTLY.
+    pub alone: bool,
 }
 
 impl Definition {
@@ -67,12 +69,12 @@ impl Definition {
         }
     }
 
-    /// Whether this statement takes back what `applied` introduced, and no more than that.
-    pub fn withdraws(&self, applied: &Self) -> Result<(), String> {
+    /// Whether this statement takes back what the applied ones introduced, and no more than that.
+    pub fn withdraws(&self, applied: &[Self]) -> Result<(), String> {
         let same = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
         let created = applied
-            .creates
             .iter()
+            .flat_map(|applied| &applied.creates)
             .any(|(object, name)| *object == self.object && same(name, &self.name));
         if self.act == Act::Drop && !created {
             return Err(format!(
@@ -81,8 +83,8 @@ impl Definition {
                 self.name
             ));
         }
-        match self.drops.iter().find(|column| !applied.adds.iter().any(|added| same(added, column)))
-        {
+        let mut adds = applied.iter().flat_map(|applied| &applied.adds);
+        match self.drops.iter().find(|column| !adds.any(|added| same(added, column))) {
             Some(column) => {
                 Err(format!("It drops the column `{column}`, which `apply` did not add."))
             }
@@ -91,10 +93,54 @@ impl Definition {
     }
 }
 
-/// One CREATE, ALTER or DROP of an index, a table or a trigger, or the reason why it is refused.
-pub fn definition(sql: &str, dialect: Dialect) -> Result<Definition, Refusal> {
+/// The statements that introduce or withdraw a guardrail, or the reason why they are refused. Each is
+/// one CREATE, ALTER or DROP of an index, a table or a trigger.
+///
+/// Several only on `PostgreSQL`, where a rehearsal can take back all of them; elsewhere one is enough,
+/// and a second would leave the first behind when it fails.
+pub fn definitions(sql: &str, dialect: Dialect) -> Result<Vec<Definition>, Refusal> {
     let text = Text::new(sql, dialect)?;
-    let lexemes = text.one()?;
+    if dialect != Dialect::Postgres {
+        return Ok(vec![definition(text.one()?, dialect)?]);
+    }
+    let statements = text.statements();
+    if statements.len() < 2 {
+        return Ok(vec![definition(text.one()?, dialect)?]);
+    }
+    let mut found = vec![];
+    for statement in statements {
+        let lexemes = &text.lexemes[statement];
+        let defined = definition(lexemes, dialect)?;
+        if defined.alone {
+            let advice = "With CONCURRENTLY a statement is on its own, outside of any transaction; write it alone.";
+            return Err(Refusal::new(advice).over(lexemes[0].range.clone()));
+        }
+        found.push(defined);
+    }
+    Ok(found)
+}
+
+/// The same text as a transaction can hold it, for a rehearsal that is rolled back: without
+/// CONCURRENTLY.
+pub fn transactional(sql: &str, dialect: Dialect) -> Result<String, Refusal> {
+    let text = Text::new(sql, dialect)?;
+    let mut held = sql.to_owned();
+    let postgres = dialect == Dialect::Postgres;
+    for statement in text.statements().into_iter().rev().filter(|_| postgres) {
+        if let Some(word) = concurrently(&text.lexemes[statement]) {
+            held.replace_range(word.range.clone(), "");
+        }
+    }
+    Ok(held)
+}
+
+/// The word that keeps a statement out of a transaction. It stands before the name, or is a name.
+fn concurrently(lexemes: &[Lexeme]) -> Option<&Lexeme> {
+    let index = lexemes.iter().position(|lexeme| lexeme.is("INDEX"))?;
+    lexemes.get(index + 1).filter(|lexeme| lexeme.is("CONCURRENTLY"))
+}
+
+fn definition(lexemes: &[Lexeme], dialect: Dialect) -> Result<Definition, Refusal> {
     match &lexemes[0] {
         first if first.is("DO") && dialect == Dialect::Postgres => block(lexemes),
         first if ["CREATE", "ALTER", "DROP"].iter().any(|verb| first.is(verb)) => {
@@ -152,7 +198,8 @@ fn block(lexemes: &[Lexeme]) -> Result<Definition, Refusal> {
     let Some((object, name)) = trigger.cloned() else {
         return Err(refused("this one creates no trigger"));
     };
-    Ok(Definition { act: Act::Create, object, name, creates, adds: vec![], drops: vec![] })
+    let act = Act::Create;
+    Ok(Definition { act, object, name, creates, adds: vec![], drops: vec![], alone: false })
 }
 
 fn define(lexemes: &[Lexeme]) -> Result<Definition, Refusal> {
@@ -171,9 +218,13 @@ fn define(lexemes: &[Lexeme]) -> Result<Definition, Refusal> {
     let behind_object = &lexemes[at + 2..];
     let (name, at) = name(behind_object, object).map_err(whole)?;
     let creates = if act == Act::Create { vec![(object, name.clone())] } else { vec![] };
-    let (adds, drops) =
-        if act == Act::Alter { columns(&behind_object[at..])? } else { (vec![], vec![]) };
-    Ok(Definition { act, object, name, creates, adds, drops })
+    let (mut adds, mut drops) = (vec![], vec![]);
+    if act == Act::Alter {
+        (adds, drops) = columns(&behind_object[at..])?;
+        actions(&behind_object[at..])?;
+    }
+    let alone = object == Object::Index && concurrently(lexemes).is_some();
+    Ok(Definition { act, object, name, creates, adds, drops, alone })
 }
 
 /// The kind of object, behind its adjectives.
@@ -274,4 +325,44 @@ fn columns(rest: &[Lexeme]) -> Result<(Vec<String>, Vec<String>), Refusal> {
         return Err(Refusal::new(sentence).over(lexeme.range.clone()));
     }
     Ok((adds, drops))
+}
+
+/// Every part of an ALTER says that it adds, changes, checks or drops a rule, or how it is done.
+fn actions(rest: &[Lexeme]) -> Result<(), Refusal> {
+    const HOW: [&str; 12] = [
+        "ADD",
+        "DROP",
+        "ALTER",
+        "MODIFY",
+        "VALIDATE",
+        "ENABLE",
+        "FORCE",
+        "ALGORITHM",
+        "LOCK",
+        "WAIT",
+        "NOWAIT",
+        "WITH",
+    ];
+    let mut depth = 0_usize;
+    let mut begins = true;
+    for lexeme in rest {
+        match lexeme.token {
+            Token::LParen => depth += 1,
+            Token::RParen => depth = depth.saturating_sub(1),
+            Token::Comma if depth == 0 => {
+                begins = true;
+                continue;
+            }
+            _ => {}
+        }
+        if begins && !any(lexeme, &HOW) {
+            let sentence = format!(
+                "`{}` is no part of a guardrail, which adds a rule with ADD, ALTER or MODIFY.",
+                lexeme.word().unwrap_or_else(|| lexeme.token.to_string())
+            );
+            return Err(Refusal::new(sentence).over(lexeme.range.clone()));
+        }
+        begins = false;
+    }
+    Ok(())
 }

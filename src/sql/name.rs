@@ -1,9 +1,10 @@
-//! The names in a statement: the tables it touches and the columns of its result.
+//! The names in a statement: the tables it touches, the columns it sets and those of its result.
 
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Cte, Expr, ObjectName, ObjectNamePart, Query, SelectItem, SetExpr, Statement, Visit, Visitor,
+    AssignmentTarget, Cte, Expr, ObjectName, ObjectNamePart, Query, SelectItem, SetExpr, Statement,
+    Visit, Visitor,
 };
 
 use super::effect::parse;
@@ -38,6 +39,23 @@ pub fn columns(sql: &str, dialect: Dialect) -> Option<Vec<String>> {
             _ => return None,
         }
     }
+}
+
+/// The columns that an UPDATE sets, without quotes; `None` for any other statement.
+pub fn assigned(sql: &str, dialect: Dialect) -> Option<Vec<String>> {
+    let update = match tree(sql, dialect)? {
+        Statement::Update(update) => update,
+        Statement::Query(query) => match *query.body {
+            SetExpr::Update(Statement::Update(update)) => update,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let names = update.assignments.iter().flat_map(|assignment| match &assignment.target {
+        AssignmentTarget::ColumnName(name) => std::slice::from_ref(name),
+        AssignmentTarget::Tuple(names) => names.as_slice(),
+    });
+    names.map(|name| Some(name.0.last()?.as_ident()?.value.clone())).collect()
 }
 
 fn column(item: &SelectItem) -> Option<String> {

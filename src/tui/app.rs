@@ -49,6 +49,7 @@ pub enum Screen {
     Violations,
     Recovery,
     Guardrail,
+    Server,
     Journal,
     Postmortem,
 }
@@ -61,6 +62,7 @@ impl Screen {
             Self::Violations => Context::Table,
             Self::Recovery => Context::Recovery,
             Self::Guardrail => Context::Guardrail,
+            Self::Server => Context::Server,
             Self::Journal => Context::Journal,
             Self::Postmortem => Context::Postmortem,
         }
@@ -88,10 +90,11 @@ pub struct App {
     pub violations: Violations,
     pub journal: JournalScreen,
     pub postmortem: PostmortemScreen,
-    /// Scroll positions of the step, recovery and guardrail screens.
+    /// Scroll positions of the step, recovery, guardrail and server screens.
     pub step_scroll: Scroll,
     pub recovery_scroll: Scroll,
     pub guard_scroll: Scroll,
+    pub server_scroll: Scroll,
     pub toast: Option<Toast>,
     /// Why nothing may be done any more.
     pub read_only: Option<String>,
@@ -117,6 +120,7 @@ impl App {
             step_scroll: Scroll::default(),
             recovery_scroll: Scroll::default(),
             guard_scroll: Scroll::default(),
+            server_scroll: Scroll::default(),
             toast: None,
             read_only: None,
             leaving: None,

@@ -12,11 +12,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::effect::Doubt;
 use super::effect::{Effect, Run};
+use super::message::Looked;
 use crate::check::{Delta, Finding, Verdict};
 use crate::config::Target;
 use crate::guardrail::Rehearsal;
 use crate::incident::Incident;
-use crate::ops::Identity;
+use crate::ops::{Identity, Pressure};
 use crate::problem::Problem;
 use crate::recovery::protocol::State;
 use crate::recovery::{Plan, Preview};
@@ -40,6 +41,7 @@ pub struct Case {
     pub outputs: HashMap<String, Output>,
     /// Since when a wait step counts.
     pub waiting: HashMap<String, Timestamp>,
+    pub watch: Watch,
     pub postmortem: String,
     pub postmortem_path: PathBuf,
 }
@@ -78,6 +80,26 @@ pub struct Guarding {
 pub struct Output {
     pub running: Option<(Run, Timestamp)>,
     pub ran: Option<Ran>,
+}
+
+/// What the server last said of its pressure.
+#[derive(Debug, Default)]
+pub struct Watch {
+    pub seen: Option<(Timestamp, Looked)>,
+    pub running: Option<Run>,
+}
+
+impl Watch {
+    pub fn pressure(&self) -> Option<&Pressure> {
+        let (_, seen) = self.seen.as_ref()?;
+        seen.as_deref().ok()
+    }
+
+    /// The line that stands beside a query, if there is something to say.
+    pub fn words(&self) -> Option<String> {
+        let words = self.pressure()?.words();
+        (!words.is_empty()).then_some(words)
+    }
 }
 
 impl Case {
@@ -192,6 +214,16 @@ impl Case {
     pub fn new_op(&self, run: Run) -> String {
         let head = self.incident.records.last().map_or("", |record| &record.hash);
         format!("{}-{}-{run}", self.incident.id, head.get(..8).unwrap_or(head))
+    }
+
+    /// The database is a server, with others on it.
+    pub fn is_on_server(&self) -> bool {
+        self.target.url.server.is_some()
+    }
+
+    /// Something of ours is under way there.
+    pub fn is_busy(&self) -> bool {
+        self.is_writing() || !self.runs().is_empty()
     }
 
     /// Something that writes to the database is under way.

@@ -45,6 +45,7 @@ commands! {
     Postmortem "postmortem" "the postmortem as it stands"
     Violations "violations" "the violations as a full screen"
     Incident "incident" "back to the step in work"
+    Server "server" "what presses on the server, and what is promised there"
     Note "note" "write a note into the timeline"
     Refresh "refresh" "run it now"
 

@@ -10,7 +10,6 @@ use crate::recovery::{Approval, Plan};
 /// Names one piece of work under way, so that its answer can be told from a late one.
 pub type Run = u64;
 
-/// What a text that was edited outside is for.
 /// An operation that was cut off, for the database to say what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Doubt {
@@ -21,6 +20,7 @@ pub struct Doubt {
     pub mark: Option<String>,
 }
 
+/// What a text that was edited outside is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EditFor {
     /// The whole postmortem file.
@@ -92,6 +92,14 @@ pub enum Effect {
         step: String,
         op: String,
         deed: Deed,
+    },
+    /// Sample what presses on the server.
+    Look {
+        run: Run,
+    },
+    /// End a session that an earlier run of ours left behind.
+    EndSession {
+        mark: String,
     },
     Command {
         run: Run,

@@ -39,6 +39,7 @@ contexts! {
     Table "table"
     Recovery "recovery"
     Guardrail "guardrail"
+    Server "server"
     Journal "journal"
     Postmortem "postmortem"
     Text "text"

@@ -12,12 +12,15 @@ use crate::guardrail::Rehearsal;
 use crate::incident::entry::{Evidence, Outcome, Record};
 use crate::incident::journal::Journal;
 use crate::incident::store::Summary;
-use crate::ops::Identity;
 use crate::ops::export::Exported;
+use crate::ops::{Identity, Pressure};
 use crate::problem::Problem;
 use crate::recovery::{Execution, Plan, Preview};
 use crate::runbook::Ran;
 use crate::runbook::Runbook;
+
+/// One look at what presses on the server.
+pub type Looked = Result<Box<Pressure>, Problem>;
 
 #[derive(Debug)]
 pub enum Message {
@@ -70,6 +73,11 @@ pub enum Message {
         outcome: Outcome,
         why: String,
     },
+    Looked {
+        run: Run,
+        seen: Looked,
+    },
+    SessionEnded(Result<bool, Problem>),
     CommandRan {
         run: Run,
         step: String,

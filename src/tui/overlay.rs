@@ -35,6 +35,7 @@ pub enum Purpose {
     FindJournal,
     Execute,
     Guardrail(Deed),
+    EndSession { mark: String, who: String },
     Close,
     Leave,
     Target(String),

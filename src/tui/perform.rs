@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::task::TaskTracker;
 
+use super::Ground;
 use super::effect::{Doubt, EditFor, Effect, Run};
 use super::message::{Message, Opened};
 use crate::catalogue::Catalogue;
@@ -37,7 +38,7 @@ pub struct World {
     pub state: PathBuf,
     pub actor: String,
     /// Makes the demo's database, if this is the demo.
-    pub demo: Option<PathBuf>,
+    pub demo: Option<Ground>,
     /// Rows of a finding that are kept.
     pub kept_rows: usize,
     messages: UnboundedSender<Message>,
@@ -54,6 +55,7 @@ struct Desk {
     target: Target,
     server: String,
     runbook: Arc<Runbook>,
+    monitor: Arc<tokio::sync::Mutex<ops::pressure::Monitor>>,
 }
 
 /// What only the owner of the terminal can do.
@@ -129,6 +131,8 @@ impl World {
             }
             Effect::Rehearse { run, step, op } => self.rehearse(run, step, op),
             Effect::PutGuard { run, step, op, deed } => self.put_guard(run, step, op, deed),
+            Effect::Look { run } => self.look(run),
+            Effect::EndSession { mark } => self.end_session(mark),
             Effect::Command { run, step } => self.command(run, step),
             Effect::Export { run, check, format } => self.export(run, check, format),
             Effect::Postmortem => self.postmortem(),
@@ -192,11 +196,32 @@ impl World {
     }
 
     fn prepare(&mut self) {
-        let Some(folder) = self.demo.clone() else {
-            return self.send(Message::Prepared(Ok(())));
-        };
         let checks: Vec<Check> = self.catalogue.checks.clone();
-        self.spawn(async move { Message::Prepared(crate::demo::build(&folder, &checks).await) });
+        match self.demo.clone() {
+            None | Some(Ground::Server { made: true, .. }) => self.send(Message::Prepared(Ok(()))),
+            Some(Ground::Folder(folder)) => {
+                self.spawn(
+                    async move { Message::Prepared(crate::demo::build(&folder, &checks).await) },
+                )
+            }
+            Some(Ground::Server { given, made: false }) => {
+                self.spawn(async move { Message::Prepared(lay_out(&given, &checks).await) })
+            }
+        }
+    }
+
+    /// Takes a demo away that is not to be kept; a folder goes with its owner.
+    pub async fn clear_away(&mut self) -> Result<(), Problem> {
+        let Some(Ground::Server { given, made: false }) = &self.demo else { return Ok(()) };
+        self.desk = None;
+        let mut session = on_server(given).await?;
+        let removed = crate::demo::remove(&mut session).await;
+        session.close().await;
+        removed.map_err(|error| {
+            let drop = crate::demo::removal(given.url.dialect);
+            Problem::system(format!("the demo could not be removed from the server: {error}"))
+                .hint(format!("run there: {drop}"))
+        })
     }
 
     fn survey(&mut self, run: Run, name: String) {
@@ -257,6 +282,7 @@ impl World {
             folder: opened.folder.clone(),
             target: opened.target.clone(),
             runbook: Arc::new(opened.runbook.clone()),
+            monitor: Arc::new(ops::pressure::Monitor::new(opened.target.clone()).into()),
         });
     }
 
@@ -349,10 +375,16 @@ impl World {
 
     fn resolve(&mut self, run: Run, doubt: Doubt) {
         let Some(desk) = self.desk.clone() else { return };
+        let guard = self.guard_job(&doubt.step, doubt.op.clone());
         self.spawn(async move {
             let Doubt { step, op, deed, rows, mark } = doubt;
             let mark = mark.as_deref();
-            let found = ops::resolve::resolve(&desk.target, &desk.server, &op, mark).await;
+            let found = match (&deed, guard) {
+                (Deed::ApplyGuardrail | Deed::WithdrawGuardrail, Ok(job)) => {
+                    ops::guard::resolve(&job, &deed, mark).await
+                }
+                (_, _) => ops::resolve::resolve(&desk.target, &desk.server, &op, mark).await,
+            };
             let outcome = found.and_then(|(outcome, how)| {
                 let entry = Entry::Resolved {
                     step: step.clone(),
@@ -367,6 +399,22 @@ impl World {
             });
             Message::Resolved { run, step, outcome }
         });
+    }
+
+    fn look(&mut self, run: Run) {
+        let Some(desk) = self.desk.clone() else { return };
+        let work = async move {
+            let seen = desk.monitor.lock().await.look().await;
+            Message::Looked { run, seen: seen.map(Box::new) }
+        };
+        self.spawn_or(work, move |why| Message::Looked { run, seen: Err(Problem::system(why)) });
+    }
+
+    fn end_session(&mut self, mark: String) {
+        let Some(desk) = self.desk.clone() else { return };
+        self.spawn(
+            async move { Message::SessionEnded(desk.monitor.lock().await.end(&mark).await) },
+        );
     }
 
     fn guard_job(&self, step: &str, op: String) -> Result<ops::guard::Job, Problem> {
@@ -536,6 +584,23 @@ fn undo_artefact(folder: &Path, op: &str) -> Result<Evidence, Problem> {
             _ => None,
         })
         .ok_or_else(|| Problem::refused(format!("no undo was written for {op}")))
+}
+
+async fn on_server(target: &Target) -> Result<ops::connect::Session, Problem> {
+    const LOCK_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
+    let (work, stopper) = (ops::connect::Purpose::Work, Stopper::default());
+    ops::connect::connect(target, work, LOCK_WAIT, &stopper).await
+}
+
+async fn lay_out(given: &Target, checks: &[Check]) -> Result<(), Problem> {
+    let mut session = on_server(given).await?;
+    let laid = crate::demo::lay_out(&mut session, checks).await;
+    session.close().await;
+    laid.map_err(|error| {
+        let drop = crate::demo::removal(given.url.dialect);
+        Problem::system(format!("the demo could not be made on the server: {error}"))
+            .hint(format!("if an earlier demo is in the way, run there: {drop}"))
+    })
 }
 
 async fn rehearsed(

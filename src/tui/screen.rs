@@ -7,5 +7,6 @@ pub mod home;
 pub mod journal;
 pub mod postmortem;
 pub mod recovery;
+pub mod server;
 pub mod step;
 pub mod violations;

@@ -11,7 +11,7 @@ use super::command::Command;
 use super::effect::{EditFor, Effect};
 use super::message::{Message, Opened};
 use super::overlay::{Ask, Kind, Overlay, Purpose, answer, comms, palette};
-use super::screen::{guardrail, home, journal, postmortem, recovery, step, violations};
+use super::screen::{guardrail, home, journal, postmortem, recovery, server, step, violations};
 use crate::check::Verdict;
 use crate::exit::Exit;
 use crate::guardrail::Standing;
@@ -76,6 +76,11 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
         Message::GuardPut { run, step, outcome, why } => {
             guardrail::put(app, run, &step, outcome, &why)
         }
+        Message::Looked { run, seen } => {
+            server::looked(app, run, seen);
+            Vec::new()
+        }
+        Message::SessionEnded(ended) => server::ended(app, ended),
         Message::CommandRan { run, step, argv, ran, output } => {
             command_ran(app, run, &step, argv, *ran, output)
         }
@@ -132,6 +137,7 @@ fn harmless(effect: &Effect) -> bool {
             | Effect::ListIncidents
             | Effect::Survey { .. }
             | Effect::Detect { .. }
+            | Effect::Look { .. }
     )
 }
 
@@ -194,6 +200,7 @@ fn on_screen(app: &mut App, command: Command) -> Vec<Effect> {
         Command::Cancel => cancel(app),
         Command::Back => back(app),
         Command::Incident
+        | Command::Server
         | Command::Journal
         | Command::Postmortem
         | Command::Violations
@@ -207,6 +214,7 @@ fn on_screen(app: &mut App, command: Command) -> Vec<Effect> {
             Screen::Violations => violations::on_command(app, other),
             Screen::Recovery => recovery::on_command(app, other),
             Screen::Guardrail => guardrail::on_command(app, other),
+            Screen::Server => server::on_command(app, other),
             Screen::Journal => journal::on_command(app, other),
             Screen::Postmortem => postmortem::on_command(app, other),
         },
@@ -232,6 +240,10 @@ fn of_incident(app: &mut App, command: Command) -> Vec<Effect> {
         Command::Incident => {
             app.screen = Screen::Step;
             Vec::new()
+        }
+        Command::Server => {
+            app.screen = Screen::Server;
+            server::look(app)
         }
         Command::Journal => {
             app.screen = Screen::Journal;
@@ -428,16 +440,17 @@ fn tick(app: &mut App) -> Vec<Effect> {
         .case
         .as_ref()
         .is_some_and(|case| watching && case.incident.is_open() && case.is_due(app.now));
+    let mut effects = server::tick(app, app.screen == Screen::Server);
     if !due {
-        return Vec::new();
+        return effects;
     }
     let run = app.new_run();
     let now = app.now;
-    let Some(case) = &mut app.case else { return Vec::new() };
-    match case.check_of_step().map(str::to_owned) {
-        Some(check) => case.detect(&check, run, now),
-        None => Vec::new(),
+    let Some(case) = &mut app.case else { return effects };
+    if let Some(check) = case.check_of_step().map(str::to_owned) {
+        effects.extend(case.detect(&check, run, now));
     }
+    effects
 }
 
 fn prepared(app: &mut App, outcome: Result<(), crate::problem::Problem>) -> Vec<Effect> {
@@ -481,6 +494,7 @@ fn enter_case(app: &mut App, opened: Opened) -> Vec<Effect> {
         guards: std::collections::HashMap::new(),
         outputs: std::collections::HashMap::new(),
         waiting: std::collections::HashMap::new(),
+        watch: super::case::Watch::default(),
         postmortem: String::new(),
         postmortem_path: std::path::PathBuf::new(),
     });

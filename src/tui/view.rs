@@ -12,7 +12,7 @@ use super::keymap::Context;
 use super::look::{Look, Pen};
 use super::overlay::{Ask, Kind, comms};
 use super::page::{Page, clock};
-use super::screen::{guardrail, home, journal, postmortem, recovery, step};
+use super::screen::{guardrail, home, journal, postmortem, recovery, server, step};
 use super::theme::Role;
 use super::widget::panel::{Panel, centered};
 use super::widget::scroll::Scroll;
@@ -184,6 +184,11 @@ fn footer(app: &App) -> Footer {
             (key(Command::Statements), "statements"),
             (key(Command::Back), "back"),
         ],
+        Screen::Server => vec![
+            (key(Command::Back), "back"),
+            (key(Command::Refresh), "ask again"),
+            (key(Command::Down), "down"),
+        ],
         Screen::Journal => vec![
             (key(Command::Back), "back"),
             (key(Command::Open), "record"),
@@ -287,6 +292,11 @@ fn screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {
             let lines = guardrail::page(app).finish();
             app.guard_scroll.set(lines);
             app.guard_scroll.view(inset(area), buf, look);
+        }
+        Screen::Server => {
+            let lines = server::page(app).finish();
+            app.server_scroll.set(lines);
+            app.server_scroll.view(inset(area), buf, look);
         }
         Screen::Journal => {
             let head = Rect { height: 1, ..area };

@@ -1,15 +1,19 @@
 //! What the tests of the whole program share: an empty home, a terminal, the program in it, and a
-//! look into its database. Everything waits for what it needs to see; nothing sleeps.
+//! look into its database; the servers it works on, and the wire between. Everything waits for what it needs to see; nothing sleeps.
 
 #![allow(dead_code, unused_imports, reason = "every test file uses its own part of this")]
 
 mod cockpit;
+mod engines;
 mod home;
+pub mod proxy;
 pub mod pty;
+pub mod server;
 mod sqlite;
 pub mod walk;
 
 pub use cockpit::Cockpit;
+pub use engines::Database;
 pub use home::Home;
 pub use pty::{COMPACT, Ended, Size, Terminal, WIDE};
 pub use rustix::process::Signal;

@@ -54,6 +54,7 @@ fn limits(table: &Table<'_>) -> Limits {
             max_rows: limits.whole("max_rows", 1..=1_000_000_000),
             time_cap: limits.duration_or("time_cap", Duration::from_secs(30)),
             lock_wait: limits.duration_or("lock_wait", Duration::from_secs(2)),
+            max_blocked: limits.optional_whole("max_blocked", 0..=10_000).unwrap_or(3),
         };
         if found.lock_wait > found.time_cap {
             limits.fault(
@@ -63,14 +64,19 @@ fn limits(table: &Table<'_>) -> Limits {
         }
         found
     });
-    limits.unwrap_or(Limits { max_rows: 0, time_cap: Duration::ZERO, lock_wait: Duration::ZERO })
+    limits.unwrap_or(Limits {
+        max_rows: 0,
+        time_cap: Duration::ZERO,
+        lock_wait: Duration::ZERO,
+        max_blocked: 0,
+    })
 }
 
 pub(super) fn guard(table: &Table<'_>, notes: &Notes) -> Action {
     let guard = Guard {
         apply: table.need_per_dialect("apply", "[step.apply]", |text, dialect| {
             let applied = define(text, dialect, notes)?;
-            applied.introduces().map_err(Complaint::new)
+            applied.iter().try_for_each(sql::Definition::introduces).map_err(Complaint::new)
         }),
         probe: table
             .need_per_dialect("probe", "[step.probe]", |text, dialect| write(text, dialect, notes)),
@@ -106,11 +112,12 @@ fn ways_back(table: &Table<'_>, guard: &Guard) {
         };
         // Texts that are no definitions were reported where they stand.
         let (Ok(applied), Ok(withdrawn)) =
-            (sql::definition(apply, dialect), sql::definition(withdraw, dialect))
+            (sql::definitions(apply, dialect), sql::definitions(withdraw, dialect))
         else {
             continue;
         };
-        if let Err(sentence) = withdrawn.withdraws(&applied) {
+        let exact = withdrawn.iter().try_for_each(|withdrawn| withdrawn.withdraws(&applied));
+        if let Err(sentence) = exact {
             told.entry(withdraw).or_insert(sentence);
         }
     }
@@ -142,10 +149,10 @@ fn write(text: &str, dialect: Dialect, notes: &Notes) -> Result<(), Complaint> {
     answered(text, dialect, notes)
 }
 
-fn define(text: &str, dialect: Dialect, notes: &Notes) -> Result<sql::Definition, Complaint> {
-    let definition = sql::definition(text, dialect).map_err(|refusal| complaint(refusal, None))?;
+fn define(text: &str, dialect: Dialect, notes: &Notes) -> Result<Vec<sql::Definition>, Complaint> {
+    let defined = sql::definitions(text, dialect).map_err(|refusal| complaint(refusal, None))?;
     answered(text, dialect, notes)?;
-    Ok(definition)
+    Ok(defined)
 }
 
 /// Every `:name` must be the answer of an earlier step.

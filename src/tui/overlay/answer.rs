@@ -10,7 +10,7 @@ use crate::recovery::protocol::Said;
 use crate::runbook::{Action, ActionKind, AnswerType, EvidenceKind};
 use crate::tui::app::{App, Screen};
 use crate::tui::effect::Effect;
-use crate::tui::screen::{guardrail, home, recovery, step};
+use crate::tui::screen::{guardrail, home, recovery, server, step};
 
 /// A line of text was confirmed.
 pub fn text(app: &mut App) -> Vec<Effect> {
@@ -128,6 +128,10 @@ fn take(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Effect>, St
         Purpose::Guardrail(deed) => {
             done(app);
             Ok(guardrail::approved(app, deed.clone(), typed))
+        }
+        Purpose::EndSession { mark, who } => {
+            done(app);
+            Ok(server::end(app, mark, who))
         }
         Purpose::SeverityReason(to) => {
             needed(typed)?;

@@ -266,6 +266,9 @@ pub fn page(app: &App) -> Page<'_> {
             &mut page,
         );
         page.pair("Lock", 6, &rehearsal.lock);
+        for note in &rehearsal.notes {
+            page.pair("Note", 6, note);
+        }
         if rehearsal.stands {
             page.signed(app.look.ok(), "it stands already", Role::Ok);
         }

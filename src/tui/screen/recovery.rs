@@ -171,6 +171,7 @@ fn empty_plan(step: &str) -> Plan {
             max_rows: 0,
             time_cap: std::time::Duration::ZERO,
             lock_wait: std::time::Duration::ZERO,
+            max_blocked: 3,
         },
         valid: std::time::Duration::ZERO,
         undoes: None,
@@ -434,6 +435,9 @@ pub fn page(app: &App) -> Page<'_> {
         page.title(&title).blank().text("Nothing was previewed yet.");
         return page;
     };
+    if let Some(words) = case.watch.words() {
+        page.line(&[("Pressure ", Role::Warning), (&words, Role::Text)]).blank();
+    }
     let since = recovery.since.map_or(0, |since| app.now.duration_since(since).as_secs());
     match &recovery.state {
         State::Idle => {

@@ -358,6 +358,9 @@ pub fn page<'l>(app: &'l App, case: &Case) -> Page<'l> {
     if !step.text.trim().is_empty() {
         page.blank().lines(step.text.trim_end(), Role::Text);
     }
+    if let Some(words) = case.watch.words() {
+        page.blank().line(&[("pressure  ", Role::Warning), (&words, Role::Text)]);
+    }
     page.blank();
     match &step.action {
         Action::Note => {}

@@ -1,0 +1,88 @@
+//! One database of each engine, to be asked the same questions.
+
+use std::path::Path;
+
+use steadyhand::dialect::Dialect;
+use tempfile::TempDir;
+
+use super::Sqlite;
+use super::server::{Client, Kind, Server, Setup};
+
+/// A database of some engine that is gone with the value.
+pub struct Database {
+    pub dialect: Dialect,
+    wire: Wire,
+    // Held for its drop, which comes after the connection's.
+    _home: Home,
+}
+
+enum Wire {
+    File(Sqlite),
+    Server(Client),
+}
+
+enum Home {
+    Folder(TempDir),
+    Server(Server),
+}
+
+impl Database {
+    /// An empty database.
+    pub fn new(dialect: Dialect) -> Self {
+        let kind = match dialect {
+            Dialect::Sqlite => {
+                let folder = tempfile::tempdir().expect("a temporary folder can be made");
+                let wire = Wire::File(Sqlite::create(&folder.path().join(Path::new("erp.db"))));
+                return Self { dialect, wire, _home: Home::Folder(folder) };
+            }
+            Dialect::Postgres => Kind::Postgres,
+            _ => Kind::Mariadb,
+        };
+        let server = Setup::new(kind).start();
+        server.database("erp");
+        let wire = Wire::Server(server.client("erp"));
+        Self { dialect, wire, _home: Home::Server(server) }
+    }
+
+    /// Runs each statement by itself, as the program does.
+    pub fn script(&mut self, sql: &str) {
+        for statement in steadyhand::sql::split(sql, self.dialect).expect("the script is readable")
+        {
+            self.run(statement);
+        }
+    }
+
+    pub fn run(&mut self, sql: &str) -> u64 {
+        let dialect = self.dialect;
+        self.try_run(sql).unwrap_or_else(|error| panic!("{dialect}: {error}\n  in: {sql}"))
+    }
+
+    pub fn try_run(&mut self, sql: &str) -> Result<u64, sqlx::Error> {
+        match &mut self.wire {
+            Wire::File(file) => file.try_run(sql),
+            Wire::Server(client) => client.try_run(sql),
+        }
+    }
+
+    pub fn rows(&mut self, sql: &str) -> Vec<Vec<String>> {
+        match &mut self.wire {
+            Wire::File(file) => file.rows(sql),
+            Wire::Server(client) => client.rows(sql),
+        }
+    }
+
+    /// Lays the healthy ERP out and goes there.
+    pub fn with_erp(dialect: Dialect) -> Self {
+        let mut database = Self::new(dialect);
+        let script = steadyhand::demo::script(dialect).expect("the demo knows this engine");
+        if dialect == Dialect::Postgres {
+            database.run("BEGIN");
+            database.script(script);
+            database.run("COMMIT");
+            database.run("SET search_path = steadyhand_demo");
+        } else {
+            database.script(script);
+        }
+        database
+    }
+}

@@ -1,0 +1,251 @@
+//! `steadyhand grants`: what it prints is run by the engines' own clients on real servers, and the
+//! self-test passes after it, fails before it and fails after somebody gave too much.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use common::Home;
+use common::server::{self, ADMIN, Kind, Server};
+
+/// The tables of the packs and one that no pack names, in the words that both engines know.
+const TABLES: &str = "
+CREATE TABLE employees (id integer PRIMARY KEY, full_name varchar(80), manager_id integer, active integer);
+CREATE TABLE assets (id integer PRIMARY KEY, tag varchar(20));
+CREATE TABLE projects (id integer PRIMARY KEY, name varchar(80), hours numeric(9,2));
+CREATE TABLE asset_assignments (id integer PRIMARY KEY, asset_id integer, employee_id integer, assigned_at timestamp NULL, return_date timestamp NULL, note varchar(400));
+CREATE TABLE timesheets (id integer PRIMARY KEY, employee_id integer, project_id integer, work_date date, hours numeric(9,2), status varchar(20), submitted_at timestamp NULL, approved_at timestamp NULL, remark varchar(400));
+CREATE TABLE approvals (id integer PRIMARY KEY, timesheet_id integer, approver_id integer, decision varchar(20), decided_at timestamp NULL, remark varchar(400));
+CREATE TABLE approvals_quarantine (approval_id integer PRIMARY KEY, timesheet_id integer, approver_id integer, decision varchar(20), decided_at timestamp NULL, remark varchar(400), reason varchar(400));
+CREATE TABLE audit_log (id integer PRIMARY KEY, table_name varchar(80), action varchar(20), row_id integer, old_value text, new_value text, at timestamp NULL);
+CREATE TABLE salaries (employee_id integer PRIMARY KEY, amount numeric(9,2));
+INSERT INTO employees VALUES (1, 'Ada', NULL, 1);
+INSERT INTO asset_assignments VALUES (1, 1, 1, NULL, NULL, NULL);
+INSERT INTO salaries VALUES (1, 1);
+";
+
+/// What only one of them knows: an owner who is no superuser, a sequence, a policy, a trigger.
+const POSTGRES: &str = "
+CREATE ROLE erp_owner; CREATE ROLE app LOGIN;
+CREATE SCHEMA erp AUTHORIZATION erp_owner;
+SET ROLE erp_owner; SET search_path = erp;
+";
+const POSTGRES_THEN: &str = "
+CREATE SEQUENCE approvals_id OWNED BY approvals.id;
+ALTER TABLE approvals ALTER id SET DEFAULT nextval('approvals_id');
+ALTER TABLE employees ENABLE ROW LEVEL SECURITY;
+CREATE FUNCTION note_change() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN INSERT INTO erp.audit_log (id, action) VALUES (1, TG_OP); RETURN NEW; END $$;
+CREATE TRIGGER noted AFTER UPDATE ON asset_assignments FOR EACH ROW EXECUTE FUNCTION note_change();
+";
+
+/// What a client said: whether it went through, and everything on both of its outputs.
+fn client(server: &Server, database: &str, sql: &str) -> (bool, String) {
+    let socket = server.socket();
+    let mut command = match server.kind() {
+        Kind::Postgres => {
+            let mut psql = Command::new("psql");
+            psql.args(["-X", "-v", "ON_ERROR_STOP=1", "-U", ADMIN, "-d", database, "-h"]);
+            psql.arg(socket.parent().unwrap());
+            psql
+        }
+        Kind::Mariadb => {
+            let mut mariadb = Command::new("mariadb");
+            mariadb
+                .args(["--no-defaults", "--table", "-u", ADMIN, "-D", database, "-S"])
+                .arg(socket);
+            mariadb
+        }
+    };
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the engine's client comes with its server");
+    let mut input = child.stdin.take().unwrap();
+    let sql = sql.to_owned();
+    let writer = std::thread::spawn(move || {
+        // A client that stops at an error reads no further.
+        let _ = input.write_all(sql.as_bytes());
+    });
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+}
+
+fn printed(args: &[&str]) -> String {
+    let home = Home::new();
+    let output = home.steadyhand(&[&["grants"], args].concat()).output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Grants twice, proves, gives too much, and sees the proof fail.
+fn proven(server: &Server, database: &str, args: &[&str], too_much: &[(&str, &str)]) {
+    let (script, test) = (printed(args), printed(&[args, &["--self-test"]].concat()));
+    let (passed, said) = client(server, database, &test);
+    assert!(!passed, "there are no roles yet: {said}");
+    for _ in 0..2 {
+        let (ran, said) = client(server, database, &script);
+        assert!(ran, "{said}\n{script}");
+        let (passed, said) = client(server, database, &test);
+        assert!(passed && !said.contains("WRONG"), "{said}\n{script}");
+        for tried in [
+            "steadyhand_detector",
+            "salaries",
+            "creates a temporary table",
+            "creates a table",
+            "alters the ledger's rows",
+            "changes timesheets.employee_id",
+        ] {
+            let plain = said.replace("erp.", "").replace(" | ", " ");
+            assert!(plain.contains(tried), "{tried} in {said}");
+        }
+    }
+    for (grant, wrong) in too_much {
+        let (ran, said) = client(server, database, grant);
+        assert!(ran, "{grant}: {said}");
+        let (passed, said) = client(server, database, &test);
+        let named = said.lines().any(|line| line.contains("WRONG") && line.contains(wrong));
+        assert!(!passed && named, "{grant}: {said}");
+        // The script takes back what is not needed.
+        assert!(client(server, database, &script).0);
+        let (passed, said) = client(server, database, &test);
+        assert!(passed, "after the script ran again: {said}");
+    }
+}
+
+#[test]
+fn the_roles_on_postgresql_can_do_what_they_must_and_nothing_else() {
+    let server = server::postgres();
+    server.database("shop");
+    let (ran, said) = client(&server, "shop", &format!("{POSTGRES}{TABLES}{POSTGRES_THEN}"));
+    assert!(ran, "{said}");
+    let args = ["--engine", "postgres", "--schema", "erp", "--trigger-writes", "audit_log"];
+    proven(
+        &server,
+        "shop",
+        &args,
+        &[
+            ("GRANT UPDATE ON erp.assets TO steadyhand_detector", "reads"),
+            ("GRANT SELECT ON erp.salaries TO steadyhand_detector", "reads erp.salaries"),
+            ("GRANT DELETE ON erp.salaries TO steadyhand_recovery", "deletes from erp.salaries"),
+            ("GRANT UPDATE ON erp.timesheets TO steadyhand_recovery", "changes erp.timesheets.id"),
+            ("GRANT CREATE ON SCHEMA erp TO steadyhand_recovery", "creates a table"),
+            (
+                "GRANT USAGE ON SEQUENCE erp.approvals_id TO steadyhand_detector",
+                "draws from the sequence",
+            ),
+        ],
+    );
+    let (_, said) = client(&server, "shop", &printed(&args));
+    assert!(
+        said.contains("trigger noted of erp.asset_assignments runs erp.note_change()"),
+        "{said}"
+    );
+    // Who could make temporary tables still can; who comes later cannot.
+    let (ran, said) = client(&server, "shop", "SET ROLE app; CREATE TEMP TABLE t (a int);");
+    assert!(ran, "{said}");
+    // A person on call does what the runbooks do, and no more.
+    let (ran, said) = client(
+        &server,
+        "shop",
+        "CREATE ROLE oncall LOGIN; GRANT steadyhand_recovery TO oncall; SET ROLE oncall;
+         UPDATE erp.asset_assignments SET return_date = assigned_at WHERE id = 1;
+         INSERT INTO erp.approvals (timesheet_id) VALUES (1); DELETE FROM erp.approvals;
+         INSERT INTO erp.steadyhand_ledger VALUES ('op', 0, 'me', 'print', now());",
+    );
+    assert!(ran, "{said}");
+    // And the guardrail role defines.
+    let (ran, said) = client(
+        &server,
+        "shop",
+        "SET ROLE steadyhand_guardrail;
+         CREATE UNIQUE INDEX one_holder ON erp.asset_assignments (asset_id) WHERE return_date IS NULL;",
+    );
+    assert!(ran, "{said}");
+}
+
+#[test]
+fn the_roles_on_mariadb_can_do_what_they_must_and_nothing_else() {
+    let server = server::mariadb();
+    server.database("erp");
+    let (ran, said) = client(&server, "erp", TABLES);
+    assert!(ran, "{said}");
+    let args = ["--target", "mariadb://localhost/erp"];
+    proven(
+        &server,
+        "erp",
+        &args,
+        &[
+            ("GRANT UPDATE ON erp.assets TO steadyhand_recovery", "changes assets.tag"),
+            ("GRANT DELETE ON erp.assets TO steadyhand_detector", "deletes from assets"),
+            ("GRANT SELECT ON erp.salaries TO steadyhand_detector", "reads salaries"),
+            ("GRANT DELETE ON erp.salaries TO steadyhand_recovery", "deletes from salaries"),
+            ("GRANT UPDATE ON erp.timesheets TO steadyhand_recovery", "changes timesheets.id"),
+            ("GRANT DROP ON erp.* TO steadyhand_recovery", "drops"),
+            ("GRANT CREATE TEMPORARY TABLES ON erp.* TO steadyhand_detector", "temporary"),
+            ("GRANT FILE ON *.* TO steadyhand_detector", "writes a file"),
+        ],
+    );
+    // A person on call does what the runbooks do, with the locks of a preview, and no more.
+    server.role("oncall", None);
+    server.run(
+        "erp",
+        "GRANT steadyhand_recovery TO oncall; SET DEFAULT ROLE steadyhand_recovery FOR oncall",
+    );
+    let mut oncall = server.try_client("oncall", None, "erp").unwrap();
+    oncall.run("SELECT id FROM asset_assignments WHERE id = 1 FOR UPDATE");
+    assert_eq!(
+        oncall.run("UPDATE asset_assignments SET return_date = assigned_at WHERE id = 1"),
+        1
+    );
+    oncall.run("INSERT INTO approvals (id, timesheet_id) VALUES (1, 1); DELETE FROM approvals");
+    oncall.run("INSERT INTO steadyhand_ledger VALUES ('op', 0, 'me', 'print', NOW())");
+    oncall.run("SELECT trx_rows_modified FROM information_schema.innodb_trx");
+    assert!(oncall.try_run("CREATE TABLE x (a int)").is_err());
+    // And the guardrail role defines.
+    server.role("keeper", None);
+    server.run(
+        "erp",
+        "GRANT steadyhand_guardrail TO keeper; SET DEFAULT ROLE steadyhand_guardrail FOR keeper",
+    );
+    let mut keeper = server.try_client("keeper", None, "erp").unwrap();
+    keeper.run(
+        "ALTER TABLE asset_assignments ADD COLUMN held integer AS (IF(return_date IS NULL, asset_id, NULL)), ADD UNIQUE KEY one_holder (held)",
+    );
+}
+
+#[test]
+fn without_a_server_it_says_what_is_missing() {
+    let home = Home::new();
+    for (args, said) in [
+        (&["grants"][..], "--engine"),
+        (&["grants", "--engine", "mariadb"], "Say where the tables of MariaDB are."),
+        (
+            &["grants", "--engine", "mysql", "--target", "postgres://h/d"],
+            "is PostgreSQL, not MySQL",
+        ),
+        (
+            &["grants", "--engine", "postgres", "--pack", "reliabilty"],
+            "did you mean \"reliability\"?",
+        ),
+        (&["grants", "--engine", "postgres", "--schema", "a$do$b"], "no name of a schema"),
+    ] {
+        let output = home.steadyhand(args).output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(4) && err.contains(said), "{args:?}: {err}");
+        assert!(output.stdout.is_empty(), "{args:?}");
+    }
+    assert!(printed(&["--engine", "sqlite"]).contains("SQLite has no roles"));
+    let url = "postgres://h/d?search_path=%22$user%22,%20hr,public";
+    assert!(printed(&["--target", url]).contains("GRANT SELECT ON \"hr\".\"assets\" TO"));
+    let oracle = printed(&["--engine", "oracle", "--schema", "ERP"]);
+    assert!(oracle.contains("GRANT READ, FLASHBACK ON \"ERP\".\"ASSETS\" TO steadyhand_detector;"));
+    assert!(oracle.contains("was not run on an Oracle server"));
+}
