@@ -85,6 +85,12 @@ pub enum Command {
     Check(Check),
     /// Let a deploy through, unless a violation is new, has grown, or is past its day
     Gate(Gate),
+    /// How a check went: trend, first seen, last clear
+    History(History),
+    /// A day or a week of runs on one page
+    Report(Report),
+    /// Whether the runs of a suite happen
+    Health(Health),
     /// Judge checks, runbooks and configuration files
     Lint(Lint),
     /// Write an incident's postmortem as it stands
@@ -232,6 +238,58 @@ pub struct Gate {
     pub expires: Option<jiff::civil::Date>,
     #[command(flatten)]
     pub page: Page,
+}
+
+#[derive(Debug, Args)]
+pub struct History {
+    /// The id of a check
+    pub check: String,
+    /// Only on this target, by its name
+    #[arg(long, short, value_name = "TARGET")]
+    pub target: Vec<String>,
+    /// How far to look back, such as 30d; all that is remembered without it
+    #[arg(long, value_name = "DURATION", value_parser = length)]
+    pub since: Option<Duration>,
+    /// How to write it
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: TextOrJson,
+}
+
+#[derive(Debug, Args)]
+pub struct Report {
+    /// Only on this target, by its name
+    #[arg(long, short, value_name = "TARGET")]
+    pub target: Vec<String>,
+    /// How far to look back
+    #[arg(long, value_name = "DURATION", value_parser = length, default_value = "7d")]
+    pub since: Duration,
+    /// How to write it
+    #[arg(long, value_name = "FORMAT", default_value = "markdown")]
+    pub format: PastFormat,
+    /// Write it into this file, whole or not at all
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PastFormat {
+    Markdown,
+    /// One page without anything from outside
+    Html,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct Health {
+    /// A configured name, a url, or the path of an SQLite file; all configured targets without it
+    #[arg(long, short, value_name = "TARGET")]
+    pub target: Vec<String>,
+    /// The suite that is to run; without it, those with a schedule, else any run
+    #[arg(long, short, value_name = "SUITE")]
+    pub suite: Vec<String>,
+    /// How old the last run may be
+    #[arg(long, value_name = "DURATION", value_parser = length, default_value = "26h")]
+    pub max_age: Duration,
 }
 
 #[derive(Debug, Args)]

@@ -14,6 +14,7 @@ pub mod lint;
 mod lock;
 mod out;
 pub mod pages;
+pub mod past;
 pub mod postmortem;
 pub mod suite;
 pub mod themes;

@@ -282,6 +282,39 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
             };
             runtime()?.block_on(headless::gate::run(&asked, config, out))
         }
+        Command::History(asked) => {
+            let asked = headless::past::AskedHistory {
+                check: asked.check,
+                targets: asked.target,
+                since: asked.since,
+                format: text_or_json(asked.format),
+            };
+            headless::past::history(&asked, config, out)
+        }
+        Command::Report(asked) => {
+            use headless::past::Shape;
+            let shape = match asked.format {
+                cli::PastFormat::Markdown => Shape::Markdown,
+                cli::PastFormat::Html => Shape::Html,
+                cli::PastFormat::Json => Shape::Json,
+            };
+            let asked = headless::past::AskedReport {
+                targets: asked.target,
+                since: asked.since,
+                shape,
+                output: asked.output,
+            };
+            headless::past::report(&asked, config, out)
+        }
+        Command::Health(asked) => {
+            let suite = headless::suite::Asked {
+                targets: asked.target,
+                suites: asked.suite,
+                ..headless::suite::Asked::default()
+            };
+            let asked = headless::past::AskedHealth { suite, max_age: asked.max_age };
+            headless::past::health(&asked, config, out)
+        }
         Command::Lint(asked) => {
             let asked = headless::lint::Asked { paths: asked.paths, target: asked.target };
             runtime()?.block_on(headless::lint::run(&asked, config, out))

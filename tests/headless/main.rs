@@ -7,10 +7,15 @@
 mod common;
 
 mod access;
+mod alerts;
 mod check;
+mod formats;
+mod gate;
 mod incidents;
 mod lint;
+mod past;
 mod shell;
+mod suite;
 
 use std::path::PathBuf;
 use std::process::Output;
@@ -26,6 +31,17 @@ struct Ran {
 
 fn run(home: &Home, args: &[&str]) -> Ran {
     let Output { status, stdout, stderr } = home.steadyhand(args).output().unwrap();
+    Ran {
+        code: status.code().unwrap_or(-1),
+        out: String::from_utf8(stdout).unwrap(),
+        err: String::from_utf8(stderr).unwrap(),
+    }
+}
+
+/// The same at a time of the test's choosing.
+fn run_at(home: &Home, at: &str, args: &[&str]) -> Ran {
+    let mut command = home.steadyhand(args);
+    let Output { status, stdout, stderr } = command.env("STEADYHAND_CLOCK", at).output().unwrap();
     Ran {
         code: status.code().unwrap_or(-1),
         out: String::from_utf8(stdout).unwrap(),
