@@ -17,7 +17,10 @@ pub fn desk(targets: &[(&str, &str)], more: &str) -> Desk {
     let desk = Desk::new();
     let mut config = format!("checks = [\"checks\"]\n{more}");
     for (name, environment) in targets {
-        fs::copy(&desk.database, desk.home.work().join(format!("{name}.db"))).unwrap();
+        let path = desk.home.work().join(format!("{name}.db"));
+        if path != desk.database {
+            fs::copy(&desk.database, path).unwrap();
+        }
         config.push_str(&format!(
             "[target.{name}]\nurl = \"sqlite://{name}.db\"\nenvironment = \"{environment}\"\n"
         ));
