@@ -95,6 +95,8 @@ pub enum Command {
     Lint(Lint),
     /// Write an incident's postmortem as it stands
     Postmortem(Postmortem),
+    /// Pack an incident into one file for an auditor
+    Bundle(Bundle),
     /// Prove that an incident's journal and evidence are as they were written
     Verify(Verify),
     /// Print the SQL of the roles that checks and recoveries need, and no right more
@@ -320,12 +322,30 @@ pub enum MarkdownOrJson {
 }
 
 #[derive(Debug, Args)]
-pub struct Verify {
+pub struct Bundle {
     /// The incident: its name, the beginning of it, its number, or the path of its folder
+    pub incident: String,
+    /// Write it into this file; INCIDENT.tar without it
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Leave out every text and file that could hold a row; the chain can still be checked
+    #[arg(long)]
+    pub redact: bool,
+    /// Sign it with this SSH key, through ssh-keygen
+    #[arg(long, value_name = "KEY")]
+    pub sign: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// The incident: its name, the beginning of it, its number, the path of its folder, or a bundle
     pub incident: String,
     /// A hash of the journal that was written down elsewhere, or its beginning
     #[arg(long, value_name = "HASH")]
     pub head: Option<String>,
+    /// Of a bundle: who may have signed it, in the form of ssh-keygen
+    #[arg(long, value_name = "FILE")]
+    pub signers: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -388,7 +408,9 @@ impl Globals {
 
 fn environment(text: &str) -> Result<Environment, String> {
     let found = Environment::ALL.iter().find(|(_, word)| *word == text);
-    found.map(|(environment, _)| *environment).ok_or("write production, staging or development".into())
+    found
+        .map(|(environment, _)| *environment)
+        .ok_or("write production, staging or development".into())
 }
 
 /// `10m`

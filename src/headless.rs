@@ -5,6 +5,7 @@
 //! and nothing here knows that there is a cockpit.
 
 pub mod alerts;
+pub mod bundle;
 pub mod check;
 pub mod config;
 pub mod gate;

@@ -128,8 +128,11 @@ impl Standing {
             (_, Some(Self { first_seen: Some(first), .. })) => Some(*first),
             _ => is_bad.then_some(at),
         };
-        let last_clear =
-            if seen.state == State::Clear { Some(at) } else { before.and_then(|one| one.last_clear) };
+        let last_clear = if seen.state == State::Clear {
+            Some(at)
+        } else {
+            before.and_then(|one| one.last_clear)
+        };
         Self {
             state: seen.state,
             number: seen.number,

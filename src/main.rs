@@ -331,8 +331,18 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
             };
             headless::postmortem::run(state, &asked, out)
         }
+        Command::Bundle(asked) => {
+            let asked = headless::bundle::Asked {
+                incident: asked.incident,
+                output: asked.output,
+                redact: asked.redact,
+                sign: asked.sign,
+            };
+            headless::bundle::run(state, &asked, out)
+        }
         Command::Verify(asked) => {
-            headless::verify::run(state, &asked.incident, asked.head.as_deref(), out)
+            let (head, signers) = (asked.head.as_deref(), asked.signers.as_deref());
+            headless::verify::run(state, &asked.incident, head, signers, out)
         }
         Command::Incidents(asked) => {
             headless::incidents::run(state, text_or_json(asked.format), out)

@@ -13,7 +13,8 @@ const LEAVES: &[&str] =
     &["value", "dialect", "digest", "clock", "problem", "exit", "sql", "source"];
 
 /// From the one that knows most to the one that knows least.
-const DOMAIN: &[&str] = &["postmortem", "incident", "runbook", "guardrail", "recovery", "history", "check"];
+const DOMAIN: &[&str] =
+    &["postmortem", "incident", "runbook", "guardrail", "recovery", "history", "check"];
 
 /// A module of the first level, the groups of modules it may name, and the sentence of the rule.
 struct Layer(&'static str, &'static [&'static [&'static str]], &'static str);

@@ -40,17 +40,32 @@ pub struct Known {
 /// What the gate says about a check that is not clear.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ruling {
-    Known { owner: String, expires: Date },
+    Known {
+        owner: String,
+        expires: Date,
+    },
     /// Nobody has named it.
     New,
     /// Rows that are not among the known ones.
-    NewRows { keys: Vec<String>, more: usize },
-    Grown { from: u64, to: u64 },
+    NewRows {
+        keys: Vec<String>,
+        more: usize,
+    },
+    Grown {
+        from: u64,
+        to: u64,
+    },
     /// A metric that is worse than it may be.
     Worse,
-    Expired { owner: String, on: Date },
+    Expired {
+        owner: String,
+        on: Date,
+    },
     /// Clear, and still named by an exception whose day is over.
-    Leftover { owner: String, on: Date },
+    Leftover {
+        owner: String,
+        on: Date,
+    },
 }
 
 impl Ruling {
@@ -133,7 +148,13 @@ impl Baseline {
     }
 
     /// What the gate says; nothing about a check that is clear, or that could not see.
-    pub fn rule(&self, check: &Check, target: &str, finding: &Finding, day: Date) -> Option<Ruling> {
+    pub fn rule(
+        &self,
+        check: &Check,
+        target: &str,
+        finding: &Finding,
+        day: Date,
+    ) -> Option<Ruling> {
         let known = self.of(&check.id, target);
         let ended = known.filter(|known| known.expires < day);
         let ended = ended.map(|known| (known.owner.clone(), known.expires));
@@ -244,9 +265,8 @@ impl Known {
     ) -> Self {
         let keys = keys(check, finding);
         let count = finding.verdict.violations();
-        let all_seen = count.is_some_and(|count| {
-            count.is_exact() && count.number() == finding.rows.len() as u64
-        });
+        let all_seen = count
+            .is_some_and(|count| count.is_exact() && count.number() == finding.rows.len() as u64);
         let is_named = all_seen && keys.len() <= NAMED && finding.verdict.reading().is_none();
         let reason = "not reviewed yet: say why it may stay until then";
         Self {

@@ -48,12 +48,20 @@ pub struct Alert {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Channel {
     /// A webhook that takes what Slack takes.
-    Slack { url: Secret },
+    Slack {
+        url: Secret,
+    },
     /// A webhook that gets the whole event as JSON.
-    Webhook { url: Secret, token: Option<Secret>, ca: Option<PathBuf> },
+    Webhook {
+        url: Secret,
+        token: Option<Secret>,
+        ca: Option<PathBuf>,
+    },
     Email(Box<Email>),
     /// An argument vector that gets the event as JSON on its standard input.
-    Command { argv: Vec<String> },
+    Command {
+        argv: Vec<String>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -115,7 +123,9 @@ impl Channel {
     fn leads_to(&self) -> String {
         match self {
             Self::Slack { url } | Self::Webhook { url, .. } => url.place(),
-            Self::Email(mail) => format!("{} through {}:{}", mail.to.join(", "), mail.host, mail.port),
+            Self::Email(mail) => {
+                format!("{} through {}:{}", mail.to.join(", "), mail.host, mail.port)
+            }
             Self::Command { argv } => argv.join(" "),
         }
     }

@@ -105,7 +105,10 @@ pub async fn deliver(config: &Config) -> Vec<String> {
         let name = folder.file_name().to_string_lossy().into_owned();
         let left = messages(&folder.path()).len();
         if left > 0 && !known(&name) {
-            notes.push(format!("{} for {name}, which is not configured any more", count(left, "alert")));
+            notes.push(format!(
+                "{} for {name}, which is not configured any more",
+                count(left, "alert")
+            ));
         }
     }
     notes
@@ -147,11 +150,19 @@ fn empty(alert: &Alert, folder: &Path) -> Option<String> {
         }
     }
     (dropped > 0).then(|| {
-        format!("alert {}: {} never arrived within 7 days and given up", alert.name, count(dropped, "message"))
+        format!(
+            "alert {}: {} never arrived within 7 days and given up",
+            alert.name,
+            count(dropped, "message")
+        )
     })
 }
 
-fn persistently(channel: &Channel, message: &Message, start: Instant) -> Result<(), notify::Failed> {
+fn persistently(
+    channel: &Channel,
+    message: &Message,
+    start: Instant,
+) -> Result<(), notify::Failed> {
     let mut pauses = PAUSES.into_iter();
     loop {
         match notify::send(channel, message) {

@@ -5,8 +5,8 @@
 
 use std::path::PathBuf;
 
-use super::suite::{self, Looked, Run};
 use super::Out;
+use super::suite::{self, Looked, Run};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::problem::Problem;

@@ -52,7 +52,8 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
     };
     let run = suite::run(&asked.suite, config, &catalogue, KEPT_ROWS, out, on_target).await?;
     if asked.update {
-        let usual = || day.saturating_add(jiff::SignedDuration::try_from(USUAL).unwrap_or_default());
+        let usual =
+            || day.saturating_add(jiff::SignedDuration::try_from(USUAL).unwrap_or_default());
         return write(asked, &baseline, &run, asked.expires.unwrap_or_else(usual), out);
     }
     page.end(&run, out)
@@ -102,7 +103,10 @@ fn write(
     let blind = run.outcomes().filter(|one| one.exit() == Exit::Inconclusive).count();
     let unseen = match blind {
         0 => String::new(),
-        n => format!("; {} could not see, and what was known of them is kept", text::count(n, "check")),
+        n => format!(
+            "; {} could not see, and what was known of them is kept",
+            text::count(n, "check")
+        ),
     };
     out.put(&format!(
         "{} written with {}, {} before{unseen}; review owner, reason and day of each\n",

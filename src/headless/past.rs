@@ -111,15 +111,17 @@ pub fn health(asked: &AskedHealth, config: &Config, out: &mut Out) -> Result<Exi
             if word != "ok" {
                 exit = exit.worst(Exit::Inconclusive);
             }
-            let age = last.map_or_else(|| "-".into(), |run| past::length(now.duration_since(run.at)));
+            let age =
+                last.map_or_else(|| "-".into(), |run| past::length(now.duration_since(run.at)));
             let suite = suite.unwrap_or("(any)").to_owned();
             rows.push(vec![word.to_owned(), target.name.clone(), suite, age, said]);
         }
     }
     let waiting = alerts::waiting(state);
     if waiting > 0 {
-        let age = alerts::oldest(state)
-            .map_or_else(String::new, |at| format!(", the oldest for {}", past::length(now.duration_since(at))));
+        let age = alerts::oldest(state).map_or_else(String::new, |at| {
+            format!(", the oldest for {}", past::length(now.duration_since(at)))
+        });
         rows.push(vec![
             "late".into(),
             "-".into(),
@@ -219,7 +221,8 @@ fn schedule(runs: &[Run], to: Timestamp, config: &Config) -> Vec<Runs> {
         .map(|((suite, target), of)| {
             let last = of[of.len() - 1].at;
             let missed = config.runs.every(&suite).map(|every| {
-                let between: u64 = of.windows(2).map(|two| missed(two[0].at, two[1].at, every)).sum();
+                let between: u64 =
+                    of.windows(2).map(|two| missed(two[0].at, two[1].at, every)).sum();
                 between + missed(last, to, every)
             });
             let cut = of.iter().filter(|run| run.cut).count();

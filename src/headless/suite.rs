@@ -91,14 +91,8 @@ pub async fn run(
     let stopper = Stopper::default();
     // From here on an interrupt ends what is under way in order.
     let mut interrupts = Interrupts::listen()?;
-    let mut run = Run {
-        at,
-        looked: vec![],
-        seconds: 0.0,
-        is_cut: false,
-        elsewhere: 0,
-        notes: vec![],
-    };
+    let mut run =
+        Run { at, looked: vec![], seconds: 0.0, is_cut: false, elsewhere: 0, notes: vec![] };
     let mut locks = Vec::new();
     let mut jobs = Vec::new();
     // Which target a job is of; a target that is locked has none.
@@ -116,7 +110,10 @@ pub async fn run(
         let outcomes = run_here.iter().map(|check| outcome(check)).collect();
         if held.is_none() {
             places.push(run.looked.len());
-            jobs.push(Job { target: target.clone(), checks: run_here.into_iter().cloned().collect() });
+            jobs.push(Job {
+                target: target.clone(),
+                checks: run_here.into_iter().cloned().collect(),
+            });
         }
         let disabled = disabled.into_iter().cloned().collect();
         run.looked.push(Looked { target, seen: String::new(), outcomes, disabled });
@@ -175,7 +172,9 @@ pub async fn run(
 fn words(run: &Run, checks: usize) -> String {
     match run.looked.as_slice() {
         [one] => format!("{}: {}", one.target.name, text::count(checks, "check")),
-        many => format!("{} on {}", text::count(checks, "check"), text::count(many.len(), "target")),
+        many => {
+            format!("{} on {}", text::count(checks, "check"), text::count(many.len(), "target"))
+        }
     }
 }
 

@@ -60,7 +60,8 @@ pub fn gather(
     let text = String::from_utf8_lossy(&bytes[..whole]);
     let (_, head, _) = chain::replay(&text);
     if redacted {
-        let stripped = text.lines().map(|line| redact::line(line).unwrap_or_else(|| line.to_owned()) + "\n");
+        let stripped =
+            text.lines().map(|line| redact::line(line).unwrap_or_else(|| line.to_owned()) + "\n");
         making.write("journal.jsonl", stripped.collect::<String>().as_bytes())?;
     } else {
         making.write("journal.jsonl", &bytes[..whole])?;
@@ -164,7 +165,10 @@ pub fn open(path: &Path) -> Result<Opened, OpenError> {
         let mut entry = entry.map_err(|error| OpenError::NoBundle(error.to_string()))?;
         let inside = entry.path()?.into_owned();
         let Some(name) = name(&inside).filter(|_| entry.header().entry_type().is_file()) else {
-            faults.push(format!("{} is no plain file of a bundle and was not unpacked", inside.display()));
+            faults.push(format!(
+                "{} is no plain file of a bundle and was not unpacked",
+                inside.display()
+            ));
             continue;
         };
         let to = folder.path().join(&name);
@@ -204,7 +208,9 @@ pub fn open(path: &Path) -> Result<Opened, OpenError> {
             None => faults.push(format!("{name} is missing: {SUMS} names it")),
         }
     }
-    faults.extend(names.keys().map(|name| format!("{name} is in the bundle, and {SUMS} does not name it")));
+    faults.extend(
+        names.keys().map(|name| format!("{name} is in the bundle, and {SUMS} does not name it")),
+    );
     Ok(Opened { folder, about, is_signed, faults })
 }
 

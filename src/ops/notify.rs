@@ -140,10 +140,11 @@ fn trusted(ca: Option<&Path>) -> Result<Vec<Certificate<'static>>, Failed> {
         return Ok(found.certs.iter().map(|one| Certificate::from_der(one).to_owned()).collect());
     };
     let bytes = read(path)?;
-    let parsed = ureq::tls::parse_pem(&bytes).filter_map(Result::ok).filter_map(|item| match item {
-        ureq::tls::PemItem::Certificate(certificate) => Some(certificate),
-        _ => None,
-    });
+    let parsed =
+        ureq::tls::parse_pem(&bytes).filter_map(Result::ok).filter_map(|item| match item {
+            ureq::tls::PemItem::Certificate(certificate) => Some(certificate),
+            _ => None,
+        });
     Ok(parsed.collect())
 }
 

@@ -113,7 +113,8 @@ pub async fn run(jobs: Vec<Job>, limits: Limits, stopper: &Stopper, mut on: impl
         on(one);
     }
     workers.abort_all();
-    let reason = if stopper.is_stopped() { "stopped by the operator".into() } else { spent(limits) };
+    let reason =
+        if stopper.is_stopped() { "stopped by the operator".into() } else { spent(limits) };
     for (job, checks) in open.iter().enumerate() {
         for (check, _) in checks.iter().enumerate().filter(|(_, open)| **open) {
             on(News::Found { job, check, finding: unseen(&reason), snapshot: None });
@@ -126,7 +127,10 @@ fn server(target: &Target) -> String {
     let url = target.detect_url.as_ref().unwrap_or(&target.url);
     match &url.server {
         Some(server) => format!("{}:{}", server.host, server.port.unwrap_or(0)),
-        None => std::path::absolute(&url.path).unwrap_or_else(|_| url.path.clone()).display().to_string(),
+        None => std::path::absolute(&url.path)
+            .unwrap_or_else(|_| url.path.clone())
+            .display()
+            .to_string(),
     }
 }
 

@@ -68,7 +68,12 @@ impl Event {
                 words.push(format!("{n} {}{again}", state.word()));
             }
         }
-        format!("[steadyhand] {} ({}): {}", visible::text(&self.target), self.environment, words.join(", "))
+        format!(
+            "[steadyhand] {} ({}): {}",
+            visible::text(&self.target),
+            self.environment,
+            words.join(", ")
+        )
     }
 
     pub fn text(&self) -> String {
@@ -87,9 +92,8 @@ impl Event {
     /// The body of a Slack webhook: its text is Slack's own markup, in which three signs mean
     /// something.
     pub fn slack(&self) -> String {
-        let escaped = |text: &str| {
-            text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-        };
+        let escaped =
+            |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         let text = format!("*{}*\n{}", escaped(&self.subject()), escaped(&self.text()));
         super::json::line(&serde_json::json!({ "text": text }))
     }
@@ -102,7 +106,9 @@ impl Told {
             crate::check::Verdict::Inconclusive { reason } => Some(reason.clone()),
             _ => None,
         };
-        let quotes = |reason: &String| reason.contains("database says") || reason.contains("database refused");
+        let quotes = |reason: &String| {
+            reason.contains("database says") || reason.contains("database refused")
+        };
         let reason = reason.map(|reason| {
             if quotes(&reason) && !check.alert_keys {
                 "the database reported an error; the output of the run has its words".into()
@@ -125,7 +131,9 @@ impl Told {
             runbook: check.runbook.clone(),
             command: match &check.runbook {
                 Some(runbook) => open_with(runbook, &outcome.target),
-                None => format!("steadyhand check --target {} --check {}", outcome.target, check.id),
+                None => {
+                    format!("steadyhand check --target {} --check {}", outcome.target, check.id)
+                }
             },
             keys: check.alert_keys.then(|| text::named(outcome)).flatten(),
         }

@@ -107,11 +107,8 @@ pub fn open_with(runbook: &str, target: &str) -> String {
 
 fn case<'e>(target: &str, check: &Check, spent: f64) -> BytesStart<'e> {
     let mut start = BytesStart::new("testcase");
-    let class = if check.pack.is_empty() {
-        target.to_owned()
-    } else {
-        format!("{target}.{}", check.pack)
-    };
+    let class =
+        if check.pack.is_empty() { target.to_owned() } else { format!("{target}.{}", check.pack) };
     start.push_attribute(("classname", plain(&class).as_ref()));
     start.push_attribute(("name", plain(&check.id).as_ref()));
     start.push_attribute(("time", seconds(spent).as_str()));

@@ -15,7 +15,9 @@ pub fn page<'o>(
     notes: &[String],
 ) -> String {
     let mut all: Vec<&Outcome> = outcomes.into_iter().collect();
-    all.sort_by_key(|one| (Reverse(one.exit() == Exit::Violated), Reverse(one.exit().code()), one.check.severity));
+    all.sort_by_key(|one| {
+        (Reverse(one.exit() == Exit::Violated), Reverse(one.exit().code()), one.check.severity)
+    });
     let word = match totals.exit {
         Exit::Clear => "✓ clear",
         Exit::Warning => "⚠ warning",
@@ -51,7 +53,13 @@ pub fn page<'o>(
         .filter(|one| matches!(one.exit(), Exit::Violated | Exit::Warning))
         .collect();
     for one in violated {
-        let _ = writeln!(out, "\n**{}** on {}: {}", inline(&one.check.title), code(&one.target), inline(&one.check.rule));
+        let _ = writeln!(
+            out,
+            "\n**{}** on {}: {}",
+            inline(&one.check.title),
+            code(&one.target),
+            inline(&one.check.rule)
+        );
         if let Some(rows) = text::named(one) {
             let _ = writeln!(out, "- {}", inline(&rows));
         }
@@ -61,7 +69,8 @@ pub fn page<'o>(
     }
     let clear = all.iter().filter(|one| one.word() == "clear").count();
     if clear > 0 {
-        let _ = writeln!(out, "\n<details><summary>{} clear</summary>\n", text::count(clear, "check"));
+        let _ =
+            writeln!(out, "\n<details><summary>{} clear</summary>\n", text::count(clear, "check"));
         for one in all.iter().filter(|one| one.word() == "clear") {
             let _ = writeln!(out, "- {} on {}", code(&one.check.id), code(&one.target));
         }

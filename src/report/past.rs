@@ -94,7 +94,13 @@ pub fn check(rows: &[Row]) -> String {
             let _ = writeln!(out, "  trend       {}  worst {worst}", spark(&numbers, 40));
         }
         let rows = stretches(&row.trend.points).into_iter().map(|(from, to, runs, point)| {
-            vec![minute(from), minute(to), runs.to_string(), now(point), point.reason.clone().unwrap_or_default()]
+            vec![
+                minute(from),
+                minute(to),
+                runs.to_string(),
+                now(point),
+                point.reason.clone().unwrap_or_default(),
+            ]
         });
         for line in columns(&["from", "to", "runs", "verdict", "reason"], rows).lines() {
             let _ = writeln!(out, "  {line}");
@@ -124,9 +130,8 @@ fn stretches(points: &[Point]) -> Vec<(Timestamp, Timestamp, usize, &Point)> {
 
 /// One object a line, the last one the summary.
 pub fn check_json(rows: &[Row]) -> String {
-    let line = |row: &Row| {
-        super::json::line(&serde_json::to_value(row).expect("a trend is plain data"))
-    };
+    let line =
+        |row: &Row| super::json::line(&serde_json::to_value(row).expect("a trend is plain data"));
     let mut out: String = rows.iter().map(line).collect();
     out.push_str(&super::json::line(&serde_json::json!({"summary": {"trends": rows.len()}})));
     out
@@ -160,7 +165,10 @@ impl Past {
             let of = if suite.is_empty() { target.clone() } else { format!("{suite} on {target}") };
             let runs = |n: usize| count(n, "run");
             if let Some(n) = missed.filter(|n| *n > 0) {
-                gaps.push(format!("{of}: {} did not happen", runs(usize::try_from(n).unwrap_or(usize::MAX))));
+                gaps.push(format!(
+                    "{of}: {} did not happen",
+                    runs(usize::try_from(n).unwrap_or(usize::MAX))
+                ));
             }
             if *cut > 0 {
                 gaps.push(format!("{of}: {} stopped before the end", runs(*cut)));
@@ -170,7 +178,10 @@ impl Past {
             }
         }
         if self.unreadable > 0 {
-            gaps.push(format!("{} of the history could not be read", count(self.unreadable, "line")));
+            gaps.push(format!(
+                "{} of the history could not be read",
+                count(self.unreadable, "line")
+            ));
         }
         gaps
     }
@@ -296,11 +307,9 @@ fn before_after(trend: &Trend) -> String {
 
 fn now(point: &Point) -> String {
     match point.number {
-        Some(number) if point.state != State::Clear => format!(
-            "{} ({}{number})",
-            point.state.word(),
-            if point.at_least { ">= " } else { "" }
-        ),
+        Some(number) if point.state != State::Clear => {
+            format!("{} ({}{number})", point.state.word(), if point.at_least { ">= " } else { "" })
+        }
         _ => point.state.word().into(),
     }
 }
@@ -350,6 +359,9 @@ mod tests {
         assert_eq!(spark(&[0.0, 1.0, 500.0, 1000.0], 9), "▁▂▅█");
         assert_eq!(spark(&[1.0, 0.0], 1), "▁");
         let said = |minutes| length(SignedDuration::from_mins(minutes));
-        assert_eq!([said(7), said(90), said(1440), said(1500)], ["7 min", "1 h 30 min", "1 d", "1 d 1 h"]);
+        assert_eq!(
+            [said(7), said(90), said(1440), said(1500)],
+            ["7 min", "1 h 30 min", "1 d", "1 d 1 h"]
+        );
     }
 }

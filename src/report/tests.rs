@@ -38,7 +38,13 @@ fn outcome(id: &str, severity: Severity, verdict: Verdict) -> Outcome {
     }
     let finding = Finding { verdict, rows, keys: Vec::new(), seconds: 0.084_21 };
     let snapshot = Some("2026-11-21T06:00:00Z".parse().unwrap());
-    Outcome { check: check(id, severity), target: "erp-prod".into(), finding, snapshot, ruling: None }
+    Outcome {
+        check: check(id, severity),
+        target: "erp-prod".into(),
+        finding,
+        snapshot,
+        ruling: None,
+    }
 }
 
 fn several() -> Vec<Outcome> {

@@ -67,7 +67,8 @@ pub fn target(name: &str, seen: &str, outcomes: &[Outcome], paint: Paint) -> Str
         let line = format!("  {word}  {}  {}  {words}", one.check.severity, pad(id, column));
         let _ = writeln!(out, "{}", line.trim_end());
         let indent = " ".repeat(2 + 12 + 2 + 5 + 2 + column + 2);
-        let ruling = one.ruling.as_ref().map(|ruling| visible::text(&ruling.to_string()).into_owned());
+        let ruling =
+            one.ruling.as_ref().map(|ruling| visible::text(&ruling.to_string()).into_owned());
         for more in named(one).into_iter().chain(remedies(one)).chain(ruling) {
             let _ = writeln!(out, "{indent}{}", inked(&more, Ink::Quiet, paint));
         }
@@ -133,11 +134,15 @@ pub(super) fn named(outcome: &Outcome) -> Option<String> {
 /// The last line.
 pub fn summary(totals: &Totals) -> String {
     let Totals { targets, checks, clear, warning, violated, inconclusive, seconds, .. } = totals;
-    let left_out = [(totals.known, "known"), (totals.disabled, "disabled"), (totals.elsewhere, "for other engines")]
-        .iter()
-        .filter(|(n, _)| *n > 0)
-        .map(|(n, why)| format!(", {n} {why}"))
-        .collect::<String>();
+    let left_out = [
+        (totals.known, "known"),
+        (totals.disabled, "disabled"),
+        (totals.elsewhere, "for other engines"),
+    ]
+    .iter()
+    .filter(|(n, _)| *n > 0)
+    .map(|(n, why)| format!(", {n} {why}"))
+    .collect::<String>();
     format!(
         "{} on {} in {seconds:.2} s: {clear} clear, {warning} warning, {violated} violated, {inconclusive} inconclusive{left_out}\n",
         count(*checks, "check"),

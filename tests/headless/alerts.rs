@@ -37,12 +37,14 @@ impl Web {
                 let mut stream = BufReader::new(stream.unwrap());
                 let mut head = String::new();
                 while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head).unwrap() > 0 {}
-                let length = head.to_ascii_lowercase().split("content-length: ").nth(1).map_or(0, |rest| {
-                    rest.lines().next().unwrap().trim().parse::<usize>().unwrap()
-                });
+                let length =
+                    head.to_ascii_lowercase().split("content-length: ").nth(1).map_or(0, |rest| {
+                        rest.lines().next().unwrap().trim().parse::<usize>().unwrap()
+                    });
                 let mut body = vec![0; length];
                 stream.read_exact(&mut body).unwrap();
-                let answer = format!("HTTP/1.1 {code} x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                let answer =
+                    format!("HTTP/1.1 {code} x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
                 stream.get_mut().write_all(answer.as_bytes()).unwrap();
                 let _ = tell.send((head, String::from_utf8(body).unwrap()));
             }
@@ -72,10 +74,20 @@ fn night(home: &Home, hour: u32) -> Ran {
 #[test]
 fn a_change_is_told_once_with_owner_and_command_but_no_row() {
     let web = Web::new(&[200]);
-    let desk = bad_desk(&format!("[alert.hook]\nkind = \"webhook\"\nurl = \"{}/x\"\ntoken_env = \"TOKEN\"\n", web.address));
+    let desk = bad_desk(&format!(
+        "[alert.hook]\nkind = \"webhook\"\nurl = \"{}/x\"\ntoken_env = \"TOKEN\"\n",
+        web.address
+    ));
     let path = desk.home.work().join("checks/own/bad.toml");
     let text = fs::read_to_string(&path).unwrap() + "";
-    fs::write(&path, text.replace("owner = \"o\"", "owner = \"ERP lead\"\nrunbook = \"asset-double-assignment\"")).unwrap();
+    fs::write(
+        &path,
+        text.replace(
+            "owner = \"o\"",
+            "owner = \"ERP lead\"\nrunbook = \"asset-double-assignment\"",
+        ),
+    )
+    .unwrap();
     let home = Desk { home: desk.home.with("TOKEN", "t0ps3cret"), database: desk.database };
     let database = home.home.work().join("erp.db");
     Sqlite::open(&database).run("INSERT INTO asset VALUES (77123, NULL, NULL)");
@@ -87,7 +99,10 @@ fn a_change_is_told_once_with_owner_and_command_but_no_row() {
     let event: Value = serde_json::from_str(&body).unwrap();
     let told = &event["changes"][0];
     assert_eq!((&told["before"], &told["now"]), (&Value::Null, &"violated".into()));
-    assert_eq!((&told["owner"], &told["runbook"]), (&"ERP lead".into(), &"asset-double-assignment".into()));
+    assert_eq!(
+        (&told["owner"], &told["runbook"]),
+        (&"ERP lead".into(), &"asset-double-assignment".into())
+    );
     assert_eq!(told["command"], "steadyhand open asset-double-assignment --target erp");
     assert_eq!(told["number"], 3.0);
     assert!(!body.contains("77123"), "{body}");
@@ -98,7 +113,10 @@ fn a_change_is_told_once_with_owner_and_command_but_no_row() {
     Sqlite::open(&database).run("UPDATE asset SET owner = 'ada'");
     assert_eq!(night(&home.home, 3).code, 0);
     let event: Value = serde_json::from_str(&web.next().1).unwrap();
-    assert_eq!((&event["changes"][0]["before"], &event["changes"][0]["now"]), (&"violated".into(), &"clear".into()));
+    assert_eq!(
+        (&event["changes"][0]["before"], &event["changes"][0]["now"]),
+        (&"violated".into(), &"clear".into())
+    );
     fs::remove_file(&database).unwrap();
     assert_eq!(night(&home.home, 4).code, 3);
     let event: Value = serde_json::from_str(&web.next().1).unwrap();
@@ -131,7 +149,11 @@ fn slack_gets_its_text_and_the_address_stays_secret() {
     fs::write(&path, text.replace("title = \"t\"", "title = \"a < b & c\"")).unwrap();
     let ran = night(&desk.home, 1);
     // It is not there: no use in trying again at once.
-    assert!(ran.err.contains("alert ops: it answered 404; 1 alert kept, the next run tries again"), "{}", ran.err);
+    assert!(
+        ran.err.contains("alert ops: it answered 404; 1 alert kept, the next run tries again"),
+        "{}",
+        ran.err
+    );
     assert!(!ran.err.contains("S3CRET") && !ran.out.contains("S3CRET"));
     web.next();
     web.nothing_more();
@@ -179,13 +201,17 @@ fn what_cannot_be_delivered_waits_on_disk_and_arrives_in_order() {
 
 #[test]
 fn a_command_gets_the_event_on_its_standard_input() {
-    let desk = bad_desk("[alert.page]\nkind = \"command\"\ncommand = [\"sh\", \"-c\", \"cat > paged.json\"]\nat_least = \"sev2\"\n");
+    let desk = bad_desk(
+        "[alert.page]\nkind = \"command\"\ncommand = [\"sh\", \"-c\", \"cat > paged.json\"]\nat_least = \"sev2\"\n",
+    );
     desk.check("minor", "sev4", OWNERLESS);
     let path = desk.home.work().join("checks/own/minor.toml");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("[\"sev4\"]", "[\"sev2\"]")).unwrap();
     assert_eq!(night(&desk.home, 1).err, "");
-    let paged: Value = serde_json::from_str(&fs::read_to_string(desk.home.work().join("paged.json")).unwrap()).unwrap();
+    let paged: Value =
+        serde_json::from_str(&fs::read_to_string(desk.home.work().join("paged.json")).unwrap())
+            .unwrap();
     assert_eq!(paged["changes"].as_array().unwrap().len(), 1, "{paged}");
     assert_eq!(paged["changes"][0]["check"], "bad");
 }
@@ -194,7 +220,8 @@ fn a_command_gets_the_event_on_its_standard_input() {
 fn mail_server(folder: &std::path::Path, implicit: bool) -> (u16, Receiver<Vec<String>>) {
     let certified = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
     fs::write(folder.join("ca.pem"), certified.cert.pem()).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
+    let key =
+        rustls::pki_types::PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -232,7 +259,9 @@ fn talk(
     greet: bool,
     offer: &str,
 ) -> bool {
-    let say = |stream: &mut dyn Write, text: &str| stream.write_all(format!("{text}\r\n").as_bytes()).is_ok();
+    let say = |stream: &mut dyn Write, text: &str| {
+        stream.write_all(format!("{text}\r\n").as_bytes()).is_ok()
+    };
     if greet {
         say(stream, "220 localhost");
     }
@@ -322,11 +351,17 @@ fn mail_is_not_sent_to_a_server_that_is_not_trusted_or_not_encrypted() {
     let (port, got) = mail_server(&desk.home.work(), true);
     let config = fs::read_to_string(desk.home.work().join("steadyhand.toml")).unwrap();
     let alert = |tls: &str| {
-        format!("[alert.mail]\nkind = \"email\"\nhost = \"localhost\"\nport = {port}\ntls = \"{tls}\"\nfrom = \"db@example.org\"\nto = [\"dba@example.org\"]\n")
+        format!(
+            "[alert.mail]\nkind = \"email\"\nhost = \"localhost\"\nport = {port}\ntls = \"{tls}\"\nfrom = \"db@example.org\"\nto = [\"dba@example.org\"]\n"
+        )
     };
     desk.home.write("steadyhand.toml", &(config.clone() + &alert("tls")));
     let ran = night(&desk.home, 1);
-    assert!(ran.err.contains("alert mail: the mail server:") && ran.err.contains("1 alert kept"), "{}", ran.err);
+    assert!(
+        ran.err.contains("alert mail: the mail server:") && ran.err.contains("1 alert kept"),
+        "{}",
+        ran.err
+    );
     while let Ok(lines) = got.try_recv() {
         assert_eq!(lines, Vec::<String>::new());
     }
@@ -342,7 +377,10 @@ fn mail_is_not_sent_to_a_server_that_is_not_trusted_or_not_encrypted() {
             let _ = tell.send(lines);
         }
     });
-    desk.home.write("steadyhand.toml", &(config + &alert("starttls").replace(&port.to_string(), &plain.to_string())));
+    desk.home.write(
+        "steadyhand.toml",
+        &(config + &alert("starttls").replace(&port.to_string(), &plain.to_string())),
+    );
     let ran = night(&desk.home, 2);
     assert!(ran.err.contains("1 alert kept"), "{}", ran.err);
     let lines = heard.recv_timeout(Duration::from_secs(20)).unwrap();
@@ -351,7 +389,10 @@ fn mail_is_not_sent_to_a_server_that_is_not_trusted_or_not_encrypted() {
 
 #[test]
 fn secrets_do_not_belong_in_the_file() {
-    let desk = desk(&[("erp", "production")], "[alert.a]\nkind = \"slack\"\nurl = \"https://hooks.example.org/S3CRET\"\n[alert.b]\nkind = \"webhook\"\nurl = \"https://u:hunter2@h/\"\n[alert.c]\nkind = \"email\"\nhost = \"h\"\nfrom = \"a@b.c\"\nto = [\"a@b.c\"]\nuser = \"u\"\npassword_env = \"P\"\ntls = \"none\"\n");
+    let desk = desk(
+        &[("erp", "production")],
+        "[alert.a]\nkind = \"slack\"\nurl = \"https://hooks.example.org/S3CRET\"\n[alert.b]\nkind = \"webhook\"\nurl = \"https://u:hunter2@h/\"\n[alert.c]\nkind = \"email\"\nhost = \"h\"\nfrom = \"a@b.c\"\nto = [\"a@b.c\"]\nuser = \"u\"\npassword_env = \"P\"\ntls = \"none\"\n",
+    );
     let ran = run_at(&desk.home, "2026-11-21T03:00:00Z", &["config"]);
     assert_eq!(ran.code, 4);
     for said in ["url_env", "may hold a secret", "anybody can read"] {

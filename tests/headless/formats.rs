@@ -10,7 +10,10 @@ const HOSTILE: &str = r"a <b> & 'c' | \ é `x`";
 
 /// One check of every outcome; the words of one could end any format.
 fn colourful() -> Desk {
-    let desk = desk(&[("erp", "staging"), ("gone", "staging")], "[check.off]\ndisabled = \"until \\\"May\\\" <x>\"\n");
+    let desk = desk(
+        &[("erp", "staging"), ("gone", "staging")],
+        "[check.off]\ndisabled = \"until \\\"May\\\" <x>\"\n",
+    );
     fs::remove_file(desk.home.work().join("gone.db")).unwrap();
     desk.check("bad", "sev2", OWNERLESS);
     desk.check("minor", "sev4", OWNERLESS);
@@ -19,7 +22,9 @@ fn colourful() -> Desk {
     desk.check("off", "sev1", OWNERLESS);
     let path = desk.home.work().join("checks/own/bad.toml");
     let text = fs::read_to_string(&path).unwrap();
-    let text = text.replace("title = \"t\"", &format!("title = '''{HOSTILE}'''")).replace("owner = \"o\"", "owner = 'DBA \"night\\shift\"'");
+    let text = text
+        .replace("title = \"t\"", &format!("title = '''{HOSTILE}'''"))
+        .replace("owner = \"o\"", "owner = 'DBA \"night\\shift\"'");
     fs::write(path, text).unwrap();
     desk
 }
@@ -41,7 +46,10 @@ fn junit_is_read_by_a_parser_and_counts_add_up() {
     assert_eq!((read.tests, read.failures, read.errors), (10, 2, 5), "{out}");
     assert_eq!(read.suites.len(), 2);
     let erp = &read.suites[0];
-    assert_eq!((erp.name.as_str(), erp.tests, erp.failures, erp.errors, erp.skipped), ("erp", 5, 2, 1, 1));
+    assert_eq!(
+        (erp.name.as_str(), erp.tests, erp.failures, erp.errors, erp.skipped),
+        ("erp", 5, 2, 1, 1)
+    );
     let bad = erp.cases.iter().find(|case| case.original_name == "bad").unwrap();
     let junit_parser::TestStatus::Failure(failure) = &bad.status else { panic!("{bad:?}") };
     assert_eq!(failure.message, format!("{}: 2 violations", HOSTILE));
@@ -85,18 +93,41 @@ fn prometheus_reads_every_sample_and_what_was_not_seen_has_none() {
 fn the_textfile_is_replaced_as_a_whole() {
     let desk = colourful();
     let file = desk.home.write("metrics.prom", "old\n");
-    let ran = run(&desk.home, &["check", "--target", "erp", "--check", "fine", "--format", "prometheus", "--output", "metrics.prom"]);
+    let ran = run(
+        &desk.home,
+        &[
+            "check",
+            "--target",
+            "erp",
+            "--check",
+            "fine",
+            "--format",
+            "prometheus",
+            "--output",
+            "metrics.prom",
+        ],
+    );
     assert_eq!((ran.code, ran.out.lines().count()), (0, 1), "{}", ran.out);
     let text = fs::read_to_string(file).unwrap();
     assert!(text.starts_with("# HELP") && text.ends_with('\n') && !text.contains("old"), "{text}");
-    assert_eq!(desk.home.files("work").iter().filter(|file| file.to_string_lossy().contains(".tmp")).count(), 0);
+    assert_eq!(
+        desk.home
+            .files("work")
+            .iter()
+            .filter(|file| file.to_string_lossy().contains(".tmp"))
+            .count(),
+        0
+    );
 }
 
 #[test]
 fn markdown_holds_the_worst_first_and_no_markup_of_others() {
     let out = page(&colourful(), "markdown");
     assert!(out.starts_with("### ✗ violated: 8 checks on 2 targets"), "{out}");
-    let rows: Vec<&str> = out.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| verdict")).collect();
+    let rows: Vec<&str> = out
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| verdict"))
+        .collect();
     assert!(rows[0].starts_with("| violated | SEV-2 | `bad` | `erp` | 2 violations |"), "{out}");
     assert!(rows.iter().all(|row| row.matches(" | ").count() == 5), "{out}");
     assert!(out.contains(r"a \<b> & 'c' \| \\ é \`x\`"), "{out}");

@@ -33,17 +33,27 @@ fn what_is_known_passes_and_what_is_new_blocks() {
 
     let ran = gate(&desk, DAY, &["--update-baseline", "--expires", "2026-12-31"]);
     assert_eq!(ran.code, 0, "{}", ran.err);
-    assert!(ran.out.starts_with("known.toml written with 1 known violation, 0 before"), "{}", ran.out);
+    assert!(
+        ran.out.starts_with("known.toml written with 1 known violation, 0 before"),
+        "{}",
+        ran.out
+    );
     assert!(known(&desk).contains("keys = [\"2\", \"3\"]"), "{}", known(&desk));
     let ran = gate(&desk, DAY, &[]);
     assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
     assert!(ran.out.contains("  known         SEV-2  bad  2 violations"), "{}", ran.out);
     assert!(ran.out.contains("known until 2026-12-31, owner o"), "{}", ran.out);
-    assert!(ran.out.contains("0 clear, 0 warning, 0 violated, 0 inconclusive, 1 known"), "{}", ran.out);
+    assert!(
+        ran.out.contains("0 clear, 0 warning, 0 violated, 0 inconclusive, 1 known"),
+        "{}",
+        ran.out
+    );
 
     // The same number of violations, but another row.
     let mut erp = Sqlite::open(&desk.home.work().join("erp.db"));
-    erp.run("UPDATE asset SET owner = 'ada' WHERE id = 2; INSERT INTO asset VALUES (4, NULL, NULL)");
+    erp.run(
+        "UPDATE asset SET owner = 'ada' WHERE id = 2; INSERT INTO asset VALUES (4, NULL, NULL)",
+    );
     let ran = gate(&desk, DAY, &[]);
     assert_eq!(ran.code, 2);
     assert!(ran.out.contains("new rows: 4\n"), "{}", ran.out);
@@ -58,7 +68,9 @@ fn more_than_allowed_has_grown() {
     let desk = desk(&[("erp", "staging")], "");
     desk.check("bad", "sev2", OWNERLESS);
     let entry = |more: &str| {
-        format!("[[known]]\ncheck = \"bad\"\nowner = \"ada\"\nreason = \"import\"\nexpires = \"2026-12-31\"\n{more}\n")
+        format!(
+            "[[known]]\ncheck = \"bad\"\nowner = \"ada\"\nreason = \"import\"\nexpires = \"2026-12-31\"\n{more}\n"
+        )
     };
     desk.home.write("known.toml", &entry("at_most = 2"));
     assert_eq!(gate(&desk, DAY, &[]).code, 0);

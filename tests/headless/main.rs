@@ -8,6 +8,7 @@ mod common;
 
 mod access;
 mod alerts;
+mod bundle;
 mod check;
 mod formats;
 mod gate;

@@ -26,7 +26,13 @@ fn nights() -> Desk {
     assert_eq!(night("04", "").code, 3);
     fs::rename(path.with_extension("away"), &path).unwrap();
     let late = night("07", "UPDATE asset SET owner = NULL");
-    assert!(late.err.contains("erp: 2 runs of sev2 did not happen; the one before was at 2026-11-04 02:00 UTC"), "{}", late.err);
+    assert!(
+        late.err.contains(
+            "erp: 2 runs of sev2 did not happen; the one before was at 2026-11-04 02:00 UTC"
+        ),
+        "{}",
+        late.err
+    );
     desk
 }
 
@@ -74,7 +80,10 @@ fn a_week_is_a_page_in_every_form() {
     let ran = run_at(&desk.home, at, &["report", "--format", "html", "--output", "week.html"]);
     assert_eq!(ran.out.lines().count(), 1, "{}", ran.out);
     let html = fs::read_to_string(desk.home.work().join("week.html")).unwrap();
-    assert!(html.contains("<polyline points=\"") && html.contains("sev2 on erp: 2 runs did not happen"), "{html}");
+    assert!(
+        html.contains("<polyline points=\"") && html.contains("sev2 on erp: 2 runs did not happen"),
+        "{html}"
+    );
     assert!(!html.contains("http://") && !html.contains("https://"), "{html}");
 }
 
@@ -88,7 +97,10 @@ fn html_shows_names_and_obeys_none() {
     fs::write(state.join("2026-11.jsonl"), format!("{line}\n{{torn")).unwrap();
     let at = "2026-11-07T12:00:00Z";
     let html = run_at(&desk.home, at, &["report", "--format", "html"]).out;
-    assert!(html.contains("&lt;script&gt;") && !html.contains("<script>") && !html.contains("<i>"), "{html}");
+    assert!(
+        html.contains("&lt;script&gt;") && !html.contains("<script>") && !html.contains("<i>"),
+        "{html}"
+    );
     assert!(html.contains("1 line of the history could not be read"), "{html}");
     let markdown = run_at(&desk.home, at, &["report"]).out;
     assert!(!markdown.contains("| <script>"), "{markdown}");
@@ -106,7 +118,11 @@ fn health_tells_runs_that_do_not_happen() {
     assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
     assert!(ran.out.contains("ok      erp     sev2   1 d"), "{}", ran.out);
     let ran = health("2026-11-08T05:00:00Z", &[]);
-    assert!(ran.code == 3 && ran.out.contains("old") && ran.out.contains("older than 26h"), "{}", ran.out);
+    assert!(
+        ran.code == 3 && ran.out.contains("old") && ran.out.contains("older than 26h"),
+        "{}",
+        ran.out
+    );
     let ran = health("2026-11-07T05:00:00Z", &["--suite", "weekly"]);
     assert!(ran.code == 3 && ran.out.contains("it never ran"), "{}", ran.out);
     fs::remove_file(desk.home.work().join("erp.db")).unwrap();

@@ -69,14 +69,15 @@ fn several_connections_ask_every_check_exactly_once() {
     for n in 0..12 {
         desk.check(&format!("bad-{n:02}"), "sev2", OWNERLESS);
     }
-    let args =
-        ["check", "--suite", "sev2", "--connections", "4", "--format", "json"];
+    let args = ["check", "--suite", "sev2", "--connections", "4", "--format", "json"];
     let ran = run(&desk.home, &args);
     let lines = ran.lines();
     let ids: Vec<&str> = lines.iter().filter_map(|line| line["check"].as_str()).collect();
     let expected: Vec<String> = (0..24).map(|n| format!("bad-{:02}", n % 12)).collect();
     assert_eq!(ids, expected, "{}", ran.err);
-    assert!(lines.iter().filter(|line| line["check"].is_string()).all(|line| line["violations"] == 2));
+    assert!(
+        lines.iter().filter(|line| line["check"].is_string()).all(|line| line["violations"] == 2)
+    );
 }
 
 #[test]
@@ -85,7 +86,10 @@ fn what_the_budget_does_not_reach_is_inconclusive_with_the_reason() {
     desk.check("a-endless", "sev1", ENDLESS);
     desk.check("later", "sev2", NONE);
     let start = Instant::now();
-    let ran = run(&desk.home, &["check", "--suite", "sev1", "--suite", "sev2", "--budget", "700ms", "--format", "json"]);
+    let ran = run(
+        &desk.home,
+        &["check", "--suite", "sev1", "--suite", "sev2", "--budget", "700ms", "--format", "json"],
+    );
     assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
     assert_eq!(ran.code, 3, "{}{}", ran.out, ran.err);
     let lines = ran.lines();
@@ -107,7 +111,8 @@ fn a_second_run_of_a_suite_says_who_holds_it() {
     let ran = run(&desk.home, &["check", "--suite", "sev3"]);
     assert_eq!(ran.code, 3, "{}", ran.err);
     assert!(
-        ran.out.contains("another run of sev3 is looking at it: process 4711 on bastion, since 03:00"),
+        ran.out
+            .contains("another run of sev3 is looking at it: process 4711 on bastion, since 03:00"),
         "{}",
         ran.out
     );
@@ -139,7 +144,11 @@ fn a_run_that_was_killed_is_told_by_the_next_one() {
     child.wait().unwrap();
     let ran = run(&desk.home, &["check", "--suite", "sev2", "--budget", "300ms"]);
     assert_eq!(ran.code, 3);
-    assert!(ran.err.contains("the run of sev2 before this one did not come to its end (process"), "{}", ran.err);
+    assert!(
+        ran.err.contains("the run of sev2 before this one did not come to its end (process"),
+        "{}",
+        ran.err
+    );
     let ran = run(&desk.home, &["check", "--suite", "sev2", "--budget", "300ms"]);
     assert!(!ran.err.contains("did not come to its end"), "{}", ran.err);
 }
