@@ -121,9 +121,11 @@ impl Needs {
                                 needs.doubts.push(format!("{what}, probe: {why}"));
                             });
                         }
-                        let apply = guard.apply.get(place.dialect);
-                        let named = apply.and_then(|sql| sql::tables(sql, place.dialect));
-                        for name in named.unwrap_or_default() {
+                        let apply = guard.apply.get(place.dialect).unwrap_or_default();
+                        let parts = sql::split(apply, place.dialect).unwrap_or_default();
+                        // What no parser reads is a trigger, and its probe names the table.
+                        let named = parts.iter().filter_map(|sql| sql::tables(sql, place.dialect));
+                        for name in named.flatten() {
                             needs.guarded.entry(table(&name)).or_default();
                         }
                     }
@@ -141,6 +143,10 @@ impl Needs {
         for name in trigger_writes {
             let rights = needs.writes.entry(table(name)).or_default();
             (rights.insert, rights.update_all) = (true, true);
+        }
+        for rights in needs.guarded.values_mut() {
+            // A probe is always rolled back.
+            rights.for_undo.clear();
         }
         needs.reads.extend(needs.writes.keys().cloned());
         needs.reads.extend(needs.guarded.keys().cloned());
@@ -174,7 +180,7 @@ fn texts(checks: &[&Check], runbooks: &[&Runbook], dialect: Dialect) -> Vec<Stri
                 texts.extend(change.statements.iter().filter_map(|statement| of(&statement.sql)));
             }
             Action::Guard(guard) => {
-                texts.extend([&guard.apply, &guard.probe].into_iter().filter_map(of))
+                texts.extend([&guard.apply, &guard.probe].into_iter().filter_map(of));
             }
             _ => {}
         }

@@ -57,6 +57,9 @@ pub struct Rehearsal {
     pub accepted: Result<(), String>,
     /// The bad state is rejected by name, with the database's words; else why not.
     pub rejects: Result<String, String>,
+    /// Why it could not be tried out on this engine, if so; applying it proves it then.
+    #[serde(default)]
+    pub untried: Option<String>,
     pub lock: String,
     pub seconds: f64,
     /// A second connection saw the schema unchanged afterwards.
@@ -75,6 +78,9 @@ impl Rehearsal {
     pub fn sentence(&self) -> String {
         if self.stands {
             return "it stands already".into();
+        }
+        if let Some(why) = &self.untried {
+            return format!("not tried out: {why}");
         }
         match (&self.accepted, &self.rejects) {
             (Err(why), _) => format!("the data as it is does not fit: {why}"),

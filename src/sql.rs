@@ -16,7 +16,7 @@ mod refuse;
 pub use effect::{Reading, read, write};
 pub use guardrail::{Act, Definition, Object, definitions, transactional};
 pub use ledger::{LEDGER, create_ledger};
-pub use name::{assigned, columns, tables};
+pub use name::{assigned, columns, functions, tables};
 pub use parameter::{is_name, parameters, places, substitute};
 
 use std::fmt;

@@ -15,7 +15,7 @@ use common::server::{self, ADMIN, Kind, Server};
 const TABLES: &str = "
 CREATE TABLE employees (id integer PRIMARY KEY, full_name varchar(80), manager_id integer, active integer);
 CREATE TABLE assets (id integer PRIMARY KEY, tag varchar(20));
-CREATE TABLE projects (id integer PRIMARY KEY, name varchar(80), hours numeric(9,2));
+CREATE TABLE projects (id integer PRIMARY KEY, code varchar(20), name varchar(80), hours numeric(9,2));
 CREATE TABLE asset_assignments (id integer PRIMARY KEY, asset_id integer, employee_id integer, assigned_at timestamp NULL, return_date timestamp NULL, note varchar(400));
 CREATE TABLE timesheets (id integer PRIMARY KEY, employee_id integer, project_id integer, work_date date, hours numeric(9,2), status varchar(20), submitted_at timestamp NULL, approved_at timestamp NULL, remark varchar(400));
 CREATE TABLE approvals (id integer PRIMARY KEY, timesheet_id integer, approver_id integer, decision varchar(20), decided_at timestamp NULL, remark varchar(400));
@@ -114,7 +114,8 @@ fn proven(server: &Server, database: &str, args: &[&str], too_much: &[(&str, &st
         let named = said.lines().any(|line| line.contains("WRONG") && line.contains(wrong));
         assert!(!passed && named, "{grant}: {said}");
         // The script takes back what is not needed.
-        assert!(client(server, database, &script).0);
+        let (ran, said) = client(server, database, &script);
+        assert!(ran, "after {grant}: {said}");
         let (passed, said) = client(server, database, &test);
         assert!(passed, "after the script ran again: {said}");
     }
@@ -132,11 +133,17 @@ fn the_roles_on_postgresql_can_do_what_they_must_and_nothing_else() {
         "shop",
         &args,
         &[
-            ("GRANT UPDATE ON erp.assets TO steadyhand_detector", "reads"),
+            ("GRANT UPDATE ON erp.assets TO steadyhand_detector", "changes erp.assets.tag"),
             ("GRANT SELECT ON erp.salaries TO steadyhand_detector", "reads erp.salaries"),
             ("GRANT DELETE ON erp.salaries TO steadyhand_recovery", "deletes from erp.salaries"),
             ("GRANT UPDATE ON erp.timesheets TO steadyhand_recovery", "changes erp.timesheets.id"),
             ("GRANT CREATE ON SCHEMA erp TO steadyhand_recovery", "creates a table"),
+            ("GRANT erp_owner TO steadyhand_recovery", "alters erp.assets"),
+            ("GRANT INSERT ON erp.salaries TO steadyhand_recovery", "inserts into erp.salaries"),
+            (
+                "ALTER ROLE steadyhand_detector BYPASSRLS",
+                "reads past the row security of erp.employees",
+            ),
             (
                 "GRANT USAGE ON SEQUENCE erp.approvals_id TO steadyhand_detector",
                 "draws from the sequence",
@@ -158,7 +165,7 @@ fn the_roles_on_postgresql_can_do_what_they_must_and_nothing_else() {
         "CREATE ROLE oncall LOGIN; GRANT steadyhand_recovery TO oncall; SET ROLE oncall;
          UPDATE erp.asset_assignments SET return_date = assigned_at WHERE id = 1;
          INSERT INTO erp.approvals (timesheet_id) VALUES (1); DELETE FROM erp.approvals;
-         INSERT INTO erp.steadyhand_ledger VALUES ('op', 0, 'me', 'print', now());",
+         INSERT INTO erp.steadyhand_ledger (op_id, chunk_no, actor, fingerprint) VALUES ('op', 0, 'me', 'print');",
     );
     assert!(ran, "{said}");
     // And the guardrail role defines.
@@ -188,8 +195,15 @@ fn the_roles_on_mariadb_can_do_what_they_must_and_nothing_else() {
             ("GRANT SELECT ON erp.salaries TO steadyhand_detector", "reads salaries"),
             ("GRANT DELETE ON erp.salaries TO steadyhand_recovery", "deletes from salaries"),
             ("GRANT UPDATE ON erp.timesheets TO steadyhand_recovery", "changes timesheets.id"),
-            ("GRANT DROP ON erp.* TO steadyhand_recovery", "drops"),
+            ("GRANT DROP ON erp.assets TO steadyhand_recovery", "has DROP on erp.assets"),
+            ("GRANT DROP ON erp.* TO steadyhand_detector", "has DROP on erp"),
+            ("GRANT SUPER ON *.* TO steadyhand_recovery", "changes a global setting"),
+            ("GRANT ALTER ON erp.salaries TO steadyhand_recovery", "has ALTER on erp.salaries"),
+            ("GRANT ALTER ON erp.assets TO steadyhand_recovery", "alters erp.assets"),
+            ("GRANT CREATE ON erp.* TO steadyhand_recovery", "creates a table"),
+            ("GRANT INSERT ON erp.assets TO steadyhand_detector", "inserts into assets"),
             ("GRANT CREATE TEMPORARY TABLES ON erp.* TO steadyhand_detector", "temporary"),
+            ("GRANT CREATE ON *.* TO steadyhand_recovery", "creates a database"),
             ("GRANT FILE ON *.* TO steadyhand_detector", "writes a file"),
         ],
     );
@@ -206,7 +220,7 @@ fn the_roles_on_mariadb_can_do_what_they_must_and_nothing_else() {
         1
     );
     oncall.run("INSERT INTO approvals (id, timesheet_id) VALUES (1, 1); DELETE FROM approvals");
-    oncall.run("INSERT INTO steadyhand_ledger VALUES ('op', 0, 'me', 'print', NOW())");
+    oncall.run("INSERT INTO steadyhand_ledger (op_id, chunk_no, actor, fingerprint) VALUES ('op', 0, 'me', 'print')");
     oncall.run("SELECT trx_rows_modified FROM information_schema.innodb_trx");
     assert!(oncall.try_run("CREATE TABLE x (a int)").is_err());
     // And the guardrail role defines.
@@ -248,4 +262,48 @@ fn without_a_server_it_says_what_is_missing() {
     let oracle = printed(&["--engine", "oracle", "--schema", "ERP"]);
     assert!(oracle.contains("GRANT READ, FLASHBACK ON \"ERP\".\"ASSETS\" TO steadyhand_detector;"));
     assert!(oracle.contains("was not run on an Oracle server"));
+}
+
+#[test]
+fn the_detector_role_is_enough_to_check_and_its_password_comes_from_where_clients_look() {
+    let server = server::postgres();
+    server.database("shop");
+    let (ran, said) = client(&server, "shop", &format!("{POSTGRES}{TABLES}{POSTGRES_THEN}"));
+    assert!(ran, "{said}");
+    let (ran, said) =
+        client(&server, "shop", &printed(&["--engine", "postgres", "--schema", "erp"]));
+    assert!(ran, "{said}");
+    server.role("checks", Some("hunter2"));
+    server.run("shop", "GRANT steadyhand_detector TO checks");
+
+    let home = Home::new();
+    let url = format!("{}&search_path=erp", server.url_as("checks", "shop"));
+    let target = |more: &str| {
+        let text = format!("[target.shop]\nurl = \"{url}\"\nenvironment = \"staging\"\n{more}");
+        home.write("steadyhand.toml", &text);
+    };
+    let check = || {
+        let output = home.steadyhand(&["check", "--target", "shop"]).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert!(!said.contains("hunter2"), "{said}");
+        (output.status.code().unwrap(), said)
+    };
+    target("");
+    let (code, said) = check();
+    assert!(code == 3 && said.contains("password"), "nobody said a password: {code} {said}");
+    target("password_command = [\"echo\", \"hunter2\"]\n");
+    let (code, said) = check();
+    assert!(code == 3 && said.contains("row-level security"), "a policy hides rows: {code} {said}");
+    server.run("shop", "ALTER TABLE erp.employees DISABLE ROW LEVEL SECURITY");
+    let (code, said) = check();
+    assert!(code == 0, "{code} {said}");
+    // The same by the password file.
+    target("");
+    let file = home.path("home/.pgpass");
+    let folder = server.socket().parent().unwrap().display().to_string();
+    std::fs::write(&file, format!("{folder}:*:shop:checks:hunter2\n")).unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let (code, said) = check();
+    assert!(code == 0, "{code} {said}");
 }

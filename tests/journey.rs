@@ -8,11 +8,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use common::{COMPACT, Cockpit, Ended, Home, Signal, Size, Sqlite, WIDE};
+use common::{COMPACT, Cockpit, Ended, Ground, Home, Signal, Size, Sqlite, WIDE};
+use steadyhand::dialect::Dialect;
 
 /// Assets with more than one open assignment: the check of most journeys here.
 const DOUBLE: &str = "SELECT COUNT(*) FROM (SELECT asset_id FROM asset_assignments \
-    WHERE return_date IS NULL GROUP BY asset_id HAVING COUNT(*) > 1)";
+    WHERE return_date IS NULL GROUP BY asset_id HAVING COUNT(*) > 1) d";
 
 /// The cockpit on a demo that is kept in the folder `demo` of its home.
 fn demo(home: Home, size: Size, more: &[&str]) -> Cockpit {
@@ -39,7 +40,14 @@ fn recorded(home: &Home, kind: &str) -> usize {
 
 /// From the start to the change of the runbook `asset-double-assignment`.
 fn to_the_change(home: Home, size: Size) -> Cockpit {
-    let mut cockpit = demo(home, size, &["--incident", "asset-double-assignment"]);
+    to_the_change_on(&Ground::Folder, home, size)
+}
+
+fn to_the_change_on(ground: &Ground, home: Home, size: Size) -> Cockpit {
+    let arguments = ground.arguments();
+    let mut more = vec!["--incident", "asset-double-assignment"];
+    more.extend(arguments.iter().map(String::as_str));
+    let mut cockpit = demo(home, size, &more);
     cockpit.wait_for("Say in the incident channel");
     cockpit.keys("enter");
     cockpit.wait_for("✗ 12 violations");
@@ -103,17 +111,40 @@ fn leave(cockpit: &mut Cockpit) {
 
 #[test]
 fn an_incident_from_the_first_look_to_the_postmortem_at_80x24() {
-    from_the_first_look_to_the_postmortem(COMPACT);
+    from_the_first_look_to_the_postmortem(Dialect::Sqlite, COMPACT);
 }
 
 #[test]
 fn an_incident_from_the_first_look_to_the_postmortem_at_120x40() {
-    from_the_first_look_to_the_postmortem(WIDE);
+    from_the_first_look_to_the_postmortem(Dialect::Sqlite, WIDE);
 }
 
-fn from_the_first_look_to_the_postmortem(size: Size) {
-    let mut cockpit = to_the_change(Home::new(), size);
-    let mut erp = database(cockpit.home());
+#[test]
+fn the_same_incident_on_postgresql() {
+    from_the_first_look_to_the_postmortem(Dialect::Postgres, COMPACT);
+}
+
+#[test]
+fn the_same_incident_on_mariadb() {
+    from_the_first_look_to_the_postmortem(Dialect::Mariadb, WIDE);
+}
+
+/// How many indexes and constraints of the guardrail's name there are.
+fn guardrails(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => "SELECT COUNT(*) FROM sqlite_master WHERE name = 'ux_asset_active'",
+        Dialect::Postgres => "SELECT COUNT(*) FROM pg_indexes WHERE indexname = 'ux_asset_active'",
+        _ => {
+            "SELECT COUNT(DISTINCT index_name) FROM information_schema.statistics \
+             WHERE index_name = 'ux_asset_active'"
+        }
+    }
+}
+
+fn from_the_first_look_to_the_postmortem(dialect: Dialect, size: Size) {
+    let ground = Ground::new(dialect);
+    let mut cockpit = to_the_change_on(&ground, Home::new(), size);
+    let mut erp = ground.look(&cockpit.home().path("demo"));
     let history = erp.count("SELECT COUNT(*) FROM asset_assignments");
     assert_eq!(erp.count(DOUBLE), 12);
 
@@ -131,7 +162,7 @@ fn from_the_first_look_to_the_postmortem(size: Size) {
     cockpit.wait_for("The database refuses the second one");
     cockpit.keys("enter");
     cockpit.wait_for("REHEARSED");
-    let index = "SELECT COUNT(*) FROM sqlite_master WHERE name = 'ux_asset_active'";
+    let index = guardrails(dialect);
     assert_eq!(erp.count(index), 0, "a rehearsal leaves nothing behind");
     confirm(&mut cockpit);
     cockpit.wait_for("the guardrail stands");

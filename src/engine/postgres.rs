@@ -1,12 +1,93 @@
-//! PostgreSQL: under construction.
-#![allow(clippy::all, clippy::pedantic, unused)]
+//! PostgreSQL: a work, an observer and a cancel connection, and no pool.
+//!
+//! Reading: inside a read-only transaction, by a cursor, which the server grants to a query and to
+//! nothing else. Settings travel with each transaction (`SET LOCAL`), so a pooler cannot lose them and
+//! nothing of ours stays on a connection that it lends to others. Stopping: see `stop`. Watching: the
+//! server counts every row that a transaction writes (`watch`), and what one snapshot sees and another
+//! does not is exactly what lies between them (`images`).
 
-use std::time::Duration;
+mod catalogue;
+mod connect;
+mod define;
+mod fault;
+mod footprint;
+mod identity;
+mod images;
+mod ledger;
+mod notice;
+mod objections;
+mod pressure;
+mod read;
+mod rows;
+mod stop;
+mod value;
+mod watch;
 
-use super::*;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Connection as _, Either, PgConnection};
+
+use super::{EngineError, Purpose, Receipt, Session as Any, Stopper};
+use crate::config::access::Access;
+use crate::value::Value;
+use connect::Settings;
+use stop::{Side, Stops};
+
+/// How long a statement of our own may take that reads the catalogue.
+const OWN: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
-pub struct Session {}
+pub struct Session {
+    connection: PgConnection,
+    backend: Backend,
+    access: Access,
+    purpose: Purpose,
+    lock_wait: Duration,
+    stopper: Stopper,
+    settings: Settings,
+    /// Cancels and looks from beside; opened with a session that may write, else when needed.
+    side: Option<Side>,
+    /// Why no session of ours keeps its server process, once that was looked for.
+    pooled: Option<Option<String>>,
+    transaction: Option<Transaction>,
+    watch: Option<watch::Watch>,
+    notices: Arc<Mutex<Vec<String>>>,
+    /// The server did not confirm what became of a statement; nothing may follow it.
+    deaf: Option<String>,
+    /// A cancel may still be on its way to us.
+    late: bool,
+}
+
+/// The process of the server that serves a connection. Its start tells it from a later one of the
+/// same number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Backend {
+    pid: i64,
+    started: String,
+}
+
+impl Backend {
+    /// A condition on `pg_stat_activity`.
+    fn is(&self) -> String {
+        let started = rows::literal(&self.started);
+        format!("pid = {} AND backend_start = {started}::timestamptz", self.pid)
+    }
+}
+
+#[derive(Debug)]
+struct Transaction {
+    begun: Instant,
+    cap: Duration,
+    /// The number that the server gave it, once it has one.
+    xid: Option<String>,
+    /// Whether it may write.
+    writes: bool,
+}
+
+/// What a statement gave back.
+type Cells = Vec<Vec<Value>>;
 
 impl Session {
     pub async fn open(
@@ -15,181 +96,305 @@ impl Session {
         lock_wait: Duration,
         stopper: &Stopper,
     ) -> Result<Self, EngineError> {
-        let _ = (access, purpose, lock_wait, stopper);
-        Err(EngineError::Refused { message: "not written yet".into() })
+        notice::listen();
+        let mut connection = connect::connect(access, connect::name(None).as_str()).await?;
+        let backend = connect::backend(access, &mut connection).await?;
+        let mut session = Self {
+            connection,
+            backend,
+            access: access.clone(),
+            purpose,
+            lock_wait,
+            stopper: stopper.clone(),
+            settings: Settings::of(access, purpose, lock_wait),
+            side: None,
+            pooled: None,
+            transaction: None,
+            watch: None,
+            notices: Arc::default(),
+            deaf: None,
+            late: false,
+        };
+        session.settle_in().await?;
+        Ok(session)
+    }
+
+    /// Reads back what was set; a session that may write keeps its settings between transactions.
+    async fn settle_in(&mut self) -> Result<(), EngineError> {
+        if self.purpose == Purpose::Work && self.pooler().await?.is_none() {
+            let sql = self.settings.session();
+            self.plain(&sql, OWN).await?;
+        }
+        let wanted = self.settings.read_back();
+        let found = self.rows(&wanted.0).await?;
+        for ((name, ours), row) in wanted.1.iter().zip(&found) {
+            let now = row.first().and_then(|cell| cell.as_ref().plain()).unwrap_or_default();
+            if now != *ours {
+                return Err(EngineError::Connect {
+                    what: connect::place(&self.access),
+                    why: format!("the server has {name} = {now}, although {ours} was asked for"),
+                });
+            }
+        }
+        Ok(())
     }
 
     pub fn warnings(&mut self) -> Vec<String> {
-        Vec::new()
+        std::mem::take(&mut *notice::kept(&self.notices))
     }
 
-    pub async fn close(self) {}
-
-    pub async fn identity(&mut self) -> Result<Identity, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
+    pub async fn close(self) {
+        // Nothing is left to lose: a transaction still open is rolled back by the server.
+        let _ = tokio::time::timeout(OWN, self.connection.close()).await;
+        if let Some(side) = self.side {
+            side.close().await;
+        }
     }
 
-    pub async fn tables(&mut self) -> Result<Vec<Table>, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn table_names(&mut self) -> Result<Vec<String>, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn lag(&mut self) -> Result<Option<Duration>, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
+    // ------------------------------------------------------------------------------- transactions
 
     pub async fn begin_snapshot(&mut self) -> Result<(), EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn read(
-        &mut self,
-        sql: &str,
-        timeout: Duration,
-        on_row: OnRow<'_>,
-    ) -> Result<Vec<String>, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn prepare(&mut self, sql: &str) -> Result<Vec<String>, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn explain(&mut self, sql: &str) -> Result<Vec<String>, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn rows_by_key(
-        &mut self,
-        table: &Table,
-        columns: &[String],
-        keys: &[Vec<Value>],
-    ) -> Result<Vec<Keyed>, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn quote(&mut self, value: &Value) -> Result<String, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn objections(&mut self, statements: &[String]) -> Result<Vec<String>, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn begin_watched(
-        &mut self,
-        observe: &mut super::Session,
-        tables: &[Table],
-        op: &str,
-        time_cap: Duration,
-    ) -> Result<Blind, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        self.enter(begin, Duration::MAX, false).await?;
+        // The snapshot is taken by the first statement that reads.
+        self.rows("SELECT pg_backend_pid()").await.map(drop)
     }
 
     pub async fn begin(&mut self, time_cap: Duration) -> Result<(), EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
+        self.may_write().await?;
+        self.enter("BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE", time_cap, true).await
     }
 
-    pub async fn mark(&mut self) -> Result<String, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
+    async fn may_write(&mut self) -> Result<(), EngineError> {
+        if self.purpose == Purpose::Detect {
+            return Err(EngineError::Refused { message: "this session only reads".into() });
+        }
+        match self.pooler().await? {
+            Some(why) => Err(EngineError::Refused { message: why }),
+            None => Ok(()),
+        }
     }
 
-    pub async fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn defer_references(&mut self) -> Result<(), EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn insert_row(&mut self, row: RowWrite<'_>) -> Result<u64, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn update_row(&mut self, row: RowWrite<'_>) -> Result<u64, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn delete_row(&mut self, row: RowWrite<'_>) -> Result<u64, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn written(
-        &mut self,
-        observe: &mut super::Session,
-        on_image: OnImage<'_>,
-    ) -> Result<(Vec<Touched>, Blind), EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn broken_references(&mut self, tables: &[String]) -> Result<u64, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn leaves_behind(&mut self) -> Result<Vec<String>, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn lock_words(&mut self) -> Result<String, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn write_ledger(
-        &mut self,
-        op: &str,
-        actor: &str,
-        print: &str,
-    ) -> Result<(), EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
+    /// Begins, and sets what holds for the transaction.
+    async fn enter(&mut self, begin: &str, cap: Duration, writes: bool) -> Result<(), EngineError> {
+        let sql = format!("{begin}; {}", self.settings.local(cap));
+        self.transaction = Some(Transaction { begun: Instant::now(), cap, xid: None, writes });
+        let entered = self.plain(&sql, OWN).await;
+        if entered.is_err() {
+            let _ = self.rollback().await;
+        }
+        entered
     }
 
     pub async fn rollback(&mut self) -> Result<(), EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
-    }
-
-    pub async fn take_back(
-        &mut self,
-        observe: &mut super::Session,
-    ) -> Result<Receipt, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
+        self.transaction = None;
+        self.unstoppable("ROLLBACK").await.map(drop)
     }
 
     pub async fn commit(&mut self) -> Result<(), EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
+        // A transaction that has failed answers COMMIT with a rollback and no error.
+        self.unstoppable("SELECT 1").await?;
+        self.transaction = None;
+        self.unstoppable("COMMIT").await.map(drop)
     }
 
-    pub async fn settle(&mut self, op: &str, mark: Option<&str>) -> Result<Settled, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
+    pub async fn take_back(&mut self, observe: &mut Any) -> Result<Receipt, EngineError> {
+        let observe = sibling(observe)?;
+        let xid = self.transaction.as_mut().and_then(|open| open.xid.take());
+        let backend = self.backend.clone();
+        let said = self.rollback().await;
+        observe.rollback().await?;
+        if said.is_err() {
+            // It did not hear us; then it must be gone before its transaction can be called dead.
+            observe.end_backend(&backend).await?;
+        }
+        let state = format!("SELECT state FROM pg_stat_activity WHERE {}", backend.is());
+        let state = observe.text(&state).await?;
+        let idle = match state.as_deref() {
+            None => "its session is gone".to_owned(),
+            Some("idle") => "its session is idle".to_owned(),
+            Some(other) => {
+                let why = format!("the session of the change is `{other}` after its rollback");
+                return Ok(Receipt::CompareRows(why));
+            }
+        };
+        let Some(xid) = xid else {
+            let how = format!("no transaction number was given out, and {idle}");
+            return Ok(Receipt::Proved(how));
+        };
+        let status = format!("SELECT pg_xact_status('{xid}'::xid8)");
+        Ok(match observe.text(&status).await?.as_deref() {
+            Some("aborted") => Receipt::Proved(format!(
+                "the server says that transaction {xid} is aborted, and {idle}"
+            )),
+            other => Receipt::CompareRows(format!(
+                "the server says that transaction {xid} is {}",
+                other.unwrap_or("forgotten")
+            )),
+        })
     }
 
-    pub async fn waiting_for(&mut self, mark: &str) -> Result<Vec<Waiter>, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
+    pub async fn mark(&mut self) -> Result<String, EngineError> {
+        let xid = self.text("SELECT pg_current_xact_id()").await?.unwrap_or_default();
+        if let Some(open) = &mut self.transaction {
+            open.xid = Some(xid.clone());
+        }
+        Ok(format!("{}/{}/{xid}", self.backend.pid, self.backend.started))
     }
 
-    pub async fn pressure(&mut self) -> Result<Pressure, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
+    pub async fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {
+        let limit = self.remaining();
+        self.ready().await?;
+        // The extended protocol takes one statement and no second one behind a semicolon.
+        let query = sqlx::query(AssertSqlSafe(sql.to_owned())).persistent(false);
+        let work = sqlx::Executor::execute(&mut self.connection, query);
+        let stops = stops(&self.stopper, &mut self.side, &self.access, &self.backend, limit);
+        let outcome = stop::drive(notice::heard(&self.notices, work), stops).await;
+        let rows = self.judge(outcome)?.rows_affected();
+        self.count_touched().await?;
+        Ok(rows)
     }
 
-    pub async fn end_session(&mut self, mark: &str) -> Result<bool, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
+    pub async fn defer_references(&mut self) -> Result<(), EngineError> {
+        self.plain("SET CONSTRAINTS ALL DEFERRED", OWN).await
     }
 
-    pub async fn schema_mark(&mut self) -> Result<String, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
+    /// The server knows of none but those it puts off, and those are looked at now.
+    pub async fn broken_references(&mut self, _tables: &[String]) -> Result<u64, EngineError> {
+        if self.transaction.as_ref().is_some_and(|open| open.writes) {
+            self.plain("SET CONSTRAINTS ALL IMMEDIATE", self.remaining()).await?;
+        }
+        Ok(0)
     }
 
-    pub async fn define(&mut self, sql: &str, time_cap: Duration) -> Result<(), EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
+    // ---------------------------------------------------------------------------- statements of ours
+
+    /// How long a statement may take: what is left of the transaction.
+    fn remaining(&self) -> Duration {
+        self.transaction
+            .as_ref()
+            .map_or(Duration::MAX, |open| open.cap.saturating_sub(open.begun.elapsed()))
     }
 
-    pub async fn shadow(&mut self, table: &Table, time_cap: Duration) -> Result<(), EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
+    async fn ready(&mut self) -> Result<(), EngineError> {
+        if self.stopper.is_stopped() && self.deaf.is_none() {
+            return Err(EngineError::Stopped);
+        }
+        self.caught_up().await
     }
 
-    pub async fn leftover(&mut self, name: &str) -> Result<Option<String>, EngineError> {
-        Err(EngineError::Refused { message: "not written yet".into() })
+    /// A cancel that came too late meets an empty statement, and not the next one.
+    async fn caught_up(&mut self) -> Result<(), EngineError> {
+        if let Some(why) = &self.deaf {
+            return Err(EngineError::Lost { message: why.clone() });
+        }
+        if std::mem::take(&mut self.late) {
+            let _ = tokio::time::timeout(OWN, simple(&mut self.connection, "")).await;
+        }
+        Ok(())
+    }
+
+    /// Runs statements of ours that give no rows.
+    async fn plain(&mut self, sql: &str, limit: Duration) -> Result<(), EngineError> {
+        self.affected(sql, limit).await.map(drop)
+    }
+
+    async fn affected(&mut self, sql: &str, limit: Duration) -> Result<u64, EngineError> {
+        self.send(sql, limit).await.map(|(_, rows)| rows)
+    }
+
+    /// The rows of a query of ours. Outside a transaction it gets one that carries the settings.
+    async fn rows(&mut self, sql: &str) -> Result<Cells, EngineError> {
+        if self.transaction.is_some() {
+            return self.send(sql, OWN).await.map(|(cells, _)| cells);
+        }
+        let wrapped = format!("BEGIN READ ONLY; {}; {sql}; COMMIT", self.settings.local(OWN));
+        let outcome = self.send(&wrapped, OWN).await;
+        if outcome.is_err() && self.deaf.is_none() {
+            self.unstoppable("ROLLBACK").await?;
+        }
+        outcome.map(|(cells, _)| cells)
+    }
+
+    /// The first value of the first row.
+    async fn text(&mut self, sql: &str) -> Result<Option<String>, EngineError> {
+        let rows = self.rows(sql).await?;
+        Ok(rows.first().and_then(|row| row.first()).and_then(|cell| cell.as_ref().plain()))
+    }
+
+    async fn send(&mut self, sql: &str, limit: Duration) -> Result<(Cells, u64), EngineError> {
+        self.ready().await?;
+        let limit = limit.min(self.remaining());
+        let work = simple(&mut self.connection, sql);
+        let stops = stops(&self.stopper, &mut self.side, &self.access, &self.backend, limit);
+        let outcome = stop::drive(notice::heard(&self.notices, work), stops).await;
+        self.judge(outcome)
+    }
+
+    /// What has to happen although the operator has stopped: the way out.
+    async fn unstoppable(&mut self, sql: &str) -> Result<Cells, EngineError> {
+        self.caught_up().await?;
+        let never = Stopper::default();
+        let work = simple(&mut self.connection, sql);
+        let stops = stops(&never, &mut self.side, &self.access, &self.backend, OWN);
+        let outcome = stop::drive(notice::heard(&self.notices, work), stops).await;
+        self.judge(outcome).map(|(cells, _)| cells)
+    }
+
+    /// Tells apart what follows from an error.
+    fn judge<T>(&mut self, driven: stop::Driven<T>) -> Result<T, EngineError> {
+        self.late |= driven.late;
+        driven.outcome.map_err(|failure| {
+            let judged = fault::judge(&failure, &self.stopper, self.lock_wait);
+            if let EngineError::Lost { message } = &judged {
+                self.deaf = Some(message.clone());
+            }
+            judged
+        })
+    }
+}
+
+fn stops<'s>(
+    stopper: &'s Stopper,
+    side: &'s mut Option<Side>,
+    access: &'s Access,
+    backend: &'s Backend,
+    limit: Duration,
+) -> Stops<'s> {
+    Stops { stopper, side, access, backend, limit }
+}
+
+/// Statements by the simple protocol, in which every value is text; rows of all of them together.
+async fn simple(connection: &mut PgConnection, sql: &str) -> Result<(Cells, u64), sqlx::Error> {
+    use futures_util::StreamExt as _;
+    let mut cells = Cells::new();
+    let mut affected = 0;
+    let mut answers = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_many(connection);
+    // To its end, also after an error: the server's last word belongs to this statement.
+    let mut failed = None;
+    while let Some(answer) = answers.next().await {
+        match answer {
+            Ok(Either::Left(done)) => affected = done.rows_affected(),
+            Ok(Either::Right(row)) => cells.push(owned(&row)?),
+            Err(error) => failed = Some(error),
+        }
+    }
+    match failed {
+        Some(error) => Err(error),
+        None => Ok((cells, affected)),
+    }
+}
+
+fn owned(row: &PgRow) -> Result<Vec<Value>, sqlx::Error> {
+    Ok(value::row(row)?.into_iter().map(value::Cell::into_value).collect())
+}
+
+/// The observer beside a session of this engine is of this engine.
+fn sibling(observe: &mut Any) -> Result<&mut Session, EngineError> {
+    match observe {
+        Any::Postgres(session) => Ok(session),
+        Any::Sqlite(_) | Any::Mysql(_) => Err(EngineError::Refused {
+            message: "the observer looks at another kind of database".into(),
+        }),
     }
 }

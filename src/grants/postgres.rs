@@ -18,9 +18,14 @@ pub(super) fn script(needs: &Needs, place: &Place) -> String {
          \nBEGIN;\n\n-- 1. Three roles that nobody logs in with.\n",
     );
     text.push_str(&format!(
-        "DO $do$\nDECLARE role text;\nBEGIN\n  FOREACH role IN ARRAY ARRAY['{}'] LOOP\n    \
+        "DO $do$\nDECLARE role text; other regrole;\nBEGIN\n  FOREACH role IN ARRAY ARRAY['{}'] LOOP\n    \
          IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN\n      \
-         EXECUTE format('CREATE ROLE %I NOLOGIN', role);\n    END IF;\n  END LOOP;\nEND\n$do$;\n",
+         EXECUTE format('CREATE ROLE %I NOLOGIN', role);\n    END IF;\n    \
+         IF EXISTS (SELECT FROM pg_roles WHERE rolname = role AND (rolcanlogin OR rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication)) THEN\n      \
+         EXECUTE format('ALTER ROLE %I NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB NOREPLICATION', role);\n    END IF;\n    \
+         FOR other IN SELECT roleid::regrole FROM pg_auth_members WHERE member = (SELECT oid FROM pg_roles WHERE rolname = role) LOOP\n      \
+         EXECUTE format('REVOKE %s FROM %I', other, role);\n    END LOOP;\n  \
+         END LOOP;\nEND\n$do$;\n",
         ROLES.join("', '")
     ));
     text.push_str(&public(place));

@@ -47,6 +47,8 @@ pub struct Job {
 /// The statements of a script, and whether they must run one by one outside of a transaction.
 struct Script {
     statements: Vec<String>,
+    /// The same in the form that a transaction can take back.
+    locking: Vec<String>,
     online: bool,
 }
 
@@ -58,27 +60,27 @@ impl Script {
             ProvingGround::InPlace => false,
             ProvingGround::Copy => true,
             ProvingGround::CopyThenInPlace => {
-                statements.len() > 1 || statements.iter().any(|one| one != &locking(one))
+                statements.len() > 1 || locking(text, dialect)? != text
             }
         };
-        Ok(Self { statements, online })
-    }
-
-    /// The same in the form that a transaction can take back.
-    fn in_transaction(&self) -> Vec<String> {
-        self.statements.iter().map(|one| locking(one)).collect()
+        let locking = locking(text, dialect)?;
+        let locking = sql::split(&locking, dialect).map_err(|refusal| refusal.sentence)?;
+        let locking = locking.iter().map(|&one| one.trim().to_owned()).collect();
+        Ok(Self { statements, locking, online })
     }
 }
 
-/// `CREATE INDEX CONCURRENTLY` without the word that no transaction allows.
-fn locking(statement: &str) -> String {
-    statement.replacen(" CONCURRENTLY ", " ", 1)
+/// The script in the form that a transaction can take back.
+fn locking(text: &str, dialect: Dialect) -> Result<String, String> {
+    sql::transactional(text, dialect).map_err(|refusal| refusal.sentence)
 }
 
 /// What trying a definition out has shown.
 struct Tried {
     accepted: Result<(), String>,
     rejects: Result<String, String>,
+    /// Why it could not be tried out at all.
+    untried: Option<String>,
 }
 
 impl Tried {
@@ -108,8 +110,9 @@ pub async fn rehearse(job: &Job, stopper: &Stopper) -> Result<Rehearsal, Problem
     back.map_err(failed)?;
     let traceless = observe.schema_mark().await.map_err(failed)? == before;
     observe.close().await;
-    let Tried { accepted, rejects } = tried;
-    Ok(Rehearsal { at: clock::now(), stands, accepted, rejects, lock, seconds, traceless, notes })
+    let Tried { accepted, rejects, untried } = tried;
+    let at = clock::now();
+    Ok(Rehearsal { at, stands, accepted, rejects, untried, lock, seconds, traceless, notes })
 }
 
 /// Everything up to the rollback: what it showed, whether it stands already, and the lock.
@@ -122,7 +125,8 @@ async fn try_out(
     work.begin(TIME_CAP).await?;
     let early = probe(work, &job.plan).await;
     if early.is_ok() {
-        return Ok((Tried { accepted: Ok(()), rejects: early }, true, work.lock_words().await?));
+        let tried = Tried { accepted: Ok(()), rejects: early, untried: None };
+        return Ok((tried, true, work.lock_words().await?));
     }
     match work.proving_ground() {
         ProvingGround::InPlace => {
@@ -131,9 +135,21 @@ async fn try_out(
         }
         ProvingGround::Copy => {
             work.rollback().await?;
-            let tried = on_copy(work, job, script).await?;
-            notes.push("tried on a temporary copy: on this engine a definition commits".into());
-            Ok((tried, false, "none on the table itself; applying uses the online form".into()))
+            let lock = "none on the table itself; applying uses the online form".to_owned();
+            match on_copy(work, job, script).await {
+                Ok(tried) => {
+                    notes.push("tried on a temporary copy: here a definition commits".into());
+                    Ok((tried, false, lock))
+                }
+                Err(error @ (EngineError::Lost { .. } | EngineError::Stopped)) => Err(error),
+                Err(error) => {
+                    let untried = Some(format!(
+                        "{error}; it is probed as soon as it stands, and taken away at once if it does not hold"
+                    ));
+                    let tried = Tried { accepted: Ok(()), rejects: Ok(String::new()), untried };
+                    Ok((tried, false, lock))
+                }
+            }
         }
         ProvingGround::CopyThenInPlace => {
             let copied = on_copy(work, job, script).await;
@@ -162,7 +178,7 @@ async fn in_place(
     script: &Script,
 ) -> Result<(Tried, String), EngineError> {
     let start = Instant::now();
-    let tried = tried(work, &job.plan, &script.in_transaction()).await;
+    let tried = tried(work, &job.plan, &script.locking).await?;
     let lock = work.lock_words().await?;
     work.rollback().await?;
     Ok((tried, format!("{lock}, held for {:.2} s", start.elapsed().as_secs_f64())))
@@ -179,16 +195,26 @@ async fn on_copy(work: &mut Session, job: &Job, script: &Script) -> Result<Tried
         message: format!("the probe's table {} is not there", written.table),
     })?;
     work.shadow(table, TIME_CAP).await?;
-    Ok(tried(work, &job.plan, &script.in_transaction()).await)
+    tried(work, &job.plan, &script.locking).await
 }
 
-async fn tried(work: &mut Session, plan: &Plan, statements: &[String]) -> Tried {
+/// Only a rejection says something about the data; any other error is of the attempt itself.
+async fn tried(
+    work: &mut Session,
+    plan: &Plan,
+    statements: &[String],
+) -> Result<Tried, EngineError> {
     for statement in statements {
-        if let Err(error) = work.execute(statement).await {
-            return Tried { accepted: Err(error.to_string()), rejects: Err("not tried".into()) };
+        match work.execute(statement).await {
+            Ok(_) => {}
+            Err(error @ EngineError::Rejected { .. }) => {
+                let rejects = Err("not tried".into());
+                return Ok(Tried { accepted: Err(error.to_string()), rejects, untried: None });
+            }
+            Err(error) => return Err(error),
         }
     }
-    Tried { accepted: Ok(()), rejects: probe(work, plan).await }
+    Ok(Tried { accepted: Ok(()), rejects: probe(work, plan).await, untried: None })
 }
 
 /// Tries the bad state; good is only a rejection that names the guardrail.

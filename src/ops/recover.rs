@@ -134,7 +134,7 @@ async fn sit_down(job: &Job, stopper: &Stopper) -> Result<Desk, Problem> {
         return Err(Problem::refused(why));
     }
     // The proof must work when the operator has stopped the work.
-    let mut observe =
+    let observe =
         connect(&job.target, Purpose::Detect, READ_LOCK_WAIT, &Stopper::default()).await?;
     let tables = work.tables().await.map_err(failed)?;
     let (locks, stopper) = (None, stopper.clone());

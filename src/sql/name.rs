@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     AssignmentTarget, Cte, Expr, ObjectName, ObjectNamePart, Query, SelectItem, SetExpr, Statement,
-    Visit, Visitor,
+    TableFactor, Visit, Visitor,
 };
 
 use super::effect::parse;
@@ -24,6 +24,13 @@ pub fn tables(sql: &str, dialect: Dialect) -> Option<Vec<String>> {
         }
     }
     Some(tables)
+}
+
+/// Every function that the statement calls by name, without quotes; `None` if it was not understood.
+pub fn functions(sql: &str, dialect: Dialect) -> Option<Vec<String>> {
+    let mut called = Called::default();
+    let ControlFlow::Continue(()) = tree(sql, dialect)?.visit(&mut called);
+    Some(called.functions)
 }
 
 /// The columns of a query's result by name; `None` where only the server can tell.
@@ -93,6 +100,32 @@ impl Visitor for Names {
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Self::Break> {
         let ctes = query.with.iter().flat_map(|with| &with.cte_tables);
         self.ctes.extend(ctes.map(|Cte { alias, .. }| alias.name.value.clone()));
+        ControlFlow::Continue(())
+    }
+}
+
+#[derive(Default)]
+struct Called {
+    functions: Vec<String>,
+}
+
+impl Visitor for Called {
+    type Break = std::convert::Infallible;
+
+    fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<Self::Break> {
+        if let Expr::Function(function) = expression {
+            self.functions.push(joined(&function.name));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Self::Break> {
+        match factor {
+            TableFactor::Function { name, .. } | TableFactor::Table { name, args: Some(_), .. } => {
+                self.functions.push(joined(name));
+            }
+            _ => {}
+        }
         ControlFlow::Continue(())
     }
 }

@@ -16,6 +16,95 @@ pub struct Database {
     _home: Home,
 }
 
+/// Where a demo of the program lies.
+pub enum Ground {
+    /// In the folder that it keeps.
+    Folder,
+    Server(Server),
+}
+
+impl Ground {
+    pub fn new(dialect: Dialect) -> Self {
+        let kind = match dialect {
+            Dialect::Sqlite => return Self::Folder,
+            Dialect::Postgres => Kind::Postgres,
+            _ => Kind::Mariadb,
+        };
+        let server = Setup::new(kind).start();
+        server.database("erp");
+        Self::Server(server)
+    }
+
+    pub fn dialect(&self) -> Dialect {
+        match self {
+            Self::Folder => Dialect::Sqlite,
+            Self::Server(server) if server.kind() == Kind::Postgres => Dialect::Postgres,
+            Self::Server(_) => Dialect::Mariadb,
+        }
+    }
+
+    /// What `steadyhand demo` must be told besides.
+    pub fn arguments(&self) -> Vec<String> {
+        match self {
+            Self::Folder => Vec::new(),
+            Self::Server(server) => {
+                let engine = self.dialect().key().to_owned();
+                vec!["--engine".into(), engine, "--url".into(), server.url("erp")]
+            }
+        }
+    }
+
+    /// A look at the demo from outside, once it is laid out.
+    pub fn look(&self, kept: &Path) -> Look {
+        match self {
+            Self::Folder => Look(Wire::File(Sqlite::open(&kept.join("erp.db")))),
+            Self::Server(server) if server.kind() == Kind::Postgres => {
+                let mut client = server.client("erp");
+                client.run("SET search_path = steadyhand_demo");
+                Look(Wire::Server(client))
+            }
+            Self::Server(server) => Look(Wire::Server(server.client("steadyhand_demo"))),
+        }
+    }
+}
+
+/// A connection from outside of the program.
+pub struct Look(Wire);
+
+impl Look {
+    pub fn run(&mut self, sql: &str) -> u64 {
+        self.try_run(sql).unwrap_or_else(|error| panic!("{error}\n  in: {sql}"))
+    }
+
+    pub fn try_run(&mut self, sql: &str) -> Result<u64, sqlx::Error> {
+        self.0.try_run(sql)
+    }
+
+    pub fn rows(&mut self, sql: &str) -> Vec<Vec<String>> {
+        self.0.rows(sql)
+    }
+
+    pub fn count(&mut self, sql: &str) -> i64 {
+        self.rows(sql)[0][0].parse().expect("a whole number")
+    }
+}
+
+impl Wire {
+    fn try_run(&mut self, sql: &str) -> Result<u64, sqlx::Error> {
+        match self {
+            Self::File(file) => file.try_run(sql),
+            Self::Server(client) => client.try_run(sql),
+        }
+    }
+
+    fn rows(&mut self, sql: &str) -> Vec<Vec<String>> {
+        match self {
+            Self::File(file) => file.rows(sql),
+            Self::Server(client) => client.rows(sql),
+        }
+    }
+}
+
 enum Wire {
     File(Sqlite),
     Server(Client),
@@ -58,17 +147,11 @@ impl Database {
     }
 
     pub fn try_run(&mut self, sql: &str) -> Result<u64, sqlx::Error> {
-        match &mut self.wire {
-            Wire::File(file) => file.try_run(sql),
-            Wire::Server(client) => client.try_run(sql),
-        }
+        self.wire.try_run(sql)
     }
 
     pub fn rows(&mut self, sql: &str) -> Vec<Vec<String>> {
-        match &mut self.wire {
-            Wire::File(file) => file.rows(sql),
-            Wire::Server(client) => client.rows(sql),
-        }
+        self.wire.rows(sql)
     }
 
     /// Lays the healthy ERP out and goes there.

@@ -13,7 +13,7 @@ mod sqlite;
 pub mod walk;
 
 pub use cockpit::Cockpit;
-pub use engines::Database;
+pub use engines::{Database, Ground};
 pub use home::Home;
 pub use pty::{COMPACT, Ended, Size, Terminal, WIDE};
 pub use rustix::process::Signal;

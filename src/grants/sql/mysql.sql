@@ -50,6 +50,20 @@ SELECT r.name, CONCAT('changes ', c.table_name, '.', c.column_name),
    AND NOT (r.name = '{{ recovery }}' AND (CONCAT(c.table_schema, '.', c.table_name) IN ('', {{ updates_all }})
         OR CONCAT(c.table_schema, '.', c.table_name, '.', c.column_name) IN ('', {{ updates }})));
 
+-- Rights that no harmless statement can try out, such as DROP, are read in the catalogue: 0 is one too many.
+INSERT INTO steadyhand_trial.trial (role, what, statement, expected)
+SELECT r.name, CONCAT('has ', p.privilege_type, ' on ', p.place), 'DO 0', 'no such right'
+  FROM steadyhand_trial.role r
+  JOIN (SELECT grantee, privilege_type, 'everything' AS place FROM information_schema.user_privileges
+         WHERE privilege_type NOT IN ('USAGE', 'PROCESS', 'REPLICATION CLIENT', 'BINLOG MONITOR', 'REPLICA MONITOR', 'SLAVE MONITOR')
+        UNION ALL
+        SELECT grantee, privilege_type, table_schema FROM information_schema.schema_privileges
+         WHERE NOT (table_schema = 'performance_schema' AND privilege_type = 'SELECT')
+        UNION ALL
+        SELECT grantee, privilege_type, CONCAT(table_schema, '.', table_name) FROM information_schema.table_privileges
+         WHERE privilege_type NOT IN ('SELECT', 'SHOW VIEW', 'INSERT', 'UPDATE', 'DELETE')) p
+    ON p.grantee LIKE CONCAT('''', r.name, '''@%');
+
 DELIMITER //
 {%- for role in [detector, recovery] %}
 -- Runs with the rights of the role alone, whoever calls it.

@@ -3,6 +3,7 @@
 -- fails at its end.
 
 BEGIN;
+SET LOCAL lock_timeout = '2s';
 DO $do$
 DECLARE
   trial record;

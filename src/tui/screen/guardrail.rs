@@ -241,21 +241,10 @@ pub fn page(app: &App) -> Page<'_> {
     if let Some(rehearsal) = &guard.rehearsal {
         let age = app.now.duration_since(rehearsal.at).as_secs();
         page.line(&[("REHEARSED ", Role::Focus), (&ago(age), Role::Muted)]);
-        verdict(
-            app,
-            &rehearsal.accepted,
-            "the data as it is fits",
-            "the data does not fit",
-            &mut page,
-        );
-        match &rehearsal.rejects {
-            Ok(words) => {
-                page.signed(app.look.ok(), "the bad state is rejected by name:", Role::Ok);
-                page.muted(&format!("    {words}"));
-            }
-            Err(why) => {
-                page.signed(app.look.bad(), &format!("it does not hold: {why}"), Role::Danger);
-            }
+        if let Some(why) = &rehearsal.untried {
+            page.signed(app.look.unknown(), &format!("not tried out: {why}"), Role::Warning);
+        } else {
+            findings(app, rehearsal, &mut page);
         }
         let trace = if rehearsal.traceless { Ok(()) } else { Err("the schema changed".to_owned()) };
         verdict(
@@ -307,5 +296,19 @@ pub fn enter_word(app: &App) -> &'static str {
         "apply"
     } else {
         "rehearse"
+    }
+}
+
+/// What trying it out has shown.
+fn findings(app: &App, rehearsal: &Rehearsal, page: &mut Page<'_>) {
+    verdict(app, &rehearsal.accepted, "the data as it is fits", "the data does not fit", page);
+    match &rehearsal.rejects {
+        Ok(words) => {
+            page.signed(app.look.ok(), "the bad state is rejected by name:", Role::Ok);
+            page.muted(&format!("    {words}"));
+        }
+        Err(why) => {
+            page.signed(app.look.bad(), &format!("it does not hold: {why}"), Role::Danger);
+        }
     }
 }

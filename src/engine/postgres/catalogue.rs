@@ -1,0 +1,130 @@
+//! What the catalogue says of tables: two queries, however many there are.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::Session;
+use crate::engine::{Column, EngineError, Table};
+use crate::value::Value;
+
+/// A table's name as SQL must write it: alone if it is found that way. A dot inside a name would be
+/// taken for the end of a schema, so such a table keeps its schema in front.
+pub const NAME: &str = "CASE WHEN pg_table_is_visible(c.oid) AND strpos(c.relname, '.') = 0 \
+     THEN c.relname::text ELSE n.nspname || '.' || c.relname END";
+
+/// Schemas that are the server's own.
+pub const OURS: &str =
+    "n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'";
+
+impl Session {
+    /// Ordinary tables, and partitioned ones as a whole.
+    pub async fn tables(&mut self) -> Result<Vec<Table>, EngineError> {
+        let columns = format!(
+            "SELECT c.oid::bigint, {NAME}, a.attname, format_type(a.atttypid, a.atttypmod), \
+             a.attgenerated <> '' FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+             LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
+             WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND {OURS} \
+             ORDER BY n.nspname, c.relname, a.attnum"
+        );
+        let keys = self.keys().await?;
+        let mut tables: Vec<Table> = Vec::new();
+        let mut last = None;
+        for row in self.rows(&columns).await? {
+            let [Value::Integer(oid), Value::Text(name), column, kind, generated] = row.as_slice()
+            else {
+                continue;
+            };
+            if last != Some(*oid) {
+                last = Some(*oid);
+                let key = keys.get(oid).cloned().unwrap_or_default();
+                tables.push(Table { name: name.clone(), columns: Vec::new(), key });
+            }
+            if let (Value::Text(column), Value::Text(kind)) = (column, kind) {
+                let generated = *generated == Value::Text("t".into());
+                let column = Column { name: column.clone(), kind: kind.clone(), generated };
+                tables.last_mut().expect("one was pushed").columns.push(column);
+            }
+        }
+        Ok(tables)
+    }
+
+    /// The primary key of each table, else its smallest unique index over columns that are not null.
+    async fn keys(&mut self) -> Result<HashMap<i64, Vec<String>>, EngineError> {
+        const KEYS: &str = "SELECT k.indrelid::bigint, a.attname FROM (\
+             SELECT DISTINCT ON (i.indrelid) i.indrelid, i.indkey::int2[] AS columns, i.indnkeyatts \
+             FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid \
+             WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND i.indrelid >= 16384 \
+             AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL \
+             AND NOT EXISTS (SELECT 1 FROM unnest(i.indkey::int2[]) WITH ORDINALITY u(attnum, at) \
+             JOIN pg_attribute x ON x.attrelid = i.indrelid AND x.attnum = u.attnum \
+             WHERE u.at <= i.indnkeyatts AND NOT x.attnotnull) \
+             ORDER BY i.indrelid, i.indisprimary DESC, i.indimmediate DESC, i.indnkeyatts, i.indexrelid\
+             ) k CROSS JOIN LATERAL unnest(k.columns) WITH ORDINALITY u(attnum, at) \
+             JOIN pg_attribute a ON a.attrelid = k.indrelid AND a.attnum = u.attnum \
+             WHERE u.at <= k.indnkeyatts ORDER BY k.indrelid, u.at";
+        let mut keys: HashMap<i64, Vec<String>> = HashMap::new();
+        for row in self.rows(KEYS).await? {
+            if let [Value::Integer(oid), Value::Text(column)] = row.as_slice() {
+                keys.entry(*oid).or_default().push(column.clone());
+            }
+        }
+        Ok(keys)
+    }
+
+    /// Each under every name that SQL may write.
+    pub async fn table_names(&mut self) -> Result<Vec<String>, EngineError> {
+        let sql = format!(
+            "SELECT unnest(CASE WHEN pg_table_is_visible(c.oid) \
+             THEN ARRAY[c.relname::text, n.nspname || '.' || c.relname] \
+             ELSE ARRAY[n.nspname || '.' || c.relname] END) \
+             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+             WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND {OURS}"
+        );
+        let found = self.rows(&sql).await?;
+        Ok(found.iter().filter_map(|row| row[0].as_ref().plain()).collect())
+    }
+
+    pub async fn lag(&mut self) -> Result<Option<Duration>, EngineError> {
+        // A standby that has replayed all it received is as far as it can know.
+        const LAG: &str = "SELECT CASE WHEN NOT pg_is_in_recovery() THEN NULL \
+             WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() \
+             AND EXISTS (SELECT 1 FROM pg_stat_wal_receiver WHERE status = 'streaming') THEN 0 \
+             ELSE extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) END";
+        Ok(self.text(LAG).await?.and_then(|text| seconds(&text)))
+    }
+
+    /// The rows of the catalogue that say what the tables of users are, by their last writer.
+    pub async fn schema_mark(&mut self) -> Result<String, EngineError> {
+        let part = |what: &str, key: &str, of: &str| {
+            format!(
+                "SELECT md5(string_agg(x.oid_key || '/' || x.writer, ',' ORDER BY x.oid_key)) FROM \
+                 (SELECT {key} AS oid_key, t.xmin::text AS writer FROM {what} t {of}) x"
+            )
+        };
+        let of_table = |column: &str| {
+            format!(
+                "JOIN pg_class c ON c.oid = t.{column} JOIN pg_namespace n ON n.oid = c.relnamespace \
+                 WHERE {OURS} AND t.{column} >= 16384"
+            )
+        };
+        let by_oid = "t.oid::text";
+        let own = "JOIN pg_namespace n ON n.oid = ";
+        let parts = [
+            part("pg_class", by_oid, &format!("{own} t.relnamespace WHERE {OURS}")),
+            part("pg_proc", by_oid, &format!("{own} t.pronamespace WHERE {OURS}")),
+            part("pg_attribute", "t.attrelid || '.' || t.attnum", &of_table("attrelid")),
+            part("pg_constraint", by_oid, &of_table("conrelid")),
+            part("pg_trigger", by_oid, &of_table("tgrelid")),
+            part("pg_index", "t.indexrelid::text", &of_table("indrelid")),
+            part("pg_rewrite", by_oid, &of_table("ev_class")),
+        ];
+        let sql =
+            format!("SELECT md5(concat_ws(' ', {}))", parts.map(|p| format!("({p})")).join(", "));
+        Ok(self.text(&sql).await?.unwrap_or_default())
+    }
+}
+
+/// A number of seconds as the server writes it.
+pub fn seconds(text: &str) -> Option<Duration> {
+    Duration::try_from_secs_f64(text.parse::<f64>().ok()?.max(0.0)).ok()
+}

@@ -1,0 +1,292 @@
+//! Opening a connection: everything is said to the driver, so that it finds nothing out by itself.
+//!
+//! The settings of a session are not sent with the start: a pooler refuses or loses them there. They
+//! are set in each transaction, and kept for a session only when no pooler lends its connection on.
+
+use std::time::Duration;
+
+use secrecy::ExposeSecret as _;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::{ConnectOptions as _, PgConnection};
+use tokio::time::timeout;
+
+use super::rows::{literal, quoted};
+use super::{Backend, Session, fault, simple};
+use crate::config::access::{Access, Host, TlsMode};
+use crate::engine::{EngineError, Purpose};
+use crate::value::Value;
+
+/// Where a connection goes, for the operator.
+pub fn place(access: &Access) -> String {
+    let host = match &access.host {
+        Host::Tcp(name) => format!("{name}:{}", access.port),
+        Host::Socket(folder) => format!("{}/.s.PGSQL.{}", folder.display(), access.port),
+    };
+    format!("{} on {host} as {}", access.database, access.user)
+}
+
+/// Name and process of this program, and the end of an operation's name, which is what differs: all
+/// that the 63 bytes of an application name hold.
+pub fn name(op: Option<&str>) -> String {
+    let mut name = format!("{} ", ours());
+    name.push_str(&op.map(tail).unwrap_or_default());
+    name.trim_end().to_owned()
+}
+
+/// `steadyhand 4711@host`
+fn ours() -> String {
+    format!("steadyhand {}@{}", rustix::process::getpid().as_raw_nonzero(), host())
+}
+
+/// This machine, as far as it fits into a name.
+pub fn host() -> String {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    host.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).take(12).collect()
+}
+
+/// What an operation is called in the name of a session.
+pub fn tail(op: &str) -> String {
+    const LENGTH: usize = 30;
+    let plain: Vec<char> = op.chars().filter(char::is_ascii_graphic).collect();
+    plain[plain.len().saturating_sub(LENGTH)..].iter().collect()
+}
+
+fn options(access: &Access, name: &str) -> PgConnectOptions {
+    // The environment that this reads is overridden below, part by part.
+    let mut options = PgConnectOptions::new_without_pgpass()
+        .port(access.port)
+        .username(&access.user)
+        .password(access.password.as_ref().map_or("", |secret| secret.expose_secret()))
+        .database(&access.database)
+        .application_name(name)
+        .extra_float_digits(None)
+        .statement_cache_capacity(0)
+        .disable_statement_logging();
+    options = match &access.host {
+        Host::Tcp(host) => options.host(host),
+        Host::Socket(folder) => options.socket(folder),
+    };
+    options = options.ssl_mode(match access.tls.mode {
+        TlsMode::Disable => PgSslMode::Disable,
+        TlsMode::Allow => PgSslMode::Allow,
+        TlsMode::Prefer => PgSslMode::Prefer,
+        TlsMode::Require => PgSslMode::Require,
+        TlsMode::VerifyCa => PgSslMode::VerifyCa,
+        TlsMode::VerifyFull => PgSslMode::VerifyFull,
+    });
+    if let Some(ca) = &access.tls.ca {
+        options = options.ssl_root_cert(ca);
+    }
+    if let (Some(cert), Some(key)) = (&access.tls.cert, &access.tls.key) {
+        options = options.ssl_client_cert(cert).ssl_client_key(key);
+    }
+    options
+}
+
+pub async fn connect(access: &Access, name: &str) -> Result<PgConnection, EngineError> {
+    let failed = |why: String| EngineError::Connect { what: place(access), why };
+    let options = options(access, name);
+    match timeout(access.connect_timeout, options.connect()).await {
+        Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(error)) => Err(failed(refusal(access, &error))),
+        Err(_) => {
+            Err(failed(format!("no answer after {:.1} s", access.connect_timeout.as_secs_f64())))
+        }
+    }
+}
+
+/// Why the server did not let us in, with what can be done about it.
+fn refusal(access: &Access, error: &sqlx::Error) -> String {
+    let Some(said) = fault::server(error) else {
+        let why = fault::transport(error);
+        return match (error, &access.host) {
+            (sqlx::Error::Io(io), Host::Tcp(_))
+                if io.kind() == std::io::ErrorKind::ConnectionRefused =>
+            {
+                format!("{why}; nothing listens there")
+            }
+            (sqlx::Error::Io(io), Host::Socket(_)) if io.kind() == std::io::ErrorKind::NotFound => {
+                format!("{why}; no server has its socket there")
+            }
+            _ => why,
+        };
+    };
+    let words = fault::words(said);
+    let advice = match said.code() {
+        "28P01" | "28000" if access.password.is_none() => {
+            "no password was found; see `steadyhand config` for where it was looked for"
+        }
+        "28P01" => "the password that was found is not the right one",
+        "53300" => "all connections are taken; end some, or use one of the reserved ones",
+        "57P03" => "the server is starting or stopping; try again in a moment",
+        "3D000" => "the name of the database is the last part of the url",
+        "08P01" if words.contains("startup parameter") => {
+            "a pooler refuses a setting that PGOPTIONS sends along; unset it"
+        }
+        _ => return words,
+    };
+    format!("{words}; {advice}")
+}
+
+/// The process that serves a new connection.
+pub async fn backend(
+    access: &Access,
+    connection: &mut PgConnection,
+) -> Result<Backend, EngineError> {
+    const WHO: &str = "SELECT pid::bigint, backend_start::text FROM pg_stat_activity \
+         WHERE pid = pg_backend_pid()";
+    let asked = timeout(access.connect_timeout, simple(connection, WHO)).await;
+    let rows = match asked {
+        Ok(Ok((rows, _))) => rows,
+        Ok(Err(error)) => {
+            let why = refusal(access, &error);
+            return Err(EngineError::Connect { what: place(access), why });
+        }
+        Err(_) => {
+            let why = "it let us in and then did not answer".to_owned();
+            return Err(EngineError::Connect { what: place(access), why });
+        }
+    };
+    match rows.first().map(Vec::as_slice) {
+        Some([Value::Integer(pid), Value::Text(started)]) => {
+            Ok(Backend { pid: *pid, started: started.clone() })
+        }
+        _ => Err(EngineError::Connect {
+            what: place(access),
+            why: "the server does not say which process serves us".into(),
+        }),
+    }
+}
+
+/// What our transactions are told, whatever the role or the database say.
+#[derive(Debug)]
+pub struct Settings {
+    /// Names and values; a value is SQL already.
+    common: Vec<(String, String)>,
+    lock_wait: Duration,
+}
+
+impl Settings {
+    pub fn of(access: &Access, purpose: Purpose, lock_wait: Duration) -> Self {
+        let mut common: Vec<(String, String)> = Vec::new();
+        for (name, value) in &access.options {
+            let value = if name.eq_ignore_ascii_case("search_path") {
+                schemas(value)
+            } else {
+                literal(value)
+            };
+            common.push((quoted(name), value));
+        }
+        for (name, value) in [
+            ("\"DateStyle\"", "'ISO, MDY'"),
+            ("\"IntervalStyle\"", "'postgres'"),
+            ("extra_float_digits", "1"),
+            ("bytea_output", "'hex'"),
+            ("xmloption", "'content'"),
+            ("standard_conforming_strings", "on"),
+            ("cursor_tuple_fraction", "1"),
+        ] {
+            common.push((name.to_owned(), value.to_owned()));
+        }
+        if purpose == Purpose::Detect {
+            // A policy that hides rows must be an error, never a shorter answer.
+            common.push(("row_security".into(), "off".into()));
+        }
+        Self { common, lock_wait }
+    }
+
+    /// For one transaction.
+    pub fn local(&self, limit: Duration) -> String {
+        let mut sql = String::new();
+        for (name, value) in &self.common {
+            sql.push_str(&format!("SET LOCAL {name} = {value}; "));
+        }
+        sql.push_str(&format!(
+            "SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = {}; \
+             SET LOCAL idle_in_transaction_session_timeout = {}",
+            millis(self.lock_wait),
+            millis(limit),
+            millis(limit.saturating_add(Duration::from_secs(30)))
+        ));
+        sql
+    }
+
+    /// For a session that nobody else will get.
+    pub fn session(&self) -> String {
+        let mut sql = self.local(Duration::MAX).replace("SET LOCAL ", "SET ");
+        // A network that swallows us must not leave our locks behind for hours.
+        for (name, value) in [("idle", 10), ("interval", 5), ("count", 4)] {
+            sql.push_str(&format!("; SET tcp_keepalives_{name} = {value}"));
+        }
+        sql
+    }
+
+    /// A query for what the server made of the settings that change what is read, and what it must be.
+    pub fn read_back(&self) -> (String, Vec<(&'static str, &'static str)>) {
+        let wanted = vec![
+            ("DateStyle", "ISO, MDY"),
+            ("IntervalStyle", "postgres"),
+            ("extra_float_digits", "1"),
+            ("bytea_output", "hex"),
+            ("standard_conforming_strings", "on"),
+            ("client_encoding", "UTF8"),
+        ];
+        let names: Vec<String> =
+            wanted.iter().map(|(name, _)| format!("(current_setting('{name}'))")).collect();
+        (format!("VALUES {}", names.join(", ")), wanted)
+    }
+}
+
+/// A search path as a list of names.
+fn schemas(value: &str) -> String {
+    let names: Vec<String> = value
+        .split(',')
+        .map(|name| name.trim().trim_matches('"'))
+        .filter(|name| !name.is_empty())
+        .map(quoted)
+        .collect();
+    if names.is_empty() { "''".into() } else { names.join(", ") }
+}
+
+/// As the server wants it; what is longer than it can be is for ever.
+pub fn millis(duration: Duration) -> u64 {
+    const MOST: u64 = i32::MAX as u64;
+    match u64::try_from(duration.as_millis()) {
+        Ok(millis) if millis <= MOST => millis.max(1),
+        _ => 0,
+    }
+}
+
+impl Session {
+    /// Why this session is one that a pooler hands around, if it is. Known for sure only with two
+    /// connections: while one is in a transaction, the other must still have the process it had.
+    pub async fn pooler(&mut self) -> Result<Option<String>, EngineError> {
+        const WHO: &str = "SELECT pg_backend_pid()";
+        if let Some(known) = &self.pooled {
+            return Ok(known.clone());
+        }
+        let ours = self.backend.pid;
+        let side = super::Side::at(&mut self.side, &self.access).await?;
+        let beside = pid(side.rows(&format!("BEGIN; {WHO}")).await?);
+        // With one process for all, asking further would wait for ever.
+        let shared = beside == Some(ours);
+        let now = if shared { None } else { pid(self.unstoppable(WHO).await?) };
+        let side = super::Side::at(&mut self.side, &self.access).await?;
+        side.rows("ROLLBACK").await?;
+        let why = (shared || now != Some(ours)).then(|| {
+            "a pooler lends the server's processes to each transaction anew, so that locks, \
+             cancelling and the proof of a rollback cannot be trusted; connect to the server itself \
+             to change something"
+                .to_owned()
+        });
+        self.pooled = Some(why.clone());
+        Ok(why)
+    }
+}
+
+fn pid(rows: super::Cells) -> Option<i64> {
+    match rows.first()?.first()? {
+        Value::Integer(pid) => Some(*pid),
+        _ => None,
+    }
+}

@@ -1,0 +1,277 @@
+//! The ledger: one row an operation, written in the operation's own transaction; and what became of
+//! an operation whose end nobody heard.
+//!
+//! That a row is missing proves nothing while the old session lives. So it is ended first, and a lock
+//! that every watched transaction holds on its operation must be free.
+
+use std::time::{Duration, Instant};
+
+use super::rows::{literal, relation};
+use super::{Backend, Session, connect, watch};
+use crate::engine::{EngineError, Settled};
+use crate::value::Value;
+
+pub const TABLE: &str = "steadyhand_ledger";
+
+/// How long a session may take to end, before we say that it would not.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What an owner must run where this role may not.
+fn create(schema: &str) -> String {
+    format!(
+        "CREATE TABLE {schema}{TABLE} (op_id text NOT NULL, chunk_no integer NOT NULL, \
+         actor text NOT NULL, fingerprint text NOT NULL, \
+         applied_at timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (op_id, chunk_no))"
+    )
+}
+
+/// What the server says of a transaction by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Committed,
+    Aborted,
+    InProgress,
+    /// Too old, or of another server's history.
+    Forgotten,
+}
+
+impl Session {
+    /// Every ledger of this database, whatever the search path is today.
+    pub(super) async fn ledgers(&mut self) -> Result<Vec<String>, EngineError> {
+        let sql = format!(
+            "SELECT n.nspname || '.{TABLE}' FROM pg_class c JOIN pg_namespace n \
+             ON n.oid = c.relnamespace WHERE c.relname = '{TABLE}' AND c.relkind = 'r' \
+             ORDER BY n.nspname <> coalesce(current_schema(), ''), n.nspname"
+        );
+        let rows = self.rows(&sql).await?;
+        Ok(rows.iter().filter_map(|row| row[0].as_ref().plain()).collect())
+    }
+
+    pub async fn write_ledger(
+        &mut self,
+        op: &str,
+        actor: &str,
+        print: &str,
+    ) -> Result<(), EngineError> {
+        let ledgers = self.ledgers().await?;
+        let ledger = match ledgers.first() {
+            Some(ledger) => relation(ledger),
+            None => {
+                self.create_ledger().await?;
+                TABLE.to_owned()
+            }
+        };
+        let sql = format!(
+            "INSERT INTO {ledger} (op_id, chunk_no, actor, fingerprint) VALUES ({}, 0, {}, {})",
+            literal(op),
+            literal(actor),
+            literal(print)
+        );
+        let limit = self.remaining();
+        self.affected(&sql, limit).await.map(drop)
+    }
+
+    async fn create_ledger(&mut self) -> Result<(), EngineError> {
+        let may = "SELECT current_schema(), has_schema_privilege(current_schema(), 'CREATE')";
+        let row = self.rows(may).await?.pop().unwrap_or_default();
+        if row.get(1) != Some(&Value::Text("t".into())) {
+            let schema = row.first().and_then(|cell| cell.as_ref().plain());
+            let schema = schema.map_or_else(
+                || "SCHEMA.".into(),
+                |name| format!("{}.", super::rows::quoted(&name)),
+            );
+            return Err(EngineError::Refused {
+                message: format!(
+                    "the ledger is missing and this role may not create it; nothing was committed. \
+                     An owner must run: {}; GRANT SELECT, INSERT ON {schema}{TABLE} TO {} \
+                     (`steadyhand grants` prints it)",
+                    create(&schema),
+                    super::rows::quoted(&self.access.user)
+                ),
+            });
+        }
+        let limit = self.remaining();
+        self.plain(&create(""), limit).await
+    }
+
+    pub async fn settle(&mut self, op: &str, mark: Option<&str>) -> Result<Settled, EngineError> {
+        let mark = mark.and_then(Mark::read);
+        let old = match &mark {
+            Some(mark) => vec![mark.backend.clone()],
+            None => self.sessions_of(op).await?,
+        };
+        for backend in &old {
+            if let Err(error) = self.end_backend(backend).await {
+                return Ok(Settled::Unknown(format!(
+                    "the session {} of the change is still there and could not be ended: {error}",
+                    backend.pid
+                )));
+            }
+        }
+        if !self.holds_operation(op).await? {
+            return Ok(Settled::Unknown(
+                "another session still works on this operation; ask again when it has ended".into(),
+            ));
+        }
+        let fate = match mark.as_ref().and_then(|mark| mark.xid.as_deref()) {
+            Some(xid) => Some((xid, self.fate(xid).await?)),
+            None => None,
+        };
+        match self.look_up(op).await {
+            Ok(written) => Ok(judge(fate, written)),
+            Err(error) => Ok(match fate {
+                Some((xid, Fate::Aborted)) => Settled::RolledBack(aborted(xid)),
+                _ => Settled::Unknown(format!("the ledger cannot be read: {error}")),
+            }),
+        }
+    }
+
+    async fn look_up(&mut self, op: &str) -> Result<bool, EngineError> {
+        for ledger in self.ledgers().await? {
+            let sql = format!("SELECT 1 FROM {} WHERE op_id = {}", relation(&ledger), literal(op));
+            if !self.rows(&sql).await?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn fate(&mut self, xid: &str) -> Result<Fate, EngineError> {
+        let asked = self.text(&format!("SELECT pg_xact_status({}::xid8)", literal(xid))).await;
+        Ok(match asked {
+            Ok(status) => match status.as_deref() {
+                Some("committed") => Fate::Committed,
+                Some("aborted") => Fate::Aborted,
+                Some("in progress") => Fate::InProgress,
+                _ => Fate::Forgotten,
+            },
+            // A number that this server has not given out yet: its history is another one.
+            Err(EngineError::Database { .. }) => Fate::Forgotten,
+            Err(error) => return Err(error),
+        })
+    }
+
+    /// Sessions whose name says that they work on an operation.
+    async fn sessions_of(&mut self, op: &str) -> Result<Vec<Backend>, EngineError> {
+        let sql = format!(
+            "SELECT pid::bigint, backend_start::text FROM pg_stat_activity \
+             WHERE application_name LIKE 'steadyhand %' AND right(application_name, {}) = {} \
+             AND pid <> pg_backend_pid()",
+            connect::tail(op).len() + 1,
+            literal(&format!(" {}", connect::tail(op)))
+        );
+        let rows = self.rows(&sql).await?;
+        Ok(rows.iter().filter_map(|row| Backend::of(row)).collect())
+    }
+
+    /// Ends a session and waits until it is gone; `false` if it was gone already.
+    pub(super) async fn end_backend(&mut self, backend: &Backend) -> Result<bool, EngineError> {
+        let is = backend.is();
+        let there = format!("SELECT pid FROM pg_stat_activity WHERE {is}");
+        if self.rows(&there).await?.is_empty() {
+            return Ok(false);
+        }
+        self.rows(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {is}"))
+            .await?;
+        let start = Instant::now();
+        while !self.rows(&there).await?.is_empty() {
+            if start.elapsed() > PATIENCE {
+                return Err(EngineError::TimedOut { limit: PATIENCE });
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(true)
+    }
+
+    /// Whether no transaction holds the lock of an operation any more.
+    async fn holds_operation(&mut self, op: &str) -> Result<bool, EngineError> {
+        let sql = format!("SELECT pg_try_advisory_xact_lock({})", watch::lock_of(op));
+        Ok(self.text(&sql).await?.as_deref() == Some("t"))
+    }
+}
+
+fn aborted(xid: &str) -> String {
+    format!("the server says that transaction {xid} was rolled back")
+}
+
+fn judge(fate: Option<(&str, Fate)>, written: bool) -> Settled {
+    match (fate, written) {
+        (Some((xid, Fate::Aborted)), true) => Settled::Unknown(format!(
+            "transaction {xid} was rolled back here, yet the ledger has a row of this operation"
+        )),
+        (_, true) => Settled::Committed("its ledger row is in the database".into()),
+        (Some((xid, Fate::Aborted)), false) => Settled::RolledBack(aborted(xid)),
+        (Some((xid, Fate::Committed)), false) => Settled::Unknown(format!(
+            "transaction {xid} is committed here, yet its ledger row is missing: somebody took it \
+             out, or this server took over from one whose last commits are lost"
+        )),
+        (Some((xid, Fate::InProgress)), false) => Settled::Unknown(format!(
+            "the server says that transaction {xid} is still in progress; ask again"
+        )),
+        (Some((_, Fate::Forgotten)), false) => Settled::RolledBack(
+            "the server has forgotten the transaction, there is no ledger row, and no session is \
+             left that could add it"
+                .into(),
+        ),
+        (None, false) => Settled::RolledBack(
+            "no ledger row, and no session of the operation is left that could add it".into(),
+        ),
+    }
+}
+
+/// What was written down before COMMIT: process, its start, number of the transaction.
+pub struct Mark {
+    pub backend: Backend,
+    pub xid: Option<String>,
+}
+
+impl Mark {
+    pub fn read(text: &str) -> Option<Self> {
+        let mut parts = text.split('/');
+        let pid = parts.next()?.parse().ok()?;
+        let started = parts.next()?.to_owned();
+        let xid = parts.next().filter(|xid| !xid.is_empty()).map(str::to_owned);
+        Some(Self { backend: Backend { pid, started }, xid })
+    }
+}
+
+impl Backend {
+    /// Process and start, as the first two of a row.
+    pub fn of(row: &[Value]) -> Option<Self> {
+        match row {
+            [Value::Integer(pid), Value::Text(started), ..] => {
+                Some(Self { pid: *pid, started: started.clone() })
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ledger_decides_and_a_contradiction_stays_open() {
+        let committed = Some(("7", Fate::Committed));
+        let aborted = Some(("7", Fate::Aborted));
+        let forgotten = Some(("7", Fate::Forgotten));
+        assert!(matches!(judge(committed, true), Settled::Committed(_)));
+        assert!(matches!(judge(forgotten, true), Settled::Committed(_)));
+        assert!(matches!(judge(None, true), Settled::Committed(_)));
+        assert!(matches!(judge(aborted, false), Settled::RolledBack(_)));
+        assert!(matches!(judge(forgotten, false), Settled::RolledBack(_)));
+        assert!(matches!(judge(None, false), Settled::RolledBack(_)));
+        assert!(matches!(judge(committed, false), Settled::Unknown(_)));
+        assert!(matches!(judge(aborted, true), Settled::Unknown(_)));
+        assert!(matches!(judge(Some(("7", Fate::InProgress)), false), Settled::Unknown(_)));
+    }
+
+    #[test]
+    fn a_mark_is_read_back() {
+        let mark = Mark::read("12/2026-01-02 03:04:05.678901+00/99").expect("a mark");
+        assert_eq!(mark.backend.pid, 12);
+        assert_eq!(mark.xid.as_deref(), Some("99"));
+        assert!(Mark::read("").is_none());
+    }
+}

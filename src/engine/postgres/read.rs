@@ -1,0 +1,195 @@
+//! Reading: a query as a cursor, some rows at a time, and nothing of it stays.
+//!
+//! A cursor is granted to a query alone, so a text that is something else never runs; it ends when
+//! nobody wants more rows; and a result of any size passes through in pieces. Inside a transaction a
+//! savepoint is around it, so that a query that fails costs only itself.
+
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use sqlx::{AssertSqlSafe, Executor as _, SqlSafeStr as _, Statement as _};
+
+use super::connect::millis;
+use super::{Cells, OWN, Session, notice, simple, stop, stops, value};
+use crate::engine::{EngineError, OnRow};
+use crate::value::ValueRef;
+
+/// Rows that are asked for at a time.
+const BATCH: usize = 2_000;
+
+/// How an excursion ended: the way back is the same, but only a failed one needs it if there was
+/// no transaction before.
+const BACK: &str = "ROLLBACK TO SAVEPOINT steadyhand_read; RELEASE SAVEPOINT steadyhand_read";
+
+impl Session {
+    pub async fn read(
+        &mut self,
+        sql: &str,
+        timeout: Duration,
+        on_row: OnRow<'_>,
+    ) -> Result<Vec<String>, EngineError> {
+        self.apart(timeout, async |session: &mut Self| {
+            session.through_cursor(sql, timeout, on_row).await
+        })
+        .await
+    }
+
+    /// Does something that leaves no trace in the transaction that may be open: no failure, no
+    /// setting, no lock on a row.
+    pub(super) async fn apart<T>(
+        &mut self,
+        timeout: Duration,
+        work: impl AsyncFnOnce(&mut Self) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        let inside = self.transaction.is_some();
+        let begin = if inside {
+            "SAVEPOINT steadyhand_read".to_owned()
+        } else {
+            format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {}", self.settings.local(OWN))
+        };
+        let limit = millis(timeout.min(self.remaining()));
+        let entered = self
+            .plain(
+                &format!(
+                    "{begin}; SET LOCAL statement_timeout = {limit}; SET LOCAL row_security = off"
+                ),
+                OWN,
+            )
+            .await;
+        let outcome = match entered {
+            Ok(()) => work(self).await,
+            Err(error) => Err(error),
+        };
+        let back = self.unstoppable(if inside { BACK } else { "ROLLBACK" }).await;
+        let found = outcome?;
+        back.map(|_| found)
+    }
+
+    async fn through_cursor(
+        &mut self,
+        sql: &str,
+        timeout: Duration,
+        on_row: OnRow<'_>,
+    ) -> Result<Vec<String>, EngineError> {
+        let start = Instant::now();
+        self.declare("steadyhand_rows", sql, timeout).await?;
+        let mut names: Option<Vec<String>> = None;
+        loop {
+            let left = timeout.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return Err(EngineError::TimedOut { limit: timeout });
+            }
+            let (seen, more) =
+                self.fetch(left, &mut names, on_row).await.map_err(|error| match error {
+                    EngineError::TimedOut { .. } => EngineError::TimedOut { limit: timeout },
+                    other => other,
+                })?;
+            if seen < BATCH || more == ControlFlow::Break(()) {
+                break;
+            }
+        }
+        match names {
+            Some(names) => Ok(names),
+            None => self.columns(sql).await,
+        }
+    }
+
+    /// One statement and no second one: the extended protocol takes no more.
+    pub(super) async fn declare(
+        &mut self,
+        name: &str,
+        sql: &str,
+        limit: Duration,
+    ) -> Result<(), EngineError> {
+        self.ready().await?;
+        let limit = limit.min(self.remaining());
+        let text = format!("DECLARE {name} NO SCROLL CURSOR FOR {sql}");
+        let query = sqlx::query(AssertSqlSafe(text)).persistent(false);
+        let work = self.connection.execute(query);
+        let stops = stops(&self.stopper, &mut self.side, &self.access, &self.backend, limit);
+        let driven = stop::drive(notice::heard(&self.notices, work), stops).await;
+        self.judge(driven).map(drop)
+    }
+
+    async fn fetch(
+        &mut self,
+        left: Duration,
+        names: &mut Option<Vec<String>>,
+        on_row: OnRow<'_>,
+    ) -> Result<(usize, ControlFlow<()>), EngineError> {
+        use futures_util::TryStreamExt as _;
+        self.ready().await?;
+        let left = left.min(self.remaining());
+        let sql = format!(
+            "SET LOCAL statement_timeout = {}; FETCH {BATCH} FROM steadyhand_rows",
+            millis(left)
+        );
+        let connection = &mut self.connection;
+        let work = async move {
+            let mut rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch(connection);
+            let mut seen = 0;
+            let mut flow = ControlFlow::Continue(());
+            // To the end of the batch, wanted or not: the connection must be free for what follows.
+            while let Some(row) = rows.try_next().await? {
+                seen += 1;
+                if flow == ControlFlow::Break(()) {
+                    continue;
+                }
+                let names = names.get_or_insert_with(|| value::names(&row));
+                let cells = value::row(&row)?;
+                let values: Vec<ValueRef<'_>> = cells.iter().map(value::Cell::as_ref).collect();
+                flow = on_row(names, &values);
+            }
+            Ok((seen, flow))
+        };
+        let stops = stops(&self.stopper, &mut self.side, &self.access, &self.backend, left);
+        let driven = stop::drive(notice::heard(&self.notices, work), stops).await;
+        self.judge(driven)
+    }
+
+    /// Rows of a cursor of ours.
+    pub(super) async fn next_rows(
+        &mut self,
+        cursor: &str,
+        count: usize,
+    ) -> Result<Cells, EngineError> {
+        self.ready().await?;
+        let limit = self.remaining();
+        let sql = format!("FETCH {count} FROM {cursor}");
+        let work = simple(&mut self.connection, &sql);
+        let stops = stops(&self.stopper, &mut self.side, &self.access, &self.backend, limit);
+        let driven = stop::drive(notice::heard(&self.notices, work), stops).await;
+        self.judge(driven).map(|(cells, _)| cells)
+    }
+
+    pub async fn prepare(&mut self, sql: &str) -> Result<Vec<String>, EngineError> {
+        self.apart(OWN, async |session: &mut Self| session.columns(sql).await).await
+    }
+
+    /// The columns of a result by name, without running anything.
+    async fn columns(&mut self, sql: &str) -> Result<Vec<String>, EngineError> {
+        use sqlx::Column as _;
+        self.ready().await?;
+        let text = AssertSqlSafe(sql.to_owned()).into_sql_str();
+        let work = (&mut self.connection).prepare(text);
+        let stops = stops(&self.stopper, &mut self.side, &self.access, &self.backend, OWN);
+        let driven = stop::drive(notice::heard(&self.notices, work), stops).await;
+        let prepared = self.judge(driven)?;
+        Ok(prepared.columns().iter().map(|column| column.name().to_owned()).collect())
+    }
+
+    pub async fn explain(&mut self, sql: &str) -> Result<Vec<String>, EngineError> {
+        self.apart(OWN, async |session: &mut Self| session.plan(sql).await).await
+    }
+
+    async fn plan(&mut self, sql: &str) -> Result<Vec<String>, EngineError> {
+        use sqlx::Row as _;
+        self.ready().await?;
+        let query = sqlx::query(AssertSqlSafe(format!("EXPLAIN {sql}"))).persistent(false);
+        let work = self.connection.fetch_all(query);
+        let stops = stops(&self.stopper, &mut self.side, &self.access, &self.backend, OWN);
+        let driven = stop::drive(notice::heard(&self.notices, work), stops).await;
+        let rows = self.judge(driven)?;
+        Ok(rows.iter().filter_map(|row| row.try_get::<String, _>(0).ok()).collect())
+    }
+}
