@@ -122,6 +122,8 @@ pub struct Check {
     pub sql: PerDialect,
     /// SQL that injects this fault into a demo or scratch database.
     pub fault: PerDialect,
+    /// How many violations the fault makes in the demo, for tests and drills.
+    pub finds: Option<u64>,
 }
 
 impl Check {
@@ -144,6 +146,14 @@ impl Check {
     pub fn is_for(&self, dialect: Dialect) -> bool {
         self.sql.get(dialect).is_some()
     }
+}
+
+/// What is asked for a glance at a target: not what may take minutes.
+pub fn at_a_glance(checks: &[Check], dialect: Dialect) -> Vec<&Check> {
+    const PATIENCE: Duration = Duration::from_mins(1);
+    let mut asked = by_itself(checks, dialect);
+    asked.retain(|check| check.timeout <= PATIENCE);
+    asked
 }
 
 /// The checks that run on an engine when nobody names them: those that have something to ask there

@@ -1,8 +1,10 @@
 //! The demo: an ERP database of its own with live incidents in it.
 //!
 //! The schema and its rows are the same every time; each check of the packs injects its own fault
-//! where its file has one. Writes only into the folder it is given, or into one schema of its own on a
-//! server.
+//! where its file has one and its runbook cures it. Writes only into the folder it is given, or into
+//! one schema of its own on a server.
+
+pub mod scratch;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -55,40 +57,59 @@ pub async fn build(folder: &Path, checks: &[Check]) -> Result<(), Problem> {
     };
     let _ = std::fs::remove_file(&unfinished);
     std::fs::write(&unfinished, b"").map_err(|error| failed(error.to_string()))?;
-    fill(&unfinished, checks).await.map_err(|error| failed(error.to_string()))?;
-    std::fs::rename(&unfinished, &path).map_err(|error| failed(error.to_string()))
-}
-
-async fn fill(path: &Path, checks: &[Check]) -> Result<(), EngineError> {
-    let wait = Duration::from_secs(5);
-    let mut session = Session::sqlite(path, Purpose::Work, wait, &Stopper::default()).await?;
-    // Nothing is lost if this is cut off: the file is made anew.
-    session.execute("PRAGMA synchronous = OFF").await?;
-    for statement in statements(Dialect::Sqlite, checks) {
-        session.execute(statement).await?;
-    }
+    let mut session = open(&unfinished).await.map_err(|error| failed(error.to_string()))?;
+    fill(&mut session, checks).await.map_err(|(_, error)| failed(error.to_string()))?;
+    session.close().await;
+    std::fs::rename(&unfinished, &path).map_err(|error| failed(error.to_string()))?;
+    // The file has got its name, which is part of what the marker says.
+    let mut session = open(&path).await.map_err(|error| failed(error.to_string()))?;
+    scratch::mark(&mut session).await.map_err(|error| failed(error.to_string()))?;
     session.close().await;
     Ok(())
 }
 
-/// The script that makes the healthy ERP; none for an engine that the demo does not know.
+async fn open(path: &Path) -> Result<Session, EngineError> {
+    let wait = Duration::from_secs(5);
+    let mut session = Session::sqlite(path, Purpose::Work, wait, &Stopper::default()).await?;
+    // Nothing is lost if this is cut off: the file is made anew.
+    session.execute("PRAGMA synchronous = OFF").await?;
+    Ok(session)
+}
+
+/// The script that makes the healthy ERP with its shop; none for an engine that the demo does not know.
 pub fn script(dialect: Dialect) -> Option<&'static str> {
     match dialect {
-        Dialect::Sqlite => Some(include_str!("demo/sqlite.sql")),
-        Dialect::Postgres => Some(include_str!("demo/postgres.sql")),
-        Dialect::Mysql | Dialect::Mariadb => Some(include_str!("demo/mariadb.sql")),
+        Dialect::Sqlite => {
+            Some(concat!(include_str!("demo/sqlite.sql"), include_str!("demo/commerce.sql")))
+        }
+        Dialect::Postgres => Some(concat!(
+            include_str!("demo/postgres.sql"),
+            include_str!("demo/commerce.postgres.sql")
+        )),
+        Dialect::Mysql | Dialect::Mariadb => Some(concat!(
+            include_str!("demo/mariadb.sql"),
+            include_str!("demo/commerce.mariadb.sql")
+        )),
         Dialect::Oracle => None,
     }
 }
 
-/// The ERP and then the fault of every check, one statement after the other.
-pub fn statements(dialect: Dialect, checks: &[Check]) -> Vec<&str> {
-    let faults = checks.iter().filter_map(|check| check.fault.get(dialect));
-    script(dialect)
-        .into_iter()
-        .chain(faults)
-        .flat_map(|script| sql::split(script, dialect).expect("the loader has split every fault"))
-        .collect()
+/// Fills an empty place; a failure comes with the number of statements that were done before it.
+async fn fill(session: &mut Session, checks: &[Check]) -> Result<(), (usize, EngineError)> {
+    let dialect = session.dialect();
+    let script = script(dialect).unwrap_or_default();
+    let statements = sql::split(script, dialect).expect("a test reads the scripts of the demo");
+    let count = statements.len();
+    for (done, statement) in statements.into_iter().enumerate() {
+        session.execute(statement).await.map_err(|error| (done, error))?;
+    }
+    let failed = |error| (count, error);
+    scratch::mark(session).await.map_err(failed)?;
+    // What has no runbook yet would only stand in the way of what has.
+    for check in checks.iter().filter(|check| check.runbook.is_some()) {
+        scratch::inject(session, check).await.map_err(failed)?;
+    }
+    Ok(())
 }
 
 /// Lays the demo out on a server, faults included. Refuses to touch a schema that is there already.
@@ -96,14 +117,11 @@ pub fn statements(dialect: Dialect, checks: &[Check]) -> Vec<&str> {
 /// `PostgreSQL` does it in one transaction; the others commit every definition, so what was begun is
 /// removed when it cannot be finished.
 pub async fn lay_out(session: &mut Session, checks: &[Check]) -> Result<(), EngineError> {
-    let dialect = session.dialect();
-    let statements = statements(dialect, checks);
-    let whole = dialect == Dialect::Postgres;
+    let whole = session.dialect() == Dialect::Postgres;
     if whole {
         session.begin(TIME_CAP).await?;
     }
-    for (done, statement) in statements.into_iter().enumerate() {
-        let Err(error) = session.execute(statement).await else { continue };
+    if let Err((done, error)) = fill(session, checks).await {
         if whole {
             session.rollback().await?;
         } else if done > 0 {

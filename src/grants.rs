@@ -89,15 +89,18 @@ impl Needs {
         }
         let read = |needs: &mut Self, sql: &str, what: String| match sql::tables(sql, place.dialect)
         {
-            Some(names) => needs.reads.extend(names.iter().map(|name| table(name))),
+            Some(names) => {
+                let ours = names.iter().filter(|name| !is_catalogue(name));
+                needs.reads.extend(ours.map(|name| table(name)));
+            }
             None => needs.doubts.push(format!("{what}: its tables could not be read from its SQL")),
         };
         for check in checks {
             // The list of a file that has one was written by somebody who knows.
-            if let Some(sql) = check.sql.get(place.dialect) {
-                match sql::tables(sql, place.dialect) {
+            if let Some(sql) = check.query(place.dialect) {
+                match sql::tables(&sql, place.dialect) {
                     None if !check.tables.is_empty() => {}
-                    _ => read(&mut needs, sql, format!("check {}", check.id)),
+                    _ => read(&mut needs, &sql, format!("check {}", check.id)),
                 }
             }
         }
@@ -170,10 +173,17 @@ impl Needs {
     }
 }
 
+/// What the server shows to everybody, each as much as he may see.
+fn is_catalogue(table: &str) -> bool {
+    let name = table.to_ascii_lowercase();
+    ["pg_", "information_schema.", "sqlite_", "pragma_"].iter().any(|own| name.starts_with(own))
+}
+
 /// Every text of SQL in these files for one engine.
 fn texts(checks: &[&Check], runbooks: &[&Runbook], dialect: Dialect) -> Vec<String> {
     let of = |text: &PerDialect| text.get(dialect).map(str::to_owned);
-    let mut texts: Vec<String> = checks.iter().filter_map(|check| of(&check.sql)).collect();
+    let asked = checks.iter().filter_map(|check| check.query(dialect));
+    let mut texts: Vec<String> = asked.map(std::borrow::Cow::into_owned).collect();
     for step in runbooks.iter().flat_map(|runbook| &runbook.steps) {
         match &step.action {
             Action::Change(change) => {

@@ -40,7 +40,6 @@ fn what_was_judged_is_what_is_trusted_and_costs_no_parsing_at_the_start() {
     let trusted = Catalogue::built_in().expect("good");
     assert_eq!(taken_apart() - before, 0, "SQL of built-in files was parsed at the start");
     let judged = judge(&[]).expect("good");
-    println!("{} texts parsed to judge the built-in files", taken_apart() - before);
     assert!(taken_apart() > before);
     for (trusted, judged) in trusted.checks.iter().zip(&judged.checks) {
         assert_eq!(trusted, judged, "write `tables` in {}", judged.id);

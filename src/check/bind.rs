@@ -272,10 +272,16 @@ fn is_role(word: &str) -> bool {
 pub fn roles(bindings: &[Binding]) -> Vec<Role> {
     let mut roles: Vec<Role> = Vec::new();
     for binding in bindings.iter().filter(|binding| binding.column.is_none()) {
-        let Some(name) = Name::parse(&binding.name) else { continue };
+        // What is no name was reported where it stands.
+        let name = Name::parse(&binding.name).unwrap_or_else(|| Name {
+            schema: None,
+            table: Part { text: binding.role.clone(), exact: false },
+        });
         roles.push(Role { role: binding.role.clone(), name, columns: Vec::new() });
     }
-    bindings.iter().for_each(|binding| lay_over(&mut roles, binding));
+    for binding in bindings {
+        lay_over(&mut roles, binding);
+    }
     roles
 }
 
@@ -285,7 +291,8 @@ pub fn lay_over(roles: &mut [Role], binding: &Binding) {
     match &binding.column {
         None => role.name = Name::parse(&binding.name).unwrap_or_else(|| role.name.clone()),
         Some(column) => {
-            let Some(part) = Part::parse(&binding.name) else { return };
+            let part = Part::parse(&binding.name)
+                .unwrap_or_else(|| Part { text: column.clone(), exact: false });
             match role.columns.iter_mut().find(|(known, _)| known == column) {
                 Some((_, known)) => *known = part,
                 None => role.columns.push((column.clone(), part)),

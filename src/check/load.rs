@@ -61,6 +61,7 @@ pub fn load(care: Care, file_name: &str, pack: &str, source: &str) -> Result<Loa
             sql: table
                 .need_per_dialect("sql", "[sql]", |text, dialect| question(text, dialect, &roles)),
             fault: table.per_dialect("fault", script),
+            finds: table.optional_whole("finds", 1..=1_000_000),
             bind: roles,
         };
         if table.is_judged() {
@@ -236,14 +237,12 @@ fn roles_are_used(table: &Table<'_>, check: &Check, bindings: &[bind::Binding]) 
         )));
     }
     for binding in bindings.iter().filter(|binding| binding.column.is_some()) {
+        let Some(spot) = &binding.spot else { continue };
         if !check.bind.iter().any(|role| role.role == binding.role) {
-            let spot = binding.spot.as_ref();
-            spot.into_iter().for_each(|spot| {
-                table.add(spot.fault(format!(
-                    "The role {} has no table; write table = \"…\" in it.",
-                    quoted(&binding.role)
-                )));
-            });
+            table.add(spot.fault(format!(
+                "The role {} has no table; write table = \"…\" in it.",
+                quoted(&binding.role)
+            )));
         }
     }
 }

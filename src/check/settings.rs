@@ -35,7 +35,7 @@ pub struct Adjustment {
 
 impl Settings {
     pub fn read(table: &Table<'_>) -> Self {
-        let checks = table.named("check", "the settings of a check", |id, table| Adjustment {
+        let checks = table.named("check", "a check of the configuration", |id, table| Adjustment {
             check: id.to_owned(),
             spot: table.here().clone(),
             severity: table.optional_one_of(
@@ -67,12 +67,10 @@ impl Settings {
     /// Lays the settings over the checks; what fits none of them is a fault.
     pub fn lay_over(&self, checks: &mut [Check]) -> Vec<Fault> {
         let mut faults = Vec::new();
-        for binding in &self.bind {
-            faults.extend(unused(binding, checks));
-            for check in checks.iter_mut() {
-                bind::lay_over(&mut check.bind, binding);
-            }
-        }
+        // What was typed for this run stands above what any file says of one check.
+        let (written, typed): (Vec<_>, Vec<_>) =
+            self.bind.iter().partition(|binding| binding.spot.is_some());
+        bind_all(&written, checks, &mut faults);
         for adjustment in &self.checks {
             match checks.iter_mut().find(|check| check.id == adjustment.check) {
                 Some(check) => adjustment.lay_over(check, &mut faults),
@@ -87,7 +85,17 @@ impl Settings {
                 }
             }
         }
+        bind_all(&typed, checks, &mut faults);
         faults
+    }
+}
+
+fn bind_all(bindings: &[&Binding], checks: &mut [Check], faults: &mut Vec<Fault>) {
+    for binding in bindings {
+        faults.extend(unused(binding, checks));
+        for check in checks.iter_mut() {
+            bind::lay_over(&mut check.bind, binding);
+        }
     }
 }
 

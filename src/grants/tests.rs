@@ -13,7 +13,7 @@ fn loaded(sql: &str) -> (Check, Runbook) {
     let text = format!(
         "id = \"c\"\ntitle = \"C\"\nrule = \"None.\"\nseverity = \"sev3\"\nkey = [\"id\"]\nowner = \"me\"\n[sql]\nany = '''{sql}'''\n"
     );
-    let check = check::load::load("c.toml", "p", &text).expect("a check").check;
+    let check = check::load::parse("c.toml", "p", &text).expect("a check");
     let text = r#"
 id = "r"
 title = "R"
@@ -40,7 +40,7 @@ max_rows = 1
 time_cap = "1s"
 lock_wait = "1s"
 "#;
-    let runbook = runbook::load::load("r.toml", "p", text).expect("a runbook").runbook;
+    let runbook = runbook::load::parse("r.toml", "p", text).expect("a runbook");
     (check, runbook)
 }
 

@@ -27,6 +27,7 @@ fn check(id: &str, severity: Severity) -> Check {
         disabled: None,
         sql: PerDialect::default(),
         fault: PerDialect::default(),
+        finds: None,
     }
 }
 

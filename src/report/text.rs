@@ -134,15 +134,16 @@ pub(super) fn named(outcome: &Outcome) -> Option<String> {
 /// The last line.
 pub fn summary(totals: &Totals) -> String {
     let Totals { targets, checks, clear, warning, violated, inconclusive, seconds, .. } = totals;
-    let left_out = [
+    let mut left_out = String::new();
+    for (n, why) in [
         (totals.known, "known"),
         (totals.disabled, "disabled"),
         (totals.elsewhere, "for other engines"),
-    ]
-    .iter()
-    .filter(|(n, _)| *n > 0)
-    .map(|(n, why)| format!(", {n} {why}"))
-    .collect::<String>();
+    ] {
+        if n > 0 {
+            let _ = write!(left_out, ", {n} {why}");
+        }
+    }
     format!(
         "{} on {} in {seconds:.2} s: {clear} clear, {warning} warning, {violated} violated, {inconclusive} inconclusive{left_out}\n",
         count(*checks, "check"),

@@ -231,7 +231,7 @@ impl World {
         };
         let checks: Vec<Check> = self.catalogue.checks.clone();
         self.spawn(async move {
-            let asked = crate::check::by_itself(&checks, target.url.dialect);
+            let asked = crate::check::at_a_glance(&checks, target.url.dialect);
             let survey = ops::detect::survey(&target, &asked, &stopper).await;
             Message::Surveyed { run, target: name, survey }
         });

@@ -21,7 +21,12 @@ fn what_was_typed_wrongly_is_4_and_on_standard_error() {
             &["check", "--target", "erp.db", "--check", "self-aproval"],
             "did you mean \"self-approval\"?",
         ),
-        (&["check", "--target", "erp.db", "--suite", "weekly"], "nightly, pre-deploy"),
+        (
+            &["check", "--target", "erp.db", "--suite", "fortnight"],
+            "nightly, operational, pre-deploy",
+        ),
+        (&["check", "--target", "erp.db", "--bind", "orders=a;b"], "is not a name"),
+        (&["check", "--target", "erp.db", "--bind", "ordres=a"], "Did you mean \"orders\"?"),
         (&["check", "--target", "erp.db", "--checks", "nowhere"], "nowhere"),
         (&["check", "--target", "postgres://me:s3cret@h/d"], "password"),
         (&["verify"], "INCIDENT"),
