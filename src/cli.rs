@@ -91,6 +91,8 @@ pub enum Command {
     Report(Report),
     /// Whether the runs of a suite happen
     Health(Health),
+    /// Try out every change and guardrail of a runbook; everything is rolled back
+    Rehearse(Rehearse),
     /// Judge checks, runbooks and configuration files
     Lint(Lint),
     /// Write an incident's postmortem as it stands
@@ -295,6 +297,31 @@ pub struct Health {
 }
 
 #[derive(Debug, Args)]
+pub struct Rehearse {
+    /// The ids of runbooks
+    #[arg(value_name = "RUNBOOK", required_unless_present = "all")]
+    pub runbook: Vec<String>,
+    /// All runbooks at hand
+    #[arg(long, conflicts_with = "runbook")]
+    pub all: bool,
+    /// A configured name, a url, or the path of an SQLite file
+    #[arg(long, short, value_name = "TARGET")]
+    pub target: String,
+    /// The answer to a question of a runbook; its own proposal without it
+    #[arg(long, value_name = "NAME=VALUE", value_parser = answer)]
+    pub answer: Vec<(String, String)>,
+    /// Also on a target that is production
+    #[arg(long)]
+    pub on_production: bool,
+    /// How to write the result
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: TextOrJson,
+    /// Write the result into this file, whole or not at all
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub struct Lint {
     /// Files or folders; without any, those that are configured, else the built-in packs
     pub paths: Vec<PathBuf>,
@@ -411,6 +438,12 @@ fn environment(text: &str) -> Result<Environment, String> {
     found
         .map(|(environment, _)| *environment)
         .ok_or("write production, staging or development".into())
+}
+
+/// `asset=17`
+fn answer(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// `10m`

@@ -17,6 +17,7 @@ mod out;
 pub mod pages;
 pub mod past;
 pub mod postmortem;
+pub mod rehearse;
 pub mod suite;
 pub mod themes;
 pub mod verify;

@@ -315,6 +315,18 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
             let asked = headless::past::AskedHealth { suite, max_age: asked.max_age };
             headless::past::health(&asked, config, out)
         }
+        Command::Rehearse(asked) => {
+            let asked = headless::rehearse::Asked {
+                runbooks: asked.runbook,
+                all: asked.all,
+                target: asked.target,
+                answers: asked.answer.into_iter().collect(),
+                production: asked.on_production,
+                format: text_or_json(asked.format),
+                output: asked.output,
+            };
+            runtime()?.block_on(headless::rehearse::run(&asked, config, out))
+        }
         Command::Lint(asked) => {
             let asked = headless::lint::Asked { paths: asked.paths, target: asked.target };
             runtime()?.block_on(headless::lint::run(&asked, config, out))

@@ -123,7 +123,7 @@ pub fn postmortem(draft: &Draft, parts: &[Part]) -> String {
     harmless(&text) + "\n"
 }
 
-pub(super) fn line(value: &Json) -> String {
+pub fn line(value: &Json) -> String {
     harmless(&value.to_string()) + "\n"
 }
 

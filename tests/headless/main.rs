@@ -15,6 +15,7 @@ mod gate;
 mod incidents;
 mod lint;
 mod past;
+mod rehearse;
 mod shell;
 mod suite;
 
