@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use jiff::civil::Date;
 
 use super::verdict::{key_columns, key_text};
-use super::{Check, Finding, Level, Verdict};
+use super::{Check, Count, Finding, Level, Verdict};
 use crate::source::{self, Fault, Table};
 
 /// Keys that are named one by one; of more, only the number is held.
@@ -275,7 +275,7 @@ impl Known {
             owner: old.map_or_else(|| check.owner.clone(), |old| old.owner.clone()),
             reason: old.map_or_else(|| reason.to_owned(), |old| old.reason.clone()),
             expires: old.map_or(expires, |old| old.expires),
-            at_most: count.map_or(0, |count| count.number()),
+            at_most: count.map_or(0, Count::number),
             keys: if is_named { keys } else { BTreeSet::new() },
             level: finding.verdict.reading().map(|reading| reading.level),
         }

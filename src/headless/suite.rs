@@ -148,7 +148,7 @@ pub async fn run(
             News::Found { job, check, finding, snapshot } => {
                 let place = places[job];
                 let outcome = &mut run.looked[place].outcomes[check];
-                (outcome.finding, outcome.snapshot) = (finding, snapshot);
+                (outcome.finding, outcome.snapshot) = (*finding, snapshot);
                 left[place] -= 1;
                 let done = all - left.iter().sum::<usize>();
                 tell(&mut run, &left, out);

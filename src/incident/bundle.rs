@@ -177,7 +177,7 @@ pub fn open(path: &Path) -> Result<Opened, OpenError> {
         }
         let mut file = File::create(&to)?;
         let mut running = Running::default();
-        let mut buffer = [0; 64 * 1024];
+        let mut buffer = vec![0; 64 * 1024];
         loop {
             let n = entry.read(&mut buffer)?;
             if n == 0 {
@@ -231,7 +231,7 @@ fn name(path: &Path) -> Option<String> {
 pub fn digest(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     let mut running = Running::default();
-    let mut buffer = [0; 64 * 1024];
+    let mut buffer = vec![0; 64 * 1024];
     loop {
         match file.read(&mut buffer)? {
             0 => return Ok(running.finish()),

@@ -48,7 +48,7 @@ pub struct Limits {
 #[derive(Debug)]
 pub enum News {
     Reached { job: usize, server: String, version: String },
-    Found { job: usize, check: usize, finding: Finding, snapshot: Option<Timestamp> },
+    Found { job: usize, check: usize, finding: Box<Finding>, snapshot: Option<Timestamp> },
 }
 
 /// A job while it is under way.
@@ -117,7 +117,7 @@ pub async fn run(jobs: Vec<Job>, limits: Limits, stopper: &Stopper, mut on: impl
         if stopper.is_stopped() { "stopped by the operator".into() } else { spent(limits) };
     for (job, checks) in open.iter().enumerate() {
         for (check, _) in checks.iter().enumerate().filter(|(_, open)| **open) {
-            on(News::Found { job, check, finding: unseen(&reason), snapshot: None });
+            on(News::Found { job, check, finding: Box::new(unseen(&reason)), snapshot: None });
         }
     }
 }
@@ -151,7 +151,12 @@ async fn work(
     let tell = |one: News| drop(news.send(one));
     let blind = |reason: &str| {
         while let Some(check) = plan.take() {
-            tell(News::Found { job: plan.number, check, finding: unseen(reason), snapshot: None });
+            tell(News::Found {
+                job: plan.number,
+                check,
+                finding: Box::new(unseen(reason)),
+                snapshot: None,
+            });
         }
     };
     if plan.is_empty() {
@@ -178,6 +183,7 @@ async fn work(
         let finding = within(&mut session, &plan.job.checks[check], limits, deadline).await;
         let alive = finding.is_some();
         let finding = finding.unwrap_or_else(|| unseen("the server stopped answering"));
+        let finding = Box::new(finding);
         tell(News::Found { job: plan.number, check, finding, snapshot: Some(snapshot) });
         if !alive {
             return blind("the server stopped answering at the check before");

@@ -1,4 +1,4 @@
-//! JUnit XML: a test suite a target, a test case a check.
+//! `JUnit` XML: a test suite a target, a test case a check.
 //!
 //! A violation is a failure, a check that could not see is an error, one that was switched off is
 //! skipped. XML cannot hold control characters even escaped, so they are made visible first.

@@ -324,7 +324,7 @@ fn or_never(at: Option<Timestamp>, never: &str) -> String {
 
 /// `26 h`, `3 d 2 h`
 pub fn length(length: SignedDuration) -> String {
-    let minutes = length.as_mins().max(0);
+    let minutes = (length.as_secs().max(0) + 30) / 60;
     match (minutes / 1440, minutes / 60 % 24, minutes % 60) {
         (0, 0, minutes) => format!("{minutes} min"),
         (0, hours, minutes) if minutes > 0 => format!("{hours} h {minutes} min"),
