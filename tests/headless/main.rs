@@ -18,6 +18,7 @@ mod past;
 mod rehearse;
 mod shell;
 mod suite;
+mod trouble;
 
 use std::path::PathBuf;
 use std::process::Output;
