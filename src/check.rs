@@ -5,6 +5,7 @@
 //! changes in `settings`; asking a database is the business of `ops::detect`. Pure: no clock, no
 //! database, no screen.
 
+pub mod baseline;
 pub mod bind;
 pub mod load;
 pub mod metric;
@@ -112,6 +113,8 @@ pub struct Check {
     pub timeout: Duration,
     /// Tables that must be visible, else the verdict is inconclusive.
     pub tables: Vec<String>,
+    /// Keys of its rows may be named in a message that leaves the house.
+    pub alert_keys: bool,
     /// The tables and columns that the SQL names by role.
     pub bind: Vec<bind::Role>,
     /// Why it does not run by itself, if it was switched off.

@@ -4,12 +4,13 @@
 //! the help, the man page and the completions at once.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use clap_complete::Shell;
 
 use crate::check::bind;
-use crate::config::Overrides;
+use crate::config::{Environment, Overrides};
 use crate::dialect::Dialect;
 use crate::exit::Exit;
 
@@ -82,10 +83,22 @@ pub enum Command {
     Incidents(Incidents),
     /// Run checks, read-only, without a screen
     Check(Check),
+    /// Let a deploy through, unless a violation is new, has grown, or is past its day
+    Gate(Gate),
+    /// How a check went: trend, first seen, last clear
+    History(History),
+    /// A day or a week of runs on one page
+    Report(Report),
+    /// Whether the runs of a suite happen
+    Health(Health),
+    /// Try out every change and guardrail of a runbook; everything is rolled back
+    Rehearse(Rehearse),
     /// Judge checks, runbooks and configuration files
     Lint(Lint),
     /// Write an incident's postmortem as it stands
     Postmortem(Postmortem),
+    /// Pack an incident into one file for an auditor
+    Bundle(Bundle),
     /// Prove that an incident's journal and evidence are as they were written
     Verify(Verify),
     /// Print the SQL of the roles that checks and recoveries need, and no right more
@@ -157,24 +170,155 @@ pub enum TextOrJson {
 
 #[derive(Debug, Args)]
 pub struct Check {
+    #[command(flatten)]
+    pub selection: Selection,
+    #[command(flatten)]
+    pub page: Page,
+}
+
+/// What is run, and where.
+#[derive(Debug, Args)]
+pub struct Selection {
     /// A configured name, a url, or the path of an SQLite file; all configured targets without it
     #[arg(long, short, value_name = "TARGET")]
     pub target: Vec<String>,
+    /// All configured targets of this environment
+    #[arg(long, value_name = "ENVIRONMENT", value_parser = environment)]
+    pub environment: Vec<Environment>,
     /// Only the checks of this suite
     #[arg(long, short, value_name = "SUITE")]
     pub suite: Vec<String>,
     /// Only this check
     #[arg(long, short, value_name = "ID")]
     pub check: Vec<String>,
-    /// How to write the result: text, or one JSON object a line
+    /// Connections to one server at a time; each has a snapshot of its own
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=64))]
+    pub connections: Option<u64>,
+    /// How long the whole run may take, such as 10m; what is not done by then is inconclusive
+    #[arg(long, value_name = "DURATION", value_parser = length)]
+    pub budget: Option<Duration>,
+}
+
+/// How the result is written.
+#[derive(Debug, Args)]
+pub struct Page {
+    /// How to write the result
     #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub format: TextOrJson,
-    /// Write the result into this file
+    pub format: Format,
+    /// Write the result into this file, whole or not at all
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Exit with another code for an outcome, such as inconclusive=2
     #[arg(long, value_name = "OUTCOME=CODE", value_parser = mapping)]
     pub map: Vec<(Exit, Exit)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// One object a line
+    Json,
+    /// For CI systems
+    Junit,
+    /// For the textfile collector
+    Prometheus,
+    /// For a pull request
+    Markdown,
+}
+
+#[derive(Debug, Args)]
+pub struct Gate {
+    #[command(flatten)]
+    pub selection: Selection,
+    /// The file of violations that are known
+    #[arg(long, value_name = "FILE")]
+    pub baseline: PathBuf,
+    /// Write the baseline from what is there now; what people wrote in it is kept
+    #[arg(long)]
+    pub update_baseline: bool,
+    /// The last day of new exceptions, such as 2026-12-31; 30 days from now without it
+    #[arg(long, value_name = "DAY", requires = "update_baseline")]
+    pub expires: Option<jiff::civil::Date>,
+    #[command(flatten)]
+    pub page: Page,
+}
+
+#[derive(Debug, Args)]
+pub struct History {
+    /// The id of a check
+    pub check: String,
+    /// Only on this target, by its name
+    #[arg(long, short, value_name = "TARGET")]
+    pub target: Vec<String>,
+    /// How far to look back, such as 30d; all that is remembered without it
+    #[arg(long, value_name = "DURATION", value_parser = length)]
+    pub since: Option<Duration>,
+    /// How to write it
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: TextOrJson,
+}
+
+#[derive(Debug, Args)]
+pub struct Report {
+    /// Only on this target, by its name
+    #[arg(long, short, value_name = "TARGET")]
+    pub target: Vec<String>,
+    /// How far to look back
+    #[arg(long, value_name = "DURATION", value_parser = length, default_value = "7d")]
+    pub since: Duration,
+    /// How to write it
+    #[arg(long, value_name = "FORMAT", default_value = "markdown")]
+    pub format: PastFormat,
+    /// Write it into this file, whole or not at all
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PastFormat {
+    Markdown,
+    /// One page without anything from outside
+    Html,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct Health {
+    /// A configured name, a url, or the path of an SQLite file; all configured targets without it
+    #[arg(long, short, value_name = "TARGET")]
+    pub target: Vec<String>,
+    /// The suite that is to run; without it, those with a schedule, else any run
+    #[arg(long, short, value_name = "SUITE")]
+    pub suite: Vec<String>,
+    /// How old the last run may be
+    #[arg(long, value_name = "DURATION", value_parser = length, default_value = "26h")]
+    pub max_age: Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct Rehearse {
+    /// The ids of runbooks
+    #[arg(value_name = "RUNBOOK", required_unless_present = "all")]
+    pub runbook: Vec<String>,
+    /// All runbooks at hand
+    #[arg(long, conflicts_with = "runbook")]
+    pub all: bool,
+    /// A configured name, a url, or the path of an SQLite file
+    #[arg(long, short, value_name = "TARGET")]
+    pub target: String,
+    /// The answer to a question of a runbook; its own proposal without it
+    #[arg(long, value_name = "NAME=VALUE", value_parser = answer)]
+    pub answer: Vec<(String, String)>,
+    /// Also on a target that is production
+    #[arg(long)]
+    pub on_production: bool,
+    /// How to write the result
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: TextOrJson,
+    /// Write the result into this file, whole or not at all
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -205,12 +349,30 @@ pub enum MarkdownOrJson {
 }
 
 #[derive(Debug, Args)]
-pub struct Verify {
+pub struct Bundle {
     /// The incident: its name, the beginning of it, its number, or the path of its folder
+    pub incident: String,
+    /// Write it into this file; INCIDENT.tar without it
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Leave out every text and file that could hold a row; the chain can still be checked
+    #[arg(long)]
+    pub redact: bool,
+    /// Sign it with this SSH key, through ssh-keygen
+    #[arg(long, value_name = "KEY")]
+    pub sign: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// The incident: its name, the beginning of it, its number, the path of its folder, or a bundle
     pub incident: String,
     /// A hash of the journal that was written down elsewhere, or its beginning
     #[arg(long, value_name = "HASH")]
     pub head: Option<String>,
+    /// Of a bundle: who may have signed it, in the form of ssh-keygen
+    #[arg(long, value_name = "FILE")]
+    pub signers: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -269,6 +431,25 @@ impl Globals {
             ..Overrides::default()
         }
     }
+}
+
+fn environment(text: &str) -> Result<Environment, String> {
+    let found = Environment::ALL.iter().find(|(_, word)| *word == text);
+    found
+        .map(|(environment, _)| *environment)
+        .ok_or("write production, staging or development".into())
+}
+
+/// `asset=17`
+fn answer(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// `10m`
+fn length(text: &str) -> Result<Duration, String> {
+    let length = crate::source::duration(text).filter(|length| !length.is_zero());
+    length.ok_or_else(|| crate::source::DURATION_HINT.into())
 }
 
 /// `inconclusive=2`

@@ -7,6 +7,7 @@
 pub mod access;
 mod file;
 mod layers;
+pub mod runs;
 mod targets;
 mod url;
 
@@ -88,6 +89,8 @@ pub struct Config {
     pub runbooks: Vec<Setting<PathBuf>>,
     /// What is said about checks by their id, and about the names of their tables.
     pub settings: Settings,
+    /// What is said about runs without a screen.
+    pub runs: runs::Runs,
     /// By name.
     pub targets: Vec<Target>,
     /// What is not wrong but was perhaps not meant.
@@ -179,6 +182,9 @@ impl Config {
         }
         for binding in &self.settings.bind {
             bound(&mut line, "", binding);
+        }
+        for (key, value, origin) in self.runs.lines() {
+            line(&key, value, &origin);
         }
         for target in &self.targets {
             for (key, value) in target.lines() {

@@ -176,7 +176,10 @@ impl Needs {
 /// What the server shows to everybody, each as much as he may see.
 fn is_catalogue(table: &str) -> bool {
     let name = table.to_ascii_lowercase();
-    ["pg_", "information_schema.", "sqlite_", "pragma_"].iter().any(|own| name.starts_with(own))
+    name == "dual"
+        || ["pg_", "information_schema.", "sqlite_", "pragma_"]
+            .iter()
+            .any(|own| name.starts_with(own))
 }
 
 /// Every text of SQL in these files for one engine.

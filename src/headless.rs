@@ -4,14 +4,21 @@
 //! line, standard error the rest; all of it goes through `Out`. Nothing here writes to a database,
 //! and nothing here knows that there is a cockpit.
 
+pub mod alerts;
+pub mod bundle;
 pub mod check;
 pub mod config;
+pub mod gate;
 pub mod grants;
 pub mod incidents;
 pub mod lint;
+mod lock;
 mod out;
 pub mod pages;
+pub mod past;
 pub mod postmortem;
+pub mod rehearse;
+pub mod suite;
 pub mod themes;
 pub mod verify;
 

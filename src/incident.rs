@@ -3,10 +3,12 @@
 //! The journal is the truth; this is the fold of it, the same at start-up and while working. Screens
 //! and the postmortem read it; nothing changes it but `apply`. Pure.
 
+pub mod bundle;
 pub mod chain;
 pub mod entry;
 pub mod journal;
 pub mod metrics;
+pub mod redact;
 pub mod store;
 pub mod verify;
 

@@ -15,6 +15,7 @@ pub mod exit;
 pub mod grants;
 pub mod guardrail;
 pub mod headless;
+pub mod history;
 pub mod incident;
 pub mod ops;
 pub mod postmortem;

@@ -267,14 +267,65 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
     match command {
         Command::Check(asked) => {
             let asked = headless::check::Asked {
-                targets: asked.target,
-                suites: asked.suite,
-                checks: asked.check,
-                format: text_or_json(asked.format),
-                output: asked.output,
-                map: asked.map,
+                suite: selection(asked.selection),
+                page: page(asked.page),
             };
             runtime()?.block_on(headless::check::run(&asked, config, out))
+        }
+        Command::Gate(asked) => {
+            let asked = headless::gate::Asked {
+                suite: selection(asked.selection),
+                page: page(asked.page),
+                baseline: asked.baseline,
+                update: asked.update_baseline,
+                expires: asked.expires,
+            };
+            runtime()?.block_on(headless::gate::run(&asked, config, out))
+        }
+        Command::History(asked) => {
+            let asked = headless::past::AskedHistory {
+                check: asked.check,
+                targets: asked.target,
+                since: asked.since,
+                format: text_or_json(asked.format),
+            };
+            headless::past::history(&asked, config, out)
+        }
+        Command::Report(asked) => {
+            use headless::past::Shape;
+            let shape = match asked.format {
+                cli::PastFormat::Markdown => Shape::Markdown,
+                cli::PastFormat::Html => Shape::Html,
+                cli::PastFormat::Json => Shape::Json,
+            };
+            let asked = headless::past::AskedReport {
+                targets: asked.target,
+                since: asked.since,
+                shape,
+                output: asked.output,
+            };
+            headless::past::report(&asked, config, out)
+        }
+        Command::Health(asked) => {
+            let suite = headless::suite::Asked {
+                targets: asked.target,
+                suites: asked.suite,
+                ..headless::suite::Asked::default()
+            };
+            let asked = headless::past::AskedHealth { suite, max_age: asked.max_age };
+            headless::past::health(&asked, config, out)
+        }
+        Command::Rehearse(asked) => {
+            let asked = headless::rehearse::Asked {
+                runbooks: asked.runbook,
+                all: asked.all,
+                target: asked.target,
+                answers: asked.answer.into_iter().collect(),
+                production: asked.on_production,
+                format: text_or_json(asked.format),
+                output: asked.output,
+            };
+            runtime()?.block_on(headless::rehearse::run(&asked, config, out))
         }
         Command::Lint(asked) => {
             let asked = headless::lint::Asked { paths: asked.paths, target: asked.target };
@@ -292,8 +343,18 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
             };
             headless::postmortem::run(state, &asked, out)
         }
+        Command::Bundle(asked) => {
+            let asked = headless::bundle::Asked {
+                incident: asked.incident,
+                output: asked.output,
+                redact: asked.redact,
+                sign: asked.sign,
+            };
+            headless::bundle::run(state, &asked, out)
+        }
         Command::Verify(asked) => {
-            headless::verify::run(state, &asked.incident, asked.head.as_deref(), out)
+            let (head, signers) = (asked.head.as_deref(), asked.signers.as_deref());
+            headless::verify::run(state, &asked.incident, head, signers, out)
         }
         Command::Incidents(asked) => {
             headless::incidents::run(state, text_or_json(asked.format), out)
@@ -320,6 +381,29 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
         | Command::Completions { .. }
         | Command::Man => unreachable!("answered before"),
     }
+}
+
+fn selection(asked: cli::Selection) -> headless::suite::Asked {
+    headless::suite::Asked {
+        targets: asked.target,
+        environments: asked.environment,
+        suites: asked.suite,
+        checks: asked.check,
+        connections: asked.connections.and_then(|n| usize::try_from(n).ok()),
+        budget: asked.budget,
+    }
+}
+
+fn page(asked: cli::Page) -> headless::check::Page {
+    use headless::check::Format as To;
+    let format = match asked.format {
+        cli::Format::Text => To::Text,
+        cli::Format::Json => To::Json,
+        cli::Format::Junit => To::Junit,
+        cli::Format::Prometheus => To::Prometheus,
+        cli::Format::Markdown => To::Markdown,
+    };
+    headless::check::Page { format, output: asked.output, map: asked.map }
 }
 
 fn text_or_json(format: cli::TextOrJson) -> Format {

@@ -11,14 +11,16 @@ pub mod detect;
 pub mod export;
 pub mod guard;
 pub mod look;
+pub mod notify;
 pub mod plan;
 pub mod prepare;
 pub mod pressure;
 pub mod recover;
-mod rehearse;
 pub mod resolve;
+pub mod suite;
 
 mod images;
+mod rehearse;
 mod restore;
 
 /// Stops an operation; made by whoever asks for one.

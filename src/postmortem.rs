@@ -5,7 +5,7 @@
 //! same journal gives the same text again. Pure but for `file`: no clock, no database, no screen.
 
 pub mod draft;
-mod escape;
+pub mod escape;
 pub mod file;
 pub mod markdown;
 pub mod parts;

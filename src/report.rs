@@ -1,13 +1,20 @@
-//! Report: outcomes as bytes, for a person (`text`) or a program (`json`).
+//! Report: outcomes as bytes, for a person (`text`, `markdown`) or a program (`json`,
+//! `junit`, `prometheus`).
 //!
 //! Decides what a list of verdicts adds up to and how it reads; asks no database, opens no file and
 //! does not know where the bytes go.
 
+pub mod alert;
 pub mod json;
+pub mod junit;
+pub mod markdown;
+pub mod past;
+pub mod prometheus;
 pub mod text;
 
 use jiff::Timestamp;
 
+use crate::check::baseline::Ruling;
 use crate::check::{Check, Finding, Level, Severity, Verdict};
 use crate::exit::Exit;
 
@@ -19,11 +26,34 @@ pub struct Outcome {
     pub finding: Finding,
     /// The state of the database that was looked at; none if it was not reached.
     pub snapshot: Option<Timestamp>,
+    /// What a gate says about it, if one was asked.
+    pub ruling: Option<Ruling>,
 }
 
 impl Outcome {
+    /// Violated, and let through by a baseline.
+    pub fn is_known(&self) -> bool {
+        self.ruling.as_ref().is_some_and(Ruling::passes)
+    }
+
+    /// The word for it in a list.
+    pub fn word(&self) -> &'static str {
+        match self.exit() {
+            Exit::Clear if self.is_known() => "known",
+            Exit::Clear => "clear",
+            Exit::Warning => "warning",
+            Exit::Violated => "violated",
+            _ => "inconclusive",
+        }
+    }
+
     /// What this outcome alone would exit with.
     pub fn exit(&self) -> Exit {
+        match &self.ruling {
+            Some(ruling) if ruling.passes() => return Exit::Clear,
+            Some(Ruling::Leftover { .. }) => return Exit::Warning,
+            Some(_) | None => {}
+        }
         match (&self.finding.verdict, self.check.severity) {
             (Verdict::Clear, _) => Exit::Clear,
             (Verdict::Measured { reading }, _) => match reading.level {
@@ -47,6 +77,8 @@ pub struct Totals {
     pub warning: usize,
     pub violated: usize,
     pub inconclusive: usize,
+    /// Violated, and let through by the baseline of a gate.
+    pub known: usize,
     /// Switched off by the configuration.
     pub disabled: usize,
     /// Not written for the engine of the target.
@@ -57,24 +89,27 @@ pub struct Totals {
 
 impl Totals {
     /// `exit` says how each kind of outcome is to be reported.
-    pub fn of(
-        outcomes: &[Outcome],
+    pub fn of<'o>(
+        outcomes: impl IntoIterator<Item = &'o Outcome, IntoIter: Clone>,
         targets: usize,
         seconds: f64,
         exit: impl Fn(Exit) -> Exit,
     ) -> Self {
-        let count = |wanted: Exit| outcomes.iter().filter(|one| one.exit() == wanted).count();
+        let outcomes = outcomes.into_iter();
+        let count = |wanted: Exit| outcomes.clone().filter(|one| one.exit() == wanted).count();
+        let known = outcomes.clone().filter(|one| one.is_known()).count();
         Self {
             targets,
-            checks: outcomes.len(),
-            clear: count(Exit::Clear),
+            checks: outcomes.clone().count(),
+            clear: count(Exit::Clear) - known,
             warning: count(Exit::Warning),
             violated: count(Exit::Violated),
             inconclusive: count(Exit::Inconclusive),
+            known,
             disabled: 0,
             elsewhere: 0,
             seconds,
-            exit: outcomes.iter().map(|one| exit(one.exit())).fold(Exit::Clear, Exit::worst),
+            exit: outcomes.map(|one| exit(one.exit())).fold(Exit::Clear, Exit::worst),
         }
     }
 }

@@ -13,7 +13,8 @@ const LEAVES: &[&str] =
     &["value", "dialect", "digest", "clock", "problem", "exit", "sql", "source"];
 
 /// From the one that knows most to the one that knows least.
-const DOMAIN: &[&str] = &["postmortem", "incident", "runbook", "guardrail", "recovery", "check"];
+const DOMAIN: &[&str] =
+    &["postmortem", "incident", "runbook", "guardrail", "recovery", "history", "check"];
 
 /// A module of the first level, the groups of modules it may name, and the sentence of the rule.
 struct Layer(&'static str, &'static [&'static [&'static str]], &'static str);
@@ -91,6 +92,11 @@ const LAYERS: &[Layer] = &[
         "recovery",
         &[&["check"], LEAVES],
         "recovery decides alone, so that no screen can bend it",
+    ),
+    Layer(
+        "history",
+        &[&["check"], LEAVES],
+        "history is what checks found; it does not know who asked or who reads it",
     ),
     Layer("check", &[LEAVES], "check is a question; it does not know what comes of the answer"),
     // The leaves.

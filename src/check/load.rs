@@ -54,6 +54,7 @@ pub fn load(care: Care, file_name: &str, pack: &str, source: &str) -> Result<Loa
             owner: table.text("owner"),
             controls: table.texts("controls"),
             runbook: table.optional_text("runbook"),
+            alert_keys: table.flag_or("alert_keys", false),
             timeout: table.duration_or("timeout", Duration::from_secs(30)),
             tables: table.texts("tables"),
             disabled: None,

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use super::layers::Layer;
-use super::{Origin, Setting, targets};
+use super::{Origin, Setting, runs, targets};
 use crate::check::Settings;
 use crate::source::{self, Fault, Table};
 
@@ -44,6 +44,7 @@ pub(super) fn parse(
             checks: dirs("checks").collect(),
             runbooks: dirs("runbooks").collect(),
             settings: Settings::read(table),
+            runs: runs::read(table, base, home),
             targets: table
                 .named("target", "a target", |name, table| targets::read(name, table, base, home)),
         }

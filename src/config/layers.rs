@@ -8,6 +8,7 @@ use std::time::Duration;
 use etcetera::BaseStrategy as _;
 
 use super::file::{self, ROW_CAP};
+use super::runs::Runs;
 use super::{Config, Origin, Setting, Target};
 use crate::check::Settings;
 use crate::check::bind::Binding;
@@ -97,6 +98,7 @@ pub(super) struct Layer {
     pub checks: Vec<Setting<PathBuf>>,
     pub runbooks: Vec<Setting<PathBuf>>,
     pub settings: Settings,
+    pub runs: Runs,
     pub targets: Vec<Target>,
 }
 
@@ -123,6 +125,7 @@ impl Layer {
             refresh: top.refresh.or(self.refresh),
             row_cap: top.row_cap.or(self.row_cap),
             settings: self.settings.under(top.settings),
+            runs: self.runs.under(top.runs),
             state: top.state.or(self.state),
             ..self
         }
@@ -158,6 +161,7 @@ pub(super) fn load(around: &Surroundings, overrides: &Overrides) -> Result<Confi
         checks: layer.checks,
         runbooks: layer.runbooks,
         settings: layer.settings,
+        runs: layer.runs,
         targets,
         warnings,
     })
@@ -240,6 +244,7 @@ fn variables(around: &Surroundings, faults: &mut Vec<Fault>, warnings: &mut Vec<
         checks: paths("STEADYHAND_CHECKS"),
         runbooks: paths("STEADYHAND_RUNBOOKS"),
         settings: Settings::default(),
+        runs: Runs::default(),
         targets: vec![],
     }
 }
@@ -281,6 +286,7 @@ fn arguments(around: &Surroundings, overrides: &Overrides) -> Layer {
         checks: dirs(&overrides.checks, "--checks"),
         runbooks: dirs(&overrides.runbooks, "--runbooks"),
         settings: Settings { checks: vec![], bind: overrides.bind.clone() },
+        runs: Runs::default(),
         targets: vec![],
     }
 }

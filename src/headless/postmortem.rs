@@ -66,7 +66,7 @@ pub fn run(state: &Path, asked: &Asked, out: &mut Out) -> Result<Exit, Problem> 
 }
 
 /// The runbook as it was when the incident was opened; none if it is not that one any more.
-fn frozen(folder: &Path, incident: &Incident) -> Option<Runbook> {
+pub(super) fn frozen(folder: &Path, incident: &Incident) -> Option<Runbook> {
     let source = fs::read_to_string(folder.join("runbook.toml")).ok()?;
     let same = crate::digest::sha256(source.as_bytes()) == incident.runbook_sha256;
     // The name of a file must be the id, and the frozen copy has another.

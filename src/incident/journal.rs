@@ -156,12 +156,17 @@ impl Journal {
 
 /// Reads a journal without opening it for writing; a torn tail is left where it is.
 pub fn read(folder: &Path) -> Result<(Vec<Record>, Head, Option<Fault>), JournalError> {
-    let path = folder.join("journal.jsonl");
-    let bytes = fs::read(&path).map_err(io_error("cannot read", &path))?;
+    let bytes = bytes(folder)?;
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     let (records, head, fault) = chain::replay(&String::from_utf8_lossy(&bytes[..whole]));
     let fault = fault.or_else(|| truncated(folder, &head));
     Ok((records, head, fault))
+}
+
+/// A journal as it stands on disk.
+pub fn bytes(folder: &Path) -> Result<Vec<u8>, JournalError> {
+    let path = folder.join("journal.jsonl");
+    fs::read(&path).map_err(io_error("cannot read", &path))
 }
 
 /// Writes a whole file so that a crash leaves the old one or the new one.

@@ -10,7 +10,8 @@ use std::fs;
 use std::io;
 use std::path::{Component, Path};
 
-use super::chain::{Fault, Head};
+use super::bundle::{ABOUT, Opened};
+use super::chain::{self, Fault, Head};
 use super::entry::{Entry, Evidence, Record};
 use super::journal::{self, JournalError};
 use crate::digest::Running;
@@ -39,6 +40,56 @@ impl Report {
 /// Checks a folder; `head` is a hash that was written down elsewhere, or its beginning.
 pub fn verify(folder: &Path, head: Option<&str>) -> Result<Report, JournalError> {
     let (records, found, fault) = journal::read(folder)?;
+    Ok(judge(folder, head, records, found, fault, Whole::Yes))
+}
+
+/// Whether everything is to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whole {
+    Yes,
+    /// Texts and evidence were taken out.
+    Redacted,
+}
+
+/// Checks the folder of a bundle that was unpacked.
+pub fn verify_bundle(bundle: &Opened, head: Option<&str>) -> Result<Report, JournalError> {
+    let folder = bundle.folder.path();
+    let mut report = if bundle.about.redacted {
+        let bytes = journal::bytes(folder)?;
+        let (records, found, fault, lost) =
+            chain::replay_redacted(&String::from_utf8_lossy(&bytes));
+        let all = records.len();
+        let mut report = judge(folder, head, records, found, fault, Whole::Redacted);
+        report.note(format!(
+            "{} of {all} records were redacted: their hashes hold the chain, their content cannot be proved from here",
+            lost.len()
+        ));
+        report.note(format!(
+            "{} files of evidence were left out; the journal holds their digests",
+            bundle.about.left_out.len()
+        ));
+        if lost.last().is_some_and(|last| *last == report.head.seq) {
+            report.note("the last record is one of them, so nothing after it confirms its hash");
+        }
+        report
+    } else {
+        verify(folder, head)?
+    };
+    if bundle.about.head != report.head {
+        report.fault(format!("{ABOUT} names another head than the journal has"));
+    }
+    report.faults.splice(0..0, bundle.faults.iter().cloned());
+    Ok(report)
+}
+
+fn judge(
+    folder: &Path,
+    head: Option<&str>,
+    records: Vec<Record>,
+    found: Head,
+    fault: Option<Fault>,
+    whole: Whole,
+) -> Report {
     let (incident, title) = records.iter().find_map(opened).unwrap_or_default();
     let mut report = Report {
         incident,
@@ -56,8 +107,10 @@ pub fn verify(folder: &Path, head: Option<&str>) -> Result<Report, JournalError>
         report.written_down(head, &records);
     }
     report.runbook(folder, &records);
-    report.evidence(folder, &records);
-    Ok(report)
+    if whole == Whole::Yes {
+        report.evidence(folder, &records);
+    }
+    report
 }
 
 fn opened(record: &Record) -> Option<(String, String)> {

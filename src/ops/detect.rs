@@ -6,11 +6,11 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use super::connect::{READ_LOCK_WAIT, connect};
+use super::connect::{READ_LOCK_WAIT, connect, plain, prove};
 use crate::check::verdict::{key_columns, key_hash};
 use crate::check::{Check, Count, Finding, Kind, Survey, Verdict};
 use crate::config::Target;
-use crate::engine::{EngineError, Purpose, Session, Stopper};
+use crate::engine::{EngineError, Identity, Purpose, Session, Stopper};
 use crate::problem::Problem;
 use crate::value::Rows;
 
@@ -34,16 +34,13 @@ pub async fn detect(target: &Target, check: &Check, kept: usize, stopper: &Stopp
     }
 }
 
-/// All checks in one snapshot; `on_finding` hears of each as it is done.
+/// All checks in one snapshot.
 pub async fn survey(
     target: &Target,
     checks: &[&Check],
     stopper: &Stopper,
 ) -> Result<Survey, Problem> {
-    let target = &target.for_checks();
-    let mut session = open(target, stopper).await?;
-    let identity = super::connect::prove(&mut session, target, None).await?;
-    let late = too_late(&mut session, target).await;
+    let Sight { mut session, identity, late } = sight(&target.for_checks(), stopper).await?;
     let mut findings = Vec::with_capacity(checks.len());
     for check in checks {
         let finding = match &late {
@@ -54,6 +51,21 @@ pub async fn survey(
     }
     session.close().await;
     Ok(Survey { server: identity.server, version: identity.version, findings })
+}
+
+/// A session in its snapshot on a server that proved itself.
+pub(super) struct Sight {
+    pub session: Session,
+    pub identity: Identity,
+    /// Why what it shows is too old to judge by, if it is.
+    pub late: Option<String>,
+}
+
+pub(super) async fn sight(target: &Target, stopper: &Stopper) -> Result<Sight, Problem> {
+    let mut session = open(target, stopper).await?;
+    let identity = prove(&mut session, target, None).await?;
+    let late = too_late(&mut session, target).await;
+    Ok(Sight { session, identity, late })
 }
 
 /// Why a replica shows too old a state to judge by, if it does.
@@ -72,7 +84,7 @@ async fn too_late(session: &mut Session, target: &Target) -> Option<String> {
 async fn open(target: &Target, stopper: &Stopper) -> Result<Session, Problem> {
     let mut session = connect(target, Purpose::Detect, READ_LOCK_WAIT, stopper).await?;
     let begun = session.begin_snapshot().await;
-    begun.map_err(|error| super::connect::plain(&error, &target.name))?;
+    begun.map_err(|error| plain(&error, &target.name))?;
     Ok(session)
 }
 

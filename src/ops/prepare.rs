@@ -10,6 +10,7 @@ use crate::dialect::Dialect;
 use crate::engine::{EngineError, Purpose, Stopper};
 use crate::problem::Problem;
 use crate::runbook::{Action, Runbook};
+use crate::sql;
 
 /// A statement, and where it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,8 +33,12 @@ pub struct Prepared {
 /// Every statement of these files that this engine would get.
 pub fn texts(checks: &[Check], runbooks: &[Runbook], dialect: Dialect) -> Vec<Text> {
     let mut texts = Vec::new();
+    // Where an answer goes nothing stands yet, and nothing is what every type has.
+    let filled = |text: &str| {
+        sql::substitute(text, dialect, &|_| Some("NULL".into())).unwrap_or_else(|_| text.to_owned())
+    };
     let mut add = |place: String, sql: Option<&str>, makes: bool| {
-        texts.extend(sql.map(|sql| Text { place, sql: sql.to_owned(), makes }));
+        texts.extend(sql.map(|sql| Text { place, sql: filled(sql), makes }));
     };
     for check in checks {
         add(format!("check {}, [sql]", check.id), check.query(dialect).as_deref(), false);
@@ -85,7 +90,12 @@ pub async fn prepare(
             {
                 prepared.sound += 1;
             }
-            Err(EngineError::Database { message }) => {
+            Err(
+                EngineError::Database { message }
+                | EngineError::Rejected { message }
+                | EngineError::Refused { message }
+                | EngineError::ReadOnly { message },
+            ) => {
                 prepared.refused.push((text.place.clone(), message));
             }
             Err(other) => return Err(failed(other)),

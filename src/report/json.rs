@@ -18,7 +18,7 @@ const SAMPLE: usize = 20;
 
 /// One check on one target, as a line.
 pub fn outcome(outcome: &Outcome) -> String {
-    let Outcome { check, target, finding, snapshot } = outcome;
+    let Outcome { check, target, finding, snapshot, ruling } = outcome;
     let violations = finding.verdict.violations();
     let reason = match &finding.verdict {
         Verdict::Inconclusive { reason } => Some(reason.as_str()),
@@ -46,12 +46,16 @@ pub fn outcome(outcome: &Outcome) -> String {
         whole["series"] = reading.series.clone().into();
         whole["threshold"] = reading.threshold.clone().into();
     }
+    if let Some(ruling) = ruling {
+        whole["passes"] = ruling.passes().into();
+        whole["ruling"] = ruling.to_string().into();
+    }
     line(&whole)
 }
 
 /// The last line.
-pub fn summary(totals: &Totals) -> String {
-    line(&json!({ "summary": {
+pub fn summary(totals: &Totals, notes: &[String]) -> String {
+    let mut whole = json!({ "summary": {
         "targets": totals.targets,
         "checks": totals.checks,
         "clear": totals.clear,
@@ -62,7 +66,14 @@ pub fn summary(totals: &Totals) -> String {
         "exit": totals.exit.code(),
         "disabled": totals.disabled,
         "elsewhere": totals.elsewhere,
-    }}))
+    }});
+    if totals.known > 0 {
+        whole["summary"]["known"] = totals.known.into();
+    }
+    if !notes.is_empty() {
+        whole["summary"]["notes"] = notes.into();
+    }
+    line(&whole)
 }
 
 /// A check that was switched off: a line, but no verdict on the data.
@@ -112,7 +123,7 @@ pub fn postmortem(draft: &Draft, parts: &[Part]) -> String {
     harmless(&text) + "\n"
 }
 
-fn line(value: &Json) -> String {
+pub fn line(value: &Json) -> String {
     harmless(&value.to_string()) + "\n"
 }
 

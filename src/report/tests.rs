@@ -22,6 +22,7 @@ fn check(id: &str, severity: Severity) -> Check {
         runbook: None,
         timeout: Duration::from_secs(1),
         tables: Vec::new(),
+        alert_keys: false,
         bind: Vec::new(),
         disabled: None,
         sql: PerDialect::default(),
@@ -38,7 +39,13 @@ fn outcome(id: &str, severity: Severity, verdict: Verdict) -> Outcome {
     }
     let finding = Finding { verdict, rows, keys: Vec::new(), seconds: 0.084_21 };
     let snapshot = Some("2026-11-21T06:00:00Z".parse().unwrap());
-    Outcome { check: check(id, severity), target: "erp-prod".into(), finding, snapshot }
+    Outcome {
+        check: check(id, severity),
+        target: "erp-prod".into(),
+        finding,
+        snapshot,
+        ruling: None,
+    }
 }
 
 fn several() -> Vec<Outcome> {
@@ -86,7 +93,7 @@ fn json_for_a_terminal_reads_back_as_it_was() {
 fn totals_tell_warnings_from_violations_and_the_worst_wins() {
     let totals = Totals::of(&several(), 1, 0.414, |exit| exit);
     assert_eq!(
-        json::summary(&totals),
+        json::summary(&totals, &[]),
         "{\"summary\":{\"targets\":1,\"checks\":4,\"clear\":1,\"warning\":1,\"violated\":1,\"inconclusive\":1,\"seconds\":0.414,\"exit\":2,\"disabled\":0,\"elsewhere\":0}}\n"
     );
     let without = |n: usize| Totals::of(&several()[n..], 1, 0.0, |exit| exit).exit;

@@ -52,6 +52,7 @@ pub fn target(name: &str, seen: &str, outcomes: &[Outcome], paint: Paint) -> Str
     let column = ids.iter().map(|id| width(id)).max().unwrap_or(0);
     for (one, id) in outcomes.iter().zip(&ids) {
         let (word, ink) = match one.exit() {
+            Exit::Clear if one.is_known() => ("known", Ink::Warning),
             Exit::Clear => ("clear", Ink::Good),
             Exit::Warning => ("warning", Ink::Warning),
             Exit::Violated => ("violated", Ink::Bad),
@@ -66,7 +67,9 @@ pub fn target(name: &str, seen: &str, outcomes: &[Outcome], paint: Paint) -> Str
         let line = format!("  {word}  {}  {}  {words}", one.check.severity, pad(id, column));
         let _ = writeln!(out, "{}", line.trim_end());
         let indent = " ".repeat(2 + 12 + 2 + 5 + 2 + column + 2);
-        for more in named(one).into_iter().chain(remedies(one)) {
+        let ruling =
+            one.ruling.as_ref().map(|ruling| visible::text(&ruling.to_string()).into_owned());
+        for more in named(one).into_iter().chain(remedies(one)).chain(ruling) {
             let _ = writeln!(out, "{indent}{}", inked(&more, Ink::Quiet, paint));
         }
     }
@@ -98,7 +101,7 @@ fn remedies(outcome: &Outcome) -> Vec<String> {
 }
 
 /// The keys of the first violations.
-fn named(outcome: &Outcome) -> Option<String> {
+pub(super) fn named(outcome: &Outcome) -> Option<String> {
     let count = outcome.finding.verdict.violations()?;
     let violations = count.number();
     let rows = &outcome.finding.rows;
@@ -132,7 +135,11 @@ fn named(outcome: &Outcome) -> Option<String> {
 pub fn summary(totals: &Totals) -> String {
     let Totals { targets, checks, clear, warning, violated, inconclusive, seconds, .. } = totals;
     let mut left_out = String::new();
-    for (n, why) in [(totals.disabled, "disabled"), (totals.elsewhere, "for other engines")] {
+    for (n, why) in [
+        (totals.known, "known"),
+        (totals.disabled, "disabled"),
+        (totals.elsewhere, "for other engines"),
+    ] {
         if n > 0 {
             let _ = write!(left_out, ", {n} {why}");
         }

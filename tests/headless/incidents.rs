@@ -14,7 +14,7 @@ use super::common::Home;
 use super::run;
 
 /// An open incident, and one that was closed.
-fn incidents() -> (Home, PathBuf) {
+pub fn incidents() -> (Home, PathBuf) {
     let home = Home::new();
     let state = home.path("state/steadyhand");
     let first = incident(&state);

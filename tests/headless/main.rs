@@ -7,10 +7,18 @@
 mod common;
 
 mod access;
+mod alerts;
+mod bundle;
 mod check;
+mod formats;
+mod gate;
 mod incidents;
 mod lint;
+mod past;
+mod rehearse;
 mod shell;
+mod suite;
+mod trouble;
 
 use std::path::PathBuf;
 use std::process::Output;
@@ -26,6 +34,17 @@ struct Ran {
 
 fn run(home: &Home, args: &[&str]) -> Ran {
     let Output { status, stdout, stderr } = home.steadyhand(args).output().unwrap();
+    Ran {
+        code: status.code().unwrap_or(-1),
+        out: String::from_utf8(stdout).unwrap(),
+        err: String::from_utf8(stderr).unwrap(),
+    }
+}
+
+/// The same at a time of the test's choosing.
+fn run_at(home: &Home, at: &str, args: &[&str]) -> Ran {
+    let mut command = home.steadyhand(args);
+    let Output { status, stdout, stderr } = command.env("STEADYHAND_CLOCK", at).output().unwrap();
     Ran {
         code: status.code().unwrap_or(-1),
         out: String::from_utf8(stdout).unwrap(),

@@ -13,7 +13,7 @@ fn what_was_typed_wrongly_is_4_and_on_standard_error() {
     for (args, said) in [
         (&["chekc"][..], "chekc"),
         (&["check", "--nope"], "--nope"),
-        (&["check", "--format", "junit"], "junit"),
+        (&["check", "--format", "yaml"], "yaml"),
         (&["check", "--map", "inconclusive=9"], "the code is 0, 1, 2 or 3"),
         (&["check"], "there is no target to check"),
         (&["check", "--target", "erp"], "There is no target and no file"),

@@ -1,0 +1,207 @@
+//! Alerts: told when a verdict changes, kept on disk until they arrive.
+//!
+//! `<state folder>/outbox/<alert>/`, one file a message, delivered in order. A message is written
+//! before the history forgets that it was due and removed after it arrived, so that a kill can make
+//! one arrive twice, under the same id, but never not at all.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::lock::plain;
+use super::suite::Looked;
+use crate::clock;
+use crate::config::Config;
+use crate::config::runs::{Alert, Channel};
+use crate::digest::sha256;
+use crate::history::{Change, Run};
+use crate::incident::journal::write_synced;
+use crate::ops::notify::{self, Message};
+use crate::report::alert::{Event, Told};
+use crate::report::text::count;
+
+/// How long a run waits between its attempts; later runs try again.
+const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
+/// What a run spends at most on one alert.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// News that is older is none.
+const OLDEST: jiff::SignedDuration = jiff::SignedDuration::from_hours(7 * 24);
+
+fn outbox(state: &Path) -> PathBuf {
+    state.join("outbox")
+}
+
+/// Puts what changed into the outbox of everybody who wants to know; whether there was anything.
+pub fn queue(looked: &Looked, changes: &[Change], run: &Run, config: &Config) -> io::Result<bool> {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let mut told = false;
+    for alert in &config.runs.alerts {
+        let wanted = |list: &[String], any: &dyn Fn(&String) -> bool| {
+            list.is_empty() || list.iter().any(any)
+        };
+        if !wanted(&alert.targets, &|name| *name == run.target)
+            || !wanted(&alert.suites, &|suite| run.is_of(suite))
+        {
+            continue;
+        }
+        let told_of = |change: &Change| {
+            let outcome = looked.outcomes.iter().find(|one| one.check.id == change.check)?;
+            let severe = outcome.check.severity <= alert.at_least;
+            severe.then(|| Told::of(outcome, change))
+        };
+        let changes: Vec<Told> = changes.iter().filter_map(told_of).collect();
+        if changes.is_empty() {
+            continue;
+        }
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let stamp = format!("{:016}-{}-{number}", run.at.as_millisecond(), std::process::id());
+        let id = sha256(format!("{stamp}{}{}", alert.name, run.target).as_bytes())[..32].to_owned();
+        let folder = outbox(&config.state.value).join(plain(&alert.name));
+        fs::create_dir_all(&folder)?;
+        let event = Event::of(id, run, changes);
+        write_synced(&folder.join(format!("{stamp}.json")), event.json().as_bytes())?;
+        told = true;
+    }
+    Ok(told)
+}
+
+pub fn are_waiting(state: &Path) -> bool {
+    waiting(state) > 0
+}
+
+/// Messages that have not arrived.
+pub fn waiting(state: &Path) -> usize {
+    let folders = fs::read_dir(outbox(state)).into_iter().flatten().flatten();
+    folders.map(|folder| messages(&folder.path()).len()).sum()
+}
+
+/// When the oldest message that has not arrived was written.
+pub fn oldest(state: &Path) -> Option<Timestamp> {
+    let folders = fs::read_dir(outbox(state)).into_iter().flatten().flatten();
+    let events = folders.flat_map(|folder| messages(&folder.path())).filter_map(|path| read(&path));
+    events.map(|event| event.at).min()
+}
+
+/// Tries to deliver all that waits; what did not work is told.
+pub async fn deliver(config: &Config) -> Vec<String> {
+    let mut under_way = tokio::task::JoinSet::new();
+    for alert in config.runs.alerts.clone() {
+        let folder = outbox(&config.state.value).join(plain(&alert.name));
+        under_way.spawn_blocking(move || empty(&alert, &folder));
+    }
+    let mut notes: Vec<String> = Vec::new();
+    while let Some(done) = under_way.join_next().await {
+        match done {
+            Ok(found) => notes.extend(found),
+            Err(error) => notes.push(format!("an alert could not be delivered: {error}")),
+        }
+    }
+    let known = |name: &str| config.runs.alerts.iter().any(|alert| plain(&alert.name) == name);
+    for folder in fs::read_dir(outbox(&config.state.value)).into_iter().flatten().flatten() {
+        let name = folder.file_name().to_string_lossy().into_owned();
+        let left = messages(&folder.path()).len();
+        if left > 0 && !known(&name) {
+            notes.push(format!(
+                "{} for {name}, which is not configured any more",
+                count(left, "alert")
+            ));
+        }
+    }
+    notes
+}
+
+/// Delivers what waits for one alert, the oldest first.
+fn empty(alert: &Alert, folder: &Path) -> Option<String> {
+    let start = Instant::now();
+    if messages(folder).is_empty() {
+        return None;
+    }
+    let _lock = match take(folder) {
+        Ok(Some(lock)) => lock,
+        // Another run is delivering, and will find what we wrote.
+        Ok(None) => return None,
+        Err(error) => return Some(format!("alert {}: {error}", alert.name)),
+    };
+    let mut dropped = 0;
+    // What another run adds while this one delivers is found by looking again.
+    while let Some(path) = messages(folder).into_iter().next() {
+        let Some(event) = read(&path) else {
+            let _ = fs::rename(&path, path.with_extension("unreadable"));
+            continue;
+        };
+        if clock::now().duration_since(event.at) > OLDEST {
+            dropped += 1;
+            let _ = fs::remove_file(&path);
+            continue;
+        }
+        if let Err(why) = persistently(&alert.channel, &message(&event), start) {
+            let left = count(messages(folder).len(), "alert");
+            return Some(format!(
+                "alert {}: {why}; {left} kept, the next run tries again",
+                alert.name
+            ));
+        }
+        if let Err(error) = fs::remove_file(&path) {
+            return Some(format!("alert {}: delivered, but {error}", alert.name));
+        }
+    }
+    (dropped > 0).then(|| {
+        format!(
+            "alert {}: {} never arrived within 7 days and given up",
+            alert.name,
+            count(dropped, "message")
+        )
+    })
+}
+
+fn persistently(
+    channel: &Channel,
+    message: &Message,
+    start: Instant,
+) -> Result<(), notify::Failed> {
+    let mut pauses = PAUSES.into_iter();
+    loop {
+        match notify::send(channel, message) {
+            Ok(()) => return Ok(()),
+            Err(failed) => match pauses.next() {
+                Some(pause) if !failed.lasts && start.elapsed() + pause < PATIENCE => {
+                    std::thread::sleep(pause);
+                }
+                _ => return Err(failed),
+            },
+        }
+    }
+}
+
+fn message(event: &Event) -> Message {
+    Message {
+        id: event.id.clone(),
+        subject: event.subject(),
+        text: event.text(),
+        slack: event.slack(),
+        json: event.json(),
+    }
+}
+
+fn read(path: &Path) -> Option<Event> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+/// The messages of a folder in the order in which they were written.
+fn messages(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut found: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|ending| ending == "json")).collect();
+    found.sort();
+    found
+}
+
+fn take(folder: &Path) -> io::Result<Option<File>> {
+    let path = folder.join("lock");
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+    Ok(file.try_lock().is_ok().then_some(file))
+}

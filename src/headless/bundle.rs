@@ -1,0 +1,212 @@
+//! `steadyhand bundle`: an incident in one file for an auditor, signed if wanted, without rows if
+//! wanted; and `verify` of such a file, on a machine that knows neither the incident nor a database.
+//!
+//! Signatures are those of `ssh-keygen -Y`, made with the key that an engineer has anyway and checked
+//! by anybody with the list of signers that git uses too.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use jiff::tz::TimeZone;
+
+use super::postmortem::frozen;
+use super::{Out, incident_folder};
+use crate::clock;
+use crate::exit::Exit;
+use crate::incident::bundle::{self, OpenError, SIGNATURE, SUMS};
+use crate::incident::verify::{Report, verify, verify_bundle};
+use crate::incident::{Incident, chain, journal, redact};
+use crate::postmortem::{self, Draft, file};
+use crate::problem::Problem;
+use crate::report::text;
+use crate::value::visible;
+
+/// What a signature of ours is for; a signature made for something else is none.
+const NAMESPACE: &str = "steadyhand";
+
+#[derive(Debug)]
+pub struct Asked {
+    pub incident: String,
+    pub output: Option<PathBuf>,
+    pub redact: bool,
+    /// The key to sign with: a private key, or a public one whose private half an agent holds.
+    pub sign: Option<PathBuf>,
+}
+
+pub fn run(state: &Path, asked: &Asked, out: &mut Out) -> Result<Exit, Problem> {
+    let folder = incident_folder(state, &asked.incident)?;
+    let report = verify(&folder, None).map_err(|error| Problem::unreachable(error.to_string()))?;
+    let id = match folder.file_name() {
+        Some(name) if report.incident.is_empty() => name.to_string_lossy().into_owned(),
+        _ => super::lock::plain(&report.incident),
+    };
+    let failed = |error: io::Error| {
+        Problem::system(format!("cannot make the bundle of {id}: {error}"))
+            .hint("the incident is as it was; the space for a copy of its evidence is needed")
+    };
+    let page = page(&folder, asked.redact).map_err(failed)?;
+    let mut making =
+        bundle::gather(&folder, &id, &page, asked.redact, clock::now()).map_err(failed)?;
+    if let Some(key) = &asked.sign {
+        sign(key, &making.sums())?;
+        making.signed();
+    }
+    let path = asked.output.clone().unwrap_or_else(|| PathBuf::from(format!("{id}.tar")));
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let mut made =
+        tempfile::NamedTempFile::new_in(parent.unwrap_or(Path::new("."))).map_err(failed)?;
+    making.pack(io::BufWriter::new(made.as_file_mut())).map_err(failed)?;
+    made.as_file().sync_all().map_err(failed)?;
+    made.persist(&path).map_err(|error| failed(error.error))?;
+    let digest = bundle::digest(&path).map_err(failed)?;
+    for fault in &report.faults {
+        out.say(&format!("steadyhand: {fault}"));
+    }
+    let kinds = match (asked.redact, asked.sign.is_some()) {
+        (true, true) => ", redacted and signed",
+        (true, false) => ", redacted",
+        (false, true) => ", signed",
+        (false, false) => "",
+    };
+    let sound = if report.is_sound() { "" } else { "; the incident is not as it was written" };
+    let files = text::count(making.files(), "file");
+    out.put(&format!("{digest}  {}\n{id}{kinds}: {files}{sound}\n", path.display()))?;
+    Ok(if report.is_sound() { Exit::Clear } else { Exit::Violated })
+}
+
+/// The postmortem: what people wrote included, unless rows must go, which could stand there.
+fn page(folder: &Path, redacted: bool) -> io::Result<String> {
+    let bytes = journal::bytes(folder).map_err(io::Error::other)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let (records, head, old) = if redacted {
+        let lines =
+            text.lines().map(|line| redact::line(line).unwrap_or_else(|| line.to_owned()) + "\n");
+        let (records, head, ..) = chain::replay_redacted(&lines.collect::<String>());
+        (records, head, None)
+    } else {
+        let (records, head, _) = chain::replay(&text);
+        (records, head, file::read(folder)?)
+    };
+    let incident = Incident::replay(&records);
+    let runbook = frozen(folder, &incident);
+    let draft = Draft::of(&incident, runbook.as_ref(), &head);
+    Ok(postmortem::write(&draft, old.as_deref(), &TimeZone::UTC))
+}
+
+fn sign(key: &Path, sums: &Path) -> Result<(), Problem> {
+    let failed = |why: String| {
+        Problem::unreachable(format!("the bundle was not signed, and not made: {why}"))
+            .hint("--sign takes an SSH key: a private one, or a public one whose private half your agent holds")
+    };
+    // A key with a passphrase asks for it on the terminal.
+    let ran = Command::new("ssh-keygen")
+        .args(["-Y", "sign", "-q", "-n", NAMESPACE, "-f"])
+        .args([key, sums])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .and_then(std::process::Child::wait_with_output)
+        .map_err(|error| failed(format!("ssh-keygen: {error}")))?;
+    if ran.status.success() {
+        return Ok(());
+    }
+    Err(failed(words(&ran.stderr)))
+}
+
+/// Checks a file that was made by `run`.
+pub fn verified(
+    path: &Path,
+    head: Option<&str>,
+    signers: Option<&Path>,
+    out: &mut Out,
+) -> Result<Exit, Problem> {
+    let opened = bundle::open(path).map_err(|error| {
+        let problem = format!("{}: {error}", path.display());
+        match error {
+            OpenError::Io(_) => Problem::unreachable(problem),
+            OpenError::NoBundle(_) => Problem::usage(problem)
+                .hint("name an incident, its folder, or a file that `steadyhand bundle` made"),
+        }
+    })?;
+    let judged = verify_bundle(&opened, head);
+    let mut report = judged.map_err(|error| Problem::unreachable(error.to_string()))?;
+    let folder = opened.folder.path();
+    let checked = match (opened.is_signed, signers) {
+        (false, None) => {
+            report.notes.push("it is not signed".into());
+            true
+        }
+        (false, Some(_)) => {
+            report.faults.push("it is not signed".into());
+            true
+        }
+        (true, signers) => signature(folder, signers, &mut report)?,
+    };
+    out.put(&text::verification(&report, out.paint))?;
+    Ok(match (report.is_sound(), checked) {
+        (false, _) => Exit::Violated,
+        (true, false) => Exit::Inconclusive,
+        (true, true) => Exit::Clear,
+    })
+}
+
+/// Judges the signature; false if it could not be.
+fn signature(folder: &Path, signers: Option<&Path>, report: &mut Report) -> Result<bool, Problem> {
+    let signature = folder.join(SIGNATURE);
+    let keygen = |what: &str, arguments: &[&Path]| {
+        let sums = File::open(folder.join(SUMS))?;
+        Command::new("ssh-keygen")
+            .args(["-Y", what, "-n", NAMESPACE, "-s"])
+            .arg(&signature)
+            .args(arguments)
+            .stdin(sums)
+            .output()
+    };
+    let Some(signers) = signers else {
+        let ran = match keygen("check-novalidate", &[]) {
+            Ok(ran) => ran,
+            Err(error) => {
+                report.notes.push(format!("it is signed, but ssh-keygen cannot be run, so the signature was not checked: {error}"));
+                return Ok(false);
+            }
+        };
+        if ran.status.success() {
+            let said = words(&ran.stdout);
+            report.notes.push(format!("{said}; --signers FILE tells whose key that is"));
+        } else {
+            report.faults.push("the signature does not fit".into());
+        }
+        return Ok(true);
+    };
+    let unrun = |error: io::Error| {
+        Problem::unreachable(format!("the signature was not checked: ssh-keygen: {error}"))
+    };
+    if let Err(error) = fs::metadata(signers) {
+        return Err(Problem::usage(format!("{}: {error}", signers.display()))
+            .hint("--signers takes a file of allowed signers, as `man ssh-keygen` describes it"));
+    }
+    let found = keygen("find-principals", &[Path::new("-f"), signers]).map_err(unrun)?;
+    let principal = words(&found.stdout);
+    if !found.status.success() || principal.is_empty() {
+        report
+            .faults
+            .push(format!("the key that signed it is not among those of {}", signers.display()));
+        return Ok(true);
+    }
+    let arguments = [Path::new("-f"), signers, Path::new("-I"), Path::new(&principal)];
+    let ran = keygen("verify", &arguments).map_err(unrun)?;
+    if ran.status.success() {
+        report.notes.push(words(&ran.stdout));
+    } else {
+        report.faults.push(format!("the signature of {principal} does not fit"));
+    }
+    Ok(true)
+}
+
+/// The first line of what a program said.
+fn words(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    visible::text(text.lines().next().unwrap_or_default().trim()).into_owned()
+}

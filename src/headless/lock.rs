@@ -1,0 +1,57 @@
+//! One run of a suite on a target at a time, over all processes of a machine.
+//!
+//! The lock is the kernel's and dies with its holder; what stands in the file only says who that is.
+//! A file that is not empty and not locked belongs to a run that did not come to its end.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
+
+use jiff::Timestamp;
+
+#[derive(Debug)]
+pub struct Lock(File);
+
+#[derive(Debug)]
+pub enum Taken {
+    /// With what a run left that did not end.
+    Ours(Lock, Option<String>),
+    /// By whom.
+    Theirs(String),
+}
+
+/// Takes the lock of a suite on a target.
+pub fn take(state: &Path, slug: &str, suite: &str, now: Timestamp) -> io::Result<Taken> {
+    let folder = state.join("locks");
+    fs::create_dir_all(&folder)?;
+    let path = folder.join(format!("{slug}--{}.lock", plain(suite)));
+    let mut file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    let is_ours = file.try_lock().is_ok();
+    let mut said = String::new();
+    // Whatever cannot be read only names nobody.
+    let _ = file.read_to_string(&mut said);
+    let said = said.trim().to_owned();
+    if !is_ours {
+        return Ok(Taken::Theirs(if said.is_empty() { "another process".into() } else { said }));
+    }
+    file.set_len(0)?;
+    io::Seek::rewind(&mut file)?;
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let since = now.strftime("%Y-%m-%d %H:%M:%S UTC");
+    write!(file, "process {} on {host}, since {since}", std::process::id())?;
+    Ok(Taken::Ours(Lock(file), Some(said).filter(|said| !said.is_empty())))
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A file that keeps its text only makes the next run say more than it should.
+        let _ = self.0.set_len(0);
+    }
+}
+
+/// A name as a part of a file name.
+pub fn plain(name: &str) -> String {
+    let keep = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    name.chars().map(keep).collect()
+}

@@ -1,0 +1,233 @@
+//! `steadyhand history`, `report` and `health`: what the runs of the past say, and whether they
+//! happened at all.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::suite::{known, slug, targets};
+use super::{Format, Out, alerts};
+use crate::clock;
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::history::store::{self, Past as Read};
+use crate::history::trend::trends;
+use crate::history::{Run, Standing, missed};
+use crate::problem::Problem;
+use crate::report::past::{self, Past, Row, Runs};
+use crate::report::text;
+
+#[derive(Debug)]
+pub struct AskedHistory {
+    pub check: String,
+    pub targets: Vec<String>,
+    pub since: Option<Duration>,
+    pub format: Format,
+}
+
+pub fn history(asked: &AskedHistory, config: &Config, out: &mut Out) -> Result<Exit, Problem> {
+    let now = clock::now();
+    let since = asked.since.map_or(Timestamp::MIN, |length| before(now, length));
+    let gathered = gather(&config.state.value, since, &asked.targets)?;
+    let mut ids: Vec<&str> =
+        gathered.runs.iter().flat_map(|run| &run.seen).map(|seen| seen.check.as_str()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.is_empty() {
+        out.put("no runs are remembered\n")?;
+        return Ok(Exit::Clear);
+    }
+    known(&asked.check, &ids, "run of a check called")?;
+    let mut rows = gathered.rows();
+    rows.retain(|row| row.trend.check == asked.check);
+    out.put(&match asked.format {
+        Format::Text => past::check(&rows),
+        Format::Json => past::check_json(&rows),
+    })?;
+    Ok(Exit::Clear)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    Markdown,
+    Html,
+    Json,
+}
+
+#[derive(Debug)]
+pub struct AskedReport {
+    pub targets: Vec<String>,
+    pub since: Duration,
+    pub shape: Shape,
+    pub output: Option<PathBuf>,
+}
+
+pub fn report(asked: &AskedReport, config: &Config, out: &mut Out) -> Result<Exit, Problem> {
+    let to = clock::now();
+    let from = before(to, asked.since);
+    let gathered = gather(&config.state.value, from, &asked.targets)?;
+    let checks = gathered.rows();
+    let runs = schedule(&gathered.runs, to, config);
+    let page = Past { from, to, runs, checks, unreadable: gathered.unreadable };
+    let text = match asked.shape {
+        Shape::Markdown => page.markdown(),
+        Shape::Html => page.html(),
+        Shape::Json => page.json(),
+    };
+    match &asked.output {
+        Some(path) => {
+            out.put_into(path, &text)?;
+            out.put(&format!("{} written: {}\n", path.display(), page.headline()))?;
+        }
+        None => out.put(&text)?,
+    }
+    Ok(Exit::Clear)
+}
+
+#[derive(Debug)]
+pub struct AskedHealth {
+    pub suite: super::suite::Asked,
+    pub max_age: Duration,
+}
+
+/// Whether the runs happen: of every target, and of every suite that is asked for or scheduled.
+pub fn health(asked: &AskedHealth, config: &Config, out: &mut Out) -> Result<Exit, Problem> {
+    let now = clock::now();
+    let state = &config.state.value;
+    let suites: Vec<Option<&str>> = match asked.suite.suites.as_slice() {
+        [] if config.runs.suites.is_empty() => vec![None],
+        [] => config.runs.suites.iter().map(|suite| Some(suite.name.as_str())).collect(),
+        named => named.iter().map(|name| Some(name.as_str())).collect(),
+    };
+    let mut exit = Exit::Clear;
+    let mut rows = Vec::new();
+    for target in targets(&asked.suite, config)? {
+        let folder = store::folder(state, &slug(&target));
+        for suite in &suites {
+            let last = store::last(&folder, *suite).map_err(|error| unreadable(&folder, &error))?;
+            let (word, said) = judged(last.as_ref(), now, asked.max_age);
+            if word != "ok" {
+                exit = exit.worst(Exit::Inconclusive);
+            }
+            let age =
+                last.map_or_else(|| "-".into(), |run| past::length(now.duration_since(run.at)));
+            let suite = suite.unwrap_or("(any)").to_owned();
+            rows.push(vec![word.to_owned(), target.name.clone(), suite, age, said]);
+        }
+    }
+    let waiting = alerts::waiting(state);
+    if waiting > 0 {
+        let age = alerts::oldest(state).map_or_else(String::new, |at| {
+            format!(", the oldest for {}", past::length(now.duration_since(at)))
+        });
+        rows.push(vec![
+            "late".into(),
+            "-".into(),
+            "-".into(),
+            "-".into(),
+            format!("{} not delivered{age}", text::count(waiting, "alert")),
+        ]);
+        exit = exit.worst(Exit::Warning);
+    }
+    out.put(&text::columns(&["health", "target", "suite", "last run", "what"], rows))?;
+    Ok(exit)
+}
+
+fn judged(last: Option<&Run>, now: Timestamp, most: Duration) -> (&'static str, String) {
+    let Some(run) = last else { return ("never", "it never ran".into()) };
+    let age = now.duration_since(run.at);
+    if age > SignedDuration::try_from(most).unwrap_or(SignedDuration::MAX) {
+        return ("old", format!("older than {}", crate::source::duration_text(most)));
+    }
+    if run.cut {
+        return ("cut", "stopped before its end".into());
+    }
+    if !run.counts() {
+        return ("blind", "it saw nothing".into());
+    }
+    ("ok", text::count(run.seen.len(), "check"))
+}
+
+fn before(now: Timestamp, length: Duration) -> Timestamp {
+    now.checked_sub(SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX))
+        .unwrap_or(Timestamp::MIN)
+}
+
+/// What is remembered of all targets, or of those that are named.
+struct Gathered {
+    runs: Vec<Run>,
+    /// By target and check.
+    standings: BTreeMap<(String, String), Standing>,
+    unreadable: usize,
+}
+
+impl Gathered {
+    fn rows(&self) -> Vec<Row> {
+        let standing = |target: &str, check: &str| {
+            self.standings.get(&(target.to_owned(), check.to_owned())).cloned()
+        };
+        let rows = trends(&self.runs).into_iter();
+        rows.map(|trend| {
+            let standing = standing(&trend.target, &trend.check);
+            Row::of(trend, standing)
+        })
+        .collect()
+    }
+}
+
+fn gather(state: &Path, since: Timestamp, targets: &[String]) -> Result<Gathered, Problem> {
+    let mut all = Gathered { runs: vec![], standings: BTreeMap::new(), unreadable: 0 };
+    let mut names = Vec::new();
+    for folder in store::folders(state).map_err(|error| unreadable(state, &error))? {
+        let failed = |error: std::io::Error| unreadable(&folder, &error);
+        let Read { runs, unreadable } = store::read(&folder, since).map_err(failed)?;
+        let Some(target) = runs.last().map(|run| run.target.clone()) else { continue };
+        names.push(target.clone());
+        if !targets.is_empty() && !targets.contains(&target) {
+            continue;
+        }
+        for (check, standing) in store::standings(&folder).map_err(failed)? {
+            all.standings.insert((target.clone(), check), standing);
+        }
+        all.unreadable += unreadable;
+        all.runs.extend(runs);
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    if !names.is_empty() {
+        targets.iter().try_for_each(|name| known(name, &names, "history of a target called"))?;
+    }
+    all.runs.sort_by_key(|run| run.at);
+    Ok(all)
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
+    Problem::system(format!("cannot read the history in {}: {error}", path.display()))
+        .hint("--state names another folder")
+}
+
+/// The runs by suite and target, and what of their schedule did not happen.
+fn schedule(runs: &[Run], to: Timestamp, config: &Config) -> Vec<Runs> {
+    let mut found: BTreeMap<(String, String), Vec<&Run>> = BTreeMap::new();
+    for run in runs {
+        let suites = if run.suites.is_empty() { vec![String::new()] } else { run.suites.clone() };
+        for suite in suites {
+            found.entry((suite, run.target.clone())).or_default().push(run);
+        }
+    }
+    found
+        .into_iter()
+        .map(|((suite, target), of)| {
+            let last = of[of.len() - 1].at;
+            let missed = config.runs.every(&suite).map(|every| {
+                let between: u64 =
+                    of.windows(2).map(|two| missed(two[0].at, two[1].at, every)).sum();
+                between + missed(last, to, every)
+            });
+            let cut = of.iter().filter(|run| run.cut).count();
+            let blind = of.iter().filter(|run| !run.cut && !run.counts()).count();
+            Runs { target, suite, runs: of.len(), cut, blind, missed, last }
+        })
+        .collect()
+}

@@ -1,0 +1,289 @@
+//! `steadyhand rehearse`: every change previewed and every guardrail tried out on a target where
+//! nobody minds, so that a runbook that has rotted is known in daylight.
+//!
+//! Everything is rolled back, as in the cockpit: this command has no way to commit.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::suite::known;
+use super::{Format, Out};
+use crate::catalogue::Catalogue;
+use crate::config::{Config, Environment, Target};
+use crate::exit::Exit;
+use crate::guardrail;
+use crate::ops::connect::identify;
+use crate::ops::{Stopper, guard, plan, recover};
+use crate::problem::{Kind, Problem};
+use crate::report::{json, text};
+use crate::runbook::{Action, Change, Runbook, Step};
+
+#[derive(Debug)]
+pub struct Asked {
+    pub runbooks: Vec<String>,
+    pub all: bool,
+    pub target: String,
+    /// Answers to the questions of the runbooks, by the names that SQL knows them under.
+    pub answers: BTreeMap<String, String>,
+    /// Also where the data is that of the business.
+    pub production: bool,
+    pub format: Format,
+    pub output: Option<PathBuf>,
+}
+
+/// What became of one step.
+#[derive(Debug, Serialize)]
+struct Tried {
+    runbook: String,
+    step: String,
+    kind: &'static str,
+    verdict: &'static str,
+    rows: Option<u64>,
+    what: String,
+    #[serde(skip)]
+    exit: Exit,
+}
+
+pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, Problem> {
+    let Some(catalogue) = super::catalogue(config, out) else { return Ok(Exit::Usage) };
+    let ids: Vec<&str> = catalogue.runbooks.iter().map(|runbook| runbook.id.as_str()).collect();
+    asked.runbooks.iter().try_for_each(|id| known(id, &ids, "runbook"))?;
+    let target = config.target(&asked.target)?;
+    if target.environment == Environment::Production && !asked.production {
+        return Err(Problem::refused(format!(
+            "{} is production, and a rehearsal takes the locks of the real change; nothing was run",
+            target.name
+        ))
+        .hint("rehearse on staging; --on-production says that you mean it"));
+    }
+    let server = identify(&target).await?.server;
+    let runbooks = catalogue
+        .runbooks
+        .iter()
+        .filter(|runbook| asked.all || asked.runbooks.contains(&runbook.id));
+    let mut tried = Vec::new();
+    for runbook in runbooks {
+        let answers = answers(runbook, &asked.answers);
+        for step in &runbook.steps {
+            out.progress(&format!("{}: {}, {} ...", target.name, runbook.id, step.id));
+            let desk = Desk { target: &target, server: &server, catalogue: &catalogue };
+            tried.extend(desk.rehearse(runbook, step, &answers).await);
+        }
+    }
+    let exit = tried.iter().map(|one| one.exit).fold(Exit::Clear, Exit::worst);
+    let last = summary(&tried, &target.name);
+    let page = match asked.format {
+        Format::Text => text(&tried) + &last + "\n",
+        Format::Json => lines(&tried, exit),
+    };
+    match &asked.output {
+        Some(path) => {
+            out.put_into(path, &page)?;
+            out.put(&(last + "\n"))?;
+        }
+        None => out.put(&page)?,
+    }
+    Ok(exit)
+}
+
+/// What was answered, and where nothing was, what the runbook proposes.
+fn answers(runbook: &Runbook, given: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut answers = BTreeMap::new();
+    for step in &runbook.steps {
+        if let Action::Ask(ask) = &step.action {
+            let answer = given.get(&ask.var).or(ask.default.as_ref());
+            answers.extend(answer.map(|answer| (ask.var.clone(), answer.clone())));
+        }
+    }
+    answers
+}
+
+struct Desk<'a> {
+    target: &'a Target,
+    server: &'a str,
+    catalogue: &'a Catalogue,
+}
+
+impl Desk<'_> {
+    /// None for a step that has nothing to rehearse.
+    async fn rehearse(
+        &self,
+        runbook: &Runbook,
+        step: &Step,
+        answers: &BTreeMap<String, String>,
+    ) -> Option<Tried> {
+        let (exit, rows, what) = match &step.action {
+            Action::Change(change) => self.change(runbook, step, change, answers).await,
+            Action::Guard(definition) => self.guard(step, definition).await,
+            _ => return None,
+        };
+        let verdict = match exit {
+            Exit::Clear => "sound",
+            Exit::Warning => "warning",
+            Exit::Inconclusive => "inconclusive",
+            _ => "broken",
+        };
+        let (runbook, step, kind) = (runbook.id.clone(), step.id.clone(), step.action.kind());
+        Some(Tried { runbook, step, kind, verdict, rows, what, exit })
+    }
+
+    async fn change(
+        &self,
+        runbook: &Runbook,
+        step: &Step,
+        change: &Change,
+        answers: &BTreeMap<String, String>,
+    ) -> (Exit, Option<u64>, String) {
+        let dialect = self.target.url.dialect;
+        let has_sql = |one: &crate::runbook::Statement| one.sql.get(dialect).is_some();
+        if !change.statements.iter().any(has_sql) {
+            return (Exit::Clear, None, format!("has nothing to do on {dialect}"));
+        }
+        if let Some(var) = self.unanswered(runbook, change, answers) {
+            let what = format!("asks for {var}, which has no proposal: --answer {var}=...");
+            return (Exit::Inconclusive, None, what);
+        }
+        let check = |id: &str| self.catalogue.check(id).cloned();
+        let previewed = async {
+            let plan = plan::change(step, change, self.target, answers, check).await?;
+            let job = recover::Job {
+                plan,
+                target: self.target.clone(),
+                server: self.server.to_owned(),
+                actor: "rehearsal".into(),
+                op: format!("rehearsal-{}-{}", runbook.id, step.id),
+            };
+            recover::preview(&job, &Stopper::default()).await
+        };
+        match previewed.await {
+            Ok(preview) => {
+                let rows = Some(preview.rows());
+                match (&preview.proof, preview.refused.as_slice()) {
+                    (Err(why), _) => (Exit::Violated, rows, why.clone()),
+                    (Ok(_), []) => {
+                        let rows = text::count(usize::try_from(preview.rows()).unwrap_or(0), "row");
+                        let what = format!("{rows}, rolled back in {:.2} s", preview.seconds);
+                        (Exit::Clear, Some(preview.rows()), what)
+                    }
+                    // Nothing is wrong where there is nothing to mend.
+                    (Ok(_), refused) if preview.rows() == 0 => {
+                        (Exit::Clear, rows, format!("no row to change ({})", refused.join("; ")))
+                    }
+                    (Ok(_), refused) => (Exit::Violated, rows, refused.join("; ")),
+                }
+            }
+            Err(problem) => (judged(&problem), None, problem.sentence),
+        }
+    }
+
+    /// The first answer that a statement needs and nobody gave.
+    fn unanswered(
+        &self,
+        runbook: &Runbook,
+        change: &Change,
+        answers: &BTreeMap<String, String>,
+    ) -> Option<String> {
+        let dialect = self.target.url.dialect;
+        let asked = runbook.steps.iter().filter_map(|step| match &step.action {
+            Action::Ask(ask) => Some(ask.var.clone()),
+            _ => None,
+        });
+        let texts: Vec<&str> =
+            change.statements.iter().filter_map(|one| one.sql.get(dialect)).collect();
+        let named = |var: &str| {
+            texts.iter().any(|text| {
+                crate::sql::places(text, dialect)
+                    .is_ok_and(|places| places.iter().any(|(name, _)| name == var))
+            })
+        };
+        let mut missing = asked.filter(|var| !answers.contains_key(var) && named(var));
+        missing.next()
+    }
+
+    async fn guard(
+        &self,
+        step: &Step,
+        definition: &guardrail::Guard,
+    ) -> (Exit, Option<u64>, String) {
+        let dialect = self.target.url.dialect;
+        if definition.apply.get(dialect).is_none() {
+            return (Exit::Clear, None, format!("has nothing to do on {dialect}"));
+        }
+        let plan = match guardrail::Plan::of(&step.title, definition, dialect) {
+            Ok(plan) => plan,
+            Err(why) => return (Exit::Violated, None, why),
+        };
+        let job = guard::Job {
+            step: step.id.clone(),
+            op: format!("rehearsal-{}", step.id),
+            plan,
+            target: self.target.clone(),
+            server: self.server.to_owned(),
+            actor: "rehearsal".into(),
+        };
+        match guard::rehearse(&job, &Stopper::default()).await {
+            Ok(found) => {
+                let exit = match (&found.accepted, &found.rejects) {
+                    _ if found.stands => Exit::Clear,
+                    _ if found.untried.is_some() => Exit::Inconclusive,
+                    _ if !found.traceless => Exit::Violated,
+                    // It is good DDL, and the recovery comes before it.
+                    (Err(_), _) => Exit::Warning,
+                    (Ok(()), Err(why)) if why.contains("found no row") => Exit::Inconclusive,
+                    (Ok(()), Err(_)) => Exit::Violated,
+                    (Ok(()), Ok(_)) => Exit::Clear,
+                };
+                (exit, None, found.sentence())
+            }
+            Err(problem) => (judged(&problem), None, problem.sentence),
+        }
+    }
+}
+
+/// What was not reached says nothing about the runbook; what the database refuses does.
+fn judged(problem: &Problem) -> Exit {
+    match problem.kind {
+        Kind::Unreachable if problem.sentence.contains("the database says") => Exit::Violated,
+        Kind::Unreachable | Kind::System | Kind::Interrupted => Exit::Inconclusive,
+        Kind::Usage | Kind::Refused => Exit::Violated,
+    }
+}
+
+fn summary(tried: &[Tried], target: &str) -> String {
+    let count = |exit: Exit| tried.iter().filter(|one| one.exit == exit).count();
+    format!(
+        "{} rehearsed on {target}: {} sound, {} warning, {} broken, {} inconclusive; nothing was committed",
+        text::count(tried.len(), "step"),
+        count(Exit::Clear),
+        count(Exit::Warning),
+        count(Exit::Violated),
+        count(Exit::Inconclusive),
+    )
+}
+
+fn text(tried: &[Tried]) -> String {
+    let rows = tried.iter().map(|one| {
+        vec![
+            one.verdict.to_owned(),
+            one.runbook.clone(),
+            one.step.clone(),
+            one.kind.to_owned(),
+            one.what.clone(),
+        ]
+    });
+    if tried.is_empty() {
+        return String::new();
+    }
+    text::columns(&["verdict", "runbook", "step", "kind", "what"], rows)
+}
+
+fn lines(tried: &[Tried], exit: Exit) -> String {
+    let line = |one: &Tried| json::line(&serde_json::to_value(one).expect("plain data"));
+    let mut out: String = tried.iter().map(line).collect();
+    out.push_str(&json::line(&serde_json::json!({
+        "summary": { "steps": tried.len(), "exit": exit.code(), "committed": 0 }
+    })));
+    out
+}

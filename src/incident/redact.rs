@@ -1,0 +1,137 @@
+//! A journal without what could hold a row, whose chain can still be checked.
+//!
+//! Times, people, steps, counts, digests and the words of the format stay; every other text goes. A
+//! record that lost something says so and keeps the hash it had: the record after it names that hash,
+//! so that it can be neither left out nor exchanged, though its content is not proved any more. What
+//! may stay is listed, not what must go, so that a text of a later version goes by itself.
+
+use serde_json::Value;
+
+/// Texts under these names are the format's own, or name no row.
+const KEPT: [&str; 46] = [
+    "seq",
+    "prev",
+    "hash",
+    "at",
+    "actor",
+    "kind",
+    "incident",
+    "runbook",
+    "runbook_sha256",
+    "title",
+    "severity",
+    "name",
+    "url",
+    "dialect",
+    "environment",
+    "server",
+    "version",
+    "program",
+    "host",
+    "step",
+    "from",
+    "to",
+    "which",
+    "origin",
+    "note",
+    "var",
+    "check",
+    "is",
+    "file",
+    "sha256",
+    "format",
+    "path",
+    "op",
+    "deed",
+    "what",
+    "of",
+    "fingerprint",
+    "expires",
+    "outcome",
+    "goto",
+    "audience",
+    "next_update",
+    "mark",
+    "writes",
+    "hidden",
+    "checks",
+];
+const KEPT_OF_METRICS: [&str; 4] = ["level", "value", "unit", "threshold"];
+const GONE: &str = "(redacted)";
+
+/// The line of a record without its rows; none if there is nothing in it that must go.
+pub fn line(line: &str) -> Option<String> {
+    let mut record: Value = serde_json::from_str(line).ok()?;
+    let mut lost = false;
+    for (key, value) in record.as_object_mut()? {
+        strip(key, value, &mut lost);
+    }
+    if !lost {
+        return None;
+    }
+    let members = record.as_object_mut()?;
+    let hash = members.shift_remove("hash")?;
+    members.insert("redacted".into(), true.into());
+    members.insert("hash".into(), hash);
+    serde_json::to_string(&record).ok()
+}
+
+fn strip(key: &str, value: &mut Value, lost: &mut bool) {
+    match value {
+        Value::String(text) => {
+            let stays = KEPT.contains(&key) || KEPT_OF_METRICS.contains(&key) || text.is_empty();
+            if !stays {
+                GONE.clone_into(text);
+                *lost = true;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| strip(key, item, lost)),
+        Value::Object(members) => {
+            for (key, value) in members.iter_mut() {
+                strip(key, value, lost);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use jiff::Timestamp;
+
+    use super::super::chain::{self, Head};
+    use super::super::entry::{Entry, NoteKind};
+    use super::*;
+
+    #[test]
+    fn the_chain_holds_and_only_texts_are_gone() {
+        let mut head = Head::default();
+        let mut lines = Vec::new();
+        let at = Timestamp::UNIX_EPOCH;
+        for entry in [
+            Entry::StepEntered { step: "count".into() },
+            Entry::Answered { step: "ask".into(), var: "asset".into(), answer: "4711".into() },
+            Entry::Note { at, note: NoteKind::Luck, text: "asset 4711 was on holiday".into() },
+            Entry::StepEntered { step: "close".into() },
+        ] {
+            let (line, record) = chain::seal(&head, at, "ada", entry);
+            head = Head { seq: record.seq, hash: record.hash };
+            lines.push(line);
+        }
+        let redacted: Vec<String> =
+            lines.iter().map(|whole| line(whole).unwrap_or_else(|| whole.clone())).collect();
+        assert_eq!((&redacted[0], &redacted[3]), (&lines[0], &lines[3]));
+        let text = redacted.join("\n");
+        assert!(!text.contains("4711") && text.contains("\"answer\":\"(redacted)\""), "{text}");
+        let (records, found, fault, lost) = chain::replay_redacted(&text);
+        assert_eq!((records.len(), found, fault, lost), (4, head, None, vec![2, 3]));
+        // A journal that is not a redacted one accepts no such record.
+        assert!(chain::replay(&text).2.is_some());
+        // Neither can one be left out or exchanged.
+        let without = [&redacted[0], &redacted[2], &redacted[3]].map(String::as_str).join("\n");
+        assert!(chain::replay_redacted(&without).2.is_some());
+        let other = text.replace(&records[1].hash, &"0".repeat(64));
+        assert!(chain::replay_redacted(&other).2.is_some());
+    }
+}

@@ -1,0 +1,216 @@
+//! Many checks on many targets: all targets at once, but never more connections to one server than
+//! allowed, and never longer than the budget.
+//!
+//! Every check gets a finding, whatever happens: a server that hangs, an end of the budget, a stop.
+//! Each connection sees one snapshot; with one connection, which is the rule, so does the target.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::connect::READ_LOCK_WAIT;
+use super::detect::{Sight, ask, sight, unseen};
+use crate::check::{Check, Finding, Verdict};
+use crate::clock;
+use crate::config::Target;
+use crate::engine::{Session, Stopper};
+use crate::source::duration_text;
+
+/// How much longer than its own limit a check may take before the server counts as dead.
+const SILENCE: Duration = Duration::from_secs(10);
+/// How long a stop or the end of the budget waits for what is under way to end in order.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// A target and what is asked of it.
+#[derive(Debug, Clone)]
+pub struct Job {
+    pub target: Target,
+    pub checks: Vec<Check>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// To one server at a time.
+    pub connections: usize,
+    pub budget: Duration,
+    /// Rows of a finding that are kept.
+    pub kept: usize,
+}
+
+/// What happened on the way; jobs and checks by their place.
+#[derive(Debug)]
+pub enum News {
+    Reached { job: usize, server: String, version: String },
+    Found { job: usize, check: usize, finding: Box<Finding>, snapshot: Option<Timestamp> },
+}
+
+/// A job while it is under way.
+#[derive(Debug)]
+struct Plan {
+    number: usize,
+    job: Job,
+    /// The first check that nobody has taken.
+    next: AtomicUsize,
+}
+
+impl Plan {
+    fn take(&self) -> Option<usize> {
+        let check = self.next.fetch_add(1, Ordering::Relaxed);
+        (check < self.job.checks.len()).then_some(check)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.next.load(Ordering::Relaxed) >= self.job.checks.len()
+    }
+}
+
+/// Runs every job; `on` hears of each finding as it is made, and of every check exactly once.
+pub async fn run(jobs: Vec<Job>, limits: Limits, stopper: &Stopper, mut on: impl FnMut(News)) {
+    let deadline = Instant::now() + limits.budget;
+    let mut open: Vec<Vec<bool>> = jobs.iter().map(|job| vec![true; job.checks.len()]).collect();
+    let mut servers: HashMap<String, Arc<Semaphore>> = HashMap::new();
+    let mut workers = JoinSet::new();
+    let (news, mut heard) = unbounded_channel();
+    for (number, mut job) in jobs.into_iter().enumerate() {
+        job.target = job.target.for_checks();
+        let places = servers
+            .entry(server(&job.target))
+            .or_insert_with(|| Arc::new(Semaphore::new(limits.connections)));
+        let hands = limits.connections.min(job.checks.len());
+        let plan = Arc::new(Plan { number, job, next: AtomicUsize::new(0) });
+        for hand in 0..hands {
+            let (plan, places) = (Arc::clone(&plan), Arc::clone(places));
+            let (news, stopper) = (news.clone(), stopper.clone());
+            workers.spawn(async move {
+                let Ok(_place) = places.acquire_owned().await else { return };
+                work(&plan, hand == 0, limits, deadline, &stopper, &news).await;
+            });
+        }
+    }
+    drop(news);
+    let end = async {
+        tokio::select! {
+            () = stopper.stopped() => tokio::time::sleep(GRACE).await,
+            () = tokio::time::sleep_until(deadline + GRACE) => {}
+        }
+    };
+    tokio::pin!(end);
+    loop {
+        let one = tokio::select! {
+            one = heard.recv() => one,
+            () = &mut end => None,
+        };
+        let Some(one) = one else { break };
+        if let News::Found { job, check, .. } = &one {
+            open[*job][*check] = false;
+        }
+        on(one);
+    }
+    workers.abort_all();
+    let reason =
+        if stopper.is_stopped() { "stopped by the operator".into() } else { spent(limits) };
+    for (job, checks) in open.iter().enumerate() {
+        for (check, _) in checks.iter().enumerate().filter(|(_, open)| **open) {
+            on(News::Found { job, check, finding: Box::new(unseen(&reason)), snapshot: None });
+        }
+    }
+}
+
+/// What names the server of a target, for the bound on connections to it.
+fn server(target: &Target) -> String {
+    let url = &target.url;
+    match &url.server {
+        Some(server) => format!("{}:{}", server.host, server.port.unwrap_or(0)),
+        None => std::path::absolute(&url.path)
+            .unwrap_or_else(|_| url.path.clone())
+            .display()
+            .to_string(),
+    }
+}
+
+fn spent(limits: Limits) -> String {
+    format!("the budget of {} for the whole run was used up", duration_text(limits.budget))
+}
+
+/// One connection, which takes check after check until none is left.
+async fn work(
+    plan: &Plan,
+    first: bool,
+    limits: Limits,
+    deadline: Instant,
+    stopper: &Stopper,
+    news: &UnboundedSender<News>,
+) {
+    // What nobody hears any more is not missed.
+    let tell = |one: News| drop(news.send(one));
+    let blind = |reason: &str| {
+        while let Some(check) = plan.take() {
+            tell(News::Found {
+                job: plan.number,
+                check,
+                finding: Box::new(unseen(reason)),
+                snapshot: None,
+            });
+        }
+    };
+    if plan.is_empty() {
+        return;
+    }
+    let target = &plan.job.target;
+    let (mut session, late) = match timeout_at(deadline, sight(target, stopper)).await {
+        Ok(Ok(Sight { session, identity, late })) => {
+            let (server, version) = (identity.server, identity.version);
+            tell(News::Reached { job: plan.number, server, version });
+            (session, late)
+        }
+        // Another connection to the same server is at work and may go on alone.
+        _ if !first => return,
+        Ok(Err(problem)) => return blind(&problem.sentence),
+        Err(_) => return blind(&spent(limits)),
+    };
+    let snapshot = clock::now();
+    if let Some(why) = late {
+        blind(&why);
+    }
+    while let Some(check) = plan.take() {
+        let finding = within(&mut session, &plan.job.checks[check], limits, deadline).await;
+        let alive = finding.is_some();
+        let finding = finding.unwrap_or_else(|| unseen("the server stopped answering"));
+        let finding = Box::new(finding);
+        tell(News::Found { job: plan.number, check, finding, snapshot: Some(snapshot) });
+        if !alive {
+            return blind("the server stopped answering at the check before");
+        }
+    }
+    // A server that does not say goodbye keeps nobody waiting.
+    let _ = timeout(READ_LOCK_WAIT, session.close()).await;
+}
+
+/// One check within its own limit and the budget; none if not even its limit brought an answer.
+async fn within(
+    session: &mut Session,
+    check: &Check,
+    limits: Limits,
+    deadline: Instant,
+) -> Option<Finding> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Some(unseen(&spent(limits)));
+    }
+    let is_cut = left < check.timeout;
+    let check = Check { timeout: check.timeout.min(left), ..check.clone() };
+    let asked = timeout(check.timeout + SILENCE, ask(session, &check, limits.kept)).await;
+    let mut finding = asked.ok()?;
+    let used_up = is_cut && finding.seconds >= left.as_secs_f64() * 0.95;
+    if let (true, Verdict::Inconclusive { reason }) = (used_up, &mut finding.verdict) {
+        *reason = format!("{reason}; {}", spent(limits));
+    }
+    Some(finding)
+}

@@ -1,0 +1,402 @@
+//! Alerts: received by real servers, on change only, late rather than never, and without rows.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::common::{Home, Sqlite};
+use super::suite::desk;
+use super::{Desk, Ran, run_at};
+
+const OWNERLESS: &str = "SELECT id FROM asset WHERE owner IS NULL ORDER BY id";
+
+/// A web server that keeps what it was sent: head and body. It answers with the codes in turn, the
+/// last one for ever.
+struct Web {
+    address: String,
+    got: Receiver<(String, String)>,
+}
+
+impl Web {
+    fn new(codes: &'static [u16]) -> Self {
+        Self::on(&TcpListener::bind("127.0.0.1:0").unwrap(), codes)
+    }
+
+    fn on(listener: &TcpListener, codes: &'static [u16]) -> Self {
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let listener = listener.try_clone().unwrap();
+        let (tell, got) = channel();
+        std::thread::spawn(move || {
+            for (n, stream) in listener.incoming().enumerate() {
+                let code = codes.get(n).or(codes.last()).unwrap();
+                let mut stream = BufReader::new(stream.unwrap());
+                let mut head = String::new();
+                while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head).unwrap() > 0 {}
+                let length =
+                    head.to_ascii_lowercase().split("content-length: ").nth(1).map_or(0, |rest| {
+                        rest.lines().next().unwrap().trim().parse::<usize>().unwrap()
+                    });
+                let mut body = vec![0; length];
+                stream.read_exact(&mut body).unwrap();
+                let answer =
+                    format!("HTTP/1.1 {code} x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                stream.get_mut().write_all(answer.as_bytes()).unwrap();
+                let _ = tell.send((head, String::from_utf8(body).unwrap()));
+            }
+        });
+        Self { address, got }
+    }
+
+    fn next(&self) -> (String, String) {
+        self.got.recv_timeout(Duration::from_secs(20)).expect("a request")
+    }
+
+    fn nothing_more(&self) {
+        assert!(self.got.try_recv().is_err(), "a request nobody should have sent");
+    }
+}
+
+fn bad_desk(alert: &str) -> Desk {
+    let desk = desk(&[("erp", "production")], alert);
+    desk.check("bad", "sev2", OWNERLESS);
+    desk
+}
+
+fn night(home: &Home, hour: u32) -> Ran {
+    run_at(home, &format!("2026-11-21T{hour:02}:00:00Z"), &["check", "--suite", "sev2"])
+}
+
+#[test]
+fn a_change_is_told_once_with_owner_and_command_but_no_row() {
+    let web = Web::new(&[200]);
+    let desk = bad_desk(&format!(
+        "[alert.hook]\nkind = \"webhook\"\nurl = \"{}/x\"\ntoken_env = \"TOKEN\"\n",
+        web.address
+    ));
+    let path = desk.home.work().join("checks/own/bad.toml");
+    let text = fs::read_to_string(&path).unwrap() + "";
+    fs::write(
+        &path,
+        text.replace(
+            "owner = \"o\"",
+            "owner = \"ERP lead\"\nrunbook = \"asset-double-assignment\"",
+        ),
+    )
+    .unwrap();
+    let home = Desk { home: desk.home.with("TOKEN", "t0ps3cret"), database: desk.database };
+    let database = home.home.work().join("erp.db");
+    Sqlite::open(&database).run("INSERT INTO asset VALUES (77123, NULL, NULL)");
+    let ran = night(&home.home, 1);
+    assert_eq!((ran.code, ran.err.as_str()), (2, ""));
+    let (head, body) = web.next();
+    assert!(head.starts_with("POST /x HTTP/1.1"), "{head}");
+    assert!(head.contains("Bearer t0ps3cret"), "{head}");
+    let event: Value = serde_json::from_str(&body).unwrap();
+    let told = &event["changes"][0];
+    assert_eq!((&told["before"], &told["now"]), (&Value::Null, &"violated".into()));
+    assert_eq!(
+        (&told["owner"], &told["runbook"]),
+        (&"ERP lead".into(), &"asset-double-assignment".into())
+    );
+    assert_eq!(told["command"], "steadyhand open asset-double-assignment --target erp");
+    assert_eq!(told["number"], 3.0);
+    assert!(!body.contains("77123"), "{body}");
+    // The same verdict again, whatever the number is, tells nobody anything.
+    Sqlite::open(&database).run("DELETE FROM asset WHERE id = 77123");
+    night(&home.home, 2);
+    web.nothing_more();
+    Sqlite::open(&database).run("UPDATE asset SET owner = 'ada'");
+    assert_eq!(night(&home.home, 3).code, 0);
+    let event: Value = serde_json::from_str(&web.next().1).unwrap();
+    assert_eq!(
+        (&event["changes"][0]["before"], &event["changes"][0]["now"]),
+        (&"violated".into(), &"clear".into())
+    );
+    fs::remove_file(&database).unwrap();
+    assert_eq!(night(&home.home, 4).code, 3);
+    let event: Value = serde_json::from_str(&web.next().1).unwrap();
+    assert_eq!(event["changes"][0]["now"], "inconclusive");
+    for file in home.home.files("state") {
+        let text = fs::read_to_string(home.home.path("state").join(file)).unwrap_or_default();
+        assert!(!text.contains("t0ps3cret"), "{text}");
+    }
+}
+
+#[test]
+fn keys_are_told_only_by_a_check_that_allows_it() {
+    let web = Web::new(&[200]);
+    let desk = bad_desk(&format!("[alert.hook]\nkind = \"webhook\"\nurl = \"{}\"\n", web.address));
+    let path = desk.home.work().join("checks/own/bad.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("owner = \"o\"", "owner = \"o\"\nalert_keys = true")).unwrap();
+    night(&desk.home, 1);
+    assert!(web.next().1.contains("\"keys\":\"id: 2, 3\""));
+}
+
+#[test]
+fn slack_gets_its_text_and_the_address_stays_secret() {
+    let web = Web::new(&[404, 200]);
+    let desk = bad_desk("[alert.ops]\nkind = \"slack\"\nurl_command = [\"cat\", \"address\"]\n");
+    let secret = format!("{}/services/T0/S3CRET", web.address);
+    desk.home.write("address", &format!("{secret}\n"));
+    let path = desk.home.work().join("checks/own/bad.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("title = \"t\"", "title = \"a < b & c\"")).unwrap();
+    let ran = night(&desk.home, 1);
+    // It is not there: no use in trying again at once.
+    assert!(
+        ran.err.contains("alert ops: it answered 404; 1 alert kept, the next run tries again"),
+        "{}",
+        ran.err
+    );
+    assert!(!ran.err.contains("S3CRET") && !ran.out.contains("S3CRET"));
+    web.next();
+    web.nothing_more();
+    let ran = night(&desk.home, 2);
+    assert_eq!(ran.err, "");
+    let body: Value = serde_json::from_str(&web.next().1).unwrap();
+    let text = body["text"].as_str().unwrap();
+    assert!(text.contains("*[steadyhand] erp (production): 1 violated*"), "{text}");
+    assert!(text.contains("a &lt; b &amp; c") && text.contains("was never looked at"), "{text}");
+    let config = run_at(&desk.home, "2026-11-21T03:00:00Z", &["config"]);
+    assert!(config.out.contains("slack: the command cat"), "{}", config.out);
+}
+
+#[test]
+fn a_server_that_stumbles_is_tried_again() {
+    let web = Web::new(&[503, 429, 200]);
+    let desk = bad_desk(&format!("[alert.hook]\nkind = \"webhook\"\nurl = \"{}\"\n", web.address));
+    assert_eq!(night(&desk.home, 1).err, "");
+    let bodies: Vec<String> = (0..3).map(|_| web.next().1).collect();
+    assert!(bodies.iter().all(|body| *body == bodies[0]));
+    web.nothing_more();
+}
+
+#[test]
+fn what_cannot_be_delivered_waits_on_disk_and_arrives_in_order() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let desk = bad_desk(&format!("[alert.hook]\nkind = \"webhook\"\nurl = \"http://{address}\"\n"));
+    let ran = night(&desk.home, 1);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("1 alert kept"), "{}", ran.err);
+    let ran = run_at(&desk.home, "2026-11-21T02:00:00Z", &["health"]);
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    assert!(ran.out.contains("1 alert not delivered, the oldest for"), "{}", ran.out);
+    Sqlite::open(&desk.home.work().join("erp.db")).run("UPDATE asset SET owner = 'ada'");
+    let web = Web::on(&TcpListener::bind(address).unwrap(), &[200]);
+    assert_eq!(night(&desk.home, 2).err, "");
+    let states: Vec<Value> = (0..2)
+        .map(|_| serde_json::from_str::<Value>(&web.next().1).unwrap()["changes"][0]["now"].clone())
+        .collect();
+    assert_eq!(states, ["violated", "clear"]);
+    assert_eq!(run_at(&desk.home, "2026-11-21T03:00:00Z", &["health"]).code, 0);
+}
+
+#[test]
+fn a_command_gets_the_event_on_its_standard_input() {
+    let desk = bad_desk(
+        "[alert.page]\nkind = \"command\"\ncommand = [\"sh\", \"-c\", \"cat > paged.json\"]\nat_least = \"sev2\"\n",
+    );
+    desk.check("minor", "sev4", OWNERLESS);
+    let path = desk.home.work().join("checks/own/minor.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("[\"sev4\"]", "[\"sev2\"]")).unwrap();
+    assert_eq!(night(&desk.home, 1).err, "");
+    let paged: Value =
+        serde_json::from_str(&fs::read_to_string(desk.home.work().join("paged.json")).unwrap())
+            .unwrap();
+    assert_eq!(paged["changes"].as_array().unwrap().len(), 1, "{paged}");
+    assert_eq!(paged["changes"][0]["check"], "bad");
+}
+
+/// A mail server with a certificate of its own; gives the commands and the mail.
+fn mail_server(folder: &std::path::Path, implicit: bool) -> (u16, Receiver<Vec<String>>) {
+    let certified = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
+    fs::write(folder.join("ca.pem"), certified.cert.pem()).unwrap();
+    let key =
+        rustls::pki_types::PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certified.cert.der().clone()], key)
+        .unwrap();
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (tell, got) = channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut lines = Vec::new();
+            if !implicit {
+                let started = talk(&mut stream, &mut lines, true, "STARTTLS");
+                if !started {
+                    continue;
+                }
+            }
+            let connection = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut secure = rustls::StreamOwned::new(connection, stream);
+            talk(&mut secure, &mut lines, implicit, "AUTH PLAIN");
+            let _ = tell.send(lines);
+        }
+    });
+    (port, got)
+}
+
+/// Whether the other side asked for encryption; else until it says goodbye.
+fn talk(
+    stream: &mut (impl std::io::Read + Write),
+    lines: &mut Vec<String>,
+    greet: bool,
+    offer: &str,
+) -> bool {
+    let say = |stream: &mut dyn Write, text: &str| {
+        stream.write_all(format!("{text}\r\n").as_bytes()).is_ok()
+    };
+    if greet {
+        say(stream, "220 localhost");
+    }
+    let mut data = false;
+    loop {
+        let mut line = Vec::new();
+        let mut byte = [0];
+        while !line.ends_with(b"\r\n") {
+            if !matches!(stream.read(&mut byte), Ok(1)) {
+                return false;
+            }
+            line.push(byte[0]);
+        }
+        let line = String::from_utf8(line).unwrap().trim_end().to_owned();
+        lines.push(line.clone());
+        let word = line.split(' ').next().unwrap_or_default().to_ascii_uppercase();
+        match (data, word.as_str()) {
+            (true, ".") => {
+                data = false;
+                say(stream, "250 kept");
+            }
+            (true, _) => {}
+            (false, "EHLO") => {
+                say(stream, &format!("250-localhost\r\n250 {offer}"));
+            }
+            (false, "STARTTLS") => {
+                say(stream, "220 go on");
+                return true;
+            }
+            (false, "AUTH") => {
+                say(stream, "235 it is you");
+            }
+            (false, "DATA") => {
+                data = true;
+                say(stream, "354 go on");
+            }
+            (false, "QUIT") => {
+                say(stream, "221 bye");
+                return false;
+            }
+            (false, _) => {
+                say(stream, "250 fine");
+            }
+        }
+    }
+}
+
+fn mailed(tls: &str, implicit: bool) {
+    let desk = bad_desk("");
+    let (port, got) = mail_server(&desk.home.work(), implicit);
+    let config = fs::read_to_string(desk.home.work().join("steadyhand.toml")).unwrap();
+    let alert = format!(
+        "[alert.mail]\nkind = \"email\"\nhost = \"localhost\"\nport = {port}\ntls = \"{tls}\"\nca = \"ca.pem\"\n\
+         from = \"Steadyhand <db@example.org>\"\nto = [\"dba@example.org\", \"lead@example.org\"]\nuser = \"db\"\npassword_env = \"MAIL_PASSWORD\"\n"
+    );
+    desk.home.write("steadyhand.toml", &(config + &alert));
+    let home = desk.home.with("MAIL_PASSWORD", "hunter2");
+    let ran = night(&home, 1);
+    assert_eq!((ran.code, ran.err.as_str()), (2, ""));
+    let lines = got.recv_timeout(Duration::from_secs(20)).unwrap();
+    let whole = lines.join("\n");
+    assert_eq!(lines.iter().filter(|line| line.starts_with("RCPT TO:")).count(), 2, "{whole}");
+    for said in [
+        "AUTH PLAIN",
+        "Subject: [steadyhand] erp (production): 1 violated",
+        "SEV-2 bad",
+        "steadyhand check --target erp --check bad",
+    ] {
+        assert!(whole.contains(said), "{said} is missing in {whole}");
+    }
+    assert!(!whole.contains("hunter2"), "{whole}");
+}
+
+#[test]
+fn mail_arrives_over_tls() {
+    mailed("tls", true);
+}
+
+#[test]
+fn mail_arrives_after_starttls() {
+    mailed("starttls", false);
+}
+
+#[test]
+fn mail_is_not_sent_to_a_server_that_is_not_trusted_or_not_encrypted() {
+    let desk = bad_desk("");
+    let (port, got) = mail_server(&desk.home.work(), true);
+    let config = fs::read_to_string(desk.home.work().join("steadyhand.toml")).unwrap();
+    let alert = |tls: &str| {
+        format!(
+            "[alert.mail]\nkind = \"email\"\nhost = \"localhost\"\nport = {port}\ntls = \"{tls}\"\nfrom = \"db@example.org\"\nto = [\"dba@example.org\"]\n"
+        )
+    };
+    desk.home.write("steadyhand.toml", &(config.clone() + &alert("tls")));
+    let ran = night(&desk.home, 1);
+    assert!(
+        ran.err.contains("alert mail: the mail server:") && ran.err.contains("1 alert kept"),
+        "{}",
+        ran.err
+    );
+    while let Ok(lines) = got.try_recv() {
+        assert_eq!(lines, Vec::<String>::new());
+    }
+    // A plain listener that offers nothing.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let plain = listener.local_addr().unwrap().port();
+    let (tell, heard) = channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream: TcpStream = stream.unwrap();
+            let mut lines = Vec::new();
+            talk(&mut stream, &mut lines, true, "SIZE 1000");
+            let _ = tell.send(lines);
+        }
+    });
+    desk.home.write(
+        "steadyhand.toml",
+        &(config + &alert("starttls").replace(&port.to_string(), &plain.to_string())),
+    );
+    let ran = night(&desk.home, 2);
+    assert!(ran.err.contains("1 alert kept"), "{}", ran.err);
+    let lines = heard.recv_timeout(Duration::from_secs(20)).unwrap();
+    assert!(!lines.iter().any(|line| line.starts_with("MAIL")), "{lines:?}");
+}
+
+#[test]
+fn secrets_do_not_belong_in_the_file() {
+    let desk = desk(
+        &[("erp", "production")],
+        "[alert.a]\nkind = \"slack\"\nurl = \"https://hooks.example.org/S3CRET\"\n[alert.b]\nkind = \"webhook\"\nurl = \"https://u:hunter2@h/\"\n[alert.c]\nkind = \"email\"\nhost = \"h\"\nfrom = \"a@b.c\"\nto = [\"a@b.c\"]\nuser = \"u\"\npassword_env = \"P\"\ntls = \"none\"\n",
+    );
+    let ran = run_at(&desk.home, "2026-11-21T03:00:00Z", &["config"]);
+    assert_eq!(ran.code, 4);
+    for said in ["url_env", "may hold a secret", "anybody can read"] {
+        assert!(ran.err.contains(said), "{said} is missing in {}", ran.err);
+    }
+    assert!(!ran.err.contains("hunter2"), "{}", ran.err);
+}

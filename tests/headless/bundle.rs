@@ -1,0 +1,169 @@
+//! Bundles: made here, checked by `tar`, `sha256sum` and `ssh-keygen` as well as by ourselves, in a
+//! home that has never seen the incident.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use super::common::Home;
+use super::incidents::incidents;
+use super::{Ran, run};
+
+fn bundle(home: &Home, more: &[&str]) -> Ran {
+    let mut args = vec!["bundle", "1", "--output", "one.tar"];
+    args.extend(more);
+    run(home, &args)
+}
+
+/// The bundle in a home of its own.
+fn elsewhere(home: &Home) -> Home {
+    let other = Home::new();
+    fs::copy(home.work().join("one.tar"), other.work().join("one.tar")).unwrap();
+    other
+}
+
+fn shell(folder: &Path, script: &str) -> String {
+    let ran = Command::new("sh").args(["-ec", script]).current_dir(folder).output().unwrap();
+    let said =
+        String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{script}: {said}");
+    said
+}
+
+#[test]
+fn a_bundle_is_checked_by_tools_that_everybody_has() {
+    let (home, folder) = incidents();
+    let ran = bundle(&home, &[]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    assert!(ran.out.ends_with("  one.tar\nINC-0001: 7 files\n"), "{}", ran.out);
+    let other = elsewhere(&home);
+    let sums = shell(
+        &other.work(),
+        "sha256sum one.tar; tar xf one.tar; cd INC-0001; sha256sum -c SHA256SUMS",
+    );
+    assert!(sums.starts_with(&ran.out[..64]), "{sums}");
+    assert_eq!(sums.matches(": OK").count(), 6, "{sums}");
+    assert_eq!(
+        fs::read(other.work().join("INC-0001/journal.jsonl")).unwrap(),
+        fs::read(folder.join("journal.jsonl")).unwrap()
+    );
+    let ran = run(&other, &["verify", "one.tar"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    assert!(
+        ran.out.contains("INC-0001 is sound") && ran.out.contains("it is not signed"),
+        "{}",
+        ran.out
+    );
+    // What was unpacked by hand is a folder like any other.
+    assert_eq!(run(&other, &["verify", "INC-0001"]).code, 0);
+}
+
+#[test]
+fn whatever_is_altered_in_a_bundle_is_named() {
+    let (home, _) = incidents();
+    bundle(&home, &[]);
+    for (change, said) in [
+        (
+            "sed -i s/casey/mallory/ journal.jsonl; sha256sum $(grep -o '[^ ]*$' SHA256SUMS) > x; mv x SHA256SUMS",
+            "record 1 was altered",
+        ),
+        (
+            "sed -i s/17/18/ evidence/sample.jsonl",
+            "evidence/sample.jsonl was altered: it is not what SHA256SUMS names",
+        ),
+        ("rm evidence/sample.jsonl", "evidence/sample.jsonl is missing"),
+        ("echo x > evidence/more.txt", "SHA256SUMS does not name it"),
+        ("head -n 3 journal.jsonl > x; mv x journal.jsonl", "journal.jsonl was altered"),
+        ("ln -s /etc/passwd evidence/link", "no plain file of a bundle"),
+    ] {
+        let other = elsewhere(&home);
+        let script =
+            format!("tar xf one.tar; cd INC-0001; {change}; cd ..; tar cf one.tar INC-0001");
+        shell(&other.work(), &script);
+        let ran = run(&other, &["verify", "one.tar"]);
+        assert_eq!(ran.code, 2, "{change}: {}{}", ran.out, ran.err);
+        assert!(ran.out.contains(said), "{change}: {}", ran.out);
+    }
+    let other = Home::new();
+    other.write("one.tar", "this is no archive, however long it is made to be");
+    let ran = run(&other, &["verify", "one.tar"]);
+    assert_eq!(ran.code, 4, "{}", ran.err);
+    assert!(ran.err.contains("one.tar: it is no bundle"), "{}", ran.err);
+}
+
+#[test]
+fn a_redacted_bundle_holds_no_row_and_its_chain_can_still_be_checked() {
+    let (home, folder) = incidents();
+    let ran = bundle(&home, &["--redact"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let bytes = fs::read(home.work().join("one.tar")).unwrap();
+    let text = String::from_utf8_lossy(&bytes);
+    for row in ["import stopped", "\"asset_id\":17"] {
+        assert!(!text.contains(row), "{row}");
+    }
+    let other = elsewhere(&home);
+    let ran = run(&other, &["verify", "one.tar"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("1 of 5 records were redacted"), "{}", ran.out);
+    assert!(ran.out.contains("1 files of evidence were left out"), "{}", ran.out);
+    // The head is that of the whole journal, so whoever holds it can show what was taken out.
+    let whole = run(&home, &["verify", folder.to_str().unwrap()]);
+    assert_eq!(whole.out.lines().last(), ran.out.lines().last());
+    // Unpacked by hand it is not taken for a journal.
+    shell(&other.work(), "tar xf one.tar");
+    assert_eq!(run(&other, &["verify", "INC-0001"]).code, 2);
+    shell(
+        &other.work(),
+        "cd INC-0001; sed -i 's/count/other/' journal.jsonl; sha256sum $(grep -o '[^ ]*$' SHA256SUMS) > x; mv x SHA256SUMS; cd ..; tar cf one.tar INC-0001",
+    );
+    assert_eq!(run(&other, &["verify", "one.tar"]).code, 2);
+}
+
+#[test]
+fn a_signature_is_made_and_checked_by_ssh_keygen() {
+    let (home, _) = incidents();
+    let keys = "ssh-keygen -q -t ed25519 -N '' -C ada -f ada; ssh-keygen -q -t ed25519 -N '' -C bob -f bob;
+        (printf 'ada@example.org '; cat ada.pub) > signers; (printf 'bob@example.org '; cat bob.pub) > others";
+    shell(&home.work(), keys);
+    let ran = bundle(&home, &["--sign", "nokey"]);
+    assert_eq!(ran.code, 3);
+    assert!(
+        ran.err.contains("not signed, and not made") && !home.work().join("one.tar").exists(),
+        "{}",
+        ran.err
+    );
+    let ran = bundle(&home, &["--sign", "ada"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.out.contains("INC-0001, signed: 8 files"), "{}", ran.out);
+    let verify = |more: &[&str]| {
+        let mut args = vec!["verify", "one.tar"];
+        args.extend(more);
+        run(&home, &args)
+    };
+    let ran = verify(&["--signers", "signers"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("Good \"steadyhand\" signature for ada@example.org"), "{}", ran.out);
+    let ran = verify(&["--signers", "others"]);
+    assert!(ran.code == 2 && ran.out.contains("not among those of others"), "{}", ran.out);
+    let ran = verify(&[]);
+    assert!(
+        ran.code == 0 && ran.out.contains("--signers FILE tells whose key that is"),
+        "{}",
+        ran.out
+    );
+    assert_eq!(verify(&["--signers", "none"]).code, 4);
+    let outside = "rm -rf INC-0001; tar xf one.tar; cd INC-0001; ssh-keygen -Y verify -n steadyhand -f ../signers -I ada@example.org -s SHA256SUMS.sig < SHA256SUMS";
+    assert!(shell(&home.work(), outside).contains("Good"));
+    // A list that was made anew after the signature.
+    shell(
+        &home.work(),
+        "cd INC-0001; echo x >> postmortem.md; sha256sum $(grep -o '[^ ]*$' SHA256SUMS) > x; mv x SHA256SUMS; cd ..; tar cf one.tar INC-0001",
+    );
+    let ran = verify(&["--signers", "signers"]);
+    assert!(
+        ran.code == 2 && ran.out.contains("the signature of ada@example.org does not fit"),
+        "{}",
+        ran.out
+    );
+    assert_eq!(verify(&[]).code, 2);
+}

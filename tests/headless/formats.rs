@@ -1,0 +1,135 @@
+//! What machines read: accepted by parsers that others wrote, and escaped.
+
+use std::fs;
+
+use super::suite::desk;
+use super::{Desk, run};
+
+const OWNERLESS: &str = "SELECT id, note FROM asset WHERE owner IS NULL ORDER BY id";
+const HOSTILE: &str = r"a <b> & 'c' | \ é `x`";
+
+/// One check of every outcome; the words of one could end any format.
+fn colourful() -> Desk {
+    let desk = desk(
+        &[("erp", "staging"), ("gone", "staging")],
+        "[check.off]\ndisabled = \"until \\\"May\\\" <x>\"\n",
+    );
+    fs::remove_file(desk.home.work().join("gone.db")).unwrap();
+    desk.check("bad", "sev2", OWNERLESS);
+    desk.check("minor", "sev4", OWNERLESS);
+    desk.check("fine", "sev3", "SELECT id FROM asset WHERE id < 0");
+    desk.check("blind", "sev1", "SELECT id FROM nowhere");
+    desk.check("off", "sev1", OWNERLESS);
+    let path = desk.home.work().join("checks/own/bad.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let text = text
+        .replace("title = \"t\"", &format!("title = '''{HOSTILE}'''"))
+        .replace("owner = \"o\"", "owner = 'DBA \"night\\shift\"'");
+    fs::write(path, text).unwrap();
+    desk
+}
+
+fn page(desk: &Desk, format: &str) -> String {
+    let args = [
+        "check", "--suite", "sev1", "--suite", "sev2", "--suite", "sev3", "--suite", "sev4",
+        "--format", format,
+    ];
+    let ran = run(&desk.home, &args);
+    assert_eq!(ran.code, 2, "{}{}", ran.out, ran.err);
+    ran.out
+}
+
+#[test]
+fn junit_is_read_by_a_parser_and_counts_add_up() {
+    let out = page(&colourful(), "junit");
+    let read = junit_parser::from_reader(out.as_bytes()).unwrap();
+    assert_eq!((read.tests, read.failures, read.errors), (10, 2, 5), "{out}");
+    assert_eq!(read.suites.len(), 2);
+    let erp = &read.suites[0];
+    assert_eq!(
+        (erp.name.as_str(), erp.tests, erp.failures, erp.errors, erp.skipped),
+        ("erp", 5, 2, 1, 1)
+    );
+    let bad = erp.cases.iter().find(|case| case.original_name == "bad").unwrap();
+    let junit_parser::TestStatus::Failure(failure) = &bad.status else { panic!("{bad:?}") };
+    assert_eq!(failure.message, format!("{}: 2 violations", HOSTILE));
+    assert_eq!(failure.failure_type, "sev2");
+    assert!(failure.text.contains("id: 2, 3"), "{}", failure.text);
+    let blind = erp.cases.iter().find(|case| case.original_name == "blind").unwrap();
+    assert!(matches!(blind.status, junit_parser::TestStatus::Error(_)), "{blind:?}");
+}
+
+#[test]
+fn prometheus_reads_every_sample_and_what_was_not_seen_has_none() {
+    let desk = colourful();
+    let out = page(&desk, "prometheus");
+    let lines = out.lines().map(|line| Ok(line.to_owned()));
+    let read = prometheus_parse::Scrape::parse(lines).unwrap();
+    let samples = out.lines().filter(|line| !line.starts_with('#')).count();
+    assert_eq!(read.samples.len(), samples, "{out}");
+    let of = |metric: &str, check: &str, target: &str| {
+        let found = read.samples.iter().find(|sample| {
+            sample.metric == metric
+                && sample.labels.get("check") == Some(check)
+                && sample.labels.get("target") == Some(target)
+        });
+        found.map(|sample| match sample.value {
+            prometheus_parse::Value::Gauge(value) => value,
+            ref other => panic!("{other:?}"),
+        })
+    };
+    assert_eq!(of("steadyhand_check_state", "bad", "erp"), Some(2.0));
+    assert_eq!(of("steadyhand_check_violations", "bad", "erp"), Some(2.0));
+    assert_eq!(of("steadyhand_check_state", "bad", "gone"), Some(3.0));
+    assert_eq!(of("steadyhand_check_violations", "bad", "gone"), None);
+    assert!(out.contains(r#"owner="DBA \"night\\shift\"""#), "{out}");
+    // Every family has its type once, before its samples.
+    for family in ["steadyhand_check_state", "steadyhand_run_exit_code"] {
+        assert_eq!(out.matches(&format!("# TYPE {family} gauge\n")).count(), 1);
+    }
+}
+
+#[test]
+fn the_textfile_is_replaced_as_a_whole() {
+    let desk = colourful();
+    let file = desk.home.write("metrics.prom", "old\n");
+    let ran = run(
+        &desk.home,
+        &[
+            "check",
+            "--target",
+            "erp",
+            "--check",
+            "fine",
+            "--format",
+            "prometheus",
+            "--output",
+            "metrics.prom",
+        ],
+    );
+    assert_eq!((ran.code, ran.out.lines().count()), (0, 1), "{}", ran.out);
+    let text = fs::read_to_string(file).unwrap();
+    assert!(text.starts_with("# HELP") && text.ends_with('\n') && !text.contains("old"), "{text}");
+    assert_eq!(
+        desk.home
+            .files("work")
+            .iter()
+            .filter(|file| file.to_string_lossy().contains(".tmp"))
+            .count(),
+        0
+    );
+}
+
+#[test]
+fn markdown_holds_the_worst_first_and_no_markup_of_others() {
+    let out = page(&colourful(), "markdown");
+    assert!(out.starts_with("### ✗ violated: 8 checks on 2 targets"), "{out}");
+    let rows: Vec<&str> = out
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| verdict"))
+        .collect();
+    assert!(rows[0].starts_with("| violated | SEV-2 | `bad` | `erp` | 2 violations |"), "{out}");
+    assert!(rows.iter().all(|row| row.matches(" | ").count() == 5), "{out}");
+    assert!(out.contains(r"a \<b> & 'c' \| \\ é \`x\`"), "{out}");
+    assert!(out.contains("<details><summary>1 check clear</summary>"), "{out}");
+}

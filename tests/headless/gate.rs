@@ -1,0 +1,130 @@
+//! The gate: known violations pass, new, grown and overdue ones do not, and blindness never does.
+
+use std::fs;
+
+use super::common::Sqlite;
+use super::suite::desk;
+use super::{Desk, Ran, run_at};
+
+const OWNERLESS: &str = "SELECT id FROM asset WHERE owner IS NULL ORDER BY id";
+const DAY: &str = "2026-11-21T06:00:00Z";
+
+fn gate(desk: &Desk, day: &str, more: &[&str]) -> Ran {
+    let mut args = vec!["gate", "--suite", "sev2", "--target", "erp", "--baseline", "known.toml"];
+    args.extend(more);
+    run_at(&desk.home, day, &args)
+}
+
+fn known(desk: &Desk) -> String {
+    fs::read_to_string(desk.home.work().join("known.toml")).unwrap()
+}
+
+#[test]
+fn what_is_known_passes_and_what_is_new_blocks() {
+    let desk = desk(&[("erp", "staging")], "");
+    desk.check("bad", "sev2", OWNERLESS);
+    let ran = gate(&desk, DAY, &[]);
+    assert_eq!(ran.code, 4);
+    assert!(ran.err.contains("--update-baseline"), "{}", ran.err);
+    desk.home.write("known.toml", "");
+    let ran = gate(&desk, DAY, &[]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.out.contains("new: the baseline does not name it"), "{}", ran.out);
+
+    let ran = gate(&desk, DAY, &["--update-baseline", "--expires", "2026-12-31"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(
+        ran.out.starts_with("known.toml written with 1 known violation, 0 before"),
+        "{}",
+        ran.out
+    );
+    assert!(known(&desk).contains("keys = [\"2\", \"3\"]"), "{}", known(&desk));
+    let ran = gate(&desk, DAY, &[]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("  known         SEV-2  bad  2 violations"), "{}", ran.out);
+    assert!(ran.out.contains("known until 2026-12-31, owner o"), "{}", ran.out);
+    assert!(
+        ran.out.contains("0 clear, 0 warning, 0 violated, 0 inconclusive, 1 known"),
+        "{}",
+        ran.out
+    );
+
+    // The same number of violations, but another row.
+    let mut erp = Sqlite::open(&desk.home.work().join("erp.db"));
+    erp.run(
+        "UPDATE asset SET owner = 'ada' WHERE id = 2; INSERT INTO asset VALUES (4, NULL, NULL)",
+    );
+    let ran = gate(&desk, DAY, &[]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.out.contains("new rows: 4\n"), "{}", ran.out);
+    let ran = gate(&desk, DAY, &["--format", "json"]);
+    assert_eq!(ran.lines()[0]["passes"], false);
+    let ran = gate(&desk, DAY, &["--format", "junit"]);
+    assert!(ran.out.contains("t: new rows: 4"), "{}", ran.out);
+}
+
+#[test]
+fn more_than_allowed_has_grown() {
+    let desk = desk(&[("erp", "staging")], "");
+    desk.check("bad", "sev2", OWNERLESS);
+    let entry = |more: &str| {
+        format!(
+            "[[known]]\ncheck = \"bad\"\nowner = \"ada\"\nreason = \"import\"\nexpires = \"2026-12-31\"\n{more}\n"
+        )
+    };
+    desk.home.write("known.toml", &entry("at_most = 2"));
+    assert_eq!(gate(&desk, DAY, &[]).code, 0);
+    desk.home.write("known.toml", &entry("at_most = 1"));
+    let ran = gate(&desk, DAY, &[]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.out.contains("grown from 1 to 2"), "{}", ran.out);
+    desk.home.write("known.toml", &entry("target = \"other\"\nat_most = 2"));
+    assert_eq!(gate(&desk, DAY, &[]).code, 2);
+}
+
+#[test]
+fn an_exception_past_its_day_blocks_and_is_never_prolonged_by_itself() {
+    let desk = desk(&[("erp", "staging")], "");
+    desk.check("bad", "sev2", OWNERLESS);
+    gate(&desk, DAY, &["--update-baseline", "--expires", "2026-12-31"]);
+    assert_eq!(gate(&desk, "2026-12-31T12:00:00Z", &[]).code, 0);
+    let ran = gate(&desk, "2027-01-01T12:00:00Z", &[]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.out.contains("the exception of o ended on 2026-12-31"), "{}", ran.out);
+    gate(&desk, "2027-01-01T12:00:00Z", &["--update-baseline"]);
+    assert_eq!(gate(&desk, "2027-01-01T12:00:00Z", &[]).code, 2, "{}", known(&desk));
+    // Nothing is wrong any more, but the file still says so.
+    Sqlite::open(&desk.home.work().join("erp.db")).run("UPDATE asset SET owner = 'ada'");
+    let ran = gate(&desk, "2027-01-01T12:00:00Z", &[]);
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    assert!(ran.out.contains("delete it from the baseline"), "{}", ran.out);
+    let ran = gate(&desk, "2027-01-01T12:00:00Z", &["--update-baseline"]);
+    assert!(ran.out.contains("with 0 known violations, 1 before"), "{}", ran.out);
+    assert_eq!(gate(&desk, "2027-01-01T12:00:00Z", &[]).code, 0);
+}
+
+#[test]
+fn a_gate_that_cannot_see_lets_nothing_through_and_forgets_nothing() {
+    let desk = desk(&[("erp", "staging")], "");
+    desk.check("bad", "sev2", OWNERLESS);
+    gate(&desk, DAY, &["--update-baseline"]);
+    let before = known(&desk);
+    fs::remove_file(desk.home.work().join("erp.db")).unwrap();
+    assert_eq!(gate(&desk, DAY, &[]).code, 3);
+    let ran = gate(&desk, DAY, &["--update-baseline"]);
+    assert_eq!(ran.code, 3);
+    assert!(ran.out.contains("1 check could not see"), "{}", ran.out);
+    assert_eq!(known(&desk), before);
+}
+
+#[test]
+fn faults_of_a_baseline_are_told_with_their_places() {
+    let desk = desk(&[("erp", "staging")], "");
+    desk.check("bad", "sev2", OWNERLESS);
+    desk.home.write("known.toml", "[[known]]\ncheck = \"bad\"\nowner = \"\"\nexpires = \"soon\"\n");
+    let ran = gate(&desk, DAY, &[]);
+    assert_eq!(ran.code, 4);
+    for said in ["known.toml:3:", "known.toml:4:", "`reason`", "it would allow anything"] {
+        assert!(ran.err.contains(said), "{said} is missing in {}", ran.err);
+    }
+}
