@@ -9,7 +9,7 @@ use super::Origin;
 use super::url::TargetUrl;
 use crate::dialect::Dialect;
 use crate::problem::Problem;
-use crate::source::{Complaint, Table, quoted};
+use crate::source::{Complaint, Spot, Table, quoted};
 
 /// What a target is, for colour, friction and policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +83,8 @@ pub struct Target {
     /// A replica further behind than this is not judged by.
     pub max_lag: Duration,
     pub timezone: TimeZone,
+    /// The packs whose checks and runbooks fit what is in it; all without any.
+    pub packs: Vec<(String, Spot)>,
     pub origin: Origin,
 }
 
@@ -100,6 +102,7 @@ impl Target {
             approval: Approval::Confirm,
             max_lag: MAX_LAG,
             timezone: TimeZone::UTC,
+            packs: Vec::new(),
             origin: Origin::BuiltIn,
         }
     }
@@ -127,6 +130,11 @@ impl Target {
             origin: Origin::Argument("--target"),
             ..Self::new(name, url, Environment::Production)
         }
+    }
+
+    /// Whether what is in this pack is meant for it.
+    pub fn takes(&self, pack: &str) -> bool {
+        self.packs.is_empty() || self.packs.iter().any(|(name, _)| name == pack)
     }
 
     /// The target as checks see it: `detect_url` where there is one.
@@ -162,6 +170,10 @@ impl Target {
         lines.push(("approval", self.approval.word().to_owned()));
         let timezone = self.timezone.iana_name().unwrap_or("UTC");
         lines.push(("timezone", timezone.to_owned()));
+        if !self.packs.is_empty() {
+            let names: Vec<&str> = self.packs.iter().map(|(name, _)| name.as_str()).collect();
+            lines.push(("packs", names.join(", ")));
+        }
         lines
     }
 }
@@ -203,6 +215,7 @@ pub(super) fn read(name: &str, table: &Table<'_>, base: &Path, home: Option<&Pat
         approval: table.optional_one_of("approval", &Approval::ALL).unwrap_or(Approval::Confirm),
         max_lag: table.duration_or("max_lag", MAX_LAG),
         timezone: timezone(table),
+        packs: table.spotted_texts("packs"),
         origin: Origin::File { path: table.here().file().to_owned(), line: table.here().line() },
         ..Target::new(name, url, Environment::Production)
     }

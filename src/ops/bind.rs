@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use crate::check::Check;
 use crate::check::bind::{Part, Role};
+use crate::check::verdict::NOT_THERE;
 use crate::engine::{EngineError, Session};
 use crate::source::did_you_mean;
 
@@ -48,7 +49,7 @@ pub(super) async fn query<'c>(
         let tables = session.table_names().await?;
         let there = |name: &str| tables.iter().any(|table| table.eq_ignore_ascii_case(name));
         if let Some(table) = check.tables.iter().find(|name| !there(name)) {
-            return Err(Unbound::Missing(format!("the table {table} is not there")));
+            return Err(Unbound::Missing(format!("the table {table} {NOT_THERE}")));
         }
         for role in &mut roles {
             resolve_table(role, &tables)?;
@@ -80,7 +81,7 @@ fn resolve_table(role: &mut Role, tables: &[String]) -> Result<(), Unbound> {
             Ok(())
         }
         None => Err(missing(
-            &format!("the table {full} (role {}) is not there", role.role),
+            &format!("the table {full} (role {}) {NOT_THERE}", role.role),
             &role.name.table.text,
             tables,
         )),

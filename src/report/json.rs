@@ -66,6 +66,7 @@ pub fn summary(totals: &Totals, notes: &[String]) -> String {
         "exit": totals.exit.code(),
         "disabled": totals.disabled,
         "elsewhere": totals.elsewhere,
+        "other_packs": totals.other_packs,
     }});
     if totals.known > 0 {
         whole["summary"]["known"] = totals.known.into();

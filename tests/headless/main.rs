@@ -14,6 +14,7 @@ mod formats;
 mod gate;
 mod incidents;
 mod lint;
+mod packs;
 mod past;
 mod rehearse;
 mod shell;
