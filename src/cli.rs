@@ -93,6 +93,8 @@ pub enum Command {
     Health(Health),
     /// Try out every change and guardrail of a runbook; everything is rolled back
     Rehearse(Rehearse),
+    /// Whether a target could be had again: dump, backup, restore, objectives, and what guards it
+    Resilience(Resilience),
     /// Judge checks, runbooks and configuration files
     Lint(Lint),
     /// Write an incident's postmortem as it stands
@@ -329,6 +331,19 @@ pub struct Rehearse {
     /// Write the result into this file, whole or not at all
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Resilience {
+    /// A configured name, a url, or the path of an SQLite file
+    #[arg(long, short, value_name = "TARGET")]
+    pub target: String,
+    /// Keep the evidence in this empty folder
+    #[arg(long, value_name = "DIR")]
+    pub evidence: Option<PathBuf>,
+    /// How to write the result
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: TextOrJson,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@
 //! kept or shown. Knows no engine: whether a target can be attached is not its business.
 
 pub mod access;
+pub mod backup;
 mod file;
 mod layers;
 pub mod runs;

@@ -18,6 +18,7 @@ pub mod pages;
 pub mod past;
 pub mod postmortem;
 pub mod rehearse;
+pub mod resilience;
 pub mod suite;
 pub mod themes;
 pub mod verify;

@@ -334,6 +334,14 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
             };
             runtime()?.block_on(headless::rehearse::run(&asked, config, out))
         }
+        Command::Resilience(asked) => {
+            let asked = headless::resilience::Asked {
+                target: asked.target,
+                evidence: asked.evidence,
+                format: text_or_json(asked.format),
+            };
+            runtime()?.block_on(headless::resilience::run(&asked, config, out))
+        }
         Command::Lint(asked) => {
             let asked = headless::lint::Asked {
                 paths: asked.paths,

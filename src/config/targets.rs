@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::Origin;
+use super::backup::{self, Backup};
 use super::url::TargetUrl;
 use crate::dialect::Dialect;
 use crate::problem::Problem;
@@ -85,6 +86,8 @@ pub struct Target {
     pub timezone: TimeZone,
     /// The packs whose checks and runbooks fit what is in it; all without any.
     pub packs: Vec<(String, Spot)>,
+    /// What is promised about its backups.
+    pub backup: Backup,
     pub origin: Origin,
 }
 
@@ -103,6 +106,7 @@ impl Target {
             max_lag: MAX_LAG,
             timezone: TimeZone::UTC,
             packs: Vec::new(),
+            backup: Backup::default(),
             origin: Origin::BuiltIn,
         }
     }
@@ -174,6 +178,7 @@ impl Target {
             let names: Vec<&str> = self.packs.iter().map(|(name, _)| name.as_str()).collect();
             lines.push(("packs", names.join(", ")));
         }
+        lines.extend(self.backup.lines());
         lines
     }
 }
@@ -216,6 +221,9 @@ pub(super) fn read(name: &str, table: &Table<'_>, base: &Path, home: Option<&Pat
         max_lag: table.duration_or("max_lag", MAX_LAG),
         timezone: timezone(table),
         packs: table.spotted_texts("packs"),
+        backup: table
+            .table("backup", "`backup`", |table| backup::read(table, base, home))
+            .unwrap_or_default(),
         origin: Origin::File { path: table.here().file().to_owned(), line: table.here().line() },
         ..Target::new(name, url, Environment::Production)
     }

@@ -18,6 +18,10 @@ const SAMPLE: usize = 20;
 
 /// One check on one target, as a line.
 pub fn outcome(outcome: &Outcome) -> String {
+    line(&value(outcome))
+}
+
+pub fn value(outcome: &Outcome) -> Json {
     let Outcome { check, target, finding, snapshot, ruling } = outcome;
     let violations = finding.verdict.violations();
     let reason = match &finding.verdict {
@@ -50,7 +54,7 @@ pub fn outcome(outcome: &Outcome) -> String {
         whole["passes"] = ruling.passes().into();
         whole["ruling"] = ruling.to_string().into();
     }
-    line(&whole)
+    whole
 }
 
 /// The last line.

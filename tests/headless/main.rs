@@ -17,6 +17,7 @@ mod lint;
 mod packs;
 mod past;
 mod rehearse;
+mod resilience;
 mod shell;
 mod suite;
 mod trouble;
