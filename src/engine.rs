@@ -94,6 +94,13 @@ impl Stopper {
     }
 }
 
+/// By which name a server is known again, and its version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Called {
+    pub server: String,
+    pub version: String,
+}
+
 /// Who the server is, by its own word, and what can be promised there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -468,6 +475,9 @@ macro_rules! contract {
 
 contract! {
     async fn identity() -> Identity;
+
+    /// The part of the identity that whoever only reads must know, without what takes longer.
+    async fn called() -> Called;
 
     /// Every table that can be seen, as it must be known to watch and to undo.
     async fn tables() -> Vec<Table>;

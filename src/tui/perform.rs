@@ -230,7 +230,8 @@ impl World {
         let Some(target) = self.targets.iter().find(|target| target.name == name).cloned() else {
             return;
         };
-        let checks: Vec<Check> = self.catalogue.checks.clone();
+        let fitting = self.catalogue.checks.iter().filter(|check| target.takes(&check.pack));
+        let checks: Vec<Check> = fitting.cloned().collect();
         self.spawn(async move {
             let asked = crate::check::at_a_glance(&checks, target.url.dialect);
             let survey = ops::detect::survey(&target, &asked, &stopper).await;
