@@ -121,7 +121,7 @@ pub struct Demo {
     /// The database engine of the demo
     #[arg(long, value_name = "ENGINE", default_value = "sqlite")]
     pub engine: DemoEngine,
-    /// The server for it, as postgres://USER@HOST/DATABASE; it gets a schema of its own there
+    /// The server for it, as `postgres://USER@HOST/DATABASE`; it gets a schema of its own there
     #[arg(long, value_name = "URL", required_if_eq_any([("engine", "postgres"), ("engine", "mysql"), ("engine", "mariadb")]))]
     pub url: Option<String>,
     /// Begin with this incident: the id of a runbook

@@ -378,8 +378,8 @@ pub type Keyed = (Vec<Value>, Vec<Value>);
 #[derive(Debug)]
 pub enum Session {
     Sqlite(sqlite::Session),
-    Postgres(postgres::Session),
-    Mysql(mysql::Session),
+    Postgres(Box<postgres::Session>),
+    Mysql(Box<mysql::Session>),
 }
 
 impl Session {
@@ -403,9 +403,11 @@ impl Session {
         match access.dialect {
             Dialect::Postgres => postgres::Session::open(access, purpose, lock_wait, stopper)
                 .await
-                .map(Self::Postgres),
+                .map(|session| Self::Postgres(Box::new(session))),
             Dialect::Mysql | Dialect::Mariadb => {
-                mysql::Session::open(access, purpose, lock_wait, stopper).await.map(Self::Mysql)
+                mysql::Session::open(access, purpose, lock_wait, stopper)
+                    .await
+                    .map(|session| Self::Mysql(Box::new(session)))
             }
             other @ (Dialect::Sqlite | Dialect::Oracle) => Err(EngineError::Refused {
                 message: format!("{other} is no server that this build can open"),

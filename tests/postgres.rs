@@ -20,7 +20,7 @@ use tokio::runtime::Runtime;
 use tokio::task::block_in_place;
 
 const WAIT: Duration = Duration::from_secs(2);
-const CAP: Duration = Duration::from_secs(60);
+const CAP: Duration = Duration::from_mins(1);
 
 /// A server with a database, and a runtime to speak to it.
 struct Desk {
@@ -1036,7 +1036,8 @@ fn the_server_says_who_it_is_and_a_copy_of_the_database_is_another() {
         assert!(identity.badge.preview.is_full() && identity.badge.guardrail.is_full());
         // The server of the tests does not wait for its disk.
         assert!(identity.badge.in_doubt.words().contains("synchronous_commit"));
-        let told: Vec<String> = identity.settings.iter().map(|setting| setting.words()).collect();
+        let told: Vec<String> =
+            identity.settings.iter().map(steadyhand::engine::Setting::words).collect();
         assert!(
             told.contains(&"TimeZone UTC (the application has Asia/Tokyo)".to_owned()),
             "{told:?}"

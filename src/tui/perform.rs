@@ -203,10 +203,10 @@ impl World {
             Some(Ground::Folder(folder)) => {
                 self.spawn(
                     async move { Message::Prepared(crate::demo::build(&folder, &checks).await) },
-                )
+                );
             }
             Some(Ground::Server { given, made: false }) => {
-                self.spawn(async move { Message::Prepared(lay_out(&given, &checks).await) })
+                self.spawn(async move { Message::Prepared(lay_out(&given, &checks).await) });
             }
         }
     }

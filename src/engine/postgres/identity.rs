@@ -70,7 +70,7 @@ impl Session {
         // The driver sends a zone and a style of its own when it connects, so for these two only the
         // catalogue can tell what an application would get; and only who may read the server's files
         // knows what it gets where the catalogue says nothing.
-        let names = TOLD.map(|name| super::rows::literal(name)).join(", ");
+        let names = TOLD.map(super::rows::literal).join(", ");
         let sql = format!(
             "SELECT s.name, current_setting(s.name), CASE WHEN s.name IN ('TimeZone', 'DateStyle') \
              THEN (SELECT substr(u.said, strpos(u.said, '=') + 1) FROM pg_db_role_setting d, \
@@ -113,8 +113,7 @@ impl Session {
         let creates = self.text(create).await?.as_deref() == Some("t");
         let in_doubt = if !creates && self.ledgers().await?.is_empty() {
             Capability::None(format!(
-                "the ledger {} is missing and this role may not create it",
-                LEDGER
+                "the ledger {LEDGER} is missing and this role may not create it"
             ))
         } else if synchronous.as_deref() == Some("off") {
             Capability::Partial(
