@@ -77,6 +77,7 @@ impl Session {
 
     async fn badge(&mut self) -> Result<Badge, EngineError> {
         let counted = self.sees_transactions().await?;
+        let in_doubt = self.no_ledger().await?.map_or(Capability::Full, Capability::None);
         let unseen = || {
             Capability::Partial(
                 "without the right PROCESS the server does not say how many rows a transaction has \
@@ -87,7 +88,7 @@ impl Session {
         Ok(Badge {
             preview: if counted { Capability::Full } else { unseen() },
             undo: if counted { Capability::Full } else { unseen() },
-            in_doubt: Capability::Full,
+            in_doubt,
             guardrail: Capability::Partial(
                 "DDL cannot be rolled back here; it is rehearsed on a temporary copy".into(),
             ),
