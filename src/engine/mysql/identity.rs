@@ -144,8 +144,14 @@ impl Session {
         Ok(rows)
     }
 
-    pub(super) fn may_write(&self) -> bool {
-        self.purpose == Purpose::Work
+    /// The server would let a session that reads begin a transaction that writes.
+    pub(super) fn may_write(&self) -> Result<(), EngineError> {
+        match self.purpose {
+            Purpose::Work => Ok(()),
+            Purpose::Detect => {
+                Err(EngineError::ReadOnly { message: "this session only reads".into() })
+            }
+        }
     }
 }
 

@@ -131,8 +131,8 @@ impl Session {
             let create = create_ledger(TABLE, self.dialect());
             (create, "is missing (or not shown to this account), and it may not be created")
         };
-        match self.wire.columns(&sql).await {
-            // In a session that only reads this cannot be asked.
+        match self.compiled(&sql).await {
+            // In a transaction that only reads this cannot be asked.
             Ok(_) | Err(EngineError::ReadOnly { .. }) => Ok(None),
             Err(EngineError::Database { message }) => Ok(Some(format!(
                 "the ledger {TABLE} {why} ({message}); `steadyhand grants` prints what an owner must run"
