@@ -106,8 +106,12 @@ impl Session {
 
     pub async fn lag(&mut self) -> Result<Option<Duration>, EngineError> {
         let channels = self.replication().await?.unwrap_or_default();
-        let behind = channels.iter().filter_map(seconds_behind);
-        Ok(behind.max())
+        let behind: Option<Vec<Duration>> = channels.iter().map(seconds_behind).collect();
+        // One channel that stands still is as late as the last that it did, and nobody knows when.
+        let stands = || EngineError::Database {
+            message: "replication is stopped there, or has lost its source".into(),
+        };
+        Ok(behind.ok_or_else(stands)?.into_iter().max())
     }
 
     /// One map a source of replication; `None` without the right to see it.
