@@ -28,7 +28,7 @@ pub async fn connect(
 
 /// Everything that opening a connection needs, the session's settings included. Files are read for
 /// it and a command may run, so it has a thread of its own.
-async fn reach(target: &Target) -> Result<Access, Problem> {
+pub(super) async fn reach(target: &Target) -> Result<Access, Problem> {
     let owned = target.clone();
     let mut found = tokio::task::spawn_blocking(move || of_process(&owned))
         .await
