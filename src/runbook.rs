@@ -275,7 +275,8 @@ pub struct Argv {
 impl Argv {
     pub fn get(&self, dialect: Dialect) -> Option<&[String]> {
         let own = self.by.get(&dialect);
-        let mysql = || (dialect == Dialect::Mariadb).then(|| self.by.get(&Dialect::Mysql)).flatten();
+        let mysql =
+            || (dialect == Dialect::Mariadb).then(|| self.by.get(&Dialect::Mysql)).flatten();
         own.or_else(mysql).or(self.any.as_ref()).map(Vec::as_slice)
     }
 }

@@ -164,8 +164,9 @@ impl Site {
             Entry::CommandRan { step: of, output, exit: Some(0), .. } if of == step => Some(output),
             _ => None,
         });
-        let Evidence { file, .. } =
-            named.ok_or_else(|| format!("the step {step} was not run, so there is nothing to compare"))?;
+        let Evidence { file, .. } = named.ok_or_else(|| {
+            format!("the step {step} was not run, so there is nothing to compare")
+        })?;
         fs::read(self.folder.join(file)).map_err(|error| format!("{file}: {error}"))
     }
 }
@@ -197,7 +198,9 @@ impl Prepared {
         let options: Vec<String> = access
             .options
             .iter()
-            .map(|(name, value)| format!("-c {name}={}", value.replace('\\', r"\\").replace(' ', r"\ ")))
+            .map(|(name, value)| {
+                format!("-c {name}={}", value.replace('\\', r"\\").replace(' ', r"\ "))
+            })
             .collect();
         self.variables.extend([
             ("PGHOST", host),
@@ -232,12 +235,18 @@ impl Prepared {
                 lines.push(format!("host={}\nport={}", quoted(name), access.port));
                 lines.push("protocol=tcp".to_owned());
             }
-            Host::Socket(path) => lines.push(format!("socket={}", quoted(&path.display().to_string()))),
+            Host::Socket(path) => {
+                lines.push(format!("socket={}", quoted(&path.display().to_string())))
+            }
         }
-        for (name, path) in
-            [("ssl-ca", &access.tls.ca), ("ssl-cert", &access.tls.cert), ("ssl-key", &access.tls.key)]
-        {
-            lines.extend(path.iter().map(|path| format!("{name}={}", quoted(&path.display().to_string()))));
+        for (name, path) in [
+            ("ssl-ca", &access.tls.ca),
+            ("ssl-cert", &access.tls.cert),
+            ("ssl-key", &access.tls.key),
+        ] {
+            lines.extend(
+                path.iter().map(|path| format!("{name}={}", quoted(&path.display().to_string()))),
+            );
         }
         if let Some(password) = &access.password {
             lines.push(format!("password={}", quoted(password.expose_secret())));

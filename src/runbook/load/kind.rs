@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::{Notes, template};
 use crate::dialect::Dialect;
 use crate::runbook::{
-    Action, AnswerType, Argv, Ask, CheckStep, Choice, CommandStep, Comms, Decide, EvidenceKind, Expect,
-    Manual, Wait, WaitFor,
+    Action, AnswerType, Argv, Ask, CheckStep, Choice, CommandStep, Comms, Decide, EvidenceKind,
+    Expect, Manual, Wait, WaitFor,
 };
 use crate::source::{Table, quoted};
 use crate::sql;
@@ -262,9 +262,9 @@ fn argv(table: &Table<'_>) -> Argv {
 
 /// A name in braces that nobody fills.
 fn unknown_place(word: &str) -> Option<&str> {
-    let names = word.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name);
-    let is_name = |name: &&str| {
-        !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_')
-    };
+    let names =
+        word.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name);
+    let is_name =
+        |name: &&str| !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
     names.filter(is_name).find(|name| !PLACES.contains(name))
 }
