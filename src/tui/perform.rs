@@ -500,9 +500,10 @@ impl World {
         let found = desk.runbook.step(&step).cloned();
         let Some(Step { action: Action::Command(command), .. }) = found else { return };
         self.spawn(async move {
-            let ran = ops::command::run(&command.argv, command.timeout, &stopper).await;
+            let (target, folder) = (desk.target.clone(), desk.folder.clone());
+            let (argv, ran) = ops::tool::Site { target, folder }.run(&command, &stopper).await;
             let output = desk.journal.keep(&format!("command-{step}-{run}.txt"), &ran.output).ok();
-            Message::CommandRan { run, step, argv: command.argv, ran: Box::new(ran), output }
+            Message::CommandRan { run, step, argv, ran: Box::new(ran), output }
         });
     }
 

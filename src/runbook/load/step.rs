@@ -5,7 +5,7 @@ use crate::runbook::{Action, Required, Stage, Step};
 use crate::source::{Table, list};
 
 /// The keys that only some kinds have.
-const KEYS: [(&str, &[&str]); 31] = [
+const KEYS: [(&str, &[&str]); 34] = [
     ("question", &["ask", "decide"]),
     ("var", &["ask"]),
     ("type", &["ask"]),
@@ -30,7 +30,10 @@ const KEYS: [(&str, &[&str]); 31] = [
     ("on_timeout", &["wait"]),
     ("next_update", &["comms"]),
     ("message", &["comms"]),
+    ("by_hand", &["manual"]),
     ("argv", &["command"]),
+    ("backup", &["command"]),
+    ("same_as", &["command"]),
     ("timeout", &["command"]),
     ("readonly", &["command"]),
     ("apply", &["guard"]),
@@ -80,7 +83,7 @@ pub(super) fn read(table: &Table<'_>, notes: &Notes) -> Step {
             Some("decide") => kind::decide(table, notes),
             Some("wait") => kind::wait(table, notes),
             Some("comms") => kind::comms(table),
-            Some("command") => kind::command(table),
+            Some("command") => kind::command(table, notes),
             Some("change") => change::change(table, notes),
             Some(_) => change::guard(table, notes),
         },
