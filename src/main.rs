@@ -114,6 +114,7 @@ fn cockpit(config: &Config, journey: Journey, out: &mut Out) -> Result<Exit, Pro
     let actor = actor();
     let cockpit = Cockpit {
         catalogue,
+        practice: config.practice.clone(),
         targets,
         state,
         actor,

@@ -222,10 +222,17 @@ pub enum WaitFor {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comms {
+    /// Without one, what the severity promises.
     pub next_update: Option<Duration>,
-    pub technical: String,
-    pub business: String,
-    pub executive: String,
+    pub words: Words,
+}
+
+/// What people are told, to the technical, the business and the executive audience.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Words {
+    Own([String; 3]),
+    /// A message that was agreed on for all runbooks.
+    Agreed(String),
 }
 
 /// What became of a command.

@@ -26,6 +26,7 @@ use crate::ops;
 use crate::ops::Identity;
 use crate::ops::Stopper;
 use crate::postmortem;
+use crate::practice::Practice;
 use crate::problem::Problem;
 use crate::recovery::{Approval, Execution, Plan};
 use crate::runbook::{Action, Runbook, Step};
@@ -34,6 +35,7 @@ use crate::runbook::{Action, Runbook, Step};
 #[derive(Debug)]
 pub struct World {
     pub catalogue: Arc<Catalogue>,
+    pub practice: Arc<Practice>,
     pub targets: Vec<Target>,
     pub state: PathBuf,
     pub actor: String,
@@ -70,6 +72,7 @@ pub enum ForTerminal {
 impl World {
     pub fn new(
         catalogue: Arc<Catalogue>,
+        practice: Arc<Practice>,
         targets: Vec<Target>,
         state: PathBuf,
         actor: String,
@@ -77,6 +80,7 @@ impl World {
     ) -> Self {
         Self {
             catalogue,
+            practice,
             targets,
             state,
             actor,

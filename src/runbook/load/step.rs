@@ -5,7 +5,7 @@ use crate::runbook::{Action, Required, Stage, Step};
 use crate::source::{Table, list};
 
 /// The keys that only some kinds have.
-const KEYS: [(&str, &[&str]); 31] = [
+const KEYS: [(&str, &[&str]); 32] = [
     ("question", &["ask", "decide"]),
     ("var", &["ask"]),
     ("type", &["ask"]),
@@ -30,6 +30,7 @@ const KEYS: [(&str, &[&str]); 31] = [
     ("on_timeout", &["wait"]),
     ("next_update", &["comms"]),
     ("message", &["comms"]),
+    ("template", &["comms"]),
     ("argv", &["command"]),
     ("timeout", &["command"]),
     ("readonly", &["command"]),
@@ -79,7 +80,7 @@ pub(super) fn read(table: &Table<'_>, notes: &Notes) -> Step {
             Some("manual") => kind::manual(table),
             Some("decide") => kind::decide(table, notes),
             Some("wait") => kind::wait(table, notes),
-            Some("comms") => kind::comms(table),
+            Some("comms") => kind::comms(table, notes),
             Some("command") => kind::command(table),
             Some("change") => change::change(table, notes),
             Some(_) => change::guard(table, notes),
