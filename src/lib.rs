@@ -2,6 +2,7 @@
 //!
 //! The tree shows the product; `ARCHITECTURE.md` draws who may import whom.
 
+pub mod audit;
 pub mod catalogue;
 pub mod check;
 pub mod cli;

@@ -278,6 +278,27 @@ impl Runbook {
         self.steps.iter().position(|step| step.id == id)
     }
 
+    /// Every check that a step names, each once.
+    pub fn checks(&self) -> Vec<&str> {
+        let mut found: Vec<&str> = Vec::new();
+        for step in &self.steps {
+            let named: Vec<&String> = match &step.action {
+                Action::Check(step) => vec![&step.check],
+                Action::Change(change) => {
+                    change.cures.iter().chain(&change.must_not_worsen).collect()
+                }
+                Action::Wait(Wait { until: WaitFor::Check(check), .. }) => vec![check],
+                _ => Vec::new(),
+            };
+            for check in named {
+                if !found.contains(&check.as_str()) {
+                    found.push(check);
+                }
+            }
+        }
+        found
+    }
+
     /// SHA-256 of the file.
     pub fn digest(&self) -> String {
         crate::digest::sha256(self.source.as_bytes())

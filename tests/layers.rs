@@ -14,6 +14,7 @@ const LEAVES: &[&str] =
 
 /// From the one that knows most to the one that knows least.
 const DOMAIN: &[&str] = &[
+    "audit",
     "postmortem",
     "incident",
     "practice",
@@ -82,13 +83,21 @@ const LAYERS: &[Layer] = &[
     ),
     // The domain: each names only what stands right of it.
     Layer(
+        "audit",
+        &[&["incident", "practice", "runbook", "history", "check", "control"], LEAVES],
+        "audit puts together what is there; it reads no file and asks nobody",
+    ),
+    Layer(
         "postmortem",
-        &[&["incident", "practice", "runbook", "guardrail", "recovery", "check"], LEAVES],
+        &[
+            &["incident", "practice", "runbook", "guardrail", "recovery", "check", "control"],
+            LEAVES,
+        ],
         "postmortem is made from an incident and from nothing that runs",
     ),
     Layer(
         "incident",
-        &[&["runbook", "guardrail", "recovery", "check"], LEAVES],
+        &[&["practice", "runbook", "guardrail", "recovery", "check", "control"], LEAVES],
         "incident is what its entries add up to; it does not know who reads it",
     ),
     Layer(
