@@ -237,10 +237,17 @@ pub enum WaitFor {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comms {
+    /// Without one, what the severity promises.
     pub next_update: Option<Duration>,
-    pub technical: String,
-    pub business: String,
-    pub executive: String,
+    pub words: Words,
+}
+
+/// What people are told, to the technical, the business and the executive audience.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Words {
+    Own([String; 3]),
+    /// A message that was agreed on for all runbooks.
+    Agreed(String),
 }
 
 /// What became of a command.
@@ -313,6 +320,27 @@ impl Runbook {
 
     pub fn position(&self, id: &str) -> Option<usize> {
         self.steps.iter().position(|step| step.id == id)
+    }
+
+    /// Every check that a step names, each once.
+    pub fn checks(&self) -> Vec<&str> {
+        let mut found: Vec<&str> = Vec::new();
+        for step in &self.steps {
+            let named: Vec<&String> = match &step.action {
+                Action::Check(step) => vec![&step.check],
+                Action::Change(change) => {
+                    change.cures.iter().chain(&change.must_not_worsen).collect()
+                }
+                Action::Wait(Wait { until: WaitFor::Check(check), .. }) => vec![check],
+                _ => Vec::new(),
+            };
+            for check in named {
+                if !found.contains(&check.as_str()) {
+                    found.push(check);
+                }
+            }
+        }
+        found
     }
 
     /// SHA-256 of the file.

@@ -6,7 +6,7 @@ use super::{Notes, template};
 use crate::dialect::Dialect;
 use crate::runbook::{
     Action, AnswerType, Argv, Ask, CheckStep, Choice, CommandStep, Comms, Decide, EvidenceKind,
-    Expect, Manual, Wait, WaitFor,
+    Expect, Manual, Wait, WaitFor, Words,
 };
 use crate::source::{Table, quoted};
 use crate::sql;
@@ -197,22 +197,20 @@ pub(super) fn wait(table: &Table<'_>, notes: &Notes) -> Action {
     })
 }
 
-pub(super) fn comms(table: &Table<'_>) -> Action {
+pub(super) fn comms(table: &Table<'_>, notes: &Notes) -> Action {
     let next_update = table.optional_duration("next_update");
+    let agreed = table.optional_text("template");
+    if let Some(name) = agreed {
+        if table.has("message") {
+            table.ignore("message");
+            table.fault("template", "A step has either `template` or words of its own under `[step.message]`; delete one of them.");
+        }
+        notes.messages.borrow_mut().push((name.clone(), table.spot("template")));
+        return Action::Comms(Comms { next_update, words: Words::Agreed(name) });
+    }
     table.need_table("message", "[step.message]");
-    let texts = table.table("message", "a message", |message| {
-        ["technical", "business", "executive"].map(|reader| {
-            let text = message.text(reader);
-            if message.is_judged() {
-                for complaint in template::faults(&text) {
-                    message.complain(reader, &text, complaint);
-                }
-            }
-            text
-        })
-    });
-    let [technical, business, executive] = texts.unwrap_or_default();
-    Action::Comms(Comms { next_update, technical, business, executive })
+    let words = table.table("message", "a message", template::texts);
+    Action::Comms(Comms { next_update, words: Words::Own(words.unwrap_or_default()) })
 }
 
 /// What an argument may name: the target's database or file, a scratch beside it, the file of the

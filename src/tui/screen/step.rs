@@ -13,7 +13,7 @@ use crate::tui::app::{App, Screen};
 use crate::tui::case::Case;
 use crate::tui::command::Command;
 use crate::tui::effect::Effect;
-use crate::tui::overlay::{Ask, Overlay, Purpose};
+use crate::tui::overlay::{Ask, Overlay, Purpose, comms};
 use crate::tui::page::{Page, ago, clock};
 use crate::tui::theme::Role;
 use crate::tui::widget::spark::spark;
@@ -61,15 +61,22 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
         },
         Command::Skip => skip(app),
         Command::Comms => {
-            let comms =
-                case.runbook.steps.iter().position(|s| matches!(s.action, Action::Comms(_)));
-            match comms {
+            if !case.incident.is_open() {
+                return no(app, "the incident is closed");
+            }
+            let open = |step: &Step| {
+                let settled = case.incident.progress.state(&step.id).is_settled();
+                matches!(step.action, Action::Comms(_)) && !settled
+            };
+            // The words that the runbook has for the first update are better than those for any.
+            let first = case.runbook.steps.iter().position(open);
+            match first.filter(|_| case.incident.said.is_empty()) {
                 Some(at) => {
                     let mut effects = look_at(app, at);
                     effects.extend(go_on(app));
                     effects
                 }
-                None => no(app, "this runbook has no communication step"),
+                None => comms::update(app),
             }
         }
         other => {
@@ -193,7 +200,7 @@ fn go_on(app: &mut App) -> Vec<Effect> {
                 pass(app, "waited")
             }
         },
-        Action::Comms(_) => super::super::overlay::comms::open(app),
+        Action::Comms(_) => comms::open(app),
         Action::Command(_) if settled => onward(app),
         Action::Command(_) => {
             let run = app.new_run();
