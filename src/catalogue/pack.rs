@@ -140,17 +140,31 @@ pub(super) fn checks() -> Vec<File> {
 }
 
 pub(super) fn runbooks() -> Vec<File> {
-    let packs = [pack!(
-        "runbooks",
-        "reliability",
-        [
-            "approved-without-approval",
-            "asset-double-assignment",
-            "hours-out-of-range",
-            "orphaned-approval",
-            "overlapping-assignment",
-            "self-approval",
-        ]
-    )];
+    let packs = [
+        pack!(
+            "runbooks",
+            "commerce",
+            [
+                "order-total-drift",
+                "stock-drift",
+                "summary-drift",
+            ]
+        ),
+        pack!(
+            "runbooks",
+            "reliability",
+            [
+                "approved-without-approval",
+                "asset-double-assignment",
+                "deployment-regression",
+                "hours-out-of-range",
+                "monitoring-blind-spot",
+                "orphaned-approval",
+                "overlapping-assignment",
+                "partial-commit",
+                "self-approval",
+            ]
+        ),
+    ];
     packs.into_iter().flatten().collect()
 }
