@@ -141,15 +141,7 @@ pub(super) fn checks() -> Vec<File> {
 
 pub(super) fn runbooks() -> Vec<File> {
     let packs = [
-        pack!(
-            "runbooks",
-            "commerce",
-            [
-                "order-total-drift",
-                "stock-drift",
-                "summary-drift",
-            ]
-        ),
+        pack!("runbooks", "commerce", ["order-total-drift", "stock-drift", "summary-drift",]),
         pack!(
             "runbooks",
             "reliability",

@@ -5,7 +5,7 @@ use crate::runbook::{Action, Required, Stage, Step};
 use crate::source::{Table, list};
 
 /// The keys that only some kinds have.
-const KEYS: [(&str, &[&str]); 34] = [
+const KEYS: [(&str, &[&str]); 35] = [
     ("question", &["ask", "decide"]),
     ("var", &["ask"]),
     ("type", &["ask"]),
@@ -31,6 +31,7 @@ const KEYS: [(&str, &[&str]); 34] = [
     ("next_update", &["comms"]),
     ("message", &["comms"]),
     ("by_hand", &["manual"]),
+    ("ddl_of", &["manual"]),
     ("argv", &["command"]),
     ("backup", &["command"]),
     ("same_as", &["command"]),
@@ -79,7 +80,7 @@ pub(super) fn read(table: &Table<'_>, notes: &Notes) -> Step {
             None | Some("note") => Action::Note,
             Some("ask") => kind::ask(table, notes),
             Some("check") => kind::check(table, notes),
-            Some("manual") => kind::manual(table),
+            Some("manual") => kind::manual(table, notes),
             Some("decide") => kind::decide(table, notes),
             Some("wait") => kind::wait(table, notes),
             Some("comms") => kind::comms(table),
