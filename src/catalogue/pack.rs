@@ -142,6 +142,19 @@ pub(super) fn checks() -> Vec<File> {
 pub(super) fn runbooks() -> Vec<File> {
     let packs = [
         pack!("runbooks", "commerce", ["order-total-drift", "stock-drift", "summary-drift",]),
+        pack!("runbooks", "integrity", ["lock-storm", "orphans", "schema-drift",]),
+        pack!(
+            "runbooks",
+            "operations",
+            [
+                "connection-exhaustion",
+                "corruption",
+                "failed-migration",
+                "partition-missing",
+                "performance-degradation",
+                "restore-from-backup",
+            ]
+        ),
         pack!(
             "runbooks",
             "reliability",
@@ -157,6 +170,7 @@ pub(super) fn runbooks() -> Vec<File> {
                 "self-approval",
             ]
         ),
+        pack!("runbooks", "resilience", ["backup-drill", "cross-tenant-leak", "missed-rpo",]),
     ];
     packs.into_iter().flatten().collect()
 }
