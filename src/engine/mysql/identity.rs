@@ -111,8 +111,12 @@ impl Session {
 
     pub async fn lag(&mut self) -> Result<Option<Duration>, EngineError> {
         let channels = self.replication().await?.unwrap_or_default();
-        let behind = channels.iter().filter_map(seconds_behind);
-        Ok(behind.max())
+        let behind: Option<Vec<Duration>> = channels.iter().map(seconds_behind).collect();
+        match behind {
+            Some(behind) => Ok(behind.into_iter().max()),
+            // The server says a number only while it applies what it gets.
+            None => Err(EngineError::Database { message: "replication stands still there".into() }),
+        }
     }
 
     /// One map a source of replication; `None` without the right to see it.

@@ -88,9 +88,18 @@ impl Session {
         // A standby that has replayed all it received is as far as it can know.
         const LAG: &str = "SELECT CASE WHEN NOT pg_is_in_recovery() THEN NULL \
              WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() \
-             AND EXISTS (SELECT 1 FROM pg_stat_wal_receiver WHERE status = 'streaming') THEN 0 \
-             ELSE extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) END";
-        Ok(self.text(LAG).await?.and_then(|text| seconds(&text)))
+             AND EXISTS (SELECT 1 FROM pg_stat_wal_receiver WHERE status = 'streaming') THEN '0' \
+             ELSE coalesce(extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::text, \
+             'unknown') END";
+        match self.text(LAG).await? {
+            None => Ok(None),
+            Some(text) => match seconds(&text) {
+                Some(lag) => Ok(Some(lag)),
+                None => Err(EngineError::Database {
+                    message: "nobody sends it anything, and it has replayed nothing yet".into(),
+                }),
+            },
+        }
     }
 
     /// The rows of the catalogue that say what the tables of users are, by their last writer.
