@@ -537,9 +537,11 @@ contract! {
     /// Puts references that are broken for a moment off until the end of the transaction.
     async fn defer_references() -> ();
 
-    async fn insert_row(row: RowWrite<'_>) -> u64;
-    async fn update_row(row: RowWrite<'_>) -> u64;
-    async fn delete_row(row: RowWrite<'_>) -> u64;
+    async fn insert_row(row: RowWrite<'_>) -> bool;
+
+    /// Rows of one table, the same columns in each; says of which the guard held.
+    async fn update_rows(rows: &[RowWrite<'_>]) -> Vec<bool>;
+    async fn delete_rows(rows: &[RowWrite<'_>]) -> Vec<bool>;
 
     /// Everything written since `begin_watched`: the counts of each table in the order of first
     /// touch, and the images, each row once. Says what they do not cover.

@@ -260,5 +260,5 @@ fn a_replica_that_stands_still_is_not_judged_by() {
     let ran = check(&desk, &[]);
     assert_eq!(ran.code, 3, "{}{}", ran.out, ran.err);
     let why = reason(&ran, "a-first");
-    assert!(why.contains("replication stands still"), "{why}");
+    assert!(why.contains("replication is stopped there"), "{why}");
 }
