@@ -47,7 +47,7 @@ fn staging() -> Desk {
         let text = format!(
             "id = \"{suite}-asset\"\ntitle = \"t\"\nrule = \"r\"\nseverity = \"sev2\"\nkey = [\"id\"]\nsuites = [\"{suite}\"]\nowner = \"o\"\n[sql]\nany = \"SELECT id FROM asset WHERE owner IS NULL ORDER BY id\"\n"
         );
-        desk.home.write(&format!("checks/own/{suite}.toml"), &text);
+        desk.home.write(&format!("checks/own/{suite}-asset.toml"), &text);
     }
     let config = desk.home.work().join("steadyhand.toml");
     let text = fs::read_to_string(&config).unwrap();
