@@ -42,7 +42,14 @@ fn run(cli: Cli, out: &mut Out) -> Result<Exit, Problem> {
         Some(Command::Completions { shell }) => {
             return headless::pages::completions(Cli::command(), shell, out);
         }
-        Some(Command::Man) => return headless::pages::man(Cli::command(), out),
+        Some(Command::Man(asked)) => {
+            let page = match (asked.command.as_deref(), asked.list) {
+                (Some(name), _) => headless::pages::Page::Of(name),
+                (None, true) => headless::pages::Page::List,
+                (None, false) => headless::pages::Page::All,
+            };
+            return headless::pages::man(Cli::command(), page, out);
+        }
         _ => {}
     }
     let config = match Config::load(&Surroundings::of_process()?, &cli.globals.overrides()) {
@@ -446,7 +453,7 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
         | Command::Open(_)
         | Command::Resume(_)
         | Command::Completions { .. }
-        | Command::Man => unreachable!("answered before"),
+        | Command::Man(_) => unreachable!("answered before"),
     }
 }
 
