@@ -94,6 +94,13 @@ impl Stopper {
     }
 }
 
+/// By which name a server is known again, and its version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Called {
+    pub server: String,
+    pub version: String,
+}
+
 /// Who the server is, by its own word, and what can be promised there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -378,8 +385,8 @@ pub type Keyed = (Vec<Value>, Vec<Value>);
 #[derive(Debug)]
 pub enum Session {
     Sqlite(sqlite::Session),
-    Postgres(postgres::Session),
-    Mysql(mysql::Session),
+    Postgres(Box<postgres::Session>),
+    Mysql(Box<mysql::Session>),
 }
 
 impl Session {
@@ -403,9 +410,11 @@ impl Session {
         match access.dialect {
             Dialect::Postgres => postgres::Session::open(access, purpose, lock_wait, stopper)
                 .await
-                .map(Self::Postgres),
+                .map(|session| Self::Postgres(Box::new(session))),
             Dialect::Mysql | Dialect::Mariadb => {
-                mysql::Session::open(access, purpose, lock_wait, stopper).await.map(Self::Mysql)
+                mysql::Session::open(access, purpose, lock_wait, stopper)
+                    .await
+                    .map(|session| Self::Mysql(Box::new(session)))
             }
             other @ (Dialect::Sqlite | Dialect::Oracle) => Err(EngineError::Refused {
                 message: format!("{other} is no server that this build can open"),
@@ -467,6 +476,9 @@ macro_rules! contract {
 contract! {
     async fn identity() -> Identity;
 
+    /// The part of the identity that whoever only reads must know, without what takes longer.
+    async fn called() -> Called;
+
     /// Every table that can be seen, as it must be known to watch and to undo.
     async fn tables() -> Vec<Table>;
 
@@ -525,9 +537,11 @@ contract! {
     /// Puts references that are broken for a moment off until the end of the transaction.
     async fn defer_references() -> ();
 
-    async fn insert_row(row: RowWrite<'_>) -> u64;
-    async fn update_row(row: RowWrite<'_>) -> u64;
-    async fn delete_row(row: RowWrite<'_>) -> u64;
+    async fn insert_row(row: RowWrite<'_>) -> bool;
+
+    /// Rows of one table, the same columns in each; says of which the guard held.
+    async fn update_rows(rows: &[RowWrite<'_>]) -> Vec<bool>;
+    async fn delete_rows(rows: &[RowWrite<'_>]) -> Vec<bool>;
 
     /// Everything written since `begin_watched`: the counts of each table in the order of first
     /// touch, and the images, each row once. Says what they do not cover.
