@@ -33,6 +33,7 @@ macro_rules! contract {
 mod checks;
 mod commits;
 mod guardrails;
+mod in_doubt;
 mod pooler;
 mod previews;
 mod refusals;
