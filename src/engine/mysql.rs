@@ -112,7 +112,16 @@ impl Session {
         self.as_operator().await?;
         let limit = self.time_left(timeout)?;
         self.belt(limit).await?;
-        let done = self.wire.work(sql, limit, on_row).await?;
+        // A function in the query may write, and in a transaction that writes nothing forbids it.
+        let writes = self.transaction.is_some_and(|open| open.writes);
+        if writes {
+            self.wire.run("SAVEPOINT steadyhand_read").await?;
+        }
+        let done = self.wire.work(sql, limit, on_row).await;
+        if writes {
+            self.wire.run("ROLLBACK TO SAVEPOINT steadyhand_read").await?;
+        }
+        let done = done?;
         match done.columns {
             Some(columns) => Ok(columns),
             // An empty result has no header: the names come from preparing the text.

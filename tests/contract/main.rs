@@ -34,6 +34,7 @@ mod checks;
 mod commits;
 mod guardrails;
 mod in_doubt;
+mod many;
 mod pooler;
 mod previews;
 mod refusals;
