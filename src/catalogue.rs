@@ -58,6 +58,17 @@ impl Catalogue {
         self.runbooks.sort_by(|a, b| (a.severity, &a.id).cmp(&(b.severity, &b.id)));
     }
 
+    /// The names of the packs that something at hand is in.
+    pub fn packs(&self) -> Vec<&str> {
+        let checks = self.checks.iter().map(|check| check.pack.as_str());
+        let mut packs: Vec<&str> =
+            checks.chain(self.runbooks.iter().map(|runbook| runbook.pack.as_str())).collect();
+        packs.retain(|pack| !pack.is_empty());
+        packs.sort_unstable();
+        packs.dedup();
+        packs
+    }
+
     pub fn check(&self, id: &str) -> Option<&Check> {
         self.checks.iter().find(|check| check.id == id)
     }

@@ -93,6 +93,8 @@ pub enum Command {
     Health(Health),
     /// Try out every change and guardrail of a runbook; everything is rolled back
     Rehearse(Rehearse),
+    /// Whether a target could be had again: dump, backup, restore, objectives, and what guards it
+    Resilience(Resilience),
     /// Judge checks, runbooks and configuration files
     Lint(Lint),
     /// Write an incident's postmortem as it stands
@@ -121,7 +123,7 @@ pub struct Demo {
     /// The database engine of the demo
     #[arg(long, value_name = "ENGINE", default_value = "sqlite")]
     pub engine: DemoEngine,
-    /// The server for it, as postgres://USER@HOST/DATABASE; it gets a schema of its own there
+    /// The server for it, as `postgres://USER@HOST/DATABASE`; it gets a schema of its own there
     #[arg(long, value_name = "URL", required_if_eq_any([("engine", "postgres"), ("engine", "mysql"), ("engine", "mariadb")]))]
     pub url: Option<String>,
     /// Begin with this incident: the id of a runbook
@@ -191,6 +193,9 @@ pub struct Selection {
     /// Only this check
     #[arg(long, short, value_name = "ID")]
     pub check: Vec<String>,
+    /// Only the checks of this pack; without it, those of the packs that the target names
+    #[arg(long, value_name = "PACK")]
+    pub pack: Vec<String>,
     /// Connections to one server at a time; each has a snapshot of its own
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=64))]
     pub connections: Option<u64>,
@@ -247,7 +252,11 @@ pub struct Gate {
 #[derive(Debug, Args)]
 pub struct History {
     /// The id of a check
-    pub check: String,
+    #[arg(required_unless_present = "pack")]
+    pub check: Option<String>,
+    /// Every check of this pack
+    #[arg(long, value_name = "PACK", conflicts_with = "check")]
+    pub pack: Vec<String>,
     /// Only on this target, by its name
     #[arg(long, short, value_name = "TARGET")]
     pub target: Vec<String>,
@@ -299,11 +308,14 @@ pub struct Health {
 #[derive(Debug, Args)]
 pub struct Rehearse {
     /// The ids of runbooks
-    #[arg(value_name = "RUNBOOK", required_unless_present = "all")]
+    #[arg(value_name = "RUNBOOK", required_unless_present_any = ["all", "pack"])]
     pub runbook: Vec<String>,
-    /// All runbooks at hand
+    /// All runbooks at hand; where the target names its packs, all of those
     #[arg(long, conflicts_with = "runbook")]
     pub all: bool,
+    /// All runbooks of this pack
+    #[arg(long, value_name = "PACK", conflicts_with_all = ["runbook", "all"])]
+    pub pack: Vec<String>,
     /// A configured name, a url, or the path of an SQLite file
     #[arg(long, short, value_name = "TARGET")]
     pub target: String,
@@ -322,9 +334,25 @@ pub struct Rehearse {
 }
 
 #[derive(Debug, Args)]
+pub struct Resilience {
+    /// A configured name, a url, or the path of an SQLite file
+    #[arg(long, short, value_name = "TARGET")]
+    pub target: String,
+    /// Keep the evidence in this empty folder
+    #[arg(long, value_name = "DIR")]
+    pub evidence: Option<PathBuf>,
+    /// How to write the result
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: TextOrJson,
+}
+
+#[derive(Debug, Args)]
 pub struct Lint {
     /// Files or folders; without any, those that are configured, else the built-in packs
     pub paths: Vec<PathBuf>,
+    /// Only the checks and runbooks of this pack; without it, those that the target names
+    #[arg(long, value_name = "PACK")]
+    pub pack: Vec<String>,
     /// Also prepare every statement on this target; nothing is run
     #[arg(long, short, value_name = "TARGET")]
     pub target: Option<String>,

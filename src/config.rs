@@ -5,6 +5,7 @@
 //! kept or shown. Knows no engine: whether a target can be attached is not its business.
 
 pub mod access;
+pub mod backup;
 mod file;
 mod layers;
 pub mod runs;
@@ -138,6 +139,21 @@ impl Config {
                 names.join(", ")
             )),
         })
+    }
+
+    /// Packs of targets that there are none of.
+    pub fn unknown_packs(&self, known: &[&str]) -> Vec<Fault> {
+        let named = self.targets.iter().flat_map(|target| &target.packs);
+        let unknown = named.filter(|(name, _)| !known.contains(&name.as_str()));
+        unknown
+            .map(|(name, spot)| {
+                let fault = spot.fault(format!("There is no pack {}.", quoted(name)));
+                fault.suggest(match did_you_mean(name, known.iter().copied()) {
+                    Some(near) => format!("Did you mean \"{near}\"?"),
+                    None => format!("There are {}.", known.join(", ")),
+                })
+            })
+            .collect()
     }
 
     /// Every value with its origin, for `steadyhand config`; nothing in it is secret.

@@ -96,6 +96,13 @@ impl Stopper {
     }
 }
 
+/// By which name a server is known again, and its version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Called {
+    pub server: String,
+    pub version: String,
+}
+
 /// Who the server is, by its own word, and what can be promised there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -380,10 +387,10 @@ pub type Keyed = (Vec<Value>, Vec<Value>);
 #[derive(Debug)]
 pub enum Session {
     Sqlite(sqlite::Session),
-    Postgres(postgres::Session),
-    Mysql(mysql::Session),
+    Postgres(Box<postgres::Session>),
+    Mysql(Box<mysql::Session>),
     #[cfg(feature = "oracle")]
-    Oracle(oracle::Session),
+    Oracle(Box<oracle::Session>),
 }
 
 impl Session {
@@ -407,14 +414,16 @@ impl Session {
         match access.dialect {
             Dialect::Postgres => postgres::Session::open(access, purpose, lock_wait, stopper)
                 .await
-                .map(Self::Postgres),
+                .map(|session| Self::Postgres(Box::new(session))),
             Dialect::Mysql | Dialect::Mariadb => {
-                mysql::Session::open(access, purpose, lock_wait, stopper).await.map(Self::Mysql)
+                mysql::Session::open(access, purpose, lock_wait, stopper)
+                    .await
+                    .map(|session| Self::Mysql(Box::new(session)))
             }
             #[cfg(feature = "oracle")]
-            Dialect::Oracle => {
-                oracle::Session::open(access, purpose, lock_wait, stopper).await.map(Self::Oracle)
-            }
+            Dialect::Oracle => oracle::Session::open(access, purpose, lock_wait, stopper)
+                .await
+                .map(|session| Self::Oracle(Box::new(session))),
             #[cfg(not(feature = "oracle"))]
             Dialect::Oracle => Err(EngineError::Refused {
                 message: "this build has no Oracle; build with --features oracle".into(),
@@ -489,6 +498,9 @@ macro_rules! contract {
 contract! {
     async fn identity() -> Identity;
 
+    /// The part of the identity that whoever only reads must know, without what takes longer.
+    async fn called() -> Called;
+
     /// Every table that can be seen, as it must be known to watch and to undo.
     async fn tables() -> Vec<Table>;
 
@@ -547,9 +559,11 @@ contract! {
     /// Puts references that are broken for a moment off until the end of the transaction.
     async fn defer_references() -> ();
 
-    async fn insert_row(row: RowWrite<'_>) -> u64;
-    async fn update_row(row: RowWrite<'_>) -> u64;
-    async fn delete_row(row: RowWrite<'_>) -> u64;
+    async fn insert_row(row: RowWrite<'_>) -> bool;
+
+    /// Rows of one table, the same columns in each; says of which the guard held.
+    async fn update_rows(rows: &[RowWrite<'_>]) -> Vec<bool>;
+    async fn delete_rows(rows: &[RowWrite<'_>]) -> Vec<bool>;
 
     /// Everything written since `begin_watched`: the counts of each table in the order of first
     /// touch, and the images, each row once. Says what they do not cover.

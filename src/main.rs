@@ -152,7 +152,12 @@ fn files(
         // The demo has the names of the packs, whatever the databases of the site are like.
         Journey::Demo(_) => catalogue,
         Journey::Home | Journey::Open(_) | Journey::Resume(_) => {
-            catalogue.settled(&config.settings)?
+            let catalogue = catalogue.settled(&config.settings)?;
+            let faults = config.unknown_packs(&catalogue.packs());
+            if !faults.is_empty() {
+                return Err(faults);
+            }
+            catalogue
         }
     };
     let keymap = match &config.keymap {
@@ -285,6 +290,7 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
         Command::History(asked) => {
             let asked = headless::past::AskedHistory {
                 check: asked.check,
+                packs: asked.pack,
                 targets: asked.target,
                 since: asked.since,
                 format: text_or_json(asked.format),
@@ -319,6 +325,7 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
             let asked = headless::rehearse::Asked {
                 runbooks: asked.runbook,
                 all: asked.all,
+                packs: asked.pack,
                 target: asked.target,
                 answers: asked.answer.into_iter().collect(),
                 production: asked.on_production,
@@ -327,8 +334,20 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
             };
             runtime()?.block_on(headless::rehearse::run(&asked, config, out))
         }
+        Command::Resilience(asked) => {
+            let asked = headless::resilience::Asked {
+                target: asked.target,
+                evidence: asked.evidence,
+                format: text_or_json(asked.format),
+            };
+            runtime()?.block_on(headless::resilience::run(&asked, config, out))
+        }
         Command::Lint(asked) => {
-            let asked = headless::lint::Asked { paths: asked.paths, target: asked.target };
+            let asked = headless::lint::Asked {
+                paths: asked.paths,
+                packs: asked.pack,
+                target: asked.target,
+            };
             runtime()?.block_on(headless::lint::run(&asked, config, out))
         }
         Command::Postmortem(asked) => {
@@ -389,6 +408,7 @@ fn selection(asked: cli::Selection) -> headless::suite::Asked {
         environments: asked.environment,
         suites: asked.suite,
         checks: asked.check,
+        packs: asked.pack,
         connections: asked.connections.and_then(|n| usize::try_from(n).ok()),
         budget: asked.budget,
     }

@@ -4,6 +4,7 @@
 //! Nothing here draws or decides what comes next; an operation takes what it needs, opens its own
 //! connections, proves what it says, and gives one answer.
 
+pub mod backup;
 mod bind;
 pub mod command;
 pub mod connect;

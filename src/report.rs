@@ -83,6 +83,8 @@ pub struct Totals {
     pub disabled: usize,
     /// Not written for the engine of the target.
     pub elsewhere: usize,
+    /// Of a pack that the target does not name.
+    pub other_packs: usize,
     pub seconds: f64,
     pub exit: Exit,
 }
@@ -108,6 +110,7 @@ impl Totals {
             known,
             disabled: 0,
             elsewhere: 0,
+            other_packs: 0,
             seconds,
             exit: outcomes.map(|one| exit(one.exit())).fold(Exit::Clear, Exit::worst),
         }

@@ -19,7 +19,7 @@ pub use aim::{Aim, Mentions, aim, mentions};
 pub use effect::{Reading, read, write};
 pub use guardrail::{Act, Definition, Object, definitions, transactional};
 pub use ledger::{LEDGER, create_ledger};
-pub use look::{Look, SAMPLE, look};
+pub use look::{Look, SAMPLE, becomes, is_becoming, look};
 pub use name::{assigned, columns, functions, tables};
 pub use parameter::{is_name, parameters, places, substitute};
 

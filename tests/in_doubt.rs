@@ -40,7 +40,7 @@ fn instants() -> impl Iterator<Item = Moment> {
 fn cut_off(dialect: Dialect) {
     let schema = "CREATE TABLE stock (id INT PRIMARY KEY, n INT NOT NULL); \
                   INSERT INTO stock VALUES (1, 0), (2, 0)";
-    let mut desk = Desk::on(dialect, schema, |setup| setup.tcp());
+    let mut desk = Desk::on(dialect, schema, common::server::Setup::tcp);
     let server = desk.server.as_ref().expect("a server");
     let proxy = Proxy::before(Upstream::Tcp(server.port()));
     let url = server.tcp_url(ADMIN, "127.0.0.1", proxy.port(), "erp");

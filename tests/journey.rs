@@ -148,6 +148,11 @@ fn from_the_first_look_to_the_postmortem(dialect: Dialect, size: Size) {
     let history = erp.count("SELECT COUNT(*) FROM asset_assignments");
     assert_eq!(erp.count(DOUBLE), 12);
 
+    // By reads alone: nothing holds a lock that this writer would wait for.
+    cockpit.keys("f");
+    cockpit.wait_for("FIRST LOOK");
+    cockpit.wait_for("13 rows");
+    cockpit.wait_for("return_date NULL → 2026-11-17 07:15:00");
     preview(&mut cockpit);
     assert_eq!(erp.count(DOUBLE), 12, "a preview leaves everything as it was");
     confirm(&mut cockpit);

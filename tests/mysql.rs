@@ -622,16 +622,20 @@ fn every_kind_of_value_is_put_back_exactly() {
             let row = image.before.clone().expect("it was there");
             let key = (table.key.as_slice(), image.key.as_slice());
             let insert = RowWrite { table: &table, key, guard: (&[], &[]), set: (&columns, &row) };
-            assert_eq!(lab.runtime.block_on(desk.work.insert_row(insert)), Ok(1));
+            assert_eq!(lab.runtime.block_on(desk.work.insert_row(insert)), Ok(true));
             // Everything as it is guards a change and its way back.
             let (name, other) = (vec!["u".to_owned()], vec![text("other")]);
             let at = columns.iter().position(|column| column == "u").expect("it is there");
             let there =
                 RowWrite { table: &table, key, guard: (&columns, &row), set: (&name, &other) };
-            assert_eq!(lab.runtime.block_on(desk.work.update_row(there)), Ok(1), "{row:?}");
+            assert_eq!(
+                lab.runtime.block_on(desk.work.update_rows(&[there])),
+                Ok(vec![true]),
+                "{row:?}"
+            );
             let was = vec![row[at].clone()];
             let back = RowWrite { table: &table, key, guard: (&name, &other), set: (&name, &was) };
-            assert_eq!(lab.runtime.block_on(desk.work.update_row(back)), Ok(1));
+            assert_eq!(lab.runtime.block_on(desk.work.update_rows(&[back])), Ok(vec![true]));
         }
         let left = desk.seen().images.remove("v").unwrap_or_default();
         assert!(left.iter().all(|image| image.before == image.after), "{left:?}");
@@ -649,16 +653,16 @@ fn a_guard_sees_an_edit_that_the_collation_hides() {
     let table = desk.table("c");
     desk.begin("op-1");
     let (key, name) = (vec!["id".to_owned()], vec!["name".to_owned()]);
-    let mut count = |id: &str, now: &str| {
+    let mut held = |id: &str, now: &str| {
         let (id, now, then) = (vec![text(id)], vec![text(now)], vec![text("x")]);
         let row =
             RowWrite { table: &table, key: (&key, &id), guard: (&name, &now), set: (&name, &then) };
-        lab.runtime.block_on(desk.work.update_row(row)).expect("it runs")
+        lab.runtime.block_on(desk.work.update_rows(&[row])).expect("it runs")
     };
-    assert_eq!(count("k", "MULLER"), 0);
-    assert_eq!(count("k", "Müller "), 0);
-    assert_eq!(count("K", "Müller"), 0);
-    assert_eq!(count("k", "Müller"), 1);
+    assert_eq!(held("k", "MULLER"), [false]);
+    assert_eq!(held("k", "Müller "), [false]);
+    assert_eq!(held("K", "Müller"), [false]);
+    assert_eq!(held("k", "Müller"), [true]);
     let keys = [vec![text("K")]];
     let found = desk.work.rows_by_key(&table, &name, &keys);
     assert_eq!(lab.runtime.block_on(found), Ok(Vec::new()), "another spelling is another row");

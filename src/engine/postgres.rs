@@ -49,8 +49,7 @@ pub struct Session {
     settings: Settings,
     /// Cancels and looks from beside; opened with a session that may write, else when needed.
     side: Option<Side>,
-    /// Why no session of ours keeps its server process, once that was looked for.
-    pooled: Option<Option<String>>,
+    pooling: Pooling,
     transaction: Option<Transaction>,
     watch: Option<watch::Watch>,
     notices: Arc<Mutex<Vec<String>>>,
@@ -58,6 +57,15 @@ pub struct Session {
     deaf: Option<String>,
     /// A cancel may still be on its way to us.
     late: bool,
+}
+
+/// Whether a session of ours keeps its process of the server.
+#[derive(Debug, Clone)]
+enum Pooling {
+    Unknown,
+    Own,
+    /// With the reason why nothing can be changed through it.
+    Lent(String),
 }
 
 /// The process of the server that serves a connection. Its start tells it from a later one of the
@@ -108,7 +116,7 @@ impl Session {
             stopper: stopper.clone(),
             settings: Settings::of(access, purpose, lock_wait),
             side: None,
-            pooled: None,
+            pooling: Pooling::Unknown,
             transaction: None,
             watch: None,
             notices: Arc::default(),
@@ -125,7 +133,7 @@ impl Session {
             let sql = self.settings.session();
             self.plain(&sql, OWN).await?;
         }
-        let wanted = self.settings.read_back();
+        let wanted = connect::Settings::read_back();
         let found = self.rows(&wanted.0).await?;
         for ((name, ours), row) in wanted.1.iter().zip(&found) {
             let now = row.first().and_then(|cell| cell.as_ref().plain()).unwrap_or_default();

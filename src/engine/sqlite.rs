@@ -4,6 +4,8 @@
 //! whatever the text says. Stopping and time limits: a progress handler asks every thousand steps
 //! of the virtual machine. Watching: see `watch`.
 
+#![allow(clippy::unused_async, reason = "the contract waits; a file has some answers at once")]
+
 mod ledger;
 mod rows;
 mod watch;
@@ -20,8 +22,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _, Sqlite
 use sqlx::{TypeInfo as _, ValueRef as _};
 
 use super::{
-    Badge, Column, EngineError, Identity, OnRow, Pressure, Purpose, Receipt, Session as Any,
-    Setting, Stopper, Table, Waiter,
+    Badge, Called, Column, EngineError, Identity, OnRow, Pressure, Purpose, Receipt,
+    Session as Any, Setting, Stopper, Table, Waiter,
 };
 use crate::value::{Value, ValueRef};
 
@@ -112,16 +114,21 @@ impl Session {
         Ok(session)
     }
 
-    pub async fn identity(&mut self) -> Result<Identity, EngineError> {
+    pub async fn called(&mut self) -> Result<Called, EngineError> {
         let path = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
         let version = self.text("SELECT sqlite_version()").await?;
+        Ok(Called { server: format!("{}{}", path.display(), inode(&path)), version })
+    }
+
+    pub async fn identity(&mut self) -> Result<Identity, EngineError> {
+        let Called { server, version } = self.called().await?;
         let mut settings = Vec::new();
         for name in ["foreign_keys", "journal_mode", "recursive_triggers", "encoding"] {
             let ours = self.text(&format!("PRAGMA {name}")).await?;
             settings.push(Setting { name: name.to_owned(), ours, theirs: None });
         }
         Ok(Identity {
-            server: format!("{}{}", path.display(), inode(&path)),
+            server,
             version,
             role: "file owner".into(),
             replica: false,

@@ -153,7 +153,7 @@ pub async fn preview(job: &Job, stopper: &Stopper) -> Result<Preview, Problem> {
     let leaves_behind = desk.work.leaves_behind().await;
     let proof = take_back(&mut desk, outcome.as_ref().ok().map(|(run, _)| run)).await;
     let seconds = start.elapsed().as_secs_f64();
-    let locks = locks.map_or_else(|error| error.to_string(), |words| words);
+    let locks = locks.unwrap_or_else(|error| error.to_string());
     let waited = desk.blocked().map_or_else(String::new, |seen| format!("; {}", seen.words()));
     let locks = format!("{locks}, held for {seconds:.2} s{waited}");
     let leaves_behind = leaves_behind.unwrap_or_default();

@@ -23,6 +23,17 @@ pub struct Look {
     pub sample: String,
 }
 
+const BECOMES: &str = " becomes";
+
+/// The column of a sample that shows what another one would become.
+pub fn becomes(column: &str) -> String {
+    format!("{column}{BECOMES}")
+}
+
+pub fn is_becoming(column: &str) -> bool {
+    column.ends_with(BECOMES)
+}
+
 /// The look at a statement; `None` where its rows cannot be selected by a read.
 pub fn look(sql: &str, dialect: Dialect) -> Option<Look> {
     match tree(sql, dialect)? {
@@ -56,7 +67,7 @@ fn of_update(update: &Update, dialect: Dialect) -> Look {
         from.push_str(&table.to_string());
     }
     let mut columns = vec![format!("{}.*", called(&update.table))];
-    columns.extend(update.assignments.iter().map(|assignment| becomes(assignment, dialect)));
+    columns.extend(update.assignments.iter().map(|assignment| assigned(assignment, dialect)));
     reads(
         &columns.join(", "),
         &from,
@@ -121,7 +132,7 @@ fn called(table: &TableWithJoins) -> String {
     }
 }
 
-fn becomes(assignment: &Assignment, dialect: Dialect) -> String {
+fn assigned(assignment: &Assignment, dialect: Dialect) -> String {
     let column = match &assignment.target {
         AssignmentTarget::ColumnName(name) => {
             name.0.last().and_then(|part| part.as_ident()).map(|name| name.value.clone())
@@ -133,7 +144,7 @@ fn becomes(assignment: &Assignment, dialect: Dialect) -> String {
         Dialect::Mysql | Dialect::Mariadb => '`',
         Dialect::Sqlite | Dialect::Postgres | Dialect::Oracle => '"',
     };
-    format!("{} AS {quote}{name} becomes{quote}", assignment.value)
+    format!("{} AS {quote}{}{quote}", assignment.value, becomes(&name))
 }
 
 #[cfg(test)]

@@ -203,10 +203,10 @@ impl World {
             Some(Ground::Folder(folder)) => {
                 self.spawn(
                     async move { Message::Prepared(crate::demo::build(&folder, &checks).await) },
-                )
+                );
             }
             Some(Ground::Server { given, made: false }) => {
-                self.spawn(async move { Message::Prepared(lay_out(&given, &checks).await) })
+                self.spawn(async move { Message::Prepared(lay_out(&given, &checks).await) });
             }
         }
     }
@@ -230,7 +230,8 @@ impl World {
         let Some(target) = self.targets.iter().find(|target| target.name == name).cloned() else {
             return;
         };
-        let checks: Vec<Check> = self.catalogue.checks.clone();
+        let fitting = self.catalogue.checks.iter().filter(|check| target.takes(&check.pack));
+        let checks: Vec<Check> = fitting.cloned().collect();
         self.spawn(async move {
             let asked = crate::check::at_a_glance(&checks, target.url.dialect);
             let survey = ops::detect::survey(&target, &asked, &stopper).await;

@@ -52,7 +52,7 @@ fn junit_is_read_by_a_parser_and_counts_add_up() {
     );
     let bad = erp.cases.iter().find(|case| case.original_name == "bad").unwrap();
     let junit_parser::TestStatus::Failure(failure) = &bad.status else { panic!("{bad:?}") };
-    assert_eq!(failure.message, format!("{}: 2 violations", HOSTILE));
+    assert_eq!(failure.message, format!("{HOSTILE}: 2 violations"));
     assert_eq!(failure.failure_type, "sev2");
     assert!(failure.text.contains("id: 2, 3"), "{}", failure.text);
     let blind = erp.cases.iter().find(|case| case.original_name == "blind").unwrap();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Session;
-use crate::engine::{Badge, Capability, EngineError, Identity, Purpose};
+use crate::engine::{Badge, Called, Capability, EngineError, Identity, Purpose};
 
 /// What the database says of itself in its control file, asked by whoever may.
 const DATABASE: &str = "SELECT DBID || ':' || CON_DBID, TO_CHAR(RESETLOGS_CHANGE#), OPEN_MODE \
@@ -114,6 +114,11 @@ fn badge(sight: Sight) -> Badge {
 }
 
 impl Session {
+    pub async fn called(&mut self) -> Result<Called, EngineError> {
+        let server = self.heard().await?.server();
+        Ok(Called { server, version: format!("{} {}", self.dialect(), self.wire.version()) })
+    }
+
     pub async fn identity(&mut self) -> Result<Identity, EngineError> {
         let heard = self.heard().await?;
         let kind = format!("SELECT S.SERVER FROM GV$SESSION S WHERE {}", self.wire.id.is("S"));

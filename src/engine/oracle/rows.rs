@@ -168,23 +168,32 @@ impl Session {
         Ok(found)
     }
 
-    pub async fn insert_row(&mut self, row: RowWrite<'_>) -> Result<u64, EngineError> {
+    pub async fn insert_row(&mut self, row: RowWrite<'_>) -> Result<bool, EngineError> {
         self.put(&row, insert(&row)?).await
     }
 
-    pub async fn update_row(&mut self, row: RowWrite<'_>) -> Result<u64, EngineError> {
-        self.put(&row, update(&row)?).await
+    pub async fn update_rows(&mut self, rows: &[RowWrite<'_>]) -> Result<Vec<bool>, EngineError> {
+        let mut held = Vec::with_capacity(rows.len());
+        for row in rows {
+            held.push(self.put(row, update(row)?).await?);
+        }
+        Ok(held)
     }
 
-    pub async fn delete_row(&mut self, row: RowWrite<'_>) -> Result<u64, EngineError> {
-        self.put(&row, delete(&row)?).await
+    pub async fn delete_rows(&mut self, rows: &[RowWrite<'_>]) -> Result<Vec<bool>, EngineError> {
+        let mut held = Vec::with_capacity(rows.len());
+        for row in rows {
+            held.push(self.put(row, delete(row)?).await?);
+        }
+        Ok(held)
     }
 
-    async fn put(&mut self, row: &RowWrite<'_>, statement: Statement) -> Result<u64, EngineError> {
+    /// Whether a row was written.
+    async fn put(&mut self, row: &RowWrite<'_>, statement: Statement) -> Result<bool, EngineError> {
         self.note_key(&row.table.name, row.key.1);
         let limit = self.time_left(ALONE)?;
         let done = self.wire.work(statement, limit, &mut nothing).await?;
-        Ok(done.affected)
+        Ok(done.affected == 1)
     }
 }
 

@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions as _, PgConnection};
 use tokio::time::timeout;
 
 use super::rows::{literal, quoted};
-use super::{Backend, Session, fault, simple};
+use super::{Backend, Pooling, Session, fault, simple};
 use crate::config::access::{Access, Host, TlsMode};
 use crate::engine::{EngineError, Purpose};
 use crate::value::Value;
@@ -222,7 +222,7 @@ impl Settings {
     }
 
     /// A query for what the server made of the settings that change what is read, and what it must be.
-    pub fn read_back(&self) -> (String, Vec<(&'static str, &'static str)>) {
+    pub fn read_back() -> (String, Vec<(&'static str, &'static str)>) {
         let wanted = vec![
             ("DateStyle", "ISO, MDY"),
             ("IntervalStyle", "postgres"),
@@ -262,8 +262,10 @@ impl Session {
     /// connections: while one is in a transaction, the other must still have the process it had.
     pub async fn pooler(&mut self) -> Result<Option<String>, EngineError> {
         const WHO: &str = "SELECT pg_backend_pid()";
-        if let Some(known) = &self.pooled {
-            return Ok(known.clone());
+        match &self.pooling {
+            Pooling::Unknown => {}
+            Pooling::Own => return Ok(None),
+            Pooling::Lent(why) => return Ok(Some(why.clone())),
         }
         let ours = self.backend.pid;
         let side = super::Side::at(&mut self.side, &self.access).await?;
@@ -279,7 +281,7 @@ impl Session {
              to change something"
                 .to_owned()
         });
-        self.pooled = Some(why.clone());
+        self.pooling = why.clone().map_or(Pooling::Own, Pooling::Lent);
         Ok(why)
     }
 }

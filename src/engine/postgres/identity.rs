@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::config::access::Host;
-use crate::engine::{Badge, Capability, EngineError, Identity, Setting};
+use crate::engine::{Badge, Called, Capability, EngineError, Identity, Setting};
 use crate::sql::LEDGER;
 use crate::value::Value;
 
@@ -19,8 +19,21 @@ const TOLD: [&str; 9] = [
     "row_security",
 ];
 
+/// What one look at the server says.
+struct Who {
+    called: Called,
+    role: String,
+    replica: bool,
+    /// The server told its own identifier.
+    proved: bool,
+}
+
 impl Session {
-    pub async fn identity(&mut self) -> Result<Identity, EngineError> {
+    pub async fn called(&mut self) -> Result<Called, EngineError> {
+        self.who().await.map(|who| who.called)
+    }
+
+    async fn who(&mut self) -> Result<Who, EngineError> {
         const WHO: &str = "SELECT current_database(), current_setting('server_version'), \
              current_user::text, pg_is_in_recovery(), (SELECT oid::bigint FROM pg_database \
              WHERE datname = current_database()), coalesce((SELECT CASE WHEN rolsuper THEN ' (superuser)' \
@@ -44,6 +57,11 @@ impl Session {
             };
             format!("{host}:{}/{database}#{}", self.access.port, text(4))
         };
+        Ok(Who { called: Called { server, version }, role, replica, proved })
+    }
+
+    pub async fn identity(&mut self) -> Result<Identity, EngineError> {
+        let Who { called: Called { server, version }, role, replica, proved } = self.who().await?;
         let settings = self.settings_told().await?;
         let reset = |name: &str| {
             let found = settings.iter().find(|setting| setting.name == name);
@@ -70,7 +88,7 @@ impl Session {
         // The driver sends a zone and a style of its own when it connects, so for these two only the
         // catalogue can tell what an application would get; and only who may read the server's files
         // knows what it gets where the catalogue says nothing.
-        let names = TOLD.map(|name| super::rows::literal(name)).join(", ");
+        let names = TOLD.map(super::rows::literal).join(", ");
         let sql = format!(
             "SELECT s.name, current_setting(s.name), CASE WHEN s.name IN ('TimeZone', 'DateStyle') \
              THEN (SELECT substr(u.said, strpos(u.said, '=') + 1) FROM pg_db_role_setting d, \
@@ -113,8 +131,7 @@ impl Session {
         let creates = self.text(create).await?.as_deref() == Some("t");
         let in_doubt = if !creates && self.ledgers().await?.is_empty() {
             Capability::None(format!(
-                "the ledger {} is missing and this role may not create it",
-                LEDGER
+                "the ledger {LEDGER} is missing and this role may not create it"
             ))
         } else if synchronous.as_deref() == Some("off") {
             Capability::Partial(

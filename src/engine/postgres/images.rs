@@ -239,7 +239,7 @@ impl Merge<'_> {
                     }
                 }
                 // Only locked: the work session sees it where it was.
-                (Some(_), None) | (None, None) => {}
+                (Some(_) | None, None) => {}
                 (Some(old), Some(new)) => {
                     self.seen.updated += 1;
                     let (before, after) = (Some(old.values), Some(new.values));

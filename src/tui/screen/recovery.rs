@@ -9,6 +9,7 @@ use crate::recovery::{
     CheckOutcome, Execution, FirstLook, Looked, Plan, Preview, RowImage, TableHead,
 };
 use crate::runbook::Action;
+use crate::sql;
 use crate::tui::app::App;
 use crate::tui::case::Recovery;
 use crate::tui::command::Command;
@@ -17,7 +18,7 @@ use crate::tui::overlay::{Ask, Overlay, Purpose};
 use crate::tui::page::{Page, ago, clock};
 use crate::tui::theme::Role;
 use crate::tui::widget::wrap::Line;
-use crate::value::thousands;
+use crate::value::{Rows, thousands};
 
 /// Rows of each table that the page itself shows; `d` shows all.
 const SHOWN: usize = 6;
@@ -183,15 +184,29 @@ fn look_lines(app: &App, recovery: &Recovery, page: &mut Page<'_>) {
         let count = format!("{rows} rows  ");
         page.line(&[(&head, Role::Muted), (&count, Role::Title), (note, Role::Text)]);
         for row in 0..sample.len() {
-            let cells: Vec<String> = sample
-                .columns()
-                .iter()
-                .zip(sample.row(row))
-                .map(|(name, value)| format!("{name} {}", show(&value.to_owned())))
-                .collect();
+            let cells = looked_at(sample, row, app.look.glyphs.arrow);
             page.text(&format!("    {}", cells.join("  ")));
         }
     }
+}
+
+/// A row with what changes right behind its first column, which is its key in nearly every table.
+fn looked_at(sample: &Rows, row: usize, arrow: &str) -> Vec<String> {
+    let names = sample.columns();
+    let values: Vec<String> = sample.row(row).map(|value| show(&value.to_owned())).collect();
+    let becomes = |name: &str| names.iter().position(|other| *other == sql::becomes(name));
+    let (mut changed, mut same) = (Vec::new(), Vec::new());
+    for (column, name) in names.iter().enumerate() {
+        match becomes(name) {
+            Some(after) => {
+                changed.push(format!("{name} {} {arrow} {}", values[column], values[after]));
+            }
+            None if sql::is_becoming(name) => {}
+            None => same.push(format!("{name} {}", values[column])),
+        }
+    }
+    let rest = same.split_off(same.len().min(1));
+    [same, changed, rest].concat()
 }
 
 fn preview_undo(app: &mut App) -> Vec<Effect> {
@@ -639,7 +654,7 @@ fn preview_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
     page.pair("Locks", 8, &preview.locks);
     if let Some(Ok(identity)) = app.case.as_ref().map(|case| &case.identity) {
         let settings: Vec<String> =
-            identity.settings.iter().map(|setting| setting.words()).collect();
+            identity.settings.iter().map(crate::ops::Setting::words).collect();
         page.pair("Session", 8, &settings.join(", "));
     }
     let behind = if preview.leaves_behind.is_empty() {
