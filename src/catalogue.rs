@@ -8,6 +8,8 @@ mod lint;
 mod pack;
 
 use crate::check::{self, Check, Settings};
+use crate::control;
+use crate::practice::Practice;
 use crate::runbook::{self, Runbook};
 use crate::source::{Care, Fault, Spot, did_you_mean, quoted};
 pub use lint::{judge, lint};
@@ -188,6 +190,22 @@ impl Shelf {
             }
         }
         faults
+    }
+
+    /// Controls and messages that nobody has agreed on. An incident goes on without them, so that
+    /// only whoever asks is told.
+    fn not_agreed(&self, practice: &Practice) -> Vec<Fault> {
+        let known: Vec<&str> = practice.controls.iter().map(|one| one.id.as_str()).collect();
+        let messages: Vec<&str> = practice.messages.iter().map(|one| one.name.as_str()).collect();
+        let of_checks = self.checks.iter().flat_map(|loaded| &loaded.controls);
+        let of_runbooks = self.runbooks.iter().flat_map(|loaded| &loaded.controls);
+        let controls = of_checks
+            .chain(of_runbooks)
+            .filter(|(name, _)| control::place(name).is_none())
+            .filter_map(|(name, spot)| unknown("control", name, spot, &known));
+        let named = self.runbooks.iter().flat_map(|loaded| &loaded.messages);
+        let messages = named.filter_map(|(name, spot)| unknown("message", name, spot, &messages));
+        controls.chain(messages).collect()
     }
 
     fn catalogue(self) -> Catalogue {

@@ -91,6 +91,10 @@ pub enum Command {
     Report(Report),
     /// Whether the runs of a suite happen
     Health(Health),
+    /// Which control, which check, when last green, which incidents
+    Audit(Audit),
+    /// What the incidents of a period add up to, beside the period before
+    Metrics(Metrics),
     /// Try out every change and guardrail of a runbook; everything is rolled back
     Rehearse(Rehearse),
     /// Whether a target could be had again: dump, backup, restore, objectives, and what guards it
@@ -303,6 +307,53 @@ pub struct Health {
     /// How old the last run may be
     #[arg(long, value_name = "DURATION", value_parser = length, default_value = "26h")]
     pub max_age: Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct Audit {
+    /// Only these: a key control, a place such as "COBIT DSS06", or a framework such as COBIT
+    pub control: Vec<String>,
+    /// Only on this target, by its name
+    #[arg(long, short, value_name = "TARGET")]
+    pub target: Vec<String>,
+    /// Also incidents that were made up for a demo or a drill
+    #[arg(long)]
+    pub practice: bool,
+    /// How to write it
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: TextMarkdownOrJson,
+    /// Write it into this file, whole or not at all
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Metrics {
+    /// Only on this target, by its name
+    #[arg(long, short, value_name = "TARGET")]
+    pub target: Vec<String>,
+    /// Only of this runbook
+    #[arg(long, value_name = "RUNBOOK")]
+    pub of: Vec<String>,
+    /// The length of the period; the one before is as long
+    #[arg(long, value_name = "DURATION", value_parser = length, default_value = "90d")]
+    pub since: Duration,
+    /// Incidents that were made up for a demo or a drill, instead of those that happened
+    #[arg(long)]
+    pub practice: bool,
+    /// How to write it
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: TextMarkdownOrJson,
+    /// Write it into this file, whole or not at all
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TextMarkdownOrJson {
+    Text,
+    Markdown,
+    Json,
 }
 
 #[derive(Debug, Args)]

@@ -19,6 +19,7 @@ use std::time::Duration;
 use crate::check::Settings;
 use crate::check::bind::Binding;
 use crate::check::settings::Adjustment;
+use crate::practice::{self, Practice};
 use crate::problem::Problem;
 use crate::source::{Fault, Spot, did_you_mean, duration_text, quoted};
 
@@ -90,6 +91,9 @@ pub struct Config {
     pub runbooks: Vec<Setting<PathBuf>>,
     /// What is said about checks by their id, and about the names of their tables.
     pub settings: Settings,
+    /// What is agreed on for incidents, and what of it the files said.
+    pub practice: Practice,
+    agreed: practice::Said,
     /// What is said about runs without a screen.
     pub runs: runs::Runs,
     /// By name.
@@ -198,6 +202,9 @@ impl Config {
         }
         for binding in &self.settings.bind {
             bound(&mut line, "", binding);
+        }
+        for (key, value, spot) in self.agreed.lines() {
+            line(&key, value, &Origin::of(&spot));
         }
         for (key, value, origin) in self.runs.lines() {
             line(&key, value, &origin);

@@ -79,16 +79,20 @@ async fn open(path: &Path) -> Result<Session, EngineError> {
 /// The script that makes the healthy ERP with its shop; none for an engine that the demo does not know.
 pub fn script(dialect: Dialect) -> Option<&'static str> {
     match dialect {
-        Dialect::Sqlite => {
-            Some(concat!(include_str!("demo/sqlite.sql"), include_str!("demo/commerce.sql")))
-        }
+        Dialect::Sqlite => Some(concat!(
+            include_str!("demo/sqlite.sql"),
+            include_str!("demo/commerce.sql"),
+            include_str!("demo/operations.sql")
+        )),
         Dialect::Postgres => Some(concat!(
             include_str!("demo/postgres.sql"),
-            include_str!("demo/commerce.postgres.sql")
+            include_str!("demo/commerce.postgres.sql"),
+            include_str!("demo/operations.postgres.sql")
         )),
         Dialect::Mysql | Dialect::Mariadb => Some(concat!(
             include_str!("demo/mariadb.sql"),
-            include_str!("demo/commerce.mariadb.sql")
+            include_str!("demo/commerce.mariadb.sql"),
+            include_str!("demo/operations.mariadb.sql")
         )),
         Dialect::Oracle => None,
     }
@@ -129,8 +133,21 @@ pub async fn lay_out(session: &mut Session, checks: &[Check]) -> Result<(), Engi
         }
         return Err(error);
     }
-    if whole { session.commit().await } else { Ok(()) }
+    if whole {
+        session.commit().await?;
+        session.execute(STATISTICS).await?;
+    }
+    Ok(())
 }
+
+/// What `PostgreSQL` takes of rows that were committed before: in one transaction with them it would
+/// count them as changed since.
+pub const STATISTICS: &str = "DO $$ DECLARE t regclass; BEGIN
+    FOR t IN SELECT c.oid FROM pg_class c
+              WHERE c.relnamespace = 'steadyhand_demo'::regnamespace AND c.relkind IN ('r', 'p') LOOP
+        EXECUTE 'ANALYZE ' || t;
+    END LOOP;
+END $$";
 
 /// Takes away what [`lay_out`] made, and whatever was done in it since.
 pub async fn remove(session: &mut Session) -> Result<(), EngineError> {

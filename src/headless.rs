@@ -5,6 +5,7 @@
 //! and nothing here knows that there is a cockpit.
 
 pub mod alerts;
+pub mod audit;
 pub mod bundle;
 pub mod check;
 pub mod config;
@@ -13,6 +14,7 @@ pub mod grants;
 pub mod incidents;
 pub mod lint;
 mod lock;
+pub mod metrics;
 mod out;
 pub mod pages;
 pub mod past;

@@ -114,6 +114,7 @@ fn cockpit(config: &Config, journey: Journey, out: &mut Out) -> Result<Exit, Pro
     let actor = actor();
     let cockpit = Cockpit {
         catalogue,
+        practice: config.practice.clone(),
         targets,
         state,
         actor,
@@ -321,6 +322,27 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
             let asked = headless::past::AskedHealth { suite, max_age: asked.max_age };
             headless::past::health(&asked, config, out)
         }
+        Command::Audit(asked) => {
+            let asked = headless::audit::Asked {
+                controls: asked.control,
+                targets: asked.target,
+                practice: asked.practice,
+                format: text_markdown_or_json(asked.format),
+                output: asked.output,
+            };
+            headless::audit::run(&asked, config, out)
+        }
+        Command::Metrics(asked) => {
+            let asked = headless::metrics::Asked {
+                targets: asked.target,
+                runbooks: asked.of,
+                since: asked.since,
+                practice: asked.practice,
+                format: text_markdown_or_json(asked.format),
+                output: asked.output,
+            };
+            headless::metrics::run(&asked, config, out)
+        }
         Command::Rehearse(asked) => {
             let asked = headless::rehearse::Asked {
                 runbooks: asked.runbook,
@@ -360,7 +382,7 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
                 format,
                 output: asked.output,
             };
-            headless::postmortem::run(state, &asked, out)
+            headless::postmortem::run(config, &asked, out)
         }
         Command::Bundle(asked) => {
             let asked = headless::bundle::Asked {
@@ -369,7 +391,7 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
                 redact: asked.redact,
                 sign: asked.sign,
             };
-            headless::bundle::run(state, &asked, out)
+            headless::bundle::run(config, &asked, out)
         }
         Command::Verify(asked) => {
             let (head, signers) = (asked.head.as_deref(), asked.signers.as_deref());
@@ -430,6 +452,15 @@ fn text_or_json(format: cli::TextOrJson) -> Format {
     match format {
         cli::TextOrJson::Text => Format::Text,
         cli::TextOrJson::Json => Format::Json,
+    }
+}
+
+fn text_markdown_or_json(format: cli::TextMarkdownOrJson) -> headless::audit::Format {
+    use headless::audit::Format as To;
+    match format {
+        cli::TextMarkdownOrJson::Text => To::Text,
+        cli::TextMarkdownOrJson::Markdown => To::Markdown,
+        cli::TextMarkdownOrJson::Json => To::Json,
     }
 }
 

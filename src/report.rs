@@ -5,9 +5,11 @@
 //! does not know where the bytes go.
 
 pub mod alert;
+pub mod audit;
 pub mod json;
 pub mod junit;
 pub mod markdown;
+pub mod metrics;
 pub mod past;
 pub mod prometheus;
 pub mod text;

@@ -39,6 +39,7 @@ use crate::catalogue::Catalogue;
 use crate::clock;
 use crate::config::Target;
 use crate::exit::Exit;
+use crate::practice::Practice;
 use crate::problem::Problem;
 use app::{App, Facts, Screen};
 use effect::{EditFor, Effect};
@@ -56,6 +57,8 @@ pub use app::Start;
 #[derive(Debug)]
 pub struct Cockpit {
     pub catalogue: Catalogue,
+    /// What is agreed on for incidents.
+    pub practice: Practice,
     pub targets: Vec<Target>,
     /// Where incidents are kept.
     pub state: PathBuf,
@@ -126,6 +129,7 @@ pub async fn run(cockpit: Cockpit) -> Result<Farewell, Problem> {
 
 fn make(cockpit: Cockpit, messages: UnboundedSender<Message>) -> (App, World) {
     let catalogue = Arc::new(cockpit.catalogue);
+    let practice = Arc::new(cockpit.practice);
     let environment = |name: &str| std::env::var(name).ok();
     let depth = Depth::choose(environment);
     let theme = cockpit
@@ -138,6 +142,7 @@ fn make(cockpit: Cockpit, messages: UnboundedSender<Message>) -> (App, World) {
     let look = Look { theme, glyphs };
     let facts = Facts {
         catalogue: catalogue.clone(),
+        practice: practice.clone(),
         targets: cockpit.targets.clone(),
         depth,
         refresh: cockpit.refresh,
@@ -146,7 +151,8 @@ fn make(cockpit: Cockpit, messages: UnboundedSender<Message>) -> (App, World) {
         start: cockpit.start,
     };
     let app = App::new(facts, look, cockpit.keymap, clock::now());
-    let mut world = World::new(catalogue, cockpit.targets, cockpit.state, cockpit.actor, messages);
+    let mut world =
+        World::new(catalogue, practice, cockpit.targets, cockpit.state, cockpit.actor, messages);
     world.demo = cockpit.demo;
     world.kept_rows = cockpit.kept_rows;
     (app, world)

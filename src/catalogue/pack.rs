@@ -77,6 +77,32 @@ pub(super) fn checks() -> Vec<File> {
         ),
         pack!(
             "checks",
+            "operations",
+            [
+                "collation-version",
+                "connection-saturation",
+                "database-size",
+                "enum-missing",
+                "extension-missing",
+                "foreign-owner",
+                "free-pages",
+                "inactive-replication-slot",
+                "job-overdue",
+                "job-switched-off",
+                "log-archive-off",
+                "migration-unfinished",
+                "partition-age",
+                "partition-ahead",
+                "partition-rest-rows",
+                "replication-lag",
+                "sequence-behind",
+                "stale-statistics",
+                "table-missing",
+                "transaction-id-age",
+            ]
+        ),
+        pack!(
+            "checks",
             "reliability",
             [
                 "approved-without-approval",
@@ -87,12 +113,34 @@ pub(super) fn checks() -> Vec<File> {
                 "self-approval",
             ]
         ),
+        pack!(
+            "checks",
+            "resilience",
+            [
+                "audit-clock-backwards",
+                "audit-number-gap",
+                "backup-age",
+                "backup-failed",
+                "backup-shrunk",
+                "backup-without-proof",
+                "credential-cross-tenant",
+                "credential-duplicate",
+                "credential-without-tenant",
+                "definer-search-path",
+                "open-policy",
+                "public-may-write",
+                "recovery-point",
+                "recovery-time",
+                "restore-test-age",
+                "tenant-rls-missing",
+            ]
+        ),
     ];
     packs.into_iter().flatten().collect()
 }
 
 pub(super) fn runbooks() -> Vec<File> {
-    pack!(
+    let packs = [pack!(
         "runbooks",
         "reliability",
         [
@@ -103,5 +151,6 @@ pub(super) fn runbooks() -> Vec<File> {
             "overlapping-assignment",
             "self-approval",
         ]
-    )
+    )];
+    packs.into_iter().flatten().collect()
 }

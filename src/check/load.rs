@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::bind::{self, Role};
 use super::metric::VALUE;
 use super::{Check, Kind, Metric, REMEDIATION, Severity, Threshold};
+use crate::control;
 use crate::dialect::Dialect;
 use crate::source::{self, Care, Complaint, Fault, Spot, Table, did_you_mean, quoted};
 use crate::sql;
@@ -21,6 +22,8 @@ pub struct Loaded {
     pub id: Spot,
     /// Where `runbook` stands.
     pub runbook: Spot,
+    /// Every control that it names, where it stands.
+    pub controls: Vec<(String, Spot)>,
 }
 
 /// Reads one check. `file_name` is for the messages, and its stem must be the id.
@@ -38,6 +41,7 @@ pub fn load(care: Care, file_name: &str, pack: &str, source: &str) -> Result<Loa
         let kind = kind(table);
         let bindings = bind::read(table);
         let roles = bind::roles(&bindings);
+        let controls = controls(table);
         let check = Check {
             id: id_like_file(table, file_name),
             pack: pack.to_owned(),
@@ -52,7 +56,7 @@ pub fn load(care: Care, file_name: &str, pack: &str, source: &str) -> Result<Loa
             kind,
             suites: table.texts("suites"),
             owner: table.text("owner"),
-            controls: table.texts("controls"),
+            controls: controls.iter().map(|(name, _)| name.clone()).collect(),
             runbook: table.optional_text("runbook"),
             alert_keys: table.flag_or("alert_keys", false),
             timeout: table.duration_or("timeout", Duration::from_secs(30)),
@@ -76,6 +80,7 @@ pub fn load(care: Care, file_name: &str, pack: &str, source: &str) -> Result<Loa
             },
             id: table.spot("id"),
             runbook: table.spot("runbook"),
+            controls,
         }
     })
 }
@@ -99,6 +104,17 @@ pub(crate) fn id_like_file(table: &Table<'_>, file_name: &str) -> String {
 
 pub(crate) fn severity(table: &Table<'_>) -> Severity {
     table.one_of("severity", &Severity::ALL.map(|severity| (severity, severity.key())))
+}
+
+/// The names of controls, judged as far as they can be alone.
+pub(crate) fn controls(table: &Table<'_>) -> Vec<(String, Spot)> {
+    let names = table.spotted_texts("controls");
+    for (name, spot) in &names {
+        if let Err(complaint) = control::judge(name) {
+            table.complain_at(spot, name, complaint);
+        }
+    }
+    names
 }
 
 fn kind(table: &Table<'_>) -> Kind {

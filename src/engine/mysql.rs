@@ -89,6 +89,7 @@ impl Session {
     }
 
     pub async fn begin(&mut self, time_cap: Duration) -> Result<(), EngineError> {
+        self.may_write()?;
         if let Some(why) = &self.no_writes {
             return Err(EngineError::ReadOnly { message: why.clone() });
         }

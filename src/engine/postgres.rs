@@ -255,6 +255,10 @@ impl Session {
     }
 
     pub async fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {
+        if self.transaction.is_none() {
+            // Only a transaction tells the server that it reads.
+            self.may_write().await?;
+        }
         let rows = self.one(sql, self.remaining()).await?;
         self.count_touched().await?;
         Ok(rows)

@@ -270,6 +270,10 @@ impl Session {
     }
 
     pub async fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {
+        // A short statement ends before anybody asks.
+        if self.stopper.is_stopped() {
+            return Err(EngineError::Stopped);
+        }
         let outcome = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection).await;
         outcome.map(|done| done.rows_affected()).map_err(|error| self.judge(&error, Duration::ZERO))
     }

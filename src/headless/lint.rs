@@ -34,7 +34,7 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
     let judged = if paths.is_empty() && !configs.is_empty() {
         Ok(Catalogue::default())
     } else {
-        catalogue::judge(&paths)
+        catalogue::judge(&paths, &config.practice)
     };
     let mut judged = match judged {
         Ok(judged) if faults.is_empty() => judged,

@@ -14,7 +14,7 @@ mod sqlite;
 pub mod walk;
 
 pub use cockpit::Cockpit;
-pub use engines::{Database, Ground};
+pub use engines::{Database, Ground, Look};
 pub use home::Home;
 pub use pty::{COMPACT, Ended, Size, Terminal, WIDE};
 pub use rustix::process::Signal;

@@ -8,12 +8,14 @@ mod common;
 
 mod access;
 mod alerts;
+mod audit;
 mod bundle;
 mod check;
 mod formats;
 mod gate;
 mod incidents;
 mod lint;
+mod metrics;
 mod packs;
 mod past;
 mod rehearse;

@@ -82,9 +82,7 @@ impl Session {
     }
 
     pub async fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {
-        if !self.may_write() {
-            return Err(EngineError::ReadOnly { message: "this session only reads".into() });
-        }
+        self.may_write()?;
         self.as_operator().await?;
         let dialect = self.dialect();
         let write = sql::write(sql, dialect);

@@ -5,7 +5,7 @@ use crate::runbook::{Action, Required, Stage, Step};
 use crate::source::{Table, list};
 
 /// The keys that only some kinds have.
-const KEYS: [(&str, &[&str]); 31] = [
+const KEYS: [(&str, &[&str]); 35] = [
     ("question", &["ask", "decide"]),
     ("var", &["ask"]),
     ("type", &["ask"]),
@@ -30,7 +30,11 @@ const KEYS: [(&str, &[&str]); 31] = [
     ("on_timeout", &["wait"]),
     ("next_update", &["comms"]),
     ("message", &["comms"]),
+    ("template", &["comms"]),
+    ("by_hand", &["manual"]),
     ("argv", &["command"]),
+    ("backup", &["command"]),
+    ("same_as", &["command"]),
     ("timeout", &["command"]),
     ("readonly", &["command"]),
     ("apply", &["guard"]),
@@ -79,8 +83,8 @@ pub(super) fn read(table: &Table<'_>, notes: &Notes) -> Step {
             Some("manual") => kind::manual(table),
             Some("decide") => kind::decide(table, notes),
             Some("wait") => kind::wait(table, notes),
-            Some("comms") => kind::comms(table),
-            Some("command") => kind::command(table),
+            Some("comms") => kind::comms(table, notes),
+            Some("command") => kind::command(table, notes),
             Some("change") => change::change(table, notes),
             Some(_) => change::guard(table, notes),
         },
