@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::Session;
 use super::connect::MODULE;
+use super::killer::Id;
 use super::ledger::process;
-use super::wire::Id;
 use crate::engine::{Blind, EngineError, Lag, LongTransaction, Orphan, Pressure, Wait, Waiter};
 
 /// `APP@web-1 (session 12,345,@1)`

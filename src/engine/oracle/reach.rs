@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Session;
 use super::functions::{acts, is_known};
 use super::names::{kept, shown};
-use super::{Session, wire};
 use crate::dialect::Dialect;
 use crate::engine::EngineError;
 use crate::sql;
@@ -15,21 +15,21 @@ use crate::sql;
 /// What there is in the schema, names as the dictionary has them.
 #[derive(Debug, Default)]
 pub struct Graph {
-    schema: String,
+    pub schema: String,
     /// Rows to expect; `None` where nobody counted.
-    tables: BTreeMap<String, Option<u64>>,
+    pub tables: BTreeMap<String, Option<u64>>,
     /// What no transaction takes back, or what is not here: with the reason.
-    beyond: BTreeMap<String, String>,
-    triggers: BTreeMap<String, Vec<String>>,
+    pub beyond: BTreeMap<String, String>,
+    pub triggers: BTreeMap<String, Vec<String>>,
     /// Code by owner and name.
-    units: BTreeMap<String, Unit>,
-    cascades: BTreeMap<String, Vec<String>>,
+    pub units: BTreeMap<String, Unit>,
+    pub cascades: BTreeMap<String, Vec<String>>,
     /// All triggers and all code are shown to us.
     pub sees_code: bool,
 }
 
 #[derive(Debug, Default)]
-struct Unit {
+pub struct Unit {
     tables: BTreeSet<String>,
     calls: BTreeSet<String>,
     /// Why it must not run in a transaction that is taken back.
@@ -125,7 +125,7 @@ impl Walk<'_> {
 }
 
 /// One line of what the server knows of the dependencies of a unit.
-fn depend(graph: &mut Graph, row: &[String]) {
+pub fn depend(graph: &mut Graph, row: &[String]) {
     let [name, owner, on, kind, link] = row else { return };
     let is_here = *owner == graph.schema;
     let unit = graph.units.entry(name.clone()).or_default();
@@ -166,7 +166,7 @@ fn reaches_out(package: &str) -> bool {
 }
 
 /// What a line of source says of its unit.
-fn say(graph: &mut Graph, row: &[String]) {
+pub fn say(graph: &mut Graph, row: &[String]) {
     let [name, what] = row else { return };
     let unit = graph.units.entry(name.clone()).or_default();
     match what.as_str() {
@@ -181,85 +181,6 @@ fn say(graph: &mut Graph, row: &[String]) {
 }
 
 impl Session {
-    pub(super) async fn graph(&mut self) -> Result<Graph, EngineError> {
-        const TABLES: &str = "SELECT TABLE_NAME, TO_CHAR(NUM_ROWS), TEMPORARY FROM ALL_TABLES \
-            WHERE OWNER = :1";
-        const EXTERNAL: &str = "SELECT TABLE_NAME FROM ALL_EXTERNAL_TABLES WHERE OWNER = :1";
-        const LINKS: &str = "SELECT SYNONYM_NAME, DB_LINK FROM ALL_SYNONYMS \
-            WHERE OWNER IN (:1, 'PUBLIC') AND DB_LINK IS NOT NULL";
-        const CASCADES: &str = "SELECT P.TABLE_NAME, C.OWNER, C.TABLE_NAME FROM ALL_CONSTRAINTS C \
-            JOIN ALL_CONSTRAINTS P ON P.OWNER = C.R_OWNER AND P.CONSTRAINT_NAME = C.R_CONSTRAINT_NAME \
-            WHERE P.OWNER = :1 AND C.CONSTRAINT_TYPE = 'R' AND C.STATUS = 'ENABLED' \
-            AND C.DELETE_RULE IN ('CASCADE', 'SET NULL')";
-        let sight = self.sight().await?;
-        let mut graph =
-            Graph { schema: self.schema.clone(), sees_code: sight.code, ..Graph::default() };
-        for row in self.of_schema(TABLES).await? {
-            let [name, rows, temporary] = row.as_slice() else { continue };
-            graph.tables.insert(name.clone(), rows.parse().ok());
-            if temporary == "Y" {
-                let why = "is temporary, and nobody else sees what is in it".to_owned();
-                graph.beyond.insert(name.clone(), why);
-            }
-        }
-        for row in self.of_schema(EXTERNAL).await? {
-            let name = row.into_iter().next().unwrap_or_default();
-            graph.beyond.insert(name, "lies outside of the database".into());
-        }
-        for row in self.of_schema(LINKS).await? {
-            let [name, link] = row.as_slice() else { continue };
-            graph.beyond.insert(name.clone(), format!("belongs to another database, over {link}"));
-        }
-        for row in self.of_schema(CASCADES).await? {
-            let [parent, owner, child] = row.as_slice() else { continue };
-            let child =
-                if *owner == graph.schema { child.clone() } else { format!("{owner}.{child}") };
-            graph.cascades.entry(parent.clone()).or_default().push(child);
-        }
-        self.code(&mut graph).await?;
-        Ok(graph)
-    }
-
-    /// Triggers of the schema's tables, whoever made them, and the code of whoever did.
-    async fn code(&mut self, graph: &mut Graph) -> Result<(), EngineError> {
-        const SEES_ALL: &str = "SELECT 1 FROM SYS.DBA_TRIGGERS, SYS.DBA_SOURCE, SYS.DBA_DEPENDENCIES \
-            WHERE ROWNUM = 0";
-        let sees_all = self.wire.texts_if_allowed(SEES_ALL).await?.is_some();
-        let views = if sees_all { "SYS.DBA" } else { "ALL" };
-        let schema = graph.schema.clone();
-        let whose = format!(
-            "(OWNER = :1 OR OWNER IN (SELECT OWNER FROM {views}_TRIGGERS WHERE TABLE_OWNER = :2))"
-        );
-        let triggers = format!(
-            "SELECT TABLE_NAME, OWNER || '.' || TRIGGER_NAME FROM {views}_TRIGGERS \
-             WHERE TABLE_OWNER = :1 AND BASE_OBJECT_TYPE IN ('TABLE', 'VIEW') AND STATUS = 'ENABLED'"
-        );
-        for row in self.of_schema(&triggers).await? {
-            let [table, trigger] = row.as_slice() else { continue };
-            graph.triggers.entry(table.clone()).or_default().push(trigger.clone());
-            graph.units.entry(trigger.clone()).or_default();
-        }
-        let units = format!(
-            "SELECT DISTINCT OWNER || '.' || NAME, REFERENCED_OWNER, REFERENCED_NAME, REFERENCED_TYPE, \
-             REFERENCED_LINK_NAME FROM {views}_DEPENDENCIES WHERE {whose} AND TYPE IN ('TRIGGER', \
-             'FUNCTION', 'PROCEDURE', 'PACKAGE', 'PACKAGE BODY', 'TYPE', 'TYPE BODY')"
-        );
-        for row in self.wire.texts_bound(wire::with_binds(units, &[&schema, &schema])).await? {
-            depend(graph, &row);
-        }
-        let source = format!(
-            "SELECT DISTINCT OWNER || '.' || NAME, CASE \
-             WHEN UPPER(TEXT) LIKE '%AUTONOMOUS_TRANSACTION%' THEN 'A' \
-             WHEN LINE = 1 THEN 'W' ELSE 'D' END FROM {views}_SOURCE WHERE {whose} AND (\
-             UPPER(TEXT) LIKE '%AUTONOMOUS_TRANSACTION%' OR UPPER(TEXT) LIKE '%EXECUTE IMMEDIATE%' \
-             OR (LINE = 1 AND REGEXP_LIKE(TEXT, '\\swrapped\\s', 'i'))) ORDER BY 1, 2 DESC"
-        );
-        for row in self.wire.texts_bound(wire::with_binds(source, &[&schema, &schema])).await? {
-            say(graph, &row);
-        }
-        Ok(())
-    }
-
     pub async fn objections(&mut self, statements: &[String]) -> Result<Vec<String>, EngineError> {
         let graph = self.graph().await?;
         let mut found = Vec::new();
@@ -373,16 +294,8 @@ mod tests {
         assert!(reach.unsure.is_empty() && reach.objections.is_empty(), "{reach:?}");
         // A table is not among what it leads to, unless something leads back.
         assert_eq!(names(&graph().reach(["LINE"], &[]).tables), ["AUDIT_LOG"]);
-        assert_eq!(
-            names(&graph().reach([], &["prices.now".into()]).tables),
-            ["ITEM", "LINE", "AUDIT_LOG"]
-                .as_slice()
-                .iter()
-                .copied()
-                .collect::<BTreeSet<_>>()
-                .into_iter()
-                .collect::<Vec<_>>()
-        );
+        let reach = graph().reach([], &["prices.now".into()]);
+        assert_eq!(names(&reach.tables), ["AUDIT_LOG", "ITEM", "LINE"]);
     }
 
     #[test]
@@ -414,7 +327,7 @@ mod tests {
         assert!(says(&graph, "UPDATE item SET a = strange(1)").contains("strange"));
         assert!(says(&graph, "CREATE TABLE x (a NUMBER)").contains("CREATE"));
         assert!(says(&graph, "TRUNCATE TABLE item").contains("TRUNCATE"));
-        assert!(says(&graph, "BEGIN DELETE FROM item; END").contains("BEGIN"));
+        assert!(!says(&graph, "BEGIN DELETE FROM item; END").is_empty());
         say(&mut graph, &["ERP.NOTE".into(), "A".into()]);
         assert!(says(&graph, "DELETE FROM item WHERE id = 1").contains("autonomous"));
         let out = ["ERP.LINE_T", "SYS", "UTL_FILE", "PACKAGE", ""].map(str::to_owned);

@@ -2,50 +2,47 @@
 //!
 //! The server names the tables that the transaction holds locks on, which are all that it wrote and some
 //! that references only lead to. The rows that a statement touched itself come back with the statement,
-//! by their keys. Wherever a trigger, a cascade or code that is not shown may have had a hand in it, the
-//! table is compared whole with its state before. Before-images are read by the observer, who sees what
-//! is committed: of a row that we wrote nobody else can have committed anything since.
+//! by their keys. What else was written is found out at the end (`written`).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
-use super::book::Book;
-use super::compare::{MOST_ROWS, returnable, returned};
+use super::compare::{returnable, returned};
 use super::kinds::Statement;
 use super::names::{kept, shown};
-use super::reach::{Reach, in_schema};
-use super::rows::{BATCH, name, owned, unheld};
-use super::{ALONE, Session, nothing, sibling};
+use super::reach::in_schema;
+use super::rows::owned;
+use super::{ALONE, Session, nothing};
 use crate::dialect::Dialect;
-use crate::engine::{Blind, EngineError, Image, OnImage, Session as Any, Table, Touched};
+use crate::engine::{Blind, EngineError, Session as Any, Table};
 use crate::sql::{self, LEDGER, Verb, Write};
 use crate::value::{Value, ValueRef};
 
 #[derive(Debug, Default)]
 pub struct Watch {
-    tables: Vec<Table>,
+    pub tables: Vec<Table>,
     /// By table in the order of first touch.
-    noted: Vec<(String, Noted)>,
-    calls: Vec<String>,
+    pub noted: Vec<(String, Noted)>,
+    pub calls: Vec<String>,
     /// The state before, as the server counts its moments.
-    moment: u64,
-    sequences: HashMap<String, String>,
+    pub moment: u64,
+    pub sequences: HashMap<String, String>,
 }
 
 #[derive(Debug, Default)]
-struct Noted {
-    keys: Vec<Vec<Value>>,
+pub struct Noted {
+    pub keys: Vec<Vec<Value>>,
     /// Rows of which no key came back.
-    without: u64,
-    direct: [u64; 3],
+    pub without: u64,
+    pub direct: [u64; 3],
 }
 
 /// A table that the transaction holds a lock on; the names are missing where it may not be known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Locked {
-    schema: String,
-    name: String,
-    object: String,
+    pub schema: String,
+    pub name: String,
+    pub object: String,
 }
 
 impl Locked {
@@ -54,30 +51,12 @@ impl Locked {
     }
 }
 
-/// How the rows of a table are found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum How {
-    ByKeys,
-    Whole,
-    /// It cannot have been written.
-    NotAtAll,
-}
-
-/// `hidden`: something besides the statements themselves may have written it.
-fn how(noted: Option<&Noted>, hidden: bool) -> How {
-    match noted {
-        Some(noted) if noted.without == 0 && !hidden => How::ByKeys,
-        None if !hidden => How::NotAtAll,
-        _ => How::Whole,
-    }
-}
-
 impl Watch {
-    fn table(&self, kept_name: &str) -> Option<&Table> {
+    pub fn table(&self, kept_name: &str) -> Option<&Table> {
         self.tables.iter().find(|table| kept(&table.name) == kept_name)
     }
 
-    fn note(&mut self, table: &str) -> &mut Noted {
+    pub fn note(&mut self, table: &str) -> &mut Noted {
         let at = self.noted.iter().position(|(name, _)| name == table).unwrap_or_else(|| {
             self.noted.push((table.to_owned(), Noted::default()));
             self.noted.len() - 1
@@ -85,7 +64,7 @@ impl Watch {
         &mut self.noted[at].1
     }
 
-    fn noted(&self, table: &str) -> Option<&Noted> {
+    pub fn noted(&self, table: &str) -> Option<&Noted> {
         self.noted.iter().find(|(name, _)| name == table).map(|(_, noted)| noted)
     }
 }
@@ -220,174 +199,6 @@ impl Session {
         };
         Ok(rows.map(|rows| rows.into_iter().filter_map(of).collect()))
     }
-
-    pub async fn written(
-        &mut self,
-        observe: &mut Any,
-        on_image: OnImage<'_>,
-    ) -> Result<(Vec<Touched>, Blind), EngineError> {
-        let Some(watch) = self.watch.take() else { return Ok((Vec::new(), Blind::new())) };
-        let observe = sibling(observe)?;
-        // From here the observer sees what is committed now.
-        observe.begin_snapshot().await?;
-        self.too_long = None;
-        let mut book = Book::new(on_image);
-        let outcome = self.read_images(&watch, observe, &mut book).await;
-        let updates = |table: &str| watch.noted(&kept(table)).map_or(0, |noted| noted.direct[1]);
-        let touched = book.touched(updates);
-        self.watch = Some(watch);
-        let mut blind = outcome?;
-        blind.extend([self.too_long.take(), observe.too_long.take()].into_iter().flatten());
-        blind.dedup();
-        Ok((touched, blind))
-    }
-
-    async fn read_images(
-        &mut self,
-        watch: &Watch,
-        observe: &mut Session,
-        book: &mut Book<'_>,
-    ) -> Result<Blind, EngineError> {
-        let graph = match self.graph.take() {
-            Some(graph) => graph,
-            None => Box::new(self.graph().await?),
-        };
-        let locked = self.locked_tables().await?;
-        let written = watch.noted.iter().map(|(name, _)| name.as_str());
-        let reach = graph.reach(written, &watch.calls);
-        let (names, mut blind) =
-            considered(watch, &self.schema, locked.as_deref(), &reach, graph.sees_code);
-        let sure = graph.sees_code && reach.unsure.is_empty();
-        for name in &names {
-            let noted = watch.noted(name);
-            let Some(table) = watch.table(name) else {
-                if let Some(noted) = noted {
-                    book.at_least(&shown(name), noted.direct);
-                    blind.push(format!("the rows of {} are not looked after", shown(name)));
-                }
-                continue;
-            };
-            let how = how(noted, reach.tables.contains(name) || !sure);
-            if how == How::NotAtAll {
-                continue;
-            }
-            let beyond = unheld(table);
-            if !beyond.is_empty() {
-                let columns = beyond.join(", ");
-                blind.push(format!("no image holds what is in {} of {}", columns, table.name));
-            }
-            for keys in noted.map(|noted| noted.keys.as_slice()).unwrap_or_default().chunks(BATCH) {
-                self.look(observe, table, keys, book).await?;
-            }
-            if how == How::Whole
-                && let Err(why) =
-                    self.compare_whole(watch, observe, table, graph.rows(name), book).await?
-            {
-                blind.push(why);
-                if let Some(noted) = noted {
-                    book.at_least(&table.name, noted.direct);
-                }
-            }
-        }
-        self.graph = Some(graph);
-        Ok(blind)
-    }
-
-    async fn compare_whole(
-        &mut self,
-        watch: &Watch,
-        observe: &mut Session,
-        table: &Table,
-        rows: Option<u64>,
-        book: &mut Book<'_>,
-    ) -> Result<Result<(), String>, EngineError> {
-        let name = &table.name;
-        if table.key.is_empty() {
-            return Ok(Err(format!("{name} has no key, so its rows cannot be told apart")));
-        }
-        if let Some(rows) = rows.filter(|rows| *rows > MOST_ROWS) {
-            return Ok(Err(format!("{name} has about {rows} rows, too many to compare")));
-        }
-        match self.differing(table, watch.moment).await? {
-            Ok(keys) => {
-                for keys in keys.chunks(BATCH) {
-                    self.look(observe, table, keys, book).await?;
-                }
-                Ok(Ok(()))
-            }
-            Err(why) => {
-                Ok(Err(format!("{name} could not be compared with its state before: {why}")))
-            }
-        }
-    }
-
-    /// Reads these rows as everybody and as the worker sees them. A row that is the same for both is one
-    /// that somebody else committed just before the transaction began.
-    async fn look(
-        &mut self,
-        observe: &mut Session,
-        table: &Table,
-        keys: &[Vec<Value>],
-        book: &mut Book<'_>,
-    ) -> Result<(), EngineError> {
-        let keys: Vec<Vec<Value>> =
-            keys.iter().filter(|key| book.is_new(table, key)).cloned().collect();
-        let columns = table.stored();
-        let (theirs, ours) = tokio::join!(
-            observe.rows_by_key(table, &columns, &keys),
-            self.rows_by_key(table, &columns, &keys)
-        );
-        let (mut before, mut after) = (by_key(theirs?), by_key(ours?));
-        for key in keys {
-            let at = name(&key);
-            let (before, after) = (before.remove(&at), after.remove(&at));
-            book.image(table, Image { key, before, after });
-        }
-        Ok(())
-    }
-}
-
-fn by_key(rows: Vec<(Vec<Value>, Vec<Value>)>) -> HashMap<String, Vec<Value>> {
-    rows.into_iter().map(|(key, row)| (name(&key), row)).collect()
-}
-
-/// The tables to look into, names as the dictionary has them, and what cannot be told of others.
-fn considered(
-    watch: &Watch,
-    schema: &str,
-    locked: Option<&[Locked]>,
-    reach: &Reach,
-    sees_code: bool,
-) -> (Vec<String>, Blind) {
-    let mut names: Vec<String> = watch.noted.iter().map(|(name, _)| name.clone()).collect();
-    let mut blind = Blind::new();
-    let mut more = BTreeSet::new();
-    let sure = sees_code && reach.unsure.is_empty();
-    match locked {
-        Some(locked) => {
-            for lock in locked {
-                if lock.schema == schema {
-                    more.insert(lock.name.clone());
-                } else if !sure || reach.tables.contains(&format!("{}.{}", lock.schema, lock.name))
-                {
-                    blind.push(format!("{} of another schema may have been written", lock.words()));
-                }
-            }
-        }
-        None => {
-            more.extend(reach.tables.iter().cloned());
-            blind.extend(reach.unsure.iter().cloned());
-            if !sees_code {
-                blind.push(
-                    "neither locks nor triggers are shown to this account, so other tables may have \
-                     been written"
-                        .into(),
-                );
-            }
-        }
-    }
-    names.extend(more.into_iter().filter(|name| watch.noted(name).is_none()));
-    (names, blind)
 }
 
 /// What a statement has to return so that its rows are known; `None` if it cannot, or if the key that it
@@ -395,15 +206,14 @@ fn considered(
 fn returning(text: &str, table: &Table, write: &Write) -> Option<Vec<String>> {
     let found = sql::mentions(text, Dialect::Oracle)?;
     let says = |word: &str| {
-        found.names.iter().any(|name| name.len() == 1 && name[0].eq_ignore_ascii_case(word))
+        found.names.iter().any(|name| name.iter().any(|part| part.eq_ignore_ascii_case(word)))
     };
-    let upper = text.to_uppercase();
-    if says("RETURNING") || upper.contains("RETURNING") {
+    if says("RETURNING") {
         return None;
     }
     match write.verb {
         // The rows of a query are not returned by older servers.
-        Verb::Insert if upper.contains("SELECT") => None,
+        Verb::Insert if says("SELECT") => None,
         Verb::Update => {
             let assigned = sql::assigned(text, Dialect::Oracle)?;
             let moves = assigned
@@ -420,4 +230,39 @@ fn harmless(sql: &str) -> bool {
     let words: Vec<String> = sql.split_whitespace().take(2).map(str::to_ascii_uppercase).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     matches!(words.as_slice(), ["SAVEPOINT", _] | ["ROLLBACK", "TO"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Column;
+
+    fn table(name: &str) -> Table {
+        let kind = "NUMBER(10)".to_owned();
+        let id = Column { name: "id".into(), kind, generated: false };
+        Table { name: name.into(), columns: vec![id], key: vec!["id".into()] }
+    }
+
+    #[test]
+    fn a_statement_returns_the_keys_of_its_rows_where_it_can() {
+        let wanted = |sql: &str| {
+            let write = sql::write(sql, Dialect::Oracle).expect("a write");
+            returning(sql, &table("item"), &write)
+        };
+        assert!(wanted("UPDATE item SET price = 1 WHERE id = 2").is_some());
+        assert!(wanted("DELETE FROM item WHERE note = 'SELECT'").is_some());
+        assert!(wanted("INSERT INTO item (id) VALUES (1)").is_some());
+        assert!(wanted("INSERT INTO item (id) SELECT id FROM line").is_none());
+        // What comes back would be the new key.
+        assert!(wanted("UPDATE item SET id = id + 1").is_none());
+    }
+
+    #[test]
+    fn only_a_savepoint_stands_beside_writes() {
+        assert!(harmless("SAVEPOINT steadyhand_probe"));
+        assert!(harmless("ROLLBACK TO SAVEPOINT steadyhand_probe"));
+        assert!(
+            !harmless("ROLLBACK") && !harmless("COMMIT") && !harmless("CREATE TABLE t (a NUMBER)")
+        );
+    }
 }

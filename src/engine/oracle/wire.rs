@@ -1,95 +1,26 @@
 //! One connection, and a second one by which the first is stopped.
 //!
-//! The driver has no call that interrupts another one. So a statement is always awaited to its end, and
-//! what is to end sooner is ended by the server, told through the second connection. That takes the right
-//! ALTER SYSTEM, or the procedure that `steadyhand grants` prints; without either a statement still ends
-//! at its limit, which the driver keeps, and one that is stopped costs the session.
+//! Without the right to end something through the second one, a statement still ends at its limit, which
+//! the driver keeps; one that is stopped costs the session.
 
-use std::ops::ControlFlow;
-use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use super::connect::Door;
 use super::errors::{self, Cause};
+use super::hear::{Done, Fault, GRACE, Stop, attend, gather, hear};
+use super::killer::{End, Id, Killer};
 use super::kinds::{Bind, Statement};
-use super::line::{Line, Order, Said};
+use super::line::{Line, Order};
 use crate::engine::{EngineError, OnRow, Stopper};
-use crate::value::{Value, ValueRef};
-
-/// How long a statement may take to end once the server was told to end it.
-const GRACE: Duration = Duration::from_secs(5);
+use crate::value::Value;
 
 /// How long a statement of ours may take that nobody may stop: COMMIT, ROLLBACK, looking at catalogues.
 pub const PATIENCE: Duration = Duration::from_mins(1);
-
-/// The rest of a result may take this long before the server is told to end it.
-const REST: Duration = Duration::from_millis(200);
-
-/// Made by the grants script: ends a statement or a session of steadyhand and of nobody else.
-pub const HELPER: &str = "STEADYHAND_OPS.STEADYHAND_END";
-
-/// A session, told apart from every other one that is or will be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Id {
-    pub session: u64,
-    pub serial: u64,
-    pub instance: u64,
-}
-
-impl std::fmt::Display for Id {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{},{},@{}", self.session, self.serial, self.instance)
-    }
-}
-
-impl Id {
-    /// From the form in which it is displayed.
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.split(',');
-        let session = parts.next()?.parse().ok()?;
-        let serial = parts.next()?.parse().ok()?;
-        let instance = parts.next()?.strip_prefix('@')?.parse().ok()?;
-        parts.next().is_none().then_some(Self { session, serial, instance })
-    }
-
-    /// As a condition on GV$SESSION, whatever it is called there.
-    pub fn is(&self, of: &str) -> String {
-        let Self { session, serial, instance } = self;
-        format!("{of}.SID = {session} AND {of}.SERIAL# = {serial} AND {of}.INST_ID = {instance}")
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    Statement,
-    Session,
-}
-
-impl End {
-    fn sql(self, id: &Id, release: usize) -> Option<String> {
-        match self {
-            // The instance stands there like the parts of the text before it, with blanks.
-            Self::Statement if release >= 18 => Some(format!(
-                "ALTER SYSTEM CANCEL SQL '{}, {}, @{}'",
-                id.session, id.serial, id.instance
-            )),
-            Self::Statement => None,
-            Self::Session => Some(format!("ALTER SYSTEM KILL SESSION '{id}' IMMEDIATE")),
-        }
-    }
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Statement => "STATEMENT",
-            Self::Session => "SESSION",
-        }
-    }
-}
 
 #[derive(Debug)]
 pub struct Wire {
@@ -102,14 +33,6 @@ pub struct Wire {
     lost: bool,
 }
 
-/// What a statement came to.
-#[derive(Debug, Default)]
-pub struct Done {
-    pub columns: Vec<String>,
-    pub rows: u64,
-    pub affected: u64,
-}
-
 impl Wire {
     pub async fn open(
         door: Door,
@@ -119,7 +42,7 @@ impl Wire {
         let line = Line::open(&door).await?;
         let id = Id { session: line.greeting.session, serial: line.greeting.serial, instance: 1 };
         let release = line.greeting.release;
-        let killer = Killer { line: None, door: Box::new(door), id: id.clone(), release };
+        let killer = Killer::new(door, id.clone(), release);
         let stopper = stopper.clone();
         let mut wire = Self { line, id, killer, stopper, lock_wait, lost: false };
         let instance = wire.number("SELECT SYS_CONTEXT('USERENV', 'INSTANCE') FROM DUAL").await?;
@@ -394,237 +317,9 @@ pub fn plain(value: Value) -> String {
     }
 }
 
-enum Fault {
-    Driver(oracledb::Error),
-    /// The thread is gone.
-    Gone,
-}
-
-/// Listens to a statement to its end.
-async fn hear(
-    mut said: mpsc::Receiver<Said>,
-    on_row: OnRow<'_>,
-    enough: &Notify,
-    flag: &AtomicBool,
-) -> Result<Done, Fault> {
-    let mut done = Done::default();
-    let mut broken = false;
-    while let Some(one) = said.recv().await {
-        match one {
-            Said::Columns(columns) => done.columns = columns,
-            Said::Rows(rows) => {
-                for row in rows {
-                    if broken {
-                        break;
-                    }
-                    done.rows += 1;
-                    let row: Vec<ValueRef<'_>> = row.iter().map(Value::as_ref).collect();
-                    if on_row(&done.columns, &row) == ControlFlow::Break(()) {
-                        broken = true;
-                        flag.store(true, Ordering::Release);
-                        enough.notify_one();
-                    }
-                }
-            }
-            Said::Done(affected) => return Ok(Done { affected, ..done }),
-            Said::Failed(_) if broken => return Ok(done),
-            Said::Failed(error) => return Err(Fault::Driver(error)),
-        }
-    }
-    Err(Fault::Gone)
-}
-
-/// All rows of a statement of ours; `None` if nothing came for too long.
-async fn gather(
-    line: &Line,
-    statement: Statement,
-    limit: Duration,
-) -> Result<(Vec<Vec<Value>>, u64), Option<Fault>> {
-    let Statement { sql, binds } = statement;
-    let enough = Arc::new(AtomicBool::new(false));
-    let mut said = line.run(Order { sql, binds, limit, enough, returning: 0 });
-    let mut found = Vec::new();
-    loop {
-        match timeout(limit + GRACE, said.recv()).await {
-            Ok(Some(Said::Columns(_))) => {}
-            Ok(Some(Said::Rows(rows))) => found.extend(rows),
-            Ok(Some(Said::Done(affected))) => return Ok((found, affected)),
-            Ok(Some(Said::Failed(error))) => return Err(Some(Fault::Driver(error))),
-            Ok(None) => return Err(Some(Fault::Gone)),
-            Err(_) => return Err(None),
-        }
-    }
-}
-
-struct Stop<'a> {
-    stopper: &'a Stopper,
-    limit: Duration,
-    lock_wait: Duration,
-}
-
-/// Awaits a statement, and ends it when somebody stops it, its time is over, or it waits for a lock for
-/// too long. `None` if it did not even end when its session was killed.
-async fn attend<T>(
-    killer: &mut Killer,
-    stop: &Stop<'_>,
-    enough: &Notify,
-    running: impl Future<Output = Result<T, Fault>>,
-) -> (Option<Result<T, Fault>>, Option<Cause>) {
-    let mut running = pin!(running);
-    let deadline = Instant::now() + stop.limit.min(Duration::from_hours(24 * 365));
-    let mut look = stop.lock_wait;
-    let cause = loop {
-        tokio::select! {
-            biased;
-            done = &mut running => return (Some(done), None),
-            () = stop.stopper.stopped() => break Cause::Stopped,
-            () = enough.notified() => break Cause::Enough,
-            () = sleep_until(deadline) => break Cause::TimedOut(stop.limit),
-            () = sleep(look), if killer.is_armed() => {}
-        }
-        // Oracle lets a write wait for a row for ever.
-        look = Duration::from_secs(1);
-        tokio::select! {
-            biased;
-            done = &mut running => return (Some(done), None),
-            blocked = killer.is_blocked(stop.lock_wait) => {
-                if blocked {
-                    break Cause::Blocked(stop.lock_wait);
-                }
-            }
-        }
-    };
-    if cause == Cause::Enough
-        && let Ok(done) = timeout(REST, &mut running).await
-    {
-        return (Some(done), Some(cause));
-    }
-    for end in [End::Statement, End::Session] {
-        // The statement goes on being awaited: it may end by itself meanwhile.
-        let kill = timeout(GRACE, killer.end_own(end));
-        let both = async { tokio::join!(timeout(GRACE, &mut running), kill) };
-        if let (Ok(done), _) = both.await {
-            return (Some(done), Some(cause));
-        }
-    }
-    (None, Some(cause))
-}
-
-#[derive(Debug)]
-struct Killer {
-    line: Option<Line>,
-    door: Box<Door>,
-    id: Id,
-    release: usize,
-}
-
-impl Killer {
-    fn is_armed(&self) -> bool {
-        self.line.is_some()
-    }
-
-    async fn line(&mut self) -> Result<&Line, EngineError> {
-        if self.line.is_none() {
-            self.line = Some(Line::open(&self.door).await?);
-        }
-        Ok(self.line.as_ref().expect("it was just opened"))
-    }
-
-    async fn run(
-        &mut self,
-        statement: Statement,
-    ) -> Result<Result<Vec<Vec<Value>>, oracledb::Error>, EngineError> {
-        let line = self.line().await?;
-        match gather(line, statement, PATIENCE).await {
-            Ok((rows, _)) => Ok(Ok(rows)),
-            Err(Some(Fault::Driver(error))) => Ok(Err(error)),
-            Err(Some(Fault::Gone) | None) => {
-                self.line = None;
-                Err(EngineError::Lost { message: "the second connection was lost".into() })
-            }
-        }
-    }
-
-    /// Whether our statement waits for a lock of somebody else, and has for this long. Where that may not
-    /// be seen, the limit of the statement has to do.
-    async fn is_blocked(&mut self, lock_wait: Duration) -> bool {
-        let sql = format!(
-            "SELECT COUNT(*) FROM GV$SESSION S WHERE {} AND S.BLOCKING_SESSION_STATUS = 'VALID' \
-             AND S.STATE = 'WAITING' AND S.EVENT LIKE 'enq:%' AND S.WAIT_TIME_MICRO >= {}",
-            self.id.is("S"),
-            lock_wait.as_micros()
-        );
-        let found = self.run(Statement::new(sql)).await;
-        matches!(found, Ok(Ok(rows)) if rows.first().is_some_and(|row| row[0] != Value::Integer(0)))
-    }
-
-    async fn end_own(&mut self, end: End) -> Result<(), String> {
-        let id = self.id.clone();
-        self.end(&id, end).await.map_err(|error| error.to_string())?
-    }
-
-    async fn end(&mut self, id: &Id, end: End) -> Result<Result<(), String>, EngineError> {
-        let direct = end.sql(id, self.release);
-        if let Some(sql) = direct {
-            match self.run(Statement::new(sql)).await? {
-                Ok(_) => return Ok(Ok(())),
-                Err(error) if errors::is_forbidden(errors::number(&error)) => {}
-                // It is gone already, or is being ended.
-                Err(error) if matches!(errors::number(&error), Some(30 | 31 | 26)) => {
-                    return Ok(Ok(()));
-                }
-                Err(error) => return Ok(Err(errors::message(&error))),
-            }
-        }
-        let mut call = Statement::default();
-        let what = call.text(end.word());
-        let numbers: Vec<String> =
-            [id.session, id.serial, id.instance].iter().map(u64::to_string).collect();
-        call.push(&format!("BEGIN {HELPER}({what}, {}); END;", numbers.join(", ")));
-        match self.run(call).await? {
-            Ok(_) => Ok(Ok(())),
-            Err(error) if errors::is_forbidden(errors::number(&error)) => Ok(Err(format!(
-                "this account may not end it: it has neither ALTER SYSTEM nor EXECUTE on {HELPER}"
-            ))),
-            Err(error) => Ok(Err(errors::message(&error))),
-        }
-    }
-}
-
-/// Unused parts of a statement that only some callers have.
+/// A statement with texts of ours bound to it, in the order of its text.
 pub fn with_binds(sql: impl Into<String>, binds: &[&str]) -> Statement {
     let mut statement = Statement::new(sql);
     statement.binds = binds.iter().map(|text| Bind::Text((*text).to_owned())).collect();
     statement
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id() -> Id {
-        Id { session: 12, serial: 345, instance: 2 }
-    }
-
-    #[test]
-    fn a_session_is_named_so_that_no_other_is_meant() {
-        assert_eq!(id().to_string(), "12,345,@2");
-        assert_eq!(Id::parse("12,345,@2"), Some(id()));
-        assert_eq!(Id::parse("12,345"), None);
-        assert_eq!(Id::parse("12,345,@2' IMMEDIATE"), None);
-        assert_eq!(id().is("S"), "S.SID = 12 AND S.SERIAL# = 345 AND S.INST_ID = 2");
-    }
-
-    #[test]
-    fn a_statement_is_ended_where_the_server_can_else_by_the_procedure() {
-        assert_eq!(
-            End::Statement.sql(&id(), 19).as_deref(),
-            Some("ALTER SYSTEM CANCEL SQL '12, 345, @2'")
-        );
-        assert_eq!(End::Statement.sql(&id(), 12), None);
-        assert_eq!(
-            End::Session.sql(&id(), 12).as_deref(),
-            Some("ALTER SYSTEM KILL SESSION '12,345,@2' IMMEDIATE")
-        );
-    }
 }
