@@ -22,6 +22,7 @@ mod kinds;
 mod ledger;
 mod line;
 mod names;
+mod policy;
 mod pressure;
 mod reach;
 mod rows;
@@ -50,6 +51,8 @@ pub struct Session {
     transaction: Option<Transaction>,
     watch: Option<Box<watch::Watch>>,
     graph: Option<Box<reach::Graph>>,
+    /// Tables whose rows a policy hides from us, once that was asked.
+    policies: Option<std::collections::BTreeSet<String>>,
     /// The name of the operation that this session carries.
     operation: Option<String>,
     /// A value that was longer than an image holds, since this was last asked.
@@ -112,6 +115,7 @@ impl Session {
         on_row: OnRow<'_>,
     ) -> Result<Vec<String>, EngineError> {
         let sql = one_read(sql)?;
+        self.sees_all(sql).await?;
         let limit = self.time_left(timeout)?;
         let alone = self.transaction.is_none();
         if alone {

@@ -167,6 +167,7 @@ impl Session {
             transaction: None,
             watch: None,
             graph: None,
+            policies: None,
             operation: None,
             too_long: None,
         })

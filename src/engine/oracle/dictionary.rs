@@ -30,6 +30,10 @@ impl Session {
             let name = row.into_iter().next().unwrap_or_default();
             graph.beyond.insert(name, "lies outside of the database".into());
         }
+        for name in self.policies().await? {
+            let why = "has a policy that hides rows from this account".to_owned();
+            graph.beyond.insert(name, why);
+        }
         for row in self.of_schema(LINKS).await? {
             let [name, link] = row.as_slice() else { continue };
             graph.beyond.insert(name.clone(), format!("belongs to another database, over {link}"));
