@@ -69,7 +69,11 @@ impl Line {
         match timeout(door.timeout, opened).await {
             Ok(Ok(Ok(greeting))) => Ok(Self { jobs, greeting }),
             Ok(Ok(Err(error))) => Err(errors::unreachable(&error, door.what.clone())),
-            Ok(Err(_)) => Err(failed("the driver broke down on what the server said".into())),
+            Ok(Err(_)) => Err(failed(
+                "the driver broke down on what the server said; one thing that it does not know is the \
+                 native network encryption that a server may require"
+                    .into(),
+            )),
             Err(_) => Err(failed(format!("no answer within {:.0} s", door.timeout.as_secs_f64()))),
         }
     }
