@@ -178,7 +178,9 @@ fn seen(sources: &Sources<'_>) -> ByCheck {
             match &record.entry {
                 Entry::Checked { check, verdict, .. } => saw(check, verdict, record.at),
                 Entry::Verified { checks, .. } => {
-                    checks.iter().for_each(|(check, verdict)| saw(check, verdict, record.at));
+                    for (check, verdict) in checks {
+                        saw(check, verdict, record.at);
+                    }
                 }
                 _ => {}
             }

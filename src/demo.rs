@@ -58,7 +58,8 @@ pub async fn build(folder: &Path, checks: &[Check]) -> Result<(), Problem> {
     let _ = std::fs::remove_file(&unfinished);
     std::fs::write(&unfinished, b"").map_err(|error| failed(error.to_string()))?;
     let mut session = open(&unfinished).await.map_err(|error| failed(error.to_string()))?;
-    fill(&mut session, checks).await.map_err(|(_, error)| failed(error.to_string()))?;
+    fill(&mut session).await.map_err(|(_, error)| failed(error.to_string()))?;
+    spoil(&mut session, checks).await.map_err(|error| failed(error.to_string()))?;
     session.close().await;
     std::fs::rename(&unfinished, &path).map_err(|error| failed(error.to_string()))?;
     // The file has got its name, which is part of what the marker says.
@@ -99,7 +100,7 @@ pub fn script(dialect: Dialect) -> Option<&'static str> {
 }
 
 /// Fills an empty place; a failure comes with the number of statements that were done before it.
-async fn fill(session: &mut Session, checks: &[Check]) -> Result<(), (usize, EngineError)> {
+async fn fill(session: &mut Session) -> Result<(), (usize, EngineError)> {
     let dialect = session.dialect();
     let script = script(dialect).unwrap_or_default();
     let statements = sql::split(script, dialect).expect("a test reads the scripts of the demo");
@@ -107,13 +108,24 @@ async fn fill(session: &mut Session, checks: &[Check]) -> Result<(), (usize, Eng
     for (done, statement) in statements.into_iter().enumerate() {
         session.execute(statement).await.map_err(|error| (done, error))?;
     }
-    let failed = |error| (count, error);
-    scratch::mark(session).await.map_err(failed)?;
-    // What has no runbook yet would only stand in the way of what has.
-    for check in checks.iter().filter(|check| check.runbook.is_some()) {
-        scratch::inject(session, check).await.map_err(failed)?;
+    scratch::mark(session).await.map_err(|error| (count, error))
+}
+
+async fn spoil(session: &mut Session, checks: &[Check]) -> Result<(), EngineError> {
+    for check in checks {
+        scratch::inject(session, check).await?;
     }
     Ok(())
+}
+
+/// The checks whose faults a demo gets: those of the first pack, and those of the incident that was
+/// asked for. All at once would only stand in each other's way.
+pub fn faults(checks: &[Check], incident: Option<&str>) -> Vec<Check> {
+    let asked = |check: &&Check| match &check.runbook {
+        Some(runbook) => check.pack == "reliability" || Some(runbook.as_str()) == incident,
+        None => false,
+    };
+    checks.iter().filter(asked).cloned().collect()
 }
 
 /// Lays the demo out on a server, faults included. Refuses to touch a schema that is there already.
@@ -125,7 +137,7 @@ pub async fn lay_out(session: &mut Session, checks: &[Check]) -> Result<(), Engi
     if whole {
         session.begin(TIME_CAP).await?;
     }
-    if let Err((done, error)) = fill(session, checks).await {
+    if let Err((done, error)) = fill(session).await {
         if whole {
             session.rollback().await?;
         } else if done > 0 {
@@ -135,7 +147,22 @@ pub async fn lay_out(session: &mut Session, checks: &[Check]) -> Result<(), Engi
     }
     if whole {
         session.commit().await?;
-        session.execute(STATISTICS).await?;
+    }
+    let spoiled = async {
+        if whole {
+            session.execute(STATISTICS).await?;
+            session.begin(TIME_CAP).await?;
+            session.execute("SET LOCAL search_path = steadyhand_demo").await?;
+        }
+        spoil(session, checks).await?;
+        if whole { session.commit().await } else { Ok(()) }
+    };
+    if let Err(error) = spoiled.await {
+        if whole {
+            session.rollback().await?;
+        }
+        remove(session).await?;
+        return Err(error);
     }
     Ok(())
 }

@@ -42,7 +42,14 @@ fn run(cli: Cli, out: &mut Out) -> Result<Exit, Problem> {
         Some(Command::Completions { shell }) => {
             return headless::pages::completions(Cli::command(), shell, out);
         }
-        Some(Command::Man) => return headless::pages::man(Cli::command(), out),
+        Some(Command::Man(asked)) => {
+            let page = match (asked.command.as_deref(), asked.list) {
+                (Some(name), _) => headless::pages::Page::Of(name),
+                (None, true) => headless::pages::Page::List,
+                (None, false) => headless::pages::Page::All,
+            };
+            return headless::pages::man(Cli::command(), page, out);
+        }
         _ => {}
     }
     let config = match Config::load(&Surroundings::of_process()?, &cli.globals.overrides()) {
@@ -79,6 +86,7 @@ fn cockpit(config: &Config, journey: Journey, out: &mut Out) -> Result<Exit, Pro
     let mut targets = config.targets.clone();
     let mut state = config.state.value.clone();
     let (mut demo, mut thrown_away) = (None, None);
+    let mut faults = Vec::new();
     let start = match journey {
         Journey::Home => Start::Home,
         Journey::Resume(incident) => Start::Resume { incident: incident.unwrap_or_default() },
@@ -105,8 +113,13 @@ fn cockpit(config: &Config, journey: Journey, out: &mut Out) -> Result<Exit, Pro
                 Some(given) => Ground::Server { given: Box::new(given), made },
                 None => Ground::Folder(folder),
             });
+            faults = demo::faults(&catalogue.checks, asked.incident.as_deref());
             match asked.incident {
-                Some(runbook) => opening(&catalogue, runbook, demo::TARGET)?,
+                Some(runbook) => {
+                    let start = opening(&catalogue, runbook.clone(), demo::TARGET)?;
+                    can_open(&catalogue, &runbook, targets[0].url.dialect)?;
+                    start
+                }
                 None => Start::Home,
             }
         }
@@ -124,6 +137,7 @@ fn cockpit(config: &Config, journey: Journey, out: &mut Out) -> Result<Exit, Pro
         refresh: config.refresh.value,
         kept_rows: usize::try_from(config.row_cap.value).unwrap_or(usize::MAX),
         demo,
+        faults,
         thrown_away: thrown_away.is_some(),
         start,
     };
@@ -207,6 +221,25 @@ fn opening(catalogue: &Catalogue, runbook: String, target: &str) -> Result<Start
         Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
         None => problem.hint(format!("there are {}", ids.join(", "))),
     })
+}
+
+/// A demo of an incident that its engine does not know would show nothing.
+fn can_open(catalogue: &Catalogue, id: &str, dialect: Dialect) -> Result<(), Problem> {
+    let on = |dialect: Dialect| {
+        catalogue.runbook(id).is_some_and(|runbook| {
+            let asks = |check: &str| catalogue.check(check).is_some_and(|c| c.is_for(dialect));
+            runbook.is_for(dialect, asks)
+        })
+    };
+    if on(dialect) {
+        return Ok(());
+    }
+    let others = [Dialect::Sqlite, Dialect::Postgres, Dialect::Mariadb];
+    let others: Vec<String> =
+        others.into_iter().filter(|other| on(*other)).map(|other| other.key().to_owned()).collect();
+    Err(Problem::usage(format!("the runbook {} has nothing to ask on {dialect}", quoted(id))).hint(
+        format!("try steadyhand demo --incident {id} --engine {} --url URL", others.join("|")),
+    ))
 }
 
 /// The server of a demo, which must be of the engine that was asked for.
@@ -420,7 +453,7 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
         | Command::Open(_)
         | Command::Resume(_)
         | Command::Completions { .. }
-        | Command::Man => unreachable!("answered before"),
+        | Command::Man(_) => unreachable!("answered before"),
     }
 }
 

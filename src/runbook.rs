@@ -170,6 +170,8 @@ pub struct Manual {
     pub evidence: EvidenceKind,
     /// SQL for the hands of a person, in the engine's own client: shown, and never run from here.
     pub by_hand: PerDialect,
+    /// Catalog checks whose violations carry the DDL to be run by hand.
+    pub ddl_of: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -309,13 +311,13 @@ impl Runbook {
         self.steps.iter().find(|step| step.id == id)
     }
 
-    /// Whether its first question can be asked on this engine: what comes behind may have less to do.
-    pub fn is_for(&self, dialect: Dialect, has_sql: impl Fn(&str, Dialect) -> bool) -> bool {
-        let mut asked = self.steps.iter().filter_map(|step| match &step.action {
-            Action::Check(check) => Some(&check.check),
-            _ => None,
-        });
-        asked.next().is_none_or(|check| has_sql(check, dialect))
+    /// Whether there is something to look at on this engine: a check, or else a tool.
+    pub fn is_for(&self, dialect: Dialect, asks: impl Fn(&str) -> bool) -> bool {
+        self.steps.iter().any(|step| match &step.action {
+            Action::Check(check) => asks(&check.check),
+            Action::Command(command) => command.argv.by.contains_key(&dialect),
+            _ => false,
+        })
     }
 
     pub fn position(&self, id: &str) -> Option<usize> {

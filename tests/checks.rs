@@ -339,7 +339,14 @@ fn what_concerns_the_whole_server_is_seen() {
 
         let folder = tempfile::tempdir().unwrap();
         let mut replica = Command::new("pg_receivewal")
-            .args(["--no-loop", "-U", common::server::ADMIN, "-h"])
+            .args([
+                "--no-loop",
+                "--synchronous",
+                "--status-interval=1",
+                "-U",
+                common::server::ADMIN,
+                "-h",
+            ])
             .arg(server.folder())
             .arg("-D")
             .arg(folder.path())

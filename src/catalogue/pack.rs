@@ -140,17 +140,37 @@ pub(super) fn checks() -> Vec<File> {
 }
 
 pub(super) fn runbooks() -> Vec<File> {
-    let packs = [pack!(
-        "runbooks",
-        "reliability",
-        [
-            "approved-without-approval",
-            "asset-double-assignment",
-            "hours-out-of-range",
-            "orphaned-approval",
-            "overlapping-assignment",
-            "self-approval",
-        ]
-    )];
+    let packs = [
+        pack!("runbooks", "commerce", ["order-total-drift", "stock-drift", "summary-drift",]),
+        pack!("runbooks", "integrity", ["lock-storm", "orphans", "schema-drift",]),
+        pack!(
+            "runbooks",
+            "operations",
+            [
+                "connection-exhaustion",
+                "corruption",
+                "failed-migration",
+                "partition-missing",
+                "performance-degradation",
+                "restore-from-backup",
+            ]
+        ),
+        pack!(
+            "runbooks",
+            "reliability",
+            [
+                "approved-without-approval",
+                "asset-double-assignment",
+                "deployment-regression",
+                "hours-out-of-range",
+                "monitoring-blind-spot",
+                "orphaned-approval",
+                "overlapping-assignment",
+                "partial-commit",
+                "self-approval",
+            ]
+        ),
+        pack!("runbooks", "resilience", ["backup-drill", "cross-tenant-leak", "missed-rpo",]),
+    ];
     packs.into_iter().flatten().collect()
 }

@@ -41,6 +41,8 @@ pub struct World {
     pub actor: String,
     /// Makes the demo's database, if this is the demo.
     pub demo: Option<Ground>,
+    /// The checks whose faults the demo gets.
+    pub faults: Vec<Check>,
     /// Rows of a finding that are kept.
     pub kept_rows: usize,
     messages: UnboundedSender<Message>,
@@ -85,6 +87,7 @@ impl World {
             state,
             actor,
             demo: None,
+            faults: Vec::new(),
             kept_rows: ops::detect::KEPT_ROWS,
             messages,
             tasks: TaskTracker::new(),
@@ -201,7 +204,7 @@ impl World {
     }
 
     fn prepare(&mut self) {
-        let checks: Vec<Check> = self.catalogue.checks.clone();
+        let checks = std::mem::take(&mut self.faults);
         match self.demo.clone() {
             None | Some(Ground::Server { made: true, .. }) => self.send(Message::Prepared(Ok(()))),
             Some(Ground::Folder(folder)) => {

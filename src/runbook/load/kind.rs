@@ -112,7 +112,7 @@ pub(super) fn check(table: &Table<'_>, notes: &Notes) -> Action {
     })
 }
 
-pub(super) fn manual(table: &Table<'_>) -> Action {
+pub(super) fn manual(table: &Table<'_>, notes: &Notes) -> Action {
     Action::Manual(Manual {
         done_when: table.text("done_when"),
         evidence: table
@@ -131,6 +131,7 @@ pub(super) fn manual(table: &Table<'_>) -> Action {
                 .map(drop)
                 .map_err(|refusal| crate::check::load::complaint(refusal, None))
         }),
+        ddl_of: notes.checks(table, "ddl_of"),
     })
 }
 

@@ -386,6 +386,13 @@ pub fn page<'l>(app: &'l App, case: &Case) -> Page<'l> {
                 page.line(&[("by hand, in the database's own client:", Role::Muted)]);
                 page.lines(sql.trim(), Role::SqlText).blank();
             }
+            for check in &manual.ddl_of {
+                page.line(&[
+                    ("by hand  ", Role::Muted),
+                    ("the DDL in the rows of ", Role::Text),
+                    (check, Role::Text),
+                ]);
+            }
             if !manual.done_when.is_empty() {
                 page.line(&[("done when  ", Role::Muted), (&manual.done_when, Role::Text)]);
             }
