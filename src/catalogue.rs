@@ -8,6 +8,8 @@ mod lint;
 mod pack;
 
 use crate::check::{self, Check, Settings};
+use crate::control;
+use crate::practice::Practice;
 use crate::runbook::{self, Runbook};
 use crate::source::{Care, Fault, Spot, did_you_mean, quoted};
 pub use lint::{judge, lint};
@@ -56,6 +58,17 @@ impl Catalogue {
     fn sort(&mut self) {
         self.checks.sort_by(|a, b| (a.severity, &a.id).cmp(&(b.severity, &b.id)));
         self.runbooks.sort_by(|a, b| (a.severity, &a.id).cmp(&(b.severity, &b.id)));
+    }
+
+    /// The names of the packs that something at hand is in.
+    pub fn packs(&self) -> Vec<&str> {
+        let checks = self.checks.iter().map(|check| check.pack.as_str());
+        let mut packs: Vec<&str> =
+            checks.chain(self.runbooks.iter().map(|runbook| runbook.pack.as_str())).collect();
+        packs.retain(|pack| !pack.is_empty());
+        packs.sort_unstable();
+        packs.dedup();
+        packs
     }
 
     pub fn check(&self, id: &str) -> Option<&Check> {
@@ -177,6 +190,22 @@ impl Shelf {
             }
         }
         faults
+    }
+
+    /// Controls and messages that nobody has agreed on. An incident goes on without them, so that
+    /// only whoever asks is told.
+    fn not_agreed(&self, practice: &Practice) -> Vec<Fault> {
+        let known: Vec<&str> = practice.controls.iter().map(|one| one.id.as_str()).collect();
+        let messages: Vec<&str> = practice.messages.iter().map(|one| one.name.as_str()).collect();
+        let of_checks = self.checks.iter().flat_map(|loaded| &loaded.controls);
+        let of_runbooks = self.runbooks.iter().flat_map(|loaded| &loaded.controls);
+        let controls = of_checks
+            .chain(of_runbooks)
+            .filter(|(name, _)| control::place(name).is_none())
+            .filter_map(|(name, spot)| unknown("control", name, spot, &known));
+        let named = self.runbooks.iter().flat_map(|loaded| &loaded.messages);
+        let messages = named.filter_map(|(name, spot)| unknown("message", name, spot, &messages));
+        controls.chain(messages).collect()
     }
 
     fn catalogue(self) -> Catalogue {

@@ -45,16 +45,6 @@ impl Severity {
             Self::Sev4 => "sev4",
         }
     }
-
-    /// Days until an action item of an incident of this severity is due.
-    pub fn due_days(self) -> i32 {
-        match self {
-            Self::Sev1 => 7,
-            Self::Sev2 => 14,
-            Self::Sev3 => 30,
-            Self::Sev4 => 60,
-        }
-    }
 }
 
 impl fmt::Display for Severity {

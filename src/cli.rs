@@ -91,8 +91,14 @@ pub enum Command {
     Report(Report),
     /// Whether the runs of a suite happen
     Health(Health),
+    /// Which control, which check, when last green, which incidents
+    Audit(Audit),
+    /// What the incidents of a period add up to, beside the period before
+    Metrics(Metrics),
     /// Try out every change and guardrail of a runbook; everything is rolled back
     Rehearse(Rehearse),
+    /// Whether a target could be had again: dump, backup, restore, objectives, and what guards it
+    Resilience(Resilience),
     /// Judge checks, runbooks and configuration files
     Lint(Lint),
     /// Write an incident's postmortem as it stands
@@ -113,7 +119,7 @@ pub enum Command {
         shell: Shell,
     },
     /// Print the manual page
-    Man,
+    Man(Man),
 }
 
 #[derive(Debug, Args)]
@@ -191,6 +197,9 @@ pub struct Selection {
     /// Only this check
     #[arg(long, short, value_name = "ID")]
     pub check: Vec<String>,
+    /// Only the checks of this pack; without it, those of the packs that the target names
+    #[arg(long, value_name = "PACK")]
+    pub pack: Vec<String>,
     /// Connections to one server at a time; each has a snapshot of its own
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=64))]
     pub connections: Option<u64>,
@@ -247,7 +256,11 @@ pub struct Gate {
 #[derive(Debug, Args)]
 pub struct History {
     /// The id of a check
-    pub check: String,
+    #[arg(required_unless_present = "pack")]
+    pub check: Option<String>,
+    /// Every check of this pack
+    #[arg(long, value_name = "PACK", conflicts_with = "check")]
+    pub pack: Vec<String>,
     /// Only on this target, by its name
     #[arg(long, short, value_name = "TARGET")]
     pub target: Vec<String>,
@@ -297,13 +310,63 @@ pub struct Health {
 }
 
 #[derive(Debug, Args)]
+pub struct Audit {
+    /// Only these: a key control, a place such as "COBIT DSS06", or a framework such as COBIT
+    pub control: Vec<String>,
+    /// Only on this target, by its name
+    #[arg(long, short, value_name = "TARGET")]
+    pub target: Vec<String>,
+    /// Also incidents that were made up for a demo or a drill
+    #[arg(long)]
+    pub practice: bool,
+    /// How to write it
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: TextMarkdownOrJson,
+    /// Write it into this file, whole or not at all
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Metrics {
+    /// Only on this target, by its name
+    #[arg(long, short, value_name = "TARGET")]
+    pub target: Vec<String>,
+    /// Only of this runbook
+    #[arg(long, value_name = "RUNBOOK")]
+    pub of: Vec<String>,
+    /// The length of the period; the one before is as long
+    #[arg(long, value_name = "DURATION", value_parser = length, default_value = "90d")]
+    pub since: Duration,
+    /// Incidents that were made up for a demo or a drill, instead of those that happened
+    #[arg(long)]
+    pub practice: bool,
+    /// How to write it
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: TextMarkdownOrJson,
+    /// Write it into this file, whole or not at all
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TextMarkdownOrJson {
+    Text,
+    Markdown,
+    Json,
+}
+
+#[derive(Debug, Args)]
 pub struct Rehearse {
     /// The ids of runbooks
-    #[arg(value_name = "RUNBOOK", required_unless_present = "all")]
+    #[arg(value_name = "RUNBOOK", required_unless_present_any = ["all", "pack"])]
     pub runbook: Vec<String>,
-    /// All runbooks at hand
+    /// All runbooks at hand; where the target names its packs, all of those
     #[arg(long, conflicts_with = "runbook")]
     pub all: bool,
+    /// All runbooks of this pack
+    #[arg(long, value_name = "PACK", conflicts_with_all = ["runbook", "all"])]
+    pub pack: Vec<String>,
     /// A configured name, a url, or the path of an SQLite file
     #[arg(long, short, value_name = "TARGET")]
     pub target: String,
@@ -322,9 +385,34 @@ pub struct Rehearse {
 }
 
 #[derive(Debug, Args)]
+pub struct Resilience {
+    /// A configured name, a url, or the path of an SQLite file
+    #[arg(long, short, value_name = "TARGET")]
+    pub target: String,
+    /// Keep the evidence in this empty folder
+    #[arg(long, value_name = "DIR")]
+    pub evidence: Option<PathBuf>,
+    /// How to write the result
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: TextOrJson,
+}
+
+#[derive(Debug, Args)]
+pub struct Man {
+    /// The page of this command; one page of all without it
+    pub command: Option<String>,
+    /// The names of the commands that have a page
+    #[arg(long, conflicts_with = "command")]
+    pub list: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct Lint {
     /// Files or folders; without any, those that are configured, else the built-in packs
     pub paths: Vec<PathBuf>,
+    /// Only the checks and runbooks of this pack; without it, those that the target names
+    #[arg(long, value_name = "PACK")]
+    pub pack: Vec<String>,
     /// Also prepare every statement on this target; nothing is run
     #[arg(long, short, value_name = "TARGET")]
     pub target: Option<String>,

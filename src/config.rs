@@ -5,6 +5,7 @@
 //! kept or shown. Knows no engine: whether a target can be attached is not its business.
 
 pub mod access;
+pub mod backup;
 mod file;
 mod layers;
 pub mod runs;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use crate::check::Settings;
 use crate::check::bind::Binding;
 use crate::check::settings::Adjustment;
+use crate::practice::{self, Practice};
 use crate::problem::Problem;
 use crate::source::{Fault, Spot, did_you_mean, duration_text, quoted};
 
@@ -89,6 +91,9 @@ pub struct Config {
     pub runbooks: Vec<Setting<PathBuf>>,
     /// What is said about checks by their id, and about the names of their tables.
     pub settings: Settings,
+    /// What is agreed on for incidents, and what of it the files said.
+    pub practice: Practice,
+    agreed: practice::Said,
     /// What is said about runs without a screen.
     pub runs: runs::Runs,
     /// By name.
@@ -140,6 +145,21 @@ impl Config {
         })
     }
 
+    /// Packs of targets that there are none of.
+    pub fn unknown_packs(&self, known: &[&str]) -> Vec<Fault> {
+        let named = self.targets.iter().flat_map(|target| &target.packs);
+        let unknown = named.filter(|(name, _)| !known.contains(&name.as_str()));
+        unknown
+            .map(|(name, spot)| {
+                let fault = spot.fault(format!("There is no pack {}.", quoted(name)));
+                fault.suggest(match did_you_mean(name, known.iter().copied()) {
+                    Some(near) => format!("Did you mean \"{near}\"?"),
+                    None => format!("There are {}.", known.join(", ")),
+                })
+            })
+            .collect()
+    }
+
     /// Every value with its origin, for `steadyhand config`; nothing in it is secret.
     pub fn lines(&self) -> Vec<(String, String, String)> {
         let mut lines = vec![];
@@ -182,6 +202,9 @@ impl Config {
         }
         for binding in &self.settings.bind {
             bound(&mut line, "", binding);
+        }
+        for (key, value, spot) in self.agreed.lines() {
+            line(&key, value, &Origin::of(&spot));
         }
         for (key, value, origin) in self.runs.lines() {
             line(&key, value, &origin);

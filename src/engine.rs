@@ -6,6 +6,8 @@
 //! database driver.
 
 mod mysql;
+#[cfg(feature = "oracle")]
+mod oracle;
 mod postgres;
 mod sqlite;
 
@@ -92,6 +94,13 @@ impl Stopper {
             bell.await;
         }
     }
+}
+
+/// By which name a server is known again, and its version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Called {
+    pub server: String,
+    pub version: String,
 }
 
 /// Who the server is, by its own word, and what can be promised there.
@@ -380,6 +389,8 @@ pub enum Session {
     Sqlite(sqlite::Session),
     Postgres(Box<postgres::Session>),
     Mysql(Box<mysql::Session>),
+    #[cfg(feature = "oracle")]
+    Oracle(Box<oracle::Session>),
 }
 
 impl Session {
@@ -409,8 +420,16 @@ impl Session {
                     .await
                     .map(|session| Self::Mysql(Box::new(session)))
             }
-            other @ (Dialect::Sqlite | Dialect::Oracle) => Err(EngineError::Refused {
-                message: format!("{other} is no server that this build can open"),
+            #[cfg(feature = "oracle")]
+            Dialect::Oracle => oracle::Session::open(access, purpose, lock_wait, stopper)
+                .await
+                .map(|session| Self::Oracle(Box::new(session))),
+            #[cfg(not(feature = "oracle"))]
+            Dialect::Oracle => Err(EngineError::Refused {
+                message: "this build has no Oracle; build with --features oracle".into(),
+            }),
+            Dialect::Sqlite => Err(EngineError::Refused {
+                message: "SQLite is a file, which no server keeps".into(),
             }),
         }
     }
@@ -420,6 +439,8 @@ impl Session {
             Self::Sqlite(_) => Dialect::Sqlite,
             Self::Postgres(_) => Dialect::Postgres,
             Self::Mysql(session) => session.dialect(),
+            #[cfg(feature = "oracle")]
+            Self::Oracle(session) => session.dialect(),
         }
     }
 
@@ -429,6 +450,8 @@ impl Session {
             Self::Sqlite(_) => Vec::new(),
             Self::Postgres(session) => session.warnings(),
             Self::Mysql(session) => session.warnings(),
+            #[cfg(feature = "oracle")]
+            Self::Oracle(session) => session.warnings(),
         }
     }
 
@@ -438,6 +461,8 @@ impl Session {
             Self::Sqlite(_) => ProvingGround::InPlace,
             Self::Postgres(_) => ProvingGround::CopyThenInPlace,
             Self::Mysql(_) => ProvingGround::Copy,
+            #[cfg(feature = "oracle")]
+            Self::Oracle(_) => ProvingGround::Copy,
         }
     }
 
@@ -446,6 +471,8 @@ impl Session {
             Self::Sqlite(session) => session.close().await,
             Self::Postgres(session) => session.close().await,
             Self::Mysql(session) => session.close().await,
+            #[cfg(feature = "oracle")]
+            Self::Oracle(session) => session.close().await,
         }
     }
 }
@@ -460,6 +487,8 @@ macro_rules! contract {
                     Self::Sqlite(session) => session.$name($($arg),*).await,
                     Self::Postgres(session) => session.$name($($arg),*).await,
                     Self::Mysql(session) => session.$name($($arg),*).await,
+                    #[cfg(feature = "oracle")]
+                    Self::Oracle(session) => session.$name($($arg),*).await,
                 }
             })*
         }
@@ -468,6 +497,9 @@ macro_rules! contract {
 
 contract! {
     async fn identity() -> Identity;
+
+    /// The part of the identity that whoever only reads must know, without what takes longer.
+    async fn called() -> Called;
 
     /// Every table that can be seen, as it must be known to watch and to undo.
     async fn tables() -> Vec<Table>;
@@ -533,9 +565,11 @@ contract! {
     /// Takes back what came after the savepoint, which stays where it is.
     async fn to_savepoint() -> ();
 
-    async fn insert_row(row: RowWrite<'_>) -> u64;
-    async fn update_row(row: RowWrite<'_>) -> u64;
-    async fn delete_row(row: RowWrite<'_>) -> u64;
+    async fn insert_row(row: RowWrite<'_>) -> bool;
+
+    /// Rows of one table, the same columns in each; says of which the guard held.
+    async fn update_rows(rows: &[RowWrite<'_>]) -> Vec<bool>;
+    async fn delete_rows(rows: &[RowWrite<'_>]) -> Vec<bool>;
 
     /// Everything written since `begin_watched`: the counts of each table in the order of first
     /// touch, and the images, each row once. Says what they do not cover.

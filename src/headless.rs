@@ -5,6 +5,7 @@
 //! and nothing here knows that there is a cockpit.
 
 pub mod alerts;
+pub mod audit;
 pub mod bundle;
 pub mod check;
 pub mod config;
@@ -13,11 +14,13 @@ pub mod grants;
 pub mod incidents;
 pub mod lint;
 mod lock;
+pub mod metrics;
 mod out;
 pub mod pages;
 pub mod past;
 pub mod postmortem;
 pub mod rehearse;
+pub mod resilience;
 pub mod suite;
 pub mod themes;
 pub mod verify;
@@ -41,7 +44,12 @@ pub enum Format {
 /// The checks and runbooks at hand; faults are told, and give none.
 fn catalogue(config: &Config, out: &mut Out) -> Option<Catalogue> {
     let loaded = Catalogue::load(&config.check_dirs(), &config.runbook_dirs());
-    match loaded.and_then(|catalogue| catalogue.settled(&config.settings)) {
+    let settled = loaded.and_then(|catalogue| catalogue.settled(&config.settings));
+    let judged = settled.and_then(|catalogue| {
+        let faults = config.unknown_packs(&catalogue.packs());
+        if faults.is_empty() { Ok(catalogue) } else { Err(faults) }
+    });
+    match judged {
         Ok(catalogue) => Some(catalogue),
         Err(faults) => {
             out.say_as_it_is(&format!("{}\n", render(&faults, out.paint_errors)));

@@ -6,6 +6,7 @@
 pub mod bundle;
 pub mod chain;
 pub mod entry;
+pub mod fleet;
 pub mod journal;
 pub mod metrics;
 pub mod redact;
@@ -32,6 +33,8 @@ pub struct Incident {
     pub target: Option<TargetSeen>,
     pub severity: Option<Severity>,
     pub demo: bool,
+    /// The controls that its runbook and the checks named by it stood for when it was opened.
+    pub controls: Controls,
     pub opened: Option<Timestamp>,
     pub closed: Option<Timestamp>,
     pub progress: Progress,
@@ -51,6 +54,19 @@ pub struct Incident {
     pub evidence: Vec<Evidence>,
     pub exports: Vec<(String, String)>,
     pub records: Vec<Record>,
+}
+
+/// Names of controls, as `control` knows them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Controls {
+    pub runbook: Vec<String>,
+    pub checks: BTreeMap<String, Vec<String>>,
+}
+
+impl Controls {
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.runbook.iter().chain(self.checks.values().flatten()).map(String::as_str)
+    }
 }
 
 /// One count of a check over time.
@@ -177,6 +193,10 @@ impl Incident {
                 self.target = Some(target.clone());
                 self.demo = *demo;
                 self.opened = Some(at);
+            }
+            Entry::Controls { runbook, checks } => {
+                let checks = checks.iter().cloned().collect();
+                self.controls = Controls { runbook: runbook.clone(), checks };
             }
             Entry::SeveritySet { to, .. } => self.severity = Some(*to),
             Entry::Milestone { which, at, origin } => self.reach(*which, *at, *origin),

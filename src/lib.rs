@@ -2,11 +2,13 @@
 //!
 //! The tree shows the product; `ARCHITECTURE.md` draws who may import whom.
 
+pub mod audit;
 pub mod catalogue;
 pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod demo;
 pub mod dialect;
 pub mod digest;
@@ -19,6 +21,7 @@ pub mod history;
 pub mod incident;
 pub mod ops;
 pub mod postmortem;
+pub mod practice;
 pub mod problem;
 pub mod recovery;
 pub mod report;

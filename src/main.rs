@@ -42,7 +42,14 @@ fn run(cli: Cli, out: &mut Out) -> Result<Exit, Problem> {
         Some(Command::Completions { shell }) => {
             return headless::pages::completions(Cli::command(), shell, out);
         }
-        Some(Command::Man) => return headless::pages::man(Cli::command(), out),
+        Some(Command::Man(asked)) => {
+            let page = match (asked.command.as_deref(), asked.list) {
+                (Some(name), _) => headless::pages::Page::Of(name),
+                (None, true) => headless::pages::Page::List,
+                (None, false) => headless::pages::Page::All,
+            };
+            return headless::pages::man(Cli::command(), page, out);
+        }
         _ => {}
     }
     let config = match Config::load(&Surroundings::of_process()?, &cli.globals.overrides()) {
@@ -79,6 +86,7 @@ fn cockpit(config: &Config, journey: Journey, out: &mut Out) -> Result<Exit, Pro
     let mut targets = config.targets.clone();
     let mut state = config.state.value.clone();
     let (mut demo, mut thrown_away) = (None, None);
+    let mut faults = Vec::new();
     let start = match journey {
         Journey::Home => Start::Home,
         Journey::Resume(incident) => Start::Resume { incident: incident.unwrap_or_default() },
@@ -105,8 +113,13 @@ fn cockpit(config: &Config, journey: Journey, out: &mut Out) -> Result<Exit, Pro
                 Some(given) => Ground::Server { given: Box::new(given), made },
                 None => Ground::Folder(folder),
             });
+            faults = demo::faults(&catalogue.checks, asked.incident.as_deref());
             match asked.incident {
-                Some(runbook) => opening(&catalogue, runbook, demo::TARGET)?,
+                Some(runbook) => {
+                    let start = opening(&catalogue, runbook.clone(), demo::TARGET)?;
+                    can_open(&catalogue, &runbook, targets[0].url.dialect)?;
+                    start
+                }
                 None => Start::Home,
             }
         }
@@ -114,6 +127,7 @@ fn cockpit(config: &Config, journey: Journey, out: &mut Out) -> Result<Exit, Pro
     let actor = actor();
     let cockpit = Cockpit {
         catalogue,
+        practice: config.practice.clone(),
         targets,
         state,
         actor,
@@ -123,6 +137,7 @@ fn cockpit(config: &Config, journey: Journey, out: &mut Out) -> Result<Exit, Pro
         refresh: config.refresh.value,
         kept_rows: usize::try_from(config.row_cap.value).unwrap_or(usize::MAX),
         demo,
+        faults,
         thrown_away: thrown_away.is_some(),
         start,
     };
@@ -152,7 +167,12 @@ fn files(
         // The demo has the names of the packs, whatever the databases of the site are like.
         Journey::Demo(_) => catalogue,
         Journey::Home | Journey::Open(_) | Journey::Resume(_) => {
-            catalogue.settled(&config.settings)?
+            let catalogue = catalogue.settled(&config.settings)?;
+            let faults = config.unknown_packs(&catalogue.packs());
+            if !faults.is_empty() {
+                return Err(faults);
+            }
+            catalogue
         }
     };
     let keymap = match &config.keymap {
@@ -201,6 +221,25 @@ fn opening(catalogue: &Catalogue, runbook: String, target: &str) -> Result<Start
         Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
         None => problem.hint(format!("there are {}", ids.join(", "))),
     })
+}
+
+/// A demo of an incident that its engine does not know would show nothing.
+fn can_open(catalogue: &Catalogue, id: &str, dialect: Dialect) -> Result<(), Problem> {
+    let on = |dialect: Dialect| {
+        catalogue.runbook(id).is_some_and(|runbook| {
+            let asks = |check: &str| catalogue.check(check).is_some_and(|c| c.is_for(dialect));
+            runbook.is_for(dialect, asks)
+        })
+    };
+    if on(dialect) {
+        return Ok(());
+    }
+    let others = [Dialect::Sqlite, Dialect::Postgres, Dialect::Mariadb];
+    let others: Vec<String> =
+        others.into_iter().filter(|other| on(*other)).map(|other| other.key().to_owned()).collect();
+    Err(Problem::usage(format!("the runbook {} has nothing to ask on {dialect}", quoted(id))).hint(
+        format!("try steadyhand demo --incident {id} --engine {} --url URL", others.join("|")),
+    ))
 }
 
 /// The server of a demo, which must be of the engine that was asked for.
@@ -285,6 +324,7 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
         Command::History(asked) => {
             let asked = headless::past::AskedHistory {
                 check: asked.check,
+                packs: asked.pack,
                 targets: asked.target,
                 since: asked.since,
                 format: text_or_json(asked.format),
@@ -315,10 +355,32 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
             let asked = headless::past::AskedHealth { suite, max_age: asked.max_age };
             headless::past::health(&asked, config, out)
         }
+        Command::Audit(asked) => {
+            let asked = headless::audit::Asked {
+                controls: asked.control,
+                targets: asked.target,
+                practice: asked.practice,
+                format: text_markdown_or_json(asked.format),
+                output: asked.output,
+            };
+            headless::audit::run(&asked, config, out)
+        }
+        Command::Metrics(asked) => {
+            let asked = headless::metrics::Asked {
+                targets: asked.target,
+                runbooks: asked.of,
+                since: asked.since,
+                practice: asked.practice,
+                format: text_markdown_or_json(asked.format),
+                output: asked.output,
+            };
+            headless::metrics::run(&asked, config, out)
+        }
         Command::Rehearse(asked) => {
             let asked = headless::rehearse::Asked {
                 runbooks: asked.runbook,
                 all: asked.all,
+                packs: asked.pack,
                 target: asked.target,
                 answers: asked.answer.into_iter().collect(),
                 production: asked.on_production,
@@ -327,8 +389,20 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
             };
             runtime()?.block_on(headless::rehearse::run(&asked, config, out))
         }
+        Command::Resilience(asked) => {
+            let asked = headless::resilience::Asked {
+                target: asked.target,
+                evidence: asked.evidence,
+                format: text_or_json(asked.format),
+            };
+            runtime()?.block_on(headless::resilience::run(&asked, config, out))
+        }
         Command::Lint(asked) => {
-            let asked = headless::lint::Asked { paths: asked.paths, target: asked.target };
+            let asked = headless::lint::Asked {
+                paths: asked.paths,
+                packs: asked.pack,
+                target: asked.target,
+            };
             runtime()?.block_on(headless::lint::run(&asked, config, out))
         }
         Command::Postmortem(asked) => {
@@ -341,7 +415,7 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
                 format,
                 output: asked.output,
             };
-            headless::postmortem::run(state, &asked, out)
+            headless::postmortem::run(config, &asked, out)
         }
         Command::Bundle(asked) => {
             let asked = headless::bundle::Asked {
@@ -350,7 +424,7 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
                 redact: asked.redact,
                 sign: asked.sign,
             };
-            headless::bundle::run(state, &asked, out)
+            headless::bundle::run(config, &asked, out)
         }
         Command::Verify(asked) => {
             let (head, signers) = (asked.head.as_deref(), asked.signers.as_deref());
@@ -379,7 +453,7 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
         | Command::Open(_)
         | Command::Resume(_)
         | Command::Completions { .. }
-        | Command::Man => unreachable!("answered before"),
+        | Command::Man(_) => unreachable!("answered before"),
     }
 }
 
@@ -389,6 +463,7 @@ fn selection(asked: cli::Selection) -> headless::suite::Asked {
         environments: asked.environment,
         suites: asked.suite,
         checks: asked.check,
+        packs: asked.pack,
         connections: asked.connections.and_then(|n| usize::try_from(n).ok()),
         budget: asked.budget,
     }
@@ -410,6 +485,15 @@ fn text_or_json(format: cli::TextOrJson) -> Format {
     match format {
         cli::TextOrJson::Text => Format::Text,
         cli::TextOrJson::Json => Format::Json,
+    }
+}
+
+fn text_markdown_or_json(format: cli::TextMarkdownOrJson) -> headless::audit::Format {
+    use headless::audit::Format as To;
+    match format {
+        cli::TextMarkdownOrJson::Text => To::Text,
+        cli::TextMarkdownOrJson::Markdown => To::Markdown,
+        cli::TextMarkdownOrJson::Json => To::Json,
     }
 }
 

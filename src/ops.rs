@@ -4,7 +4,7 @@
 //! Nothing here draws or decides what comes next; an operation takes what it needs, opens its own
 //! connections, proves what it says, and gives one answer.
 
-mod bind;
+pub mod backup;
 pub mod command;
 pub mod connect;
 pub mod detect;
@@ -18,7 +18,10 @@ pub mod pressure;
 pub mod recover;
 pub mod resolve;
 pub mod suite;
+pub mod tool;
 
+mod bind;
+mod client;
 mod images;
 mod rehearse;
 mod restore;

@@ -14,19 +14,30 @@ use jiff::tz::TimeZone;
 
 use crate::incident::Incident;
 use crate::incident::chain::Head;
+use crate::practice::Practice;
 use crate::runbook::Runbook;
 pub use draft::Draft;
 pub use parts::{Part, missing_parts, parts, replace_part};
 
+/// What a postmortem knows besides its own incident.
+#[derive(Debug, Clone, Copy)]
+pub struct Around<'a> {
+    /// As it was frozen, if it still can be read.
+    pub runbook: Option<&'a Runbook>,
+    pub practice: &'a Practice,
+    /// Every incident that is remembered, for the comparison with those before.
+    pub all: &'a [Incident],
+}
+
 /// The whole text, made anew; what people wrote into the old one is kept byte for byte.
 pub fn regenerate(
     incident: &Incident,
-    runbook: Option<&Runbook>,
+    around: Around<'_>,
     old: Option<&str>,
     head: &Head,
     zone: &TimeZone,
 ) -> String {
-    write(&Draft::of(incident, runbook, head), old, zone)
+    write(&Draft::of(incident, around, head), old, zone)
 }
 
 /// A draft as text, with the human parts of the old text.

@@ -5,9 +5,11 @@
 //! does not know where the bytes go.
 
 pub mod alert;
+pub mod audit;
 pub mod json;
 pub mod junit;
 pub mod markdown;
+pub mod metrics;
 pub mod past;
 pub mod prometheus;
 pub mod text;
@@ -83,6 +85,8 @@ pub struct Totals {
     pub disabled: usize,
     /// Not written for the engine of the target.
     pub elsewhere: usize,
+    /// Of a pack that the target does not name.
+    pub other_packs: usize,
     pub seconds: f64,
     pub exit: Exit,
 }
@@ -108,6 +112,7 @@ impl Totals {
             known,
             disabled: 0,
             elsewhere: 0,
+            other_packs: 0,
             seconds,
             exit: outcomes.map(|one| exit(one.exit())).fold(Exit::Clear, Exit::worst),
         }

@@ -7,10 +7,11 @@ pub mod load;
 pub mod message;
 pub mod progress;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::check::Severity;
-use crate::dialect::PerDialect;
+use crate::dialect::{Dialect, PerDialect};
 pub use crate::guardrail::Guard;
 pub use crate::recovery::Limits;
 
@@ -98,6 +99,18 @@ impl Action {
     pub const KINDS: [&'static str; 10] =
         ["note", "ask", "check", "manual", "decide", "change", "wait", "comms", "command", "guard"];
 
+    /// Whether there is anything to do on this engine.
+    pub fn is_for(&self, dialect: Dialect) -> bool {
+        match self {
+            Self::Change(change) => {
+                change.statements.iter().any(|statement| statement.sql.get(dialect).is_some())
+            }
+            Self::Guard(guard) => guard.apply.get(dialect).is_some(),
+            Self::Command(command) => command.argv.get(dialect).is_some(),
+            _ => true,
+        }
+    }
+
     /// The word in files.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -155,6 +168,10 @@ pub enum Expect {
 pub struct Manual {
     pub done_when: String,
     pub evidence: EvidenceKind,
+    /// SQL for the hands of a person, in the engine's own client: shown, and never run from here.
+    pub by_hand: PerDialect,
+    /// Catalog checks whose violations carry the DDL to be run by hand.
+    pub ddl_of: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -222,10 +239,17 @@ pub enum WaitFor {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comms {
+    /// Without one, what the severity promises.
     pub next_update: Option<Duration>,
-    pub technical: String,
-    pub business: String,
-    pub executive: String,
+    pub words: Words,
+}
+
+/// What people are told, to the technical, the business and the executive audience.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Words {
+    Own([String; 3]),
+    /// A message that was agreed on for all runbooks.
+    Agreed(String),
 }
 
 /// What became of a command.
@@ -241,9 +265,29 @@ pub struct Ran {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct CommandStep {
-    pub argv: Vec<String>,
+    pub argv: Argv,
     pub timeout: Duration,
     pub readonly: bool,
+    /// The file that it leaves is a backup, to be digested and recorded.
+    pub backup: Option<String>,
+    /// The step whose output this one must repeat, byte for byte.
+    pub same_as: Option<String>,
+}
+
+/// An argument vector for each engine that needs its own, or one for all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Argv {
+    pub any: Option<Vec<String>>,
+    pub by: BTreeMap<Dialect, Vec<String>>,
+}
+
+impl Argv {
+    pub fn get(&self, dialect: Dialect) -> Option<&[String]> {
+        let own = self.by.get(&dialect);
+        let mysql =
+            || (dialect == Dialect::Mariadb).then(|| self.by.get(&Dialect::Mysql)).flatten();
+        own.or_else(mysql).or(self.any.as_ref()).map(Vec::as_slice)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -267,8 +311,38 @@ impl Runbook {
         self.steps.iter().find(|step| step.id == id)
     }
 
+    /// Whether there is something to look at on this engine: a check, or else a tool.
+    pub fn is_for(&self, dialect: Dialect, asks: impl Fn(&str) -> bool) -> bool {
+        self.steps.iter().any(|step| match &step.action {
+            Action::Check(check) => asks(&check.check),
+            Action::Command(command) => command.argv.by.contains_key(&dialect),
+            _ => false,
+        })
+    }
+
     pub fn position(&self, id: &str) -> Option<usize> {
         self.steps.iter().position(|step| step.id == id)
+    }
+
+    /// Every check that a step names, each once.
+    pub fn checks(&self) -> Vec<&str> {
+        let mut found: Vec<&str> = Vec::new();
+        for step in &self.steps {
+            let named: Vec<&String> = match &step.action {
+                Action::Check(step) => vec![&step.check],
+                Action::Change(change) => {
+                    change.cures.iter().chain(&change.must_not_worsen).collect()
+                }
+                Action::Wait(Wait { until: WaitFor::Check(check), .. }) => vec![check],
+                _ => Vec::new(),
+            };
+            for check in named {
+                if !found.contains(&check.as_str()) {
+                    found.push(check);
+                }
+            }
+        }
+        found
     }
 
     /// SHA-256 of the file.

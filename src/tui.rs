@@ -36,9 +36,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::catalogue::Catalogue;
+use crate::check::Check;
 use crate::clock;
 use crate::config::Target;
 use crate::exit::Exit;
+use crate::practice::Practice;
 use crate::problem::Problem;
 use app::{App, Facts, Screen};
 use effect::{EditFor, Effect};
@@ -56,6 +58,8 @@ pub use app::Start;
 #[derive(Debug)]
 pub struct Cockpit {
     pub catalogue: Catalogue,
+    /// What is agreed on for incidents.
+    pub practice: Practice,
     pub targets: Vec<Target>,
     /// Where incidents are kept.
     pub state: PathBuf,
@@ -71,6 +75,8 @@ pub struct Cockpit {
     pub kept_rows: usize,
     /// Where the demo's database is to be made.
     pub demo: Option<Ground>,
+    /// The checks whose faults are put into it.
+    pub faults: Vec<Check>,
     /// It goes when the cockpit is left.
     pub thrown_away: bool,
     pub start: Start,
@@ -126,6 +132,7 @@ pub async fn run(cockpit: Cockpit) -> Result<Farewell, Problem> {
 
 fn make(cockpit: Cockpit, messages: UnboundedSender<Message>) -> (App, World) {
     let catalogue = Arc::new(cockpit.catalogue);
+    let practice = Arc::new(cockpit.practice);
     let environment = |name: &str| std::env::var(name).ok();
     let depth = Depth::choose(environment);
     let theme = cockpit
@@ -138,6 +145,7 @@ fn make(cockpit: Cockpit, messages: UnboundedSender<Message>) -> (App, World) {
     let look = Look { theme, glyphs };
     let facts = Facts {
         catalogue: catalogue.clone(),
+        practice: practice.clone(),
         targets: cockpit.targets.clone(),
         depth,
         refresh: cockpit.refresh,
@@ -146,8 +154,10 @@ fn make(cockpit: Cockpit, messages: UnboundedSender<Message>) -> (App, World) {
         start: cockpit.start,
     };
     let app = App::new(facts, look, cockpit.keymap, clock::now());
-    let mut world = World::new(catalogue, cockpit.targets, cockpit.state, cockpit.actor, messages);
+    let mut world =
+        World::new(catalogue, practice, cockpit.targets, cockpit.state, cockpit.actor, messages);
     world.demo = cockpit.demo;
+    world.faults = cockpit.faults;
     world.kept_rows = cockpit.kept_rows;
     (app, world)
 }

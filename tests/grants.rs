@@ -78,9 +78,11 @@ fn client(server: &Server, database: &str, sql: &str) -> (bool, String) {
     (output.status.success(), String::from_utf8_lossy(&said).into_owned())
 }
 
+/// Of the pack whose tables stand above.
 fn printed(args: &[&str]) -> String {
     let home = Home::new();
-    let output = home.steadyhand(&[&["grants"], args].concat()).output().unwrap();
+    let args = [&["grants", "--pack", "reliability"], args].concat();
+    let output = home.steadyhand(&args).output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
 }
@@ -279,7 +281,9 @@ fn the_detector_role_is_enough_to_check_and_its_password_comes_from_where_client
     let home = Home::new();
     let url = format!("{}&search_path=erp", server.url_as("checks", "shop"));
     let target = |more: &str| {
-        let text = format!("[target.shop]\nurl = \"{url}\"\nenvironment = \"staging\"\n{more}");
+        let text = format!(
+            "[target.shop]\nurl = \"{url}\"\nenvironment = \"staging\"\npacks = [\"reliability\"]\n{more}"
+        );
         home.write("steadyhand.toml", &text);
     };
     let check = || {

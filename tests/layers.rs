@@ -13,8 +13,18 @@ const LEAVES: &[&str] =
     &["value", "dialect", "digest", "clock", "problem", "exit", "sql", "source"];
 
 /// From the one that knows most to the one that knows least.
-const DOMAIN: &[&str] =
-    &["postmortem", "incident", "runbook", "guardrail", "recovery", "history", "check"];
+const DOMAIN: &[&str] = &[
+    "audit",
+    "postmortem",
+    "incident",
+    "practice",
+    "runbook",
+    "guardrail",
+    "recovery",
+    "history",
+    "check",
+    "control",
+];
 
 /// A module of the first level, the groups of modules it may name, and the sentence of the rule.
 struct Layer(&'static str, &'static [&'static [&'static str]], &'static str);
@@ -53,7 +63,7 @@ const LAYERS: &[Layer] = &[
     ),
     Layer(
         "catalogue",
-        &[&["check", "runbook"], LEAVES],
+        &[&["check", "runbook", "practice", "control"], LEAVES],
         "catalogue loads checks and runbooks and knows no database",
     ),
     Layer(
@@ -68,24 +78,37 @@ const LAYERS: &[Layer] = &[
     ),
     Layer(
         "config",
-        &[&["check"], LEAVES],
+        &[&["check", "practice"], LEAVES],
         "config is what was said, of checks too, not what is done with it",
     ),
     // The domain: each names only what stands right of it.
     Layer(
+        "audit",
+        &[&["incident", "practice", "runbook", "history", "check", "control"], LEAVES],
+        "audit puts together what is there; it reads no file and asks nobody",
+    ),
+    Layer(
         "postmortem",
-        &[&["incident", "runbook", "guardrail", "recovery", "check"], LEAVES],
+        &[
+            &["incident", "practice", "runbook", "guardrail", "recovery", "check", "control"],
+            LEAVES,
+        ],
         "postmortem is made from an incident and from nothing that runs",
     ),
     Layer(
         "incident",
-        &[&["runbook", "guardrail", "recovery", "check"], LEAVES],
+        &[&["practice", "runbook", "guardrail", "recovery", "check", "control"], LEAVES],
         "incident is what its entries add up to; it does not know who reads it",
     ),
     Layer(
         "runbook",
         &[&["guardrail", "recovery", "check"], LEAVES],
         "runbook is a plan on paper; it does not know the incident that follows it",
+    ),
+    Layer(
+        "practice",
+        &[&["runbook", "check", "control"], LEAVES],
+        "practice is what was agreed on before; it knows no incident",
     ),
     Layer("guardrail", &[&["recovery", "check"], LEAVES], "guardrail knows no runbook"),
     Layer(
@@ -98,7 +121,12 @@ const LAYERS: &[Layer] = &[
         &[&["check"], LEAVES],
         "history is what checks found; it does not know who asked or who reads it",
     ),
-    Layer("check", &[LEAVES], "check is a question; it does not know what comes of the answer"),
+    Layer(
+        "check",
+        &[&["control"], LEAVES],
+        "check is a question; it does not know what comes of the answer",
+    ),
+    Layer("control", &[LEAVES], "control is a name that others carry"),
     // The leaves.
     Layer("value", &[LEAVES], "a leaf names only leaves"),
     Layer("dialect", &[LEAVES], "a leaf names only leaves"),

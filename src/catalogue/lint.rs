@@ -3,17 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use super::{Catalogue, File, Kind, Shelf, folder};
+use crate::practice::Practice;
 use crate::source::{self, Care, Fault};
 
 /// Every fault of these files and folders. A file's own keys tell whether it is a check or a
 /// runbook; what it names may be in another of the files, or in the binary. Without any path, the
 /// built-in packs are judged.
 pub fn lint(paths: &[PathBuf]) -> Vec<Fault> {
-    judge(paths).err().unwrap_or_default()
+    judge(paths, Practice::built_in()).err().unwrap_or_default()
 }
 
 /// The same; without a fault, what stands in these files alone.
-pub fn judge(paths: &[PathBuf]) -> Result<Catalogue, Vec<Fault>> {
+pub fn judge(paths: &[PathBuf], practice: &Practice) -> Result<Catalogue, Vec<Fault>> {
     let mut shelf = Shelf::built_in(if paths.is_empty() { Care::Judge } else { Care::Trust })?;
     let mut named = Shelf::default();
     let mut faults = vec![];
@@ -33,6 +34,7 @@ pub fn judge(paths: &[PathBuf]) -> Result<Catalogue, Vec<Fault>> {
     // A file that could not be read is not missing, so names are compared only without faults.
     if faults.is_empty() {
         faults = shelf.missing();
+        faults.extend(if paths.is_empty() { &shelf } else { &named }.not_agreed(practice));
     }
     match (faults.is_empty(), paths.is_empty()) {
         (false, _) => Err(faults),

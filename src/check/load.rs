@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::bind::{self, Role};
 use super::metric::VALUE;
 use super::{Check, Kind, Metric, REMEDIATION, Severity, Threshold};
+use crate::control;
 use crate::dialect::Dialect;
 use crate::source::{self, Care, Complaint, Fault, Spot, Table, did_you_mean, quoted};
 use crate::sql;
@@ -21,6 +22,8 @@ pub struct Loaded {
     pub id: Spot,
     /// Where `runbook` stands.
     pub runbook: Spot,
+    /// Every control that it names, where it stands.
+    pub controls: Vec<(String, Spot)>,
 }
 
 /// Reads one check. `file_name` is for the messages, and its stem must be the id.
@@ -38,6 +41,7 @@ pub fn load(care: Care, file_name: &str, pack: &str, source: &str) -> Result<Loa
         let kind = kind(table);
         let bindings = bind::read(table);
         let roles = bind::roles(&bindings);
+        let controls = controls(table);
         let check = Check {
             id: id_like_file(table, file_name),
             pack: pack.to_owned(),
@@ -52,7 +56,7 @@ pub fn load(care: Care, file_name: &str, pack: &str, source: &str) -> Result<Loa
             kind,
             suites: table.texts("suites"),
             owner: table.text("owner"),
-            controls: table.texts("controls"),
+            controls: controls.iter().map(|(name, _)| name.clone()).collect(),
             runbook: table.optional_text("runbook"),
             alert_keys: table.flag_or("alert_keys", false),
             timeout: table.duration_or("timeout", Duration::from_secs(30)),
@@ -76,6 +80,7 @@ pub fn load(care: Care, file_name: &str, pack: &str, source: &str) -> Result<Loa
             },
             id: table.spot("id"),
             runbook: table.spot("runbook"),
+            controls,
         }
     })
 }
@@ -99,6 +104,17 @@ pub(crate) fn id_like_file(table: &Table<'_>, file_name: &str) -> String {
 
 pub(crate) fn severity(table: &Table<'_>) -> Severity {
     table.one_of("severity", &Severity::ALL.map(|severity| (severity, severity.key())))
+}
+
+/// The names of controls, judged as far as they can be alone.
+pub(crate) fn controls(table: &Table<'_>) -> Vec<(String, Spot)> {
+    let names = table.spotted_texts("controls");
+    for (name, spot) in &names {
+        if let Err(complaint) = control::judge(name) {
+            table.complain_at(spot, name, complaint);
+        }
+    }
+    names
 }
 
 fn kind(table: &Table<'_>) -> Kind {
@@ -252,13 +268,24 @@ fn filled(text: &str, check: &Check) -> String {
     bind::fill(text, Dialect::Sqlite, &check.bind).text
 }
 
+/// What every server has, and no list of a database's own tables names.
+fn of_server(table: &str) -> bool {
+    const SCHEMAS: [&str; 5] =
+        ["information_schema", "pg_catalog", "mysql", "performance_schema", "sys"];
+    let table = table.to_ascii_lowercase();
+    match table.split_once('.') {
+        Some((schema, _)) => SCHEMAS.contains(&schema),
+        None => table.starts_with("pg_") || table.starts_with("sqlite_"),
+    }
+}
+
 /// Without a list, the tables are those that the query names itself; roles are looked for anyway.
 fn named_tables(check: &Check) -> Vec<String> {
     let of = |text: &str| Dialect::ALL.iter().find_map(|dialect| sql::tables(text, *dialect));
     let mut tables: Vec<String> =
         check.sql.texts().filter_map(|(_, text)| of(&filled(text, check))).flatten().collect();
     let bound = |table: &str| check.bind.iter().any(|role| role.name.to_string() == table);
-    tables.retain(|table| !bound(table));
+    tables.retain(|table| !bound(table) && !of_server(table));
     tables.sort();
     tables.dedup();
     tables
@@ -291,6 +318,11 @@ any = "SELECT id AS thing_id FROM things WHERE late = 1"
     fn defaults_are_filled_in_and_tables_found() {
         let check = parse("late.toml", "demo", GOOD).expect("good");
         assert_eq!((check.timeout, check.tables), (Duration::from_secs(30), vec!["things".into()]));
+        for catalogue in ["pg_class", "sqlite_schema", "information_schema.columns"] {
+            let of_catalogue = GOOD.replace("FROM things", &format!("FROM {catalogue}"));
+            let check = parse("late.toml", "demo", &of_catalogue).expect("good");
+            assert_eq!(check.tables, Vec::<String>::new(), "every server has {catalogue}");
+        }
     }
 
     #[test]

@@ -53,6 +53,9 @@ pub enum Verdict {
     },
 }
 
+/// What is said of a table that a check needs and the database does not have.
+pub const NOT_THERE: &str = "is not there";
+
 impl Verdict {
     pub fn from_count(count: Count) -> Self {
         match count {
@@ -63,6 +66,12 @@ impl Verdict {
             }
             violations => Self::Violated { violations },
         }
+    }
+
+    /// The check is of another business, or its names have not been bound yet.
+    pub fn misses_a_table(&self) -> bool {
+        matches!(self, Self::Inconclusive { reason }
+            if reason.starts_with("the table ") && reason.contains(NOT_THERE))
     }
 
     /// Everything was seen, and it is as it should be.

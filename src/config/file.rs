@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::layers::Layer;
 use super::{Origin, Setting, runs, targets};
 use crate::check::Settings;
+use crate::practice;
 use crate::source::{self, Fault, Table};
 
 /// How many rows may be kept of a result.
@@ -44,6 +45,7 @@ pub(super) fn parse(
             checks: dirs("checks").collect(),
             runbooks: dirs("runbooks").collect(),
             settings: Settings::read(table),
+            practice: practice::Said::read(table),
             runs: runs::read(table, base, home),
             targets: table
                 .named("target", "a target", |name, table| targets::read(name, table, base, home)),

@@ -12,6 +12,7 @@ use super::runs::Runs;
 use super::{Config, Origin, Setting, Target};
 use crate::check::Settings;
 use crate::check::bind::Binding;
+use crate::practice::{self, Practice};
 use crate::problem::Problem;
 use crate::source::{DURATION_HINT, Fault, did_you_mean, duration, quoted};
 
@@ -98,6 +99,7 @@ pub(super) struct Layer {
     pub checks: Vec<Setting<PathBuf>>,
     pub runbooks: Vec<Setting<PathBuf>>,
     pub settings: Settings,
+    pub practice: practice::Said,
     pub runs: Runs,
     pub targets: Vec<Target>,
 }
@@ -125,6 +127,7 @@ impl Layer {
             refresh: top.refresh.or(self.refresh),
             row_cap: top.row_cap.or(self.row_cap),
             settings: self.settings.under(top.settings),
+            practice: self.practice.under(top.practice),
             runs: self.runs.under(top.runs),
             state: top.state.or(self.state),
             ..self
@@ -161,6 +164,8 @@ pub(super) fn load(around: &Surroundings, overrides: &Overrides) -> Result<Confi
         checks: layer.checks,
         runbooks: layer.runbooks,
         settings: layer.settings,
+        practice: Practice::with(&layer.practice),
+        agreed: layer.practice,
         runs: layer.runs,
         targets,
         warnings,
@@ -244,6 +249,7 @@ fn variables(around: &Surroundings, faults: &mut Vec<Fault>, warnings: &mut Vec<
         checks: paths("STEADYHAND_CHECKS"),
         runbooks: paths("STEADYHAND_RUNBOOKS"),
         settings: Settings::default(),
+        practice: practice::Said::default(),
         runs: Runs::default(),
         targets: vec![],
     }
@@ -286,6 +292,7 @@ fn arguments(around: &Surroundings, overrides: &Overrides) -> Layer {
         checks: dirs(&overrides.checks, "--checks"),
         runbooks: dirs(&overrides.runbooks, "--runbooks"),
         settings: Settings { checks: vec![], bind: overrides.bind.clone() },
+        practice: practice::Said::default(),
         runs: Runs::default(),
         targets: vec![],
     }

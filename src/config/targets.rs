@@ -6,10 +6,11 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::Origin;
+use super::backup::{self, Backup};
 use super::url::TargetUrl;
 use crate::dialect::Dialect;
 use crate::problem::Problem;
-use crate::source::{Complaint, Table, quoted};
+use crate::source::{Complaint, Spot, Table, quoted};
 
 /// What a target is, for colour, friction and policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +84,10 @@ pub struct Target {
     /// A replica further behind than this is not judged by.
     pub max_lag: Duration,
     pub timezone: TimeZone,
+    /// The packs whose checks and runbooks fit what is in it; all without any.
+    pub packs: Vec<(String, Spot)>,
+    /// What is promised about its backups.
+    pub backup: Backup,
     pub origin: Origin,
 }
 
@@ -100,6 +105,8 @@ impl Target {
             approval: Approval::Confirm,
             max_lag: MAX_LAG,
             timezone: TimeZone::UTC,
+            packs: Vec::new(),
+            backup: Backup::default(),
             origin: Origin::BuiltIn,
         }
     }
@@ -127,6 +134,11 @@ impl Target {
             origin: Origin::Argument("--target"),
             ..Self::new(name, url, Environment::Production)
         }
+    }
+
+    /// Whether what is in this pack is meant for it.
+    pub fn takes(&self, pack: &str) -> bool {
+        self.packs.is_empty() || self.packs.iter().any(|(name, _)| name == pack)
     }
 
     /// The target as checks see it: `detect_url` where there is one.
@@ -162,6 +174,11 @@ impl Target {
         lines.push(("approval", self.approval.word().to_owned()));
         let timezone = self.timezone.iana_name().unwrap_or("UTC");
         lines.push(("timezone", timezone.to_owned()));
+        if !self.packs.is_empty() {
+            let names: Vec<&str> = self.packs.iter().map(|(name, _)| name.as_str()).collect();
+            lines.push(("packs", names.join(", ")));
+        }
+        lines.extend(self.backup.lines());
         lines
     }
 }
@@ -203,6 +220,10 @@ pub(super) fn read(name: &str, table: &Table<'_>, base: &Path, home: Option<&Pat
         approval: table.optional_one_of("approval", &Approval::ALL).unwrap_or(Approval::Confirm),
         max_lag: table.duration_or("max_lag", MAX_LAG),
         timezone: timezone(table),
+        packs: table.spotted_texts("packs"),
+        backup: table
+            .table("backup", "`backup`", |table| backup::read(table, base, home))
+            .unwrap_or_default(),
         origin: Origin::File { path: table.here().file().to_owned(), line: table.here().line() },
         ..Target::new(name, url, Environment::Production)
     }

@@ -22,8 +22,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _, Sqlite
 use sqlx::{TypeInfo as _, ValueRef as _};
 
 use super::{
-    Badge, Column, EngineError, Identity, OnRow, Pressure, Purpose, Receipt, Session as Any,
-    Setting, Stopper, Table, Waiter,
+    Badge, Called, Column, EngineError, Identity, OnRow, Pressure, Purpose, Receipt,
+    Session as Any, Setting, Stopper, Table, Waiter,
 };
 use crate::value::{Value, ValueRef};
 
@@ -117,16 +117,21 @@ impl Session {
         Ok(session)
     }
 
-    pub async fn identity(&mut self) -> Result<Identity, EngineError> {
+    pub async fn called(&mut self) -> Result<Called, EngineError> {
         let path = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
         let version = self.text("SELECT sqlite_version()").await?;
+        Ok(Called { server: format!("{}{}", path.display(), inode(&path)), version })
+    }
+
+    pub async fn identity(&mut self) -> Result<Identity, EngineError> {
+        let Called { server, version } = self.called().await?;
         let mut settings = Vec::new();
         for name in ["foreign_keys", "journal_mode", "recursive_triggers", "encoding"] {
             let ours = self.text(&format!("PRAGMA {name}")).await?;
             settings.push(Setting { name: name.to_owned(), ours, theirs: None });
         }
         Ok(Identity {
-            server: format!("{}{}", path.display(), inode(&path)),
+            server,
             version,
             role: "file owner".into(),
             replica: false,
@@ -478,7 +483,7 @@ impl Session {
 fn sibling(observe: &mut Any) -> Result<&mut Session, EngineError> {
     match observe {
         Any::Sqlite(session) => Ok(session),
-        Any::Postgres(_) | Any::Mysql(_) => Err(EngineError::Refused {
+        _ => Err(EngineError::Refused {
             message: "the observer looks at another kind of database".into(),
         }),
     }

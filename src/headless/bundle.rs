@@ -11,14 +11,15 @@ use std::process::{Command, Stdio};
 
 use jiff::tz::TimeZone;
 
-use super::postmortem::frozen;
+use super::postmortem::{frozen, remembered};
 use super::{Out, incident_folder};
 use crate::clock;
+use crate::config::Config;
 use crate::exit::Exit;
 use crate::incident::bundle::{self, OpenError, SIGNATURE, SUMS};
 use crate::incident::verify::{Report, verify, verify_bundle};
 use crate::incident::{Incident, chain, journal, redact};
-use crate::postmortem::{self, Draft, file};
+use crate::postmortem::{self, Around, Draft, file};
 use crate::problem::Problem;
 use crate::report::text;
 use crate::value::visible;
@@ -35,7 +36,8 @@ pub struct Asked {
     pub sign: Option<PathBuf>,
 }
 
-pub fn run(state: &Path, asked: &Asked, out: &mut Out) -> Result<Exit, Problem> {
+pub fn run(config: &Config, asked: &Asked, out: &mut Out) -> Result<Exit, Problem> {
+    let state = &config.state.value;
     let folder = incident_folder(state, &asked.incident)?;
     let report = verify(&folder, None).map_err(|error| Problem::unreachable(error.to_string()))?;
     let id = match folder.file_name() {
@@ -46,7 +48,7 @@ pub fn run(state: &Path, asked: &Asked, out: &mut Out) -> Result<Exit, Problem> 
         Problem::system(format!("cannot make the bundle of {id}: {error}"))
             .hint("the incident is as it was; the space for a copy of its evidence is needed")
     };
-    let page = page(&folder, asked.redact).map_err(failed)?;
+    let page = page(&folder, config, asked.redact).map_err(failed)?;
     let mut making =
         bundle::gather(&folder, &id, &page, asked.redact, clock::now()).map_err(failed)?;
     if let Some(key) = &asked.sign {
@@ -77,7 +79,7 @@ pub fn run(state: &Path, asked: &Asked, out: &mut Out) -> Result<Exit, Problem> 
 }
 
 /// The postmortem: what people wrote included, unless rows must go, which could stand there.
-fn page(folder: &Path, redacted: bool) -> io::Result<String> {
+fn page(folder: &Path, config: &Config, redacted: bool) -> io::Result<String> {
     let bytes = journal::bytes(folder).map_err(io::Error::other)?;
     let text = String::from_utf8_lossy(&bytes);
     let (records, head, old) = if redacted {
@@ -91,7 +93,9 @@ fn page(folder: &Path, redacted: bool) -> io::Result<String> {
     };
     let incident = Incident::replay(&records);
     let runbook = frozen(folder, &incident);
-    let draft = Draft::of(&incident, runbook.as_ref(), &head);
+    let all = remembered(&config.state.value);
+    let around = Around { runbook: runbook.as_ref(), practice: &config.practice, all: &all };
+    let draft = Draft::of(&incident, around, &head);
     Ok(postmortem::write(&draft, old.as_deref(), &TimeZone::UTC))
 }
 

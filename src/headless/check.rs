@@ -96,7 +96,10 @@ impl<'a> Writing<'a> {
         }
         let last = match self.page.format {
             Format::Json => json::summary(&totals, &run.notes),
-            Format::Text => self.summary(&totals),
+            Format::Text => {
+                let advice = text::unfit(run.outcomes()).unwrap_or_default();
+                advice + &self.summary(&totals)
+            }
             Format::Prometheus => prometheus::page(run.outcomes(), &totals, run.at),
             Format::Markdown => {
                 let outcomes: Vec<_> = run.outcomes().collect();

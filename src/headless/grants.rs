@@ -1,13 +1,14 @@
 //! `steadyhand grants`: the SQL of the roles that checks and recoveries need, and the proof of what
 //! they cannot do. Prints, and connects to nothing.
 
+use super::suite::in_packs;
 use super::{Out, catalogue};
 use crate::config::{Config, access};
 use crate::dialect::Dialect;
 use crate::exit::Exit;
 use crate::grants::{self, Needs, Place};
 use crate::problem::Problem;
-use crate::source::{did_you_mean, quoted};
+use crate::source::quoted;
 
 #[derive(Debug)]
 pub struct Asked {
@@ -15,7 +16,7 @@ pub struct Asked {
     pub target: Option<String>,
     /// Where names without a schema are meant; of MySQL and MariaDB the database.
     pub schema: Option<String>,
-    /// Only these packs.
+    /// Only these packs; without any, those that the target names.
     pub packs: Vec<String>,
     /// Tables that triggers write with the rights of the recovery role.
     pub trigger_writes: Vec<String>,
@@ -28,20 +29,13 @@ pub fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, Proble
         return Err(Problem::usage(format!("{} is no name of a schema.", quoted(&place.schema))));
     }
     let Some(catalogue) = catalogue(config, out) else { return Ok(Exit::Usage) };
-    let mut packs: Vec<&str> = catalogue.checks.iter().map(|check| check.pack.as_str()).collect();
-    packs.extend(catalogue.runbooks.iter().map(|runbook| runbook.pack.as_str()));
-    packs.sort_unstable();
-    packs.dedup();
-    for wanted in &asked.packs {
-        if !packs.contains(&wanted.as_str()) {
-            let problem = Problem::usage(format!("There is no pack {}.", quoted(wanted)));
-            return Err(match did_you_mean(wanted, packs.iter().copied()) {
-                Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
-                None => problem.hint(format!("there are {}", packs.join(", "))),
-            });
-        }
-    }
-    let chosen = |pack: &str| asked.packs.is_empty() || asked.packs.iter().any(|name| name == pack);
+    in_packs(&asked.packs, &catalogue)?;
+    let target = asked.target.as_ref().map(|named| config.target(named)).transpose()?;
+    let chosen = |pack: &str| match (&target, asked.packs.as_slice()) {
+        (Some(target), []) => target.takes(pack),
+        (None, []) => true,
+        (_, packs) => packs.iter().any(|name| name == pack),
+    };
     let checks: Vec<_> = catalogue.checks.iter().filter(|check| chosen(&check.pack)).collect();
     let runbooks: Vec<_> =
         catalogue.runbooks.iter().filter(|runbook| chosen(&runbook.pack)).collect();
@@ -84,7 +78,11 @@ fn place(asked: &Asked, config: &Config) -> Result<Place, Problem> {
         (Some(schema), _) => schema.clone(),
         (None, Dialect::Sqlite) => "main".into(),
         (None, Dialect::Mysql | Dialect::Mariadb) => access::explained(&target)?.database,
-        (None, Dialect::Oracle) => access::explained(&target)?.user.to_uppercase(),
+        (None, Dialect::Oracle) => {
+            let access = access::explained(&target)?;
+            let named = access.options.into_iter().find(|(name, _)| name == "schema");
+            named.map_or(access.user, |(_, schema)| schema).to_uppercase()
+        }
         (None, Dialect::Postgres) => {
             let options = access::explained(&target)?.options;
             let path = options.into_iter().find(|(name, _)| name == "search_path");

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::Out;
+use super::suite::in_packs;
 use crate::catalogue::{self, Catalogue};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Target};
 use crate::exit::Exit;
 use crate::ops::Stopper;
 use crate::ops::prepare::{prepare, texts};
@@ -18,6 +19,8 @@ use crate::source::{Fault, render};
 pub struct Asked {
     /// Files and folders; the built-in packs if nothing is named and nothing configured.
     pub paths: Vec<PathBuf>,
+    /// Only what is in these.
+    pub packs: Vec<String>,
     pub target: Option<String>,
 }
 
@@ -31,9 +34,9 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
     let judged = if paths.is_empty() && !configs.is_empty() {
         Ok(Catalogue::default())
     } else {
-        catalogue::judge(&paths)
+        catalogue::judge(&paths, &config.practice)
     };
-    let judged = match judged {
+    let mut judged = match judged {
         Ok(judged) if faults.is_empty() => judged,
         Ok(_) => return told(&faults, out),
         Err(found) => {
@@ -41,18 +44,27 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
             return told(&faults, out);
         }
     };
+    in_packs(&asked.packs, &judged)?;
+    let target = asked.target.as_ref().map(|named| config.target(named)).transpose()?;
+    // A pack is meant for what the target holds; whoever names files means all that is in them.
+    let chosen = |pack: &str| match (&target, asked.packs.as_slice()) {
+        (Some(target), []) => !asked.paths.is_empty() || target.takes(pack),
+        (_, packs) => packs.is_empty() || packs.iter().any(|name| name == pack),
+    };
+    judged.checks.retain(|check| chosen(&check.pack));
+    judged.runbooks.retain(|runbook| chosen(&runbook.pack));
     let (checks, runbooks) = (judged.checks.len(), judged.runbooks.len());
     let files = match configs.len() {
         0 => String::new(),
         n => format!(", {}", count(n, "configuration file")),
     };
     let what = format!("{}, {}{files}", count(checks, "check"), count(runbooks, "runbook"));
-    match &asked.target {
+    match &target {
         None => {
             out.put(&format!("no faults: {what}\n"))?;
             Ok(Exit::Clear)
         }
-        Some(named) => on_target(named, &judged, &what, config, out).await,
+        Some(target) => on_target(target, &judged, &what, out).await,
     }
 }
 
@@ -71,16 +83,14 @@ fn told(faults: &[Fault], out: &mut Out) -> Result<Exit, Problem> {
 }
 
 async fn on_target(
-    named: &str,
+    target: &Target,
     judged: &Catalogue,
     what: &str,
-    config: &Config,
     out: &mut Out,
 ) -> Result<Exit, Problem> {
-    let target = config.target(named)?;
     let texts = texts(&judged.checks, &judged.runbooks, target.url.dialect);
     out.progress(&format!("{}: {} ...", target.name, count(texts.len(), "statement")));
-    let prepared = prepare(&target, &texts, &Stopper::default()).await?;
+    let prepared = prepare(target, &texts, &Stopper::default()).await?;
     if prepared.refused.is_empty() {
         let statements = count(prepared.sound, "statement");
         out.put(&format!("no faults: {what}; {statements} prepared on {}\n", target.name))?;

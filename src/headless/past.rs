@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::suite::{known, slug, targets};
+use super::suite::{in_packs, known, slug, targets};
 use super::{Format, Out, alerts};
 use crate::clock;
 use crate::config::Config;
@@ -21,7 +21,9 @@ use crate::report::text;
 
 #[derive(Debug)]
 pub struct AskedHistory {
-    pub check: String,
+    /// One check, or every one of these packs.
+    pub check: Option<String>,
+    pub packs: Vec<String>,
     pub targets: Vec<String>,
     pub since: Option<Duration>,
     pub format: Format,
@@ -39,9 +41,20 @@ pub fn history(asked: &AskedHistory, config: &Config, out: &mut Out) -> Result<E
         out.put("no runs are remembered\n")?;
         return Ok(Exit::Clear);
     }
-    known(&asked.check, &ids, "run of a check called")?;
     let mut rows = gathered.rows();
-    rows.retain(|row| row.trend.check == asked.check);
+    if let Some(check) = &asked.check {
+        known(check, &ids, "run of a check called")?;
+        rows.retain(|row| row.trend.check == *check);
+    } else {
+        let Some(catalogue) = super::catalogue(config, out) else { return Ok(Exit::Usage) };
+        in_packs(&asked.packs, &catalogue)?;
+        let pack = |row: &Row| catalogue.check(&row.trend.check).map(|check| &check.pack);
+        rows.retain(|row| pack(row).is_some_and(|pack| asked.packs.contains(pack)));
+        if rows.is_empty() {
+            out.put("no run of these checks is remembered\n")?;
+            return Ok(Exit::Clear);
+        }
+    }
     out.put(&match asked.format {
         Format::Text => past::check(&rows),
         Format::Json => past::check_json(&rows),

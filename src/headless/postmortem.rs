@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 
 use super::{Out, incident_folder};
+use crate::config::Config;
 use crate::exit::Exit;
-use crate::incident::{Incident, journal};
-use crate::postmortem::{self, Draft, file};
+use crate::incident::{Incident, journal, store};
+use crate::postmortem::{self, Around, Draft, file};
 use crate::problem::Problem;
 use crate::report::json;
 use crate::runbook::{Runbook, load};
@@ -30,13 +31,16 @@ pub struct Asked {
     pub output: Option<PathBuf>,
 }
 
-pub fn run(state: &Path, asked: &Asked, out: &mut Out) -> Result<Exit, Problem> {
+pub fn run(config: &Config, asked: &Asked, out: &mut Out) -> Result<Exit, Problem> {
+    let state = &config.state.value;
     let folder = incident_folder(state, &asked.incident)?;
     let (records, head, fault) =
         journal::read(&folder).map_err(|error| Problem::unreachable(error.to_string()))?;
     let incident = Incident::replay(&records);
     let runbook = frozen(&folder, &incident);
-    let mut draft = Draft::of(&incident, runbook.as_ref(), &head);
+    let all = remembered(state);
+    let around = Around { runbook: runbook.as_ref(), practice: &config.practice, all: &all };
+    let mut draft = Draft::of(&incident, around, &head);
     if let Some(fault) = &fault {
         draft.doubts.insert(0, format!("the journal is damaged, and only what stands before the damage is told here: {fault}"));
         out.say(&format!("steadyhand: the journal is damaged: {fault}"));
@@ -63,6 +67,12 @@ pub fn run(state: &Path, asked: &Asked, out: &mut Out) -> Result<Exit, Problem> 
         None => out.put(&page)?,
     }
     Ok(if fault.is_none() { Exit::Clear } else { Exit::Inconclusive })
+}
+
+/// Every incident that can be read; without them a postmortem is still one.
+pub(super) fn remembered(state: &Path) -> Vec<Incident> {
+    let all = store::all(state).unwrap_or_default();
+    all.into_iter().filter(|(_, _, trouble)| trouble.is_none()).map(|(_, one, _)| one).collect()
 }
 
 /// The runbook as it was when the incident was opened; none if it is not that one any more.

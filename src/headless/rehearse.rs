@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::suite::known;
+use super::suite::{in_packs, known};
 use super::{Format, Out};
 use crate::catalogue::Catalogue;
 use crate::config::{Config, Environment, Target};
@@ -24,6 +24,8 @@ use crate::runbook::{Action, Change, Runbook, Step};
 pub struct Asked {
     pub runbooks: Vec<String>,
     pub all: bool,
+    /// All runbooks of these.
+    pub packs: Vec<String>,
     pub target: String,
     /// Answers to the questions of the runbooks, by the names that SQL knows them under.
     pub answers: BTreeMap<String, String>,
@@ -50,6 +52,7 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
     let Some(catalogue) = super::catalogue(config, out) else { return Ok(Exit::Usage) };
     let ids: Vec<&str> = catalogue.runbooks.iter().map(|runbook| runbook.id.as_str()).collect();
     asked.runbooks.iter().try_for_each(|id| known(id, &ids, "runbook"))?;
+    in_packs(&asked.packs, &catalogue)?;
     let target = config.target(&asked.target)?;
     if target.environment == Environment::Production && !asked.production {
         return Err(Problem::refused(format!(
@@ -58,13 +61,21 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
         ))
         .hint("rehearse on staging; --on-production says that you mean it"));
     }
-    let server = identify(&target).await?.server;
-    let runbooks = catalogue
+    let chosen: Vec<&Runbook> = catalogue
         .runbooks
         .iter()
-        .filter(|runbook| asked.all || asked.runbooks.contains(&runbook.id));
+        .filter(|runbook| {
+            let named = asked.runbooks.contains(&runbook.id) || asked.packs.contains(&runbook.pack);
+            named || (asked.all && target.takes(&runbook.pack))
+        })
+        .collect();
+    if chosen.is_empty() {
+        return Err(Problem::usage(format!("there is no runbook for {}", target.name))
+            .hint("its packs hold none; name a runbook or another --pack"));
+    }
+    let server = identify(&target).await?.server;
     let mut tried = Vec::new();
-    for runbook in runbooks {
+    for runbook in chosen {
         let answers = answers(runbook, &asked.answers);
         for step in &runbook.steps {
             out.progress(&format!("{}: {}, {} ...", target.name, runbook.id, step.id));

@@ -32,6 +32,8 @@ pub struct Asked {
     pub environments: Vec<Environment>,
     pub suites: Vec<String>,
     pub checks: Vec<String>,
+    /// Instead of those that the targets name.
+    pub packs: Vec<String>,
     pub connections: Option<usize>,
     pub budget: Option<Duration>,
 }
@@ -46,14 +48,22 @@ pub struct Looked {
     pub disabled: Vec<Check>,
 }
 
+/// Checks that were not asked and not switched off either.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LeftOut {
+    /// They ask nothing on the engine of a target.
+    pub elsewhere: usize,
+    /// A target names its packs, and theirs is not among them.
+    pub other_packs: usize,
+}
+
 #[derive(Debug)]
 pub struct Run {
     pub at: Timestamp,
     pub looked: Vec<Looked>,
     pub seconds: f64,
     pub is_cut: bool,
-    /// Checks that ask nothing on the engine of a target.
-    pub elsewhere: usize,
+    pub left_out: LeftOut,
     /// What is worth knowing and is no verdict.
     pub notes: Vec<String>,
 }
@@ -67,7 +77,8 @@ impl Run {
         let mapped = |exit| map.iter().find(|(from, _)| *from == exit).map_or(exit, |(_, to)| *to);
         let mut totals = Totals::of(self.outcomes(), self.looked.len(), self.seconds, mapped);
         totals.disabled = self.looked.iter().map(|looked| looked.disabled.len()).sum();
-        totals.elsewhere = self.elsewhere;
+        totals.elsewhere = self.left_out.elsewhere;
+        totals.other_packs = self.left_out.other_packs;
         if self.is_cut {
             totals.exit = Exit::Interrupted;
         }
@@ -91,14 +102,14 @@ pub async fn run(
     let stopper = Stopper::default();
     // From here on an interrupt ends what is under way in order.
     let mut interrupts = Interrupts::listen()?;
-    let mut run =
-        Run { at, looked: vec![], seconds: 0.0, is_cut: false, elsewhere: 0, notes: vec![] };
+    let left_out = LeftOut::default();
+    let mut run = Run { at, looked: vec![], seconds: 0.0, is_cut: false, left_out, notes: vec![] };
     let mut locks = Vec::new();
     let mut jobs = Vec::new();
     // Which target a job is of; a target that is locked has none.
     let mut places = Vec::new();
     for target in targets {
-        let (run_here, disabled) = sorted(&checks, asked, &target, &mut run.elsewhere);
+        let (run_here, disabled) = sorted(&checks, asked, &target, &mut run.left_out);
         let held = hold(&target, asked, config, at, &mut run.notes, &mut locks);
         let outcome = |check: &Check| Outcome {
             check: check.clone(),
@@ -375,12 +386,30 @@ fn checks<'c>(asked: &Asked, catalogue: &'c Catalogue) -> Result<Vec<&'c Check>,
     suites.dedup();
     asked.checks.iter().try_for_each(|id| known(id, &ids, "check"))?;
     asked.suites.iter().try_for_each(|suite| known(suite, &suites, "suite"))?;
+    in_packs(&asked.packs, catalogue)?;
     let all = asked.checks.is_empty() && asked.suites.is_empty();
+    let of_pack = |check: &Check| asked.packs.is_empty() || asked.packs.contains(&check.pack);
+    let of_suite = |check: &Check| check.suites.iter().any(|suite| asked.suites.contains(suite));
     let wanted = |check: &&Check| {
-        all || asked.checks.contains(&check.id)
-            || check.suites.iter().any(|suite| asked.suites.contains(suite))
+        asked.checks.contains(&check.id) || (of_pack(check) && (all || of_suite(check)))
     };
-    Ok(catalogue.checks.iter().filter(wanted).collect())
+    let chosen: Vec<&Check> = catalogue.checks.iter().filter(wanted).collect();
+    if chosen.is_empty() {
+        // Nothing that was asked is not the same as nothing that is wrong.
+        let suites = asked.suites.join(", ");
+        return Err(Problem::usage(format!(
+            "no check of {} is in {suites}",
+            asked.packs.join(", ")
+        ))
+        .hint("leave one of --pack and --suite out; nothing was asked"));
+    }
+    Ok(chosen)
+}
+
+/// Faults if a pack is named that there is none of.
+pub fn in_packs(packs: &[String], catalogue: &Catalogue) -> Result<(), Problem> {
+    let all = catalogue.packs();
+    packs.iter().try_for_each(|pack| known(pack, &all, "pack"))
 }
 
 pub fn known(name: &str, all: &[&str], what: &str) -> Result<(), Problem> {
@@ -400,14 +429,16 @@ fn sorted<'c>(
     checks: &[&'c Check],
     asked: &Asked,
     target: &Target,
-    elsewhere: &mut usize,
+    left_out: &mut LeftOut,
 ) -> (Vec<&'c Check>, Vec<&'c Check>) {
     let (mut run, mut disabled) = (vec![], vec![]);
     for check in checks {
         if asked.checks.contains(&check.id) {
             run.push(*check);
         } else if !check.is_for(target.url.dialect) {
-            *elsewhere += 1;
+            left_out.elsewhere += 1;
+        } else if asked.packs.is_empty() && !target.takes(&check.pack) {
+            left_out.other_packs += 1;
         } else if check.disabled.is_some() {
             disabled.push(*check);
         } else {

@@ -3,10 +3,13 @@
 //! The form here is the form on disk: names are never reused for another meaning, fields are only
 //! added. Each entry can say itself in one sentence, which is what the timeline shows.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Count, Delta, Severity, Verdict};
+use crate::control;
 use crate::dialect::Dialect;
 use crate::recovery::{Drift, Tally};
 use crate::runbook::ActionKind;
@@ -179,6 +182,12 @@ pub enum Entry {
     Resumed {
         step: String,
     },
+    /// What the runbook and the checks that it names stand for, in full: the register may change.
+    Controls {
+        runbook: Vec<String>,
+        /// By the id of the check.
+        checks: Vec<(String, Vec<String>)>,
+    },
     /// The tail of the journal that a crash left half-written was put aside.
     TornTail {
         bytes: usize,
@@ -349,6 +358,7 @@ impl Entry {
         match self {
             Self::Opened { .. } => "opened",
             Self::Resumed { .. } => "resumed",
+            Self::Controls { .. } => "controls",
             Self::TornTail { .. } => "torn-tail",
             Self::SeveritySet { .. } => "severity-set",
             Self::Milestone { .. } => "milestone",
@@ -384,6 +394,7 @@ impl Entry {
         !matches!(
             self,
             Self::StepEntered { .. }
+                | Self::Controls { .. }
                 | Self::UndoWritten { .. }
                 | Self::CommitSent { .. }
                 | Self::ExecutionStarted { .. }
@@ -398,6 +409,13 @@ impl Entry {
                 format!("incident opened: {title} on {} ({severity})", target.name)
             }
             Self::Resumed { step } => format!("taken up again at step {step}"),
+            Self::Controls { runbook, checks } => {
+                let all = checks.iter().flat_map(|(_, names)| names).chain(runbook);
+                let keys = all.filter(|name| control::place(name).is_none());
+                let once: BTreeSet<&str> = keys.map(String::as_str).collect();
+                let keys: Vec<&str> = once.into_iter().collect();
+                format!("controls in question: {}", keys.join(", "))
+            }
             Self::TornTail { bytes } => {
                 format!("{bytes} bytes of an unfinished record were put aside after a crash")
             }

@@ -1,9 +1,10 @@
 //! A journal without what could hold a row, whose chain can still be checked.
 //!
 //! Times, people, steps, counts, digests and the words of the format stay; every other text goes. A
-//! record that lost something says so and keeps the hash it had: the record after it names that hash,
-//! so that it can be neither left out nor exchanged, though its content is not proved any more. What
-//! may stay is listed, not what must go, so that a text of a later version goes by itself.
+//! record that lost something says so and keeps the hash it had. None can be left out: the numbers of
+//! the others are proved. The hash of the last of a stretch is proved too, by the whole record behind
+//! it; what a stretch says is not, and whoever reads is told how many records that are. What may stay
+//! is listed, not what must go, so that a text of a later version goes by itself.
 
 use serde_json::Value;
 
@@ -131,7 +132,10 @@ mod tests {
         // Neither can one be left out or exchanged.
         let without = [&redacted[0], &redacted[2], &redacted[3]].map(String::as_str).join("\n");
         assert!(chain::replay_redacted(&without).2.is_some());
-        let other = text.replace(&records[1].hash, &"0".repeat(64));
+        let other = text.replacen(&records[2].hash, &"0".repeat(64), 1);
+        assert!(chain::replay_redacted(&other).2.is_some());
+        // Not even both lines together: the last one is whole.
+        let other = text.replace(&records[2].hash, &"0".repeat(64));
         assert!(chain::replay_redacted(&other).2.is_some());
     }
 }

@@ -82,8 +82,8 @@ pub fn list(state: &Path) -> Result<Vec<Summary>, StoreError> {
     Ok(ids.iter().map(|id| summary(&folder(state, id))).collect())
 }
 
-/// What one folder holds.
-pub fn summary(folder: &Path) -> Summary {
+/// The incident of one folder, and why its journal cannot be trusted or read, if so.
+pub fn incident(folder: &Path) -> (Incident, Option<String>) {
     let (records, trouble) = match journal::read(folder) {
         Ok((records, _, None)) if records.is_empty() => {
             (records, Some("its journal is empty".into()))
@@ -91,7 +91,21 @@ pub fn summary(folder: &Path) -> Summary {
         Ok((records, _, fault)) => (records, fault.map(|fault| fault.to_string())),
         Err(error) => (Vec::new(), Some(error.to_string())),
     };
-    let incident = Incident::replay(&records);
+    (Incident::replay(&records), trouble)
+}
+
+/// Every incident there is, with what is wrong with it, in the order of their numbers.
+pub fn all(state: &Path) -> Result<Vec<(String, Incident, Option<String>)>, StoreError> {
+    let one = |id: String| {
+        let (incident, trouble) = incident(&folder(state, &id));
+        (id, incident, trouble)
+    };
+    Ok(ids(state)?.into_iter().map(one).collect())
+}
+
+/// What one folder holds.
+pub fn summary(folder: &Path) -> Summary {
+    let (incident, trouble) = incident(folder);
     let target = incident.target.clone();
     let (target, environment) =
         target.map_or_else(Default::default, |target| (target.name, target.environment));
@@ -99,7 +113,7 @@ pub fn summary(folder: &Path) -> Summary {
         id: name(folder),
         folder: folder.to_owned(),
         in_doubt: incident.in_doubt().is_some(),
-        last: records.last().map(|record| record.at),
+        last: incident.records.last().map(|record| record.at),
         step: incident.progress.current.clone(),
         title: incident.title,
         runbook: incident.runbook,

@@ -5,9 +5,12 @@
 //! the database has several.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use crate::check::Check;
 use crate::check::bind::{Part, Role};
+use crate::check::verdict::NOT_THERE;
 use crate::dialect::Dialect;
 use crate::engine::{EngineError, Session};
 use crate::source::did_you_mean;
@@ -35,10 +38,42 @@ impl std::fmt::Display for Unbound {
     }
 }
 
+/// Names that were asked for once, and hold as long as the snapshot they were read in.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    tables: Option<Vec<String>>,
+    columns: HashMap<String, Vec<String>>,
+}
+
+impl Known {
+    async fn tables(&mut self, session: &mut Session) -> Result<&[String], EngineError> {
+        if self.tables.is_none() {
+            self.tables = Some(session.table_names().await?);
+        }
+        Ok(self.tables.as_deref().unwrap_or_default())
+    }
+
+    async fn columns(
+        &mut self,
+        session: &mut Session,
+        table: String,
+    ) -> Result<&[String], EngineError> {
+        Ok(match self.columns.entry(table) {
+            Entry::Occupied(found) => found.into_mut(),
+            Entry::Vacant(free) => {
+                let columns =
+                    session.prepare(&format!("SELECT * FROM {} WHERE 1 = 0", free.key())).await?;
+                free.insert(columns)
+            }
+        })
+    }
+}
+
 /// The query of a check with the names that this database has.
 pub(super) async fn query<'c>(
     session: &mut Session,
     check: &'c Check,
+    known: &mut Known,
 ) -> Result<Cow<'c, str>, Unbound> {
     let dialect = session.dialect();
     if !check.is_for(dialect) {
@@ -46,19 +81,17 @@ pub(super) async fn query<'c>(
     }
     let mut roles = check.bind.clone();
     if !(check.tables.is_empty() && roles.is_empty()) {
-        let tables = session.table_names().await?;
+        let tables = known.tables(session).await?;
         let there = |name: &str| tables.iter().any(|table| table.eq_ignore_ascii_case(name));
         if let Some(table) = check.tables.iter().find(|name| !there(name)) {
-            let sentence = format!("the table {table} is not there{}", hidden(dialect));
+            let sentence = format!("the table {table} {NOT_THERE}{}", hidden(dialect));
             return Err(Unbound::Missing(sentence));
         }
         for role in &mut roles {
-            resolve_table(role, &tables, hidden(dialect))?;
+            resolve_table(role, known.tables(session).await?, hidden(dialect))?;
             if !role.columns.is_empty() {
                 let table = role.name.in_quotes_of(dialect);
-                let columns =
-                    session.prepare(&format!("SELECT * FROM {table} WHERE 1 = 0")).await?;
-                resolve_columns(role, &columns)?;
+                resolve_columns(role, known.columns(session, table).await?)?;
             }
         }
     }
@@ -90,7 +123,7 @@ fn resolve_table(role: &mut Role, tables: &[String], hidden: &str) -> Result<(),
             Ok(())
         }
         None => Err(missing(
-            &format!("the table {full} (role {}) is not there{hidden}", role.role),
+            &format!("the table {full} (role {}) {NOT_THERE}{hidden}", role.role),
             &role.name.table.text,
             tables,
         )),

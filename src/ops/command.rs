@@ -12,9 +12,21 @@ use crate::runbook::Ran;
 /// Output beyond this is cut, and said to be.
 const CAPTURED: usize = 1024 * 1024;
 
-pub async fn run(argv: &[String], timeout: Duration, stopper: &Stopper) -> Ran {
+/// What stands before what a command said on standard error.
+pub const ERRORS: &str = "--- standard error ---\n";
+
+/// A variable for a command, or one that it must not see.
+pub type Setting = (String, Option<String>);
+
+/// Runs it in an environment that differs from ours in these settings.
+pub async fn run(
+    argv: &[String],
+    settings: &[Setting],
+    timeout: Duration,
+    stopper: &Stopper,
+) -> Ran {
     let start = Instant::now();
-    let outcome = tokio::time::timeout(timeout, child(argv, stopper)).await;
+    let outcome = tokio::time::timeout(timeout, child(argv, settings, stopper)).await;
     let seconds = start.elapsed().as_secs_f64();
     match outcome {
         Ok(Ok((exit, output))) => {
@@ -32,10 +44,21 @@ pub async fn run(argv: &[String], timeout: Duration, stopper: &Stopper) -> Ran {
     }
 }
 
-async fn child(argv: &[String], stopper: &Stopper) -> std::io::Result<(Option<i32>, Vec<u8>)> {
+async fn child(
+    argv: &[String],
+    settings: &[Setting],
+    stopper: &Stopper,
+) -> std::io::Result<(Option<i32>, Vec<u8>)> {
     let (program, arguments) =
         argv.split_first().ok_or_else(|| std::io::Error::other("the command is empty"))?;
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    for (name, value) in settings {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let mut child = command
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -57,7 +80,7 @@ async fn child(argv: &[String], stopper: &Stopper) -> std::io::Result<(Option<i3
         }
     };
     if !err.is_empty() {
-        out.extend_from_slice(b"--- standard error ---\n");
+        out.extend_from_slice(ERRORS.as_bytes());
         out.extend_from_slice(&err);
     }
     Ok((child.wait().await?.code(), out))

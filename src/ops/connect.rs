@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::config::access::{Access, of_process};
 use crate::config::{Approval, Target};
 use crate::dialect::Dialect;
-use crate::engine::{EngineError, Identity, Stopper};
+use crate::engine::{Called, EngineError, Identity, Stopper};
 pub use crate::engine::{Purpose, Session};
 use crate::problem::Problem;
 
@@ -28,7 +28,7 @@ pub async fn connect(
 
 /// Everything that opening a connection needs, the session's settings included. Files are read for
 /// it and a command may run, so it has a thread of its own.
-async fn reach(target: &Target) -> Result<Access, Problem> {
+pub(super) async fn reach(target: &Target) -> Result<Access, Problem> {
     let owned = target.clone();
     let mut found = tokio::task::spawn_blocking(move || of_process(&owned))
         .await
@@ -41,6 +41,13 @@ async fn reach(target: &Target) -> Result<Access, Problem> {
     Ok(found)
 }
 
+/// Whom we talk to, for a session that only reads; a server that is not the pinned one is refused.
+pub(super) async fn recognize(session: &mut Session, target: &Target) -> Result<Called, Problem> {
+    let called = session.called().await.map_err(|error| plain(&error, &target.name))?;
+    held_against(&called.server, target, target.fingerprint.as_deref())?;
+    Ok(called)
+}
+
 /// Reads who the server is, and refuses one that is not the one that was pinned.
 pub async fn prove(
     session: &mut Session,
@@ -48,18 +55,21 @@ pub async fn prove(
     pinned: Option<&str>,
 ) -> Result<Identity, Problem> {
     let identity = session.identity().await.map_err(|error| plain(&error, &target.name))?;
-    for expected in [pinned, target.fingerprint.as_deref()].into_iter().flatten() {
-        if expected != identity.server {
-            return Err(Problem::refused(format!(
-                "{} is another server now: {} instead of {expected}; nothing was run",
-                target.name, identity.server
-            ))
-            .hint(
-                "find out why before you go on; a restored copy or a moved file looks like this",
-            ));
-        }
+    for expected in [pinned, target.fingerprint.as_deref()] {
+        held_against(&identity.server, target, expected)?;
     }
     Ok(identity)
+}
+
+fn held_against(server: &str, target: &Target, expected: Option<&str>) -> Result<(), Problem> {
+    match expected {
+        Some(expected) if expected != server => Err(Problem::refused(format!(
+            "{} is another server now: {server} instead of {expected}; nothing was run",
+            target.name
+        ))
+        .hint("find out why before you go on; a restored copy or a moved file looks like this")),
+        _ => Ok(()),
+    }
 }
 
 /// An engine's error as the operator sees it.

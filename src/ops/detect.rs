@@ -6,11 +6,12 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use super::connect::{READ_LOCK_WAIT, connect, plain, prove};
+use super::bind::Known;
+use super::connect::{READ_LOCK_WAIT, connect, plain, recognize};
 use crate::check::verdict::{key_columns, key_hash};
 use crate::check::{Check, Count, Finding, Kind, Survey, Verdict};
 use crate::config::Target;
-use crate::engine::{EngineError, Identity, Purpose, Session, Stopper};
+use crate::engine::{Called, EngineError, Purpose, Session, Stopper};
 use crate::problem::Problem;
 use crate::value::Rows;
 
@@ -40,32 +41,33 @@ pub async fn survey(
     checks: &[&Check],
     stopper: &Stopper,
 ) -> Result<Survey, Problem> {
-    let Sight { mut session, identity, late } = sight(&target.for_checks(), stopper).await?;
+    let Sight { mut session, called, late } = sight(&target.for_checks(), stopper).await?;
     let mut findings = Vec::with_capacity(checks.len());
+    let mut known = Known::default();
     for check in checks {
         let finding = match &late {
             Some(why) => unseen(why),
-            None => ask(&mut session, check, KEPT_ROWS).await,
+            None => ask_next(&mut session, check, KEPT_ROWS, &mut known).await,
         };
         findings.push((check.id.clone(), finding));
     }
     session.close().await;
-    Ok(Survey { server: identity.server, version: identity.version, findings })
+    Ok(Survey { server: called.server, version: called.version, findings })
 }
 
 /// A session in its snapshot on a server that proved itself.
 pub(super) struct Sight {
     pub session: Session,
-    pub identity: Identity,
+    pub called: Called,
     /// Why what it shows is too old to judge by, if it is.
     pub late: Option<String>,
 }
 
 pub(super) async fn sight(target: &Target, stopper: &Stopper) -> Result<Sight, Problem> {
     let mut session = open(target, stopper).await?;
-    let identity = prove(&mut session, target, None).await?;
+    let called = recognize(&mut session, target).await?;
     let late = too_late(&mut session, target).await;
-    Ok(Sight { session, identity, late })
+    Ok(Sight { session, called, late })
 }
 
 /// Why a replica shows too old a state to judge by, if it does.
@@ -100,7 +102,17 @@ pub fn unseen(reason: &str) -> Finding {
 
 /// Runs one check on an open session, inside whatever transaction it is in.
 pub async fn ask(session: &mut Session, check: &Check, kept: usize) -> Finding {
-    let sql = match super::bind::query(session, check).await {
+    ask_next(session, check, kept, &mut Known::default()).await
+}
+
+/// The same for one of many checks in one snapshot.
+pub(super) async fn ask_next(
+    session: &mut Session,
+    check: &Check,
+    kept: usize,
+    known: &mut Known,
+) -> Finding {
+    let sql = match super::bind::query(session, check, known).await {
         Ok(sql) => sql,
         Err(unbound) => return unseen(&unbound.to_string()),
     };

@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use super::bind::Known;
 use super::connect::{READ_LOCK_WAIT, connect, plain};
 use crate::check::{Check, Count};
 use crate::config::Target;
@@ -44,7 +45,7 @@ pub async fn export(
     stopper: &Stopper,
 ) -> Result<Exported, Problem> {
     let mut session = connect(target, Purpose::Detect, READ_LOCK_WAIT, stopper).await?;
-    let sql = super::bind::query(&mut session, check)
+    let sql = super::bind::query(&mut session, check, &mut Known::default())
         .await
         .map_err(|why| Problem::usage(format!("{} cannot be exported: {why}", check.id)))?;
     let failed = |error: io::Error| {

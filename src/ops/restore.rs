@@ -21,6 +21,9 @@ use crate::recovery::undo::{Step, backwards, conflict, decide};
 use crate::recovery::{Conflict, RowImage, TableHead, TableImages, Tally};
 use crate::value::Value;
 
+/// Rows that are written before the limits are asked again.
+const AT_ONCE: usize = 500;
+
 /// Rows left alone that are told one by one.
 const TOLD: usize = 200;
 
@@ -102,7 +105,8 @@ pub async fn restore_all(
         if !limit.allows(done.tried) {
             break;
         }
-        let rows = rows.map_err(|error| aside(&error))?;
+        let mut rows = rows.map_err(|error| aside(&error))?;
+        rows.truncate(usize::try_from(limit.rows - done.tried).unwrap_or(usize::MAX));
         if rows.is_empty() {
             continue;
         }
@@ -327,13 +331,16 @@ impl<'a> Desk<'a> {
     ) -> Result<(Vec<Fate>, Tally), EngineError> {
         let (mut fates, mut tally) = (Vec::new(), Tally::default());
         let mut now = self.look(rows).await?;
-        for (at, row) in rows.iter().enumerate() {
-            if !allowed(at as u64) {
+        for (number, some) in rows.chunks(AT_ONCE).enumerate() {
+            let at = number * AT_ONCE;
+            let most = (at..at + some.len()).take_while(|at| allowed(*at as u64)).count();
+            for restored in self.restore(&some[..most], &mut now).await? {
+                tally = tally.plus(restored.tally());
+                fates.push(Fate::of(&restored));
+            }
+            if most < some.len() {
                 break;
             }
-            let restored = self.restore(row, now.remove(&key_name(&row.key))).await?;
-            tally = tally.plus(restored.tally());
-            fates.push(Fate::of(&restored));
         }
         Ok((fates, tally))
     }
@@ -344,7 +351,7 @@ impl<'a> Desk<'a> {
         row: &RowImage,
     ) -> Result<Result<Restored, EngineError>, EngineError> {
         self.session.savepoint().await?;
-        match self.restore(row, None).await {
+        match self.restore_alone(row).await {
             Err(refused @ EngineError::Rejected { .. }) => {
                 self.session.to_savepoint().await?;
                 Ok(Err(refused))
@@ -353,61 +360,99 @@ impl<'a> Desk<'a> {
         }
     }
 
+    /// Rows that look alike are written together; what the look did not show, or what moved since, is
+    /// looked at once more by itself.
     async fn restore(
         &mut self,
-        row: &RowImage,
-        seen: Option<Vec<Value>>,
-    ) -> Result<Restored, EngineError> {
-        if let Some(seen) = seen {
-            match decide(row, Some(&seen)) {
-                Step::Already => return Ok(Restored::Already),
-                Step::Conflict => {}
-                step => {
-                    if let Some(tally) = self.write(row, step).await? {
-                        return Ok(Restored::Done(tally));
-                    }
+        rows: &[RowImage],
+        now: &mut HashMap<String, Vec<Value>>,
+    ) -> Result<Vec<Restored>, EngineError> {
+        let seen = rows.iter().map(|row| match now.remove(&key_name(&row.key)) {
+            Some(seen) => (row, decide(row, Some(&seen))),
+            None => (row, Step::Conflict),
+        });
+        let seen: Vec<(&RowImage, Step)> = seen.collect();
+        let mut restored = Vec::with_capacity(rows.len());
+        for alike in seen.chunk_by(|(_, one), (_, other)| one == other) {
+            let step = &alike[0].1;
+            let rows: Vec<&RowImage> = alike.iter().map(|(row, _)| *row).collect();
+            let written = match step {
+                Step::Already => {
+                    restored.extend(rows.iter().map(|_| Restored::Already));
+                    continue;
                 }
+                Step::Conflict => vec![None; rows.len()],
+                step => self.write(&rows, step).await?,
+            };
+            for (row, written) in rows.into_iter().zip(written) {
+                restored.push(match written {
+                    Some(tally) => Restored::Done(tally),
+                    None => self.restore_alone(row).await?,
+                });
             }
         }
-        let now = self.look_at(row).await?;
-        match decide(row, now.as_deref()) {
-            Step::Already => return Ok(Restored::Already),
-            Step::Conflict => {}
-            step => {
-                if let Some(tally) = self.write(row, step).await? {
-                    return Ok(Restored::Done(tally));
-                }
-            }
-        }
-        Ok(Restored::Conflict)
+        Ok(restored)
     }
 
-    /// Does what was decided; `None` if the guard did not hold.
-    async fn write(&mut self, row: &RowImage, step: Step) -> Result<Option<Tally>, EngineError> {
+    async fn restore_alone(&mut self, row: &RowImage) -> Result<Restored, EngineError> {
+        let now = self.look_at(row).await?;
+        let step = match decide(row, now.as_deref()) {
+            Step::Already => return Ok(Restored::Already),
+            Step::Conflict => return Ok(Restored::Conflict),
+            step => step,
+        };
+        let written = self.write(&[row], &step).await?;
+        Ok(written.into_iter().next().flatten().map_or(Restored::Conflict, Restored::Done))
+    }
+
+    /// Does what was decided for all of these rows; `None` where the guard did not hold.
+    async fn write(
+        &mut self,
+        rows: &[&RowImage],
+        step: &Step,
+    ) -> Result<Vec<Option<Tally>>, EngineError> {
         let Self { session, table, head } = self;
-        let empty: &[Value] = &[];
-        let key = (head.key.as_slice(), row.key.as_slice());
+        let nothing: (&[String], &[Value]) = (&[], &[]);
         let all = head.columns.as_slice();
-        let before = row.before.as_deref().unwrap_or(empty);
-        let after = row.after.as_deref().unwrap_or(empty);
-        let (rows, tally) = match step {
-            Step::Already | Step::Conflict => return Ok(None),
+        let (held, tally) = match step {
+            Step::Already | Step::Conflict => return Ok(vec![None; rows.len()]),
             Step::Insert => {
-                let write = RowWrite { table, key, guard: (&[], empty), set: (all, before) };
-                (session.insert_row(write).await?, Tally { inserted: 1, ..Tally::default() })
+                let mut held = Vec::with_capacity(rows.len());
+                for row in rows {
+                    let set = (all, values(row.before.as_ref()));
+                    let write = RowWrite { table, key: (&head.key, &row.key), guard: nothing, set };
+                    held.push(session.insert_row(write).await?);
+                }
+                (held, Tally { inserted: 1, ..Tally::default() })
             }
             Step::Update(changed) => {
                 let names: Vec<String> = changed.iter().map(|i| all[*i].clone()).collect();
-                let (old, ours) = (pick(before, &changed), pick(after, &changed));
-                let write = RowWrite { table, key, guard: (&names, &ours), set: (&names, &old) };
-                (session.update_row(write).await?, Tally { updated: 1, ..Tally::default() })
+                let sides = rows.iter().map(|row| {
+                    let (before, after) = (values(row.before.as_ref()), values(row.after.as_ref()));
+                    (pick(before, changed), pick(after, changed))
+                });
+                let sides: Vec<_> = sides.collect();
+                let writes = rows.iter().zip(&sides).map(|(row, (old, ours))| RowWrite {
+                    table,
+                    key: (&head.key, &row.key),
+                    guard: (&names, ours),
+                    set: (&names, old),
+                });
+                let writes: Vec<RowWrite<'_>> = writes.collect();
+                (session.update_rows(&writes).await?, Tally { updated: 1, ..Tally::default() })
             }
             Step::Delete => {
-                let write = RowWrite { table, key, guard: (all, after), set: (&[], empty) };
-                (session.delete_row(write).await?, Tally { deleted: 1, ..Tally::default() })
+                let writes = rows.iter().map(|row| RowWrite {
+                    table,
+                    key: (&head.key, &row.key),
+                    guard: (all, values(row.after.as_ref())),
+                    set: nothing,
+                });
+                let writes: Vec<RowWrite<'_>> = writes.collect();
+                (session.delete_rows(&writes).await?, Tally { deleted: 1, ..Tally::default() })
             }
         };
-        Ok((rows == 1).then_some(tally))
+        Ok(held.into_iter().map(|held| held.then_some(tally)).collect())
     }
 
     /// Writes a row once more if a trigger of ours moved it; says whether it had.
@@ -424,8 +469,12 @@ impl<'a> Desk<'a> {
         let (guard, set) = (pick(now, &moved), pick(before, &moved));
         let key = (head.key.as_slice(), row.key.as_slice());
         let write = RowWrite { table, key, guard: (&names, &guard), set: (&names, &set) };
-        session.update_row(write).await.map(|rows| rows > 0)
+        Ok(session.update_rows(&[write]).await? == [true])
     }
+}
+
+fn values(side: Option<&Vec<Value>>) -> &[Value] {
+    side.map_or(&[], Vec::as_slice)
 }
 
 fn pick(values: &[Value], columns: &[usize]) -> Vec<Value> {

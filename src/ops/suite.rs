@@ -15,12 +15,13 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::bind::Known;
 use super::connect::READ_LOCK_WAIT;
-use super::detect::{Sight, ask, sight, unseen};
+use super::detect::{Sight, ask_next, sight, unseen};
 use crate::check::{Check, Finding, Verdict};
 use crate::clock;
 use crate::config::Target;
-use crate::engine::{Session, Stopper};
+use crate::engine::{Called, Session, Stopper};
 use crate::source::duration_text;
 
 /// How much longer than its own limit a check may take before the server counts as dead.
@@ -165,8 +166,7 @@ async fn work(
     }
     let target = &plan.job.target;
     let (mut session, late) = match timeout_at(deadline, sight(target, stopper)).await {
-        Ok(Ok(Sight { session, identity, late })) => {
-            let (server, version) = (identity.server, identity.version);
+        Ok(Ok(Sight { session, called: Called { server, version }, late })) => {
             tell(News::Reached { job: plan.number, server, version });
             (session, late)
         }
@@ -176,11 +176,15 @@ async fn work(
         Err(_) => return blind(&spent(limits)),
     };
     let snapshot = clock::now();
+    let mut known = Known::default();
     if let Some(why) = late {
         blind(&why);
     }
     while let Some(check) = plan.take() {
-        let finding = within(&mut session, &plan.job.checks[check], limits, deadline).await;
+        let finding = {
+            let check = &plan.job.checks[check];
+            within(&mut session, check, limits, deadline, &mut known).await
+        };
         let alive = finding.is_some();
         let finding = finding.unwrap_or_else(|| unseen("the server stopped answering"));
         let finding = Box::new(finding);
@@ -199,6 +203,7 @@ async fn within(
     check: &Check,
     limits: Limits,
     deadline: Instant,
+    known: &mut Known,
 ) -> Option<Finding> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() {
@@ -206,7 +211,8 @@ async fn within(
     }
     let is_cut = left < check.timeout;
     let check = Check { timeout: check.timeout.min(left), ..check.clone() };
-    let asked = timeout(check.timeout + SILENCE, ask(session, &check, limits.kept)).await;
+    let asked =
+        timeout(check.timeout + SILENCE, ask_next(session, &check, limits.kept, known)).await;
     let mut finding = asked.ok()?;
     let used_up = is_cut && finding.seconds >= left.as_secs_f64() * 0.95;
     if let (true, Verdict::Inconclusive { reason }) = (used_up, &mut finding.verdict) {

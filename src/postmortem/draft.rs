@@ -5,6 +5,8 @@
 
 mod actions;
 mod changes;
+mod compare;
+mod controls;
 mod doubts;
 mod timeline;
 
@@ -13,6 +15,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::Around;
 use crate::check::{Severity, Verdict};
 use crate::incident::Incident;
 use crate::incident::chain::Head;
@@ -23,6 +26,8 @@ use crate::incident::metrics::{metrics, previews_and_drifts, words};
 use crate::runbook::Runbook;
 pub use actions::Action;
 pub use changes::{Change, Written};
+pub use compare::{Compared, Comparison};
+pub use controls::Named;
 pub use timeline::{Deviation, Line, Update};
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -40,6 +45,8 @@ pub struct Draft {
     pub impact: Impact,
     pub milestones: Vec<Reached>,
     pub times: Vec<Time>,
+    pub comparison: Comparison,
+    pub controls: Vec<Named>,
     pub detection: Vec<String>,
     pub notes: Vec<Noted>,
     pub changes: Vec<Change>,
@@ -113,7 +120,8 @@ pub struct Guardrail {
 }
 
 impl Draft {
-    pub fn of(incident: &Incident, runbook: Option<&Runbook>, head: &Head) -> Self {
+    pub fn of(incident: &Incident, around: Around<'_>, head: &Head) -> Self {
+        let runbook = around.runbook;
         let (previews, drifts) = previews_and_drifts(incident);
         let impact = impact(incident);
         Self {
@@ -132,6 +140,8 @@ impl Draft {
             },
             milestones: reached(incident),
             times: times(incident),
+            comparison: compare::gather(incident, &impact, around),
+            controls: controls::gather(incident, around),
             detection: detection(incident, &impact),
             notes: noted(incident),
             changes: changes::gather(incident, runbook),
@@ -139,7 +149,7 @@ impl Draft {
             drifts,
             deviations: timeline::deviations(incident, runbook),
             guardrails: guardrails(incident, runbook),
-            actions: actions::gather(incident, runbook),
+            actions: actions::gather(incident, around),
             doubts: doubts::gather(incident, &impact),
             updates: timeline::updates(incident),
             timeline: timeline::lines(incident),

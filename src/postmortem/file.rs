@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 
+use super::Around;
 use crate::incident::Incident;
 use crate::incident::chain::Head;
 use crate::incident::journal::write_synced;
-use crate::runbook::Runbook;
 
 pub fn path(folder: &Path) -> PathBuf {
     folder.join("postmortem.md")
@@ -42,12 +42,12 @@ pub fn write(folder: &Path, text: &str) -> io::Result<PathBuf> {
 pub fn refresh(
     folder: &Path,
     incident: &Incident,
-    runbook: Option<&Runbook>,
+    around: Around<'_>,
     head: &Head,
     zone: &TimeZone,
 ) -> io::Result<String> {
     let old = read(folder)?;
-    let text = super::regenerate(incident, runbook, old.as_deref(), head, zone);
+    let text = super::regenerate(incident, around, old.as_deref(), head, zone);
     if old.as_deref() != Some(&text) {
         write(folder, &text)?;
     }

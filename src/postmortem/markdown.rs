@@ -28,6 +28,7 @@ pub fn render(draft: &Draft, texts: &Texts, zone: &TimeZone) -> String {
     page.head();
     page.impact();
     page.times();
+    page.comparison();
     page.timeline();
     page.detection();
     page.human("contributing-factors");
@@ -41,6 +42,7 @@ pub fn render(draft: &Draft, texts: &Texts, zone: &TimeZone) -> String {
     page.actions();
     page.doubts();
     page.updates();
+    page.controls();
     page.evidence();
     page.kept();
     page.appendix();
@@ -205,6 +207,40 @@ impl Page<'_> {
         ]);
         let times = table(&["number", "value", "definition"], rows);
         self.out.push_str(&times);
+    }
+
+    fn comparison(&mut self) {
+        self.section("Before and after");
+        let numbers = self.draft.comparison.numbers.iter().map(|one| {
+            let cells = [&one.name, &one.before, &one.after].map(|cell| inline(cell));
+            cells.into_iter().chain([one.definition.to_owned()]).collect()
+        });
+        let numbers = table(&["number", "before", "after", "definition"], numbers);
+        self.line(&numbers);
+        self.line("A time before is that of earlier incidents on this runbook and database.");
+        let recurrence = inline(&self.draft.comparison.recurrence);
+        self.line(&recurrence);
+    }
+
+    fn controls(&mut self) {
+        self.section("Controls");
+        if self.draft.controls.is_empty() {
+            self.line("None are named by the runbook and its checks.");
+            return;
+        }
+        let rows = self.draft.controls.iter().map(|named| {
+            let title = named.title.as_ref().map_or(String::new(), |title| inline(title));
+            let violated = if named.violated { "violated" } else { "concerned" };
+            vec![
+                code(&named.name),
+                title,
+                violated.to_owned(),
+                inline(&named.by.join(", ")),
+                inline(&named.places.join(", ")),
+            ]
+        });
+        let text = table(&["control", "what", "in this incident", "by", "frameworks"], rows);
+        self.out.push_str(&text);
     }
 
     fn timeline(&mut self) {

@@ -8,6 +8,7 @@ use crate::incident::chain;
 use crate::incident::entry::{
     Deed, Entry, Evidence, Milestone, NoteKind, Origin, Outcome, Record, TargetSeen,
 };
+use crate::practice::Practice;
 use crate::recovery::{Drift, Tally};
 use crate::runbook::{ActionKind, SuggestedAction};
 
@@ -36,7 +37,7 @@ impl Night {
     }
 
     fn text(&self, old: Option<&str>) -> String {
-        regenerate(&self.incident(), Some(&runbook()), old, &self.head, &TimeZone::UTC)
+        regenerate(&self.incident(), around(&runbook()), old, &self.head, &TimeZone::UTC)
     }
 }
 
@@ -114,7 +115,14 @@ fn whole_night() -> Night {
         typed: "erp-prod 24".into(),
         expires: "2026-11-21T03:00:00Z".parse().unwrap(),
     };
-    night.then(0, opened()).then(4, checked(violations(12)));
+    let controls = Entry::Controls {
+        runbook: vec!["KC-01".into(), "ITIL Incident Management".into()],
+        checks: vec![(
+            "asset-double-assignment".into(),
+            vec!["KC-01".into(), "SOX-7".into(), "COBIT DSS06".into()],
+        )],
+    };
+    night.then(0, opened()).then(0, controls).then(4, checked(violations(12)));
     let at = night.at;
     night
         .then(1, Entry::Milestone { which: Milestone::Detected, at, origin: Origin::Auto })
@@ -220,6 +228,10 @@ fn whole_night() -> Night {
     night
 }
 
+fn around(runbook: &Runbook) -> Around<'_> {
+    Around { runbook: Some(runbook), practice: Practice::built_in(), all: &[] }
+}
+
 fn night_head() -> String {
     "3f2a".into()
 }
@@ -261,10 +273,10 @@ fn a_draft_is_complete_at_every_moment_and_the_same_twice() {
     for n in 0..=night.records.len() {
         let incident = Incident::replay(&night.records[..n]);
         let head = Head { seq: n as u64, ..Head::default() };
-        let text = regenerate(&incident, Some(&runbook()), None, &head, &TimeZone::UTC);
-        assert_eq!(text.matches("\n## ").count(), 17, "after record {n}: {text}");
+        let text = regenerate(&incident, around(&runbook()), None, &head, &TimeZone::UTC);
+        assert_eq!(text.matches("\n## ").count(), 19, "after record {n}: {text}");
         assert_eq!(parts(&text).len(), 8);
-        let again = regenerate(&incident, Some(&runbook()), Some(&text), &head, &TimeZone::UTC);
+        let again = regenerate(&incident, around(&runbook()), Some(&text), &head, &TimeZone::UTC);
         assert_eq!(again, text);
     }
 }

@@ -18,6 +18,10 @@ const SAMPLE: usize = 20;
 
 /// One check on one target, as a line.
 pub fn outcome(outcome: &Outcome) -> String {
+    line(&value(outcome))
+}
+
+pub fn value(outcome: &Outcome) -> Json {
     let Outcome { check, target, finding, snapshot, ruling } = outcome;
     let violations = finding.verdict.violations();
     let reason = match &finding.verdict {
@@ -50,7 +54,7 @@ pub fn outcome(outcome: &Outcome) -> String {
         whole["passes"] = ruling.passes().into();
         whole["ruling"] = ruling.to_string().into();
     }
-    line(&whole)
+    whole
 }
 
 /// The last line.
@@ -66,6 +70,7 @@ pub fn summary(totals: &Totals, notes: &[String]) -> String {
         "exit": totals.exit.code(),
         "disabled": totals.disabled,
         "elsewhere": totals.elsewhere,
+        "other_packs": totals.other_packs,
     }});
     if totals.known > 0 {
         whole["summary"]["known"] = totals.known.into();

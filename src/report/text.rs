@@ -17,6 +17,8 @@ use crate::value::visible::{self, width};
 
 /// Keys of violations that are named at most.
 const NAMED: usize = 5;
+/// Checks without their table from which on the packs are in question, not the database.
+const MANY: usize = 3;
 
 #[derive(Debug, Clone, Copy)]
 pub enum Ink {
@@ -131,6 +133,36 @@ pub(super) fn named(outcome: &Outcome) -> Option<String> {
     Some(format!("{name}: {}{more}", keys.join(", ")))
 }
 
+/// What to do where many checks ask for tables of another business; nothing if it is not so.
+pub fn unfit<'o>(outcomes: impl Iterator<Item = &'o Outcome> + Clone) -> Option<String> {
+    let blind = |one: &&Outcome| one.finding.verdict.misses_a_table();
+    let missing = outcomes.clone().filter(blind).count();
+    if missing < MANY {
+        return None;
+    }
+    let packs = |found: &mut dyn Iterator<Item = &'o Outcome>| {
+        let mut packs: Vec<&str> = found.map(|one| one.check.pack.as_str()).collect();
+        packs.sort_unstable();
+        packs.dedup();
+        packs
+    };
+    let (asked, far) = (packs(&mut outcomes.clone()), packs(&mut outcomes.clone().filter(blind)));
+    let near = packs(&mut outcomes.filter(|one| !blind(one)));
+    let fits = near.iter().find(|pack| !far.contains(pack)).or(near.first());
+    let choice = match (asked.as_slice(), fits) {
+        ([_, _, ..], Some(pack)) => {
+            let pack = visible::text(pack);
+            format!("choose what fits with --pack {pack} or packs = [\"{pack}\"] under the target")
+        }
+        ([_, _, ..], None) => "choose what fits with --pack".to_owned(),
+        _ => "switch them off with a reason under [check.ID]".to_owned(),
+    };
+    Some(format!(
+        "{} ask for tables that are not there: give their names with [bind.ROLE] in steadyhand.toml, or {choice}\n",
+        count(missing, "check"),
+    ))
+}
+
 /// The last line.
 pub fn summary(totals: &Totals) -> String {
     let Totals { targets, checks, clear, warning, violated, inconclusive, seconds, .. } = totals;
@@ -139,6 +171,7 @@ pub fn summary(totals: &Totals) -> String {
         (totals.known, "known"),
         (totals.disabled, "disabled"),
         (totals.elsewhere, "for other engines"),
+        (totals.other_packs, "of other packs"),
     ] {
         if n > 0 {
             let _ = write!(left_out, ", {n} {why}");

@@ -12,9 +12,9 @@ mod template;
 use std::cell::RefCell;
 
 use super::{ActionKind, Runbook, Step, SuggestedAction};
-use crate::check::load::{id_like_file, severity};
+use crate::check::load::{controls, id_like_file, severity};
 use crate::source::{self, Care, Fault, Spot, Table, did_you_mean, quoted};
-pub use template::VARIABLES;
+pub use template::{VARIABLES, texts};
 
 /// A runbook, and where it names checks.
 #[derive(Debug, Clone)]
@@ -24,6 +24,9 @@ pub struct Loaded {
     pub id: Spot,
     /// Every check that a step names, where it stands.
     pub checks: Vec<(String, Spot)>,
+    /// Every control and every agreed message that it names.
+    pub controls: Vec<(String, Spot)>,
+    pub messages: Vec<(String, Spot)>,
 }
 
 /// Reads one runbook. `file_name` is for the messages, and its stem must be the id.
@@ -37,6 +40,7 @@ pub fn load(care: Care, file_name: &str, pack: &str, source: &str) -> Result<Loa
     source::read_with(care, file_name, "a runbook", source, |table| {
         table.elsewhere("sql", "SQL belongs in a step of kind \"change\", or in a check.");
         table.need_table("step", "[[step]]");
+        let controls = controls(table);
         let runbook = Runbook {
             id: id_like_file(table, file_name),
             pack: pack.to_owned(),
@@ -44,13 +48,14 @@ pub fn load(care: Care, file_name: &str, pack: &str, source: &str) -> Result<Loa
             summary: table.text("summary"),
             owner: table.text("owner"),
             severity: severity(table),
-            controls: table.texts("controls"),
+            controls: controls.iter().map(|(name, _)| name.clone()).collect(),
             steps: table.tables("step", "a step", |step| step::read(step, &notes)),
             actions: table.tables("action", "an action", action),
             source: source.to_owned(),
         };
         references(table, &runbook.steps, &notes);
-        Loaded { runbook, id: table.spot("id"), checks: notes.checks.take() }
+        let (checks, messages) = (notes.checks.take(), notes.messages.take());
+        Loaded { runbook, id: table.spot("id"), checks, controls, messages }
     })
 }
 
@@ -62,6 +67,8 @@ struct Notes {
     /// The key, the step it names, and the id of the step that names it.
     steps: RefCell<Vec<(&'static str, String, Spot, String)>>,
     checks: RefCell<Vec<(String, Spot)>>,
+    /// The agreed messages that comms steps use.
+    messages: RefCell<Vec<(String, Spot)>>,
     /// The variables of the ask steps so far.
     vars: RefCell<Vec<(String, usize)>>,
 }

@@ -9,6 +9,10 @@ pub struct Facts {
     pub target: String,
     pub environment: String,
     pub runbook: String,
+    /// Who answers for the runbook.
+    pub owner: String,
+    /// What the severity means to the business.
+    pub risk: String,
     pub opened: String,
     pub open_for: String,
     pub found: String,
@@ -20,7 +24,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    fn pairs(&self) -> [(&'static str, &str); 14] {
+    fn pairs(&self) -> [(&'static str, &str); 16] {
         [
             ("incident", &self.incident),
             ("title", &self.title),
@@ -28,6 +32,8 @@ impl Facts {
             ("target", &self.target),
             ("environment", &self.environment),
             ("runbook", &self.runbook),
+            ("owner", &self.owner),
+            ("risk", &self.risk),
             ("opened", &self.opened),
             ("open_for", &self.open_for),
             ("found", &self.found),

@@ -18,11 +18,13 @@ use super::widget::scroll::Scroll;
 use crate::catalogue::Catalogue;
 use crate::config::Target;
 use crate::exit::Exit;
+use crate::practice::Practice;
 
 /// What does not change while the cockpit is open.
 #[derive(Debug)]
 pub struct Facts {
     pub catalogue: Arc<Catalogue>,
+    pub practice: Arc<Practice>,
     pub targets: Vec<Target>,
     pub depth: Depth,
     /// How often a check runs again where its step does not say.

@@ -26,6 +26,7 @@ use crate::ops;
 use crate::ops::Identity;
 use crate::ops::Stopper;
 use crate::postmortem;
+use crate::practice::Practice;
 use crate::problem::Problem;
 use crate::recovery::{Approval, Execution, Plan};
 use crate::runbook::{Action, Runbook, Step};
@@ -34,11 +35,14 @@ use crate::runbook::{Action, Runbook, Step};
 #[derive(Debug)]
 pub struct World {
     pub catalogue: Arc<Catalogue>,
+    pub practice: Arc<Practice>,
     pub targets: Vec<Target>,
     pub state: PathBuf,
     pub actor: String,
     /// Makes the demo's database, if this is the demo.
     pub demo: Option<Ground>,
+    /// The checks whose faults the demo gets.
+    pub faults: Vec<Check>,
     /// Rows of a finding that are kept.
     pub kept_rows: usize,
     messages: UnboundedSender<Message>,
@@ -70,6 +74,7 @@ pub enum ForTerminal {
 impl World {
     pub fn new(
         catalogue: Arc<Catalogue>,
+        practice: Arc<Practice>,
         targets: Vec<Target>,
         state: PathBuf,
         actor: String,
@@ -77,10 +82,12 @@ impl World {
     ) -> Self {
         Self {
             catalogue,
+            practice,
             targets,
             state,
             actor,
             demo: None,
+            faults: Vec::new(),
             kept_rows: ops::detect::KEPT_ROWS,
             messages,
             tasks: TaskTracker::new(),
@@ -197,7 +204,7 @@ impl World {
     }
 
     fn prepare(&mut self) {
-        let checks: Vec<Check> = self.catalogue.checks.clone();
+        let checks = std::mem::take(&mut self.faults);
         match self.demo.clone() {
             None | Some(Ground::Server { made: true, .. }) => self.send(Message::Prepared(Ok(()))),
             Some(Ground::Folder(folder)) => {
@@ -230,7 +237,8 @@ impl World {
         let Some(target) = self.targets.iter().find(|target| target.name == name).cloned() else {
             return;
         };
-        let checks: Vec<Check> = self.catalogue.checks.clone();
+        let fitting = self.catalogue.checks.iter().filter(|check| target.takes(&check.pack));
+        let checks: Vec<Check> = fitting.cloned().collect();
         self.spawn(async move {
             let asked = crate::check::at_a_glance(&checks, target.url.dialect);
             let survey = ops::detect::survey(&target, &asked, &stopper).await;
@@ -258,11 +266,26 @@ impl World {
             })?;
         let (state, actor, demo) = (self.state.clone(), self.actor.clone(), self.demo.is_some());
         let messages = self.messages.clone();
+        let controls = self.controls(&runbook);
         self.spawn(async move {
-            let opened = new_incident(&state, &actor, demo, runbook, target, messages).await;
+            let opened =
+                new_incident(&state, &actor, demo, runbook, controls, target, messages).await;
             Message::Opened(opened.map(Box::new))
         });
         Ok(())
+    }
+
+    /// What the runbook and its checks stand for, with every place of the frameworks.
+    fn controls(&self, runbook: &Runbook) -> Option<Entry> {
+        let in_full = |names: &[String]| self.practice.spelled_out(names);
+        let of = |id: &str| {
+            let check = self.catalogue.check(id).filter(|check| !check.controls.is_empty())?;
+            Some((id.to_owned(), in_full(&check.controls)))
+        };
+        let checks: Vec<_> = runbook.checks().into_iter().filter_map(of).collect();
+        let runbook = in_full(&runbook.controls);
+        let is_any = !runbook.is_empty() || !checks.is_empty();
+        is_any.then_some(Entry::Controls { runbook, checks })
     }
 
     fn resume(&mut self, incident: &str) {
@@ -499,9 +522,10 @@ impl World {
         let found = desk.runbook.step(&step).cloned();
         let Some(Step { action: Action::Command(command), .. }) = found else { return };
         self.spawn(async move {
-            let ran = ops::command::run(&command.argv, command.timeout, &stopper).await;
+            let (target, folder) = (desk.target.clone(), desk.folder.clone());
+            let (argv, ran) = ops::tool::Site { target, folder }.run(&command, &stopper).await;
             let output = desk.journal.keep(&format!("command-{step}-{run}.txt"), &ran.output).ok();
-            Message::CommandRan { run, step, argv: command.argv, ran: Box::new(ran), output }
+            Message::CommandRan { run, step, argv, ran: Box::new(ran), output }
         });
     }
 
@@ -524,9 +548,10 @@ impl World {
     /// The draft is brought up to date from the journal; what people wrote in it stays.
     fn postmortem(&mut self) {
         let Some(desk) = self.desk.clone() else { return };
+        let (state, practice) = (self.state.clone(), self.practice.clone());
         self.spawn(async move {
             let path = desk.folder.join("postmortem.md");
-            let text = postmortem_text(&desk)
+            let text = postmortem_text(&desk, &state, &practice)
                 .map_err(|why| Problem::system(format!("the postmortem cannot be written: {why}")));
             Message::Postmortem { text, path }
         });
@@ -544,12 +569,17 @@ impl World {
 }
 
 /// The draft made anew from the journal on disk.
-fn postmortem_text(desk: &Desk) -> Result<String, String> {
+fn postmortem_text(desk: &Desk, state: &Path, practice: &Practice) -> Result<String, String> {
     let (records, head, _) =
         crate::incident::journal::read(&desk.folder).map_err(|error| error.to_string())?;
     let incident = Incident::replay(&records);
     let zone = jiff::tz::TimeZone::system();
-    postmortem::file::refresh(&desk.folder, &incident, Some(&desk.runbook), &head, &zone)
+    // What came before is a comparison; without it the rest is still true.
+    let all = store::all(state).unwrap_or_default();
+    let all: Vec<Incident> =
+        all.into_iter().filter(|(_, _, why)| why.is_none()).map(|(_, one, _)| one).collect();
+    let around = postmortem::Around { runbook: Some(&desk.runbook), practice, all: &all };
+    postmortem::file::refresh(&desk.folder, &incident, around, &head, &zone)
         .map_err(|error| error.to_string())
 }
 
@@ -666,6 +696,7 @@ async fn new_incident(
     actor: &str,
     demo: bool,
     runbook: Runbook,
+    controls: Option<Entry>,
     target: Target,
     messages: UnboundedSender<Message>,
 ) -> Result<Opened, Problem> {
@@ -689,8 +720,12 @@ async fn new_incident(
             demo,
         })
         .map_err(failed)?;
+    let mut records = vec![record];
+    if let Some(controls) = controls {
+        records.push(journal.append(controls).map_err(failed)?);
+    }
     listen(&journal, messages);
-    let (records, server, identity) = (vec![record], identity.server.clone(), Ok(identity));
+    let (server, identity) = (identity.server.clone(), Ok(identity));
     Ok(Opened { records, runbook, target, server, identity, folder, journal, resumed: false })
 }
 

@@ -6,10 +6,15 @@ use std::time::Duration;
 
 use super::Session;
 use super::wire::plain;
-use crate::engine::{Badge, Capability, EngineError, Identity, Purpose};
+use crate::engine::{Badge, Called, Capability, EngineError, Identity, Purpose};
 use crate::value::ValueRef;
 
 impl Session {
+    pub async fn called(&mut self) -> Result<Called, EngineError> {
+        let version = format!("{} {}", self.dialect(), self.version);
+        Ok(Called { server: self.server().await?, version })
+    }
+
     pub async fn identity(&mut self) -> Result<Identity, EngineError> {
         let replica = !self.replication().await?.unwrap_or_default().is_empty();
         let no_writes = match self.no_writes.clone() {
@@ -17,9 +22,10 @@ impl Session {
             None => self.forbidden(replica).await?,
         };
         let badge = self.badge().await?;
+        let Called { server, version } = self.called().await?;
         Ok(Identity {
-            server: self.server().await?,
-            version: format!("{} {}", self.dialect(), self.version),
+            server,
+            version,
             role: self.wire.text("SELECT CURRENT_USER()").await?,
             replica,
             no_writes,

@@ -157,14 +157,22 @@ impl Session {
         Ok(readable(value))
     }
 
-    pub async fn insert_row(&mut self, row: RowWrite<'_>) -> Result<u64, EngineError> {
+    pub async fn insert_row(&mut self, row: RowWrite<'_>) -> Result<bool, EngineError> {
         let (columns, values) = row.set;
         let values = values.iter().map(literal).collect::<Vec<_>>().join(", ");
         let (table, columns) = (quoted(&row.table.name), list(columns));
         self.write(&row, &format!("INSERT INTO {table} ({columns}) VALUES ({values})")).await
     }
 
-    pub async fn update_row(&mut self, row: RowWrite<'_>) -> Result<u64, EngineError> {
+    pub async fn update_rows(&mut self, rows: &[RowWrite<'_>]) -> Result<Vec<bool>, EngineError> {
+        let mut held = Vec::with_capacity(rows.len());
+        for row in rows {
+            held.push(self.update_row(row).await?);
+        }
+        Ok(held)
+    }
+
+    async fn update_row(&mut self, row: &RowWrite<'_>) -> Result<bool, EngineError> {
         let set = row.set.0.iter().zip(row.set.1);
         let set = set.map(|(name, value)| format!("{} = {}", quoted(name), literal(value)));
         // A moment that the server would set by itself on every update keeps what it has.
@@ -174,16 +182,21 @@ impl Session {
         });
         let kept = kept.map(|column| format!("{0} = {0}", quoted(&column.name)));
         let set = set.chain(kept).collect::<Vec<_>>().join(", ");
-        let (table, rows) = (quoted(&row.table.name), condition(&row));
-        self.write(&row, &format!("UPDATE {table} SET {set} WHERE {rows}")).await
+        let (table, rows) = (quoted(&row.table.name), condition(row));
+        self.write(row, &format!("UPDATE {table} SET {set} WHERE {rows}")).await
     }
 
-    pub async fn delete_row(&mut self, row: RowWrite<'_>) -> Result<u64, EngineError> {
-        let (table, rows) = (quoted(&row.table.name), condition(&row));
-        self.write(&row, &format!("DELETE FROM {table} WHERE {rows}")).await
+    pub async fn delete_rows(&mut self, rows: &[RowWrite<'_>]) -> Result<Vec<bool>, EngineError> {
+        let mut held = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (table, one) = (quoted(&row.table.name), condition(row));
+            held.push(self.write(row, &format!("DELETE FROM {table} WHERE {one}")).await?);
+        }
+        Ok(held)
     }
 
-    async fn write(&mut self, row: &RowWrite<'_>, sql: &str) -> Result<u64, EngineError> {
+    /// Whether a row was written.
+    async fn write(&mut self, row: &RowWrite<'_>, sql: &str) -> Result<bool, EngineError> {
         // Triggers may ask for the time of day: only where a moment is written does UTC matter more.
         let of = |names: &[String]| {
             names.iter().any(|name| kind(row.table, name).starts_with("timestamp"))
@@ -193,7 +206,7 @@ impl Session {
         self.note_key(&row.table.name, row.key.1);
         let limit = self.time_left(super::ALONE)?;
         let done = self.wire.work(sql, limit, &mut nothing).await?;
-        Ok(done.affected)
+        Ok(done.affected == 1)
     }
 }
 

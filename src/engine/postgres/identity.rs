@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::config::access::Host;
-use crate::engine::{Badge, Capability, EngineError, Identity, Setting};
+use crate::engine::{Badge, Called, Capability, EngineError, Identity, Setting};
 use crate::value::Value;
 
 /// Settings that change the meaning of SQL or the worth of a COMMIT.
@@ -18,8 +18,21 @@ const TOLD: [&str; 9] = [
     "row_security",
 ];
 
+/// What one look at the server says.
+struct Who {
+    called: Called,
+    role: String,
+    replica: bool,
+    /// The server told its own identifier.
+    proved: bool,
+}
+
 impl Session {
-    pub async fn identity(&mut self) -> Result<Identity, EngineError> {
+    pub async fn called(&mut self) -> Result<Called, EngineError> {
+        self.who().await.map(|who| who.called)
+    }
+
+    async fn who(&mut self) -> Result<Who, EngineError> {
         const WHO: &str = "SELECT current_database(), current_setting('server_version'), \
              current_user::text, pg_is_in_recovery(), (SELECT oid::bigint FROM pg_database \
              WHERE datname = current_database()), coalesce((SELECT CASE WHEN rolsuper THEN ' (superuser)' \
@@ -43,6 +56,11 @@ impl Session {
             };
             format!("{host}:{}/{database}#{}", self.access.port, text(4))
         };
+        Ok(Who { called: Called { server, version }, role, replica, proved })
+    }
+
+    pub async fn identity(&mut self) -> Result<Identity, EngineError> {
+        let Who { called: Called { server, version }, role, replica, proved } = self.who().await?;
         let settings = self.settings_told().await?;
         let reset = |name: &str| {
             let found = settings.iter().find(|setting| setting.name == name);

@@ -70,24 +70,37 @@ fn typed_all(
     pairs.map(|(name, value)| Ok(typed(value, &column(table, name)?.kind))).collect()
 }
 
-/// Key and guard: the row, and only as long as it holds exactly what it must hold.
-fn condition(row: &RowWrite<'_>) -> Result<String, EngineError> {
-    let mut parts = Vec::new();
-    for (name, value) in row.key.0.iter().zip(row.key.1) {
-        parts.push(format!("{} = {}", quoted(name), typed(value, &column(row.table, name)?.kind)));
+/// A row of the list that rows to write are joined with: its number, the key, what it must hold, and
+/// what it gets.
+fn listed(number: usize, row: &RowWrite<'_>) -> Result<String, EngineError> {
+    let mut parts = vec![number.to_string()];
+    parts.extend(typed_all(row.table, row.key.0, row.key.1)?);
+    let guard =
+        row.guard.1.iter().map(|value| text(value).map_or("NULL".into(), |it| literal(&it)));
+    parts.extend(guard.map(|value: String| format!("{value}::text")));
+    parts.extend(typed_all(row.table, row.set.0, row.set.1)?);
+    Ok(format!("({})", parts.join(", ")))
+}
+
+/// The columns of that list, and how it finds its rows: by key, and only as long as they hold exactly
+/// what they must hold.
+fn join(row: &RowWrite<'_>) -> (String, String) {
+    let (mut columns, mut parts) = (Vec::new(), Vec::new());
+    for (number, name) in row.key.0.iter().enumerate() {
+        columns.push(format!("k{number}"));
+        parts.push(format!("r.{} = v.k{number}", quoted(name)));
     }
-    for (name, value) in row.guard.0.iter().zip(row.guard.1) {
-        let name = quoted(name);
-        parts.push(match text(value) {
-            // Also of a composite value, which IS NULL asks about its parts.
-            None => format!("{name} IS NOT DISTINCT FROM NULL"),
-            Some(text) => format!(
-                "{name} IS DISTINCT FROM NULL AND format('%s', {name}) COLLATE \"C\" = {}",
-                literal(&text)
-            ),
-        });
+    for (number, name) in row.guard.0.iter().enumerate() {
+        columns.push(format!("g{number}"));
+        let name = format!("r.{}", quoted(name));
+        // Not IS NULL, which asks a composite value about its parts.
+        parts.push(format!(
+            "CASE WHEN v.g{number} IS NULL THEN {name} IS NOT DISTINCT FROM NULL ELSE \
+             {name} IS DISTINCT FROM NULL AND format('%s', {name}) COLLATE \"C\" = v.g{number} END"
+        ));
     }
-    Ok(parts.join(" AND "))
+    columns.extend((0..row.set.0.len()).map(|number| format!("s{number}")));
+    (columns.join(", "), parts.join(" AND "))
 }
 
 impl Session {
@@ -142,7 +155,7 @@ impl Session {
         }
     }
 
-    pub async fn insert_row(&mut self, row: RowWrite<'_>) -> Result<u64, EngineError> {
+    pub async fn insert_row(&mut self, row: RowWrite<'_>) -> Result<bool, EngineError> {
         let (columns, values) = row.set;
         // A column that the server numbers by itself takes our number only when told to.
         let sql = format!(
@@ -151,30 +164,66 @@ impl Session {
             list(columns),
             typed_all(row.table, columns, values)?.join(", ")
         );
-        self.write(&sql).await
-    }
-
-    pub async fn update_row(&mut self, row: RowWrite<'_>) -> Result<u64, EngineError> {
-        let (columns, values) = row.set;
-        let values = typed_all(row.table, columns, values)?;
-        let set: Vec<String> = columns
-            .iter()
-            .zip(values)
-            .map(|(name, value)| format!("{} = {value}", quoted(name)))
-            .collect();
-        let name = relation(&row.table.name);
-        let sql = format!("UPDATE {name} SET {} WHERE {}", set.join(", "), condition(&row)?);
-        self.write(&sql).await
-    }
-
-    pub async fn delete_row(&mut self, row: RowWrite<'_>) -> Result<u64, EngineError> {
-        let name = relation(&row.table.name);
-        let sql = format!("DELETE FROM {name} WHERE {}", condition(&row)?);
-        self.write(&sql).await
-    }
-
-    async fn write(&mut self, sql: &str) -> Result<u64, EngineError> {
         let limit = self.remaining();
-        self.affected(sql, limit).await
+        self.affected(&sql, limit).await.map(|rows| rows == 1)
+    }
+
+    pub async fn update_rows(&mut self, rows: &[RowWrite<'_>]) -> Result<Vec<bool>, EngineError> {
+        let Some(first) = rows.first() else { return Ok(Vec::new()) };
+        let set = first.set.0.iter().enumerate();
+        let set: Vec<String> =
+            set.map(|(number, name)| format!("{} = v.s{number}", quoted(name))).collect();
+        let table = relation(&first.table.name);
+        let start = format!("UPDATE {table} AS r SET {} FROM", set.join(", "));
+        self.write(rows, &start).await
+    }
+
+    pub async fn delete_rows(&mut self, rows: &[RowWrite<'_>]) -> Result<Vec<bool>, EngineError> {
+        let Some(first) = rows.first() else { return Ok(Vec::new()) };
+        let start = format!("DELETE FROM {} AS r USING", relation(&first.table.name));
+        self.write(rows, &start).await
+    }
+
+    /// Many rows in one statement, each with its number, which comes back if its guard held. One by
+    /// one where a trigger may write to the next row before the statement gets there: the server
+    /// refuses to write over that.
+    async fn write(
+        &mut self,
+        rows: &[RowWrite<'_>],
+        start: &str,
+    ) -> Result<Vec<bool>, EngineError> {
+        const MANY: usize = 500;
+        let Some(first) = rows.first() else { return Ok(Vec::new()) };
+        let alone = rows.len() > 1 && self.has_early_triggers(&first.table.name).await?;
+        let (columns, condition) = join(first);
+        let mut held = vec![false; rows.len()];
+        let many = if alone { 1 } else { MANY };
+        for (batch, rows) in rows.chunks(many).enumerate() {
+            let mut values = Vec::with_capacity(rows.len());
+            for (number, row) in rows.iter().enumerate() {
+                values.push(listed(number + batch * many, row)?);
+            }
+            let sql = format!(
+                "{start} (VALUES {}) AS v (n, {columns}) WHERE {condition} RETURNING v.n",
+                values.join(", ")
+            );
+            let limit = self.remaining();
+            for row in self.send(&sql, limit).await?.0 {
+                if let Some(Value::Integer(number)) = row.first() {
+                    held[usize::try_from(*number).expect("it was counted here")] = true;
+                }
+            }
+        }
+        Ok(held)
+    }
+
+    async fn has_early_triggers(&mut self, table: &str) -> Result<bool, EngineError> {
+        // Bit 0: for each row; bit 1: before it.
+        let sql = format!(
+            "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = {}::regclass \
+             AND NOT tgisinternal AND tgtype & 3 = 3)",
+            literal(&relation(table))
+        );
+        Ok(self.text(&sql).await?.as_deref() != Some("f"))
     }
 }

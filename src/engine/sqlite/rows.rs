@@ -101,7 +101,7 @@ impl Session {
         Ok(cells.first().and_then(|cell| cell.as_ref().plain()).unwrap_or_else(|| "NULL".into()))
     }
 
-    pub async fn insert_row(&mut self, row: RowWrite<'_>) -> Result<u64, EngineError> {
+    pub async fn insert_row(&mut self, row: RowWrite<'_>) -> Result<bool, EngineError> {
         let (columns, values) = row.set;
         let sql = format!(
             "INSERT INTO main.{} ({}) VALUES ({})",
@@ -112,25 +112,40 @@ impl Session {
         self.write(sql, &[values]).await
     }
 
-    pub async fn update_row(&mut self, row: RowWrite<'_>) -> Result<u64, EngineError> {
+    pub async fn update_rows(&mut self, rows: &[RowWrite<'_>]) -> Result<Vec<bool>, EngineError> {
+        let mut held = Vec::with_capacity(rows.len());
+        for row in rows {
+            held.push(self.update_row(row).await?);
+        }
+        Ok(held)
+    }
+
+    async fn update_row(&mut self, row: &RowWrite<'_>) -> Result<bool, EngineError> {
         let set = row.set.0.iter().map(|name| format!("{} = ?", quoted(name)));
         let sql = format!(
             "UPDATE main.{} SET {} WHERE {}",
             quoted(&row.table.name),
             set.collect::<Vec<_>>().join(", "),
-            condition(&row)
+            condition(row)
         );
         self.write(sql, &[row.set.1, row.key.1, row.guard.1]).await
     }
 
-    pub async fn delete_row(&mut self, row: RowWrite<'_>) -> Result<u64, EngineError> {
-        let sql = format!("DELETE FROM main.{} WHERE {}", quoted(&row.table.name), condition(&row));
-        self.write(sql, &[row.key.1, row.guard.1]).await
+    pub async fn delete_rows(&mut self, rows: &[RowWrite<'_>]) -> Result<Vec<bool>, EngineError> {
+        let mut held = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (table, one) = (quoted(&row.table.name), condition(row));
+            let sql = format!("DELETE FROM main.{table} WHERE {one}");
+            held.push(self.write(sql, &[row.key.1, row.guard.1]).await?);
+        }
+        Ok(held)
     }
 
-    async fn write(&mut self, sql: String, binds: &[&[Value]]) -> Result<u64, EngineError> {
+    /// Whether a row was written.
+    async fn write(&mut self, sql: String, binds: &[&[Value]]) -> Result<bool, EngineError> {
         let done = query(sql, binds).execute(&mut self.connection).await;
-        done.map(|done| done.rows_affected()).map_err(|error| self.judge(&error, self.lock_wait))
+        done.map(|done| done.rows_affected() == 1)
+            .map_err(|error| self.judge(&error, self.lock_wait))
     }
 }
 

@@ -8,6 +8,8 @@ use serde::Serialize;
 use crate::guardrail::Standing;
 use crate::incident::Incident;
 use crate::incident::entry::NoteKind;
+use crate::postmortem::Around;
+use crate::practice::Practice;
 use crate::runbook::{self, ActionKind, Runbook};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,8 +23,8 @@ pub struct Action {
     pub suggested: bool,
 }
 
-pub fn gather(incident: &Incident, runbook: Option<&Runbook>) -> Vec<Action> {
-    let due = due(incident);
+pub fn gather(incident: &Incident, around: Around<'_>) -> Vec<Action> {
+    let due = due(incident, around.practice);
     let mut actions: Vec<Action> = incident
         .actions
         .iter()
@@ -34,7 +36,7 @@ pub fn gather(incident: &Incident, runbook: Option<&Runbook>) -> Vec<Action> {
             suggested: false,
         })
         .collect();
-    for (title, owner, kind) in suggestions(incident, runbook) {
+    for (title, owner, kind) in suggestions(incident, around.runbook) {
         if !actions.iter().any(|action| action.title.trim() == title.trim()) {
             actions.push(Action { title, owner, due: due.clone(), kind, suggested: true });
         }
@@ -63,11 +65,11 @@ fn suggestions(
 }
 
 /// The date by which an action item of this incident is due, by its severity.
-fn due(incident: &Incident) -> String {
+fn due(incident: &Incident, practice: &Practice) -> String {
     let (Some(opened), Some(severity)) = (incident.opened, incident.severity) else {
         return String::new();
     };
     let day = opened.to_zoned(TimeZone::UTC).date();
-    day.checked_add(severity.due_days().days())
+    day.checked_add(practice.level(severity).due_days().days())
         .map_or_else(|_| String::new(), |day| day.to_string())
 }

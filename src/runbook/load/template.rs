@@ -4,16 +4,31 @@ use std::collections::BTreeMap;
 
 use minijinja::{Environment, UndefinedBehavior};
 
-use crate::source::{Complaint, did_you_mean};
+use crate::source::{Complaint, Table, did_you_mean};
+
+/// The words for the three audiences, `technical`, `business` and `executive`.
+pub fn texts(table: &Table<'_>) -> [String; 3] {
+    ["technical", "business", "executive"].map(|reader| {
+        let text = table.text(reader);
+        if table.is_judged() {
+            for complaint in faults(&text) {
+                table.complain(reader, &text, complaint);
+            }
+        }
+        text
+    })
+}
 
 /// What a message may name, and an example of each. All are texts; whoever renders gives them all.
-pub const VARIABLES: [(&str, &str); 14] = [
+pub const VARIABLES: [(&str, &str); 16] = [
     ("incident", "INC-2026-0042"),
     ("title", "Asset assigned to two people"),
     ("severity", "SEV-2"),
     ("target", "erp-prod"),
     ("environment", "production"),
     ("runbook", "asset-double-assignment"),
+    ("owner", "ERP / DBA lead"),
+    ("risk", "Somebody may act on it before it is mended."),
     ("opened", "2026-11-21 06:00 UTC"),
     ("open_for", "14 min"),
     ("found", "12"),

@@ -329,7 +329,9 @@ fn action_item(app: &App, typed: &str) -> Result<Option<Entry>, String> {
     needed(title)?;
     let severity = case.incident.severity.unwrap_or(case.runbook.severity);
     let day = case.incident.opened.unwrap_or(app.now).to_zoned(jiff::tz::TimeZone::UTC).date();
-    let due = day.saturating_add(jiff::Span::new().days(severity.due_days())).to_string();
+    let due = day
+        .saturating_add(jiff::Span::new().days(app.facts.practice.level(severity).due_days()))
+        .to_string();
     let (title, owner) = (title.to_owned(), owner.to_owned());
     Ok(Some(Entry::ActionItem { title, owner, due, action: ActionKind::Process }))
 }

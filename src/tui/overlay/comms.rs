@@ -1,12 +1,16 @@
 //! Telling people: the three texts of a communication step, rendered, edited if wanted, and written
 //! down as given. The program sends nothing itself; the engineer does, and says so here.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::{Kind, Overlay};
 use crate::incident::entry::Entry;
+use crate::practice::Level;
+use crate::practice::messages::UPDATE;
 use crate::runbook::message::{Facts, render};
-use crate::runbook::{Action, Comms as CommsStep};
+use crate::runbook::{Action, Words};
 use crate::tui::app::App;
 use crate::tui::case::Case;
 use crate::tui::effect::Effect;
@@ -24,12 +28,41 @@ pub struct Comms {
 pub fn open(app: &mut App) -> Vec<Effect> {
     let Some(case) = &app.case else { return Vec::new() };
     let Action::Comms(step) = &case.step().action else { return Vec::new() };
-    let next_update = step
-        .next_update
+    let (words, next) = match &step.words {
+        Words::Own(texts) => (texts.clone(), step.next_update),
+        Words::Agreed(name) => {
+            let Some(message) = app.facts.practice.message(name) else {
+                app.complain(format!(
+                    "no message is called {name}; `steadyhand lint` knows those that are"
+                ));
+                return Vec::new();
+            };
+            let promised = || (name == UPDATE).then(|| level(app, case).update_every);
+            (message.texts.clone(), step.next_update.or_else(promised))
+        }
+    };
+    show(app, &words, next)
+}
+
+/// An update at any time, whatever the step.
+pub fn update(app: &mut App) -> Vec<Effect> {
+    let Some(case) = &app.case else { return Vec::new() };
+    let Some(message) = app.facts.practice.message(UPDATE) else { return Vec::new() };
+    let (words, next) = (message.texts.clone(), level(app, case).update_every);
+    show(app, &words, Some(next))
+}
+
+fn level<'a>(app: &'a App, case: &Case) -> &'a Level {
+    app.facts.practice.level(case.incident.severity.unwrap_or(case.runbook.severity))
+}
+
+fn show(app: &mut App, words: &[String; 3], next: Option<Duration>) -> Vec<Effect> {
+    let Some(case) = &app.case else { return Vec::new() };
+    let next_update = next
         .and_then(|after| jiff::SignedDuration::try_from(after).ok())
         .map(|after| app.now + after);
-    let facts = facts(case, app.now, next_update);
-    match texts(step, &facts) {
+    let facts = Facts { risk: level(app, case).risk.clone(), ..facts(case, app.now, next_update) };
+    match texts(words, &facts) {
         Ok(texts) => {
             let comms = Comms { texts, given: [false; 3], at: 0, next_update };
             app.overlay = Some(Overlay::new(Kind::Comms(Box::new(comms))));
@@ -39,11 +72,12 @@ pub fn open(app: &mut App) -> Vec<Effect> {
     Vec::new()
 }
 
-fn texts(step: &CommsStep, facts: &Facts) -> Result<[String; 3], String> {
+fn texts(words: &[String; 3], facts: &Facts) -> Result<[String; 3], String> {
+    let [technical, business, executive] = words;
     Ok([
-        render(step.technical.trim(), facts)?,
-        render(step.business.trim(), facts)?,
-        render(step.executive.trim(), facts)?,
+        render(technical.trim(), facts)?,
+        render(business.trim(), facts)?,
+        render(executive.trim(), facts)?,
     ])
 }
 
@@ -59,6 +93,8 @@ fn facts(case: &Case, now: Timestamp, next_update: Option<Timestamp>) -> Facts {
         target: case.target.name.clone(),
         environment: crate::tui::view::environment_word(case),
         runbook: incident.runbook.clone(),
+        owner: case.runbook.owner.clone(),
+        risk: String::new(),
         opened: incident.opened.map(utc).unwrap_or_default(),
         open_for: format!("{minutes} min"),
         found: seen.map_or_else(|| "not counted yet".into(), |(first, _)| first.to_string()),
@@ -117,7 +153,9 @@ pub fn done(app: &mut App) -> Vec<Effect> {
         .map(|(name, _)| *name)
         .collect();
     let Some(case) = &app.case else { return Vec::new() };
-    if told.is_empty() || case.incident.progress.state(&case.step().id).is_settled() {
+    // An update that was given in between settles no step.
+    let is_step = matches!(case.step().action, Action::Comms(_));
+    if told.is_empty() || !is_step || case.incident.progress.state(&case.step().id).is_settled() {
         return Vec::new();
     }
     crate::tui::screen::step::pass(app, &format!("told: {}", told.join(", ")))

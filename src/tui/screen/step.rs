@@ -13,7 +13,7 @@ use crate::tui::app::{App, Screen};
 use crate::tui::case::Case;
 use crate::tui::command::Command;
 use crate::tui::effect::Effect;
-use crate::tui::overlay::{Ask, Overlay, Purpose};
+use crate::tui::overlay::{Ask, Overlay, Purpose, comms};
 use crate::tui::page::{Page, ago, clock};
 use crate::tui::theme::Role;
 use crate::tui::widget::spark::spark;
@@ -61,15 +61,22 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
         },
         Command::Skip => skip(app),
         Command::Comms => {
-            let comms =
-                case.runbook.steps.iter().position(|s| matches!(s.action, Action::Comms(_)));
-            match comms {
+            if !case.incident.is_open() {
+                return no(app, "the incident is closed");
+            }
+            let open = |step: &Step| {
+                let settled = case.incident.progress.state(&step.id).is_settled();
+                matches!(step.action, Action::Comms(_)) && !settled
+            };
+            // The words that the runbook has for the first update are better than those for any.
+            let first = case.runbook.steps.iter().position(open);
+            match first.filter(|_| case.incident.said.is_empty()) {
                 Some(at) => {
                     let mut effects = look_at(app, at);
                     effects.extend(go_on(app));
                     effects
                 }
-                None => no(app, "this runbook has no communication step"),
+                None => comms::update(app),
             }
         }
         other => {
@@ -153,6 +160,10 @@ fn go_on(app: &mut App) -> Vec<Effect> {
         let text = format!("first {}", unmet.join(", "));
         return no(app, &text);
     }
+    if !step.action.is_for(case.target.url.dialect) {
+        let nothing = nothing_here(case);
+        return pass(app, &nothing);
+    }
     match &step.action {
         Action::Note => pass(app, "read"),
         Action::Manual(manual) => match manual.evidence {
@@ -189,7 +200,7 @@ fn go_on(app: &mut App) -> Vec<Effect> {
                 pass(app, "waited")
             }
         },
-        Action::Comms(_) => super::super::overlay::comms::open(app),
+        Action::Comms(_) => comms::open(app),
         Action::Command(_) if settled => onward(app),
         Action::Command(_) => {
             let run = app.new_run();
@@ -349,6 +360,11 @@ pub fn enter_word(case: &Case) -> &'static str {
     }
 }
 
+/// What a step says that was written for other engines.
+fn nothing_here(case: &Case) -> String {
+    format!("nothing to do on {}", case.target.url.dialect)
+}
+
 /// The text of the step, above its table.
 pub fn page<'l>(app: &'l App, case: &Case) -> Page<'l> {
     let step = case.step();
@@ -365,10 +381,22 @@ pub fn page<'l>(app: &'l App, case: &Case) -> Page<'l> {
     page.blank();
     match &step.action {
         Action::Note => {}
-        Action::Manual(manual) if !manual.done_when.is_empty() => {
-            page.line(&[("done when  ", Role::Muted), (&manual.done_when, Role::Text)]);
+        Action::Manual(manual) => {
+            if let Some(sql) = manual.by_hand.get(case.target.url.dialect) {
+                page.line(&[("by hand, in the database's own client:", Role::Muted)]);
+                page.lines(sql.trim(), Role::SqlText).blank();
+            }
+            for check in &manual.ddl_of {
+                page.line(&[
+                    ("by hand  ", Role::Muted),
+                    ("the DDL in the rows of ", Role::Text),
+                    (check, Role::Text),
+                ]);
+            }
+            if !manual.done_when.is_empty() {
+                page.line(&[("done when  ", Role::Muted), (&manual.done_when, Role::Text)]);
+            }
         }
-        Action::Manual(_) => {}
         Action::Ask(question) => {
             page.title(&question.question);
             if let Some(answer) = case.incident.answers.get(&question.var) {
@@ -431,7 +459,10 @@ pub fn page<'l>(app: &'l App, case: &Case) -> Page<'l> {
             }
         }
         Action::Command(command) => {
-            page.line(&[("$ ", Role::Muted), (&command.argv.join(" "), Role::Text)]);
+            match command.argv.get(case.target.url.dialect) {
+                Some(argv) => page.line(&[("$ ", Role::Muted), (&argv.join(" "), Role::Text)]),
+                None => page.text(&nothing_here(case)),
+            };
             output_lines(app, case, &mut page);
         }
         Action::Guard(guard) => {

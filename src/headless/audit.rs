@@ -1,0 +1,135 @@
+//! `steadyhand audit`: which control, which check, when last green, which incidents. Reads files
+//! only; connects to nothing.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::{Out, catalogue, unfound};
+use crate::audit::{Audit, Sources};
+use crate::clock;
+use crate::config::Config;
+use crate::control;
+use crate::exit::Exit;
+use crate::history::Standing;
+use crate::history::store as runs;
+use crate::incident::{Incident, store};
+use crate::problem::Problem;
+use crate::report::audit as page;
+use crate::source::{did_you_mean, quoted};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Text,
+    Markdown,
+    Json,
+}
+
+#[derive(Debug)]
+pub struct Asked {
+    /// Key controls, places or frameworks; all without any.
+    pub controls: Vec<String>,
+    pub targets: Vec<String>,
+    /// Also what was made up for a demo or a drill.
+    pub practice: bool,
+    pub format: Format,
+    pub output: Option<PathBuf>,
+}
+
+pub fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, Problem> {
+    let Some(catalogue) = catalogue(config, out) else { return Ok(Exit::Usage) };
+    let state = &config.state.value;
+    let of_target =
+        |name: &str| asked.targets.is_empty() || asked.targets.iter().any(|t| t == name);
+    let standings = standings(state, of_target)?;
+    let (incidents, damaged) = incidents(state, asked.practice, of_target, out)?;
+    let mut audit = Audit::of(&Sources {
+        practice: &config.practice,
+        checks: &catalogue.checks,
+        runbooks: &catalogue.runbooks,
+        standings: &standings,
+        incidents: &incidents,
+    });
+    known(&asked.controls, &audit)?;
+    audit.only(&asked.controls);
+    let text = match asked.format {
+        Format::Text => page::text(&audit, out.paint),
+        Format::Markdown => page::markdown(&audit, clock::now()),
+        Format::Json => page::json(&audit, damaged),
+    };
+    match &asked.output {
+        Some(path) => {
+            out.put_into(path, &text)?;
+            out.put(&format!("{} written: {}\n", path.display(), page::headline(&audit)))?;
+        }
+        None => out.put(&text)?,
+    }
+    // What could not be read may hold what the view lacks.
+    Ok(if damaged == 0 { Exit::Clear } else { Exit::Inconclusive })
+}
+
+fn known(asked: &[String], audit: &Audit) -> Result<(), Problem> {
+    let mut names: Vec<&str> = Vec::new();
+    for line in &audit.controls {
+        names.push(&line.control.id);
+        for place in &line.control.places {
+            names.push(place);
+            names.extend(control::place(place).map(|(framework, _)| framework.word()));
+        }
+    }
+    for wanted in asked {
+        if names.contains(&wanted.as_str()) {
+            continue;
+        }
+        let problem = Problem::usage(format!("no control is called {}", quoted(wanted)));
+        return Err(match did_you_mean(wanted, names.iter().copied()) {
+            Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
+            None => {
+                problem.hint("`steadyhand audit` lists them; a framework such as COBIT will do")
+            }
+        });
+    }
+    Ok(())
+}
+
+fn standings(
+    state: &Path,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<BTreeMap<(String, String), Standing>, Problem> {
+    let mut all = BTreeMap::new();
+    let failed = |path: &Path, error: std::io::Error| {
+        Problem::system(format!("cannot read the history in {}: {error}", path.display()))
+            .hint("--state names another folder")
+    };
+    for folder in runs::folders(state).map_err(|error| failed(state, error))? {
+        let last = runs::last(&folder, None).map_err(|error| failed(&folder, error))?;
+        let Some(target) = last.map(|run| run.target).filter(|target| wanted(target)) else {
+            continue;
+        };
+        let of = runs::standings(&folder).map_err(|error| failed(&folder, error))?;
+        all.extend(of.into_iter().map(|(check, standing)| ((target.clone(), check), standing)));
+    }
+    Ok(all)
+}
+
+/// The incidents that can be trusted, and how many cannot.
+fn incidents(
+    state: &Path,
+    practice: bool,
+    wanted: impl Fn(&str) -> bool,
+    out: &mut Out,
+) -> Result<(Vec<Incident>, usize), Problem> {
+    let mut found = Vec::new();
+    let mut damaged = 0;
+    for (id, incident, trouble) in store::all(state).map_err(|error| unfound(&error))? {
+        if let Some(trouble) = trouble {
+            out.say(&format!("steadyhand: {id} is left out: {trouble}"));
+            damaged += 1;
+            continue;
+        }
+        let is_wanted = incident.target.as_ref().is_none_or(|target| wanted(&target.name));
+        if is_wanted && (practice || !incident.demo) {
+            found.push(incident);
+        }
+    }
+    Ok((found, damaged))
+}

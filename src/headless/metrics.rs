@@ -1,0 +1,76 @@
+//! `steadyhand metrics`: what the incidents of a period add up to, beside the period before. Reads
+//! files only.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::audit::Format;
+use super::{Out, unfound};
+use crate::clock;
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::incident::fleet::Fleet;
+use crate::incident::{Incident, store};
+use crate::problem::Problem;
+use crate::report::metrics::{self as page, Period};
+
+#[derive(Debug)]
+pub struct Asked {
+    pub targets: Vec<String>,
+    pub runbooks: Vec<String>,
+    pub since: Duration,
+    /// What was made up for a demo or a drill instead of what happened.
+    pub practice: bool,
+    pub format: Format,
+    pub output: Option<PathBuf>,
+}
+
+pub fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, Problem> {
+    let now = clock::now();
+    let length = SignedDuration::try_from(asked.since).unwrap_or(SignedDuration::MAX);
+    let back = |from: Timestamp| from.checked_sub(length).unwrap_or(Timestamp::MIN);
+    let (from, before) = (back(now), back(back(now)));
+    let mut all: Vec<Incident> = Vec::new();
+    let mut damaged = Vec::new();
+    for (id, incident, trouble) in store::all(&config.state.value).map_err(|e| unfound(&e))? {
+        match trouble {
+            Some(trouble) => {
+                out.say(&format!("steadyhand: {id} is left out: {trouble}"));
+                damaged.push(id);
+            }
+            None if incident.demo == asked.practice => all.push(incident),
+            None => {}
+        }
+    }
+    let opened_in = |from: Timestamp, to: Timestamp| -> Vec<&Incident> {
+        let wanted = |incident: &&Incident| {
+            let target = incident.target.as_ref().map_or("", |target| &target.name);
+            incident.opened.is_some_and(|at| from <= at && at < to)
+                && (asked.targets.is_empty() || asked.targets.iter().any(|name| name == target))
+                && (asked.runbooks.is_empty() || asked.runbooks.contains(&incident.runbook))
+        };
+        all.iter().filter(wanted).collect()
+    };
+    let end = now.checked_add(SignedDuration::from_secs(1)).unwrap_or(now);
+    let of = |from: Timestamp, to: Timestamp| Period {
+        from,
+        to: to.min(now),
+        fleet: Fleet::of(&opened_in(from, to), &all, &config.practice, now),
+    };
+    let (this, last) = (of(from, end), of(before, from));
+    let text = match asked.format {
+        Format::Text => page::text(&this, &last),
+        Format::Markdown => page::markdown(&this, &last),
+        Format::Json => page::json(&this, &last, &damaged),
+    };
+    match &asked.output {
+        Some(path) => {
+            out.put_into(path, &text)?;
+            out.put(&format!("{} written: {}\n", path.display(), page::headline(&this)))?;
+        }
+        None => out.put(&text)?,
+    }
+    Ok(if damaged.is_empty() { Exit::Clear } else { Exit::Inconclusive })
+}

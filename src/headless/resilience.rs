@@ -1,0 +1,399 @@
+//! `steadyhand resilience`: whether this database could be had again, and what guards it, as evidence
+//! that somebody else can check.
+//!
+//! A dump of the schema, what is in it, the newest backup, the site's own restore, the two objectives,
+//! and the checks of the suite `resilience`. Everything it saw lies in one folder with `SHA256SUMS`.
+//! An objective that nobody set is not met.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::json;
+
+use super::suite::{self, slug};
+use super::{Format, Out};
+use crate::clock;
+use crate::config::{Config, Target};
+use crate::digest::sha256;
+use crate::exit::Exit;
+use crate::incident::entry::verdict_words;
+use crate::ops::Stopper;
+use crate::ops::backup::{self, Dump, Found};
+use crate::problem::{Kind, Problem};
+use crate::report::{Outcome, json, text};
+use crate::source::duration_text;
+
+/// The suite of the checks that belong to it.
+const SUITE: &str = "resilience";
+/// For a restore whose objective nobody set.
+const LONGEST: Duration = Duration::from_hours(4);
+/// Violations that the evidence names at most.
+const KEPT: usize = 20;
+
+#[derive(Debug)]
+pub struct Asked {
+    pub target: String,
+    /// Where the evidence goes; a folder of its own in the state folder without it.
+    pub evidence: Option<PathBuf>,
+    pub format: Format,
+}
+
+#[derive(Debug, Serialize)]
+struct Step {
+    #[serde(rename = "step")]
+    name: String,
+    verdict: &'static str,
+    what: String,
+    seconds: f64,
+    #[serde(skip)]
+    exit: Exit,
+}
+
+/// An objective beside what was measured.
+#[derive(Debug, Serialize)]
+struct Objective {
+    allowed_seconds: Option<f64>,
+    measured_seconds: Option<f64>,
+}
+
+/// One run, while it collects.
+struct Drill<'a> {
+    target: &'a Target,
+    folder: PathBuf,
+    stopper: Stopper,
+    now: Timestamp,
+    steps: Vec<Step>,
+}
+
+pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, Problem> {
+    let Some(catalogue) = super::catalogue(config, out) else { return Ok(Exit::Usage) };
+    let target = config.target(&asked.target)?;
+    let now = clock::now();
+    let folder = match &asked.evidence {
+        Some(folder) => folder.clone(),
+        None => {
+            let stamp = now.strftime("%Y%m%dT%H%M%SZ").to_string();
+            config.state.value.join(SUITE).join(slug(&target)).join(stamp)
+        }
+    };
+    fresh(&folder)?;
+    let checked = target.for_checks();
+    let stopper = Stopper::default();
+    let mut drill = Drill { target: &checked, folder, stopper, now, steps: Vec::new() };
+    out.progress(&format!("{}: dumping the schema ...", target.name));
+    let (server, dump) = drill.dump().await;
+    out.progress(&format!("{}: looking at the newest backup ...", target.name));
+    let found = drill.newest().await;
+    let restored = drill.restore(found.as_ref(), dump.as_ref(), out).await?;
+    let point = drill.point(found.as_ref(), restored);
+    let time = drill.time(restored);
+    let wanted = suite::Asked {
+        targets: vec![asked.target.clone()],
+        suites: vec![SUITE.into()],
+        ..suite::Asked::default()
+    };
+    let ran = suite::run(&wanted, config, &catalogue, KEPT, out, |_, _| Ok(())).await?;
+    drill.steps.extend(ran.outcomes().map(of_check));
+    let worst = drill.steps.iter().map(|step| step.exit).fold(Exit::Clear, Exit::worst);
+    let exit = if ran.is_cut { Exit::Interrupted } else { worst };
+    let result = json!({
+        "suite": SUITE,
+        "target": target.name,
+        "environment": target.environment.word(),
+        "server": server,
+        "at": now.to_string(),
+        "program": concat!("steadyhand ", env!("CARGO_PKG_VERSION")),
+        "steps": drill.steps,
+        "recovery_point": point,
+        "recovery_time": time,
+        "backup": found.as_ref().map(|found| json!({
+            "at": found.at.to_string(),
+            "file": found.file,
+            "sha256": found.sha256,
+            "proof": found.proof,
+        })),
+        "checks": ran.outcomes().map(json::value).collect::<Vec<_>>(),
+        "exit": exit.code(),
+    });
+    drill.seal(&result)?;
+    for note in &ran.notes {
+        out.say(&format!("note: {note}"));
+    }
+    out.put(&match asked.format {
+        Format::Json => json::line(&result),
+        Format::Text => page(&drill, &target.name, exit),
+    })?;
+    Ok(exit)
+}
+
+/// A folder that nobody else reads and that holds nothing yet.
+fn fresh(folder: &Path) -> Result<(), Problem> {
+    let failed = |why: String| {
+        Problem::system(format!("the evidence cannot be kept in {}: {why}", folder.display()))
+            .hint("nothing was run; --evidence names another folder")
+    };
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|error| failed(error.to_string()))?;
+    let mut inside = fs::read_dir(folder).map_err(|error| failed(error.to_string()))?;
+    match inside.next() {
+        None => Ok(()),
+        Some(_) => Err(failed("there is something in it already".into())),
+    }
+}
+
+fn of_check(outcome: &Outcome) -> Step {
+    Step {
+        name: outcome.check.id.clone(),
+        verdict: outcome.word(),
+        what: verdict_words(&outcome.finding.verdict),
+        seconds: outcome.finding.seconds,
+        exit: outcome.exit(),
+    }
+}
+
+impl Drill<'_> {
+    fn note(&mut self, step: &str, exit: Exit, what: impl Into<String>, since: Instant) {
+        let verdict = match exit {
+            Exit::Clear => "clear",
+            Exit::Violated => "violated",
+            _ => "inconclusive",
+        };
+        let seconds = (since.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
+        self.steps.push(Step { name: step.into(), verdict, what: what.into(), seconds, exit });
+    }
+
+    fn problem(&mut self, step: &str, problem: &Problem, since: Instant) {
+        // What refuses does not work; whatever else happened, it was not seen.
+        let refused = problem.kind == Kind::Refused;
+        let exit = if refused { Exit::Violated } else { Exit::Inconclusive };
+        self.note(step, exit, problem.sentence.clone(), since);
+    }
+
+    async fn dump(&mut self) -> (Option<String>, Option<Dump>) {
+        let start = Instant::now();
+        let (identity, tables) = match backup::tables(self.target, &self.stopper).await {
+            Ok(found) => found,
+            Err(problem) => {
+                self.problem("schema-dump", &problem, start);
+                return (None, None);
+            }
+        };
+        let server =
+            format!("{} {}, {}", self.target.url.dialect, identity.version, identity.server);
+        let dump = backup::dump(self.target, &tables, &self.folder, &self.stopper).await;
+        let written = dump.and_then(|dump| {
+            let listing = dump.listing.join("\n") + "\n";
+            fs::write(self.folder.join("listing.txt"), listing)
+                .map_err(|error| Problem::system(format!("the listing cannot be kept: {error}")))?;
+            Ok(dump)
+        });
+        match written {
+            Ok(dump) => {
+                let objects = text::count(dump.listing.len(), "object");
+                self.note("schema-dump", Exit::Clear, format!("{objects} in the dump"), start);
+                let (exit, what) = match dump.missing.as_slice() {
+                    [] => (
+                        Exit::Clear,
+                        format!("all of {} are in it", text::count(tables.len(), "table")),
+                    ),
+                    missing => (
+                        Exit::Violated,
+                        format!(
+                            "{} not in it: {}",
+                            text::count(missing.len(), "table"),
+                            missing.join(", ")
+                        ),
+                    ),
+                };
+                self.note("listing", exit, what, start);
+                (Some(server), Some(dump))
+            }
+            Err(problem) => {
+                self.problem("schema-dump", &problem, start);
+                (Some(server), None)
+            }
+        }
+    }
+
+    async fn newest(&mut self) -> Option<Found> {
+        let start = Instant::now();
+        let Some(newest) = &self.target.backup.newest else {
+            let what = "nobody said where the backups are: newest or newest_command under [target.NAME.backup]";
+            self.note("newest-backup", Exit::Inconclusive, what, start);
+            return None;
+        };
+        match backup::newest(newest, &self.stopper).await {
+            Ok(found) => {
+                let proof = found.proof.as_deref().unwrap_or("only its age is known");
+                let file = found
+                    .file
+                    .as_ref()
+                    .map_or_else(String::new, |file| format!("{}, ", file.display()));
+                let what = format!("{file}of {}: {proof}", minute(found.at));
+                self.note("newest-backup", Exit::Clear, what, start);
+                Some(found)
+            }
+            Err(problem) => {
+                self.problem("newest-backup", &problem, start);
+                None
+            }
+        }
+    }
+
+    /// How long the restore took, if it worked.
+    async fn restore(
+        &mut self,
+        found: Option<&Found>,
+        dump: Option<&Dump>,
+        out: &mut Out,
+    ) -> Result<Option<Duration>, Problem> {
+        let start = Instant::now();
+        let Some(argv) = &self.target.backup.restore else {
+            let what = "nothing was restored: restore under [target.NAME.backup] names the program";
+            self.note("restore", Exit::Inconclusive, what, start);
+            return Ok(None);
+        };
+        out.progress(&format!("{}: restoring ...", self.target.name));
+        let limit = self.target.backup.rto.map_or(LONGEST, |rto| rto.saturating_mul(2));
+        let backup = found.and_then(|found| found.file.as_deref());
+        let dump = dump.map(|dump| dump.file.as_path());
+        let ran = backup::restore(argv, backup, dump, limit, &self.stopper).await;
+        match ran {
+            Ok(ran) => {
+                let program = argv.first().map_or("", String::as_str);
+                self.note("restore", Exit::Clear, format!("{program} restored it"), start);
+                self.keep("restore.txt", &ran.output)?;
+                Ok(Some(Duration::from_secs_f64(ran.seconds)))
+            }
+            Err(problem) => {
+                self.problem("restore", &problem, start);
+                Ok(None)
+            }
+        }
+    }
+
+    fn point(&mut self, found: Option<&Found>, restored: Option<Duration>) -> Objective {
+        let start = Instant::now();
+        let age =
+            found.and_then(|found| Duration::try_from(self.now.duration_since(found.at)).ok());
+        let uses_backup = |argv: &Vec<String>| argv.iter().any(|word| word.contains("{backup}"));
+        let was_restored =
+            restored.is_some() && self.target.backup.restore.as_ref().is_some_and(uses_backup);
+        let rpo = self.target.backup.rpo;
+        let (exit, what) = match (rpo, found, age) {
+            (None, ..) => {
+                (Exit::Inconclusive, "no rpo is set under [target.NAME.backup]".to_owned())
+            }
+            (_, None, _) => (Exit::Inconclusive, "no backup was found".into()),
+            (_, Some(_), None) => {
+                (Exit::Inconclusive, "the backup is from the future; look at the clocks".into())
+            }
+            (Some(rpo), Some(found), Some(age)) => {
+                let what = format!("{} old, {} allowed", length(age), duration_text(rpo));
+                match () {
+                    () if age > rpo => (Exit::Violated, what),
+                    () if found.proof.is_none() && !was_restored => (
+                        Exit::Inconclusive,
+                        format!("{what}, and nothing shows that it can be restored"),
+                    ),
+                    () => (Exit::Clear, what),
+                }
+            }
+        };
+        self.note("recovery-point", exit, what, start);
+        Objective {
+            allowed_seconds: rpo.map(|rpo| rpo.as_secs_f64()),
+            measured_seconds: age.map(|age| age.as_secs_f64()),
+        }
+    }
+
+    fn time(&mut self, restored: Option<Duration>) -> Objective {
+        let start = Instant::now();
+        let rto = self.target.backup.rto;
+        let (exit, what) = match (rto, restored) {
+            (None, _) => {
+                (Exit::Inconclusive, "no rto is set under [target.NAME.backup]".to_owned())
+            }
+            (_, None) => (Exit::Inconclusive, "no restore was measured".into()),
+            (Some(rto), Some(took)) => {
+                let exit = if took > rto { Exit::Violated } else { Exit::Clear };
+                (
+                    exit,
+                    format!(
+                        "restored in {:.1} s, {} allowed",
+                        took.as_secs_f64(),
+                        duration_text(rto)
+                    ),
+                )
+            }
+        };
+        self.note("recovery-time", exit, what, start);
+        Objective {
+            allowed_seconds: rto.map(|rto| rto.as_secs_f64()),
+            measured_seconds: restored.map(|took| took.as_secs_f64()),
+        }
+    }
+
+    fn keep(&self, name: &str, bytes: &[u8]) -> Result<(), Problem> {
+        fs::write(self.folder.join(name), bytes).map_err(|error| {
+            Problem::system(format!("{name} cannot be kept in {}: {error}", self.folder.display()))
+                .hint("the evidence is not complete; make room and run it again")
+        })
+    }
+
+    /// The result, and the digests of everything that was kept.
+    fn seal(&self, result: &serde_json::Value) -> Result<(), Problem> {
+        let pretty = serde_json::to_string_pretty(result).expect("plain data") + "\n";
+        self.keep("result.json", pretty.as_bytes())?;
+        let sums = self.sums().map_err(|error| {
+            Problem::system(format!("the evidence cannot be summed up: {error}"))
+        })?;
+        self.keep("SHA256SUMS", sums.as_bytes())
+    }
+
+    fn sums(&self) -> io::Result<String> {
+        let entries = fs::read_dir(&self.folder)?.map(|entry| entry.map(|entry| entry.path()));
+        let mut files = entries.collect::<io::Result<Vec<PathBuf>>>()?;
+        files.sort();
+        let line = |file: &PathBuf| {
+            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            Ok(format!("{}  {name}\n", sha256(&fs::read(file)?)))
+        };
+        files.iter().map(line).collect()
+    }
+}
+
+fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+fn length(age: Duration) -> String {
+    crate::report::past::length(jiff::SignedDuration::try_from(age).unwrap_or_default())
+}
+
+fn page(drill: &Drill<'_>, target: &str, exit: Exit) -> String {
+    let rows = drill
+        .steps
+        .iter()
+        .map(|step| vec![step.verdict.to_owned(), step.name.clone(), step.what.clone()]);
+    let bad = drill.steps.iter().filter(|step| step.exit != Exit::Clear).count();
+    let word = if exit == Exit::Clear {
+        "it could be had again".to_owned()
+    } else {
+        format!("{bad} not clear")
+    };
+    text::columns(&["verdict", "step", "what"], rows)
+        + &format!(
+            "{} of {target}: {word}; evidence in {}\n",
+            text::count(drill.steps.len(), "step"),
+            drill.folder.display()
+        )
+}

@@ -1,0 +1,177 @@
+//! Resilience: dumps by the engines' own programs, a restore that really happens, and evidence that
+//! `sha256sum` checks.
+
+use std::fs::{self, File};
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+
+use super::common::server::{self, Server};
+use super::{Desk, Ran, run};
+
+const GUARD: &str = "id = \"guard\"\ntitle = \"t\"\nrule = \"r\"\nseverity = \"sev2\"\nkey = [\"id\"]\nsuites = [\"resilience\"]\nowner = \"o\"\n[sql]\nany = \"SELECT id FROM asset WHERE id < 0\"\n";
+
+/// A target with the pack of the test, and what is said of its backups.
+fn desk(url: &str, backup: &str) -> Desk {
+    let desk = Desk::new();
+    desk.home.write("checks/own/guard.toml", GUARD);
+    say(&desk, url, backup);
+    desk
+}
+
+fn say(desk: &Desk, url: &str, backup: &str) {
+    let text = format!(
+        "checks = [\"checks\"]\n[target.erp]\nurl = \"{url}\"\nenvironment = \"staging\"\npacks = [\"own\"]\n{backup}"
+    );
+    desk.home.write("steadyhand.toml", &text);
+}
+
+fn drill(desk: &Desk, evidence: &str) -> Ran {
+    run(&desk.home, &["resilience", "--target", "erp", "--evidence", evidence])
+}
+
+fn shell(desk: &Desk, script: &str) -> String {
+    let ran =
+        Command::new("sh").args(["-ec", script]).current_dir(desk.home.work()).output().unwrap();
+    let said = String::from_utf8_lossy(&[ran.stdout, ran.stderr].concat()).into_owned();
+    assert!(ran.status.success(), "{script}: {said}");
+    said
+}
+
+fn verdict<'r>(ran: &'r Ran, step: &str) -> &'r str {
+    let line = ran.out.lines().find(|line| line.split_whitespace().nth(1) == Some(step));
+    line.unwrap_or_else(|| panic!("no {step} in {}{}", ran.out, ran.err))
+}
+
+fn shop() -> Server {
+    let server = server::postgres();
+    server.database("shop");
+    server.database("scratch");
+    server.run(
+        "shop",
+        "CREATE SCHEMA hr; CREATE TABLE asset (id INT PRIMARY KEY, owner TEXT);
+         INSERT INTO asset VALUES (1, 'ada'), (2, NULL); CREATE TABLE hr.\"two words\" (id INT)",
+    );
+    server
+}
+
+#[test]
+fn a_backup_is_restored_measured_and_the_evidence_is_checked_by_sha256sum() {
+    let server = shop();
+    let scratch = server.url("scratch");
+    let backup = format!(
+        "[target.erp.backup]\nnewest = \"backups/*.dump\"\nrpo = \"15m\"\nrto = \"60m\"\n\
+         restore = [\"pg_restore\", \"--exit-on-error\", \"--no-owner\", \"--dbname\", \"{scratch}\", \"{{backup}}\"]\n"
+    );
+    let desk = desk(&server.url("shop"), &backup);
+    fs::create_dir(desk.home.work().join("backups")).unwrap();
+    shell(&desk, &format!("pg_dump -Fc -f backups/1.dump '{}'", server.url("shop")));
+    let ran = drill(&desk, "proof");
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    assert!(verdict(&ran, "listing").contains("all of 2 tables are in it"), "{}", ran.out);
+    assert!(verdict(&ran, "newest-backup").contains("pg_restore lists"), "{}", ran.out);
+    assert!(verdict(&ran, "recovery-time").contains("1h allowed"), "{}", ran.out);
+    assert!(verdict(&ran, "guard").starts_with("clear"), "{}", ran.out);
+    assert_eq!(server.client("scratch").count("SELECT count(*) FROM asset"), 2, "it was restored");
+    let sums = shell(&desk, "cd proof; sha256sum -c SHA256SUMS; pg_restore --list schema.dump");
+    assert!(sums.matches(": OK").count() >= 3 && sums.contains("two words"), "{sums}");
+    let result: Value =
+        serde_json::from_slice(&fs::read(desk.home.work().join("proof/result.json")).unwrap())
+            .unwrap();
+    assert_eq!(
+        (&result["exit"], &result["recovery_time"]["allowed_seconds"]),
+        (&0.into(), &3600.0.into())
+    );
+    assert!(result["server"].as_str().unwrap().starts_with("PostgreSQL 15"), "{result}");
+    // It counts as a run of its suite.
+    assert_eq!(run(&desk.home, &["health", "--suite", "resilience"]).code, 0);
+    // Evidence is never written over.
+    let again = drill(&desk, "proof");
+    assert!(again.err.contains("there is something in it already"), "{}", again.err);
+    // A second restore meets the first one's tables and fails; so the suite does.
+    let again = drill(&desk, "again");
+    assert_eq!(again.code, 2, "{}", again.out);
+    assert!(verdict(&again, "restore").contains("already exists"), "{}", again.out);
+    assert!(verdict(&again, "recovery-time").starts_with("inconclusive"), "{}", again.out);
+}
+
+#[test]
+fn an_old_a_damaged_and_a_missing_backup_are_told_apart() {
+    let server = shop();
+    let desk = desk(
+        &server.url("shop"),
+        "[target.erp.backup]\nnewest = \"b/*.dump\"\nrpo = \"15m\"\nrto = \"1h\"\nrestore = [\"test\", \"-s\", \"{dump}\"]\n",
+    );
+    let ran = drill(&desk, "none");
+    assert!(ran.code == 2 || ran.code == 3, "{}", ran.out);
+    let folder = desk.home.work().join("b");
+    fs::create_dir(&folder).unwrap();
+    let ran = drill(&desk, "empty");
+    assert!(verdict(&ran, "newest-backup").contains("violated"), "{}", ran.out);
+    shell(&desk, &format!("pg_dump -Fc -f b/1.dump '{}'", server.url("shop")));
+    assert_eq!(drill(&desk, "good").code, 0);
+    let file = File::options().write(true).open(folder.join("1.dump")).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_hours(3)).unwrap();
+    let ran = drill(&desk, "old");
+    assert_eq!(ran.code, 2, "{}", ran.out);
+    let said = verdict(&ran, "recovery-point");
+    assert!(said.starts_with("violated") && said.contains("15m allowed"), "{said}");
+    shell(&desk, "head -c 100 b/1.dump > b/2.dump");
+    let ran = drill(&desk, "cut");
+    assert!(verdict(&ran, "newest-backup").starts_with("violated"), "{}", ran.out);
+    shell(&desk, "printf 'PGCOPY' > b/3.dump; echo 00 > b/3.dump.sha256");
+    let ran = drill(&desk, "digest");
+    assert!(verdict(&ran, "newest-backup").contains("is not what"), "{}", ran.out);
+    shell(&desk, "rm b/3.dump.sha256");
+    let ran = drill(&desk, "unproved");
+    let said = verdict(&ran, "recovery-point");
+    assert!(ran.code == 3 && said.contains("nothing shows that it can be restored"), "{said}");
+}
+
+#[test]
+fn what_may_not_be_dumped_and_what_nobody_promised_is_not_clear() {
+    let server = shop();
+    server.role("reader", None);
+    server.run("shop", "GRANT SELECT ON asset TO reader");
+    let desk = desk(&server.url_as("reader", "shop"), "");
+    let ran = drill(&desk, "denied");
+    assert_eq!(ran.code, 2, "{}", ran.out);
+    let said = verdict(&ran, "schema-dump");
+    assert!(said.starts_with("violated") && said.contains("permission denied"), "{said}");
+    say(&desk, &server.url("shop"), "");
+    let ran = drill(&desk, "unsaid");
+    assert_eq!(ran.code, 3, "{}", ran.out);
+    for step in ["newest-backup", "restore", "recovery-point", "recovery-time"] {
+        assert!(verdict(&ran, step).starts_with("inconclusive"), "{}", ran.out);
+    }
+    assert!(verdict(&ran, "schema-dump").starts_with("clear"), "{}", ran.out);
+}
+
+#[test]
+fn mariadb_and_sqlite_are_dumped_and_listed_too() {
+    let server = server::mariadb();
+    server.database("erp");
+    server
+        .run("erp", "CREATE TABLE asset (id INT PRIMARY KEY); CREATE TABLE `order lines` (id INT)");
+    server.run("erp", "CREATE VIEW seen AS SELECT id FROM asset");
+    server.role("keeper", Some("s3 \"cret"));
+    server.run("erp", "GRANT ALL ON erp.* TO keeper");
+    let backup = "[target.erp.backup]\nnewest_command = [\"date\", \"+%s\"]\nrpo = \"15m\"\nrto = \"1h\"\nrestore = [\"grep\", \"-q\", \"CREATE TABLE\", \"{dump}\"]\n";
+    let said = format!("password_command = [\"cat\", \"password\"]\n{backup}");
+    let first = desk(&server.url_as("keeper", "erp"), &said);
+    first.home.write("password", "s3 \"cret\n");
+    let ran = drill(&first, "proof");
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    assert!(verdict(&ran, "listing").contains("all of 2 tables"), "{}", ran.out);
+    for file in first.home.files("work/proof") {
+        let text = fs::read(first.home.path("work/proof").join(file)).unwrap();
+        assert!(!String::from_utf8_lossy(&text).contains("cret"));
+    }
+    let second = desk("sqlite://erp.db", backup);
+    let ran = drill(&second, "proof");
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    let made = shell(&second, "sqlite3 new.db < proof/schema.sql; sqlite3 new.db .tables");
+    assert!(made.contains("asset"), "{made}");
+    shell(&second, "cd proof; sha256sum -c SHA256SUMS");
+}
