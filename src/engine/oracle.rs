@@ -164,6 +164,15 @@ impl Session {
         Ok(())
     }
 
+    /// A name that is set again replaces the older one.
+    pub async fn savepoint(&mut self) -> Result<(), EngineError> {
+        self.wire.run("SAVEPOINT steadyhand_rows").await.map(drop)
+    }
+
+    pub async fn back_to_savepoint(&mut self) -> Result<(), EngineError> {
+        self.wire.run("ROLLBACK TO SAVEPOINT steadyhand_rows").await.map(drop)
+    }
+
     /// Those that are declared deferrable; of others every statement is held against them.
     pub async fn defer_references(&mut self) -> Result<(), EngineError> {
         if self.is_writing() {
