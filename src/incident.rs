@@ -22,6 +22,7 @@ use crate::guardrail::Standing;
 use crate::recovery::Tally;
 use crate::runbook::ActionKind;
 use crate::runbook::progress::{Progress, StepState};
+use chain::Mark;
 use entry::{Deed, Entry, Evidence, Milestone, NoteKind, Origin, Outcome, Record, TargetSeen};
 
 #[derive(Debug, Clone, Default)]
@@ -33,6 +34,8 @@ pub struct Incident {
     pub target: Option<TargetSeen>,
     pub severity: Option<Severity>,
     pub demo: bool,
+    /// Its records carry the watermark of a drill.
+    pub drill: bool,
     /// The controls that its runbook and the checks named by it stood for when it was opened.
     pub controls: Controls,
     pub opened: Option<Timestamp>,
@@ -192,6 +195,7 @@ impl Incident {
                 self.severity = Some(*severity);
                 self.target = Some(target.clone());
                 self.demo = *demo;
+                self.drill = record.drill == Mark::Drill;
                 self.opened = Some(at);
             }
             Entry::Controls { runbook, checks } => {
@@ -251,6 +255,8 @@ impl Incident {
             Entry::Resumed { .. }
             | Entry::TornTail { .. }
             | Entry::PostmortemEdited { .. }
+            | Entry::Mistyped { .. }
+            | Entry::Scored { .. }
             | Entry::PreviewFailed { .. } => {}
             Entry::Previewed { .. }
             | Entry::Approved { .. }

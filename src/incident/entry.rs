@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::chain::Mark;
 use crate::check::{Count, Delta, Severity, Verdict};
 use crate::control;
 use crate::dialect::Dialect;
@@ -21,6 +22,7 @@ pub struct Record {
     /// When it was written.
     pub at: Timestamp,
     pub actor: String,
+    pub drill: Mark,
     pub entry: Entry,
     pub hash: String,
 }
@@ -347,8 +349,20 @@ pub enum Entry {
         due: String,
         action: ActionKind,
     },
+    /// A confirmation that was typed wrongly; what was typed may be anything and is not kept.
+    Mistyped {
+        step: String,
+        names_another_target: bool,
+    },
     Closed {
         violations: Option<Count>,
+    },
+    /// What a drill came to.
+    Scored {
+        score: u32,
+        grade: String,
+        /// Item, points, of how many, and why.
+        items: Vec<(String, u32, u32, String)>,
     },
 }
 
@@ -385,7 +399,9 @@ impl Entry {
             Self::GuardRehearsed { .. } => "guard-rehearsed",
             Self::PostmortemEdited { .. } => "postmortem-edited",
             Self::ActionItem { .. } => "action-item",
+            Self::Mistyped { .. } => "mistyped",
             Self::Closed { .. } => "closed",
+            Self::Scored { .. } => "scored",
         }
     }
 
@@ -484,7 +500,12 @@ impl Entry {
             Self::ActionItem { title, owner, due, .. } => {
                 format!("action item: {title} ({owner}, due {due})")
             }
+            Self::Mistyped { names_another_target: true, .. } => {
+                "a confirmation named another target; nothing was executed".into()
+            }
+            Self::Mistyped { .. } => "a confirmation was mistyped; nothing was executed".into(),
             Self::Closed { .. } => "incident closed".into(),
+            Self::Scored { score, grade, .. } => format!("drill scored {score} of 100: {grade}"),
         }
     }
 }

@@ -39,6 +39,7 @@ pub struct Draft {
     pub severity: Option<Severity>,
     pub target: Option<TargetSeen>,
     pub demo: bool,
+    pub drill: bool,
     pub opened: Option<Timestamp>,
     pub closed: Option<Timestamp>,
     pub runbook: FrozenRunbook,
@@ -131,6 +132,7 @@ impl Draft {
             severity: incident.severity,
             target: incident.target.clone(),
             demo: incident.demo,
+            drill: incident.drill,
             opened: incident.opened,
             closed: incident.closed,
             runbook: FrozenRunbook {

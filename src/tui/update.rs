@@ -107,6 +107,10 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Message::Scored(card) => {
+            app.overlay = Some(Overlay::plain("DRILL: your score", card.lines()));
+            Vec::new()
+        }
         Message::EditedOutside { purpose, text } => match (purpose, text) {
             (EditFor::Part(part), Ok(text)) => postmortem::written(app, &part, &text),
             (EditFor::Postmortem, Ok(text)) => vec![
@@ -347,7 +351,9 @@ fn quit(app: &mut App) -> Vec<Effect> {
         return Vec::new();
     }
     if app.case.as_ref().is_some_and(|case| case.incident.is_open()) {
-        let question = if app.facts.thrown_away {
+        let question = if app.facts.drill.is_some() {
+            "Leave? The drill ends here and is scored."
+        } else if app.facts.thrown_away {
             "Leave? The demo and this incident are thrown away."
         } else {
             "Leave? The incident stays open; `steadyhand resume` goes on here."
@@ -461,9 +467,27 @@ fn prepared(app: &mut App, outcome: Result<(), crate::problem::Problem>) -> Vec<
         return tell(app, problem);
     }
     let mut effects = vec![Effect::ListIncidents];
+    if let Some(symptom) = app.facts.drill.clone() {
+        // Looking is the first thing that is scored.
+        app.overlay = Some(Overlay::plain("DRILL: you are called", called(&symptom)));
+        return effects;
+    }
     effects.extend(home::survey_all(app));
     effects.extend(begin(app));
     effects
+}
+
+fn called(symptom: &str) -> Vec<String> {
+    let told = [
+        symptom,
+        "",
+        "Something is wrong in one of these databases. They were made for this drill; nothing you do reaches any other.",
+        "",
+        "Find out what it is, open the incident on it, contain, tell people, mend it and close the incident, as you would at night. The clock runs.",
+        "",
+        "Leaving ends the drill, and it is scored either way.",
+    ];
+    told.map(str::to_owned).to_vec()
 }
 
 /// Where to go at the start, once there is something to go to.
