@@ -81,7 +81,7 @@ pub fn score(
         items.push(Scored { item: item.key(), points: share.of(of), of, why });
     }
     let (points, of) = items.iter().fold((0, 0), |(p, o), item| (p + item.points, o + item.of));
-    let score = if of == 0 { 0 } else { (points * 100 + of / 2) / of };
+    let score = (points * 100 + of / 2).checked_div(of).unwrap_or(0);
     let grade = readiness.grade(score);
     let end = found.and_then(|incident| incident.closed).unwrap_or(now);
     Scorecard {
@@ -167,6 +167,9 @@ fn right_target(
 fn communication(found: Option<&Incident>, practice: &Practice, now: Timestamp) -> (Share, String) {
     let Some(found) = found else { return (Share::NONE, "nobody was told".into()) };
     let updates = updates(found, practice, now);
+    if updates.due == 0 && found.is_open() && found.said.is_empty() {
+        return (Share::NONE, "broken off before anybody was told".into());
+    }
     if updates.due == 0 {
         let why = if found.said.is_empty() { "over before one was due" } else { "none was late" };
         return (Share::ALL, why.into());
@@ -212,7 +215,7 @@ fn required_steps(found: Option<&Incident>, runbook: &Runbook) -> (Share, String
 }
 
 fn cured(found: Option<&Incident>, check: &str) -> (Share, String) {
-    let seen =
+    let mut seen =
         found.into_iter().flat_map(|incident| &incident.records).filter_map(|record| match &record
             .entry
         {
@@ -222,7 +225,7 @@ fn cured(found: Option<&Incident>, check: &str) -> (Share, String) {
             }
             _ => None,
         });
-    match seen.last() {
+    match seen.next_back() {
         Some(verdict) if verdict.is_clear() => (Share::ALL, format!("{check} is clear")),
         Some(verdict) => {
             let said = crate::incident::entry::verdict_words(verdict);

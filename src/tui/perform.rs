@@ -306,6 +306,7 @@ impl World {
     }
 
     fn survey(&mut self, run: Run, name: String) {
+        self.looked();
         let stopper = self.stopper(run);
         let Some(target) = self.targets.iter().find(|target| target.name == name).cloned() else {
             return;
