@@ -50,6 +50,8 @@ pub struct Incident {
     /// When, at which step, to whom.
     pub said: Vec<(Timestamp, String, String)>,
     pub next_update: Option<Timestamp>,
+    /// When, whom by the id in the matrix, and their name.
+    pub called: Vec<(Timestamp, String, String)>,
     pub notes: Vec<(Timestamp, NoteKind, String)>,
     pub decisions: Vec<(Timestamp, String, String, String)>,
     pub skipped: Vec<(Timestamp, String, String)>,
@@ -162,6 +164,12 @@ impl Incident {
         self.changes.iter().filter(|change| change.is_committed()).map(|change| change.rows).sum()
     }
 
+    /// Nothing more goes wrong, as far as somebody said or the program saw.
+    pub fn is_contained(&self) -> bool {
+        let reached = [Milestone::Contained, Milestone::Fixed, Milestone::Verified];
+        !self.is_open() || reached.iter().any(|which| self.milestones.contains_key(which))
+    }
+
     /// Violations of a check, first seen and last seen.
     pub fn first_and_last(&self, check: &str) -> Option<(Count, Count)> {
         let mut seen = self.counts_of(check).filter_map(|measured| measured.verdict.violations());
@@ -236,6 +244,9 @@ impl Incident {
             Entry::Said { step, audience, next_update, .. } => {
                 self.said.push((at, step.clone(), audience.clone()));
                 self.next_update = *next_update;
+            }
+            Entry::Escalated { to, who, .. } => {
+                self.called.push((at, to.clone(), who.clone()));
             }
             Entry::CommandRan { output, .. } => self.evidence.push(output.clone()),
             Entry::GuardRehearsed { sentence, evidence, .. } => {

@@ -258,6 +258,15 @@ pub enum Entry {
         head: String,
         next_update: Option<Timestamp>,
     },
+    /// Somebody was called, as the escalation matrix or the engineer wants it.
+    Escalated {
+        step: String,
+        /// The id in the matrix.
+        to: String,
+        who: String,
+        /// When the matrix wanted it.
+        due: Option<Timestamp>,
+    },
     CommandRan {
         step: String,
         argv: Vec<String>,
@@ -386,6 +395,7 @@ impl Entry {
             Self::Exported { .. } => "exported",
             Self::Decided { .. } => "decided",
             Self::Said { .. } => "said",
+            Self::Escalated { .. } => "escalated",
             Self::CommandRan { .. } => "command-ran",
             Self::Previewed { .. } => "previewed",
             Self::PreviewFailed { .. } => "preview-failed",
@@ -455,6 +465,10 @@ impl Entry {
                     format!("{audience} update given, next one due {} UTC", due.strftime("%H:%M"))
                 }
                 None => format!("{audience} update given"),
+            },
+            Self::Escalated { who, due, .. } => match due {
+                Some(due) => format!("{who} called, due {} UTC", due.strftime("%H:%M")),
+                None => format!("{who} called"),
             },
             Self::CommandRan { argv, exit, .. } => match exit {
                 Some(code) => format!("command {} ended with {code}", argv.join(" ")),

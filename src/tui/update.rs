@@ -10,7 +10,7 @@ use super::case::Case;
 use super::command::Command;
 use super::effect::{EditFor, Effect};
 use super::message::{Message, Opened};
-use super::overlay::{Ask, Kind, Overlay, Purpose, answer, comms, palette};
+use super::overlay::{Ask, Kind, Overlay, Purpose, answer, comms, escalation, palette};
 use super::screen::{guardrail, home, journal, postmortem, recovery, server, step, violations};
 use crate::check::Verdict;
 use crate::exit::Exit;
@@ -212,6 +212,7 @@ fn on_screen(app: &mut App, command: Command) -> Vec<Effect> {
         | Command::Violations
         | Command::Note
         | Command::Severity
+        | Command::Escalate
         | Command::Milestone
         | Command::CloseIncident => of_incident(app, command),
         other => match app.screen {
@@ -273,8 +274,16 @@ fn of_incident(app: &mut App, command: Command) -> Vec<Effect> {
         ),
         Command::Severity => {
             let now = case.incident.severity;
-            ask(app, Overlay::severity(now))
+            let overlay = Overlay::severity(now, &app.facts.practice);
+            ask(app, overlay)
         }
+        Command::Escalate => match escalation::overlay(app) {
+            Some(overlay) => ask(app, overlay),
+            None => {
+                app.complain("nobody is to be called at this severity");
+                Vec::new()
+            }
+        },
         Command::Milestone => ask(app, Overlay::milestone()),
         Command::CloseIncident => step::close(app),
         _ => Vec::new(),

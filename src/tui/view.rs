@@ -20,6 +20,7 @@ use super::widget::status::{self, Environment, Footer};
 use super::widget::stepper::{self, Stepper};
 use super::widget::wrap::{self, Line};
 use crate::config;
+use crate::incident::fleet;
 use crate::runbook::Required;
 use crate::runbook::progress::StepState;
 
@@ -94,10 +95,17 @@ fn top_line(app: &App) -> status::Context {
         }
         _ => {}
     }
-    if let Some(due) = incident.next_update {
+    let (due, which) = match incident.next_update {
+        Some(due) => (Some(due), "next"),
+        None if incident.is_open() && incident.said.is_empty() => {
+            (fleet::first_update_due(incident, &app.facts.practice), "first")
+        }
+        None => (None, ""),
+    };
+    if let Some(due) = due {
         let left = due.duration_since(app.now).as_secs();
         let text = if left >= 0 {
-            format!("next update in {}", clock(left))
+            format!("{which} update in {}", clock(left))
         } else {
             format!("update overdue {}", clock(-left))
         };

@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Ask, Kind, Overlay, Purpose};
+use super::{Ask, Kind, Overlay, Purpose, escalation};
 use crate::check::Severity;
 use crate::incident::entry::{Entry, Milestone, NoteKind, Origin};
 use crate::recovery::protocol::Said;
@@ -170,6 +170,7 @@ fn take(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Effect>, St
         | Purpose::Close
         | Purpose::Leave
         | Purpose::Export
+        | Purpose::Escalate
         | Purpose::Severity
         | Purpose::Milestone
         | Purpose::Decide
@@ -202,6 +203,7 @@ pub fn choice(app: &mut App) -> Vec<Effect> {
                 None => Vec::new(),
             }
         }
+        Purpose::Escalate => escalation::called(app, choice.at),
         Purpose::Severity => {
             let to = Severity::ALL[choice.at.min(3)];
             let question = format!("{to}: why?");
