@@ -5,7 +5,7 @@ use crate::runbook::{Action, Required, Stage, Step};
 use crate::source::{Table, list};
 
 /// The keys that only some kinds have.
-const KEYS: [(&str, &[&str]); 35] = [
+const KEYS: [(&str, &[&str]); 36] = [
     ("question", &["ask", "decide"]),
     ("var", &["ask"]),
     ("type", &["ask"]),
