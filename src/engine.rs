@@ -559,6 +559,12 @@ contract! {
     /// Puts references that are broken for a moment off until the end of the transaction.
     async fn defer_references() -> ();
 
+    /// Sets the one place to which `to_savepoint` takes the open transaction back.
+    async fn savepoint() -> ();
+
+    /// Takes back what came after the savepoint, which stays where it is.
+    async fn to_savepoint() -> ();
+
     async fn insert_row(row: RowWrite<'_>) -> bool;
 
     /// Rows of one table, the same columns in each; says of which the guard held.

@@ -25,7 +25,7 @@ use steadyhand::engine::{Purpose, Stopper};
 use steadyhand::guardrail;
 use steadyhand::incident::entry::{Deed, Entry, Outcome};
 use steadyhand::incident::journal::{self, Journal};
-use steadyhand::ops::command::{RECORD, Site};
+use steadyhand::ops::tool::{RECORD, Site};
 use steadyhand::ops::connect::{connect, identify};
 use steadyhand::ops::{detect, guard, plan, recover};
 use steadyhand::recovery::{Execution, Plan};

@@ -36,6 +36,8 @@ pub struct Session {
     stopper: Stopper,
     deadline: Deadline,
     watch: Option<watch::Watch>,
+    /// The library's count of changes at the savepoint, if one is set.
+    saved: Option<i64>,
     wal: bool,
 }
 
@@ -95,6 +97,7 @@ impl Session {
             stopper: stopper.clone(),
             deadline: Deadline::new(),
             watch: None,
+            saved: None,
             wal: false,
         };
         session.wal = session.text("PRAGMA journal_mode").await? == "wal";
@@ -264,6 +267,7 @@ impl Session {
     pub async fn begin(&mut self, time_cap: Duration) -> Result<(), EngineError> {
         // Takes the write lock now: a later upgrade could fail in the middle.
         self.run("BEGIN IMMEDIATE").await?;
+        self.saved = None;
         self.deadline.set(&self.deadline.transaction, time_cap);
         self.time_cap = time_cap;
         Ok(())
@@ -276,6 +280,26 @@ impl Session {
         }
         let outcome = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection).await;
         outcome.map(|done| done.rows_affected()).map_err(|error| self.judge(&error, Duration::ZERO))
+    }
+
+    pub async fn savepoint(&mut self) -> Result<(), EngineError> {
+        if self.saved.is_some() {
+            self.run("RELEASE steadyhand_rows").await?;
+        }
+        self.run("SAVEPOINT steadyhand_rows").await?;
+        self.saved = Some(self.number("SELECT total_changes()").await?);
+        Ok(())
+    }
+
+    /// The library's own count goes on over what is taken back, the log of the watch does not.
+    pub async fn to_savepoint(&mut self) -> Result<(), EngineError> {
+        self.run("ROLLBACK TO steadyhand_rows").await?;
+        let now = self.number("SELECT total_changes()").await?;
+        if let (Some(watch), Some(then)) = (&mut self.watch, self.saved) {
+            watch.total_changes += now - then;
+        }
+        self.saved = Some(now);
+        Ok(())
     }
 
     pub async fn defer_references(&mut self) -> Result<(), EngineError> {

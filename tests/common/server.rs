@@ -264,6 +264,8 @@ impl Server {
             let ended = child.try_wait().expect("a child can be asked").is_some();
             if ended || start.elapsed() > PATIENCE {
                 let log = fs::read_to_string(self.folder().join("log")).unwrap_or_default();
+                let log: Vec<&str> = log.lines().take(60).collect();
+                let log = log.join("\n");
                 panic!("the server does not answer: {error}\n{log}");
             }
             thread::park_timeout(Duration::from_millis(10));

@@ -4,6 +4,8 @@
 use std::thread;
 use std::time::Duration;
 
+use steadyhand::check::Check;
+use steadyhand::check::load::parse;
 use steadyhand::dialect::Dialect;
 use steadyhand::engine::{EngineError, Purpose, Settled, Stopper};
 use steadyhand::recovery::Execution;
@@ -13,6 +15,9 @@ use super::{LONG, STOCK, dump, family, of, wait_until};
 
 contract! {
     what_was_previewed_is_committed_with_undo_intent_and_ledger_row on sqlite postgres mariadb;
+    a_check_inside_the_transaction_leaves_nothing_of_its_own on postgres mariadb,
+        not sqlite: "it has no stored functions";
+    what_a_repair_does_not_cure_cannot_be_approved on sqlite postgres mariadb;
     a_row_edited_since_the_preview_rolls_back_and_is_named on sqlite postgres mariadb;
     a_row_that_came_since_the_preview_is_not_changed_unseen on sqlite postgres mariadb;
     an_edit_of_a_row_that_a_cascade_takes_is_a_difference_too on sqlite postgres mariadb;
@@ -63,6 +68,55 @@ fn what_was_previewed_is_committed_with_undo_intent_and_ledger_row(engine: Diale
         .collect();
     assert!(places.is_sorted(), "{journal}");
     assert!(desk.journal.folder().join("evidence/undo-op.jsonl").exists());
+}
+
+fn check(id: &str, sql: &str) -> Check {
+    let text = format!(
+        "id = \"{id}\"\ntitle = \"t\"\nrule = \"r\"\nseverity = \"sev2\"\nkey = [\"id\"]\nowner = \"o\"\n[sql]\nany = \"{sql}\"\n"
+    );
+    parse(&format!("{id}.toml"), "own", &text).expect("a check")
+}
+
+fn a_check_inside_the_transaction_leaves_nothing_of_its_own(engine: Dialect) {
+    let mut desk = Desk::new(engine, STOCK);
+    desk.run(of(
+        engine,
+        [
+            "",
+            "CREATE FUNCTION innocent() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+               UPDATE stock SET name = 'sneaked in' WHERE id = 3; RETURN 0; END $$",
+            "CREATE FUNCTION innocent() RETURNS INT BEGIN
+               UPDATE stock SET name = 'sneaked in' WHERE id = 3; RETURN 0; END",
+        ],
+    ));
+    let mut job = desk.job("op", &["UPDATE stock SET n = 0 WHERE id = 1"]);
+    // Before the change it is asked of a snapshot, where its write is refused.
+    job.plan.cures = vec![check("cured", "SELECT id FROM stock WHERE innocent() = 1")];
+    let preview = desk.preview(&job);
+    if preview.refused.is_empty() {
+        desk.execute(&job, preview);
+    }
+    assert_eq!(dump(&mut desk, &["stock"])[2], "stock 3|NULL|3");
+}
+
+fn what_a_repair_does_not_cure_cannot_be_approved(engine: Dialect) {
+    let mut desk = Desk::new(engine, STOCK);
+    let mut job = desk.job("op", &["UPDATE stock SET n = -1 WHERE id = 1"]);
+    job.plan.cures = vec![check("none-is-two", "SELECT id FROM stock WHERE n = 2")];
+    job.plan.must_not_worsen =
+        vec![check("none-is-below-zero", "SELECT id FROM stock WHERE n < 0")];
+    let preview = desk.preview(&job);
+    assert_eq!(
+        preview.refused,
+        [
+            "none-is-two would still have 1 violations",
+            "none-is-below-zero would get worse: 0 to 1 violations",
+        ]
+    );
+    let mut job = desk.job("op2", &["UPDATE stock SET n = 1 WHERE n = 2"]);
+    job.plan.cures = vec![check("none-is-two", "SELECT id FROM stock WHERE n = 2")];
+    desk.done(&job);
+    assert_eq!(desk.count("SELECT SUM(n) FROM stock"), 5);
 }
 
 fn a_row_edited_since_the_preview_rolls_back_and_is_named(engine: Dialect) {

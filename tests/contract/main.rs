@@ -33,6 +33,8 @@ macro_rules! contract {
 mod checks;
 mod commits;
 mod guardrails;
+mod in_doubt;
+mod many;
 mod pooler;
 mod previews;
 mod refusals;

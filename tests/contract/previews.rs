@@ -21,13 +21,13 @@ contract! {
 }
 
 /// `table direct / hidden`
-fn writes(preview: &Preview) -> Vec<String> {
+pub fn writes(preview: &Preview) -> Vec<String> {
     let words = preview.writes.iter();
     words.map(|w| format!("{} {} / {}", w.table, w.direct.words(), w.hidden.words())).collect()
 }
 
 /// `table key: before -> after`, sorted.
-fn images(preview: &Preview) -> Vec<String> {
+pub fn images(preview: &Preview) -> Vec<String> {
     let mut lines: Vec<String> = preview.images.iter().flat_map(of_table).collect();
     lines.sort();
     lines

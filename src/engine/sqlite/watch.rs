@@ -21,7 +21,8 @@ const BATCH: usize = 2_000;
 #[derive(Debug)]
 pub struct Watch {
     tables: Vec<Table>,
-    total_changes: i64,
+    /// The library's count of changes that are none of the change.
+    pub total_changes: i64,
     /// Commits that the observer had seen before the transaction began.
     pub commits: i64,
     /// Triggers that push rows out unseen, each after its table.
