@@ -188,7 +188,7 @@ impl Session {
         self.wire.run("SAVEPOINT steadyhand_rows").await.map(drop)
     }
 
-    pub async fn to_savepoint(&mut self) -> Result<(), EngineError> {
+    pub async fn back_to_savepoint(&mut self) -> Result<(), EngineError> {
         self.wire.run("ROLLBACK TO SAVEPOINT steadyhand_rows").await.map(drop)
     }
 

@@ -292,7 +292,7 @@ impl Session {
     }
 
     /// The library's own count goes on over what is taken back, the log of the watch does not.
-    pub async fn to_savepoint(&mut self) -> Result<(), EngineError> {
+    pub async fn back_to_savepoint(&mut self) -> Result<(), EngineError> {
         self.run("ROLLBACK TO steadyhand_rows").await?;
         let now = self.number("SELECT total_changes()").await?;
         if let (Some(watch), Some(then)) = (&mut self.watch, self.saved) {

@@ -130,7 +130,9 @@ fn functions_that_reach_out_of_the_transaction(engine: Dialect) {
             ][..],
             &[
                 ("reaching()", "reaching uses pg_advisory_lock"),
-                ("lo_create(1)::int", "acts on more than the rows of a transaction"),
+                ("lo_create(1)::int", "changes large objects"),
+                ("pg_switch_wal()::text::int", "acts on the server"),
+                ("pg_stat_reset_shared('wal')::text::int", "acts on more than the rows"),
                 ("pg_notify('x', 'y')::text::int", "acts on other sessions"),
                 ("pg_try_advisory_lock(1)::int", "holds a lock that outlives the statement"),
             ],

@@ -172,7 +172,7 @@ fn a_swap_in_a_unique_column_has_no_undo_and_says_so_before(engine: Dialect) {
     let preview = desk.preview(&job);
     let sentence = preview.undo.sentence();
     assert!(sentence.starts_with("no undo: tried, and the database refused"), "{sentence}");
-    assert_eq!(confirmation(&job.plan, &preview), "erp 2 no undo");
+    assert_eq!(confirmation(&job.plan, &preview), "erp 3 no undo");
 }
 
 fn values_that_moved_up_in_a_unique_column_move_down(engine: Dialect) {
