@@ -184,7 +184,7 @@ const NEVER: &[Never] = &[
 struct Only(&'static [&'static str], &'static [&'static str], &'static str);
 
 const ONLY: &[Only] = &[
-    Only(&["sqlx"], &["engine"], "only engine speaks to databases"),
+    Only(&["sqlx", "oracledb"], &["engine"], "only engine speaks to databases"),
     Only(
         &["ratatui", "crossterm", "tui_textarea"],
         &["tui"],

@@ -95,9 +95,7 @@ impl Session {
     }
 
     pub async fn begin(&mut self, time_cap: Duration) -> Result<(), EngineError> {
-        if let Some(message) = self.no_writes().await? {
-            return Err(EngineError::ReadOnly { message });
-        }
+        self.may_write().await?;
         self.wire.rollback().await?;
         self.wire.run("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE NAME 'steadyhand'").await?;
         self.open_transaction(time_cap, true);

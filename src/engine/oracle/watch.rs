@@ -14,7 +14,7 @@ use super::reach::in_schema;
 use super::rows::owned;
 use super::{ALONE, Session, nothing};
 use crate::dialect::Dialect;
-use crate::engine::{Blind, EngineError, Session as Any, Table};
+use crate::engine::{Blind, EngineError, Purpose, Session as Any, Table};
 use crate::sql::{self, LEDGER, Verb, Write};
 use crate::value::{Value, ValueRef};
 
@@ -82,6 +82,7 @@ impl Session {
             self.graph = Some(Box::new(self.graph().await?));
         }
         let sequences = self.sequences().await?;
+        self.may_write().await?;
         // Before the transaction, so that nothing that it sees is older than this.
         let moment = self.wire.number("SELECT TO_CHAR(CURRENT_SCN) FROM V$DATABASE").await?;
         self.begin(time_cap).await?;
@@ -94,8 +95,8 @@ impl Session {
 
     pub async fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {
         let refused = |message: String| Err(EngineError::Refused { message });
-        if let Some(message) = self.no_writes().await? {
-            return Err(EngineError::ReadOnly { message });
+        if self.purpose == Purpose::Detect {
+            return Err(EngineError::ReadOnly { message: "this session only reads".into() });
         }
         let text = super::one(sql)?;
         let limit = self.time_left(ALONE)?;
@@ -106,6 +107,7 @@ impl Session {
             }
             (Err(refusal), true) => return refused(refusal.sentence),
             (_, false) => {
+                self.may_write().await?;
                 let done = self.wire.work(Statement::new(text), limit, &mut nothing).await?;
                 // Nothing commits by itself here but a definition.
                 self.wire.commit().await?;
