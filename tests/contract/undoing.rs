@@ -94,7 +94,7 @@ fn triggers_fire_again_and_what_they_wrote_stays(engine: Dialect) {
     assert_eq!(notes, [["renamed 1"], ["renamed 1"]]);
 }
 
-/// Identity of PostgreSQL, AUTO_INCREMENT with an id 0 of MariaDB.
+/// Also an id 0, which `MariaDB` would number anew.
 fn keys_that_the_database_gave_out_come_back(engine: Dialect) {
     let schema = format!("CREATE TABLE t (id {}, v INTEGER);", serial(engine));
     let mut desk = Desk::new(engine, &schema);
