@@ -521,6 +521,9 @@ contract! {
     /// Runs one query; every row goes to `on_row`. Columns are given back also when no row came.
     async fn read(sql: &str, timeout: Duration, on_row: OnRow<'_>) -> Vec<String>;
 
+    /// The same without the columns, which some servers must be asked for when no row came.
+    async fn scan(sql: &str, timeout: Duration, on_row: OnRow<'_>) -> ();
+
     /// Compiles one statement without running it, and gives the columns of its result.
     async fn prepare(sql: &str) -> Vec<String>;
 

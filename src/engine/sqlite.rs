@@ -221,6 +221,15 @@ impl Session {
         self.number("SELECT COUNT(*) FROM sqlite_schema").await.map(drop)
     }
 
+    pub async fn scan(
+        &mut self,
+        sql: &str,
+        timeout: Duration,
+        on_row: OnRow<'_>,
+    ) -> Result<(), EngineError> {
+        self.read(sql, timeout, on_row).await.map(drop)
+    }
+
     pub async fn read(
         &mut self,
         sql: &str,
