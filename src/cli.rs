@@ -121,7 +121,7 @@ pub enum Command {
         shell: Shell,
     },
     /// Print the manual page
-    Man,
+    Man(Man),
 }
 
 #[derive(Debug, Args)]
@@ -412,6 +412,15 @@ pub struct Resilience {
     /// How to write the result
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: TextOrJson,
+}
+
+#[derive(Debug, Args)]
+pub struct Man {
+    /// The page of this command; one page of all without it
+    pub command: Option<String>,
+    /// The names of the commands that have a page
+    #[arg(long, conflicts_with = "command")]
+    pub list: bool,
 }
 
 #[derive(Debug, Args)]

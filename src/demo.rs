@@ -73,7 +73,8 @@ pub async fn build(folder: &Path, checks: &[Check]) -> Result<(), Problem> {
     let _ = std::fs::remove_file(&unfinished);
     std::fs::write(&unfinished, b"").map_err(|error| failed(error.to_string()))?;
     let mut session = open(&unfinished).await.map_err(|error| failed(error.to_string()))?;
-    fill(&mut session, checks).await.map_err(|(_, error)| failed(error.to_string()))?;
+    fill(&mut session).await.map_err(|(_, error)| failed(error.to_string()))?;
+    spoil(&mut session, checks).await.map_err(|error| failed(error.to_string()))?;
     session.close().await;
     std::fs::rename(&unfinished, &path).map_err(|error| failed(error.to_string()))?;
     // The file has got its name, which is part of what the marker says.
@@ -103,23 +104,27 @@ async fn open(path: &Path) -> Result<Session, EngineError> {
 /// The script that makes the healthy ERP with its shop; none for an engine that the demo does not know.
 pub fn script(dialect: Dialect) -> Option<&'static str> {
     match dialect {
-        Dialect::Sqlite => {
-            Some(concat!(include_str!("demo/sqlite.sql"), include_str!("demo/commerce.sql")))
-        }
+        Dialect::Sqlite => Some(concat!(
+            include_str!("demo/sqlite.sql"),
+            include_str!("demo/commerce.sql"),
+            include_str!("demo/operations.sql")
+        )),
         Dialect::Postgres => Some(concat!(
             include_str!("demo/postgres.sql"),
-            include_str!("demo/commerce.postgres.sql")
+            include_str!("demo/commerce.postgres.sql"),
+            include_str!("demo/operations.postgres.sql")
         )),
         Dialect::Mysql | Dialect::Mariadb => Some(concat!(
             include_str!("demo/mariadb.sql"),
-            include_str!("demo/commerce.mariadb.sql")
+            include_str!("demo/commerce.mariadb.sql"),
+            include_str!("demo/operations.mariadb.sql")
         )),
         Dialect::Oracle => None,
     }
 }
 
 /// Fills an empty place; a failure comes with the number of statements that were done before it.
-async fn fill(session: &mut Session, checks: &[Check]) -> Result<(), (usize, EngineError)> {
+async fn fill(session: &mut Session) -> Result<(), (usize, EngineError)> {
     let dialect = session.dialect();
     let script = script(dialect).unwrap_or_default();
     let statements = sql::split(script, dialect).expect("a test reads the scripts of the demo");
@@ -127,13 +132,24 @@ async fn fill(session: &mut Session, checks: &[Check]) -> Result<(), (usize, Eng
     for (done, statement) in statements.into_iter().enumerate() {
         session.execute(statement).await.map_err(|error| (done, error))?;
     }
-    let failed = |error| (count, error);
-    scratch::mark(session).await.map_err(failed)?;
-    // What has no runbook yet would only stand in the way of what has.
-    for check in checks.iter().filter(|check| check.runbook.is_some()) {
-        scratch::inject(session, check).await.map_err(failed)?;
+    scratch::mark(session).await.map_err(|error| (count, error))
+}
+
+async fn spoil(session: &mut Session, checks: &[Check]) -> Result<(), EngineError> {
+    for check in checks {
+        scratch::inject(session, check).await?;
     }
     Ok(())
+}
+
+/// The checks whose faults a demo gets: those of the first pack, and those of the incident that was
+/// asked for. All at once would only stand in each other's way.
+pub fn faults(checks: &[Check], incident: Option<&str>) -> Vec<Check> {
+    let asked = |check: &&Check| match &check.runbook {
+        Some(runbook) => check.pack == "reliability" || Some(runbook.as_str()) == incident,
+        None => false,
+    };
+    checks.iter().filter(asked).cloned().collect()
 }
 
 /// Lays the demo out on a server, faults included. Refuses to touch a schema that is there already.
@@ -145,7 +161,7 @@ pub async fn lay_out(session: &mut Session, checks: &[Check]) -> Result<(), Engi
     if whole {
         session.begin(TIME_CAP).await?;
     }
-    if let Err((done, error)) = fill(session, checks).await {
+    if let Err((done, error)) = fill(session).await {
         if whole {
             session.rollback().await?;
         } else if done > 0 {
@@ -153,8 +169,36 @@ pub async fn lay_out(session: &mut Session, checks: &[Check]) -> Result<(), Engi
         }
         return Err(error);
     }
-    if whole { session.commit().await } else { Ok(()) }
+    if whole {
+        session.commit().await?;
+    }
+    let spoiled = async {
+        if whole {
+            session.execute(STATISTICS).await?;
+            session.begin(TIME_CAP).await?;
+            session.execute("SET LOCAL search_path = steadyhand_demo").await?;
+        }
+        spoil(session, checks).await?;
+        if whole { session.commit().await } else { Ok(()) }
+    };
+    if let Err(error) = spoiled.await {
+        if whole {
+            session.rollback().await?;
+        }
+        remove(session).await?;
+        return Err(error);
+    }
+    Ok(())
 }
+
+/// What `PostgreSQL` takes of rows that were committed before: in one transaction with them it would
+/// count them as changed since.
+pub const STATISTICS: &str = "DO $$ DECLARE t regclass; BEGIN
+    FOR t IN SELECT c.oid FROM pg_class c
+              WHERE c.relnamespace = 'steadyhand_demo'::regnamespace AND c.relkind IN ('r', 'p') LOOP
+        EXECUTE 'ANALYZE ' || t;
+    END LOOP;
+END $$";
 
 /// Takes away what [`lay_out`] made, and whatever was done in it since.
 pub async fn remove(session: &mut Session) -> Result<(), EngineError> {

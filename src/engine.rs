@@ -6,6 +6,8 @@
 //! database driver.
 
 mod mysql;
+#[cfg(feature = "oracle")]
+mod oracle;
 mod postgres;
 mod sqlite;
 
@@ -387,6 +389,8 @@ pub enum Session {
     Sqlite(sqlite::Session),
     Postgres(Box<postgres::Session>),
     Mysql(Box<mysql::Session>),
+    #[cfg(feature = "oracle")]
+    Oracle(Box<oracle::Session>),
 }
 
 impl Session {
@@ -416,8 +420,16 @@ impl Session {
                     .await
                     .map(|session| Self::Mysql(Box::new(session)))
             }
-            other @ (Dialect::Sqlite | Dialect::Oracle) => Err(EngineError::Refused {
-                message: format!("{other} is no server that this build can open"),
+            #[cfg(feature = "oracle")]
+            Dialect::Oracle => oracle::Session::open(access, purpose, lock_wait, stopper)
+                .await
+                .map(|session| Self::Oracle(Box::new(session))),
+            #[cfg(not(feature = "oracle"))]
+            Dialect::Oracle => Err(EngineError::Refused {
+                message: "this build has no Oracle; build with --features oracle".into(),
+            }),
+            Dialect::Sqlite => Err(EngineError::Refused {
+                message: "SQLite is a file, which no server keeps".into(),
             }),
         }
     }
@@ -427,6 +439,8 @@ impl Session {
             Self::Sqlite(_) => Dialect::Sqlite,
             Self::Postgres(_) => Dialect::Postgres,
             Self::Mysql(session) => session.dialect(),
+            #[cfg(feature = "oracle")]
+            Self::Oracle(session) => session.dialect(),
         }
     }
 
@@ -436,6 +450,8 @@ impl Session {
             Self::Sqlite(_) => Vec::new(),
             Self::Postgres(session) => session.warnings(),
             Self::Mysql(session) => session.warnings(),
+            #[cfg(feature = "oracle")]
+            Self::Oracle(session) => session.warnings(),
         }
     }
 
@@ -445,6 +461,8 @@ impl Session {
             Self::Sqlite(_) => ProvingGround::InPlace,
             Self::Postgres(_) => ProvingGround::CopyThenInPlace,
             Self::Mysql(_) => ProvingGround::Copy,
+            #[cfg(feature = "oracle")]
+            Self::Oracle(_) => ProvingGround::Copy,
         }
     }
 
@@ -453,6 +471,8 @@ impl Session {
             Self::Sqlite(session) => session.close().await,
             Self::Postgres(session) => session.close().await,
             Self::Mysql(session) => session.close().await,
+            #[cfg(feature = "oracle")]
+            Self::Oracle(session) => session.close().await,
         }
     }
 }
@@ -467,6 +487,8 @@ macro_rules! contract {
                     Self::Sqlite(session) => session.$name($($arg),*).await,
                     Self::Postgres(session) => session.$name($($arg),*).await,
                     Self::Mysql(session) => session.$name($($arg),*).await,
+                    #[cfg(feature = "oracle")]
+                    Self::Oracle(session) => session.$name($($arg),*).await,
                 }
             })*
         }
@@ -536,6 +558,12 @@ contract! {
 
     /// Puts references that are broken for a moment off until the end of the transaction.
     async fn defer_references() -> ();
+
+    /// Sets the one place to which `to_savepoint` takes the open transaction back.
+    async fn savepoint() -> ();
+
+    /// Takes back what came after the savepoint, which stays where it is.
+    async fn to_savepoint() -> ();
 
     async fn insert_row(row: RowWrite<'_>) -> bool;
 

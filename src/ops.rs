@@ -5,7 +5,6 @@
 //! connections, proves what it says, and gives one answer.
 
 pub mod backup;
-mod bind;
 pub mod command;
 pub mod connect;
 pub mod detect;
@@ -19,7 +18,10 @@ pub mod pressure;
 pub mod recover;
 pub mod resolve;
 pub mod suite;
+pub mod tool;
 
+mod bind;
+mod client;
 mod images;
 mod rehearse;
 mod restore;

@@ -7,10 +7,11 @@ pub mod load;
 pub mod message;
 pub mod progress;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::check::Severity;
-use crate::dialect::PerDialect;
+use crate::dialect::{Dialect, PerDialect};
 pub use crate::guardrail::Guard;
 pub use crate::recovery::Limits;
 
@@ -100,6 +101,18 @@ impl Action {
     pub const KINDS: [&'static str; 10] =
         ["note", "ask", "check", "manual", "decide", "change", "wait", "comms", "command", "guard"];
 
+    /// Whether there is anything to do on this engine.
+    pub fn is_for(&self, dialect: Dialect) -> bool {
+        match self {
+            Self::Change(change) => {
+                change.statements.iter().any(|statement| statement.sql.get(dialect).is_some())
+            }
+            Self::Guard(guard) => guard.apply.get(dialect).is_some(),
+            Self::Command(command) => command.argv.get(dialect).is_some(),
+            _ => true,
+        }
+    }
+
     /// The word in files.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -157,6 +170,10 @@ pub enum Expect {
 pub struct Manual {
     pub done_when: String,
     pub evidence: EvidenceKind,
+    /// SQL for the hands of a person, in the engine's own client: shown, and never run from here.
+    pub by_hand: PerDialect,
+    /// Catalog checks whose violations carry the DDL to be run by hand.
+    pub ddl_of: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -250,9 +267,29 @@ pub struct Ran {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct CommandStep {
-    pub argv: Vec<String>,
+    pub argv: Argv,
     pub timeout: Duration,
     pub readonly: bool,
+    /// The file that it leaves is a backup, to be digested and recorded.
+    pub backup: Option<String>,
+    /// The step whose output this one must repeat, byte for byte.
+    pub same_as: Option<String>,
+}
+
+/// An argument vector for each engine that needs its own, or one for all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Argv {
+    pub any: Option<Vec<String>>,
+    pub by: BTreeMap<Dialect, Vec<String>>,
+}
+
+impl Argv {
+    pub fn get(&self, dialect: Dialect) -> Option<&[String]> {
+        let own = self.by.get(&dialect);
+        let mysql =
+            || (dialect == Dialect::Mariadb).then(|| self.by.get(&Dialect::Mysql)).flatten();
+        own.or_else(mysql).or(self.any.as_ref()).map(Vec::as_slice)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -274,6 +311,15 @@ pub enum ActionKind {
 impl Runbook {
     pub fn step(&self, id: &str) -> Option<&Step> {
         self.steps.iter().find(|step| step.id == id)
+    }
+
+    /// Whether there is something to look at on this engine: a check, or else a tool.
+    pub fn is_for(&self, dialect: Dialect, asks: impl Fn(&str) -> bool) -> bool {
+        self.steps.iter().any(|step| match &step.action {
+            Action::Check(check) => asks(&check.check),
+            Action::Command(command) => command.argv.by.contains_key(&dialect),
+            _ => false,
+        })
     }
 
     pub fn position(&self, id: &str) -> Option<usize> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum as _;
 use steadyhand::catalogue::Catalogue;
+use steadyhand::check::Check;
 use steadyhand::cli::{self, DemoEngine};
 use steadyhand::clock;
 use steadyhand::config::{Environment, Target, TargetUrl};
@@ -22,12 +23,14 @@ pub struct Stage {
     pub targets: Vec<Target>,
     pub state: PathBuf,
     pub ground: Ground,
+    /// The checks whose faults are put into it.
+    pub faults: Vec<Check>,
     pub drill: Option<Scenario>,
     /// Takes everything with it when it is dropped; none if it is kept.
     pub thrown_away: Option<TempDir>,
 }
 
-pub fn demo(asked: &cli::Demo) -> Result<Stage, Problem> {
+pub fn demo(asked: &cli::Demo, catalogue: &Catalogue) -> Result<Stage, Problem> {
     let given = asked.url.as_deref().map(|url| on_server(asked.engine, url)).transpose()?;
     let within = given.as_ref().map(|given| given.url.within(demo::SCHEMA));
     let named = within.as_ref().map_or_else(|| demo::URL.to_owned(), TargetUrl::to_string);
@@ -44,6 +47,7 @@ pub fn demo(asked: &cli::Demo) -> Result<Stage, Problem> {
             Some(given) => Ground::Server { given: Box::new(given), made },
             None => Ground::Folder(folder),
         },
+        faults: demo::faults(&catalogue.checks, asked.incident.as_deref()),
         drill: None,
         thrown_away,
     })
@@ -52,7 +56,7 @@ pub fn demo(asked: &cli::Demo) -> Result<Stage, Problem> {
 pub fn drill(asked: &cli::Drill, catalogue: &Catalogue) -> Result<Stage, Problem> {
     let given = asked.url.as_deref().map(|url| on_server(asked.engine, url)).transpose()?;
     let dialect = given.as_ref().map_or(Dialect::Sqlite, |given| given.url.dialect);
-    let scenario = scenario(asked.incident.as_deref(), catalogue, dialect)?;
+    let (scenario, check) = scenario(asked.incident.as_deref(), catalogue, dialect)?;
     let within = given.as_ref().map(|given| given.url.within(demo::SCHEMA));
     let mut thrown_away = None;
     let folder = match &asked.keep {
@@ -84,6 +88,7 @@ pub fn drill(asked: &cli::Drill, catalogue: &Catalogue) -> Result<Stage, Problem
             Some(given) => Ground::Server { given: Box::new(given), made: false },
             None => Ground::Folder(folder),
         },
+        faults: vec![check],
         drill: Some(scenario),
         thrown_away,
     })
@@ -94,15 +99,19 @@ fn scenario(
     wanted: Option<&str>,
     catalogue: &Catalogue,
     dialect: Dialect,
-) -> Result<Scenario, Problem> {
+) -> Result<(Scenario, Check), Problem> {
     let has_fault = |runbook: &str| {
-        let of = |check: &&steadyhand::check::Check| check.runbook.as_deref() == Some(runbook);
+        let of = |check: &&Check| check.runbook.as_deref() == Some(runbook);
         let mut checks = catalogue.checks.iter().filter(of);
         checks.find(|check| check.is_for(dialect) && check.fault.get(dialect).is_some())
     };
     let able: Vec<_> = catalogue
         .runbooks
         .iter()
+        .filter(|runbook| {
+            let asks = |check: &str| catalogue.check(check).is_some_and(|c| c.is_for(dialect));
+            runbook.is_for(dialect, asks)
+        })
         .filter_map(|runbook| Some((runbook, has_fault(&runbook.id)?)))
         .collect();
     let chosen = match wanted {
@@ -125,14 +134,15 @@ fn scenario(
         });
     };
     let said = "Somebody says: figures that we work with are wrong, since some time today.";
-    Ok(Scenario {
+    let scenario = Scenario {
         runbook: runbook.id.clone(),
         check: check.id.clone(),
         target: demo::DRILL.to_owned(),
         symptom: runbook.symptom.clone().unwrap_or_else(|| said.to_owned()),
         started: clock::now(),
         first_check: None,
-    })
+    };
+    Ok((scenario, (*check).clone()))
 }
 
 /// A drill breaks data, so that it begins in a folder in which there is none.

@@ -36,6 +36,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::catalogue::Catalogue;
+use crate::check::Check;
 use crate::clock;
 use crate::config::Target;
 use crate::drill::{Scenario, Scorecard};
@@ -77,6 +78,8 @@ pub struct Cockpit {
     pub demo: Option<Ground>,
     /// What the demo is to be a drill of.
     pub drill: Option<Scenario>,
+    /// The checks whose faults are put into it.
+    pub faults: Vec<Check>,
     /// It goes when the cockpit is left.
     pub thrown_away: bool,
     pub start: Start,
@@ -163,6 +166,7 @@ fn make(cockpit: Cockpit, messages: UnboundedSender<Message>) -> (App, World) {
     let mut world =
         World::new(catalogue, practice, cockpit.targets, cockpit.state, cockpit.actor, messages);
     world.demo = cockpit.demo;
+    world.faults = cockpit.faults;
     world.kept_rows = cockpit.kept_rows;
     world.drill = drill;
     (app, world)

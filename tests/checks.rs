@@ -9,6 +9,7 @@ mod common;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::server::{Kind, Server, Setup};
@@ -23,7 +24,12 @@ use steadyhand::sql;
 use tokio::runtime::{Builder, Runtime};
 
 /// Checks whose fault is no SQL that one session could run.
-const WITHOUT_FAULT: [(&str, &str); 5] = [
+const WITHOUT_FAULT: [(&str, &str); 10] = [
+    ("connection-saturation", "other sessions: see what_concerns_the_whole_server_is_seen"),
+    ("inactive-replication-slot", "the server's: see what_concerns_the_whole_server_is_seen"),
+    ("log-archive-off", "the server's: see what_concerns_the_whole_server_is_seen"),
+    ("replication-lag", "a replica: see what_concerns_the_whole_server_is_seen"),
+    ("transaction-id-age", "10^9 transactions: see what_concerns_the_whole_server_is_seen"),
     ("file-corruption", "a damaged page: see a_damaged_page_is_seen"),
     ("long-transaction", "another session: see sessions_that_stand_in_the_way_are_measured"),
     ("slow-query", "another session: see sessions_that_stand_in_the_way_are_measured"),
@@ -80,10 +86,18 @@ impl Ground {
             Dialect::Postgres => Kind::Postgres,
             _ => Kind::Mariadb,
         };
-        let server = Setup::new(kind).start();
+        let setup = Setup::new(kind);
+        let setup = match kind {
+            Kind::Postgres => setup.with("archive_mode", "on"),
+            Kind::Mariadb => setup.with("log-bin", "changes").with("binlog-format", "ROW"),
+        };
+        let setup = setup
+            .with(if kind == Kind::Postgres { "max_connections" } else { "max-connections" }, "20");
+        let server = setup.start();
         if kind == Kind::Postgres {
             server.database("whole");
             script(&server, "whole", demo::script(dialect).unwrap());
+            server.run("whole", demo::STATISTICS);
         } else {
             script(&server, "mysql", demo::script(dialect).unwrap());
         }
@@ -124,6 +138,7 @@ impl Ground {
                 script(server, "mysql", "DROP DATABASE IF EXISTS broken; CREATE DATABASE broken");
                 script(server, "broken", ERP_BESIDE);
                 script(server, "broken", include_str!("../src/demo/commerce.mariadb.sql"));
+                script(server, "broken", include_str!("../src/demo/operations.mariadb.sql"));
                 script(server, "broken", fault);
                 at(&server.url("broken"))
             }
@@ -276,6 +291,85 @@ fn a_check_bound_to_other_names_asks_the_same() {
         let verdict = survey(&sqlite(&path), &[check]).await.remove(0).1.verdict;
         assert_eq!(verdict.violations().map(check::Count::number), check.finds);
     });
+}
+
+/// What a check of a server shows.
+fn verdict_of(ground: &Ground, runtime: &Runtime, check: &Check) -> Verdict {
+    runtime.block_on(survey(&ground.healthy(), &[check])).remove(0).1.verdict
+}
+
+#[test]
+fn what_concerns_the_whole_server_is_seen() {
+    let (catalogue, runtime) = (catalogue(), runtime());
+    for dialect in [Dialect::Postgres, Dialect::Mariadb] {
+        let ground = Ground::new(dialect, &runtime);
+        let Ground::Server(server) = &ground else { panic!("a server") };
+        let until_violated = |id: &str| {
+            let (check, start) = (catalogue.check(id).unwrap(), Instant::now());
+            loop {
+                let verdict = verdict_of(&ground, &runtime, check);
+                if verdict.is_violated() {
+                    return;
+                }
+                assert!(start.elapsed() < Duration::from_secs(20), "{dialect} {id}: {verdict:?}");
+            }
+        };
+        let crowd: Vec<_> = (0..16).map(|_| server.client(server.home_database())).collect();
+        until_violated("connection-saturation");
+        drop(crowd);
+        if dialect == Dialect::Mariadb {
+            server.run("mysql", "SET GLOBAL binlog_row_image = 'MINIMAL'");
+            until_violated("log-archive-off");
+            continue;
+        }
+        server.run("postgres", "SELECT pg_create_physical_replication_slot('forgotten', true)");
+        until_violated("inactive-replication-slot");
+        server.run("postgres", "SELECT pg_drop_replication_slot('forgotten')");
+        server.run("postgres", "ALTER SYSTEM SET archive_command = 'false'");
+        server.run("postgres", "SELECT pg_reload_conf()");
+        server.run("postgres", "CREATE TABLE something (n integer)");
+        server.run("postgres", "SELECT pg_switch_wal()");
+        until_violated("log-archive-off");
+
+        let mut check = catalogue.check("transaction-id-age").unwrap().clone();
+        assert!(verdict_of(&ground, &runtime, &check).is_clear());
+        let check::Kind::Metric(metric) = &mut check.kind else { panic!("a metric") };
+        metric.critical = check::Threshold::parse(">= 0.000000001");
+        assert!(verdict_of(&ground, &runtime, &check).is_violated(), "its age is counted");
+
+        let folder = tempfile::tempdir().unwrap();
+        let mut replica = Command::new("pg_receivewal")
+            .args([
+                "--no-loop",
+                "--synchronous",
+                "--status-interval=1",
+                "-U",
+                common::server::ADMIN,
+                "-h",
+            ])
+            .arg(server.folder())
+            .arg("-D")
+            .arg(folder.path())
+            .spawn()
+            .unwrap();
+        let connected = "SELECT 1 FROM pg_stat_replication WHERE flush_lsn IS NOT NULL";
+        let (mut client, start) = (server.client("postgres"), Instant::now());
+        while client.rows(connected).is_empty() {
+            assert!(start.elapsed() < Duration::from_secs(20), "no replica came");
+        }
+        let signal = |name: &str| {
+            let pid = replica.id().to_string();
+            assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+        };
+        signal("-STOP");
+        client.run(
+            "CREATE TABLE bulk AS SELECT n, repeat('x', 1000) FROM generate_series(1, 30000) n",
+        );
+        until_violated("replication-lag");
+        signal("-CONT");
+        replica.kill().unwrap();
+        replica.wait().unwrap();
+    }
 }
 
 #[test]

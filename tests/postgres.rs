@@ -6,14 +6,13 @@ mod common;
 
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::server::{self, Client, Kind, Server, Setup};
+use common::server::{self, Client, Server};
 use steadyhand::config::access::{Access, access};
 use steadyhand::config::{Environment, Target, TargetUrl};
 use steadyhand::engine::{
-    Blind, EngineError, Image, Keyed, Purpose, Receipt, RowWrite, Session, Settled, Stopper, Table,
-    Touched,
+    Blind, EngineError, Image, Purpose, RowWrite, Session, Stopper, Table, Touched,
 };
 use steadyhand::value::{Value, ValueRef};
 use tokio::runtime::Runtime;
@@ -34,9 +33,6 @@ struct Seen {
     images: Vec<(String, Image)>,
     blind: Blind,
     warnings: Vec<String>,
-    leaves: Vec<String>,
-    locks: String,
-    receipt: Receipt,
 }
 
 impl Desk {
@@ -74,15 +70,9 @@ impl Desk {
                 work.execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
             }
             let (touched, images, blind) = written(&mut work, &mut observe).await;
-            let seen = Seen {
-                touched,
-                images,
-                blind,
-                warnings: work.warnings(),
-                leaves: work.leaves_behind().await.unwrap(),
-                locks: work.lock_words().await.unwrap(),
-                receipt: work.take_back(&mut observe).await.unwrap(),
-            };
+            let warnings = work.warnings();
+            work.take_back(&mut observe).await.unwrap();
+            let seen = Seen { touched, images, blind, warnings };
             work.close().await;
             observe.close().await;
             seen
@@ -104,10 +94,6 @@ impl Hand {
 
     fn run(&mut self, sql: &str) -> u64 {
         block_in_place(|| self.client().run(sql))
-    }
-
-    fn try_run(&mut self, sql: &str) -> Result<u64, sqlx::Error> {
-        block_in_place(|| self.client().try_run(sql))
     }
 
     fn scalar(&mut self, sql: &str) -> String {
@@ -181,59 +167,6 @@ async fn ask(
     Ok((names, rows))
 }
 
-const PARENTS: &str = "
-CREATE TABLE parent (id int PRIMARY KEY, name text);
-CREATE TABLE child (id int PRIMARY KEY, parent_id int NOT NULL REFERENCES parent ON DELETE CASCADE);
-CREATE TABLE audit (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, what text);
-CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-  INSERT INTO audit (what) VALUES (TG_OP || ' ' || OLD.id); RETURN OLD; END $$;
-CREATE TRIGGER child_del AFTER DELETE ON child FOR EACH ROW EXECUTE FUNCTION note();
-INSERT INTO parent SELECT i, 'p' || i FROM generate_series(1, 3) i;
-INSERT INTO child SELECT i, (i % 3) + 1 FROM generate_series(1, 6) i;
-";
-
-#[test]
-fn hidden_writes_of_cascades_and_triggers_are_counted_and_seen() {
-    let desk = Desk::new(PARENTS);
-    let seen = desk.watched(&["DELETE FROM parent WHERE id = 2"]);
-    assert_eq!(seen.counts(), ["parent 0/0/1", "child 0/0/2", "audit 2/0/0"]);
-    assert_eq!(
-        seen.images(),
-        [
-            "audit 1: - -> 1,DELETE 1",
-            "audit 2: - -> 2,DELETE 4",
-            "child 1: 1,2 -> -",
-            "child 4: 4,2 -> -",
-            "parent 2: 2,p2 -> -",
-        ]
-    );
-    assert!(seen.blind.is_empty(), "{:?}", seen.blind);
-    let Receipt::Proved(how) = &seen.receipt else { panic!("{:?}", seen.receipt) };
-    assert!(how.contains("is aborted") && how.contains("idle"), "{how}");
-    assert!(seen.locks.contains("row locks on audit, child, parent"), "{}", seen.locks);
-    assert!(seen.leaves.iter().any(|left| left.contains("audit_id_seq")), "{:?}", seen.leaves);
-    assert_eq!(desk.client().scalar("SELECT count(*) FROM child"), "6");
-}
-
-#[test]
-fn a_row_that_a_foreign_key_check_locked_is_no_image() {
-    let desk = Desk::new(PARENTS);
-    let seen = desk
-        .watched(&["INSERT INTO child VALUES (7, 1)", "UPDATE parent SET name = 'x' WHERE id = 2"]);
-    assert_eq!(seen.images(), ["child 7: - -> 7,1", "parent 2: 2,p2 -> 2,x"]);
-    assert!(seen.blind.is_empty() && seen.warnings.is_empty(), "{:?}", seen.warnings);
-}
-
-#[test]
-fn a_row_that_somebody_else_locks_as_well_is_seen_by_its_group_of_lockers() {
-    let desk = Desk::new(PARENTS);
-    let mut other = desk.client();
-    other.run("BEGIN; SELECT * FROM parent WHERE id = 2 FOR KEY SHARE");
-    let seen = desk.watched(&["UPDATE parent SET name = 'x' WHERE id < 3"]);
-    assert_eq!(seen.images(), ["parent 1: 1,p1 -> 1,x", "parent 2: 2,p2 -> 2,x"]);
-    other.run("ROLLBACK");
-}
-
 #[test]
 fn rows_written_inside_an_exception_block_are_seen_and_those_taken_back_are_not() {
     let desk = Desk::new(
@@ -296,57 +229,6 @@ fn rows_written_twice_moved_and_gone_again_come_out_right() {
 }
 
 #[test]
-fn counters_of_an_earlier_transaction_do_not_count() {
-    let desk = Desk::new("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)");
-    desk.runtime.block_on(async {
-        let (mut work, mut observe) = desk.pair().await;
-        let tables = work.tables().await.unwrap();
-        work.begin(CAP).await.unwrap();
-        work.execute("INSERT INTO t SELECT generate_series(100, 150)").await.unwrap();
-        work.rollback().await.unwrap();
-        work.begin_watched(&mut observe, &tables, "op", CAP).await.unwrap();
-        work.execute("DELETE FROM t").await.unwrap();
-        let (touched, images, _) = written(&mut work, &mut observe).await;
-        let wanted = Touched { table: "t".into(), deleted: 1, ..Touched::default() };
-        assert_eq!((touched, images.len()), (vec![wanted], 1));
-        work.take_back(&mut observe).await.unwrap();
-    });
-}
-
-#[test]
-fn a_deferred_reference_that_would_fail_at_commit_fails_before() {
-    let desk = Desk::new(
-        "CREATE TABLE p (id int PRIMARY KEY);
-         CREATE TABLE c (id int PRIMARY KEY, p int CONSTRAINT c_p REFERENCES p DEFERRABLE INITIALLY DEFERRED)",
-    );
-    desk.runtime.block_on(async {
-        let (mut work, mut observe) = desk.pair().await;
-        let tables = work.tables().await.unwrap();
-        work.begin_watched(&mut observe, &tables, "op", CAP).await.unwrap();
-        assert_eq!(work.execute("INSERT INTO c VALUES (1, 5)").await.unwrap(), 1);
-        assert_eq!(observe.broken_references(&[]).await.unwrap(), 0);
-        let error = work.broken_references(&["c".into()]).await.unwrap_err();
-        assert!(
-            matches!(&error, EngineError::Rejected { message } if message.contains("c_p")),
-            "{error}"
-        );
-        assert!(matches!(work.take_back(&mut observe).await.unwrap(), Receipt::Proved(_)));
-    });
-}
-
-#[test]
-fn a_table_without_a_key_shows_its_rows_and_their_number() {
-    let desk =
-        Desk::new("CREATE TABLE t (v text); INSERT INTO t VALUES ('a'), ('a'), ('b'), (NULL)");
-    let seen =
-        desk.watched(&["UPDATE t SET v = 'c' WHERE v = 'a'", "DELETE FROM t WHERE v IS NULL"]);
-    assert_eq!(seen.counts(), ["t 0/2/1"]);
-    let befores = seen.images.iter().filter(|(_, image)| image.before.is_some()).count();
-    let afters = seen.images.iter().filter(|(_, image)| image.after.is_some()).count();
-    assert_eq!((befores, afters), (3, 2), "{:?}", seen.images());
-}
-
-#[test]
 fn parts_of_a_table_are_one_table_and_a_row_that_moves_between_them_is_one_row() {
     let desk = Desk::new(
         "CREATE TABLE t (id int, at int, v text, PRIMARY KEY (id, at)) PARTITION BY RANGE (id);
@@ -404,158 +286,7 @@ fn large_objects_and_definitions_on_the_way_make_the_watch_blind() {
     assert!(seen.blind.iter().any(|b| b.contains("pg_class")), "{:?}", seen.blind);
 }
 
-#[test]
-fn a_notice_is_heard_by_the_session_that_caused_it() {
-    let desk = Desk::new(
-        "CREATE TABLE t (id int PRIMARY KEY);
-         CREATE FUNCTION say() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-           RAISE NOTICE 'row %', NEW.id; RAISE WARNING 'mind the gap'; RETURN NEW; END $$;
-         CREATE TRIGGER t_say BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION say();",
-    );
-    let seen = desk.watched(&["INSERT INTO t VALUES (7)"]);
-    assert_eq!(seen.warnings, ["notice: row 7", "warning: mind the gap"]);
-}
-
 // ------------------------------------------------------------------------------------------ values
-
-/// A column of every kind that text could spoil, and a value for it.
-const KINDS: [(&str, &str); 46] = [
-    ("smallint", "-32768"),
-    ("integer", "2147483647"),
-    ("bigint", "-9223372036854775808"),
-    ("numeric", "123456789012345678901234567890.00100"),
-    ("numeric(12,3)", "-0.500"),
-    ("numeric", "NaN"),
-    ("numeric", "Infinity"),
-    ("real", "1.1754944e-38"),
-    ("double precision", "0.1"),
-    ("double precision", "-Infinity"),
-    ("money", "-$1,234.50"),
-    ("boolean", "t"),
-    ("text", "a'b\\c\"d\n\te\u{202e}\u{1f600}"),
-    ("text", ""),
-    ("character varying(9)", "  x  "),
-    ("character(6)", "ab    "),
-    ("\"char\"", "q"),
-    ("name", "Name"),
-    ("bytea", "\\x00ff5c27"),
-    ("date", "infinity"),
-    ("date", "0044-03-15 BC"),
-    ("time without time zone", "24:00:00"),
-    ("time with time zone", "12:00:00.123456+05:30"),
-    ("timestamp without time zone", "2024-02-29 23:59:59.999999"),
-    ("timestamp(0) with time zone", "2024-03-31 03:30:00+02"),
-    ("interval", "1 year 2 mons -3 days +04:05:06.789"),
-    ("interval day to second(2)", "3 days 04:05:06.79"),
-    ("json", "{\"b\": 1,  \"a\": [null]}"),
-    ("jsonb", "{\"a\": [null], \"b\": 1.0}"),
-    ("xml", "<a b=\"1\">x &amp; y</a>"),
-    ("uuid", "0123abcd-0000-4000-8000-00000000ffff"),
-    ("inet", "192.168.1.5/24"),
-    ("cidr", "2001:db8::/32"),
-    ("macaddr8", "08:00:2b:01:02:03:04:05"),
-    ("bit(5)", "01101"),
-    ("bit varying", "1"),
-    ("point", "(1.5,-2)"),
-    ("polygon", "((0,0),(1,1),(1,0))"),
-    ("tsvector", "'a':1A 'cat''s':3"),
-    ("int4range", "[1,10)"),
-    ("nummultirange", "{[1,2),[3,4)}"),
-    ("integer[]", "{{1,NULL},{3,4}}"),
-    ("text[]", "{\"a,b\",NULL,\"NULL\",\"q\\\"uote\"}"),
-    ("mood", "so so"),
-    ("pair", "(1,)"),
-    ("short", "ok"),
-];
-
-fn every_kind() -> String {
-    let columns: Vec<String> =
-        KINDS.iter().enumerate().map(|(i, (kind, _))| format!("c{i} {kind}")).collect();
-    let values: Vec<String> =
-        KINDS.iter().map(|(_, value)| format!("'{}'", value.replace('\'', "''"))).collect();
-    format!(
-        "CREATE TYPE mood AS ENUM ('sad', 'so so'); CREATE TYPE pair AS (a int, b text);
-         CREATE DOMAIN short AS text CHECK (length(VALUE) < 5); SET TimeZone = 'Europe/Zurich';
-         CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {},
-           twice int GENERATED ALWAYS AS (c1 / 2) STORED);
-         INSERT INTO t ({}) VALUES ({}); INSERT INTO t DEFAULT VALUES;",
-        columns.join(", "),
-        (0..KINDS.len()).map(|i| format!("c{i}")).collect::<Vec<_>>().join(", "),
-        values.join(", ")
-    )
-}
-
-/// The desk's access with the zone that the application has.
-fn in_zurich(desk: &Desk) -> Access {
-    let mut access = desk.access();
-    access.options.push(("TimeZone".into(), "Europe/Zurich".into()));
-    access
-}
-
-#[test]
-fn every_kind_of_value_is_shown_as_the_server_writes_it() {
-    let desk = Desk::new(&every_kind());
-    desk.runtime.block_on(async {
-        let mut session = open(&in_zurich(&desk), Purpose::Detect, &Stopper::default()).await;
-        let (names, rows) = ask(&mut session, "SELECT * FROM t ORDER BY id").await.unwrap();
-        assert_eq!(names.len(), KINDS.len() + 2);
-        for (at, (kind, value)) in KINDS.iter().enumerate() {
-            let wanted = match *kind {
-                "smallint" | "integer" | "bigint" => Value::Integer(value.parse().unwrap()),
-                "bytea" => Value::Bytes(vec![0, 255, 0x5c, 0x27]),
-                _ => Value::Text((*value).into()),
-            };
-            assert_eq!(rows[0][at + 1], wanted, "{kind}");
-            assert_eq!(rows[1][at + 1], Value::Null, "{kind}");
-        }
-    });
-}
-
-async fn by_key(work: &mut Session, table: &Table, keys: &[Vec<Value>]) -> Vec<Keyed> {
-    let mut rows = work.rows_by_key(table, &table.stored(), keys).await.unwrap();
-    rows.sort_by_key(|(key, _)| texts(key));
-    rows
-}
-
-#[test]
-fn every_kind_of_value_comes_back_exactly_after_a_delete_and_after_an_update() {
-    let desk = Desk::new(&every_kind());
-    desk.runtime.block_on(async {
-        let access = in_zurich(&desk);
-        let mut work = open(&access, Purpose::Work, &Stopper::default()).await;
-        let tables = work.tables().await.unwrap();
-        let table = &tables[0];
-        let columns = table.stored();
-        assert!(!columns.contains(&"twice".to_owned()));
-        work.begin(CAP).await.unwrap();
-        let keys = [vec![Value::Integer(1)], vec![Value::Integer(2)]];
-        let before = by_key(&mut work, table, &keys).await;
-        assert_eq!(before.len(), 2);
-        for (key, row) in &before {
-            let key = (table.key.as_slice(), key.as_slice());
-            let guard = (columns.as_slice(), row.as_slice());
-            let nothing: (&[String], &[Value]) = (&[], &[]);
-            let gone = RowWrite { table, key, guard, set: nothing };
-            assert_eq!(work.delete_rows(&[gone]).await.unwrap(), [true]);
-            assert_eq!(work.delete_rows(&[gone]).await.unwrap(), [false]);
-            let back = RowWrite { table, key, guard: nothing, set: guard };
-            assert!(work.insert_row(back).await.unwrap());
-        }
-        assert_eq!(by_key(&mut work, table, &keys).await, before);
-        // All of one row becomes the other, and back, each guarded by what it holds.
-        let (first, second) = (&before[0].1[1..], &before[1].1[1..]);
-        let names = &columns[1..];
-        let one = [Value::Integer(1)];
-        let key = (table.key.as_slice(), one.as_slice());
-        let there = RowWrite { table, key, guard: (names, first), set: (names, second) };
-        assert_eq!(work.update_rows(&[there]).await.unwrap(), [true]);
-        assert_eq!(work.update_rows(&[there]).await.unwrap(), [false]);
-        let again = RowWrite { table, key, guard: (names, second), set: (names, first) };
-        assert_eq!(work.update_rows(&[again]).await.unwrap(), [true]);
-        assert_eq!(by_key(&mut work, table, &keys).await, before);
-        work.rollback().await.unwrap();
-    });
-}
 
 #[test]
 fn many_rows_are_put_back_at_once_and_each_has_its_own_answer() {
@@ -644,20 +375,6 @@ fn a_guard_tells_equal_from_the_same() {
     });
 }
 
-#[test]
-fn a_literal_means_the_same_whatever_a_backslash_is_there() {
-    let server = Setup::new(Kind::Postgres).with("standard_conforming_strings", "off").start();
-    let desk = Desk::on(server, "CREATE TABLE t (id text PRIMARY KEY)");
-    desk.runtime.block_on(async {
-        let mut session = desk.open(Purpose::Detect).await;
-        for text in ["\\'; DROP TABLE t; --", "a'b", "\\", "E'\\n", ""] {
-            let quoted = session.quote(&Value::Text(text.into())).await.unwrap();
-            let (_, rows) = ask(&mut session, &format!("SELECT {quoted}")).await.unwrap();
-            assert_eq!(rows, [[Value::Text(text.into())]], "{quoted}");
-        }
-    });
-}
-
 // ----------------------------------------------------------------------------------------- reading
 
 #[test]
@@ -691,151 +408,6 @@ fn reading_reads_and_nothing_else() {
     assert_eq!(desk.client().scalar("SELECT count(*) FROM t"), "1");
 }
 
-#[test]
-fn an_empty_result_has_its_columns_and_a_large_one_is_broken_off() {
-    let desk = Desk::new("CREATE TABLE t (id int PRIMARY KEY, \"Wert\" text)");
-    desk.runtime.block_on(async {
-        let mut session = desk.open(Purpose::Detect).await;
-        session.begin_snapshot().await.unwrap();
-        let (names, rows) =
-            ask(&mut session, "SELECT \"Wert\", id FROM t -- the end").await.unwrap();
-        assert_eq!((names, rows.len()), (vec!["Wert".to_owned(), "id".into()], 0));
-        let mut seen = 0;
-        let mut some = |_: &[String], _: &[ValueRef<'_>]| {
-            seen += 1;
-            if seen == 10 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        };
-        let start = Instant::now();
-        let endless =
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT * FROM n";
-        session.read(endless, CAP, &mut some).await.unwrap();
-        assert_eq!(seen, 10);
-        assert!(start.elapsed() < CAP / 2);
-        assert_eq!(ask(&mut session, "SELECT 1").await.unwrap().1.len(), 1);
-    });
-}
-
-#[test]
-fn a_query_ends_at_its_time_limit_and_the_snapshot_goes_on() {
-    let desk = Desk::new("");
-    desk.runtime.block_on(async {
-        let mut session = desk.open(Purpose::Detect).await;
-        session.begin_snapshot().await.unwrap();
-        let limit = Duration::from_millis(200);
-        let mut all = |_: &[String], _: &[ValueRef<'_>]| ControlFlow::Continue(());
-        for sql in [
-            "SELECT pg_sleep(60)",
-            "SELECT i, pg_sleep(0.0001) FROM generate_series(1, 10000000) i",
-        ] {
-            let start = Instant::now();
-            let error = session.read(sql, limit, &mut all).await.unwrap_err();
-            assert_eq!(error, EngineError::TimedOut { limit }, "{sql}");
-            assert!(start.elapsed() < CAP / 4, "{sql} {:?}", start.elapsed());
-        }
-        assert_eq!(ask(&mut session, "SELECT 1").await.unwrap().1.len(), 1);
-    });
-}
-
-#[test]
-fn stopping_is_confirmed_by_the_server_and_a_late_cancel_hits_nobody() {
-    let desk = Desk::new("");
-    desk.runtime.block_on(async {
-        for _ in 0..20 {
-            let stopper = Stopper::default();
-            let mut session = open(&desk.access(), Purpose::Work, &stopper).await;
-            session.begin(CAP).await.unwrap();
-            let bell = stopper.clone();
-            let ring = async move {
-                tokio::time::sleep(Duration::from_millis(30)).await;
-                bell.stop();
-            };
-            let (ended, ()) = tokio::join!(session.execute("SELECT pg_sleep(60)"), ring);
-            assert_eq!(ended, Err(EngineError::Stopped));
-            assert_eq!(session.execute("SELECT 1").await, Err(EngineError::Stopped));
-            // The way out works although everything else is stopped.
-            session.rollback().await.unwrap();
-            session.close().await;
-        }
-    });
-    let mut client = desk.client();
-    let ours = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'steadyhand%' AND state <> 'idle'";
-    assert_eq!(client.scalar(ours), "0");
-}
-
-#[test]
-fn stopping_as_a_statement_ends_leaves_the_session_usable_for_its_rollback() {
-    let desk = Desk::new("");
-    desk.runtime.block_on(async {
-        for millis in 0..40 {
-            let stopper = Stopper::default();
-            let mut session = open(&desk.access(), Purpose::Work, &stopper).await;
-            session.begin(CAP).await.unwrap();
-            let bell = stopper.clone();
-            let ring = async move {
-                tokio::time::sleep(Duration::from_micros(9_000 + millis * 100)).await;
-                bell.stop();
-            };
-            let (ended, ()) = tokio::join!(session.execute("SELECT pg_sleep(0.01)"), ring);
-            assert!(matches!(ended, Ok(1) | Err(EngineError::Stopped)), "{ended:?}");
-            session.rollback().await.unwrap();
-            session.close().await;
-        }
-    });
-}
-
-#[test]
-fn a_role_that_sees_a_part_of_the_rows_is_told_so_and_never_gets_a_shorter_answer() {
-    let desk = Desk::new(
-        "CREATE TABLE t (id int PRIMARY KEY, mine boolean); INSERT INTO t VALUES (1, true), (2, false);
-         ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON t USING (mine);
-         CREATE TABLE hidden (id int)",
-    );
-    desk.server.role("looker", None);
-    desk.server.run("erp", "GRANT SELECT, UPDATE ON t TO looker");
-    let access = access_of(&desk.server.url_as("looker", "erp"));
-    desk.runtime.block_on(async {
-        for purpose in [Purpose::Detect, Purpose::Work] {
-            let mut session = open(&access, purpose, &Stopper::default()).await;
-            let error = ask(&mut session, "SELECT * FROM t").await.unwrap_err();
-            assert!(error.to_string().contains("sees only a part of the rows"), "{error}");
-            let error = ask(&mut session, "SELECT * FROM hidden").await.unwrap_err();
-            assert!(error.to_string().contains("GRANT the right on hidden"), "{error}");
-        }
-    });
-}
-
-#[test]
-fn one_snapshot_holds_for_all_reads() {
-    let desk = Desk::new("CREATE TABLE t (id int PRIMARY KEY)");
-    desk.runtime.block_on(async {
-        let mut session = desk.open(Purpose::Detect).await;
-        session.begin_snapshot().await.unwrap();
-        desk.client().run("INSERT INTO t VALUES (1)");
-        assert_eq!(ask(&mut session, "SELECT * FROM t").await.unwrap().1.len(), 0);
-        session.rollback().await.unwrap();
-        assert_eq!(ask(&mut session, "SELECT * FROM t").await.unwrap().1.len(), 1);
-    });
-}
-
-#[test]
-fn preparing_finds_what_is_missing_and_runs_nothing() {
-    let desk =
-        Desk::new("CREATE TYPE mood AS ENUM ('a'); CREATE TABLE t (id int PRIMARY KEY, m mood)");
-    desk.runtime.block_on(async {
-        let mut session = desk.open(Purpose::Detect).await;
-        assert_eq!(session.prepare("SELECT m, id FROM t").await.unwrap(), ["m", "id"]);
-        assert!(session.prepare("DELETE FROM t").await.unwrap().is_empty());
-        let error = session.prepare("SELECT nothing FROM t").await.unwrap_err();
-        assert!(
-            matches!(&error, EngineError::Database { message } if message.contains("nothing")),
-            "{error}"
-        );
-        let plan = session.explain("SELECT * FROM t WHERE id = 1").await.unwrap();
-        assert!(plan[0].contains("Index Scan"), "{plan:?}");
-        assert!(session.explain("ANALYZE DELETE FROM t").await.is_err());
-    });
-}
-
 // ---------------------------------------------------------------------------- writing and its ends
 
 #[test]
@@ -864,20 +436,6 @@ fn an_edit_by_somebody_else_is_a_conflict_and_a_lock_that_is_held_is_said() {
 }
 
 #[test]
-fn a_transaction_ends_at_its_time_cap() {
-    let desk = Desk::new("CREATE TABLE t (id int PRIMARY KEY)");
-    desk.runtime.block_on(async {
-        let mut work = desk.open(Purpose::Work).await;
-        let cap = Duration::from_millis(400);
-        work.begin(cap).await.unwrap();
-        work.execute("SELECT pg_sleep(0.2)").await.unwrap();
-        let error = work.execute("SELECT pg_sleep(60)").await.unwrap_err();
-        assert!(matches!(error, EngineError::TimedOut { .. }), "{error}");
-        work.rollback().await.unwrap();
-    });
-}
-
-#[test]
 fn what_the_server_refuses_is_told_with_constraint_detail_and_hint() {
     let desk = Desk::new(
         "CREATE TABLE t (id int CONSTRAINT t_id PRIMARY KEY); INSERT INTO t VALUES (1);
@@ -896,66 +454,6 @@ fn what_the_server_refuses_is_told_with_constraint_detail_and_hint() {
             assert_eq!(work.execute(sql).await.unwrap_err().to_string(), wanted);
             work.rollback().await.unwrap();
         }
-    });
-}
-
-#[test]
-fn a_committed_operation_is_found_by_its_mark_and_without_it() {
-    let desk = Desk::new("CREATE TABLE t (id int PRIMARY KEY)");
-    desk.runtime.block_on(async {
-        let (mut work, mut observe) = desk.pair().await;
-        let tables = work.tables().await.unwrap();
-        work.begin_watched(&mut observe, &tables, "op-done", CAP).await.unwrap();
-        work.execute("INSERT INTO t VALUES (1)").await.unwrap();
-        work.write_ledger("op-done", "me", "print").await.unwrap();
-        let mark = work.mark().await.unwrap();
-        observe.rollback().await.unwrap();
-        work.commit().await.unwrap();
-        let mut later = desk.open(Purpose::Work).await;
-        for mark in [Some(mark.as_str()), None] {
-            let settled = later.settle("op-done", mark).await.unwrap();
-            assert!(matches!(settled, Settled::Committed(_)), "{settled:?}");
-        }
-        // Applying it a second time fails at the key.
-        later.begin(CAP).await.unwrap();
-        let error = later.write_ledger("op-done", "me", "print").await.unwrap_err();
-        assert!(matches!(error, EngineError::Rejected { .. }), "{error}");
-        later.rollback().await.unwrap();
-    });
-}
-
-#[test]
-fn a_session_that_could_still_commit_is_ended_before_anything_is_said() {
-    let desk = Desk::new("CREATE TABLE t (id int PRIMARY KEY)");
-    desk.runtime.block_on(async {
-        for with_mark in [true, false] {
-            let (mut work, mut observe) = desk.pair().await;
-            let tables = work.tables().await.unwrap();
-            work.begin_watched(&mut observe, &tables, "op-left", CAP).await.unwrap();
-            work.execute("INSERT INTO t VALUES (1)").await.unwrap();
-            work.write_ledger("op-left", "me", "print").await.unwrap();
-            let mark = work.mark().await.unwrap();
-            let mut later = desk.open(Purpose::Work).await;
-            let settled = later.settle("op-left", with_mark.then_some(&*mark)).await.unwrap();
-            assert!(matches!(settled, Settled::RolledBack(_)), "{settled:?}");
-            assert!(matches!(work.commit().await, Err(EngineError::Lost { .. })));
-            // The proof of a rollback needs no answer of the session itself.
-            assert!(matches!(work.take_back(&mut observe).await, Ok(Receipt::Proved(_))));
-        }
-    });
-    assert_eq!(desk.client().scalar("SELECT count(*) FROM t"), "0");
-}
-
-#[test]
-fn two_sessions_cannot_work_on_one_operation() {
-    let desk = Desk::new("CREATE TABLE t (id int PRIMARY KEY)");
-    desk.runtime.block_on(async {
-        let (mut first, mut observe) = desk.pair().await;
-        let tables = first.tables().await.unwrap();
-        first.begin_watched(&mut observe, &tables, "op", CAP).await.unwrap();
-        let (mut second, mut beside) = desk.pair().await;
-        let error = second.begin_watched(&mut beside, &tables, "op", CAP).await.unwrap_err();
-        assert!(matches!(error, EngineError::Refused { .. }), "{error}");
     });
 }
 
@@ -1099,74 +597,6 @@ fn the_server_says_who_it_is_and_a_copy_of_the_database_is_another() {
             "{told:?}"
         );
         assert!(told.contains(&"search_path app, public".to_owned()), "{told:?}");
-    });
-}
-
-#[test]
-fn a_server_that_is_read_only_for_a_role_takes_no_changes() {
-    let desk = Desk::new("ALTER ROLE admin SET default_transaction_read_only = on");
-    desk.runtime.block_on(async {
-        for purpose in [Purpose::Detect, Purpose::Work] {
-            let identity = desk.open(purpose).await.identity().await.unwrap();
-            assert!(
-                identity.no_writes.is_some_and(|why| why.contains("default_transaction_read_only"))
-            );
-            assert!(identity.badge.preview.is_none());
-        }
-    });
-}
-
-#[test]
-fn who_waits_for_whom_and_what_is_left_of_us_is_seen() {
-    let desk = Desk::new("CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t VALUES (1, 1)");
-    desk.runtime.block_on(async {
-        let (mut work, mut look) = desk.pair().await;
-        work.begin(CAP).await.unwrap();
-        work.execute("UPDATE t SET v = 2").await.unwrap();
-        let mark = work.mark().await.unwrap();
-        let url = desk.server.url("erp");
-        let waiting = std::thread::spawn({
-            let mut other = desk.client();
-            move || other.try_run("/* mine */ UPDATE t SET v = 3")
-        });
-        let waiters = loop {
-            let waiters = look.waiting_for(&mark).await.unwrap();
-            if !waiters.is_empty() {
-                break waiters;
-            }
-        };
-        assert!(
-            waiters[0].sql.contains("/* mine */") && waiters[0].who.contains("admin"),
-            "{waiters:?}"
-        );
-        let pressure = look.pressure().await.unwrap();
-        assert_eq!(pressure.waits.len(), 1, "{pressure:?}");
-        assert_eq!(pressure.waits[0].relation, "t");
-        assert!(pressure.connections >= 3 && pressure.most_connections.is_some());
-        assert!(pressure.orphans.is_empty() && pressure.blind.is_empty(), "{pressure:?}");
-        work.rollback().await.unwrap();
-        assert!(waiting.join().unwrap().is_ok());
-
-        // One that a process left which is not there any more.
-        let host: String =
-            rustix::system::uname().nodename().to_string_lossy().chars().take(12).collect();
-        let mut dead = std::process::Command::new("true").spawn().unwrap();
-        let pid = dead.id();
-        dead.wait().unwrap();
-        let mut left = desk.client();
-        left.run(&format!("SET application_name = 'steadyhand {pid}@{host} op'; BEGIN"));
-        let orphans = look.pressure().await.unwrap().orphans;
-        assert_eq!(orphans.len(), 1, "{url}");
-        assert_eq!(orphans[0].doing, "idle in transaction");
-        assert_eq!(look.end_session(&orphans[0].mark).await, Ok(true));
-        assert_eq!(look.end_session(&orphans[0].mark).await, Ok(false));
-        // Never one of somebody else.
-        let mut other = desk.client();
-        let mark = other.scalar(
-            "SELECT pid || '/' || backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()",
-        );
-        assert!(matches!(look.end_session(&mark).await, Err(EngineError::Refused { .. })));
-        assert_eq!(other.scalar("SELECT 1"), "1");
     });
 }
 

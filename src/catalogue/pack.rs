@@ -77,6 +77,32 @@ pub(super) fn checks() -> Vec<File> {
         ),
         pack!(
             "checks",
+            "operations",
+            [
+                "collation-version",
+                "connection-saturation",
+                "database-size",
+                "enum-missing",
+                "extension-missing",
+                "foreign-owner",
+                "free-pages",
+                "inactive-replication-slot",
+                "job-overdue",
+                "job-switched-off",
+                "log-archive-off",
+                "migration-unfinished",
+                "partition-age",
+                "partition-ahead",
+                "partition-rest-rows",
+                "replication-lag",
+                "sequence-behind",
+                "stale-statistics",
+                "table-missing",
+                "transaction-id-age",
+            ]
+        ),
+        pack!(
+            "checks",
             "reliability",
             [
                 "approved-without-approval",
@@ -87,21 +113,64 @@ pub(super) fn checks() -> Vec<File> {
                 "self-approval",
             ]
         ),
+        pack!(
+            "checks",
+            "resilience",
+            [
+                "audit-clock-backwards",
+                "audit-number-gap",
+                "backup-age",
+                "backup-failed",
+                "backup-shrunk",
+                "backup-without-proof",
+                "credential-cross-tenant",
+                "credential-duplicate",
+                "credential-without-tenant",
+                "definer-search-path",
+                "open-policy",
+                "public-may-write",
+                "recovery-point",
+                "recovery-time",
+                "restore-test-age",
+                "tenant-rls-missing",
+            ]
+        ),
     ];
     packs.into_iter().flatten().collect()
 }
 
 pub(super) fn runbooks() -> Vec<File> {
-    pack!(
-        "runbooks",
-        "reliability",
-        [
-            "approved-without-approval",
-            "asset-double-assignment",
-            "hours-out-of-range",
-            "orphaned-approval",
-            "overlapping-assignment",
-            "self-approval",
-        ]
-    )
+    let packs = [
+        pack!("runbooks", "commerce", ["order-total-drift", "stock-drift", "summary-drift",]),
+        pack!("runbooks", "integrity", ["lock-storm", "orphans", "schema-drift",]),
+        pack!(
+            "runbooks",
+            "operations",
+            [
+                "connection-exhaustion",
+                "corruption",
+                "failed-migration",
+                "partition-missing",
+                "performance-degradation",
+                "restore-from-backup",
+            ]
+        ),
+        pack!(
+            "runbooks",
+            "reliability",
+            [
+                "approved-without-approval",
+                "asset-double-assignment",
+                "deployment-regression",
+                "hours-out-of-range",
+                "monitoring-blind-spot",
+                "orphaned-approval",
+                "overlapping-assignment",
+                "partial-commit",
+                "self-approval",
+            ]
+        ),
+        pack!("runbooks", "resilience", ["backup-drill", "cross-tenant-leak", "missed-rpo",]),
+    ];
+    packs.into_iter().flatten().collect()
 }

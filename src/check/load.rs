@@ -268,13 +268,24 @@ fn filled(text: &str, check: &Check) -> String {
     bind::fill(text, Dialect::Sqlite, &check.bind).text
 }
 
+/// What every server has, and no list of a database's own tables names.
+fn of_server(table: &str) -> bool {
+    const SCHEMAS: [&str; 5] =
+        ["information_schema", "pg_catalog", "mysql", "performance_schema", "sys"];
+    let table = table.to_ascii_lowercase();
+    match table.split_once('.') {
+        Some((schema, _)) => SCHEMAS.contains(&schema),
+        None => table.starts_with("pg_") || table.starts_with("sqlite_"),
+    }
+}
+
 /// Without a list, the tables are those that the query names itself; roles are looked for anyway.
 fn named_tables(check: &Check) -> Vec<String> {
     let of = |text: &str| Dialect::ALL.iter().find_map(|dialect| sql::tables(text, *dialect));
     let mut tables: Vec<String> =
         check.sql.texts().filter_map(|(_, text)| of(&filled(text, check))).flatten().collect();
     let bound = |table: &str| check.bind.iter().any(|role| role.name.to_string() == table);
-    tables.retain(|table| !bound(table));
+    tables.retain(|table| !bound(table) && !of_server(table));
     tables.sort();
     tables.dedup();
     tables
@@ -307,6 +318,11 @@ any = "SELECT id AS thing_id FROM things WHERE late = 1"
     fn defaults_are_filled_in_and_tables_found() {
         let check = parse("late.toml", "demo", GOOD).expect("good");
         assert_eq!((check.timeout, check.tables), (Duration::from_secs(30), vec!["things".into()]));
+        for catalogue in ["pg_class", "sqlite_schema", "information_schema.columns"] {
+            let of_catalogue = GOOD.replace("FROM things", &format!("FROM {catalogue}"));
+            let check = parse("late.toml", "demo", &of_catalogue).expect("good");
+            assert_eq!(check.tables, Vec::<String>::new(), "every server has {catalogue}");
+        }
     }
 
     #[test]

@@ -85,19 +85,22 @@ impl TargetUrl {
 }
 
 impl TargetUrl {
-    /// The same server, with this schema of it in place of what the url names: `PostgreSQL` looks for
-    /// tables there, `MySQL` calls it the database. A file has none.
+    /// The same server, with this schema of it in place of what the url names: `PostgreSQL` and Oracle
+    /// look for tables there, `MySQL` calls it the database. A file has none.
     #[must_use]
     pub fn within(&self, schema: &str) -> Self {
         let mut url = self.clone();
         if let Some(server) = &mut url.server {
-            if self.dialect == Dialect::Postgres {
-                let option = ("search_path".to_owned(), schema.to_owned());
-                server.options.retain(|(key, _)| key != "search_path");
-                server.options.push(option);
-            } else {
-                schema.clone_into(&mut server.database);
-            }
+            let option = match self.dialect {
+                Dialect::Postgres => "search_path",
+                Dialect::Oracle => "schema",
+                Dialect::Mysql | Dialect::Mariadb | Dialect::Sqlite => {
+                    schema.clone_into(&mut server.database);
+                    return url;
+                }
+            };
+            server.options.retain(|(key, _)| key != option);
+            server.options.push((option.to_owned(), schema.to_owned()));
         }
         url
     }

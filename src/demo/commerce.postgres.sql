@@ -217,6 +217,3 @@ CREATE INDEX ix_payments_order ON payments (order_id);
 CREATE INDEX ix_stock_movements_product ON stock_movements (product_id, warehouse);
 CREATE INDEX ix_stock_movements_source ON stock_movements (source_type, source_id);
 CREATE INDEX ix_daily_sales_tenant ON daily_sales (tenant_id);
-
-ANALYZE tenants, categories, products, customers, orders, order_lines, payments, stock_levels,
-        stock_movements, daily_sales, customer_totals;

@@ -435,4 +435,3 @@ CREATE TRIGGER approvals_who_is_fixed BEFORE UPDATE ON approvals
     EXECUTE FUNCTION refuse_other_approver();
 
 -- Without them a planner guesses at what was just written.
-ANALYZE departments, employees, assets, asset_assignments, projects, timesheets, approvals, project_hours, audit_log;

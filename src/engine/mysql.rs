@@ -89,6 +89,7 @@ impl Session {
     }
 
     pub async fn begin(&mut self, time_cap: Duration) -> Result<(), EngineError> {
+        self.may_write()?;
         if let Some(why) = &self.no_writes {
             return Err(EngineError::ReadOnly { message: why.clone() });
         }
@@ -111,7 +112,16 @@ impl Session {
         self.as_operator().await?;
         let limit = self.time_left(timeout)?;
         self.belt(limit).await?;
-        let done = self.wire.work(sql, limit, on_row).await?;
+        // A function in the query may write, and in a transaction that writes nothing forbids it.
+        let writes = self.transaction.is_some_and(|open| open.writes);
+        if writes {
+            self.wire.run("SAVEPOINT steadyhand_read").await?;
+        }
+        let done = self.wire.work(sql, limit, on_row).await;
+        if writes {
+            self.wire.run("ROLLBACK TO SAVEPOINT steadyhand_read").await?;
+        }
+        let done = done?;
         match done.columns {
             Some(columns) => Ok(columns),
             // An empty result has no header: the names come from preparing the text.
@@ -173,6 +183,15 @@ impl Session {
         Ok(())
     }
 
+    /// A name that is set again replaces the older one.
+    pub async fn savepoint(&mut self) -> Result<(), EngineError> {
+        self.wire.run("SAVEPOINT steadyhand_rows").await.map(drop)
+    }
+
+    pub async fn to_savepoint(&mut self) -> Result<(), EngineError> {
+        self.wire.run("ROLLBACK TO SAVEPOINT steadyhand_rows").await.map(drop)
+    }
+
     /// References are looked at row by row, so there is nothing to put off.
     #[allow(clippy::unused_async)]
     pub async fn defer_references(&mut self) -> Result<(), EngineError> {
@@ -186,8 +205,6 @@ impl Session {
     }
 
     pub async fn take_back(&mut self, observe: &mut Any) -> Result<Receipt, EngineError> {
-        /// The server shows its transactions from a copy that is this old at most.
-        const COPY: Duration = Duration::from_millis(120);
         let back = self.rollback().await;
         observe.rollback().await?;
         let observe = sibling(observe)?;
@@ -201,29 +218,26 @@ impl Session {
             };
         }
         let id = self.wire.id();
-        let open = format!(
-            "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = {id}"
-        );
-        for _ in 0..20 {
-            tokio::time::sleep(COPY).await;
-            match observe.wire.number(&open).await {
-                Ok(0) => {
-                    return Ok(Receipt::Proved(format!(
-                        "ROLLBACK was answered, and the server lists no transaction of session {id}"
-                    )));
-                }
-                Ok(_) => {}
-                Err(EngineError::Database { .. }) => {
-                    return Ok(Receipt::CompareRows(
-                        "without the right PROCESS the server does not list transactions".into(),
-                    ));
-                }
-                Err(error) => return Err(error),
-            }
+        observe.begin_snapshot().await?;
+        let open = format!("COALESCE(SUM(trx_mysql_thread_id = {id}), 0)");
+        let listed = observe.of_transactions(&open).await;
+        observe.rollback().await?;
+        match listed {
+            Ok(Some(0)) => Ok(Receipt::Proved(format!(
+                "ROLLBACK was answered, and the server lists no transaction of session {id}"
+            ))),
+            Ok(Some(_)) => Err(EngineError::Database {
+                message: format!("the server still lists a transaction of session {id}"),
+            }),
+            Ok(None) => Ok(Receipt::CompareRows(
+                "others ask the server for its transactions so often that its list is not of now"
+                    .into(),
+            )),
+            Err(EngineError::Database { .. }) => Ok(Receipt::CompareRows(
+                "without the right PROCESS the server does not list transactions".into(),
+            )),
+            Err(error) => Err(error),
         }
-        Err(EngineError::Database {
-            message: format!("the server still lists a transaction of session {id}"),
-        })
     }
 
     pub async fn lock_words(&mut self) -> Result<String, EngineError> {
@@ -276,7 +290,7 @@ fn nothing(_: &[String], _: &[crate::value::ValueRef<'_>]) -> ControlFlow<()> {
 fn sibling(observe: &mut Any) -> Result<&mut Session, EngineError> {
     match observe {
         Any::Mysql(session) => Ok(session),
-        Any::Sqlite(_) | Any::Postgres(_) => Err(EngineError::Refused {
+        _ => Err(EngineError::Refused {
             message: "the observer looks at another kind of database".into(),
         }),
     }

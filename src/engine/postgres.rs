@@ -53,6 +53,8 @@ pub struct Session {
     transaction: Option<Transaction>,
     watch: Option<watch::Watch>,
     notices: Arc<Mutex<Vec<String>>>,
+    /// Whether a savepoint of ours is set in the transaction.
+    saved: bool,
     /// The server did not confirm what became of a statement; nothing may follow it.
     deaf: Option<String>,
     /// A cancel may still be on its way to us.
@@ -119,6 +121,7 @@ impl Session {
             pooling: Pooling::Unknown,
             transaction: None,
             watch: None,
+            saved: false,
             notices: Arc::default(),
             deaf: None,
             late: false,
@@ -187,6 +190,7 @@ impl Session {
     async fn enter(&mut self, begin: &str, cap: Duration, writes: bool) -> Result<(), EngineError> {
         let sql = format!("{begin}; {}", self.settings.local(cap));
         self.transaction = Some(Transaction { begun: Instant::now(), cap, xid: None, writes });
+        self.saved = false;
         let entered = self.plain(&sql, OWN).await;
         if entered.is_err() {
             let _ = self.rollback().await;
@@ -255,6 +259,10 @@ impl Session {
     }
 
     pub async fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {
+        if self.transaction.is_none() {
+            // Only a transaction tells the server that it reads.
+            self.may_write().await?;
+        }
         let rows = self.one(sql, self.remaining()).await?;
         self.count_touched().await?;
         Ok(rows)
@@ -268,6 +276,18 @@ impl Session {
         let stops = stops(&self.stopper, &mut self.side, &self.access, &self.backend, limit);
         let driven = stop::drive(notice::heard(&self.notices, work), stops).await;
         self.judge(driven).map(|done| done.rows_affected())
+    }
+
+    /// One at a time: a name that is set again would only hide the older one.
+    pub async fn savepoint(&mut self) -> Result<(), EngineError> {
+        let release = if self.saved { "RELEASE SAVEPOINT steadyhand_rows; " } else { "" };
+        self.plain(&format!("{release}SAVEPOINT steadyhand_rows"), OWN).await?;
+        self.saved = true;
+        Ok(())
+    }
+
+    pub async fn to_savepoint(&mut self) -> Result<(), EngineError> {
+        self.unstoppable("ROLLBACK TO SAVEPOINT steadyhand_rows").await.map(drop)
     }
 
     pub async fn defer_references(&mut self) -> Result<(), EngineError> {
@@ -408,7 +428,7 @@ fn owned(row: &PgRow) -> Result<Vec<Value>, sqlx::Error> {
 fn sibling(observe: &mut Any) -> Result<&mut Session, EngineError> {
     match observe {
         Any::Postgres(session) => Ok(session),
-        Any::Sqlite(_) | Any::Mysql(_) => Err(EngineError::Refused {
+        _ => Err(EngineError::Refused {
             message: "the observer looks at another kind of database".into(),
         }),
     }

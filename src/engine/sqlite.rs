@@ -36,6 +36,8 @@ pub struct Session {
     stopper: Stopper,
     deadline: Deadline,
     watch: Option<watch::Watch>,
+    /// The library's count of changes at the savepoint, if one is set.
+    saved: Option<i64>,
     wal: bool,
 }
 
@@ -95,6 +97,7 @@ impl Session {
             stopper: stopper.clone(),
             deadline: Deadline::new(),
             watch: None,
+            saved: None,
             wal: false,
         };
         session.wal = session.text("PRAGMA journal_mode").await? == "wal";
@@ -264,14 +267,39 @@ impl Session {
     pub async fn begin(&mut self, time_cap: Duration) -> Result<(), EngineError> {
         // Takes the write lock now: a later upgrade could fail in the middle.
         self.run("BEGIN IMMEDIATE").await?;
+        self.saved = None;
         self.deadline.set(&self.deadline.transaction, time_cap);
         self.time_cap = time_cap;
         Ok(())
     }
 
     pub async fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {
+        // A short statement ends before anybody asks.
+        if self.stopper.is_stopped() {
+            return Err(EngineError::Stopped);
+        }
         let outcome = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection).await;
         outcome.map(|done| done.rows_affected()).map_err(|error| self.judge(&error, Duration::ZERO))
+    }
+
+    pub async fn savepoint(&mut self) -> Result<(), EngineError> {
+        if self.saved.is_some() {
+            self.run("RELEASE steadyhand_rows").await?;
+        }
+        self.run("SAVEPOINT steadyhand_rows").await?;
+        self.saved = Some(self.number("SELECT total_changes()").await?);
+        Ok(())
+    }
+
+    /// The library's own count goes on over what is taken back, the log of the watch does not.
+    pub async fn to_savepoint(&mut self) -> Result<(), EngineError> {
+        self.run("ROLLBACK TO steadyhand_rows").await?;
+        let now = self.number("SELECT total_changes()").await?;
+        if let (Some(watch), Some(then)) = (&mut self.watch, self.saved) {
+            watch.total_changes += now - then;
+        }
+        self.saved = Some(now);
+        Ok(())
     }
 
     pub async fn defer_references(&mut self) -> Result<(), EngineError> {
@@ -455,7 +483,7 @@ impl Session {
 fn sibling(observe: &mut Any) -> Result<&mut Session, EngineError> {
     match observe {
         Any::Sqlite(session) => Ok(session),
-        Any::Postgres(_) | Any::Mysql(_) => Err(EngineError::Refused {
+        _ => Err(EngineError::Refused {
             message: "the observer looks at another kind of database".into(),
         }),
     }

@@ -4,16 +4,22 @@ use super::{DETECTOR, GUARDRAIL, Needs, Place, RECOVERY, head, literal};
 use crate::dialect::Dialect;
 use crate::sql::create_ledger;
 
-/// Views that show how busy the server is and who waits for whom.
-const VIEWS: [&str; 7] = [
-    "V_$SESSION",
-    "V_$TRANSACTION",
-    "V_$LOCK",
-    "V_$LOCKED_OBJECT",
+/// Views that show which database it is, how busy it is, who waits for whom, and how late a standby is.
+const VIEWS: [&str; 6] = [
     "V_$DATABASE",
-    "V_$INSTANCE",
     "V_$PARAMETER",
+    "V_$DATAGUARD_STATS",
+    "GV_$SESSION",
+    "GV_$TRANSACTION",
+    "GV_$LOCKED_OBJECT",
 ];
+
+/// Without these the triggers and the code of another owner are not shown, and so not what they write.
+const CODE: [&str; 3] = ["DBA_TRIGGERS", "DBA_SOURCE", "DBA_DEPENDENCIES"];
+
+/// Whoever may ALTER SYSTEM may end everybody's sessions; this ends those of steadyhand under the same
+/// account, and no other.
+const HELPER: &str = include_str!("oracle_end.sql");
 
 pub(super) fn script(needs: &Needs, place: &Place) -> String {
     let mut text = head(needs, place, "The roles of steadyhand");
@@ -34,11 +40,15 @@ pub(super) fn script(needs: &Needs, place: &Place) -> String {
     }
     let ledger = place.quoted(&place.ledger());
     text.push_str(&unless(&create_ledger(&ledger, Dialect::Oracle), -955));
+    text.push_str(HELPER);
+    for role in [DETECTOR, RECOVERY, GUARDRAIL] {
+        text.push_str(&format!("GRANT EXECUTE ON STEADYHAND_OPS.STEADYHAND_END TO {role};\n"));
+    }
     text.push_str("\n-- 2. The detector reads what checks name, at one instant, and how busy the server is.\n");
     for view in VIEWS {
         text.push_str(&format!("GRANT READ ON SYS.{view} TO {DETECTOR};\n"));
     }
-    text.push_str(&format!("GRANT EXECUTE ON SYS.DBMS_FLASHBACK TO {DETECTOR};\nGRANT READ ON {ledger} TO {DETECTOR};\n"));
+    text.push_str(&format!("GRANT READ ON {ledger} TO {DETECTOR};\n"));
     for table in &needs.reads {
         text.push_str(&format!(
             "GRANT READ, FLASHBACK ON {} TO {DETECTOR};\n",
@@ -47,6 +57,9 @@ pub(super) fn script(needs: &Needs, place: &Place) -> String {
     }
     text.push_str("\n-- 3. The recovery role writes what runbooks write and what takes it back. Grant it for an incident.\n");
     for view in VIEWS {
+        text.push_str(&format!("GRANT READ ON SYS.{view} TO {RECOVERY};\n"));
+    }
+    for view in CODE {
         text.push_str(&format!("GRANT READ ON SYS.{view} TO {RECOVERY};\n"));
     }
     text.push_str(&format!("GRANT SELECT, INSERT ON {ledger} TO {RECOVERY};\n"));
@@ -59,6 +72,9 @@ pub(super) fn script(needs: &Needs, place: &Place) -> String {
         text.push_str(&format!("GRANT {words} ON {name} TO {RECOVERY};\n"));
     }
     text.push_str("\n-- 4. The guardrail role. Triggers on the tables of another schema need CREATE ANY TRIGGER, which is\n-- far more than one table: leave trigger guardrails to the owner of the schema.\n");
+    for view in ["V_$DATABASE", "GV_$SESSION"] {
+        text.push_str(&format!("GRANT READ ON SYS.{view} TO {GUARDRAIL};\n"));
+    }
     for table in needs.guarded.keys() {
         text.push_str(&format!(
             "GRANT SELECT, ALTER, INDEX, REFERENCES ON {} TO {GUARDRAIL};\n",
@@ -118,6 +134,7 @@ pub(super) fn self_test(needs: &Needs, place: &Place) -> String {
         }
     }
     text.push_str(&refused("creates a table", &table));
+    text.push_str(&refused("acts on the server", "ALTER SYSTEM CHECKPOINT"));
     text.push_str(&refused(
         "alters the ledger's rows",
         &format!("UPDATE {} SET ACTOR = ACTOR WHERE 1 = 0", place.quoted(&place.ledger())),

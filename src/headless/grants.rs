@@ -78,7 +78,11 @@ fn place(asked: &Asked, config: &Config) -> Result<Place, Problem> {
         (Some(schema), _) => schema.clone(),
         (None, Dialect::Sqlite) => "main".into(),
         (None, Dialect::Mysql | Dialect::Mariadb) => access::explained(&target)?.database,
-        (None, Dialect::Oracle) => access::explained(&target)?.user.to_uppercase(),
+        (None, Dialect::Oracle) => {
+            let access = access::explained(&target)?;
+            let named = access.options.into_iter().find(|(name, _)| name == "schema");
+            named.map_or(access.user, |(_, schema)| schema).to_uppercase()
+        }
         (None, Dialect::Postgres) => {
             let options = access::explained(&target)?.options;
             let path = options.into_iter().find(|(name, _)| name == "search_path");

@@ -6,6 +6,7 @@ use clap::Command;
 use clap_complete::Shell;
 
 use super::Out;
+use super::suite::known;
 use crate::exit::Exit;
 use crate::problem::Problem;
 
@@ -17,15 +18,43 @@ pub fn completions(mut command: Command, shell: Shell, out: &mut Out) -> Result<
     Ok(Exit::Clear)
 }
 
-/// One page: the program, then every subcommand with its options.
-pub fn man(command: Command, out: &mut Out) -> Result<Exit, Problem> {
-    let page = render(command).map_err(|error| Problem::system(error.to_string()))?;
+/// Which manual page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Page<'a> {
+    /// The program, then every subcommand with its options.
+    All,
+    Of(&'a str),
+    /// No page, but the names of those that there are.
+    List,
+}
+
+pub fn man(mut command: Command, page: Page<'_>, out: &mut Out) -> Result<Exit, Problem> {
+    command.build();
+    let others = command.get_subcommands().map(|sub| sub.get_name().to_owned());
+    let names: Vec<String> = others.filter(|name| name != "help").collect();
+    let rendered = match page {
+        Page::All => render(command),
+        Page::List => Ok((names.join("\n") + "\n").into_bytes()),
+        Page::Of(wanted) => {
+            let all: Vec<&str> = names.iter().map(String::as_str).collect();
+            known(wanted, &all, "command")?;
+            let found = command.get_subcommands().find(|sub| sub.get_name() == wanted);
+            of_one(found.expect("it is among the names").clone())
+        }
+    };
+    let page = rendered.map_err(|error| Problem::system(error.to_string()))?;
     out.put(&String::from_utf8_lossy(&page))?;
     Ok(Exit::Clear)
 }
 
-fn render(mut command: Command) -> io::Result<Vec<u8>> {
-    command.build();
+fn of_one(command: Command) -> io::Result<Vec<u8>> {
+    let name = format!("steadyhand-{}", command.get_name());
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command.display_name(name)).render(&mut page)?;
+    Ok(page)
+}
+
+fn render(command: Command) -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
     let subcommands: Vec<Command> =
         command.get_subcommands().filter(|sub| sub.get_name() != "help").cloned().collect();

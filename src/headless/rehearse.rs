@@ -64,9 +64,9 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
     let chosen: Vec<&Runbook> = catalogue
         .runbooks
         .iter()
-        .filter(|runbook| match asked.all {
-            true => target.takes(&runbook.pack),
-            false => asked.runbooks.contains(&runbook.id) || asked.packs.contains(&runbook.pack),
+        .filter(|runbook| {
+            let named = asked.runbooks.contains(&runbook.id) || asked.packs.contains(&runbook.pack);
+            named || (asked.all && target.takes(&runbook.pack))
         })
         .collect();
     if chosen.is_empty() {

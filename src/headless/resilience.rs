@@ -45,7 +45,8 @@ pub struct Asked {
 
 #[derive(Debug, Serialize)]
 struct Step {
-    step: String,
+    #[serde(rename = "step")]
+    name: String,
     verdict: &'static str,
     what: String,
     seconds: f64,
@@ -98,10 +99,8 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
     };
     let ran = suite::run(&wanted, config, &catalogue, KEPT, out, |_, _| Ok(())).await?;
     drill.steps.extend(ran.outcomes().map(of_check));
-    let exit = match ran.is_cut {
-        true => Exit::Interrupted,
-        false => drill.steps.iter().map(|step| step.exit).fold(Exit::Clear, Exit::worst),
-    };
+    let worst = drill.steps.iter().map(|step| step.exit).fold(Exit::Clear, Exit::worst);
+    let exit = if ran.is_cut { Exit::Interrupted } else { worst };
     let result = json!({
         "suite": SUITE,
         "target": target.name,
@@ -152,7 +151,7 @@ fn fresh(folder: &Path) -> Result<(), Problem> {
 
 fn of_check(outcome: &Outcome) -> Step {
     Step {
-        step: outcome.check.id.clone(),
+        name: outcome.check.id.clone(),
         verdict: outcome.word(),
         what: verdict_words(&outcome.finding.verdict),
         seconds: outcome.finding.seconds,
@@ -168,7 +167,7 @@ impl Drill<'_> {
             _ => "inconclusive",
         };
         let seconds = (since.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
-        self.steps.push(Step { step: step.into(), verdict, what: what.into(), seconds, exit });
+        self.steps.push(Step { name: step.into(), verdict, what: what.into(), seconds, exit });
     }
 
     fn problem(&mut self, step: &str, problem: &Problem, since: Instant) {
@@ -384,7 +383,7 @@ fn page(drill: &Drill<'_>, target: &str, exit: Exit) -> String {
     let rows = drill
         .steps
         .iter()
-        .map(|step| vec![step.verdict.to_owned(), step.step.clone(), step.what.clone()]);
+        .map(|step| vec![step.verdict.to_owned(), step.name.clone(), step.what.clone()]);
     let bad = drill.steps.iter().filter(|step| step.exit != Exit::Clear).count();
     let word = if exit == Exit::Clear {
         "it could be had again".to_owned()

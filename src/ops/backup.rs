@@ -7,18 +7,17 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
-use secrecy::ExposeSecret as _;
 
-use super::command::{self, Setting};
+use super::command;
 use super::connect::{READ_LOCK_WAIT, connect, plain, prove, reach};
 use crate::config::Target;
-use crate::config::access::{Access, Host, TlsMode};
+use crate::config::access::Access;
 use crate::config::backup::Newest;
 use crate::dialect::Dialect;
 use crate::digest::Through;
@@ -119,7 +118,7 @@ fn unreadable(error: io::Error) -> Problem {
 }
 
 async fn pg_dump(access: &Access, file: &Path, stopper: &Stopper) -> Result<(), Problem> {
-    let settings = pg_settings(access);
+    let (settings, _password) = super::client::libpq(access, true).map_err(unreadable)?;
     let argv = [
         "pg_dump",
         "--schema-only",
@@ -129,52 +128,19 @@ async fn pg_dump(access: &Access, file: &Path, stopper: &Stopper) -> Result<(), 
         "--file",
         &file.display().to_string(),
     ];
-    ran(command::with(&owned(&argv), &settings, LIMIT, stopper).await, "pg_dump").map(drop)
-}
-
-/// The connection as `libpq` programs know it; what else this process was told must not mix with it.
-fn pg_settings(access: &Access) -> Vec<Setting> {
-    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
-    let escaped = |text: &str| text.replace('\\', "\\\\").replace(' ', "\\ ");
-    let mut options = vec!["-c default_transaction_read_only=on".to_owned()];
-    options
-        .extend(access.options.iter().map(|(name, value)| format!("-c {name}={}", escaped(value))));
-    let host = match &access.host {
-        Host::Tcp(name) => name.clone(),
-        Host::Socket(folder) => folder.display().to_string(),
-    };
-    let password = access.password.as_ref().map(|secret| secret.expose_secret().to_owned());
-    [
-        ("PGHOST", Some(host)),
-        ("PGPORT", Some(access.port.to_string())),
-        ("PGUSER", Some(access.user.clone())),
-        ("PGDATABASE", Some(access.database.clone())),
-        ("PGPASSWORD", password),
-        ("PGSSLMODE", Some(access.tls.mode.word().to_owned())),
-        ("PGSSLROOTCERT", path(&access.tls.ca)),
-        ("PGSSLCERT", path(&access.tls.cert)),
-        ("PGSSLKEY", path(&access.tls.key)),
-        ("PGCONNECT_TIMEOUT", Some(access.connect_timeout.as_secs().max(2).to_string())),
-        ("PGOPTIONS", Some(options.join(" "))),
-        ("PGAPPNAME", Some("steadyhand".into())),
-        ("PGSERVICE", None),
-        ("PGHOSTADDR", None),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value))
-    .collect()
+    ran(command::run(&owned(&argv), &settings, LIMIT, stopper).await, "pg_dump").map(drop)
 }
 
 /// The table of contents of a dump in one of PostgreSQL's archive formats.
 async fn pg_listing(file: &Path, stopper: &Stopper) -> Result<Vec<String>, Problem> {
     let argv = ["pg_restore", "--list", &file.display().to_string()];
-    let text = ran(command::with(&owned(&argv), &[], LIMIT, stopper).await, "pg_restore")?;
+    let text = ran(command::run(&owned(&argv), &[], LIMIT, stopper).await, "pg_restore")?;
     let lines = text.lines().filter(|line| !line.starts_with(';') && !line.trim().is_empty());
     Ok(lines.map(str::to_owned).collect())
 }
 
 async fn my_dump(access: &Access, file: &Path, stopper: &Stopper) -> Result<(), Problem> {
-    let hidden = options_file(access).map_err(unreadable)?;
+    let hidden = super::client::mysql(access).map_err(unreadable)?;
     let options = format!("--defaults-file={}", hidden.path().display());
     let into = format!("--result-file={}", file.display());
     let rest = [
@@ -191,48 +157,13 @@ async fn my_dump(access: &Access, file: &Path, stopper: &Stopper) -> Result<(), 
     let mut last = None;
     for program in ["mariadb-dump", "mysqldump"] {
         let argv = [&[program], rest.as_slice()].concat();
-        let outcome = command::with(&owned(&argv), &[], LIMIT, stopper).await;
+        let outcome = command::run(&owned(&argv), &[], LIMIT, stopper).await;
         if outcome.exit.is_some() {
             return ran(outcome, program).map(drop);
         }
         last = Some(ran(outcome, program).map(drop));
     }
     last.expect("two programs were tried")
-}
-
-/// A file of options that only we can read, gone when it is dropped.
-fn options_file(access: &Access) -> io::Result<tempfile::NamedTempFile> {
-    let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
-    let mut lines = vec!["[client]".to_owned()];
-    let mut say = |key: &str, value: &str| lines.push(format!("{key}=\"{}\"", quoted(value)));
-    say("user", &access.user);
-    if let Some(secret) = &access.password {
-        say("password", secret.expose_secret());
-    }
-    match &access.host {
-        Host::Tcp(name) => {
-            say("host", name);
-            say("port", &access.port.to_string());
-            say("protocol", "tcp");
-        }
-        Host::Socket(path) => say("socket", &path.display().to_string()),
-    }
-    for (key, path) in
-        [("ssl-ca", &access.tls.ca), ("ssl-cert", &access.tls.cert), ("ssl-key", &access.tls.key)]
-    {
-        if let Some(path) = path {
-            say(key, &path.display().to_string());
-        }
-    }
-    match access.tls.mode {
-        TlsMode::Disable => lines.push("skip-ssl".into()),
-        TlsMode::Allow | TlsMode::Prefer => {}
-        TlsMode::Require => lines.push("ssl".into()),
-        TlsMode::VerifyCa | TlsMode::VerifyFull => lines.push("ssl-verify-server-cert".into()),
-    }
-    let mut file = tempfile::NamedTempFile::new()?;
-    file.write_all((lines.join("\n") + "\n").as_bytes())?;
-    Ok(file)
 }
 
 async fn of_file(target: &Target, stopper: &Stopper) -> Result<String, Problem> {
@@ -297,7 +228,7 @@ pub async fn newest(newest: &Newest, stopper: &Stopper) -> Result<Found, Problem
         Newest::Files(pattern) => pattern.clone(),
         Newest::Command(argv) => {
             let program = argv.first().map_or("", String::as_str);
-            let text = ran(command::with(argv, &[], LIMIT, stopper).await, program)?;
+            let text = ran(command::run(argv, &[], LIMIT, stopper).await, program)?;
             let said = text.lines().next().unwrap_or_default().trim().to_owned();
             let at = said.parse::<Timestamp>().ok().or_else(|| {
                 said.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok())
@@ -409,7 +340,7 @@ pub async fn restore(
         filled.push(word);
     }
     let program = filled.first().cloned().unwrap_or_default();
-    let done = command::with(&filled, &[], limit, stopper).await;
+    let done = command::run(&filled, &[], limit, stopper).await;
     ran(done.clone(), &program).map(|_| done)
 }
 

@@ -11,6 +11,7 @@ use std::collections::hash_map::Entry;
 use crate::check::Check;
 use crate::check::bind::{Part, Role};
 use crate::check::verdict::NOT_THERE;
+use crate::dialect::Dialect;
 use crate::engine::{EngineError, Session};
 use crate::source::did_you_mean;
 
@@ -83,10 +84,11 @@ pub(super) async fn query<'c>(
         let tables = known.tables(session).await?;
         let there = |name: &str| tables.iter().any(|table| table.eq_ignore_ascii_case(name));
         if let Some(table) = check.tables.iter().find(|name| !there(name)) {
-            return Err(Unbound::Missing(format!("the table {table} {NOT_THERE}")));
+            let sentence = format!("the table {table} {NOT_THERE}{}", hidden(dialect));
+            return Err(Unbound::Missing(sentence));
         }
         for role in &mut roles {
-            resolve_table(role, known.tables(session).await?)?;
+            resolve_table(role, known.tables(session).await?, hidden(dialect))?;
             if !role.columns.is_empty() {
                 let table = role.name.in_quotes_of(dialect);
                 resolve_columns(role, known.columns(session, table).await?)?;
@@ -100,7 +102,15 @@ pub(super) async fn query<'c>(
     })
 }
 
-fn resolve_table(role: &mut Role, tables: &[String]) -> Result<(), Unbound> {
+/// Where a table is only shown to whoever has a right on it.
+fn hidden(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite | Dialect::Postgres => "",
+        Dialect::Mysql | Dialect::Mariadb | Dialect::Oracle => ", or this account may not see it",
+    }
+}
+
+fn resolve_table(role: &mut Role, tables: &[String], hidden: &str) -> Result<(), Unbound> {
     let full = role.name.to_string();
     // Engines list the tables of the schema that they look into first without its name.
     let of_schema = |table: &&String| role.name.schema.is_some() && **table == full;
@@ -113,7 +123,7 @@ fn resolve_table(role: &mut Role, tables: &[String]) -> Result<(), Unbound> {
             Ok(())
         }
         None => Err(missing(
-            &format!("the table {full} (role {}) {NOT_THERE}", role.role),
+            &format!("the table {full} (role {}) {NOT_THERE}{hidden}", role.role),
             &role.name.table.text,
             tables,
         )),
@@ -173,19 +183,19 @@ mod tests {
     #[test]
     fn a_name_gets_the_case_of_the_database_unless_it_is_in_quotes() {
         let mut free = role("orders", "order_id");
-        resolve_table(&mut free, &names(&["Orders", "items"])).expect("there");
+        resolve_table(&mut free, &names(&["Orders", "items"]), "").expect("there");
         resolve_columns(&mut free, &names(&["Order_ID"])).expect("there");
         assert_eq!((&*free.name.table.text, &*free.columns[0].1.text), ("Orders", "Order_ID"));
         let mut exact = role("\"orders\"", "id");
-        assert!(resolve_table(&mut exact, &names(&["Orders"])).is_err());
+        assert!(resolve_table(&mut exact, &names(&["Orders"]), "").is_err());
         let mut two = role("ORDERS", "id");
-        assert!(resolve_table(&mut two, &names(&["Orders", "orders"])).is_err(), "which one?");
+        assert!(resolve_table(&mut two, &names(&["Orders", "orders"]), "").is_err(), "which one?");
     }
 
     #[test]
     fn what_is_missing_is_named_with_what_was_meant() {
         let mut role = role("ordres", "totl");
-        let table = resolve_table(&mut role, &names(&["orders"])).expect_err("missing");
+        let table = resolve_table(&mut role, &names(&["orders"]), "").expect_err("missing");
         assert_eq!(
             table.to_string(),
             "the table ordres (role orders) is not there; did you mean orders?"

@@ -18,12 +18,8 @@ pub const ERRORS: &str = "--- standard error ---\n";
 /// A variable for a command, or one that it must not see.
 pub type Setting = (String, Option<String>);
 
-pub async fn run(argv: &[String], timeout: Duration, stopper: &Stopper) -> Ran {
-    with(argv, &[], timeout, stopper).await
-}
-
-/// The same with an environment that differs from ours.
-pub async fn with(
+/// Runs it in an environment that differs from ours in these settings.
+pub async fn run(
     argv: &[String],
     settings: &[Setting],
     timeout: Duration,

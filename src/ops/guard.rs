@@ -49,6 +49,8 @@ struct Script {
     statements: Vec<String>,
     /// The same in the form that a transaction can take back.
     locking: Vec<String>,
+    /// What takes the leftovers of a failed attempt out of its way, in that form.
+    clear: Vec<String>,
     online: bool,
 }
 
@@ -66,7 +68,7 @@ impl Script {
         let locking = locking(text, dialect)?;
         let locking = sql::split(&locking, dialect).map_err(|refusal| refusal.sentence)?;
         let locking = locking.iter().map(|&one| one.trim().to_owned()).collect();
-        Ok(Self { statements, locking, online })
+        Ok(Self { statements, locking, clear: Vec::new(), online })
     }
 }
 
@@ -99,8 +101,11 @@ pub async fn rehearse(job: &Job, stopper: &Stopper) -> Result<Rehearsal, Problem
     let before = observe.schema_mark().await.map_err(failed)?;
     let start = Instant::now();
     let mut notes = Vec::new();
+    let mut script = script;
     if let Some(left) = work.leftover(&job.plan.rejects).await.map_err(failed)? {
         notes.push(format!("{left}; applying removes it first"));
+        let clear = Script::of(&job.plan.withdraw, work.proving_ground(), work.dialect());
+        script.clear = clear.map_err(Problem::refused)?.locking;
     }
     let outcome = try_out(&mut work, job, &script, &mut notes).await;
     let back = work.rollback().await;
@@ -178,6 +183,9 @@ async fn in_place(
     script: &Script,
 ) -> Result<(Tried, String), EngineError> {
     let start = Instant::now();
+    for statement in &script.clear {
+        work.execute(statement).await?;
+    }
     let tried = tried(work, &job.plan, &script.locking).await?;
     let lock = work.lock_words().await?;
     work.rollback().await?;

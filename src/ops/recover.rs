@@ -20,7 +20,7 @@ use crate::check::{Check, Verdict};
 use crate::clock;
 use crate::config::Target;
 use crate::dialect::Dialect;
-use crate::engine::{EngineError, Purpose, Receipt, Session, Stopper, Table};
+use crate::engine::{Capability, EngineError, Purpose, Receipt, Session, Stopper, Table};
 use crate::incident::entry::{Deed, Entry, Outcome};
 use crate::incident::journal::Journal;
 use crate::problem::Problem;
@@ -29,7 +29,7 @@ use crate::recovery::{
     Approval, CheckOutcome, Conflict, Drift, Execution, Plan, Planned, Preview, Role,
     StatementOutcome, TableWrites, Tally, UndoRehearsal, undo,
 };
-use crate::sql::Verb;
+use crate::sql::{self, Verb};
 use crate::value::Rows;
 
 /// A plan and where it is to run.
@@ -84,6 +84,8 @@ struct Desk {
     observe: Session,
     tables: Vec<Table>,
     server: String,
+    /// Why the outcome of a commit could not be written down with it, if so.
+    no_ledger: Option<String>,
     /// Whom the open transaction holds up.
     locks: Option<LockWatch>,
     stopper: Stopper,
@@ -140,7 +142,11 @@ async fn sit_down(job: &Job, stopper: &Stopper) -> Result<Desk, Problem> {
         connect(&job.target, Purpose::Detect, READ_LOCK_WAIT, &Stopper::default()).await?;
     let tables = work.tables().await.map_err(failed)?;
     let (locks, stopper) = (None, stopper.clone());
-    Ok(Desk { work, observe, tables, server: identity.server, locks, stopper })
+    let no_ledger = match identity.badge.in_doubt {
+        Capability::None(why) => Some(why),
+        Capability::Full | Capability::Partial(_) => None,
+    };
+    Ok(Desk { work, observe, tables, server: identity.server, no_ledger, locks, stopper })
 }
 
 /// Runs a plan for real and takes everything back at once.
@@ -157,13 +163,15 @@ pub async fn preview(job: &Job, stopper: &Stopper) -> Result<Preview, Problem> {
     let waited = desk.blocked().map_or_else(String::new, |seen| format!("; {}", seen.words()));
     let locks = format!("{locks}, held for {seconds:.2} s{waited}");
     let leaves_behind = leaves_behind.unwrap_or_default();
+    let no_ledger = desk.no_ledger.take();
     desk.work.close().await;
     desk.observe.close().await;
     let (run, undo) = outcome.map_err(|problem| match &proof {
         Ok(_) => problem,
         Err(why) => problem.hint(format!("the rollback could not be proved: {why}")),
     })?;
-    Ok(make_preview(job, run, undo, Ending { at, seconds, locks, leaves_behind, proof }))
+    let ending = Ending { at, seconds, locks, leaves_behind, no_ledger, proof };
+    Ok(make_preview(job, run, undo, ending))
 }
 
 struct Ending {
@@ -171,6 +179,7 @@ struct Ending {
     seconds: f64,
     locks: String,
     leaves_behind: Vec<String>,
+    no_ledger: Option<String>,
     proof: Result<String, String>,
 }
 
@@ -199,6 +208,7 @@ fn make_preview(job: &Job, run: Run, undo: UndoRehearsal, ending: Ending) -> Pre
     let rows = preview.rows();
     let refused = &mut preview.refused;
     refused.extend(super::connect::policy(&job.target));
+    refused.extend(ending.no_ledger);
     if let Err(why) = &preview.proof {
         refused.push(format!("the rollback could not be proved: {why}"));
     }
@@ -246,6 +256,11 @@ async fn run_through(desk: &mut Desk, job: &Job) -> Result<Run, EngineError> {
 async fn run(desk: &mut Desk, job: &Job) -> Result<Run, EngineError> {
     let Desk { work, observe, tables, .. } = desk;
     let texts: Vec<String> = job.plan.actions.iter().filter_map(Planned::text).collect();
+    // Whoever made the plan: what is no single change of rows gets nowhere near a server.
+    for text in &texts {
+        sql::write(text, work.dialect())
+            .map_err(|refusal| EngineError::Refused { message: refusal.sentence })?;
+    }
     let objections = work.objections(&texts).await?;
     if !objections.is_empty() {
         return Err(EngineError::Refused { message: objections.join("; ") });
@@ -268,7 +283,11 @@ async fn run(desk: &mut Desk, job: &Job) -> Result<Run, EngineError> {
     if written.unchanged > 0 {
         warnings.push(format!("{} rows are written with the values they have", written.unchanged));
     }
-    warnings.extend(written.blind.iter().cloned());
+    for blind in &written.blind {
+        if !warnings.contains(blind) {
+            warnings.push(blind.clone());
+        }
+    }
     warnings.extend(work.warnings());
     let (checks, remaining) = compare(work, &job.plan, before).await;
     let server = server.clone();

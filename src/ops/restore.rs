@@ -4,6 +4,10 @@
 //! at, so that look only says what to try: the guard in the statement decides, and a row that is not
 //! there or not as it should be is looked at once more by itself.
 //!
+//! A row may need another one to be back first: its parent, or the row that holds its place in a unique
+//! column. What the database refuses is put off and tried again as long as that helps; what is still
+//! refused then cannot be undone.
+//!
 //! Triggers fire for an undo too, and may write to a row that was just put back (a sum kept over
 //! children). So the rows are looked at again at the end and settled: within one transaction only
 //! our own triggers can have moved them.
@@ -57,6 +61,34 @@ enum Restored {
     Conflict,
 }
 
+impl Restored {
+    fn tally(&self) -> Tally {
+        match self {
+            Self::Done(tally) => *tally,
+            Self::Already | Self::Conflict => Tally::default(),
+        }
+    }
+}
+
+/// Whose a row is that was tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Ours,
+    /// Somebody else changed it since.
+    Theirs,
+    /// The database refused it for now.
+    PutOff,
+}
+
+impl Fate {
+    fn of(restored: &Restored) -> Self {
+        match restored {
+            Restored::Done(_) | Restored::Already => Self::Ours,
+            Restored::Conflict => Self::Theirs,
+        }
+    }
+}
+
 /// Puts rows back in their order.
 pub async fn restore_all(
     session: &mut Session,
@@ -68,7 +100,7 @@ pub async fn restore_all(
     const ROUNDS: usize = 3;
     session.defer_references().await?;
     let mut done = PutBack::default();
-    let mut ours = Vec::new();
+    let mut fates = Vec::new();
     for (images, rows) in backwards(images) {
         if !limit.allows(done.tried) {
             break;
@@ -80,22 +112,13 @@ pub async fn restore_all(
         }
         let mut desk = Desk::at(session, tables, &images.head)?;
         let start = Instant::now();
-        let mut now = desk.look(&rows).await?;
-        let mut tally = Tally::default();
-        for rows in rows.chunks(AT_ONCE) {
-            if !limit.allows(done.tried) {
-                break;
-            }
-            done.tried += rows.len() as u64;
-            for restored in desk.restore(rows, &mut now).await? {
-                ours.push(!matches!(restored, Restored::Conflict));
-                if let Restored::Done(one) = restored {
-                    tally = tally.plus(one);
-                }
-            }
-        }
+        let (of_rows, tally) = desk.restore_some(&rows, |at| limit.allows(done.tried + at)).await?;
+        done.tried += of_rows.len() as u64;
+        fates.extend(of_rows);
         done.count(&images.head.table, tally, start.elapsed().as_secs_f64());
     }
+    done.put_off(session, tables, images, &mut fates, limit).await?;
+    let ours: Vec<bool> = fates.iter().map(|fate| *fate == Fate::Ours).collect();
     for _ in 0..ROUNDS {
         if !settle_all(session, tables, images, &ours).await? {
             break;
@@ -106,6 +129,58 @@ pub async fn restore_all(
 }
 
 impl PutBack {
+    /// Tries what was refused again, from one end of a batch and then from the other, until nothing
+    /// more comes of it.
+    async fn put_off(
+        &mut self,
+        session: &mut Session,
+        tables: &[Table],
+        images: &[TableImages],
+        fates: &mut [Fate],
+        limit: Limit,
+    ) -> Result<(), EngineError> {
+        let (mut in_vain, mut turned) = (0, true);
+        while in_vain < 2 && fates.contains(&Fate::PutOff) {
+            let (mut moved, mut why) = (false, None);
+            let mut at = 0;
+            for (images, rows) in backwards(images) {
+                let rows = rows.map_err(|error| aside(&error))?;
+                let here = at..fates.len().min(at + rows.len());
+                at = here.end;
+                let places: Vec<usize> =
+                    here.clone().filter(|place| fates[*place] == Fate::PutOff).collect();
+                if places.is_empty() {
+                    continue;
+                }
+                let mut desk = Desk::at(session, tables, &images.head)?;
+                let (start, mut tally) = (Instant::now(), Tally::default());
+                let mut places = places;
+                if turned {
+                    places.reverse();
+                }
+                for place in places {
+                    if !limit.allows(0) {
+                        return Ok(());
+                    }
+                    match desk.attempt(&rows[place - here.start]).await? {
+                        Ok(restored) => {
+                            (fates[place], moved) = (Fate::of(&restored), true);
+                            tally = tally.plus(restored.tally());
+                        }
+                        Err(refused) => why = Some(refused),
+                    }
+                }
+                self.count(&images.head.table, tally, start.elapsed().as_secs_f64());
+            }
+            turned = !turned;
+            in_vain = if moved { 0 } else { in_vain + 1 };
+            if let (2, Some(why)) = (in_vain, why) {
+                return Err(why);
+            }
+        }
+        Ok(())
+    }
+
     /// A row that was on its way when it was looked at may have come back by our triggers alone:
     /// only what is not as before in the end was changed by somebody else.
     async fn left_alone(
@@ -220,6 +295,69 @@ impl<'a> Desk<'a> {
         let keys = std::slice::from_ref(&row.key);
         let found = self.session.rows_by_key(self.table, &self.head.columns, keys).await?;
         Ok(found.into_iter().next().map(|(_, values)| values))
+    }
+
+    /// Rows as far as they are allowed: all of them at once, and only if one is refused each by itself.
+    async fn restore_some(
+        &mut self,
+        rows: &[RowImage],
+        allowed: impl Fn(u64) -> bool,
+    ) -> Result<(Vec<Fate>, Tally), EngineError> {
+        self.session.savepoint().await?;
+        match self.restore_freely(rows, &allowed).await {
+            Err(EngineError::Rejected { .. }) => self.session.to_savepoint().await?,
+            outcome => return outcome,
+        }
+        let (mut fates, mut tally) = (Vec::new(), Tally::default());
+        for (at, row) in rows.iter().enumerate() {
+            if !allowed(at as u64) {
+                break;
+            }
+            fates.push(match self.attempt(row).await? {
+                Ok(restored) => {
+                    tally = tally.plus(restored.tally());
+                    Fate::of(&restored)
+                }
+                Err(_) => Fate::PutOff,
+            });
+        }
+        Ok((fates, tally))
+    }
+
+    async fn restore_freely(
+        &mut self,
+        rows: &[RowImage],
+        allowed: &impl Fn(u64) -> bool,
+    ) -> Result<(Vec<Fate>, Tally), EngineError> {
+        let (mut fates, mut tally) = (Vec::new(), Tally::default());
+        let mut now = self.look(rows).await?;
+        for (number, some) in rows.chunks(AT_ONCE).enumerate() {
+            let at = number * AT_ONCE;
+            let most = (at..at + some.len()).take_while(|at| allowed(*at as u64)).count();
+            for restored in self.restore(&some[..most], &mut now).await? {
+                tally = tally.plus(restored.tally());
+                fates.push(Fate::of(&restored));
+            }
+            if most < some.len() {
+                break;
+            }
+        }
+        Ok((fates, tally))
+    }
+
+    /// One row; a refusal of the database costs nothing else.
+    async fn attempt(
+        &mut self,
+        row: &RowImage,
+    ) -> Result<Result<Restored, EngineError>, EngineError> {
+        self.session.savepoint().await?;
+        match self.restore_alone(row).await {
+            Err(refused @ EngineError::Rejected { .. }) => {
+                self.session.to_savepoint().await?;
+                Ok(Err(refused))
+            }
+            outcome => outcome.map(Ok),
+        }
     }
 
     /// Rows that look alike are written together; what the look did not show, or what moved since, is

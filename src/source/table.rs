@@ -118,6 +118,11 @@ impl<'r> Table<'r> {
         self.entries.contains_key(key)
     }
 
+    /// Whether `key` holds a table, where a value of its own would do as well.
+    pub fn is_table(&self, key: &str) -> bool {
+        self.entries.get(key).is_some_and(|value| matches!(value.get_ref(), DeValue::Table(_)))
+    }
+
     /// The keys as they stand, for questions about the file as a whole.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.entries.keys().map(|key| &**key.get_ref())

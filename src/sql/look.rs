@@ -38,16 +38,25 @@ pub fn is_becoming(column: &str) -> bool {
 pub fn look(sql: &str, dialect: Dialect) -> Option<Look> {
     match tree(sql, dialect)? {
         Statement::Update(update) => Some(of_update(&update, dialect)),
-        Statement::Delete(delete) => of_delete(&delete),
+        Statement::Delete(delete) => of_delete(&delete, dialect),
         Statement::Insert(insert) => {
             let source = insert.source?;
             if let SetExpr::Values(values) = &*source.body {
+                if dialect == Dialect::Oracle {
+                    let count = format!("SELECT {} FROM DUAL", values.rows.len());
+                    let rows = values
+                        .rows
+                        .iter()
+                        .map(|row| format!("SELECT {} FROM DUAL", list(&row.content)));
+                    let sample = rows.collect::<Vec<_>>().join(" UNION ALL ");
+                    return Some(Look { count, sample });
+                }
                 let count = format!("SELECT {}", values.rows.len());
                 return Some(Look { count, sample: source.to_string() });
             }
             Some(Look {
                 count: format!("SELECT COUNT(*) FROM ({source}) looked"),
-                sample: format!("SELECT * FROM ({source}) looked LIMIT {SAMPLE}"),
+                sample: format!("SELECT * FROM ({source}) looked {}", first(dialect)),
             })
         }
         _ => None,
@@ -68,16 +77,11 @@ fn of_update(update: &Update, dialect: Dialect) -> Look {
     }
     let mut columns = vec![format!("{}.*", called(&update.table))];
     columns.extend(update.assignments.iter().map(|assignment| assigned(assignment, dialect)));
-    reads(
-        &columns.join(", "),
-        &from,
-        update.selection.as_ref(),
-        &update.order_by,
-        update.limit.as_ref(),
-    )
+    let rows = (update.selection.as_ref(), update.order_by.as_slice(), update.limit.as_ref());
+    reads(&columns.join(", "), &from, rows, dialect)
 }
 
-fn of_delete(delete: &Delete) -> Option<Look> {
+fn of_delete(delete: &Delete, dialect: Dialect) -> Option<Look> {
     let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
     let target = match delete.tables.first() {
         Some(name) => name.to_string(),
@@ -86,15 +90,15 @@ fn of_delete(delete: &Delete) -> Option<Look> {
     let all = from.iter().chain(delete.using.iter().flatten());
     let from = all.map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let columns = format!("{target}.*");
-    Some(reads(&columns, &from, delete.selection.as_ref(), &delete.order_by, delete.limit.as_ref()))
+    let rows = (delete.selection.as_ref(), delete.order_by.as_slice(), delete.limit.as_ref());
+    Some(reads(&columns, &from, rows, dialect))
 }
 
 fn reads(
     columns: &str,
     from: &str,
-    selection: Option<&Expr>,
-    order: &[OrderByExpr],
-    limit: Option<&Expr>,
+    (selection, order, limit): (Option<&Expr>, &[OrderByExpr], Option<&Expr>),
+    dialect: Dialect,
 ) -> Look {
     let mut rest = format!("FROM {from}");
     if let Some(selection) = selection {
@@ -110,12 +114,21 @@ fn reads(
         },
         None if order.is_empty() => Look {
             count: format!("SELECT COUNT(*) {rest}"),
-            sample: format!("SELECT {columns} {rest} LIMIT {SAMPLE}"),
+            sample: format!("SELECT {columns} {rest} {}", first(dialect)),
         },
         None => Look {
             count: format!("SELECT COUNT(*) FROM (SELECT 1 {rest}) looked"),
-            sample: format!("SELECT {columns} {rest} LIMIT {SAMPLE}"),
+            sample: format!("SELECT {columns} {rest} {}", first(dialect)),
         },
+    }
+}
+
+/// The end of a query that gives only as many rows as are shown.
+fn first(dialect: Dialect) -> String {
+    if dialect == Dialect::Oracle {
+        format!("FETCH FIRST {SAMPLE} ROWS ONLY")
+    } else {
+        format!("LIMIT {SAMPLE}")
     }
 }
 
@@ -178,12 +191,20 @@ mod tests {
         assert_eq!(count, "SELECT COUNT(*) FROM (SELECT * FROM u WHERE v) looked");
         assert_eq!(sample, "SELECT * FROM (SELECT * FROM u WHERE v) looked LIMIT 20");
         assert_eq!(looked("INSERT INTO t VALUES (1), (2)", Dialect::Sqlite).0, "SELECT 2");
+        let (count, sample) = looked("DELETE FROM t WHERE a = 1", Dialect::Oracle);
+        assert_eq!(count, "SELECT COUNT(*) FROM t WHERE a = 1");
+        assert_eq!(sample, "SELECT t.* FROM t WHERE a = 1 FETCH FIRST 20 ROWS ONLY");
+        let (count, sample) = looked("INSERT INTO t VALUES (1, 'a')", Dialect::Oracle);
+        assert_eq!(
+            (count.as_str(), sample.as_str()),
+            ("SELECT 1 FROM DUAL", "SELECT 1, 'a' FROM DUAL")
+        );
     }
 
     #[test]
     fn every_look_is_a_read() {
         for sql in ["UPDATE t SET a = b + 1 WHERE c IS NULL", "DELETE FROM t WHERE a IN (1, 2)"] {
-            for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::Mariadb] {
+            for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::Mariadb, Dialect::Oracle] {
                 let (count, sample) = looked(sql, dialect);
                 assert!(crate::sql::read(&count, dialect).is_ok(), "{count}");
                 assert!(crate::sql::read(&sample, dialect).is_ok(), "{sample}");

@@ -15,7 +15,13 @@ use crate::dialect::Dialect;
 pub fn tables(sql: &str, dialect: Dialect) -> Option<Vec<String>> {
     let mut names = Names::default();
     let ControlFlow::Continue(()) = tree(sql, dialect)?.visit(&mut names);
-    let Names { relations, ctes } = names;
+    let Names { mut relations, ctes, functions } = names;
+    // What is called gives rows, but is no table.
+    for function in functions {
+        if let Some(at) = relations.iter().position(|relation| *relation == function) {
+            relations.remove(at);
+        }
+    }
     let mut tables: Vec<String> = vec![];
     for relation in relations {
         let local = ctes.iter().any(|cte| cte.eq_ignore_ascii_case(&relation));
@@ -87,6 +93,7 @@ pub(super) fn tree(sql: &str, dialect: Dialect) -> Option<Statement> {
 struct Names {
     relations: Vec<String>,
     ctes: Vec<String>,
+    functions: Vec<String>,
 }
 
 impl Visitor for Names {
@@ -94,6 +101,13 @@ impl Visitor for Names {
 
     fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<Self::Break> {
         self.relations.push(joined(relation));
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Self::Break> {
+        if let TableFactor::Table { name, args: Some(_), .. } = factor {
+            self.functions.push(joined(name));
+        }
         ControlFlow::Continue(())
     }
 

@@ -45,6 +45,8 @@ pub struct World {
     /// What the demo is a drill of.
     pub drill: Option<Scenario>,
     scored: Option<Scorecard>,
+    /// The checks whose faults the demo gets.
+    pub faults: Vec<Check>,
     /// Rows of a finding that are kept.
     pub kept_rows: usize,
     messages: UnboundedSender<Message>,
@@ -91,6 +93,7 @@ impl World {
             demo: None,
             drill: None,
             scored: None,
+            faults: Vec::new(),
             kept_rows: ops::detect::KEPT_ROWS,
             messages,
             tasks: TaskTracker::new(),
@@ -208,9 +211,8 @@ impl World {
     }
 
     fn prepare(&mut self) {
-        let mut checks: Vec<Check> = self.catalogue.checks.clone();
+        let checks = std::mem::take(&mut self.faults);
         if let Some(scenario) = &self.drill {
-            checks.retain(|check| check.id == scenario.check);
             if let Err(error) = scenario.write(&self.state) {
                 let sentence = format!("the scenario of the drill cannot be written: {error}");
                 return self.send(Message::Prepared(Err(Problem::system(sentence))));
@@ -602,9 +604,10 @@ impl World {
         let found = desk.runbook.step(&step).cloned();
         let Some(Step { action: Action::Command(command), .. }) = found else { return };
         self.spawn(async move {
-            let ran = ops::command::run(&command.argv, command.timeout, &stopper).await;
+            let (target, folder) = (desk.target.clone(), desk.folder.clone());
+            let (argv, ran) = ops::tool::Site { target, folder }.run(&command, &stopper).await;
             let output = desk.journal.keep(&format!("command-{step}-{run}.txt"), &ran.output).ok();
-            Message::CommandRan { run, step, argv: command.argv, ran: Box::new(ran), output }
+            Message::CommandRan { run, step, argv, ran: Box::new(ran), output }
         });
     }
 

@@ -642,13 +642,17 @@ fn command_ran(
     }
     slot.running = None;
     let (exit, seconds) = (ran.exit, ran.seconds);
+    let why = match (&ran.trouble, exit) {
+        (Some(trouble), _) => Some(trouble.clone()),
+        (None, Some(0)) => None,
+        (None, _) => Some("the command did not end with 0".to_owned()),
+    };
     slot.ran = Some(ran);
     let Some(output) = output else { return Vec::new() };
     let step = step.to_owned();
-    let told = if exit == Some(0) {
-        Entry::StepPassed { step: step.clone(), how: "the command ended with 0".into() }
-    } else {
-        Entry::StepFailed { step: step.clone(), why: "the command did not end with 0".into() }
+    let told = match why {
+        None => Entry::StepPassed { step: step.clone(), how: "the command ended with 0".into() },
+        Some(why) => Entry::StepFailed { step: step.clone(), why },
     };
     vec![
         Effect::Append(Entry::CommandRan { step, argv, exit, seconds, output }),

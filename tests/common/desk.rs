@@ -7,20 +7,23 @@ use std::time::Duration;
 
 use steadyhand::config::{Environment, Target, TargetUrl};
 use steadyhand::dialect::Dialect;
-use steadyhand::engine::Stopper;
+use steadyhand::engine::{Purpose, Session, Stopper};
 use steadyhand::incident::journal::Journal;
 use steadyhand::ops::connect;
 use steadyhand::ops::recover::{self, Job};
 use steadyhand::problem::Problem;
 use steadyhand::recovery::protocol::{Ask, Said, State, confirmation, step};
-use steadyhand::recovery::{Approval, Execution, Plan, Planned, Preview};
+use steadyhand::recovery::{Approval, Execution, Plan, Planned, Preview, undo};
 use steadyhand::runbook::Limits;
 use steadyhand::sql;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
-use super::server::{Kind, Server, Setup};
-use super::{Client, Sqlite};
+use super::server::{ADMIN, Kind, Server, Setup};
+use super::{Look, Sqlite};
+
+/// How long sessions of the tests wait for a lock.
+pub const LOCK_WAIT: Duration = Duration::from_secs(1);
 
 pub struct Desk {
     pub dialect: Dialect,
@@ -28,14 +31,9 @@ pub struct Desk {
     pub server: Option<Server>,
     pub journal: Journal,
     pub identity: String,
-    look: Look,
+    pub look: Look,
     runtime: Runtime,
     folder: TempDir,
-}
-
-enum Look {
-    File(Sqlite),
-    Server(Client),
 }
 
 impl Desk {
@@ -50,13 +48,13 @@ impl Desk {
         let kind = if dialect == Dialect::Postgres { Kind::Postgres } else { Kind::Mariadb };
         let (url, server, mut look) = if dialect == Dialect::Sqlite {
             let path = folder.path().join("erp.db");
-            let look = Look::File(Sqlite::create(&path));
+            let look = Look::at_file(Sqlite::create(&path));
             (TargetUrl::sqlite(&path), None, look)
         } else {
             let server = set_up(Setup::new(kind)).start();
             server.database("erp");
             let url = TargetUrl::parse(&server.url("erp"), Path::new("")).expect("a url");
-            let look = Look::Server(server.client("erp"));
+            let look = Look::on_server(server.client("erp"));
             (url, Some(server), look)
         };
         for statement in sql::split(schema, dialect).expect("the schema can be split") {
@@ -80,19 +78,51 @@ impl Desk {
     }
 
     pub fn rows(&mut self, sql: &str) -> Vec<Vec<String>> {
-        match &mut self.look {
-            Look::File(file) => file.rows(sql),
-            Look::Server(client) => client.rows(sql),
-        }
+        self.look.rows(sql)
     }
 
     pub fn count(&mut self, sql: &str) -> i64 {
-        self.rows(sql)[0][0].parse().expect("a whole number")
+        self.look.count(sql)
     }
 
     /// A second connection of somebody else.
-    pub fn colleague(&self) -> Client {
-        self.server.as_ref().expect("a server").client("erp")
+    pub fn other(&self) -> Look {
+        match &self.server {
+            Some(server) => Look::on_server(server.client("erp")),
+            None => Look::at_file(Sqlite::open(&self.target.url.path)),
+        }
+    }
+
+    /// The same database for another account, which must exist.
+    pub fn target_as(&self, role: &str) -> Target {
+        let server = self.server.as_ref().expect("accounts are on a server");
+        let url = TargetUrl::parse(&server.url_as(role, "erp"), Path::new("")).expect("a url");
+        Target::new("erp", url, Environment::Development)
+    }
+
+    /// An account that may log in, and what else these statements grant it.
+    pub fn account(&mut self, role: &str, grants: &str) -> Target {
+        assert_ne!(role, ADMIN);
+        self.server.as_ref().expect("accounts are on a server").role(role, None);
+        self.script(grants);
+        self.target_as(role)
+    }
+
+    /// Runs each statement by itself.
+    pub fn script(&mut self, sql: &str) {
+        for statement in sql::split(sql, self.dialect).expect("the script can be split") {
+            self.look.run(statement);
+        }
+    }
+
+    /// A session as the program opens it.
+    pub fn open(&self, purpose: Purpose, stopper: &Stopper) -> Session {
+        self.open_on(&self.target, purpose, stopper)
+    }
+
+    pub fn open_on(&self, target: &Target, purpose: Purpose, stopper: &Stopper) -> Session {
+        let opened = connect::connect(target, purpose, LOCK_WAIT, stopper);
+        self.runtime.block_on(opened).expect("the session opens")
     }
 
     pub fn folder(&self) -> &Path {
@@ -105,18 +135,25 @@ impl Desk {
 
     /// A plan of these statements.
     pub fn job(&self, op: &str, statements: &[&str]) -> Job {
-        let actions = statements
-            .iter()
-            .map(|text| {
-                let write = sql::write(text, self.dialect).expect("a write");
-                Planned::Sql {
-                    note: String::new(),
-                    sql: (*text).to_owned(),
-                    verb: write.verb,
-                    table: write.table,
-                }
-            })
-            .collect();
+        let planned = |text: &&str| {
+            let write = sql::write(text, self.dialect).expect("a write");
+            let (sql, note) = ((*text).to_owned(), String::new());
+            Planned::Sql { note, sql, verb: write.verb, table: write.table }
+        };
+        self.job_of(op, statements.iter().map(planned).collect())
+    }
+
+    /// The plan that takes an execution back, from what it left on disk.
+    pub fn undo_job(&self, of: &str, op: &str) -> Job {
+        let path = self.journal.folder().join(format!("evidence/undo-{of}.jsonl"));
+        let file = std::fs::read(path).expect("the undo is on disk");
+        let (_, images) = undo::read(file.as_slice()).expect("the undo can be read");
+        let mut job = self.job_of(op, vec![Planned::PutBack(images)]);
+        job.plan.undoes = Some(of.to_owned());
+        job
+    }
+
+    pub fn job_of(&self, op: &str, actions: Vec<Planned>) -> Job {
         Job {
             plan: Plan {
                 step: "fix".into(),
@@ -149,19 +186,18 @@ impl Desk {
         self.try_preview(job).unwrap_or_else(|problem| panic!("{}: {problem}", self.dialect))
     }
 
+    /// Previews and executes; it must go through.
+    pub fn done(&self, job: &Job) -> Preview {
+        let preview = self.preview(job);
+        let execution = self.execute(job, preview.clone());
+        assert!(matches!(execution, Execution::Committed { .. }), "{execution:?}");
+        preview
+    }
+
     pub fn execute(&self, job: &Job, preview: Preview) -> Execution {
         let approval = approve(&job.plan, preview);
         let stopper = Stopper::default();
         self.runtime.block_on(recover::execute(job, approval, &self.journal, &stopper))
-    }
-}
-
-impl Look {
-    fn run(&mut self, sql: &str) -> u64 {
-        match self {
-            Self::File(file) => file.run(sql),
-            Self::Server(client) => client.run(sql),
-        }
     }
 }
 

@@ -72,6 +72,14 @@ impl Ground {
 pub struct Look(Wire);
 
 impl Look {
+    pub fn at_file(file: Sqlite) -> Self {
+        Self(Wire::File(file))
+    }
+
+    pub fn on_server(client: Client) -> Self {
+        Self(Wire::Server(client))
+    }
+
     pub fn run(&mut self, sql: &str) -> u64 {
         self.try_run(sql).unwrap_or_else(|error| panic!("{error}\n  in: {sql}"))
     }

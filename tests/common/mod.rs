@@ -7,6 +7,7 @@ mod cockpit;
 pub mod desk;
 mod engines;
 mod home;
+pub mod pooler;
 pub mod proxy;
 pub mod pty;
 pub mod server;
@@ -14,7 +15,7 @@ mod sqlite;
 pub mod walk;
 
 pub use cockpit::Cockpit;
-pub use engines::{Database, Ground};
+pub use engines::{Database, Ground, Look};
 pub use home::Home;
 pub use pty::{COMPACT, Ended, Size, Terminal, WIDE};
 pub use rustix::process::Signal;

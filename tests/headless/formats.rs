@@ -59,6 +59,82 @@ fn junit_is_read_by_a_parser_and_counts_add_up() {
     assert!(matches!(blind.status, junit_parser::TestStatus::Error(_)), "{blind:?}");
 }
 
+/// What Jenkins's own schema of these files allows: an element, where it may stand, the attributes
+/// it must have, and those that it may have.
+const SCHEMA: [(&str, &str, &[&str], &[&str]); 6] = [
+    ("testsuites", "", &[], &["name", "time", "tests", "failures", "errors"]),
+    (
+        "testsuite",
+        "testsuites",
+        &["name", "tests", "failures", "errors"],
+        &[
+            "group",
+            "time",
+            "skipped",
+            "timestamp",
+            "hostname",
+            "id",
+            "package",
+            "file",
+            "log",
+            "url",
+        ],
+    ),
+    ("testcase", "testsuite", &["name"], &["time", "classname", "group"]),
+    ("failure", "testcase", &[], &["type", "message"]),
+    ("error", "testcase", &[], &["type", "message"]),
+    ("skipped", "testcase", &[], &["type", "message"]),
+];
+
+#[test]
+fn junit_is_as_its_schema_says() {
+    use quick_xml::events::Event;
+    let out = page(&colourful(), "junit");
+    let mut reader = quick_xml::Reader::from_str(&out);
+    let mut open: Vec<String> = Vec::new();
+    let mut seen = 0;
+    loop {
+        let event = reader.read_event().unwrap();
+        let (start, stays) = match &event {
+            Event::Start(start) => (start, true),
+            Event::Empty(start) => (start, false),
+            Event::End(_) => {
+                open.pop();
+                continue;
+            }
+            Event::Eof => break,
+            _ => continue,
+        };
+        let name = String::from_utf8(start.name().as_ref().to_vec()).unwrap();
+        let rule = SCHEMA.iter().find(|(element, ..)| *element == name);
+        let (_, parent, must, may) = rule.unwrap_or_else(|| panic!("{name} is no element"));
+        assert_eq!(open.last().map_or("", String::as_str), *parent, "{name} stands there");
+        let attributes: Vec<(String, String)> = start
+            .attributes()
+            .map(|one| {
+                let one = one.unwrap();
+                let key = String::from_utf8(one.key.as_ref().to_vec()).unwrap();
+                (key, String::from_utf8(one.value.to_vec()).unwrap())
+            })
+            .collect();
+        for (key, value) in &attributes {
+            assert!(must.contains(&&**key) || may.contains(&&**key), "{name} has {key}");
+            if key == "time" {
+                let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+                assert!(value.split('.').count() <= 2 && value.split('.').all(digits), "{value}");
+            }
+        }
+        for key in *must {
+            assert!(attributes.iter().any(|(has, _)| has == key), "{name} has no {key}");
+        }
+        seen += 1;
+        if stays {
+            open.push(name);
+        }
+    }
+    assert!(open.is_empty() && seen > 15, "{seen}");
+}
+
 #[test]
 fn prometheus_reads_every_sample_and_what_was_not_seen_has_none() {
     let desk = colourful();

@@ -11,6 +11,7 @@ mod alerts;
 mod audit;
 mod bundle;
 mod check;
+mod docs;
 mod formats;
 mod gate;
 mod incidents;

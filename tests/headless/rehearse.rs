@@ -74,7 +74,12 @@ fn the_runbooks_of_the_demo_are_sound_on_it() {
     let home = Home::new();
     let catalogue = steadyhand::catalogue::Catalogue::built_in().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(steadyhand::demo::build(&home.work(), &catalogue.checks)).unwrap();
+    runtime
+        .block_on(steadyhand::demo::build(
+            &home.work(),
+            &steadyhand::demo::faults(&catalogue.checks, None),
+        ))
+        .unwrap();
     home.write(
         "steadyhand.toml",
         "[target.demo]\nurl = \"sqlite://erp.db\"\nenvironment = \"development\"\n",

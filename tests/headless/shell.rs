@@ -72,6 +72,14 @@ fn pages_are_made_for_every_shell() {
     for said in [".TH steadyhand", "Exit codes", "STEADYHAND CHECK", "inconclusive"] {
         assert!(man.out.contains(said), "{said} is missing in {}", man.out);
     }
+    let names = run(&home, &["man", "--list"]);
+    assert!(names.out.lines().count() > 15, "{}", names.out);
+    for name in names.out.lines() {
+        let page = run(&home, &["man", name]);
+        assert!(page.out.contains(&format!("steadyhand\\-{name}")), "{name}: {}", page.out);
+    }
+    let unknown = run(&home, &["man", "chek"]);
+    assert!(unknown.code == 4 && unknown.err.contains("did you mean \"check\"?"));
 }
 
 #[test]

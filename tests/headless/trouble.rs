@@ -1,6 +1,9 @@
 //! Servers in trouble: whatever happens on the way, a run ends within its time, with the right verdict
 //! for every check, and says what it could not see.
 
+use std::fs;
+use std::net::TcpListener;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::common::proxy::{Fault, Moment, Proxy, Upstream};
@@ -8,6 +11,7 @@ use super::common::server::{Kind, Server, Setup};
 use super::{Desk, Ran, run};
 
 const PATIENCE: Duration = Duration::from_secs(25);
+const KINDS: [Kind; 2] = [Kind::Postgres, Kind::Mariadb];
 
 /// A server behind a wire, and two checks: one that finds two rows, one that marks its query.
 struct Wired {
@@ -17,12 +21,18 @@ struct Wired {
 }
 
 impl Wired {
-    fn new() -> Self {
-        let server = Setup::new(Kind::Postgres).tcp().start();
+    fn new(kind: Kind) -> Self {
+        let server = Setup::new(kind).tcp().start();
         server.database("shop");
-        server.run("shop", "CREATE TABLE asset (id INT PRIMARY KEY, owner TEXT); INSERT INTO asset VALUES (1, 'ada'), (2, NULL), (3, NULL); CREATE TABLE secret (id INT)");
+        for sql in [
+            "CREATE TABLE asset (id INT PRIMARY KEY, owner TEXT)",
+            "INSERT INTO asset VALUES (1, 'ada'), (2, NULL), (3, NULL)",
+            "CREATE TABLE secret (id INT)",
+        ] {
+            server.run("shop", sql);
+        }
         server.role("reader", None);
-        server.run("shop", "GRANT SELECT ON asset TO reader");
+        server.run("shop", &format!("GRANT SELECT ON {} TO reader", Self::asset(kind)));
         let proxy = Proxy::before(Upstream::Tcp(server.port()));
         let desk = Desk::new();
         desk.check("a-first", "sev2", "SELECT id FROM asset WHERE owner IS NULL ORDER BY id");
@@ -35,15 +45,27 @@ impl Wired {
         Self { server, proxy, desk }
     }
 
-    fn check(&self, more: &[&str]) -> Ran {
-        let mut args = vec!["check", "--suite", "sev2", "--format", "json"];
-        args.extend(more);
-        let start = Instant::now();
-        let ran = run(&self.desk.home, &args);
-        assert!(start.elapsed() < PATIENCE, "{:?}: {}{}", start.elapsed(), ran.out, ran.err);
-        assert!(ran.lines().last().unwrap()["summary"].is_object(), "{}", ran.out);
-        ran
+    /// As a grant names it.
+    fn asset(kind: Kind) -> &'static str {
+        match kind {
+            Kind::Postgres => "asset",
+            Kind::Mariadb => "shop.asset",
+        }
     }
+
+    fn check(&self, more: &[&str]) -> Ran {
+        check(&self.desk, more)
+    }
+}
+
+fn check(desk: &Desk, more: &[&str]) -> Ran {
+    let mut args = vec!["check", "--suite", "sev2", "--format", "json"];
+    args.extend(more);
+    let start = Instant::now();
+    let ran = run(&desk.home, &args);
+    assert!(start.elapsed() < PATIENCE, "{:?}: {}{}", start.elapsed(), ran.out, ran.err);
+    assert!(ran.lines().last().unwrap()["summary"].is_object(), "{}", ran.out);
+    ran
 }
 
 fn reason(ran: &Ran, check: &str) -> String {
@@ -55,60 +77,188 @@ fn reason(ran: &Ran, check: &str) -> String {
 
 #[test]
 fn a_server_in_good_health_is_seen_through_the_wire() {
-    let wired = Wired::new();
-    let ran = wired.check(&[]);
-    assert_eq!(ran.code, 2, "{}{}", ran.out, ran.err);
-    let lines = ran.lines();
-    assert_eq!(
-        (&lines[0]["violations"], &lines[1]["verdict"]),
-        (&2.into(), &"clear".into()),
-        "{}",
-        ran.out
-    );
+    for kind in KINDS {
+        let wired = Wired::new(kind);
+        let ran = wired.check(&[]);
+        assert_eq!(ran.code, 2, "{}{}", ran.out, ran.err);
+        let lines = ran.lines();
+        assert_eq!(
+            (&lines[0]["violations"], &lines[1]["verdict"]),
+            (&2.into(), &"clear".into()),
+            "{}",
+            ran.out
+        );
+    }
 }
 
 #[test]
 fn a_server_that_refuses_is_inconclusive() {
-    let wired = Wired::new();
-    wired.proxy.refuse(true);
-    let ran = wired.check(&[]);
-    assert_eq!(ran.code, 3, "{}{}", ran.out, ran.err);
-    assert!(!reason(&ran, "a-first").is_empty() && !reason(&ran, "b-marked").is_empty());
+    for kind in KINDS {
+        let wired = Wired::new(kind);
+        wired.proxy.refuse(true);
+        let ran = wired.check(&[]);
+        assert_eq!(ran.code, 3, "{}{}", ran.out, ran.err);
+        assert!(!reason(&ran, "a-first").is_empty() && !reason(&ran, "b-marked").is_empty());
+    }
 }
 
 #[test]
 fn a_wire_that_is_cut_in_a_query_hides_that_check_and_keeps_what_was_seen() {
-    let wired = Wired::new();
-    wired.proxy.arm(Fault::CutAt(b"4711".to_vec(), Moment::Sent));
-    let ran = wired.check(&[]);
-    assert_eq!(ran.code, 2, "{}{}", ran.out, ran.err);
-    assert_eq!(ran.lines()[0]["violations"], 2);
-    assert!(!reason(&ran, "b-marked").is_empty());
+    for kind in KINDS {
+        let wired = Wired::new(kind);
+        wired.proxy.arm(Fault::CutAt(b"4711".to_vec(), Moment::Sent));
+        let ran = wired.check(&[]);
+        assert_eq!(ran.code, 2, "{}{}", ran.out, ran.err);
+        assert_eq!(ran.lines()[0]["violations"], 2);
+        assert!(!reason(&ran, "b-marked").is_empty());
+    }
 }
 
 #[test]
 fn a_server_that_hangs_ends_with_the_budget() {
-    let wired = Wired::new();
-    wired.proxy.arm(Fault::StallAt(b"4711".to_vec(), Moment::Held));
-    let ran = wired.check(&["--budget", "2s"]);
-    assert_eq!(ran.code, 2, "{}{}", ran.out, ran.err);
-    assert_eq!(ran.lines()[0]["violations"], 2);
-    assert!(!reason(&ran, "b-marked").is_empty());
+    for kind in KINDS {
+        let wired = Wired::new(kind);
+        wired.proxy.arm(Fault::StallAt(b"4711".to_vec(), Moment::Held));
+        let ran = wired.check(&["--budget", "2s"]);
+        assert_eq!(ran.code, 2, "{}{}", ran.out, ran.err);
+        assert_eq!(ran.lines()[0]["violations"], 2);
+        assert!(!reason(&ran, "b-marked").is_empty());
+    }
 }
 
 #[test]
 fn a_table_that_is_locked_or_denied_is_inconclusive_and_the_others_are_seen() {
-    let wired = Wired::new();
-    wired.desk.check("c-denied", "sev2", "SELECT id FROM secret");
-    let ran = wired.check(&[]);
-    assert_eq!(ran.code, 2, "{}{}", ran.out, ran.err);
-    assert!(reason(&ran, "c-denied").contains("secret"), "{}", ran.out);
-    let mut other = wired.server.client("shop");
-    other.run("BEGIN");
-    other.run("LOCK TABLE asset IN ACCESS EXCLUSIVE MODE");
-    let ran = wired.check(&[]);
+    for kind in KINDS {
+        let wired = Wired::new(kind);
+        wired.desk.check("c-denied", "sev2", "SELECT id FROM secret");
+        let ran = wired.check(&[]);
+        assert_eq!(ran.code, 2, "{}{}", ran.out, ran.err);
+        assert!(reason(&ran, "c-denied").contains("secret"), "{}", ran.out);
+        let mut other = wired.server.client("shop");
+        match kind {
+            Kind::Postgres => {
+                other.run("BEGIN");
+                other.run("LOCK TABLE asset IN ACCESS EXCLUSIVE MODE")
+            }
+            Kind::Mariadb => other.run("LOCK TABLES asset WRITE"),
+        };
+        let ran = wired.check(&[]);
+        assert_eq!(ran.code, 3, "{}{}", ran.out, ran.err);
+        let why = reason(&ran, "a-first");
+        assert!(why.contains("lock"), "{why}");
+        other.run(if kind == Kind::Postgres { "ROLLBACK" } else { "UNLOCK TABLES" });
+    }
+}
+
+#[test]
+fn a_server_that_takes_the_connection_and_says_nothing_is_inconclusive_in_time() {
+    for scheme in ["postgres", "mariadb"] {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let desk = Desk::new();
+        desk.check("a-first", "sev2", "SELECT id FROM asset");
+        let port = silent.local_addr().unwrap().port();
+        desk.home.write(
+            "steadyhand.toml",
+            &format!("checks = [\"checks\"]\n[target.shop]\nurl = \"{scheme}://r@127.0.0.1:{port}/shop\"\nenvironment = \"staging\"\n"),
+        );
+        let ran = check(&desk, &["--budget", "3s"]);
+        assert_eq!(ran.code, 3, "{scheme}: {}{}", ran.out, ran.err);
+        assert!(!reason(&ran, "a-first").is_empty());
+    }
+}
+
+/// A second server that follows the first.
+fn standby(primary: &Server) -> Server {
+    let hba = primary.folder().join("data/pg_hba.conf");
+    let rules = fs::read_to_string(&hba).unwrap();
+    fs::write(&hba, format!("local replication admin trust\n{rules}")).unwrap();
+    primary.run("postgres", "SELECT pg_reload_conf()");
+    let mut standby = Setup::new(Kind::Postgres).start();
+    standby.stop();
+    let script = "owner=$(stat -c %u:%g data); rm -rf data; \
+         pg_basebackup -h \"$PRIMARY\" -U admin -D data -R -X stream -c fast; chown -R $owner data";
+    let ran = Command::new("sh")
+        .args(["-ec", script])
+        .current_dir(standby.folder())
+        .env("PRIMARY", primary.folder())
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    standby.start();
+    standby
+}
+
+#[test]
+fn a_replica_that_is_late_is_not_judged_by() {
+    let primary = Setup::new(Kind::Postgres).start();
+    primary.database("shop");
+    primary.run("shop", "CREATE TABLE asset (id INT, owner TEXT)");
+    let replica = standby(&primary);
+    let mut there = replica.client("shop");
+    let desk = Desk::new();
+    desk.check("a-first", "sev2", "SELECT id FROM asset WHERE owner IS NULL");
+    let config = format!(
+        "checks = [\"checks\"]\n[target.shop]\nurl = \"{}\"\ndetect_url = \"{}\"\nenvironment = \"staging\"\nmax_lag = \"500ms\"\n",
+        primary.url("shop"),
+        replica.url("shop"),
+    );
+    desk.home.write("steadyhand.toml", &config);
+    let until = |what: &str, done: &mut dyn FnMut() -> bool| {
+        let end = Instant::now() + PATIENCE;
+        while !done() {
+            assert!(Instant::now() < end, "{what}");
+            std::thread::yield_now();
+        }
+    };
+    let ran = check(&desk, &[]);
+    assert_eq!(ran.code, 0, "it follows: {}{}", ran.out, ran.err);
+    // A replica that has replayed nothing yet cannot say how late it is, and is not judged by either.
+    there.run("SELECT pg_wal_replay_pause()");
+    primary.run("shop", "INSERT INTO asset VALUES (0, 'ada')");
+    until("the replica got the first row", &mut || {
+        there.count("SELECT count(*) WHERE pg_last_wal_receive_lsn() <> pg_last_wal_replay_lsn()")
+            == 1
+    });
+    let ran = check(&desk, &[]);
+    let why = reason(&ran, "a-first");
+    assert!(ran.code == 3 && why.contains("is not known"), "{why}");
+    there.run("SELECT pg_wal_replay_resume()");
+    until("the replica replayed it", &mut || there.count("SELECT count(*) FROM asset") == 1);
+    there.run("SELECT pg_wal_replay_pause()");
+    primary.run("shop", "INSERT INTO asset VALUES (1, NULL)");
+    until("the replica got what was written", &mut || {
+        there.count(
+            "SELECT count(*) WHERE pg_last_wal_receive_lsn() <> pg_last_wal_replay_lsn()
+                AND clock_timestamp() - pg_last_xact_replay_timestamp() > interval '600 ms'",
+        ) == 1
+    });
+    let ran = check(&desk, &[]);
     assert_eq!(ran.code, 3, "{}{}", ran.out, ran.err);
     let why = reason(&ran, "a-first");
-    assert!(why.contains("lock"), "{why}");
-    other.run("ROLLBACK");
+    assert!(why.contains("s behind, and 0.5 s are allowed"), "{why}");
+    there.run("SELECT pg_wal_replay_resume()");
+    until("the replica caught up", &mut || there.count("SELECT count(*) FROM asset") == 2);
+    assert_eq!(check(&desk, &[]).code, 2, "and then it is asked");
+}
+
+#[test]
+fn a_replica_that_stands_still_is_not_judged_by() {
+    let server = Setup::new(Kind::Mariadb).start();
+    server.database("shop");
+    server.run("shop", "CREATE TABLE asset (id INT)");
+    server.run(
+        "mysql",
+        "CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = 1, MASTER_USER = 'x'",
+    );
+    let desk = Desk::new();
+    desk.check("a-first", "sev2", "SELECT id FROM asset");
+    let config = format!(
+        "checks = [\"checks\"]\n[target.shop]\nurl = \"{}\"\nenvironment = \"staging\"\n",
+        server.url("shop")
+    );
+    desk.home.write("steadyhand.toml", &config);
+    let ran = check(&desk, &[]);
+    assert_eq!(ran.code, 3, "{}{}", ran.out, ran.err);
+    let why = reason(&ran, "a-first");
+    assert!(why.contains("replication is stopped there"), "{why}");
 }

@@ -453,4 +453,25 @@ fn a_file_of_sqlite_needs_no_access() {
     assert!(Machine::new().try_open("sqlite://erp.db").is_err());
     let access = Machine::new().open("oracle://ops@ora/ERP");
     assert_eq!((access.host, access.port, access.password.is_none()), (tcp("ora"), 1521, true));
+    assert_eq!((access.tls.mode, access.options), (TlsMode::Disable, vec![]));
+}
+
+#[test]
+fn oracle_is_told_its_schema_and_how_to_encrypt() {
+    let machine = Machine::new();
+    let url = "oracle://ops@ora:2484/erp.example.com?schema=ERP&protocol=tcps&wallet_location=/w";
+    let access = machine.open(url);
+    assert_eq!((access.port, access.database.as_str()), (2484, "erp.example.com"));
+    assert_eq!(access.tls.mode, TlsMode::VerifyFull);
+    assert_eq!(access.tls.ca, Some("/w".into()));
+    assert_eq!(access.options, [("schema".to_owned(), "ERP".to_owned())]);
+    for refused in [
+        "oracle://ops@ora/ERP?protocol=ipc",
+        "oracle://ops@ora/ERP?wallet_location=/w",
+        "oracle://ops@ora/ERP?protocol=tcps&ssl_server_dn_match=off",
+        "oracle://ops@ora/ERP?shema=ERP",
+        "oracle://ora/ERP",
+    ] {
+        assert!(machine.try_open(refused).is_err(), "{refused}");
+    }
 }

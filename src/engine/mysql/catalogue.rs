@@ -70,7 +70,19 @@ impl Session {
 
     pub async fn prepare(&mut self, sql: &str) -> Result<Vec<String>, EngineError> {
         self.as_operator().await?;
-        self.wire.columns(sql).await
+        self.compiled(sql).await
+    }
+
+    /// MariaDB compiles no write for a session that may only read, so for this one moment it may
+    /// write: what is compiled is not run.
+    pub(super) async fn compiled(&mut self, sql: &str) -> Result<Vec<String>, EngineError> {
+        if self.transaction.is_some() {
+            return self.wire.columns(sql).await;
+        }
+        self.wire.run("START TRANSACTION READ WRITE").await?;
+        let compiled = self.wire.columns(sql).await;
+        self.wire.run("ROLLBACK").await?;
+        compiled
     }
 
     pub async fn explain(&mut self, sql: &str) -> Result<Vec<String>, EngineError> {

@@ -14,6 +14,7 @@ const COPY: &str = "steadyhand_shadow";
 
 impl Session {
     pub async fn define(&mut self, sql: &str, time_cap: Duration) -> Result<(), EngineError> {
+        self.may_write()?;
         self.as_operator().await?;
         self.belt(time_cap).await?;
         self.wire.work(sql, time_cap, &mut nothing).await?;

@@ -83,6 +83,7 @@ impl Session {
 
     async fn badge(&mut self) -> Result<Badge, EngineError> {
         let counted = self.sees_transactions().await?;
+        let in_doubt = self.no_ledger().await?.map_or(Capability::Full, Capability::None);
         let unseen = || {
             Capability::Partial(
                 "without the right PROCESS the server does not say how many rows a transaction has \
@@ -93,7 +94,7 @@ impl Session {
         Ok(Badge {
             preview: if counted { Capability::Full } else { unseen() },
             undo: if counted { Capability::Full } else { unseen() },
-            in_doubt: Capability::Full,
+            in_doubt,
             guardrail: Capability::Partial(
                 "DDL cannot be rolled back here; it is rehearsed on a temporary copy".into(),
             ),
@@ -111,8 +112,12 @@ impl Session {
 
     pub async fn lag(&mut self) -> Result<Option<Duration>, EngineError> {
         let channels = self.replication().await?.unwrap_or_default();
-        let behind = channels.iter().filter_map(seconds_behind);
-        Ok(behind.max())
+        let behind: Option<Vec<Duration>> = channels.iter().map(seconds_behind).collect();
+        // One channel that stands still is as late as the last that it did, and nobody knows when.
+        let stands = || EngineError::Database {
+            message: "replication is stopped there, or has lost its source".into(),
+        };
+        Ok(behind.ok_or_else(stands)?.into_iter().max())
     }
 
     /// One map a source of replication; `None` without the right to see it.
@@ -149,8 +154,14 @@ impl Session {
         Ok(rows)
     }
 
-    pub(super) fn may_write(&self) -> bool {
-        self.purpose == Purpose::Work
+    /// The server would let a session that reads begin a transaction that writes.
+    pub(super) fn may_write(&self) -> Result<(), EngineError> {
+        match self.purpose {
+            Purpose::Work => Ok(()),
+            Purpose::Detect => {
+                Err(EngineError::ReadOnly { message: "this session only reads".into() })
+            }
+        }
     }
 }
 

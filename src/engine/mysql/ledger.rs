@@ -120,6 +120,27 @@ impl Session {
         self.wire.run(&sql).await.map(drop)
     }
 
+    /// Why the ledger could not be written, if so. Preparing asks for the rights and does nothing.
+    pub(super) async fn no_ledger(&mut self) -> Result<Option<String>, EngineError> {
+        let (sql, why) = if self.has_ledger().await? {
+            let insert = format!(
+                "INSERT INTO {TABLE} (op_id, chunk_no, actor, fingerprint) VALUES ('', 0, '', '')"
+            );
+            (insert, "may not be written by this account")
+        } else {
+            let create = create_ledger(TABLE, self.dialect());
+            (create, "is missing (or not shown to this account), and it may not be created")
+        };
+        match self.compiled(&sql).await {
+            // In a transaction that only reads this cannot be asked.
+            Ok(_) | Err(EngineError::ReadOnly { .. }) => Ok(None),
+            Err(EngineError::Database { message }) => Ok(Some(format!(
+                "the ledger {TABLE} {why} ({message}); `steadyhand grants` prints what an owner must run"
+            ))),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn has_ledger(&mut self) -> Result<bool, EngineError> {
         let sql = format!(
             "SELECT COUNT(*) FROM information_schema.tables \

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::reach::Reach;
@@ -82,9 +83,7 @@ impl Session {
     }
 
     pub async fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {
-        if !self.may_write() {
-            return Err(EngineError::ReadOnly { message: "this session only reads".into() });
-        }
+        self.may_write()?;
         self.as_operator().await?;
         let dialect = self.dialect();
         let write = sql::write(sql, dialect);
@@ -284,7 +283,7 @@ impl Session {
                 self.look(observe, table, keys, false, book).await?;
             }
         }
-        let total = self.total(book.changed).await?;
+        let total = self.total().await?;
         if total == Some(book.changed) {
             return Ok(Blind::new());
         }
@@ -311,25 +310,42 @@ impl Session {
     }
 
     /// How many rows the server says this transaction has written; `None` if it does not say.
-    async fn total(&mut self, wanted: u64) -> Result<Option<u64>, EngineError> {
-        let sql = format!(
-            "SELECT COALESCE(SUM(trx_rows_modified), 0) FROM information_schema.innodb_trx \
-             WHERE trx_mysql_thread_id = {}",
-            self.wire.id()
-        );
-        let mut total = 0;
-        for wait in [Duration::ZERO, COPY, COPY] {
-            tokio::time::sleep(wait).await;
-            match self.wire.number(&sql).await {
-                Ok(seen) => total = seen,
-                Err(EngineError::Database { .. }) => return Ok(None),
-                Err(error) => return Err(error),
+    async fn total(&mut self) -> Result<Option<u64>, EngineError> {
+        let id = self.wire.id();
+        let sum = format!("COALESCE(SUM(IF(trx_mysql_thread_id = {id}, trx_rows_modified, 0)), 0)");
+        match self.of_transactions(&sum).await {
+            Ok(total) => Ok(total),
+            Err(EngineError::Database { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A number made of what the server lists of its transactions, as they are now. It lists them from
+    /// a copy that it makes anew only when nobody has asked for a tenth of a second, so the question
+    /// bears a mark, and the copy is believed where it shows this session, in a transaction of its own,
+    /// asking just that. `None` if others asked all the time.
+    pub(super) async fn of_transactions(&mut self, what: &str) -> Result<Option<u64>, EngineError> {
+        static ASKED: AtomicU64 = AtomicU64::new(0);
+        const TRIES: u32 = 12;
+        let id = self.wire.id();
+        for number in 0..TRIES {
+            if number > 0 {
+                // Uneven, or it could keep step with somebody who asks as often.
+                tokio::time::sleep(COPY + Duration::from_millis(u64::from(number) * 7)).await;
             }
-            if total == wanted {
-                break;
+            let mark = format!("steadyhand asks {}.", ASKED.fetch_add(1, Ordering::Relaxed));
+            let sql = format!(
+                "SELECT /* {mark} */ {what}, COALESCE(MAX(trx_mysql_thread_id = {id} AND \
+                 LOCATE('{mark}', trx_query) > 0), 0) FROM information_schema.innodb_trx"
+            );
+            let row = self.wire.texts(&sql).await?.into_iter().next().unwrap_or_default();
+            if let [found, fresh] = row.as_slice()
+                && fresh == "1"
+            {
+                return Ok(found.parse().ok());
             }
         }
-        Ok(Some(total))
+        Ok(None)
     }
 
     async fn compare_whole(

@@ -86,11 +86,20 @@ impl Session {
 
     pub async fn lag(&mut self) -> Result<Option<Duration>, EngineError> {
         // A standby that has replayed all it received is as far as it can know.
-        const LAG: &str = "SELECT CASE WHEN NOT pg_is_in_recovery() THEN NULL \
+        const LAG: &str = "SELECT pg_is_in_recovery(), CASE WHEN NOT pg_is_in_recovery() THEN NULL \
              WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() \
              AND EXISTS (SELECT 1 FROM pg_stat_wal_receiver WHERE status = 'streaming') THEN 0 \
              ELSE extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) END";
-        Ok(self.text(LAG).await?.and_then(|text| seconds(&text)))
+        let row = self.rows(LAG).await?.pop().unwrap_or_default();
+        let text = |at: usize| row.get(at).and_then(|cell| cell.as_ref().plain());
+        match (text(0).as_deref(), text(1)) {
+            (Some("t"), None) => Err(EngineError::Database {
+                message: "the replica hears nothing from its primary and has not replayed a \
+                          transaction since it started"
+                    .into(),
+            }),
+            (_, lag) => Ok(lag.and_then(|text| seconds(&text))),
+        }
     }
 
     /// The rows of the catalogue that say what the tables of users are, by their last writer.

@@ -258,8 +258,9 @@ pub fn millis(duration: Duration) -> u64 {
 }
 
 impl Session {
-    /// Why this session is one that a pooler hands around, if it is. Known for sure only with two
-    /// connections: while one is in a transaction, the other must still have the process it had.
+    /// Why this session is one that a pooler hands around, if it is. One that lends in turn shows when
+    /// it is asked again; one that lends the last again only with two connections: while one is in a
+    /// transaction, the other must still have the process it had.
     pub async fn pooler(&mut self) -> Result<Option<String>, EngineError> {
         const WHO: &str = "SELECT pg_backend_pid()";
         match &self.pooling {
@@ -268,6 +269,10 @@ impl Session {
             Pooling::Lent(why) => return Ok(Some(why.clone())),
         }
         let ours = self.backend.pid;
+        let mut alone = true;
+        for _ in 0..2 {
+            alone &= pid(self.unstoppable(WHO).await?) == Some(ours);
+        }
         let side = super::Side::at(&mut self.side, &self.access).await?;
         let beside = pid(side.rows(&format!("BEGIN; {WHO}")).await?);
         // With one process for all, asking further would wait for ever.
@@ -275,7 +280,7 @@ impl Session {
         let now = if shared { None } else { pid(self.unstoppable(WHO).await?) };
         let side = super::Side::at(&mut self.side, &self.access).await?;
         side.rows("ROLLBACK").await?;
-        let why = (shared || now != Some(ours)).then(|| {
+        let why = (!alone || shared || now != Some(ours)).then(|| {
             "a pooler lends the server's processes to each transaction anew, so that locks, \
              cancelling and the proof of a rollback cannot be trusted; connect to the server itself \
              to change something"

@@ -36,13 +36,19 @@ impl Session {
             message: format!("{} is not there any more", table.name),
         })?;
         let columns = list(&table.stored());
+        let copy = literal(&format!("pg_temp.{name}"));
         let limit = time_cap.min(self.remaining());
         self.plain(
             &format!(
                 "CREATE TEMPORARY TABLE {name} (LIKE {schema}.{name} INCLUDING DEFAULTS \
                  INCLUDING GENERATED INCLUDING IDENTITY INCLUDING CONSTRAINTS INCLUDING INDEXES) ON COMMIT DROP; \
                  INSERT INTO pg_temp.{name} ({columns}) OVERRIDING SYSTEM VALUE \
-                 SELECT {columns} FROM {schema}.{name}"
+                 SELECT {columns} FROM {schema}.{name}; \
+                 DO $copy$ DECLARE c name; BEGIN \
+                 FOR c IN SELECT a.attname FROM pg_attribute a \
+                 WHERE a.attrelid = {copy}::regclass AND a.attidentity <> '' LOOP \
+                 EXECUTE format('SELECT setval(pg_get_serial_sequence(%L, %L), coalesce(max(%I), 0) + 1, false) FROM %s', \
+                 {copy}, c, c, {copy}); END LOOP; END $copy$"
             ),
             limit,
         )

@@ -3,7 +3,6 @@
 use super::Session;
 use crate::config::access::Host;
 use crate::engine::{Badge, Called, Capability, EngineError, Identity, Setting};
-use crate::sql::LEDGER;
 use crate::value::Value;
 
 /// Settings that change the meaning of SQL or the worth of a COMMIT.
@@ -129,10 +128,8 @@ impl Session {
         }
         let create = "SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)";
         let creates = self.text(create).await?.as_deref() == Some("t");
-        let in_doubt = if !creates && self.ledgers().await?.is_empty() {
-            Capability::None(format!(
-                "the ledger {LEDGER} is missing and this role may not create it"
-            ))
+        let in_doubt = if let Some(why) = self.no_ledger(creates).await? {
+            Capability::None(why)
         } else if synchronous.as_deref() == Some("off") {
             Capability::Partial(
                 "synchronous_commit is off: a crash of the server may lose what it has confirmed"

@@ -63,6 +63,25 @@ impl Session {
         self.affected(&sql, limit).await.map(drop)
     }
 
+    /// Why the ledger could not be written, if so.
+    pub(super) async fn no_ledger(&mut self, creates: bool) -> Result<Option<String>, EngineError> {
+        let why = match self.ledgers().await?.first() {
+            None if creates => return Ok(None),
+            None => "is missing and this role may not create it",
+            Some(ledger) => {
+                let name = literal(&relation(ledger));
+                let may = format!("SELECT has_table_privilege({name}, 'INSERT')");
+                if self.text(&may).await?.as_deref() == Some("t") {
+                    return Ok(None);
+                }
+                "may not be written by this role"
+            }
+        };
+        Ok(Some(format!(
+            "the ledger {LEDGER} {why}; `steadyhand grants` prints what an owner must run"
+        )))
+    }
+
     async fn create_ledger(&mut self) -> Result<(), EngineError> {
         let may = "SELECT current_schema(), has_schema_privilege(current_schema(), 'CREATE')";
         let row = self.rows(may).await?.pop().unwrap_or_default();

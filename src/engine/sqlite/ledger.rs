@@ -6,13 +6,11 @@
 use sqlx::AssertSqlSafe;
 
 use super::Session;
+use crate::dialect::Dialect;
 use crate::engine::{EngineError, Settled};
+use crate::sql::create_ledger;
 
-pub const TABLE: &str = "steadyhand_ledger";
-
-const CREATE: &str = "CREATE TABLE IF NOT EXISTS main.steadyhand_ledger (\
-    op_id TEXT NOT NULL, chunk_no INTEGER NOT NULL, actor TEXT NOT NULL, \
-    fingerprint TEXT NOT NULL, applied_at TEXT NOT NULL, PRIMARY KEY (op_id, chunk_no))";
+pub use crate::sql::LEDGER as TABLE;
 
 impl Session {
     pub async fn write_ledger(
@@ -23,7 +21,7 @@ impl Session {
     ) -> Result<(), EngineError> {
         const INSERT: &str = "INSERT INTO main.steadyhand_ledger \
             (op_id, chunk_no, actor, fingerprint, applied_at) VALUES (?, 0, ?, ?, CURRENT_TIMESTAMP)";
-        self.run(CREATE).await?;
+        self.run(&create_ledger(&format!("main.{TABLE}"), Dialect::Sqlite)).await?;
         let insert = sqlx::query(INSERT).bind(op.to_owned()).bind(actor.to_owned());
         let done = insert.bind(print.to_owned()).execute(&mut self.connection).await;
         done.map(drop).map_err(|error| self.judge(&error, self.lock_wait))

@@ -21,9 +21,12 @@ const BATCH: usize = 2_000;
 #[derive(Debug)]
 pub struct Watch {
     tables: Vec<Table>,
-    total_changes: i64,
+    /// The library's count of changes that are none of the change.
+    pub total_changes: i64,
     /// Commits that the observer had seen before the transaction began.
     pub commits: i64,
+    /// Triggers that push rows out unseen, each after its table.
+    replacing: Vec<(String, String)>,
 }
 
 impl Session {
@@ -39,28 +42,24 @@ impl Session {
             tables.iter().filter(|table| table.name != super::ledger::TABLE).cloned().collect();
         self.run(&script(&tables)).await?;
         self.begin(time_cap).await?;
-        let blind = self.blind_spots().await?;
+        let replacing = self.replacing().await?;
         let total_changes = self.number("SELECT total_changes()").await?;
-        self.watch = Some(Watch { tables, total_changes, commits });
+        self.watch = Some(Watch { tables, total_changes, commits, replacing });
         // Nobody else can write now, so this snapshot is the state before.
         observe.begin_snapshot().await?;
-        Ok(blind)
+        Ok(Blind::new())
     }
 
     /// Rows that `REPLACE` pushes out fire no delete trigger unless recursive triggers are on.
-    async fn blind_spots(&mut self) -> Result<Blind, EngineError> {
-        const REPLACING: &str = "SELECT name FROM sqlite_schema WHERE type = 'trigger' \
+    async fn replacing(&mut self) -> Result<Vec<(String, String)>, EngineError> {
+        const REPLACING: &str = "SELECT tbl_name, name FROM sqlite_schema WHERE type = 'trigger' \
              AND (sql LIKE '%OR REPLACE%' OR sql LIKE '%REPLACE INTO%')";
         if self.number("PRAGMA recursive_triggers").await? == 1 {
-            return Ok(Blind::new());
+            return Ok(Vec::new());
         }
         let found = self.rows(REPLACING).await?;
-        let names = found.iter().filter_map(|row| row[0].as_ref().plain());
-        Ok(names
-            .map(|name| {
-                format!("trigger {name} uses REPLACE: rows that it pushes out are not seen")
-            })
-            .collect())
+        let text = |value: &Value| value.as_ref().plain();
+        Ok(found.iter().filter_map(|row| Some((text(&row[0])?, text(&row[1])?))).collect())
     }
 
     pub async fn written(
@@ -80,7 +79,7 @@ impl Session {
         observe: &mut Any,
         on_image: OnImage<'_>,
     ) -> Result<(Vec<Touched>, Blind), EngineError> {
-        let blind = self.unexplained(watch).await?;
+        let mut blind = self.unexplained(watch).await?;
         self.sort_log(watch).await?;
         let mut touched = Vec::new();
         for (number, counts) in self.counts(watch).await? {
@@ -103,6 +102,16 @@ impl Session {
                 }
             }
             touched.push(counts);
+        }
+        // Also a view has triggers, and what was written through it is known by them alone.
+        for (table, trigger) in &watch.replacing {
+            let same = |name: &String| name.eq_ignore_ascii_case(table);
+            let silent = !watch.tables.iter().any(|table| same(&table.name));
+            if silent || touched.iter().any(|touched| same(&touched.table)) {
+                blind.push(format!(
+                    "trigger {trigger} uses REPLACE: rows that it pushes out are not seen"
+                ));
+            }
         }
         Ok((touched, blind))
     }

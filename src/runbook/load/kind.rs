@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::{Notes, template};
+use crate::dialect::Dialect;
 use crate::runbook::{
-    Action, AnswerType, Ask, CheckStep, Choice, CommandStep, Comms, Decide, EvidenceKind, Expect,
-    Manual, Wait, WaitFor, Words,
+    Action, AnswerType, Argv, Ask, CheckStep, Choice, CommandStep, Comms, Decide, EvidenceKind,
+    Expect, Manual, Wait, WaitFor, Words,
 };
 use crate::source::{Table, quoted};
 use crate::sql;
@@ -111,7 +112,7 @@ pub(super) fn check(table: &Table<'_>, notes: &Notes) -> Action {
     })
 }
 
-pub(super) fn manual(table: &Table<'_>) -> Action {
+pub(super) fn manual(table: &Table<'_>, notes: &Notes) -> Action {
     Action::Manual(Manual {
         done_when: table.text("done_when"),
         evidence: table
@@ -125,6 +126,12 @@ pub(super) fn manual(table: &Table<'_>) -> Action {
                 ],
             )
             .unwrap_or_default(),
+        by_hand: table.per_dialect("by_hand", |text, dialect| {
+            sql::split(text, dialect)
+                .map(drop)
+                .map_err(|refusal| crate::check::load::complaint(refusal, None))
+        }),
+        ddl_of: notes.checks(table, "ddl_of"),
     })
 }
 
@@ -207,10 +214,56 @@ pub(super) fn comms(table: &Table<'_>, notes: &Notes) -> Action {
     Action::Comms(Comms { next_update, words: Words::Own(words.unwrap_or_default()) })
 }
 
-pub(super) fn command(table: &Table<'_>) -> Action {
+/// What an argument may name: the target's database or file, a scratch beside it, the file of the
+/// incident's backup, and what a client of MySQL reads its access from.
+pub const PLACES: [&str; 5] = ["database", "file", "scratch", "backup", "client"];
+
+pub(super) fn command(table: &Table<'_>, notes: &Notes) -> Action {
+    let argv = argv(table);
+    let same_as = table.optional_text("same_as");
+    if let Some(step) = &same_as {
+        notes.step("same_as", step, table.spot("same_as"));
+    }
     Action::Command(CommandStep {
-        argv: table.words("argv"),
+        argv,
         timeout: table.duration_or("timeout", Duration::from_secs(30)),
         readonly: table.flag_or("readonly", false),
+        backup: table.optional_text("backup"),
+        same_as,
     })
+}
+
+/// A list of words for every engine, or a table with one for each.
+fn argv(table: &Table<'_>) -> Argv {
+    let mut found = Argv::default();
+    if table.is_table("argv") {
+        table.table("argv", "`argv`", |texts| {
+            for dialect in Dialect::ALL.into_iter().filter(|dialect| texts.has(dialect.key())) {
+                found.by.insert(dialect, texts.words(dialect.key()));
+            }
+            if texts.has("any") || found.by.is_empty() {
+                found.any = Some(texts.words("any"));
+            }
+        });
+    } else {
+        found.any = Some(table.words("argv"));
+    }
+    for words in found.by.values().chain(&found.any) {
+        if let Some(name) = words.iter().find_map(|word| unknown_place(word)) {
+            table.fault(
+                "argv",
+                format!("A command knows no {{{name}}}; it knows {{{}}}.", PLACES.join("}, {")),
+            );
+        }
+    }
+    found
+}
+
+/// A name in braces that nobody fills.
+fn unknown_place(word: &str) -> Option<&str> {
+    let names =
+        word.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name);
+    let is_name =
+        |name: &&str| !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    names.filter(is_name).find(|name| !PLACES.contains(name))
 }

@@ -5,7 +5,7 @@ use crate::runbook::{Action, Required, Stage, Step};
 use crate::source::{Table, list};
 
 /// The keys that only some kinds have.
-const KEYS: [(&str, &[&str]); 32] = [
+const KEYS: [(&str, &[&str]); 36] = [
     ("question", &["ask", "decide"]),
     ("var", &["ask"]),
     ("type", &["ask"]),
@@ -31,7 +31,11 @@ const KEYS: [(&str, &[&str]); 32] = [
     ("next_update", &["comms"]),
     ("message", &["comms"]),
     ("template", &["comms"]),
+    ("by_hand", &["manual"]),
+    ("ddl_of", &["manual"]),
     ("argv", &["command"]),
+    ("backup", &["command"]),
+    ("same_as", &["command"]),
     ("timeout", &["command"]),
     ("readonly", &["command"]),
     ("apply", &["guard"]),
@@ -77,11 +81,11 @@ pub(super) fn read(table: &Table<'_>, notes: &Notes) -> Step {
             None | Some("note") => Action::Note,
             Some("ask") => kind::ask(table, notes),
             Some("check") => kind::check(table, notes),
-            Some("manual") => kind::manual(table),
+            Some("manual") => kind::manual(table, notes),
             Some("decide") => kind::decide(table, notes),
             Some("wait") => kind::wait(table, notes),
             Some("comms") => kind::comms(table, notes),
-            Some("command") => kind::command(table),
+            Some("command") => kind::command(table, notes),
             Some("change") => change::change(table, notes),
             Some(_) => change::guard(table, notes),
         },

@@ -160,6 +160,10 @@ fn go_on(app: &mut App) -> Vec<Effect> {
         let text = format!("first {}", unmet.join(", "));
         return no(app, &text);
     }
+    if !step.action.is_for(case.target.url.dialect) {
+        let nothing = nothing_here(case);
+        return pass(app, &nothing);
+    }
     match &step.action {
         Action::Note => pass(app, "read"),
         Action::Manual(manual) => match manual.evidence {
@@ -356,6 +360,11 @@ pub fn enter_word(case: &Case) -> &'static str {
     }
 }
 
+/// What a step says that was written for other engines.
+fn nothing_here(case: &Case) -> String {
+    format!("nothing to do on {}", case.target.url.dialect)
+}
+
 /// The text of the step, above its table.
 pub fn page<'l>(app: &'l App, case: &Case) -> Page<'l> {
     let step = case.step();
@@ -382,10 +391,22 @@ pub fn page<'l>(app: &'l App, case: &Case) -> Page<'l> {
     page.blank();
     match &step.action {
         Action::Note => {}
-        Action::Manual(manual) if !manual.done_when.is_empty() => {
-            page.line(&[("done when  ", Role::Muted), (&manual.done_when, Role::Text)]);
+        Action::Manual(manual) => {
+            if let Some(sql) = manual.by_hand.get(case.target.url.dialect) {
+                page.line(&[("by hand, in the database's own client:", Role::Muted)]);
+                page.lines(sql.trim(), Role::SqlText).blank();
+            }
+            for check in &manual.ddl_of {
+                page.line(&[
+                    ("by hand  ", Role::Muted),
+                    ("the DDL in the rows of ", Role::Text),
+                    (check, Role::Text),
+                ]);
+            }
+            if !manual.done_when.is_empty() {
+                page.line(&[("done when  ", Role::Muted), (&manual.done_when, Role::Text)]);
+            }
         }
-        Action::Manual(_) => {}
         Action::Ask(question) => {
             page.title(&question.question);
             if let Some(answer) = case.incident.answers.get(&question.var) {
@@ -448,7 +469,10 @@ pub fn page<'l>(app: &'l App, case: &Case) -> Page<'l> {
             }
         }
         Action::Command(command) => {
-            page.line(&[("$ ", Role::Muted), (&command.argv.join(" "), Role::Text)]);
+            match command.argv.get(case.target.url.dialect) {
+                Some(argv) => page.line(&[("$ ", Role::Muted), (&argv.join(" "), Role::Text)]),
+                None => page.text(&nothing_here(case)),
+            };
             output_lines(app, case, &mut page);
         }
         Action::Guard(guard) => {

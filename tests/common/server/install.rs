@@ -26,6 +26,7 @@ pub const MARIADB: [&str; 7] = [
 
 const HBA: &str = "\
 local all admin         trust
+local replication admin trust
 local all +passwordless trust
 local all all           scram-sha-256
 host  all admin         127.0.0.1/32 trust

@@ -1,28 +1,22 @@
 //! COMMIT is sent and the wire is cut, at one instant or another: what is said of the outcome is what
 //! the database holds, and nothing is applied twice.
 
-mod common;
-
 use std::path::Path;
 
-use common::desk::Desk;
-use common::proxy::{Fault, Moment, Proxy, Upstream};
-use common::server::ADMIN;
 use steadyhand::config::TargetUrl;
 use steadyhand::dialect::Dialect;
 use steadyhand::recovery::Execution;
 
+use super::common::desk::Desk;
+use super::common::proxy::{Fault, Moment, Proxy, Upstream};
+use super::common::server::{ADMIN, Setup};
+
+contract! {
+    a_commit_that_is_cut_off_is_told_as_it_ended on postgres mariadb,
+        not sqlite: "there is no wire; `tests/kill.rs` ends the process at every step instead";
+}
+
 const TIMES: usize = 20;
-
-#[test]
-fn a_commit_cut_off_on_postgresql_is_told_as_it_ended() {
-    cut_off(Dialect::Postgres);
-}
-
-#[test]
-fn a_commit_cut_off_on_mariadb_is_told_as_it_ended() {
-    cut_off(Dialect::Mariadb);
-}
 
 /// With the answer lost, before a byte of it left, with a part of it on the way, before its answer.
 fn instants() -> impl Iterator<Item = Moment> {
@@ -37,10 +31,10 @@ fn instants() -> impl Iterator<Item = Moment> {
     moments.into_iter().cycle().take(TIMES)
 }
 
-fn cut_off(dialect: Dialect) {
+fn a_commit_that_is_cut_off_is_told_as_it_ended(dialect: Dialect) {
     let schema = "CREATE TABLE stock (id INT PRIMARY KEY, n INT NOT NULL); \
                   INSERT INTO stock VALUES (1, 0), (2, 0)";
-    let mut desk = Desk::on(dialect, schema, common::server::Setup::tcp);
+    let mut desk = Desk::on(dialect, schema, Setup::tcp);
     let server = desk.server.as_ref().expect("a server");
     let proxy = Proxy::before(Upstream::Tcp(server.port()));
     let url = server.tcp_url(ADMIN, "127.0.0.1", proxy.port(), "erp");

@@ -1,0 +1,182 @@
+//! Commands of a runbook: the words of a step filled in, run with the access of the target, and what
+//! came of them. A backup is digested when it is there, and a line about each try is appended to a file.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::client;
+use super::command;
+use super::connect::reach;
+use crate::clock;
+use crate::config::Target;
+use crate::dialect::Dialect;
+use crate::digest::Through;
+use crate::engine::Stopper;
+use crate::incident::entry::{Entry, Evidence};
+use crate::runbook::{CommandStep, Ran};
+
+/// The line about each backup.
+pub const RECORD: &str = "backups.jsonl";
+
+/// Where a command of a runbook is run.
+#[derive(Debug, Clone)]
+pub struct Site {
+    pub target: Target,
+    /// The folder of the incident.
+    pub folder: PathBuf,
+}
+
+impl Site {
+    /// Backups lie beside the incidents: they are large, and no evidence.
+    pub fn backups(&self) -> PathBuf {
+        let state = self.folder.parent().and_then(Path::parent).unwrap_or(&self.folder);
+        state.join("backups")
+    }
+
+    fn incident(&self) -> String {
+        let name = self.folder.file_name().unwrap_or_default().to_string_lossy();
+        name.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_")
+    }
+
+    /// The arguments as they will be run, but for where the access lies; none on an engine that the
+    /// step has nothing for.
+    pub fn words(&self, argv: &crate::runbook::Argv) -> Option<Vec<String>> {
+        let words = argv.get(self.target.url.dialect)?;
+        Some(words.iter().map(|word| self.filled(word)).collect())
+    }
+
+    fn filled(&self, word: &str) -> String {
+        let url = &self.target.url;
+        let backup = self.backups().join(self.incident());
+        let scratch = match url.dialect {
+            Dialect::Sqlite => backup.with_extension("scratch").display().to_string(),
+            _ => format!("steadyhand_scratch_{}", self.incident()),
+        };
+        let database = url.server.as_ref().map_or("main", |server| server.database.as_str());
+        let mut filled = word.to_owned();
+        for (name, value) in [
+            ("{database}", database),
+            ("{file}", &url.path.display().to_string()),
+            ("{scratch}", &scratch),
+            ("{backup}", &backup.display().to_string()),
+        ] {
+            filled = filled.replace(name, value);
+        }
+        filled
+    }
+
+    /// Runs a step: the access laid out, the backup recorded, the output compared.
+    pub async fn run(&self, step: &CommandStep, stopper: &Stopper) -> (Vec<String>, Ran) {
+        let Some(shown) = self.words(&step.argv) else {
+            return (Vec::new(), failed(format!("nothing to run on {}", self.target.url.dialect)));
+        };
+        let ran = match self.started(&shown, step, stopper).await {
+            Ok(mut ran) => {
+                if let Some(file) = &step.backup {
+                    let recorded = self.record(Path::new(&self.filled(file)), &shown, &ran);
+                    ran.trouble = ran.trouble.or(recorded.err());
+                }
+                ran
+            }
+            Err(why) => failed(why),
+        };
+        let ran = match step.same_as.as_deref().filter(|_| ran.exit == Some(0)) {
+            Some(other) => self.compared(other, ran),
+            None => ran,
+        };
+        (shown, ran)
+    }
+
+    /// Runs the words with the access laid out beside them.
+    async fn started(
+        &self,
+        shown: &[String],
+        step: &CommandStep,
+        stopper: &Stopper,
+    ) -> Result<Ran, String> {
+        fs::create_dir_all(self.backups()).map_err(|error| error.to_string())?;
+        let (mut argv, mut settings) = (shown.to_vec(), Vec::new());
+        let mut hidden = None;
+        if self.target.url.server.is_some() {
+            let failed = |error: io::Error| format!("the access could not be laid out: {error}");
+            let access = reach(&self.target).await.map_err(|problem| problem.sentence)?;
+            if self.target.url.dialect == Dialect::Postgres {
+                (settings, hidden) = client::libpq(&access, false).map_err(failed)?;
+            } else {
+                let file = client::mysql(&access).map_err(failed)?;
+                let word = format!("--defaults-file={}", file.path().display());
+                argv = argv.iter().map(|one| one.replace("{client}", &word)).collect();
+                hidden = Some(file);
+            }
+        }
+        let ran = command::run(&argv, &settings, step.timeout, stopper).await;
+        drop(hidden);
+        Ok(ran)
+    }
+
+    /// One line for each try, in one file for all incidents.
+    fn record(&self, file: &Path, argv: &[String], ran: &Ran) -> Result<(), String> {
+        let digested = match ran.exit {
+            Some(0) => Some(digest(file).map_err(|error| {
+                format!("the backup {} cannot be read: {error}", file.display())
+            })?),
+            _ => None,
+        };
+        let line = json!({
+            "at": clock::now().to_string(),
+            "incident": self.folder.file_name().map(|name| name.to_string_lossy()),
+            "target": self.target.name,
+            "engine": self.target.url.dialect.key(),
+            "argv": argv,
+            "exit": ran.exit,
+            "seconds": ran.seconds,
+            "file": file.display().to_string(),
+            "bytes": digested.as_ref().map(|(bytes, _)| bytes),
+            "sha256": digested.as_ref().map(|(_, sha256)| sha256),
+        });
+        let append = || -> io::Result<()> {
+            let path = self.backups().join(RECORD);
+            let mut record = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+            record.write_all(format!("{line}\n").as_bytes())?;
+            record.sync_data()
+        };
+        append().map_err(|error| format!("the backup could not be recorded: {error}"))
+    }
+
+    /// The output must be that of an earlier step, which lies among the evidence.
+    fn compared(&self, other: &str, ran: Ran) -> Ran {
+        let trouble = match self.output_of(other) {
+            Ok(output) if output == ran.output => None,
+            Ok(_) => Some(format!("the output is not that of the step {other}")),
+            Err(why) => Some(why),
+        };
+        Ran { trouble, ..ran }
+    }
+
+    fn output_of(&self, step: &str) -> Result<Vec<u8>, String> {
+        let (records, _, _) = crate::incident::journal::read(&self.folder)
+            .map_err(|error| format!("the journal cannot be read: {error}"))?;
+        let named = records.iter().rev().find_map(|record| match &record.entry {
+            Entry::CommandRan { step: of, output, exit: Some(0), .. } if of == step => Some(output),
+            _ => None,
+        });
+        let Evidence { file, .. } = named.ok_or_else(|| {
+            format!("the step {step} was not run, so there is nothing to compare")
+        })?;
+        fs::read(self.folder.join(file)).map_err(|error| format!("{file}: {error}"))
+    }
+}
+
+fn failed(why: String) -> Ran {
+    Ran { exit: None, output: Vec::new(), seconds: 0.0, trouble: Some(why) }
+}
+
+fn digest(path: &Path) -> io::Result<(u64, String)> {
+    let mut through = Through::new(File::open(path)?);
+    let bytes = io::copy(&mut through, &mut io::sink())?;
+    Ok((bytes, through.finish().1))
+}

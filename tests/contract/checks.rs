@@ -1,0 +1,293 @@
+//! A check asked as an operator asks it, by `steadyhand check`: whatever keeps it from seeing
+//! everything makes it inconclusive, never clear.
+
+use steadyhand::dialect::Dialect;
+
+use super::common::Home;
+use super::common::desk::Desk;
+use super::common::server::{ADMIN, Kind, Server, Setup};
+use super::{STOCK, of, serial, wait_until};
+
+contract! {
+    what_is_found_is_counted_and_what_is_clean_is_clear on sqlite postgres mariadb;
+    a_missing_table_is_inconclusive on sqlite postgres mariadb;
+    a_table_that_may_not_be_read_is_inconclusive on postgres mariadb,
+        not sqlite: "there are no accounts: who opens the file reads all of it";
+    rows_that_a_policy_hides_are_inconclusive on postgres,
+        not sqlite: "it has no policies on rows",
+        not mariadb: "it has no policies on rows";
+    a_query_that_takes_too_long_is_inconclusive on sqlite postgres mariadb;
+    a_write_inside_a_function_is_refused_by_the_server on postgres mariadb,
+        not sqlite: "it has no stored functions, and the file is opened read-only";
+    what_acts_although_it_reads_is_no_check on sqlite postgres mariadb;
+    a_replica_that_is_late_is_inconclusive on postgres mariadb,
+        not sqlite: "a file has no replicas";
+    a_replica_whose_source_is_gone_is_inconclusive on mariadb,
+        not sqlite: "a file has no replicas",
+        not postgres: "it counts from the last transaction that it replayed, source or none";
+    an_orphan_below_a_valid_reference_is_found on sqlite mariadb,
+        not postgres: "only a superuser who switches triggers off makes one; the switch is shown";
+}
+
+/// A folder with this target in it.
+fn home(desk: &Desk, url: &str, more: &str) -> Home {
+    let url = if desk.dialect == Dialect::Sqlite {
+        format!("sqlite://{}", desk.target.url.path.display())
+    } else {
+        url.to_owned()
+    };
+    let home = Home::new();
+    let text = format!("[target.erp]\nurl = \"{url}\"\nenvironment = \"staging\"\n{more}");
+    home.write("steadyhand.toml", &text);
+    home
+}
+
+fn at_home(desk: &Desk) -> Home {
+    home(desk, &desk.server.as_ref().map(|server| server.url("erp")).unwrap_or_default(), "")
+}
+
+/// The exit code and everything said by one check of this text.
+fn check(home: &Home, sql: &str) -> (i32, String) {
+    write(home, "asked", sql);
+    let args = ["check", "--target", "erp", "--checks", "checks", "--check", "asked"];
+    let output = home.steadyhand(&args).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&said).into_owned())
+}
+
+fn write(home: &Home, id: &str, sql: &str) {
+    let text = format!(
+        "id = \"{id}\"\ntitle = \"t\"\nrule = \"r\"\nseverity = \"sev2\"\nkey = [\"id\"]\nowner = \"o\"\n\
+         timeout = \"1s\"\n[sql]\nany = \"\"\"\n{sql}\n\"\"\"\n"
+    );
+    home.write(&format!("checks/own/{id}.toml"), &text);
+}
+
+fn inconclusive(home: &Home, sql: &str, words: &str) {
+    let (code, said) = check(home, sql);
+    assert!(code == 3 && said.contains("inconclusive") && said.contains(words), "{code} {said}");
+}
+
+fn what_is_found_is_counted_and_what_is_clean_is_clear(engine: Dialect) {
+    let desk = Desk::new(engine, STOCK);
+    let home = at_home(&desk);
+    let (code, said) = check(&home, "SELECT id, name FROM stock WHERE n > 1");
+    assert!(code == 2 && said.contains("2 violations") && said.contains("id: 2, 3"), "{said}");
+    let (code, said) = check(&home, "SELECT id FROM stock WHERE n > 9");
+    assert!(code == 0 && said.contains("clear"), "{said}");
+    // Once a moment: not one word of the program stays in the database.
+    let tables = of(
+        engine,
+        [
+            "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table'",
+            "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'",
+            "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'erp'",
+        ],
+    );
+    assert_eq!(desk.other().count(tables), 1);
+}
+
+fn a_missing_table_is_inconclusive(engine: Dialect) {
+    let desk = Desk::new(engine, STOCK);
+    inconclusive(&at_home(&desk), "SELECT id FROM nowhere", "nowhere");
+}
+
+fn a_table_that_may_not_be_read_is_inconclusive(engine: Dialect) {
+    let mut desk = Desk::new(engine, &format!("{STOCK} CREATE TABLE pay (id INTEGER);"));
+    let grants = of(
+        engine,
+        ["", "GRANT SELECT ON stock TO clerk", "GRANT SELECT ON erp.stock TO clerk@'%'"],
+    );
+    desk.account("clerk", grants);
+    let home = home(&desk, &desk.server.as_ref().unwrap().url_as("clerk", "erp"), "");
+    assert_eq!(check(&home, "SELECT id FROM stock WHERE n > 9").0, 0);
+    let words = of(engine, ["", "must GRANT the right on pay", "or this account may not see it"]);
+    inconclusive(&home, "SELECT id FROM pay", words);
+    inconclusive(&home, "SELECT id FROM stock WHERE id IN (SELECT id FROM pay)", words);
+}
+
+fn rows_that_a_policy_hides_are_inconclusive(engine: Dialect) {
+    let mut desk = Desk::new(engine, STOCK);
+    desk.account(
+        "clerk",
+        "GRANT SELECT ON stock TO clerk; ALTER TABLE stock ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY part ON stock USING (n < 3)",
+    );
+    let home = home(&desk, &desk.server.as_ref().unwrap().url_as("clerk", "erp"), "");
+    let words = "sees only a part of the rows";
+    inconclusive(&home, "SELECT id FROM stock WHERE n > 2", words);
+    // Also one that turns the switch for itself.
+    let (code, said) =
+        check(&home, "SELECT id FROM stock WHERE set_config('row_security', 'on', true) = 'on'");
+    assert!(code >= 3, "{code} {said}");
+}
+
+fn a_query_that_takes_too_long_is_inconclusive(engine: Dialect) {
+    let desk = Desk::new(engine, STOCK);
+    let endless = of(
+        engine,
+        [
+            "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) SELECT id FROM n WHERE id < 0",
+            "SELECT a AS id FROM generate_series(1, 100000) a, generate_series(1, 100000) b WHERE a + b < 0",
+            "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 900) SELECT a.id FROM n AS a, n AS b, n AS c, n AS d WHERE a.id + b.id + c.id + d.id < 0",
+        ],
+    );
+    inconclusive(&at_home(&desk), endless, "not finished after 1.0 s");
+}
+
+fn a_write_inside_a_function_is_refused_by_the_server(engine: Dialect) {
+    let function = of(
+        engine,
+        [
+            "",
+            "CREATE FUNCTION innocent() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+               UPDATE stock SET n = 0; RETURN 1; END $$;",
+            "CREATE FUNCTION innocent() RETURNS INT BEGIN UPDATE stock SET n = 0; RETURN 1; END;",
+        ],
+    );
+    let mut desk = Desk::new(engine, STOCK);
+    desk.run(function);
+    inconclusive(&at_home(&desk), "SELECT innocent() AS id", "read-only");
+    assert_eq!(desk.count("SELECT SUM(n) FROM stock"), 6);
+}
+
+/// A read-only transaction may still lock, notify, end sessions, write files: such a text is refused
+/// when its file is read, before any server sees it.
+fn what_acts_although_it_reads_is_no_check(engine: Dialect) {
+    let mut desk = Desk::new(engine, STOCK);
+    let home = at_home(&desk);
+    let file = "/tmp/steadyhand-contract-outfile";
+    let texts: &[&str] = of(
+        engine,
+        [
+            &[
+                "SELECT load_extension('x') AS id",
+                "SELECT id FROM stock; DELETE FROM stock",
+                "PRAGMA writable_schema = ON",
+                "ATTACH '/tmp/x.db' AS x",
+            ][..],
+            &[
+                "SELECT id FROM stock FOR UPDATE",
+                "SELECT pg_advisory_lock(1) AS id",
+                "SELECT pg_advisory_xact_lock(1)::text AS id",
+                "SELECT pg_notify('a', 'b')::text AS id",
+                "SELECT lo_create(0) AS id",
+                "SELECT lo_from_bytea(0, 'x') AS id",
+                "SELECT pg_terminate_backend(1) AS id",
+                "SELECT set_config('statement_timeout', '0', false) AS id",
+                "SELECT nextval('s') AS id",
+                "SELECT pg_read_file('/etc/passwd') AS id",
+                "COPY stock TO PROGRAM 'true'",
+                "SELECT id INTO made FROM stock",
+            ],
+            &[
+                "SELECT id FROM stock FOR UPDATE",
+                "SELECT id FROM stock LOCK IN SHARE MODE",
+                "SELECT GET_LOCK('x', 0) AS id",
+                "SELECT LOAD_FILE('/etc/passwd') AS id",
+                "SELECT SLEEP(1) AS id",
+                "SELECT NEXTVAL(s) AS id",
+                "SELECT id INTO @kept FROM stock LIMIT 1",
+                "SELECT id INTO OUTFILE '/tmp/steadyhand-contract-outfile' FROM stock",
+                "SELECT id FROM stock /*! INTO OUTFILE '/tmp/steadyhand-contract-outfile' */",
+            ],
+        ],
+    );
+    for (number, sql) in texts.iter().enumerate() {
+        write(&home, &format!("asked-{number}"), sql);
+    }
+    let output = home.steadyhand(&["lint", "checks"]).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    for (number, sql) in texts.iter().enumerate() {
+        assert!(said.contains(&format!("asked-{number}.toml:")), "{sql}: {said}");
+    }
+    // And where a file does not say so, the server does not run it.
+    let (code, said) = check(&home, texts[0]);
+    assert!(code > 3, "{code} {said}");
+    assert!(!std::path::Path::new(file).exists());
+    assert_eq!(desk.count("SELECT SUM(n) FROM stock"), 6);
+}
+
+/// Whatever a primary has committed a while ago, on a server that only repeats it.
+fn a_replica_that_is_late_is_inconclusive(engine: Dialect) {
+    let (desk, source) = replica(engine);
+    let home = home(&desk, &desk.server.as_ref().unwrap().url("erp"), "max_lag = \"1s\"\n");
+    let sql = "SELECT id FROM stock WHERE n > 9";
+    wait_until("the replica is late and says so", || check(&home, sql).0 == 3);
+    inconclusive(&home, sql, "behind, and 1.0 s are allowed");
+    // And nothing is written there.
+    let job = desk.job("op", &["UPDATE stock SET n = 0"]);
+    let problem = desk.try_preview(&job).expect_err("it is a replica");
+    assert!(problem.sentence.contains("is a replica"), "{problem}");
+    drop(source);
+}
+
+fn a_replica_whose_source_is_gone_is_inconclusive(engine: Dialect) {
+    let (mut desk, source) = replica(engine);
+    desk.run("STOP SLAVE");
+    let home = home(&desk, &desk.server.as_ref().unwrap().url("erp"), "");
+    inconclusive(
+        &home,
+        "SELECT id FROM stock WHERE n > 9",
+        "how far the replica is behind is not known",
+    );
+    drop(source);
+}
+
+/// A replica that repeats its source an hour late, and the source.
+fn replica(engine: Dialect) -> (Desk, Option<Server>) {
+    if engine == Dialect::Postgres {
+        // One that lost its primary: it stands still, and what it replayed last grows old.
+        let mut desk = Desk::on(engine, STOCK, |setup| setup.with("synchronous_commit", "on"));
+        let server = desk.server.as_mut().unwrap();
+        server.stop();
+        std::fs::write(server.folder().join("data/standby.signal"), "").unwrap();
+        server.start();
+        return (desk, None);
+    }
+    let source =
+        Setup::new(Kind::Mariadb).tcp().with("log-bin", "log").with("server-id", "1").start();
+    source.database("erp");
+    let mut desk = Desk::on(engine, STOCK, |setup| setup.with("server-id", "2"));
+    desk.run(&format!(
+        "CHANGE MASTER TO master_host = '127.0.0.1', master_port = {}, master_user = '{ADMIN}', \
+         master_delay = 3600, master_log_file = 'log.000001', master_log_pos = 4",
+        source.port()
+    ));
+    desk.run("START SLAVE");
+    source.run("erp", "CREATE TABLE later (id INTEGER)");
+    (desk, Some(source))
+}
+
+fn an_orphan_below_a_valid_reference_is_found(engine: Dialect) {
+    let schema = format!(
+        "CREATE TABLE parent (id INTEGER PRIMARY KEY);
+         CREATE TABLE child (id {}, parent_id INTEGER, FOREIGN KEY (parent_id) REFERENCES parent (id));",
+        serial(engine)
+    );
+    let mut desk = Desk::new(engine, &schema);
+    let (off, on) = of(
+        engine,
+        [
+            ("PRAGMA foreign_keys = OFF", "PRAGMA foreign_keys = ON"),
+            ("", ""),
+            ("SET foreign_key_checks = 0", "SET foreign_key_checks = 1"),
+        ],
+    );
+    desk.run(off);
+    desk.run("INSERT INTO child (parent_id) VALUES (7)");
+    desk.run(on);
+    let orphans = "SELECT id FROM child WHERE parent_id NOT IN (SELECT id FROM parent)";
+    let (code, said) = check(&at_home(&desk), orphans);
+    assert!(code == 2 && said.contains("1 violation"), "{said}");
+    // A change beside it is not held up by it, and makes none of its own.
+    desk.run("INSERT INTO parent VALUES (1), (2)");
+    desk.run("INSERT INTO child (parent_id) VALUES (1)");
+    let preview =
+        desk.preview(&desk.job("op", &["UPDATE child SET parent_id = 2 WHERE parent_id = 1"]));
+    assert_eq!(preview.refused, [""; 0]);
+    let problem =
+        desk.try_preview(&desk.job("op2", &["UPDATE child SET parent_id = 8 WHERE parent_id = 1"]));
+    assert!(problem.expect_err("it points nowhere").sentence.contains("the database refused"));
+}

@@ -1,0 +1,236 @@
+//! A preview is the real thing: counted, seen row by row, rolled back, and proved to be gone.
+
+use steadyhand::dialect::Dialect;
+use steadyhand::recovery::{Preview, TableImages};
+
+use super::common::desk::Desk;
+use super::{STOCK, dump, family, of};
+
+contract! {
+    writes_of_triggers_and_cascades_are_counted_and_nothing_stays on sqlite postgres mariadb;
+    every_row_is_seen_before_and_after on sqlite postgres mariadb;
+    a_row_that_is_written_twice_is_one_row on sqlite postgres mariadb;
+    the_rollback_has_a_receipt_from_the_server on sqlite postgres mariadb;
+    what_a_rollback_does_not_take_back_is_listed on sqlite postgres mariadb;
+    warnings_of_the_server_are_shown on postgres mariadb,
+        not sqlite: "the library knows errors, and nothing below them";
+    what_the_watch_cannot_see_forbids_the_undo on sqlite postgres mariadb;
+    a_change_of_nothing_cannot_be_approved on sqlite postgres mariadb;
+    more_rows_than_are_allowed_cannot_be_approved on sqlite postgres mariadb;
+    rows_of_a_joined_update_are_counted on sqlite postgres mariadb;
+}
+
+/// `table direct / hidden`
+pub fn writes(preview: &Preview) -> Vec<String> {
+    let words = preview.writes.iter();
+    words.map(|w| format!("{} {} / {}", w.table, w.direct.words(), w.hidden.words())).collect()
+}
+
+/// `table key: before -> after`, sorted.
+pub fn images(preview: &Preview) -> Vec<String> {
+    let mut lines: Vec<String> = preview.images.iter().flat_map(of_table).collect();
+    lines.sort();
+    lines
+}
+
+fn of_table(images: &TableImages) -> Vec<String> {
+    let text = |values: &Vec<steadyhand::value::Value>| -> String {
+        let plain = |v: &steadyhand::value::Value| v.as_ref().plain().unwrap_or("NULL".into());
+        values.iter().map(plain).collect::<Vec<_>>().join(",")
+    };
+    let side = |values: &Option<Vec<_>>| values.as_ref().map_or("-".into(), text);
+    let rows = images.rows.iter().map(Result::unwrap);
+    let line = |row: steadyhand::recovery::RowImage| {
+        let (table, key) = (&images.head.table, text(&row.key));
+        format!("{table} {key}: {} -> {}", side(&row.before), side(&row.after))
+    };
+    rows.map(line).collect()
+}
+
+fn writes_of_triggers_and_cascades_are_counted_and_nothing_stays(engine: Dialect) {
+    let mut desk = Desk::new(engine, &family(engine));
+    let tables = ["parent", "child", "audit"];
+    let before = dump(&mut desk, &tables);
+    let preview = desk.preview(&desk.job("op", &["DELETE FROM parent WHERE id = 1"]));
+    // MariaDB fires no trigger for what a cascade deletes.
+    let noted = of(engine, ["3 ins", "3 ins", "1 ins"]);
+    let wanted =
+        ["parent 1 del / -".to_owned(), "child - / 2 del".into(), format!("audit - / {noted}")];
+    let mut seen = writes(&preview);
+    // Which hidden table was touched first is the engine's own.
+    seen[1..].sort_by(|a, b| b.cmp(a));
+    assert_eq!(seen, wanted);
+    assert_eq!(preview.rows(), of(engine, [6, 6, 4]));
+    assert_eq!(preview.statements[0].rows, 1);
+    assert_eq!(preview.warnings, [""; 0]);
+    assert_eq!(preview.refused, [""; 0]);
+    assert_eq!(dump(&mut desk, &tables), before);
+}
+
+fn every_row_is_seen_before_and_after(engine: Dialect) {
+    let desk = Desk::new(engine, &family(engine));
+    let statements = [
+        "UPDATE parent SET name = 'x' WHERE id = 2",
+        "DELETE FROM child WHERE id = 3",
+        "INSERT INTO child VALUES (9, 2, 5)",
+    ];
+    let preview = desk.preview(&desk.job("op", &statements));
+    assert_eq!(
+        images(&preview),
+        [
+            "audit 1: - -> 1,renamed 2",
+            "audit 2: - -> 2,child 3",
+            "child 3: 3,2,9 -> -",
+            "child 9: - -> 9,2,5",
+            "parent 2: 2,two -> 2,x",
+        ]
+    );
+}
+
+fn a_row_that_is_written_twice_is_one_row(engine: Dialect) {
+    let desk = Desk::new(engine, STOCK);
+    let statements = [
+        "UPDATE stock SET n = n + 10 WHERE id = 1",
+        "UPDATE stock SET n = n + 10 WHERE id = 1",
+        "INSERT INTO stock VALUES (9, 'nine', 9)",
+        "UPDATE stock SET n = 10 WHERE id = 9",
+        "INSERT INTO stock VALUES (8, 'eight', 8)",
+        "DELETE FROM stock WHERE id = 8",
+        "DELETE FROM stock WHERE id = 2",
+        "INSERT INTO stock VALUES (2, 'again', 2)",
+    ];
+    let preview = desk.preview(&desk.job("op", &statements));
+    assert_eq!(
+        images(&preview),
+        [
+            "stock 1: 1,one,1 -> 1,one,21",
+            "stock 2: 2,two,2 -> 2,again,2",
+            "stock 9: - -> 9,nine,10"
+        ]
+    );
+    assert_eq!((preview.undo.restored, preview.undo.of), (3, 3), "{:?}", preview.undo);
+}
+
+fn the_rollback_has_a_receipt_from_the_server(engine: Dialect) {
+    let desk = Desk::new(engine, STOCK);
+    let preview = desk.preview(&desk.job("op", &["UPDATE stock SET n = 0"]));
+    let how = preview.proof.expect("it is proved");
+    let says = of(
+        engine,
+        [
+            &["a second connection saw no commit"][..],
+            &["is aborted", "its session is idle"],
+            &["the server lists no transaction of session"],
+        ],
+    );
+    assert!(says.iter().all(|words| how.contains(words)), "{how}");
+    assert!(preview.locks.contains("held for"), "{}", preview.locks);
+}
+
+fn what_a_rollback_does_not_take_back_is_listed(engine: Dialect) {
+    let schema = format!("CREATE TABLE t (id {}, v INTEGER)", super::serial(engine));
+    let mut desk = Desk::new(engine, &schema);
+    let preview = desk.preview(&desk.job("op", &["INSERT INTO t (v) VALUES (1), (2)"]));
+    let left = preview.leaves_behind.join("; ");
+    match engine {
+        // Its counter is a table like any other.
+        Dialect::Sqlite => assert_eq!(left, ""),
+        Dialect::Postgres => {
+            assert!(left.contains("numbers taken from t_id_seq are not given back"), "{left}");
+            assert!(left.contains("write-ahead log") && left.contains("2 dead row"), "{left}");
+        }
+        _ => assert_eq!(left, "the next number of t stays at 3; it was 1"),
+    }
+    desk.run("INSERT INTO t (v) VALUES (3)");
+    // What was said is true.
+    assert_eq!(desk.count("SELECT id FROM t"), of(engine, [1, 3, 3]));
+}
+
+fn warnings_of_the_server_are_shown(engine: Dialect) {
+    let schema = of(
+        engine,
+        [
+            "",
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, v VARCHAR(3)); INSERT INTO t VALUES (1, 'a');
+             CREATE FUNCTION say() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+               RAISE WARNING 'mind the gap'; RETURN NEW; END $$;
+             CREATE TRIGGER s BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION say()",
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, v VARCHAR(3)); INSERT INTO t VALUES (1, 'a')",
+        ],
+    );
+    let change =
+        of(engine, ["", "UPDATE t SET v = 'b'", "UPDATE IGNORE t SET v = 'long' WHERE id = 1"]);
+    let desk = Desk::new(engine, schema);
+    let preview = desk.preview(&desk.job("op", &[change]));
+    let said = of(engine, ["", "warning: mind the gap", "Warning 1265: Data truncated"]);
+    assert!(preview.warnings.iter().any(|w| w.starts_with(said)), "{:?}", preview.warnings);
+}
+
+fn what_the_watch_cannot_see_forbids_the_undo(engine: Dialect) {
+    let schema = of(
+        engine,
+        [
+            // Rows that a REPLACE of a trigger pushes out fire no trigger.
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER); INSERT INTO t VALUES (1, 1);
+             CREATE TABLE last (one INTEGER PRIMARY KEY, v INTEGER); INSERT INTO last VALUES (1, 0);
+             CREATE TRIGGER l AFTER UPDATE ON t BEGIN INSERT OR REPLACE INTO last VALUES (1, NEW.v); END;",
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER); INSERT INTO t VALUES (1, 1);
+             CREATE FUNCTION l() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM lo_create(0); RETURN NULL; END $$;
+             CREATE TRIGGER l AFTER UPDATE ON t FOR EACH ROW EXECUTE FUNCTION l()",
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER); INSERT INTO t VALUES (1, 1);
+             CREATE TABLE hidden (v INTEGER);
+             CREATE TRIGGER l AFTER UPDATE ON t FOR EACH ROW INSERT INTO hidden VALUES (NEW.v)",
+        ],
+    );
+    let mut desk = Desk::new(engine, schema);
+    if engine == Dialect::Mariadb {
+        // Triggers are shown only to whoever could make one.
+        desk.target = desk.account(
+            "clerk",
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON erp.t TO clerk@'%';
+             GRANT PROCESS ON *.* TO clerk@'%'; GRANT CREATE ON erp.steadyhand_ledger TO clerk@'%'",
+        );
+    }
+    let preview = desk.preview(&desk.job("op", &["UPDATE t SET v = 2"]));
+    let why = preview.undo.impossible.clone().expect("there is no undo");
+    let said = of(
+        engine,
+        [
+            "trigger l uses REPLACE: rows that it pushes out are not seen",
+            "large objects are changed, and they have no image",
+            "without the right TRIGGER triggers are not shown, and may have written",
+        ],
+    );
+    assert_eq!(why, said);
+    assert!(preview.warnings.contains(&why), "{:?}", preview.warnings);
+}
+
+fn a_change_of_nothing_cannot_be_approved(engine: Dialect) {
+    let desk = Desk::new(engine, STOCK);
+    let preview = desk.preview(&desk.job("op", &["UPDATE stock SET n = 0 WHERE id = 99"]));
+    assert_eq!(preview.refused, ["it changes nothing"]);
+}
+
+fn more_rows_than_are_allowed_cannot_be_approved(engine: Dialect) {
+    let desk = Desk::new(engine, STOCK);
+    let mut job = desk.job("op", &["UPDATE stock SET n = 0"]);
+    job.plan.limits.max_rows = 2;
+    assert_eq!(desk.preview(&job).refused, ["it writes 3 rows, and the runbook allows 2"]);
+}
+
+fn rows_of_a_joined_update_are_counted(engine: Dialect) {
+    let schema =
+        format!("{STOCK} CREATE TABLE wanted (id INTEGER); INSERT INTO wanted VALUES (1), (2);");
+    let desk = Desk::new(engine, &schema);
+    let change = of(
+        engine,
+        [
+            "UPDATE stock SET n = 0 FROM wanted WHERE wanted.id = stock.id",
+            "UPDATE stock SET n = 0 FROM wanted WHERE wanted.id = stock.id",
+            "UPDATE stock AS s JOIN wanted AS w ON w.id = s.id SET s.n = 0",
+        ],
+    );
+    let preview = desk.preview(&desk.job("op", &[change]));
+    assert_eq!(writes(&preview), ["stock 2 upd / -"]);
+    assert_eq!(images(&preview), ["stock 1: 1,one,1 -> 1,one,0", "stock 2: 2,two,2 -> 2,two,0"]);
+}

@@ -1,0 +1,265 @@
+//! What is not even tried: whatever a rollback would not take back, and whatever is no change of rows.
+
+use steadyhand::dialect::Dialect;
+use steadyhand::ops::recover::Job;
+use steadyhand::recovery::{Execution, Planned};
+use steadyhand::sql::Verb;
+
+use super::common::desk::Desk;
+use super::{STOCK, dump, of};
+
+contract! {
+    statements_that_are_no_change_of_rows on sqlite postgres mariadb;
+    tables_that_no_rollback_takes_back on sqlite postgres mariadb;
+    functions_that_reach_out_of_the_transaction on sqlite postgres mariadb;
+    what_lies_outside_of_the_target on sqlite postgres mariadb;
+    an_account_that_could_not_write_the_ledger on postgres mariadb,
+        not sqlite: "whoever may write the file may add a table to it";
+    a_server_that_takes_no_writes on sqlite postgres mariadb;
+    another_server_under_the_same_name on sqlite postgres mariadb;
+}
+
+/// A plan with a text in it that no part of the program has looked at.
+fn forged(desk: &Desk, sql: &str) -> Job {
+    let (note, sql) = (String::new(), sql.to_owned());
+    let (verb, table) = (Verb::Update, "stock".to_owned());
+    desk.job_of("op", vec![Planned::Sql { note, sql, verb, table }])
+}
+
+/// Refused with these words, and nothing was changed.
+fn refused(desk: &mut Desk, sql: &str, words: &str) {
+    let job = forged(desk, sql);
+    let problem = desk.try_preview(&job).expect_err(sql);
+    assert!(problem.sentence.contains(words), "{sql}: {}", problem.sentence);
+}
+
+fn statements_that_are_no_change_of_rows(engine: Dialect) {
+    let mut desk = Desk::new(engine, STOCK);
+    let before = dump(&mut desk, &["stock"]);
+    for (sql, words) in [
+        ("CREATE TABLE made (id INTEGER)", "changes definitions"),
+        ("ALTER TABLE stock ADD COLUMN x INTEGER", "changes definitions"),
+        ("DROP TABLE stock", "changes definitions"),
+        ("TRUNCATE TABLE stock", "removes rows without showing them"),
+        ("COMMIT", "controls a transaction"),
+        ("ROLLBACK", "controls a transaction"),
+        ("SAVEPOINT s", "controls a transaction"),
+        ("SET autocommit = 1", "changes the session"),
+        ("GRANT SELECT ON stock TO somebody", "changes rights"),
+        ("LOCK TABLES stock WRITE", "acts on other sessions"),
+        ("CALL something()", "runs code"),
+        ("PRAGMA foreign_keys = OFF", "how the connection works"),
+        ("ATTACH '/tmp/other.db' AS other", "another database"),
+        ("ANALYZE stock", "maintenance"),
+        ("REPLACE INTO stock VALUES (1, 'x', 1)", "REPLACE"),
+        ("UPDATE stock SET n = 0; COMMIT", "several statements"),
+        ("UPDATE stock SET n = 0; UPDATE stock SET n = 1", "several statements"),
+        ("UPDATE stock SET n = 0 /* ' */; DROP TABLE stock; -- '", "several statements"),
+        ("SELECT 1", "only reads"),
+    ] {
+        refused(&mut desk, sql, words);
+        assert_eq!(dump(&mut desk, &["stock"]), before, "{sql}");
+    }
+    assert!(desk.other().try_run("SELECT * FROM made").is_err());
+}
+
+fn tables_that_no_rollback_takes_back(engine: Dialect) {
+    let schema = of(
+        engine,
+        [
+            "CREATE VIRTUAL TABLE words USING fts5(text);",
+            "CREATE EXTENSION postgres_fdw;
+             CREATE SERVER away FOREIGN DATA WRAPPER postgres_fdw;
+             CREATE FOREIGN TABLE far (id INTEGER) SERVER away;
+             CREATE TABLE t (id INTEGER PRIMARY KEY);
+             CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO far VALUES (1); RETURN NULL; END $$;
+             CREATE TRIGGER f AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();",
+            "CREATE TABLE m (id INTEGER) ENGINE = MyISAM; CREATE TABLE a (id INTEGER) ENGINE = Aria;
+             CREATE TABLE h (id INTEGER) ENGINE = MEMORY; CREATE TABLE t (id INTEGER PRIMARY KEY);
+             CREATE TRIGGER f AFTER INSERT ON t FOR EACH ROW INSERT INTO a VALUES (NEW.id);",
+        ],
+    );
+    let mut desk = Desk::new(engine, &format!("{STOCK}{schema}"));
+    let cases: &[(&str, &str)] = of(
+        engine,
+        [
+            &[("INSERT INTO words VALUES ('x')", "words")][..],
+            &[
+                ("INSERT INTO far VALUES (1)", "lies on another server"),
+                ("INSERT INTO t VALUES (1)", "names far, which lies on another server"),
+            ],
+            &[
+                ("UPDATE m SET id = 1", "m is kept by MyISAM, which no rollback can take back"),
+                ("DELETE FROM a", "a is kept by Aria"),
+                ("DELETE FROM h", "h is kept by MEMORY"),
+                ("INSERT INTO t VALUES (1)", "a (by a trigger or reference) is kept by Aria"),
+            ],
+        ],
+    );
+    if engine == Dialect::Sqlite {
+        // A rollback takes a virtual table back, but nothing can watch it.
+        let preview = desk.preview(&forged(&desk, cases[0].0));
+        let why = preview.undo.impossible.expect("there is no undo");
+        assert!(why.contains("writes are unexplained"), "{why}");
+        assert_eq!(desk.count("SELECT COUNT(*) FROM words"), 0);
+        return;
+    }
+    for (sql, words) in cases {
+        refused(&mut desk, sql, words);
+    }
+}
+
+fn functions_that_reach_out_of_the_transaction(engine: Dialect) {
+    let schema = of(
+        engine,
+        [
+            "",
+            "CREATE FUNCTION reaching() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+               PERFORM pg_advisory_lock(1); RETURN 1; END $$;
+             CREATE FUNCTION fine() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1';",
+            "CREATE FUNCTION fine() RETURNS INT DETERMINISTIC RETURN 1;",
+        ],
+    );
+    let mut desk = Desk::new(engine, &format!("{STOCK}{schema}"));
+    let cases: &[(&str, &str)] = of(
+        engine,
+        [
+            &[
+                ("load_extension('x')", "reaches out of the database"),
+                ("writefile('/tmp/x', 'y')", "reaches out of the database"),
+            ][..],
+            &[
+                ("reaching()", "reaching uses pg_advisory_lock"),
+                ("lo_create(1)::int", "acts on more than the rows of a transaction"),
+                ("pg_notify('x', 'y')::text::int", "acts on other sessions"),
+                ("pg_try_advisory_lock(1)::int", "holds a lock that outlives the statement"),
+            ],
+            &[
+                ("sys_exec('x')", "nobody knows what the function sys_exec does"),
+                ("GET_LOCK('x', 0)", "holds a lock that outlives the statement"),
+                ("LOAD_FILE('/etc/passwd')", "reaches out of the database"),
+            ],
+        ],
+    );
+    for (call, words) in cases {
+        refused(&mut desk, &format!("UPDATE stock SET n = {call} WHERE id = 1"), words);
+    }
+    let fine = of(engine, ["abs(-1)", "fine() + abs(-1)", "fine() + ABS(-1)"]);
+    let preview =
+        desk.preview(&forged(&desk, &format!("UPDATE stock SET n = {fine} WHERE id = 2")));
+    assert_eq!(preview.refused, [""; 0]);
+}
+
+fn what_lies_outside_of_the_target(engine: Dialect) {
+    let mut desk = Desk::new(engine, STOCK);
+    if engine == Dialect::Mariadb {
+        desk.run("CREATE DATABASE hr");
+        desk.run("CREATE TABLE hr.staff (id INTEGER)");
+    }
+    let cases: &[(&str, &str)] = of(
+        engine,
+        [
+            &[
+                ("UPDATE sqlite_schema SET name = 'x'", "may not be modified"),
+                ("INSERT INTO other.t VALUES (1)", "other"),
+            ][..],
+            &[
+                ("UPDATE pg_catalog.pg_class SET relname = 'x'", "belongs to the server itself"),
+                ("DELETE FROM pg_authid", "belongs to the server itself"),
+            ],
+            &[
+                ("UPDATE hr.staff SET id = 1", "outside of the database that this target names"),
+                ("DELETE FROM mysql.global_priv", "outside of the database"),
+                (
+                    "INSERT INTO stock SELECT id, 'x', 1 FROM hr.staff",
+                    "hr.staff is outside of the database",
+                ),
+            ],
+        ],
+    );
+    for (sql, words) in cases {
+        refused(&mut desk, sql, words);
+    }
+}
+
+fn an_account_that_could_not_write_the_ledger(engine: Dialect) {
+    let mut desk = Desk::new(engine, STOCK);
+    let [rights, sees, writes] = of(
+        engine,
+        [
+            ["", "", ""],
+            [
+                "GRANT SELECT, UPDATE ON stock TO clerk",
+                "GRANT SELECT ON steadyhand_ledger TO clerk",
+                "GRANT INSERT ON steadyhand_ledger TO clerk",
+            ],
+            [
+                "GRANT SELECT, UPDATE ON erp.stock TO clerk@'%'; GRANT PROCESS ON *.* TO clerk@'%'",
+                "GRANT SELECT ON erp.steadyhand_ledger TO clerk@'%'",
+                "GRANT INSERT ON erp.steadyhand_ledger TO clerk@'%'",
+            ],
+        ],
+    );
+    desk.target = desk.account("clerk", rights);
+    let job = desk.job("op", &["UPDATE stock SET n = 0"]);
+    let refused = desk.preview(&job).refused.join("; ");
+    assert!(refused.contains("the ledger steadyhand_ledger is missing"), "{refused}");
+    assert!(refused.contains("`steadyhand grants` prints"), "{refused}");
+    desk.script(&steadyhand::sql::create_ledger("steadyhand_ledger", engine));
+    desk.script(sees);
+    let refused = desk.preview(&job).refused.join("; ");
+    assert!(refused.contains("the ledger steadyhand_ledger may not be written"), "{refused}");
+    desk.script(writes);
+    desk.done(&job);
+    assert_eq!(desk.count("SELECT COUNT(*) FROM steadyhand_ledger"), 1);
+}
+
+fn a_server_that_takes_no_writes(engine: Dialect) {
+    let mut desk = Desk::new(engine, STOCK);
+    match engine {
+        Dialect::Sqlite => {
+            let path = desk.target.url.path.clone();
+            // Root may write what nobody may; a database that says so itself is closed to everybody.
+            desk.run("PRAGMA user_version = 1");
+            std::fs::rename(&path, path.with_extension("moved")).unwrap();
+        }
+        Dialect::Postgres => {
+            desk.run("ALTER DATABASE erp SET default_transaction_read_only = on");
+        }
+        _ => {
+            desk.run("SET GLOBAL read_only = 1");
+        }
+    }
+    let job = desk.job("op", &["UPDATE stock SET n = 0"]);
+    let problem = desk.try_preview(&job).expect_err("it takes no writes");
+    let words = of(
+        engine,
+        ["there is no such file", "default_transaction_read_only is on", "read_only = 1"],
+    );
+    assert!(problem.sentence.contains(words), "{problem}");
+}
+
+fn another_server_under_the_same_name(engine: Dialect) {
+    let desk = Desk::new(engine, STOCK);
+    let job = desk.job("op", &["UPDATE stock SET n = 0 WHERE id = 1"]);
+    let preview = desk.preview(&job);
+    let mut elsewhere = job.clone();
+    if engine == Dialect::Sqlite {
+        let path = desk.target.url.path.clone();
+        let copy = path.with_extension("copy");
+        std::fs::copy(&path, &copy).unwrap();
+        std::fs::rename(&copy, &path).unwrap();
+    } else {
+        let server = desk.server.as_ref().unwrap();
+        let url = server.database("copy");
+        server.run("copy", STOCK);
+        let url = steadyhand::config::TargetUrl::parse(&url, std::path::Path::new("")).unwrap();
+        elsewhere.target.url = url;
+    }
+    let problem = desk.try_preview(&elsewhere).expect_err("it is another one");
+    assert!(problem.sentence.contains("erp is another server now"), "{problem}");
+    let execution = desk.execute(&elsewhere, preview);
+    let Execution::RolledBack { why, .. } = &execution else { panic!("{execution:?}") };
+    assert!(why.contains("erp is another server now") && why.contains("nothing was run"), "{why}");
+    assert_eq!(desk.other().count("SELECT n FROM stock WHERE id = 1"), 1);
+}

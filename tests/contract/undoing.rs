@@ -1,0 +1,223 @@
+//! The undo of a change: what it brings back, what it leaves alone, and what is known before the
+//! confirmation where it cannot.
+
+use steadyhand::dialect::Dialect;
+use steadyhand::recovery::protocol::confirmation;
+
+use super::common::desk::Desk;
+use super::{STOCK, dump, family, of, serial};
+
+contract! {
+    rows_that_went_came_and_changed_come_back on sqlite postgres mariadb;
+    a_row_that_somebody_edited_since_is_left_alone on sqlite postgres mariadb;
+    an_undo_can_be_undone on sqlite postgres mariadb;
+    triggers_fire_again_and_what_they_wrote_stays on sqlite postgres mariadb;
+    keys_that_the_database_gave_out_come_back on sqlite postgres mariadb;
+    generated_columns_are_left_out on sqlite postgres mariadb;
+    keys_of_several_columns_are_kept_apart on sqlite postgres mariadb;
+    a_table_without_a_key_has_no_undo_and_says_so_before on sqlite postgres mariadb;
+    a_swap_in_a_unique_column_has_no_undo_and_says_so_before on sqlite postgres mariadb;
+    values_that_moved_up_in_a_unique_column_move_down on sqlite postgres mariadb;
+    a_trigger_that_stands_in_the_way_is_known_before on sqlite postgres mariadb;
+    a_row_of_an_undone_change_is_not_undone_twice on sqlite postgres mariadb;
+}
+
+/// Executes the statements, takes them back, and gives the preview of the change.
+fn there_and_back(desk: &mut Desk, statements: &[&str], tables: &[&str]) {
+    let before = dump(desk, tables);
+    let job = desk.job("op", statements);
+    let preview = desk.done(&job);
+    assert_eq!(preview.undo.impossible, None);
+    assert_eq!(preview.undo.restored, preview.undo.of, "{:?}", preview.undo);
+    assert_ne!(dump(desk, tables), before);
+    let back = desk.done(&desk.undo_job("op", "back"));
+    assert_eq!((back.conflicts.len(), back.left_alone), (0, 0));
+    assert_eq!(dump(desk, tables), before);
+}
+
+fn rows_that_went_came_and_changed_come_back(engine: Dialect) {
+    let mut desk = Desk::new(engine, &family(engine));
+    let statements = [
+        "DELETE FROM parent WHERE id = 1",
+        "UPDATE parent SET name = 'x' WHERE id > 1",
+        "INSERT INTO child VALUES (9, 2, 5)",
+        "UPDATE child SET v = NULL WHERE id = 3",
+    ];
+    there_and_back(&mut desk, &statements, &["parent", "child"]);
+}
+
+fn a_row_that_somebody_edited_since_is_left_alone(engine: Dialect) {
+    let mut desk = Desk::new(engine, STOCK);
+    desk.done(&desk.job("op", &["UPDATE stock SET name = 'x'"]));
+    desk.run("UPDATE stock SET name = 'mine' WHERE id = 2");
+    desk.run("DELETE FROM stock WHERE id = 3");
+    let preview = desk.done(&desk.undo_job("op", "back"));
+    let told: Vec<String> = preview
+        .conflicts
+        .iter()
+        .map(|c| format!("{} {} {:?}", c.table, c.key, c.columns))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "stock id 3 [(\"name\", \"NULL\", \"x\", \"no row\")]",
+            "stock id 2 [(\"name\", \"two\", \"x\", \"mine\")]",
+        ]
+    );
+    assert_eq!((preview.left_alone, preview.rows()), (2, 1));
+    assert_eq!(dump(&mut desk, &["stock"]), ["stock 1|one|1", "stock 2|mine|2"]);
+}
+
+fn an_undo_can_be_undone(engine: Dialect) {
+    let mut desk = Desk::new(engine, STOCK);
+    desk.done(&desk.job("op", &["DELETE FROM stock WHERE id = 1", "UPDATE stock SET n = 0"]));
+    let changed = dump(&mut desk, &["stock"]);
+    desk.done(&desk.undo_job("op", "back"));
+    assert_eq!(desk.count("SELECT SUM(n) FROM stock"), 6);
+    desk.done(&desk.undo_job("back", "again"));
+    assert_eq!(dump(&mut desk, &["stock"]), changed);
+    assert_eq!(desk.count("SELECT COUNT(*) FROM steadyhand_ledger"), 3);
+}
+
+fn triggers_fire_again_and_what_they_wrote_stays(engine: Dialect) {
+    let mut desk = Desk::new(engine, &family(engine));
+    let job = desk.job("op", &["UPDATE parent SET name = 'x' WHERE id = 1"]);
+    let preview = desk.preview(&job);
+    assert_eq!(
+        preview.undo.sentence(),
+        "rehearsed: 1 of 1 rows come back, 2 rows written by triggers stay in audit"
+    );
+    desk.done(&job);
+    desk.done(&desk.undo_job("op", "back"));
+    assert_eq!(dump(&mut desk, &["parent"]), ["parent 1|one", "parent 2|two", "parent 3|NULL"]);
+    let notes = desk.rows("SELECT what FROM audit ORDER BY id");
+    assert_eq!(notes, [["renamed 1"], ["renamed 1"]]);
+}
+
+/// Identity of PostgreSQL, AUTO_INCREMENT with an id 0 of MariaDB.
+fn keys_that_the_database_gave_out_come_back(engine: Dialect) {
+    let schema = format!("CREATE TABLE t (id {}, v INTEGER);", serial(engine));
+    let mut desk = Desk::new(engine, &schema);
+    desk.run("INSERT INTO t (v) VALUES (1), (2), (3)");
+    if engine == Dialect::Mariadb {
+        desk.run("SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO'");
+        desk.run("INSERT INTO t (id, v) VALUES (0, 9)");
+    }
+    there_and_back(&mut desk, &["DELETE FROM t", "INSERT INTO t (v) VALUES (7)"], &["t"]);
+}
+
+fn generated_columns_are_left_out(engine: Dialect) {
+    // MariaDB sets such a moment by itself whenever the row is written: also that must come back.
+    let touched = of(
+        engine,
+        [
+            "",
+            "",
+            ", ts TIMESTAMP NOT NULL DEFAULT '2000-01-01 00:00:00' ON UPDATE CURRENT_TIMESTAMP",
+        ],
+    );
+    let schema = format!(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER, twice INTEGER GENERATED ALWAYS AS (v * 2) STORED{touched});
+         INSERT INTO t (id, v) VALUES (1, 1), (2, 2), (3, NULL)"
+    );
+    let mut desk = Desk::new(engine, &schema);
+    let statements = ["DELETE FROM t WHERE id = 1", "UPDATE t SET v = 5 WHERE id > 1"];
+    there_and_back(&mut desk, &statements, &["t"]);
+}
+
+fn keys_of_several_columns_are_kept_apart(engine: Dialect) {
+    let mut desk = Desk::new(
+        engine,
+        "CREATE TABLE t (a VARCHAR(9) NOT NULL, b INTEGER NOT NULL, v VARCHAR(9), PRIMARY KEY (a, b));
+         INSERT INTO t VALUES ('k', 1, 'v'), ('k', 2, 'w'), ('l', 1, NULL)",
+    );
+    let statements = [
+        "UPDATE t SET v = 'x' WHERE a = 'k' AND b = 2",
+        "DELETE FROM t WHERE a = 'l'",
+        "UPDATE t SET b = 7 WHERE a = 'k' AND b = 1",
+    ];
+    there_and_back(&mut desk, &statements, &["t"]);
+}
+
+fn a_table_without_a_key_has_no_undo_and_says_so_before(engine: Dialect) {
+    let mut desk = Desk::new(
+        engine,
+        "CREATE TABLE loose (a INTEGER, b INTEGER); INSERT INTO loose VALUES (1, 2), (1, 2), (3, NULL)",
+    );
+    let job =
+        desk.job("op", &["UPDATE loose SET b = 5 WHERE a = 1", "DELETE FROM loose WHERE a = 3"]);
+    let preview = desk.preview(&job);
+    assert_eq!(preview.rows(), 3);
+    assert_eq!(
+        preview.undo.sentence(),
+        "no undo: loose has no key by which a row could be found again"
+    );
+    assert_eq!(confirmation(&job.plan, &preview), "erp 3 no undo");
+    desk.done(&job);
+    assert_eq!(desk.rows("SELECT a, b FROM loose"), [["1", "5"], ["1", "5"]]);
+}
+
+const PLACES: &str = "CREATE TABLE place (id INTEGER PRIMARY KEY, at INTEGER NOT NULL UNIQUE);
+     INSERT INTO place VALUES (1, 10), (2, 20), (3, 30), (4, 40)";
+
+/// Each of the two stands in the other's way, and no order of single rows leads back.
+fn a_swap_in_a_unique_column_has_no_undo_and_says_so_before(engine: Dialect) {
+    let desk = Desk::new(engine, PLACES);
+    let statements = [
+        "UPDATE place SET at = -1 WHERE id = 1",
+        "UPDATE place SET at = 10 WHERE id = 2",
+        "UPDATE place SET at = 20 WHERE id = 1",
+    ];
+    let job = desk.job("op", &statements);
+    let preview = desk.preview(&job);
+    let sentence = preview.undo.sentence();
+    assert!(sentence.starts_with("no undo: tried, and the database refused"), "{sentence}");
+    assert_eq!(confirmation(&job.plan, &preview), "erp 2 no undo");
+}
+
+fn values_that_moved_up_in_a_unique_column_move_down(engine: Dialect) {
+    let mut desk = Desk::new(engine, PLACES);
+    let statements = [
+        "UPDATE place SET at = 50 WHERE id = 4",
+        "UPDATE place SET at = 40 WHERE id = 3",
+        "UPDATE place SET at = 30 WHERE id = 2",
+        "UPDATE place SET at = 20 WHERE id = 1",
+    ];
+    there_and_back(&mut desk, &statements, &["place"]);
+}
+
+fn a_trigger_that_stands_in_the_way_is_known_before(engine: Dialect) {
+    let trigger = of(
+        engine,
+        [
+            "CREATE TRIGGER no BEFORE UPDATE ON stock WHEN NEW.n > OLD.n BEGIN SELECT RAISE(ABORT, 'only downwards'); END;",
+            "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+               IF NEW.n > OLD.n THEN RAISE EXCEPTION 'only downwards'; END IF; RETURN NEW; END $$;
+             CREATE TRIGGER no BEFORE UPDATE ON stock FOR EACH ROW EXECUTE FUNCTION no();",
+            "CREATE TRIGGER no BEFORE UPDATE ON stock FOR EACH ROW
+               IF NEW.n > OLD.n THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'only downwards'; END IF;",
+        ],
+    );
+    let mut desk = Desk::new(engine, STOCK);
+    if engine == Dialect::Mariadb {
+        desk.run(trigger);
+    } else {
+        desk.script(trigger);
+    }
+    let job = desk.job("op", &["UPDATE stock SET n = 0"]);
+    let preview = desk.preview(&job);
+    let sentence = preview.undo.sentence();
+    assert!(sentence.starts_with("no undo: tried, and"), "{sentence}");
+    assert!(sentence.contains("only downwards"), "{sentence}");
+    assert_eq!(confirmation(&job.plan, &preview), "erp 3 no undo");
+    assert!(preview.proof.is_ok(), "{:?}", preview.proof);
+}
+
+fn a_row_of_an_undone_change_is_not_undone_twice(engine: Dialect) {
+    let mut desk = Desk::new(engine, STOCK);
+    desk.done(&desk.job("op", &["UPDATE stock SET n = 0 WHERE id = 1"]));
+    desk.done(&desk.undo_job("op", "back"));
+    let again = desk.preview(&desk.undo_job("op", "again"));
+    assert_eq!(again.refused, ["it changes nothing"]);
+    assert_eq!(desk.count("SELECT SUM(n) FROM stock"), 6);
+}

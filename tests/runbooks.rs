@@ -1,0 +1,447 @@
+//! Every runbook of the packs, walked from its first step to its last on every engine that it is for:
+//! faults injected, checks asked, changes previewed, executed, undone and executed again, guardrails
+//! rehearsed, applied and withdrawn, tools run, what is for hands done by hand.
+//!
+//! A new runbook is walked without a word here. What was walked is printed:
+//! `cargo test --test runbooks -- --nocapture`.
+
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use common::desk::approve;
+use common::server::{Kind, Server, Setup};
+use common::{Client, Sqlite};
+use steadyhand::catalogue::Catalogue;
+use steadyhand::check::REMEDIATION;
+use steadyhand::config::{Environment, Target, TargetUrl};
+use steadyhand::demo;
+use steadyhand::dialect::Dialect;
+use steadyhand::engine::{Purpose, Stopper};
+use steadyhand::guardrail;
+use steadyhand::incident::entry::{Deed, Entry, Outcome};
+use steadyhand::incident::journal::{self, Journal};
+use steadyhand::ops::connect::{connect, identify};
+use steadyhand::ops::tool::{RECORD, Site};
+use steadyhand::ops::{detect, guard, plan, recover};
+use steadyhand::recovery::{Execution, Plan};
+use steadyhand::runbook::{Action, ActionKind, Change, CommandStep, Expect, Guard, Manual};
+use steadyhand::runbook::{Runbook, Stage, Step};
+use steadyhand::sql;
+use steadyhand::value::Rows;
+use tokio::runtime::{Builder, Runtime};
+
+/// The runbooks of a pack, walked to their end on an engine.
+fn walk_pack(pack: &str, dialect: Dialect) {
+    let catalogue = Catalogue::built_in().unwrap();
+    let mut ground = Ground::new(dialect);
+    let mut told = format!("{pack} on {dialect}\n");
+    let only = std::env::var("RUNBOOK").ok();
+    let chosen = |one: &&Runbook| one.pack == pack && only.as_ref().is_none_or(|id| *id == one.id);
+    for runbook in catalogue.runbooks.iter().filter(chosen) {
+        let asks = |id: &str| catalogue.check(id).is_some_and(|check| check.is_for(dialect));
+        if !runbook.is_for(dialect, asks) {
+            writeln!(told, "{:<26} has nothing to ask here", runbook.id).unwrap();
+            continue;
+        }
+        let mut walk = ground.lay_out(&catalogue, runbook);
+        for step in &runbook.steps {
+            walk.step(step);
+        }
+        writeln!(told, "{:<26} {}", runbook.id, walk.done.join(", ")).unwrap();
+        drop(walk);
+        ground.clear();
+    }
+    #[allow(clippy::print_stdout, reason = "the table is what such a run is for")]
+    {
+        println!("{told}");
+    }
+}
+
+macro_rules! walked {
+    ($($pack:ident)*) => {
+        $(mod $pack {
+            use steadyhand::dialect::Dialect;
+
+            #[test]
+            fn is_walked_to_its_end_on_sqlite() {
+                super::walk_pack(stringify!($pack), Dialect::Sqlite);
+            }
+
+            #[test]
+            fn is_walked_to_its_end_on_postgresql() {
+                super::walk_pack(stringify!($pack), Dialect::Postgres);
+            }
+
+            #[test]
+            fn is_walked_to_its_end_on_mariadb() {
+                super::walk_pack(stringify!($pack), Dialect::Mariadb);
+            }
+        })*
+
+        #[test]
+        fn every_pack_is_walked() {
+            let walked = [$(stringify!($pack)),*];
+            for runbook in Catalogue::built_in().unwrap().runbooks {
+                assert!(walked.contains(&runbook.pack.as_str()), "{}", runbook.pack);
+            }
+        }
+    };
+}
+
+walked! { commerce integrity operations reliability resilience }
+
+#[test]
+fn every_runbook_has_its_seven_parts() {
+    let catalogue = Catalogue::built_in().unwrap();
+    assert!(catalogue.runbooks.len() >= 18, "{}", catalogue.runbooks.len());
+    for runbook in &catalogue.runbooks {
+        let any = |is: &dyn Fn(&Step) -> bool| runbook.steps.iter().any(is);
+        let at = |stage: Stage| any(&|step| step.stage == Some(stage));
+        let id = &runbook.id;
+        assert!(
+            any(&|step| matches!(step.action, Action::Check(_) | Action::Command(_))),
+            "{id}: detection"
+        );
+        assert!(at(Stage::Contain), "{id}: containment");
+        assert!(any(&|step| matches!(step.action, Action::Comms(_))), "{id}: communication");
+        assert!(at(Stage::Recover), "{id}: recovery");
+        assert!(at(Stage::Revalidate), "{id}: verification");
+        let guarded = any(&|step| matches!(step.action, Action::Guard(_)));
+        let by_hand = any(
+            &|step| matches!(&step.action, Action::Manual(manual) if step.stage == Some(Stage::Close) && !manual.by_hand.is_empty()),
+        );
+        assert!(guarded || by_hand, "{id}: prevention");
+        assert!(
+            runbook.actions.iter().any(|action| action.kind == ActionKind::Prevent),
+            "{id}: what prevents it"
+        );
+        let last = runbook.steps.last().unwrap();
+        assert!(
+            matches!(last.action, Action::Note) && last.stage == Some(Stage::Close),
+            "{id}: review"
+        );
+        assert!(
+            runbook.id == "corruption"
+                || catalogue.checks.iter().any(|check| check.runbook.as_deref() == Some(id)),
+            "{id}: no check leads here"
+        );
+    }
+}
+
+/// Where demos are laid out, one after the other.
+enum Ground {
+    Folder,
+    Server(Server),
+}
+
+impl Ground {
+    fn new(dialect: Dialect) -> Self {
+        let kind = match dialect {
+            Dialect::Sqlite => return Self::Folder,
+            Dialect::Postgres => Kind::Postgres,
+            _ => Kind::Mariadb,
+        };
+        let server = Setup::new(kind).start();
+        server.database("erp");
+        Self::Server(server)
+    }
+
+    fn lay_out<'c>(&mut self, catalogue: &'c Catalogue, runbook: &'c Runbook) -> Walk<'c> {
+        let home = tempfile::tempdir().unwrap();
+        let faults: Vec<_> = catalogue
+            .checks
+            .iter()
+            .filter(|check| check.runbook.as_ref() == Some(&runbook.id))
+            .cloned()
+            .collect();
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let (url, hands) = match self {
+            Self::Folder => {
+                runtime
+                    .block_on(demo::build(home.path(), &faults))
+                    .unwrap_or_else(|why| panic!("{}: {why}", runbook.id));
+                let file = demo::database(home.path());
+                (TargetUrl::sqlite(&file), Hands::File(file))
+            }
+            Self::Server(server) => {
+                let given = TargetUrl::parse(&server.url("erp"), Path::new("")).unwrap();
+                let url = given.within(demo::SCHEMA);
+                let target = Target::new("erp", given, Environment::Development);
+                let wait = std::time::Duration::from_secs(5);
+                runtime.block_on(async {
+                    let stopper = Stopper::default();
+                    let mut session =
+                        connect(&target, Purpose::Work, wait, &stopper).await.unwrap();
+                    let laid = demo::lay_out(&mut session, &faults).await;
+                    laid.unwrap_or_else(|why| panic!("{}: {why}", runbook.id));
+                    session.close().await;
+                });
+                let mut client = server.client(if server.kind() == Kind::Postgres {
+                    "erp"
+                } else {
+                    demo::SCHEMA
+                });
+                if server.kind() == Kind::Postgres {
+                    client.run("SET search_path = steadyhand_demo");
+                }
+                (url, Hands::Client(client))
+            }
+        };
+        let target = Target::new("erp", url, Environment::Development);
+        let server = runtime.block_on(identify(&target)).unwrap().server;
+        let folder = home.path().join("state/incidents/INC-0001");
+        let (journal, _) = Journal::open(&folder, "ada").unwrap();
+        let answers = BTreeMap::new();
+        let done = Vec::new();
+        Walk {
+            catalogue,
+            runbook,
+            target,
+            server,
+            folder,
+            journal,
+            answers,
+            hands,
+            done,
+            runtime,
+            _home: home,
+        }
+    }
+
+    fn clear(&self) {
+        match self {
+            Self::Folder => {}
+            Self::Server(server) if server.kind() == Kind::Postgres => {
+                server.run("erp", demo::removal(Dialect::Postgres));
+            }
+            Self::Server(server) => {
+                server.run("mysql", demo::removal(Dialect::Mariadb));
+            }
+        }
+    }
+}
+
+/// What a person does in the client of the database.
+enum Hands {
+    File(PathBuf),
+    Client(Client),
+}
+
+impl Hands {
+    fn run(&mut self, script: &str, dialect: Dialect) {
+        for statement in sql::split(script, dialect).unwrap() {
+            match self {
+                Self::File(file) => drop(Sqlite::open(file).run(statement)),
+                Self::Client(client) => drop(client.run(statement)),
+            }
+        }
+    }
+}
+
+struct Walk<'c> {
+    catalogue: &'c Catalogue,
+    runbook: &'c Runbook,
+    target: Target,
+    server: String,
+    folder: PathBuf,
+    journal: Journal,
+    answers: BTreeMap<String, String>,
+    hands: Hands,
+    done: Vec<String>,
+    runtime: Runtime,
+    _home: tempfile::TempDir,
+}
+
+impl Walk<'_> {
+    fn dialect(&self) -> Dialect {
+        self.target.url.dialect
+    }
+
+    fn place(&self, step: &Step) -> String {
+        format!("{} of {} on {}", step.id, self.runbook.id, self.dialect())
+    }
+
+    fn step(&mut self, step: &Step) {
+        if !step.action.is_for(self.dialect()) {
+            return;
+        }
+        match &step.action {
+            Action::Note | Action::Decide(_) | Action::Wait(_) | Action::Comms(_) => {}
+            Action::Ask(ask) => {
+                let answer = ask.default.clone().unwrap_or_else(|| "as agreed".into());
+                self.answers.insert(ask.var.clone(), answer);
+            }
+            Action::Check(check) => self.check(step, &check.check, check.expect),
+            Action::Manual(manual) => self.by_hand(step, manual),
+            Action::Change(change) => self.change(step, change),
+            Action::Guard(guard) => self.guard(step, guard),
+            Action::Command(command) => self.command(step, command),
+        }
+    }
+
+    fn ask(&self, id: &str) -> Option<(steadyhand::check::Verdict, Rows)> {
+        let check = self.catalogue.check(id).unwrap();
+        if !check.is_for(self.dialect()) {
+            return None;
+        }
+        let stopper = Stopper::default();
+        let finding = self.runtime.block_on(detect::detect(&self.target, check, 100, &stopper));
+        Some((finding.verdict, finding.rows))
+    }
+
+    fn check(&mut self, step: &Step, id: &str, expect: Expect) {
+        let Some((verdict, _)) = self.ask(id) else { return };
+        let as_expected = match expect {
+            Expect::Any => true,
+            Expect::Clear => verdict.is_clear(),
+            Expect::Violated => verdict.is_violated(),
+        };
+        assert!(as_expected, "{}: {id} is {verdict:?}", self.place(step));
+        let known = !matches!(verdict, steadyhand::check::Verdict::Inconclusive { .. });
+        assert!(known, "{}: {id} is {verdict:?}", self.place(step));
+        self.done.push(format!("{id} seen"));
+    }
+
+    fn by_hand(&mut self, step: &Step, manual: &Manual) {
+        let dialect = self.dialect();
+        if let Some(script) = manual.by_hand.get(dialect) {
+            self.hands.run(script, dialect);
+            self.done.push(format!("{} by hand", step.id));
+        }
+        for id in &manual.ddl_of {
+            let Some((_, rows)) = self.ask(id) else { continue };
+            let column = rows.column(REMEDIATION).expect("a catalog check");
+            for row in 0..rows.len() {
+                let ddl = rows.get(row, column).plain().unwrap();
+                self.hands.run(&ddl, dialect);
+            }
+            self.done.push(format!("DDL of {id}"));
+        }
+        if step.id == "swap"
+            && let Hands::File(file) = &self.hands
+        {
+            std::fs::copy(self.scratch(), file).unwrap();
+            self.done.push("files swapped".into());
+        }
+    }
+
+    fn site(&self) -> Site {
+        Site { target: self.target.clone(), folder: self.folder.clone() }
+    }
+
+    fn scratch(&self) -> PathBuf {
+        let argv =
+            steadyhand::runbook::Argv { any: Some(vec!["{scratch}".into()]), ..Default::default() };
+        self.site().words(&argv).unwrap().remove(0).into()
+    }
+
+    fn change(&mut self, step: &Step, change: &Change) {
+        let check = |id: &str| self.catalogue.check(id).cloned();
+        let planned = plan::change(step, change, &self.target, &self.answers, check);
+        let planned = self.runtime.block_on(planned).unwrap();
+        let undo = self.carry_out(step, "first", planned.clone());
+        match undo {
+            None => {
+                let rows = self.carry_out(step, "again", self.undo(step, &planned));
+                assert_eq!(rows, None, "{}", self.place(step));
+                self.carry_out(step, "for-good", planned);
+                self.done.push(format!("{} executed, undone, executed", step.id));
+            }
+            Some(why) => self.done.push(format!("{} executed (no undo: {why})", step.id)),
+        }
+    }
+
+    /// Previews, approves and executes; says why an undo would not work, if so.
+    fn carry_out(&self, step: &Step, name: &str, plan: Plan) -> Option<String> {
+        let job = recover::Job {
+            plan,
+            target: self.target.clone(),
+            server: self.server.clone(),
+            actor: "ada".into(),
+            op: format!("{}-{name}", step.id),
+        };
+        let place = format!("{} {name}", self.place(step));
+        let stopper = Stopper::default();
+        let preview = self.runtime.block_on(recover::preview(&job, &stopper));
+        let preview = preview.unwrap_or_else(|why| panic!("{place}: {why}"));
+        assert_eq!(preview.refused, [""; 0], "{place}");
+        assert!(preview.rows() > 0, "{place}: nothing to change");
+        let impossible = preview.undo.impossible.clone();
+        let approval = approve(&job.plan, preview);
+        let executed =
+            self.runtime.block_on(recover::execute(&job, approval, &self.journal, &stopper));
+        assert!(
+            matches!(executed, Execution::Committed { sound: true, .. }),
+            "{place}: {executed:?}"
+        );
+        impossible
+    }
+
+    fn undo(&self, step: &Step, change: &Plan) -> Plan {
+        let op = format!("{}-first", step.id);
+        let (records, _, _) = journal::read(&self.folder).unwrap();
+        let artefact = records.iter().find_map(|record| match &record.entry {
+            Entry::UndoWritten { op: of, evidence, .. } if *of == op => Some(evidence.clone()),
+            _ => None,
+        });
+        plan::undo(change, &op, &self.folder, &artefact.unwrap()).unwrap()
+    }
+
+    fn guard(&mut self, step: &Step, definition: &Guard) {
+        let place = self.place(step);
+        let plan = guardrail::Plan::of(&step.title, definition, self.dialect()).unwrap();
+        let job = |op: &str| guard::Job {
+            step: step.id.clone(),
+            op: format!("{}-{op}", step.id),
+            plan: plan.clone(),
+            target: self.target.clone(),
+            server: self.server.clone(),
+            actor: "ada".into(),
+        };
+        let stopper = Stopper::default();
+        let found = self.runtime.block_on(guard::rehearse(&job("rehearsed"), &stopper)).unwrap();
+        assert!(found.is_sound() || found.untried.is_some(), "{place}: {}", found.sentence());
+        for (op, deed) in [
+            ("applied", Deed::ApplyGuardrail),
+            ("withdrawn", Deed::WithdrawGuardrail),
+            ("for-good", Deed::ApplyGuardrail),
+        ] {
+            let job = job(op);
+            let put = guard::put(&job, &deed, &self.journal, &stopper);
+            let (outcome, why) = self.runtime.block_on(put);
+            assert_eq!(outcome, Outcome::Committed, "{place} {op}: {why}");
+        }
+        self.done.push(format!("{} rehearsed, applied, withdrawn, applied", step.id));
+    }
+
+    fn command(&mut self, step: &Step, command: &CommandStep) {
+        let site = self.site();
+        let (argv, ran) = self.runtime.block_on(site.run(command, &Stopper::default()));
+        let output = String::from_utf8_lossy(&ran.output).into_owned();
+        assert_eq!(
+            (ran.exit, &ran.trouble),
+            (Some(0), &None),
+            "{}: {argv:?}\n{output}",
+            self.place(step)
+        );
+        let output = self.journal.keep(&format!("command-{}.txt", step.id), &ran.output).unwrap();
+        let (exit, seconds) = (ran.exit, ran.seconds);
+        self.journal
+            .append(Entry::CommandRan { step: step.id.clone(), argv, exit, seconds, output })
+            .unwrap();
+        if command.backup.is_some() {
+            let record = std::fs::read_to_string(site.backups().join(RECORD)).unwrap();
+            let line: serde_json::Value =
+                serde_json::from_str(record.lines().last().unwrap()).unwrap();
+            let bytes = std::fs::read(line["file"].as_str().unwrap()).unwrap();
+            assert_eq!(line["sha256"], steadyhand::digest::sha256(&bytes));
+            assert_eq!(line["bytes"], bytes.len());
+        }
+        self.done.push(format!("{} run", step.id));
+    }
+}
