@@ -11,6 +11,7 @@ use steadyhand::cli::{self, Cli, Command};
 use steadyhand::clock;
 use steadyhand::config::{Config, Surroundings};
 use steadyhand::demo;
+use steadyhand::dialect::Dialect;
 use steadyhand::drill::scenario;
 use steadyhand::exit::Exit;
 use steadyhand::headless::{self, Color, Format, Out};
@@ -103,9 +104,14 @@ fn cockpit(config: &Config, journey: Journey, out: &mut Out) -> Result<Exit, Pro
             start
         }
         Journey::Demo(asked) => {
-            stage = Some(stage::demo(&asked, &catalogue)?);
+            let built = stage.insert(stage::demo(&asked, &catalogue)?);
+            let dialect = built.targets[0].url.dialect;
             match asked.incident {
-                Some(runbook) => opening(&catalogue, runbook, demo::TARGET)?,
+                Some(runbook) => {
+                    let start = opening(&catalogue, runbook.clone(), demo::TARGET)?;
+                    can_open(&catalogue, &runbook, dialect)?;
+                    start
+                }
                 None => Start::Home,
             }
         }
@@ -114,12 +120,10 @@ fn cockpit(config: &Config, journey: Journey, out: &mut Out) -> Result<Exit, Pro
             Start::Home
         }
     };
-    let (mut ground, mut drill, mut thrown_away) = (None, None, None);
-    let mut faults = Vec::new();
+    let (mut ground, mut drill, mut thrown_away, mut faults) = (None, None, None, Vec::new());
     if let Some(stage) = stage {
-        (targets, state) = (stage.targets, stage.state);
+        (targets, state, faults) = (stage.targets, stage.state, stage.faults);
         (ground, drill, thrown_away) = (Some(stage.ground), stage.drill, stage.thrown_away);
-        faults = stage.faults;
     }
     let actor = actor();
     let cockpit = Cockpit {
@@ -134,8 +138,8 @@ fn cockpit(config: &Config, journey: Journey, out: &mut Out) -> Result<Exit, Pro
         refresh: config.refresh.value,
         kept_rows: usize::try_from(config.row_cap.value).unwrap_or(usize::MAX),
         demo: ground,
-        faults,
         drill,
+        faults,
         thrown_away: thrown_away.is_some(),
         start,
     };
@@ -227,6 +231,25 @@ fn opening(catalogue: &Catalogue, runbook: String, target: &str) -> Result<Start
         Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
         None => problem.hint(format!("there are {}", ids.join(", "))),
     })
+}
+
+/// A demo of an incident that its engine does not know would show nothing.
+fn can_open(catalogue: &Catalogue, id: &str, dialect: Dialect) -> Result<(), Problem> {
+    let on = |dialect: Dialect| {
+        catalogue.runbook(id).is_some_and(|runbook| {
+            let asks = |check: &str| catalogue.check(check).is_some_and(|c| c.is_for(dialect));
+            runbook.is_for(dialect, asks)
+        })
+    };
+    if on(dialect) {
+        return Ok(());
+    }
+    let others = [Dialect::Sqlite, Dialect::Postgres, Dialect::Mariadb];
+    let others: Vec<String> =
+        others.into_iter().filter(|other| on(*other)).map(|other| other.key().to_owned()).collect();
+    Err(Problem::usage(format!("the runbook {} has nothing to ask on {dialect}", quoted(id))).hint(
+        format!("try steadyhand demo --incident {id} --engine {} --url URL", others.join("|")),
+    ))
 }
 
 /// Who is at the keyboard, for the journal.

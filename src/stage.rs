@@ -23,7 +23,7 @@ pub struct Stage {
     pub targets: Vec<Target>,
     pub state: PathBuf,
     pub ground: Ground,
-    /// The checks whose faults are put into the data.
+    /// The checks whose faults are put into it.
     pub faults: Vec<Check>,
     pub drill: Option<Scenario>,
     /// Takes everything with it when it is dropped; none if it is kept.
@@ -40,9 +40,6 @@ pub fn demo(asked: &cli::Demo, catalogue: &Catalogue) -> Result<Stage, Problem> 
         None => (thrown_away.insert(temporary()?).path().to_owned(), false),
     };
     let url = within.unwrap_or_else(|| TargetUrl::sqlite(demo::database(&folder)));
-    if let Some(runbook) = &asked.incident {
-        can_open(catalogue, runbook, url.dialect)?;
-    }
     Ok(Stage {
         targets: vec![Target::new(demo::TARGET, url, Environment::Development)],
         state: folder.join("state"),
@@ -56,30 +53,10 @@ pub fn demo(asked: &cli::Demo, catalogue: &Catalogue) -> Result<Stage, Problem> 
     })
 }
 
-/// A demo of an incident that its engine does not know would show nothing.
-fn can_open(catalogue: &Catalogue, id: &str, dialect: Dialect) -> Result<(), Problem> {
-    let on = |dialect: Dialect| {
-        catalogue.runbook(id).is_some_and(|runbook| {
-            let asks = |check: &str| catalogue.check(check).is_some_and(|c| c.is_for(dialect));
-            runbook.is_for(dialect, asks)
-        })
-    };
-    // What is no runbook at all is told by whoever opens it.
-    if on(dialect) || catalogue.runbook(id).is_none() {
-        return Ok(());
-    }
-    let others = [Dialect::Sqlite, Dialect::Postgres, Dialect::Mariadb];
-    let others: Vec<String> =
-        others.into_iter().filter(|other| on(*other)).map(|other| other.key().to_owned()).collect();
-    Err(Problem::usage(format!("the runbook {} has nothing to ask on {dialect}", quoted(id))).hint(
-        format!("try steadyhand demo --incident {id} --engine {} --url URL", others.join("|")),
-    ))
-}
-
 pub fn drill(asked: &cli::Drill, catalogue: &Catalogue) -> Result<Stage, Problem> {
     let given = asked.url.as_deref().map(|url| on_server(asked.engine, url)).transpose()?;
     let dialect = given.as_ref().map_or(Dialect::Sqlite, |given| given.url.dialect);
-    let scenario = scenario(asked.incident.as_deref(), catalogue, dialect)?;
+    let (scenario, check) = scenario(asked.incident.as_deref(), catalogue, dialect)?;
     let within = given.as_ref().map(|given| given.url.within(demo::SCHEMA));
     let mut thrown_away = None;
     let folder = match &asked.keep {
@@ -111,7 +88,7 @@ pub fn drill(asked: &cli::Drill, catalogue: &Catalogue) -> Result<Stage, Problem
             Some(given) => Ground::Server { given: Box::new(given), made: false },
             None => Ground::Folder(folder),
         },
-        faults: catalogue.check(&scenario.check).into_iter().cloned().collect(),
+        faults: vec![check],
         drill: Some(scenario),
         thrown_away,
     })
@@ -122,15 +99,19 @@ fn scenario(
     wanted: Option<&str>,
     catalogue: &Catalogue,
     dialect: Dialect,
-) -> Result<Scenario, Problem> {
+) -> Result<(Scenario, Check), Problem> {
     let has_fault = |runbook: &str| {
-        let of = |check: &&steadyhand::check::Check| check.runbook.as_deref() == Some(runbook);
+        let of = |check: &&Check| check.runbook.as_deref() == Some(runbook);
         let mut checks = catalogue.checks.iter().filter(of);
         checks.find(|check| check.is_for(dialect) && check.fault.get(dialect).is_some())
     };
     let able: Vec<_> = catalogue
         .runbooks
         .iter()
+        .filter(|runbook| {
+            let asks = |check: &str| catalogue.check(check).is_some_and(|c| c.is_for(dialect));
+            runbook.is_for(dialect, asks)
+        })
         .filter_map(|runbook| Some((runbook, has_fault(&runbook.id)?)))
         .collect();
     let chosen = match wanted {
@@ -153,14 +134,15 @@ fn scenario(
         });
     };
     let said = "Somebody says: figures that we work with are wrong, since some time today.";
-    Ok(Scenario {
+    let scenario = Scenario {
         runbook: runbook.id.clone(),
         check: check.id.clone(),
         target: demo::DRILL.to_owned(),
         symptom: runbook.symptom.clone().unwrap_or_else(|| said.to_owned()),
         started: clock::now(),
         first_check: None,
-    })
+    };
+    Ok((scenario, (*check).clone()))
 }
 
 /// A drill breaks data, so that it begins in a folder in which there is none.

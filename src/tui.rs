@@ -76,10 +76,10 @@ pub struct Cockpit {
     pub kept_rows: usize,
     /// Where the demo's database is to be made.
     pub demo: Option<Ground>,
-    /// The checks whose faults are put into it.
-    pub faults: Vec<Check>,
     /// What the demo is to be a drill of.
     pub drill: Option<Scenario>,
+    /// The checks whose faults are put into it.
+    pub faults: Vec<Check>,
     /// It goes when the cockpit is left.
     pub thrown_away: bool,
     pub start: Start,
@@ -277,8 +277,10 @@ fn take_in<B: Backend>(
     guard: &terminal::Guard,
     message: Message,
 ) -> Result<bool, B::Error> {
-    if let Message::Opened(Ok(opened)) = &message {
-        world.take_desk(opened);
+    match &message {
+        Message::Opened(Ok(opened)) => world.take_desk(opened),
+        Message::Prepared(Err(_)) => world.is_not_ours(),
+        _ => {}
     }
     let dirty = !matches!(message, Message::Tick) || shows_time(app);
     let effects = update::update(app, message, clock::now());

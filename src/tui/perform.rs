@@ -42,11 +42,11 @@ pub struct World {
     pub actor: String,
     /// Makes the demo's database, if this is the demo.
     pub demo: Option<Ground>,
-    /// The checks whose faults the demo gets.
-    pub faults: Vec<Check>,
     /// What the demo is a drill of.
     pub drill: Option<Scenario>,
     scored: Option<Scorecard>,
+    /// The checks whose faults the demo gets.
+    pub faults: Vec<Check>,
     /// Rows of a finding that are kept.
     pub kept_rows: usize,
     messages: UnboundedSender<Message>,
@@ -91,9 +91,9 @@ impl World {
             state,
             actor,
             demo: None,
-            faults: Vec::new(),
             drill: None,
             scored: None,
+            faults: Vec::new(),
             kept_rows: ops::detect::KEPT_ROWS,
             messages,
             tasks: TaskTracker::new(),
@@ -212,11 +212,11 @@ impl World {
 
     fn prepare(&mut self) {
         let checks = std::mem::take(&mut self.faults);
-        if let Some(scenario) = &self.drill
-            && let Err(error) = scenario.write(&self.state)
-        {
-            let sentence = format!("the scenario of the drill cannot be written: {error}");
-            return self.send(Message::Prepared(Err(Problem::system(sentence))));
+        if let Some(scenario) = &self.drill {
+            if let Err(error) = scenario.write(&self.state) {
+                let sentence = format!("the scenario of the drill cannot be written: {error}");
+                return self.send(Message::Prepared(Err(Problem::system(sentence))));
+            }
         }
         let spare = self.drill.is_some();
         match self.demo.clone() {
@@ -291,6 +291,13 @@ impl World {
         // Of a drill that was broken off the journal says so too, as far as it can be written.
         let _ = self.append(card.entry());
         Some(card)
+    }
+
+    /// The demo could not be made: what stands in its place belongs to somebody else, and stays.
+    pub fn is_not_ours(&mut self) {
+        if let Some(Ground::Server { made, .. }) = &mut self.demo {
+            *made = true;
+        }
     }
 
     /// Takes a demo away that is not to be kept; a folder goes with its owner.
