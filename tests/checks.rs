@@ -293,6 +293,62 @@ fn a_check_bound_to_other_names_asks_the_same() {
     });
 }
 
+#[test]
+fn the_nightly_suite_is_clear_on_a_healthy_demo_and_not_on_a_broken_one() {
+    let (catalogue, runtime) = (catalogue(), runtime());
+    for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::Mariadb] {
+        let ground = Ground::new(dialect, &runtime);
+        let target = match &ground {
+            Ground::File { whole, .. } => whole.display().to_string(),
+            Ground::Server(server) if server.kind() == Kind::Postgres => schema(server, "whole"),
+            Ground::Server(server) => server.url("steadyhand_demo"),
+        };
+        let nightly = |target: &str| {
+            let arguments = ["check", "--suite", "nightly", "--format", "json", "--target", target];
+            let done = common::Home::new().steadyhand(&arguments).output().unwrap();
+            let text = String::from_utf8(done.stdout).unwrap();
+            let last = text.lines().last().unwrap();
+            let summary: serde_json::Value = serde_json::from_str(last).unwrap();
+            (done.status.code(), summary["summary"].clone(), text)
+        };
+        let (code, summary, text) = nightly(&target);
+        assert_eq!(code, Some(0), "{dialect}: {text}");
+        assert!(summary["checks"].as_u64() >= Some(45), "{dialect}: {summary}");
+        assert_eq!(summary["clear"], summary["checks"], "{dialect}: {summary}");
+        let check = catalogue.check("negative-stock").unwrap();
+        let broken = ground.broken(check, dialect, &runtime);
+        let (code, summary, text) = nightly(&broken.url.to_string().replace("sqlite://", ""));
+        assert_eq!(code, Some(2), "{dialect}: {text}");
+        assert!(summary["violated"].as_u64() >= Some(2), "{dialect}: {summary}");
+    }
+}
+
+#[test]
+fn the_names_in_the_readme_bind_a_shop_of_other_names() {
+    let readme = include_str!("../README.md");
+    let (_, section) = readme.split_once("## Your names").unwrap();
+    let (_, block) = section.split_once("```toml\n").unwrap();
+    let (block, _) = block.split_once("```").unwrap();
+    assert!(block.lines().count() < 10, "{block}");
+    let home = common::Home::new();
+    home.write("steadyhand.toml", block);
+    let mut shop = common::Sqlite::create(&home.work().join("shop.db"));
+    shop.run(
+        "CREATE TABLE sales_order (entity_id INTEGER PRIMARY KEY, base_subtotal NUMERIC, \
+         tax_amount NUMERIC, discount_amount NUMERIC, grand_total NUMERIC, status TEXT, order_date TEXT);
+         INSERT INTO sales_order VALUES (1, 100, 25, 5, 120, 'paid', '2026-11-20'), \
+         (2, 40, 10, 0, 51, 'lost', '2026-11-20')",
+    );
+    for (id, order) in [("order-total-arithmetic", "2"), ("order-illegal-state", "2")] {
+        let arguments = ["check", "--check", id, "--target", "shop.db", "--format", "json"];
+        let done = home.steadyhand(&arguments).output().unwrap();
+        let text = String::from_utf8(done.stdout).unwrap();
+        let found: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        assert_eq!(found["violations"], 1, "{text}");
+        assert_eq!(found["sample"][0]["order_id"], order, "{text}");
+    }
+}
+
 /// What a check of a server shows.
 fn verdict_of(ground: &Ground, runtime: &Runtime, check: &Check) -> Verdict {
     runtime.block_on(survey(&ground.healthy(), &[check])).remove(0).1.verdict

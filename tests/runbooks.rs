@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use common::desk::approve;
 use common::server::{Kind, Server, Setup};
-use common::{Client, Sqlite};
+use common::{Client, Cockpit, Home, Sqlite, WIDE};
 use steadyhand::catalogue::Catalogue;
 use steadyhand::check::REMEDIATION;
 use steadyhand::config::{Environment, Target, TargetUrl};
@@ -94,6 +94,38 @@ macro_rules! walked {
 }
 
 walked! { commerce integrity operations reliability resilience }
+
+#[test]
+fn every_incident_opens_in_the_demo_or_says_where_it_would() {
+    let catalogue = Catalogue::built_in().unwrap();
+    for runbook in &catalogue.runbooks {
+        let asks =
+            |id: &str| catalogue.check(id).is_some_and(|check| check.is_for(Dialect::Sqlite));
+        let args = ["demo", "--incident", &runbook.id];
+        if runbook.is_for(Dialect::Sqlite, asks) {
+            let cockpit = Cockpit::start(&args, WIDE);
+            cockpit.wait_for(&runbook.steps[0].title);
+            cockpit.wait_for("milestone: detected");
+            continue;
+        }
+        let refused = Home::new().steadyhand(&args).assert().code(4);
+        let words = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+        assert!(words.contains("has nothing to ask on SQLite"), "{words}");
+        assert!(words.contains("--engine postgres"), "{words}");
+    }
+}
+
+#[test]
+fn the_page_of_the_packs_names_every_check_and_runbook() {
+    let (catalogue, page) = (Catalogue::built_in().unwrap(), include_str!("../docs/packs.md"));
+    let named = |id: &str| page.contains(&format!("| `{id}` |"));
+    for check in &catalogue.checks {
+        assert!(named(&check.id) && page.contains(&check.title), "{}", check.id);
+    }
+    for runbook in &catalogue.runbooks {
+        assert!(named(&runbook.id) && page.contains(&runbook.title), "{}", runbook.id);
+    }
+}
 
 #[test]
 fn every_runbook_has_its_seven_parts() {
