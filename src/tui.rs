@@ -277,8 +277,10 @@ fn take_in<B: Backend>(
     guard: &terminal::Guard,
     message: Message,
 ) -> Result<bool, B::Error> {
-    if let Message::Opened(Ok(opened)) = &message {
-        world.take_desk(opened);
+    match &message {
+        Message::Opened(Ok(opened)) => world.take_desk(opened),
+        Message::Prepared(Err(_)) => world.is_not_ours(),
+        _ => {}
     }
     let dirty = !matches!(message, Message::Tick) || shows_time(app);
     let effects = update::update(app, message, clock::now());

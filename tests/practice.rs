@@ -31,7 +31,7 @@ executive = "{{ incident }} goes on. Next word {{ next_update }}."
 fn cockpit(size: Size) -> Cockpit {
     let home = Home::new();
     home.write("steadyhand.toml", SITE);
-    let mut cockpit =
+    let cockpit =
         Cockpit::start_in(home, &["demo", "--keep", "kept", "--incident", walk::RUNBOOK], size);
     cockpit.wait_for("Say in the incident channel");
     cockpit.wait_for("milestone: detected");

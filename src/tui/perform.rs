@@ -293,6 +293,13 @@ impl World {
         Some(card)
     }
 
+    /// The demo could not be made: what stands in its place belongs to somebody else, and stays.
+    pub fn is_not_ours(&mut self) {
+        if let Some(Ground::Server { made, .. }) = &mut self.demo {
+            *made = true;
+        }
+    }
+
     /// Takes a demo away that is not to be kept; a folder goes with its owner.
     pub async fn clear_away(&mut self) -> Result<(), Problem> {
         let Some(Ground::Server { given, made: false }) = &self.demo else { return Ok(()) };
