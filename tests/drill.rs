@@ -8,7 +8,8 @@ mod common;
 use std::fs;
 use std::path::PathBuf;
 
-use common::{COMPACT, Cockpit, Ended, Home, Size, Sqlite, WIDE};
+use common::{COMPACT, Cockpit, Ended, Ground, Home, Size, Sqlite, WIDE};
+use steadyhand::dialect::Dialect;
 
 const RUNBOOK: &str = "asset-double-assignment";
 
@@ -240,4 +241,48 @@ fn no_drill_is_walked_on_a_database_that_is_not_marked() {
     let args = ["--state", &state, "open", RUNBOOK, "--target", &target];
     let cockpit = Cockpit::start_in(home, &args, COMPACT);
     cockpit.wait_for("is not marked as a demo or scratch; no drill touches it");
+}
+
+/// On a server a drill has a schema of its own, and takes no other.
+fn on_a_server(dialect: Dialect) {
+    let ground = Ground::new(dialect);
+    let arguments = ground.arguments();
+    let mut args = vec!["drill", RUNBOOK];
+    args.extend(arguments.iter().map(String::as_str));
+    let mut cockpit = Cockpit::start(&args, COMPACT);
+    see(&cockpit, "two people stand here");
+    cockpit.keys("esc");
+    see(&cockpit, "not checked yet");
+    cockpit.keys("c");
+    see(&cockpit, "Assets with more than one active assignment");
+    cockpit.keys("enter");
+    see(&cockpit, "Say in the incident channel");
+
+    // What is there belongs to the first drill: a second one touches nothing of it.
+    let rows = "SELECT COUNT(*) FROM asset_assignments";
+    let mut look = ground.look(&cockpit.home().work());
+    let before = look.count(rows);
+    let mut second = Cockpit::start(&args, COMPACT);
+    see(&second, "the demo could not be made on the");
+    second.keys("enter");
+    second.wait_gone("the demo could not be made on the");
+    second.keys("q");
+    assert_eq!(second.wait_exit(), Ended::Code(0));
+    assert_eq!(look.count(rows), before);
+
+    cockpit.keys("q");
+    see(&cockpit, "The drill ends here and is scored");
+    cockpit.keys("enter");
+    assert_eq!(cockpit.wait_exit(), Ended::Code(0));
+    assert!(look.try_run("DELETE FROM asset_assignments").is_err(), "it is gone");
+}
+
+#[test]
+fn a_drill_on_postgresql_leaves_nothing() {
+    on_a_server(Dialect::Postgres);
+}
+
+#[test]
+fn a_drill_on_mariadb_leaves_nothing() {
+    on_a_server(Dialect::Mariadb);
 }
