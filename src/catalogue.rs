@@ -20,13 +20,35 @@ use std::path::PathBuf;
 pub struct Catalogue {
     pub checks: Vec<Check>,
     pub runbooks: Vec<Runbook>,
+    /// Packs of built-in runbooks that nobody needed to read.
+    unread: Vec<String>,
 }
 
 impl Catalogue {
     /// The built-in packs, then each folder in order; a later one replaces by id.
     pub fn load(check_dirs: &[PathBuf], runbook_dirs: &[PathBuf]) -> Result<Self, Vec<Fault>> {
         // A test has judged the built-in files; whoever starts the program need not wait for it.
-        let mut shelf = Shelf::built_in(Care::Trust)?;
+        Self::onto(Shelf::built_in(Care::Trust)?, check_dirs, runbook_dirs)
+    }
+
+    /// The same for whoever runs checks only: of the built-in runbooks it knows no more than that
+    /// they are there. They are most of what there is to read.
+    pub fn load_checks(
+        check_dirs: &[PathBuf],
+        runbook_dirs: &[PathBuf],
+    ) -> Result<Self, Vec<Fault>> {
+        let mut shelf = Shelf::default();
+        let mut faults = vec![];
+        shelf.add(pack::checks(), Kind::Checks, Care::Trust, &mut faults);
+        shelf.unread = pack::runbooks();
+        if faults.is_empty() { Self::onto(shelf, check_dirs, runbook_dirs) } else { Err(faults) }
+    }
+
+    fn onto(
+        mut shelf: Shelf,
+        check_dirs: &[PathBuf],
+        runbook_dirs: &[PathBuf],
+    ) -> Result<Self, Vec<Fault>> {
         let mut faults = vec![];
         for dir in check_dirs {
             let files = folder::read(dir, &mut faults);
@@ -65,6 +87,7 @@ impl Catalogue {
         let checks = self.checks.iter().map(|check| check.pack.as_str());
         let mut packs: Vec<&str> =
             checks.chain(self.runbooks.iter().map(|runbook| runbook.pack.as_str())).collect();
+        packs.extend(self.unread.iter().map(String::as_str));
         packs.retain(|pack| !pack.is_empty());
         packs.sort_unstable();
         packs.dedup();
@@ -99,11 +122,21 @@ struct File {
     text: String,
 }
 
+impl File {
+    /// What it must be called inside.
+    fn id(&self) -> &str {
+        let name = self.name.rsplit('/').next().unwrap_or_default();
+        name.strip_suffix(".toml").unwrap_or(name)
+    }
+}
+
 /// Everything loaded so far, with the places where files name each other.
 #[derive(Debug, Default)]
 struct Shelf {
     checks: Vec<check::load::Loaded>,
     runbooks: Vec<runbook::load::Loaded>,
+    /// Files that are known by their names only.
+    unread: Vec<File>,
 }
 
 impl Shelf {
@@ -177,7 +210,9 @@ impl Shelf {
     /// Names that lead nowhere.
     fn missing(&self) -> Vec<Fault> {
         let checks: Vec<&str> = self.checks.iter().map(|loaded| &*loaded.check.id).collect();
-        let runbooks: Vec<&str> = self.runbooks.iter().map(|loaded| &*loaded.runbook.id).collect();
+        let mut runbooks: Vec<&str> =
+            self.runbooks.iter().map(|loaded| &*loaded.runbook.id).collect();
+        runbooks.extend(self.unread.iter().map(File::id));
         let mut faults = vec![];
         for loaded in &self.checks {
             if let Some(id) = &loaded.check.runbook {
@@ -212,6 +247,7 @@ impl Shelf {
         let mut catalogue = Catalogue {
             checks: self.checks.into_iter().map(|loaded| loaded.check).collect(),
             runbooks: self.runbooks.into_iter().map(|loaded| loaded.runbook).collect(),
+            unread: self.unread.into_iter().map(|file| file.pack).collect(),
         };
         catalogue.sort();
         catalogue

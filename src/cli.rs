@@ -75,6 +75,8 @@ pub enum Color {
 pub enum Command {
     /// The cockpit on an ERP database of its own with live incidents, thrown away afterwards
     Demo(Demo),
+    /// Practise: a made-up ERP with a fault that you are not told, and a score at the end
+    Drill(Drill),
     /// Open an incident: follow a runbook on a target
     Open(Open),
     /// Go on with an incident where it stands
@@ -134,6 +136,21 @@ pub struct Demo {
     #[arg(long, value_name = "ID")]
     pub incident: Option<String>,
     /// Keep the database and the incidents in this folder
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Drill {
+    /// The id of the runbook whose fault is injected, for a trainer; one by chance without it
+    pub incident: Option<String>,
+    /// The database engine of the drill
+    #[arg(long, value_name = "ENGINE", default_value = "sqlite")]
+    pub engine: DemoEngine,
+    /// The server for it, with user, host and database; the drill gets a schema of its own there
+    #[arg(long, value_name = "URL", required_if_eq_any([("engine", "postgres"), ("engine", "mysql"), ("engine", "mariadb")]))]
+    pub url: Option<String>,
+    /// Keep the databases, the incidents and the score in this folder
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
 }

@@ -25,20 +25,35 @@ const TIME_CAP: Duration = Duration::from_mins(2);
 /// The name of the demo's target.
 pub const TARGET: &str = "erp-demo";
 
+/// The databases of a drill: the one with the fault, and a healthy one to be told from it.
+pub const DRILL: &str = "erp-drill";
+pub const SPARE: &str = "erp-spare";
+
+pub fn spare(folder: &Path) -> PathBuf {
+    database(&folder.join("spare"))
+}
+
 pub fn database(folder: &Path) -> PathBuf {
     folder.join("erp.db")
 }
 
 /// The configuration that a kept folder gets, so that `steadyhand resume` works there.
-pub fn configuration(url: &str) -> String {
-    format!(
-        "# Made by `steadyhand demo --keep`: run steadyhand in this folder to go on.\n\
-         state = \"state\"\n\n[target.{TARGET}]\nurl = \"{url}\"\nenvironment = \"development\"\n"
-    )
+pub fn configuration(command: &str, targets: &[(&str, String)]) -> String {
+    let mut text = format!(
+        "# Made by `steadyhand {command} --keep`: run steadyhand in this folder to go on.\n\
+         state = \"state\"\n"
+    );
+    for (name, url) in targets {
+        text.push_str(&format!(
+            "\n[target.{name}]\nurl = \"{url}\"\nenvironment = \"development\"\n"
+        ));
+    }
+    text
 }
 
-/// The url of the database in the kept folder itself.
+/// The urls of the databases in the kept folder itself.
 pub const URL: &str = "sqlite:erp.db";
+pub const SPARE_URL: &str = "sqlite:spare/erp.db";
 
 /// Makes the database, unless it is there already from an earlier time.
 pub async fn build(folder: &Path, checks: &[Check]) -> Result<(), Problem> {
@@ -67,6 +82,15 @@ pub async fn build(folder: &Path, checks: &[Check]) -> Result<(), Problem> {
     scratch::mark(&mut session).await.map_err(|error| failed(error.to_string()))?;
     session.close().await;
     Ok(())
+}
+
+/// Makes the healthy database of a drill.
+pub async fn build_spare(folder: &Path) -> Result<(), Problem> {
+    let folder = folder.join("spare");
+    std::fs::create_dir_all(&folder).map_err(|error| {
+        Problem::system(format!("cannot make the folder {}: {error}", folder.display()))
+    })?;
+    build(&folder, &[]).await
 }
 
 async fn open(path: &Path) -> Result<Session, EngineError> {

@@ -386,7 +386,7 @@ pub type Keyed = (Vec<Value>, Vec<Value>);
 /// compile error here.
 #[derive(Debug)]
 pub enum Session {
-    Sqlite(sqlite::Session),
+    Sqlite(Box<sqlite::Session>),
     Postgres(Box<postgres::Session>),
     Mysql(Box<mysql::Session>),
     #[cfg(feature = "oracle")]
@@ -401,7 +401,9 @@ impl Session {
         lock_wait: Duration,
         stopper: &Stopper,
     ) -> Result<Self, EngineError> {
-        sqlite::Session::open(path, purpose, lock_wait, stopper).await.map(Self::Sqlite)
+        sqlite::Session::open(path, purpose, lock_wait, stopper)
+            .await
+            .map(|session| Self::Sqlite(Box::new(session)))
     }
 
     /// Opens a session on a server.
@@ -519,6 +521,9 @@ contract! {
     /// Runs one query; every row goes to `on_row`. Columns are given back also when no row came.
     async fn read(sql: &str, timeout: Duration, on_row: OnRow<'_>) -> Vec<String>;
 
+    /// The same without the columns, which some servers must be asked for when no row came.
+    async fn scan(sql: &str, timeout: Duration, on_row: OnRow<'_>) -> ();
+
     /// Compiles one statement without running it, and gives the columns of its result.
     async fn prepare(sql: &str) -> Vec<String>;
 
@@ -559,11 +564,11 @@ contract! {
     /// Puts references that are broken for a moment off until the end of the transaction.
     async fn defer_references() -> ();
 
-    /// Sets the one place to which `to_savepoint` takes the open transaction back.
+    /// Sets the one place to which `back_to_savepoint` takes the open transaction back.
     async fn savepoint() -> ();
 
     /// Takes back what came after the savepoint, which stays where it is.
-    async fn to_savepoint() -> ();
+    async fn back_to_savepoint() -> ();
 
     async fn insert_row(row: RowWrite<'_>) -> bool;
 

@@ -31,7 +31,7 @@ use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::incident::store::{self, StoreError};
 use crate::problem::Problem;
-use crate::source::render;
+use crate::source::{Fault, render};
 pub use out::{Color, Out};
 
 /// How a result is written.
@@ -43,7 +43,19 @@ pub enum Format {
 
 /// The checks and runbooks at hand; faults are told, and give none.
 fn catalogue(config: &Config, out: &mut Out) -> Option<Catalogue> {
-    let loaded = Catalogue::load(&config.check_dirs(), &config.runbook_dirs());
+    ready(Catalogue::load(&config.check_dirs(), &config.runbook_dirs()), config, out)
+}
+
+/// The same for whoever needs the checks only.
+fn checks(config: &Config, out: &mut Out) -> Option<Catalogue> {
+    ready(Catalogue::load_checks(&config.check_dirs(), &config.runbook_dirs()), config, out)
+}
+
+fn ready(
+    loaded: Result<Catalogue, Vec<Fault>>,
+    config: &Config,
+    out: &mut Out,
+) -> Option<Catalogue> {
     let settled = loaded.and_then(|catalogue| catalogue.settled(&config.settings));
     let judged = settled.and_then(|catalogue| {
         let faults = config.unknown_packs(&catalogue.packs());

@@ -22,6 +22,7 @@ use crate::guardrail::Standing;
 use crate::recovery::Tally;
 use crate::runbook::ActionKind;
 use crate::runbook::progress::{Progress, StepState};
+use chain::Mark;
 use entry::{Deed, Entry, Evidence, Milestone, NoteKind, Origin, Outcome, Record, TargetSeen};
 
 #[derive(Debug, Clone, Default)]
@@ -33,6 +34,8 @@ pub struct Incident {
     pub target: Option<TargetSeen>,
     pub severity: Option<Severity>,
     pub demo: bool,
+    /// Its records carry the watermark of a drill.
+    pub drill: bool,
     /// The controls that its runbook and the checks named by it stood for when it was opened.
     pub controls: Controls,
     pub opened: Option<Timestamp>,
@@ -47,6 +50,8 @@ pub struct Incident {
     /// When, at which step, to whom.
     pub said: Vec<(Timestamp, String, String)>,
     pub next_update: Option<Timestamp>,
+    /// When, whom by the id in the matrix, and their name.
+    pub called: Vec<(Timestamp, String, String)>,
     pub notes: Vec<(Timestamp, NoteKind, String)>,
     pub decisions: Vec<(Timestamp, String, String, String)>,
     pub skipped: Vec<(Timestamp, String, String)>,
@@ -159,6 +164,12 @@ impl Incident {
         self.changes.iter().filter(|change| change.is_committed()).map(|change| change.rows).sum()
     }
 
+    /// Nothing more goes wrong, as far as somebody said or the program saw.
+    pub fn is_contained(&self) -> bool {
+        let reached = [Milestone::Contained, Milestone::Fixed, Milestone::Verified];
+        !self.is_open() || reached.iter().any(|which| self.milestones.contains_key(which))
+    }
+
     /// Violations of a check, first seen and last seen.
     pub fn first_and_last(&self, check: &str) -> Option<(Count, Count)> {
         let mut seen = self.counts_of(check).filter_map(|measured| measured.verdict.violations());
@@ -192,6 +203,7 @@ impl Incident {
                 self.severity = Some(*severity);
                 self.target = Some(target.clone());
                 self.demo = *demo;
+                self.drill = record.drill == Mark::Drill;
                 self.opened = Some(at);
             }
             Entry::Controls { runbook, checks } => {
@@ -233,6 +245,9 @@ impl Incident {
                 self.said.push((at, step.clone(), audience.clone()));
                 self.next_update = *next_update;
             }
+            Entry::Escalated { to, who, .. } => {
+                self.called.push((at, to.clone(), who.clone()));
+            }
             Entry::CommandRan { output, .. } => self.evidence.push(output.clone()),
             Entry::GuardRehearsed { sentence, evidence, .. } => {
                 self.guard_notes.push((at, sentence.clone()));
@@ -251,6 +266,8 @@ impl Incident {
             Entry::Resumed { .. }
             | Entry::TornTail { .. }
             | Entry::PostmortemEdited { .. }
+            | Entry::Mistyped { .. }
+            | Entry::Scored { .. }
             | Entry::PreviewFailed { .. } => {}
             Entry::Previewed { .. }
             | Entry::Approved { .. }

@@ -12,6 +12,7 @@ pub mod control;
 pub mod demo;
 pub mod dialect;
 pub mod digest;
+pub mod drill;
 pub mod engine;
 pub mod exit;
 pub mod grants;

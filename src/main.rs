@@ -1,14 +1,18 @@
 //! Chooses between cockpit and headless, prints a problem, exits with its code.
 
-use std::path::{Path, PathBuf};
+mod stage;
+
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser as _, ValueEnum as _};
+use clap::{CommandFactory as _, Parser as _};
 use steadyhand::catalogue::Catalogue;
-use steadyhand::cli::{self, Cli, Command, DemoEngine};
-use steadyhand::config::{Config, Environment, Surroundings, Target, TargetUrl};
+use steadyhand::cli::{self, Cli, Command};
+use steadyhand::clock;
+use steadyhand::config::{Config, Surroundings};
 use steadyhand::demo;
 use steadyhand::dialect::Dialect;
+use steadyhand::drill::scenario;
 use steadyhand::exit::Exit;
 use steadyhand::headless::{self, Color, Format, Out};
 use steadyhand::problem::Problem;
@@ -16,7 +20,7 @@ use steadyhand::source::{Fault, did_you_mean, quoted, render};
 use steadyhand::tui::keymap::Keymap;
 use steadyhand::tui::theme::Theme;
 use steadyhand::tui::theme::depth::Depth;
-use steadyhand::tui::{Cockpit, Ground, Start};
+use steadyhand::tui::{Cockpit, Start};
 use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {
@@ -62,6 +66,7 @@ fn run(cli: Cli, out: &mut Out) -> Result<Exit, Problem> {
     let Some(command) = cli.command else { return cockpit(&config, Journey::Home, out) };
     match command {
         Command::Demo(demo) => cockpit(&config, Journey::Demo(demo), out),
+        Command::Drill(drill) => cockpit(&config, Journey::Drill(drill), out),
         Command::Open(open) => cockpit(&config, Journey::Open(open), out),
         Command::Resume(resume) => cockpit(&config, Journey::Resume(resume.incident), out),
         other => without_a_screen(other, &config, out),
@@ -73,6 +78,7 @@ fn run(cli: Cli, out: &mut Out) -> Result<Exit, Problem> {
 enum Journey {
     Home,
     Demo(cli::Demo),
+    Drill(cli::Drill),
     Open(cli::Open),
     /// This incident, or the open one that was worked on last.
     Resume(Option<String>),
@@ -85,8 +91,7 @@ fn cockpit(config: &Config, journey: Journey, out: &mut Out) -> Result<Exit, Pro
     };
     let mut targets = config.targets.clone();
     let mut state = config.state.value.clone();
-    let (mut demo, mut thrown_away) = (None, None);
-    let mut faults = Vec::new();
+    let mut stage = None;
     let start = match journey {
         Journey::Home => Start::Home,
         Journey::Resume(incident) => Start::Resume { incident: incident.unwrap_or_default() },
@@ -99,49 +104,54 @@ fn cockpit(config: &Config, journey: Journey, out: &mut Out) -> Result<Exit, Pro
             start
         }
         Journey::Demo(asked) => {
-            let given = asked.url.as_deref().map(|url| on_server(asked.engine, url)).transpose()?;
-            let within = given.as_ref().map(|given| given.url.within(demo::SCHEMA));
-            let named = within.as_ref().map_or_else(|| demo::URL.to_owned(), TargetUrl::to_string);
-            let (folder, made) = match asked.keep {
-                Some(folder) => kept(&folder, &named)?,
-                None => (thrown_away.insert(temporary()?).path().to_owned(), false),
-            };
-            let url = within.unwrap_or_else(|| TargetUrl::sqlite(demo::database(&folder)));
-            targets = vec![Target::new(demo::TARGET, url, Environment::Development)];
-            state = folder.join("state");
-            demo = Some(match given {
-                Some(given) => Ground::Server { given: Box::new(given), made },
-                None => Ground::Folder(folder),
-            });
-            faults = demo::faults(&catalogue.checks, asked.incident.as_deref());
+            let built = stage.insert(stage::demo(&asked, &catalogue)?);
+            let dialect = built.targets[0].url.dialect;
             match asked.incident {
                 Some(runbook) => {
                     let start = opening(&catalogue, runbook.clone(), demo::TARGET)?;
-                    can_open(&catalogue, &runbook, targets[0].url.dialect)?;
+                    can_open(&catalogue, &runbook, dialect)?;
                     start
                 }
                 None => Start::Home,
             }
         }
+        Journey::Drill(asked) => {
+            stage = Some(stage::drill(&asked, &catalogue)?);
+            Start::Home
+        }
     };
+    let (mut ground, mut drill, mut thrown_away, mut faults) = (None, None, None, Vec::new());
+    if let Some(stage) = stage {
+        (targets, state, faults) = (stage.targets, stage.state, stage.faults);
+        (ground, drill, thrown_away) = (Some(stage.ground), stage.drill, stage.thrown_away);
+    }
     let actor = actor();
     let cockpit = Cockpit {
         catalogue,
         practice: config.practice.clone(),
         targets,
         state,
-        actor,
+        actor: actor.clone(),
         theme,
         keymap,
         ascii: config.ascii.value,
         refresh: config.refresh.value,
         kept_rows: usize::try_from(config.row_cap.value).unwrap_or(usize::MAX),
-        demo,
+        demo: ground,
+        drill,
         faults,
         thrown_away: thrown_away.is_some(),
         start,
     };
     let farewell = runtime()?.block_on(steadyhand::tui::run(cockpit))?;
+    if let Some(card) = &farewell.scored {
+        out.put(&(card.lines().join("\n") + "\n"))?;
+        let written = scenario::remember(&config.state.value, clock::now(), &actor, card);
+        match written {
+            Ok(path) => out.say(&format!("the score is remembered in {}", path.display())),
+            Err(error) => out.say(&format!("the score could not be remembered: {error}")),
+        }
+    }
     match (farewell.incident, thrown_away) {
         (Some((id, ..)), Some(_)) => {
             out.say(&format!("{id} and the demo's database are gone; --keep DIR keeps them"));
@@ -165,7 +175,7 @@ fn files(
     let catalogue = Catalogue::load(&config.check_dirs(), &config.runbook_dirs())?;
     let catalogue = match journey {
         // The demo has the names of the packs, whatever the databases of the site are like.
-        Journey::Demo(_) => catalogue,
+        Journey::Demo(_) | Journey::Drill(_) => catalogue,
         Journey::Home | Journey::Open(_) | Journey::Resume(_) => {
             let catalogue = catalogue.settled(&config.settings)?;
             let faults = config.unknown_packs(&catalogue.packs());
@@ -240,53 +250,6 @@ fn can_open(catalogue: &Catalogue, id: &str, dialect: Dialect) -> Result<(), Pro
     Err(Problem::usage(format!("the runbook {} has nothing to ask on {dialect}", quoted(id))).hint(
         format!("try steadyhand demo --incident {id} --engine {} --url URL", others.join("|")),
     ))
-}
-
-/// The server of a demo, which must be of the engine that was asked for.
-fn on_server(engine: DemoEngine, url: &str) -> Result<Target, Problem> {
-    let url = TargetUrl::parse(url, Path::new(""))
-        .map_err(|complaint| Problem::usage(format!("--url: {}", complaint.sentence)))?;
-    let fits = match engine {
-        DemoEngine::Sqlite => false,
-        DemoEngine::Postgres => url.dialect == Dialect::Postgres,
-        DemoEngine::Mysql | DemoEngine::Mariadb => {
-            matches!(url.dialect, Dialect::Mysql | Dialect::Mariadb)
-        }
-    };
-    if fits {
-        return Ok(Target::new(demo::TARGET, url, Environment::Development));
-    }
-    let (name, asked) = (url.dialect, engine);
-    let word = asked.to_possible_value().map(|value| value.get_name().to_owned());
-    Err(Problem::usage(format!(
-        "--url is one of {name}, and --engine says {}",
-        word.unwrap_or_default()
-    ))
-    .hint("an SQLite demo needs no --url; for a server, say --engine as its url begins"))
-}
-
-/// The folder that is kept, and whether a demo was in it before.
-fn kept(folder: &Path, url: &str) -> Result<(PathBuf, bool), Problem> {
-    let made = std::fs::create_dir_all(folder).and_then(|()| folder.canonicalize());
-    let kept = made.and_then(|folder| {
-        let configuration = folder.join("steadyhand.toml");
-        let before = configuration.exists();
-        if !before {
-            std::fs::write(configuration, demo::configuration(url))?;
-        }
-        Ok((folder, before))
-    });
-    kept.map_err(|error| {
-        Problem::system(format!("cannot make the folder {}: {error}", folder.display()))
-            .hint("choose another folder with --keep")
-    })
-}
-
-fn temporary() -> Result<tempfile::TempDir, Problem> {
-    tempfile::Builder::new().prefix("steadyhand-demo-").tempdir().map_err(|error| {
-        Problem::system(format!("cannot make a temporary folder: {error}"))
-            .hint("choose a folder with --keep")
-    })
 }
 
 /// Who is at the keyboard, for the journal.
@@ -450,6 +413,7 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
             headless::themes::run(&names, &config.theme.value, out)
         }
         Command::Demo(_)
+        | Command::Drill(_)
         | Command::Open(_)
         | Command::Resume(_)
         | Command::Completions { .. }

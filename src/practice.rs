@@ -7,6 +7,7 @@
 pub mod controls;
 pub mod escalation;
 pub mod messages;
+pub mod readiness;
 pub mod severity;
 
 use std::sync::LazyLock;
@@ -15,6 +16,7 @@ use crate::source::{Fault, Spot, Table, duration_text, read};
 pub use controls::Control;
 pub use escalation::Rung;
 pub use messages::Message;
+pub use readiness::Readiness;
 pub use severity::Level;
 
 /// The agreements that hold here.
@@ -24,6 +26,7 @@ pub struct Practice {
     pub escalation: Vec<Rung>,
     pub messages: Vec<Message>,
     pub controls: Vec<Control>,
+    readiness: Readiness,
 }
 
 /// What one file says of them.
@@ -33,6 +36,7 @@ pub struct Said {
     pub escalation: Vec<Rung>,
     pub messages: Vec<Message>,
     pub controls: Vec<Control>,
+    pub readiness: readiness::Said,
 }
 
 impl Said {
@@ -42,6 +46,7 @@ impl Said {
             escalation: escalation::read(table),
             messages: messages::read(table),
             controls: controls::read(table),
+            readiness: readiness::read(table),
         }
     }
 
@@ -63,6 +68,7 @@ impl Said {
         }
         replaced(&mut self.messages, top.messages, |a, b| a.name == b.name);
         replaced(&mut self.controls, top.controls, |a, b| a.id == b.id);
+        self.readiness = self.readiness.under(top.readiness);
         self
     }
 }
@@ -99,11 +105,23 @@ impl Said {
             let key = format!("control.{}", control.id);
             lines.push((key, control.title.clone(), control.spot.clone()));
         }
+        for (item, points, spot) in &self.readiness.points {
+            let key = format!("readiness.{}.points", item.key());
+            lines.push((key, points.to_string(), spot.clone()));
+        }
+        if let Some((within, spot)) = &self.readiness.first_check_within {
+            let key = "readiness.first-check.within".to_owned();
+            lines.push((key, duration_text(*within), spot.clone()));
+        }
+        for grade in &self.readiness.grades {
+            let key = format!("readiness.grade.{}", grade.name);
+            lines.push((key, format!("from {}", grade.at_least), grade.spot.clone()));
+        }
         lines
     }
 }
 
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 5] = [
     (
         "practice/severity.toml",
         include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/practice/severity.toml")),
@@ -120,6 +138,10 @@ const FILES: [(&str, &str); 4] = [
         "practice/controls.toml",
         include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/practice/controls.toml")),
     ),
+    (
+        "practice/readiness.toml",
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/practice/readiness.toml")),
+    ),
 ];
 
 /// What one file of agreements says, or everything that is wrong with it.
@@ -130,36 +152,32 @@ pub fn parse(file_name: &str, source: &str) -> Result<Said, Vec<Fault>> {
 impl Practice {
     /// What is inside the binary.
     pub fn built_in() -> &'static Self {
-        static BUILT_IN: LazyLock<Practice> = LazyLock::new(|| {
-            let files = FILES.iter().map(|(name, text)| {
-                parse(name, text).expect("a test reads the files of the practice")
-            });
-            let said = files.fold(Said::default(), Said::under);
-            Practice::of(said)
-        });
+        static BUILT_IN: LazyLock<Practice> = LazyLock::new(|| Practice::of(built_in()));
         &BUILT_IN
     }
 
     /// What is inside the binary, and what a site says on top.
     pub fn with(said: &Said) -> Self {
-        let built_in = Self::built_in();
-        let below = Said {
-            severities: Vec::new(),
-            escalation: built_in.escalation.clone(),
-            messages: built_in.messages.clone(),
-            controls: built_in.controls.clone(),
-        };
-        let all = below.under(said.clone());
-        let levels = severity::laid_over(&built_in.levels, &all.severities);
-        Self { levels, ..Self::of(all) }
+        if *said == Said::default() {
+            return Self::built_in().clone();
+        }
+        Self::of(built_in().under(said.clone()))
     }
 
     fn of(said: Said) -> Self {
-        let levels = severity::laid_over(&Default::default(), &said.severities);
-        let Said { escalation, messages, mut controls, .. } = said;
+        let Said { severities, escalation, messages, mut controls, readiness } = said;
         controls.sort_by(|a, b| a.id.cmp(&b.id));
-        Self { levels, escalation, messages, controls }
+        let levels = severity::matrix(&severities);
+        let readiness = Readiness::of(readiness);
+        Self { levels, escalation, messages, controls, readiness }
     }
+}
+
+fn built_in() -> Said {
+    let files = FILES
+        .iter()
+        .map(|(name, text)| parse(name, text).expect("a test reads the files of the practice"));
+    files.fold(Said::default(), Said::under)
 }
 
 impl Default for Practice {

@@ -21,6 +21,8 @@ pub struct Runbook {
     pub pack: String,
     pub title: String,
     pub summary: String,
+    /// What somebody who uses the data would say first; a drill begins with it.
+    pub symptom: Option<String>,
     pub owner: String,
     pub severity: Severity,
     pub controls: Vec<String>,

@@ -39,6 +39,7 @@ use crate::catalogue::Catalogue;
 use crate::check::Check;
 use crate::clock;
 use crate::config::Target;
+use crate::drill::{Scenario, Scorecard};
 use crate::exit::Exit;
 use crate::practice::Practice;
 use crate::problem::Problem;
@@ -75,6 +76,8 @@ pub struct Cockpit {
     pub kept_rows: usize,
     /// Where the demo's database is to be made.
     pub demo: Option<Ground>,
+    /// What the demo is to be a drill of.
+    pub drill: Option<Scenario>,
     /// The checks whose faults are put into it.
     pub faults: Vec<Check>,
     /// It goes when the cockpit is left.
@@ -99,6 +102,8 @@ pub enum Ground {
 #[derive(Debug)]
 pub struct Farewell {
     pub exit: Exit,
+    /// What the drill came to, if it was one.
+    pub scored: Option<Scorecard>,
     /// The incident that was open, and its folder.
     pub incident: Option<(String, PathBuf, bool)>,
 }
@@ -120,6 +125,7 @@ pub async fn run(cockpit: Cockpit) -> Result<Farewell, Problem> {
     drop(screen);
     drop(guard);
     world.settle(Duration::from_secs(2)).await;
+    let scored = world.score_at_the_end();
     let cleared = if app.facts.thrown_away { world.clear_away().await } else { Ok(()) };
     outcome.map_err(|error| Problem::system(format!("the terminal failed: {error}")))?;
     let incident = app
@@ -127,10 +133,12 @@ pub async fn run(cockpit: Cockpit) -> Result<Farewell, Problem> {
         .as_ref()
         .map(|case| (case.incident.id.clone(), case.folder.clone(), case.incident.is_open()));
     cleared?;
-    Ok(Farewell { exit: app.quit.unwrap_or(Exit::Clear), incident })
+    Ok(Farewell { exit: app.quit.unwrap_or(Exit::Clear), scored, incident })
 }
 
 fn make(cockpit: Cockpit, messages: UnboundedSender<Message>) -> (App, World) {
+    // A drill that was broken off goes on as one.
+    let drill = cockpit.drill.or_else(|| Scenario::read(&cockpit.state));
     let catalogue = Arc::new(cockpit.catalogue);
     let practice = Arc::new(cockpit.practice);
     let environment = |name: &str| std::env::var(name).ok();
@@ -150,6 +158,7 @@ fn make(cockpit: Cockpit, messages: UnboundedSender<Message>) -> (App, World) {
         depth,
         refresh: cockpit.refresh,
         demo: cockpit.demo.is_some(),
+        drill: drill.as_ref().map(|scenario| scenario.symptom.clone()),
         thrown_away: cockpit.thrown_away,
         start: cockpit.start,
     };
@@ -159,6 +168,7 @@ fn make(cockpit: Cockpit, messages: UnboundedSender<Message>) -> (App, World) {
     world.demo = cockpit.demo;
     world.faults = cockpit.faults;
     world.kept_rows = cockpit.kept_rows;
+    world.drill = drill;
     (app, world)
 }
 
@@ -267,8 +277,10 @@ fn take_in<B: Backend>(
     guard: &terminal::Guard,
     message: Message,
 ) -> Result<bool, B::Error> {
-    if let Message::Opened(Ok(opened)) = &message {
-        world.take_desk(opened);
+    match &message {
+        Message::Opened(Ok(opened)) => world.take_desk(opened),
+        Message::Prepared(Err(_)) => world.is_not_ours(),
+        _ => {}
     }
     let dirty = !matches!(message, Message::Tick) || shows_time(app);
     let effects = update::update(app, message, clock::now());

@@ -21,6 +21,11 @@ CREATE TABLE timesheets (id integer PRIMARY KEY, employee_id integer, project_id
 CREATE TABLE approvals (id integer PRIMARY KEY, timesheet_id integer, approver_id integer, decision varchar(20), decided_at timestamp NULL, remark varchar(400));
 CREATE TABLE approvals_quarantine (approval_id integer PRIMARY KEY, timesheet_id integer, approver_id integer, decision varchar(20), decided_at timestamp NULL, remark varchar(400), reason varchar(400));
 CREATE TABLE audit_log (id integer PRIMARY KEY, table_name varchar(80), action varchar(20), row_id integer, old_value text, new_value text, at timestamp NULL);
+CREATE TABLE jobs (job varchar(40) PRIMARY KEY, enabled integer, switched_off_why varchar(400));
+CREATE TABLE orders (id integer PRIMARY KEY, status varchar(20), subtotal numeric(9,2), total numeric(9,2), shipped_on date);
+CREATE TABLE order_lines (id integer PRIMARY KEY, order_id integer, product_id integer, quantity integer);
+CREATE TABLE payments (id integer PRIMARY KEY, order_id integer, amount numeric(9,2));
+CREATE TABLE stock_movements (id integer PRIMARY KEY, product_id integer, warehouse integer, quantity integer, source_type varchar(20), source_id integer, moved_on date);
 CREATE TABLE salaries (employee_id integer PRIMARY KEY, amount numeric(9,2));
 INSERT INTO employees VALUES (1, 'Ada', NULL, 1);
 INSERT INTO asset_assignments VALUES (1, 1, 1, NULL, NULL, NULL);

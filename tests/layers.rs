@@ -14,6 +14,7 @@ const LEAVES: &[&str] =
 
 /// From the one that knows most to the one that knows least.
 const DOMAIN: &[&str] = &[
+    "drill",
     "audit",
     "postmortem",
     "incident",
@@ -32,8 +33,13 @@ struct Layer(&'static str, &'static [&'static [&'static str]], &'static str);
 const LAYERS: &[Layer] = &[
     Layer(
         "main",
-        &[&["cli", "config", "catalogue", "tui", "headless", "demo"], LEAVES],
+        &[&["cli", "config", "catalogue", "tui", "headless", "demo", "drill", "stage"], LEAVES],
         "main only chooses: cockpit or headless",
+    ),
+    Layer(
+        "stage",
+        &[&["cli", "config", "catalogue", "check", "tui", "demo", "drill"], LEAVES],
+        "stage belongs to main and only arranges",
     ),
     Layer(
         "cli",
@@ -86,6 +92,11 @@ const LAYERS: &[Layer] = &[
         "audit",
         &[&["incident", "practice", "runbook", "history", "check", "control"], LEAVES],
         "audit puts together what is there; it reads no file and asks nobody",
+    ),
+    Layer(
+        "drill",
+        &[&["incident", "practice", "runbook", "check"], LEAVES],
+        "drill scores what journals say; it opens no database",
     ),
     Layer(
         "postmortem",
@@ -173,7 +184,7 @@ const NEVER: &[Never] = &[
 struct Only(&'static [&'static str], &'static [&'static str], &'static str);
 
 const ONLY: &[Only] = &[
-    Only(&["sqlx"], &["engine"], "only engine speaks to databases"),
+    Only(&["sqlx", "oracledb"], &["engine"], "only engine speaks to databases"),
     Only(
         &["ratatui", "crossterm", "tui_textarea"],
         &["tui"],
@@ -196,7 +207,7 @@ const ONLY: &[Only] = &[
     ),
     Only(
         &["clock::now"],
-        &["clock", "main", "tui", "headless", "ops", "demo", "incident::journal"],
+        &["clock", "main", "stage", "tui", "headless", "ops", "demo", "incident::journal"],
         "the domain takes the time as an argument; only the journal stamps what it writes",
     ),
 ];

@@ -125,3 +125,16 @@ fn lint_tells_checks_from_runbooks_by_their_keys() {
     );
     assert_eq!(lint(&[]), []);
 }
+
+#[test]
+fn runbooks_that_were_not_read_are_known_by_their_names() {
+    let whole = Catalogue::built_in().expect("good");
+    let lean = Catalogue::load_checks(&[], &[]).expect("no check names a runbook in vain");
+    assert_eq!((&lean.checks, lean.packs()), (&whole.checks, whole.packs()));
+    assert!(lean.runbooks.is_empty());
+    for (file, runbook) in
+        pack::runbooks().iter().zip(Shelf::built_in(Care::Trust).expect("good").runbooks)
+    {
+        assert_eq!(file.id(), runbook.runbook.id);
+    }
+}

@@ -103,6 +103,15 @@ impl Session {
         self.transaction = Some(Transaction { start: Instant::now(), cap, writes });
     }
 
+    pub async fn scan(
+        &mut self,
+        sql: &str,
+        timeout: Duration,
+        on_row: OnRow<'_>,
+    ) -> Result<(), EngineError> {
+        self.read(sql, timeout, on_row).await.map(drop)
+    }
+
     pub async fn read(
         &mut self,
         sql: &str,
@@ -188,7 +197,7 @@ impl Session {
         self.wire.run("SAVEPOINT steadyhand_rows").await.map(drop)
     }
 
-    pub async fn to_savepoint(&mut self) -> Result<(), EngineError> {
+    pub async fn back_to_savepoint(&mut self) -> Result<(), EngineError> {
         self.wire.run("ROLLBACK TO SAVEPOINT steadyhand_rows").await.map(drop)
     }
 

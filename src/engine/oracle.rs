@@ -95,9 +95,7 @@ impl Session {
     }
 
     pub async fn begin(&mut self, time_cap: Duration) -> Result<(), EngineError> {
-        if let Some(message) = self.no_writes().await? {
-            return Err(EngineError::ReadOnly { message });
-        }
+        self.may_write().await?;
         self.wire.rollback().await?;
         self.wire.run("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE NAME 'steadyhand'").await?;
         self.open_transaction(time_cap, true);
@@ -162,6 +160,15 @@ impl Session {
         self.transaction = None;
         self.watch = None;
         Ok(())
+    }
+
+    /// A name that is set again replaces the older one.
+    pub async fn savepoint(&mut self) -> Result<(), EngineError> {
+        self.wire.run("SAVEPOINT steadyhand_rows").await.map(drop)
+    }
+
+    pub async fn back_to_savepoint(&mut self) -> Result<(), EngineError> {
+        self.wire.run("ROLLBACK TO SAVEPOINT steadyhand_rows").await.map(drop)
     }
 
     /// Those that are declared deferrable; of others every statement is held against them.

@@ -286,7 +286,7 @@ impl Session {
         Ok(())
     }
 
-    pub async fn to_savepoint(&mut self) -> Result<(), EngineError> {
+    pub async fn back_to_savepoint(&mut self) -> Result<(), EngineError> {
         self.unstoppable("ROLLBACK TO SAVEPOINT steadyhand_rows").await.map(drop)
     }
 

@@ -221,6 +221,15 @@ impl Session {
         self.number("SELECT COUNT(*) FROM sqlite_schema").await.map(drop)
     }
 
+    pub async fn scan(
+        &mut self,
+        sql: &str,
+        timeout: Duration,
+        on_row: OnRow<'_>,
+    ) -> Result<(), EngineError> {
+        self.read(sql, timeout, on_row).await.map(drop)
+    }
+
     pub async fn read(
         &mut self,
         sql: &str,
@@ -292,7 +301,7 @@ impl Session {
     }
 
     /// The library's own count goes on over what is taken back, the log of the watch does not.
-    pub async fn to_savepoint(&mut self) -> Result<(), EngineError> {
+    pub async fn back_to_savepoint(&mut self) -> Result<(), EngineError> {
         self.run("ROLLBACK TO steadyhand_rows").await?;
         let now = self.number("SELECT total_changes()").await?;
         if let (Some(watch), Some(then)) = (&mut self.watch, self.saved) {

@@ -41,7 +41,7 @@ pub enum Format {
 const KEPT: usize = 20;
 
 pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, Problem> {
-    let Some(catalogue) = super::catalogue(config, out) else { return Ok(Exit::Usage) };
+    let Some(catalogue) = super::checks(config, out) else { return Ok(Exit::Usage) };
     let mut page = Writing::new(&asked.page, out);
     let on_target = |looked: &mut Looked, out: &mut Out| page.add(looked, out);
     let run = suite::run(&asked.suite, config, &catalogue, KEPT, out, on_target).await?;

@@ -37,7 +37,7 @@ pub struct Asked {
 }
 
 pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, Problem> {
-    let Some(catalogue) = super::catalogue(config, out) else { return Ok(Exit::Usage) };
+    let Some(catalogue) = super::checks(config, out) else { return Ok(Exit::Usage) };
     let Some(baseline) = read(asked, out)? else { return Ok(Exit::Usage) };
     let day = clock::now().to_zoned(TimeZone::system()).date();
     let mut page = Writing::new(&asked.page, out);

@@ -46,7 +46,7 @@ pub fn history(asked: &AskedHistory, config: &Config, out: &mut Out) -> Result<E
         known(check, &ids, "run of a check called")?;
         rows.retain(|row| row.trend.check == *check);
     } else {
-        let Some(catalogue) = super::catalogue(config, out) else { return Ok(Exit::Usage) };
+        let Some(catalogue) = super::checks(config, out) else { return Ok(Exit::Usage) };
         in_packs(&asked.packs, &catalogue)?;
         let pack = |row: &Row| catalogue.check(&row.trend.check).map(|check| &check.pack);
         rows.retain(|row| pack(row).is_some_and(|pack| asked.packs.contains(pack)));

@@ -71,7 +71,7 @@ struct Drill<'a> {
 }
 
 pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, Problem> {
-    let Some(catalogue) = super::catalogue(config, out) else { return Ok(Exit::Usage) };
+    let Some(catalogue) = super::checks(config, out) else { return Ok(Exit::Usage) };
     let target = config.target(&asked.target)?;
     let now = clock::now();
     let folder = match &asked.evidence {

@@ -1,6 +1,7 @@
 //! The hash chain of a journal, on text alone.
 //!
-//! A line is `{"seq":N,"prev":"…","at":"…","actor":"…","entry":{…},"hash":"…"}`. The hash is the
+//! A line is `{"seq":N,"prev":"…","at":"…","actor":"…","entry":{…},"hash":"…"}`, that of a drill has
+//! `"drill":true` before its entry. The hash is the
 //! SHA-256 of the line's own bytes before `,"hash":`, and those bytes hold the hash of the line
 //! before. So any tool that can cut a line and knows SHA-256 can check it, for ever, whatever
 //! entries later versions add. Pure: reads no file and asks no clock.
@@ -20,7 +21,38 @@ struct Body<E> {
     prev: String,
     at: Timestamp,
     actor: String,
+    /// The watermark of a drill.
+    #[serde(default, skip_serializing_if = "Mark::is_none")]
+    drill: Mark,
     entry: E,
+}
+
+/// Whether a record is of a drill; on every line, so that none can be taken for a real one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "bool", into = "bool")]
+pub enum Mark {
+    #[default]
+    None,
+    Drill,
+}
+
+impl Mark {
+    #[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for it
+    fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+}
+
+impl From<bool> for Mark {
+    fn from(drill: bool) -> Self {
+        if drill { Self::Drill } else { Self::None }
+    }
+}
+
+impl From<Mark> for bool {
+    fn from(mark: Mark) -> Self {
+        mark == Mark::Drill
+    }
 }
 
 /// Where a chain ends.
@@ -39,13 +71,25 @@ impl Default for Head {
 
 /// Seals an entry behind a head: the line to write (without its end) and the record.
 pub fn seal(head: &Head, at: Timestamp, actor: &str, entry: Entry) -> (String, Record) {
-    let body =
-        Body { seq: head.seq + 1, prev: head.hash.clone(), at, actor: actor.to_owned(), entry };
+    seal_marked(head, at, actor, Mark::None, entry)
+}
+
+/// The same with a watermark.
+pub fn seal_marked(
+    head: &Head,
+    at: Timestamp,
+    actor: &str,
+    drill: Mark,
+    entry: Entry,
+) -> (String, Record) {
+    let (seq, prev, actor) = (head.seq + 1, head.hash.clone(), actor.to_owned());
+    let body = Body { seq, prev, at, actor, drill, entry };
     let mut line = serde_json::to_string(&body).expect("an entry is plain data");
     line.pop();
     let hash = sha256(line.as_bytes());
     line.push_str(&format!(",\"hash\":\"{hash}\"}}"));
-    let record = Record { seq: body.seq, at: body.at, actor: body.actor, entry: body.entry, hash };
+    let Body { seq, actor, entry, .. } = body;
+    let record = Record { seq, at, actor, drill, entry, hash };
     (line, record)
 }
 
@@ -84,8 +128,8 @@ fn read(head: &Head, sealed: &str, hash: &str) -> Result<Record, Fault> {
     if body.seq != seq || body.prev != head.hash {
         return Err(Fault::Unlinked { seq });
     }
-    let Body { seq, at, actor, entry, .. } = body;
-    Ok(Record { seq, at, actor, entry, hash: hash.to_owned() })
+    let Body { seq, at, actor, drill, entry, .. } = body;
+    Ok(Record { seq, at, actor, drill, entry, hash: hash.to_owned() })
 }
 
 /// Reads a whole journal; on a fault, what stands before it is kept.

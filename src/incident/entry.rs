@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::chain::Mark;
 use crate::check::{Count, Delta, Severity, Verdict};
 use crate::control;
 use crate::dialect::Dialect;
@@ -21,6 +22,7 @@ pub struct Record {
     /// When it was written.
     pub at: Timestamp,
     pub actor: String,
+    pub drill: Mark,
     pub entry: Entry,
     pub hash: String,
 }
@@ -256,6 +258,15 @@ pub enum Entry {
         head: String,
         next_update: Option<Timestamp>,
     },
+    /// Somebody was called, as the escalation matrix or the engineer wants it.
+    Escalated {
+        step: String,
+        /// The id in the matrix.
+        to: String,
+        who: String,
+        /// When the matrix wanted it.
+        due: Option<Timestamp>,
+    },
     CommandRan {
         step: String,
         argv: Vec<String>,
@@ -347,8 +358,20 @@ pub enum Entry {
         due: String,
         action: ActionKind,
     },
+    /// A confirmation that was typed wrongly; what was typed may be anything and is not kept.
+    Mistyped {
+        step: String,
+        names_another_target: bool,
+    },
     Closed {
         violations: Option<Count>,
+    },
+    /// What a drill came to.
+    Scored {
+        score: u32,
+        grade: String,
+        /// Item, points, of how many, and why.
+        items: Vec<(String, u32, u32, String)>,
     },
 }
 
@@ -372,6 +395,7 @@ impl Entry {
             Self::Exported { .. } => "exported",
             Self::Decided { .. } => "decided",
             Self::Said { .. } => "said",
+            Self::Escalated { .. } => "escalated",
             Self::CommandRan { .. } => "command-ran",
             Self::Previewed { .. } => "previewed",
             Self::PreviewFailed { .. } => "preview-failed",
@@ -385,7 +409,9 @@ impl Entry {
             Self::GuardRehearsed { .. } => "guard-rehearsed",
             Self::PostmortemEdited { .. } => "postmortem-edited",
             Self::ActionItem { .. } => "action-item",
+            Self::Mistyped { .. } => "mistyped",
             Self::Closed { .. } => "closed",
+            Self::Scored { .. } => "scored",
         }
     }
 
@@ -440,6 +466,10 @@ impl Entry {
                 }
                 None => format!("{audience} update given"),
             },
+            Self::Escalated { who, due, .. } => match due {
+                Some(due) => format!("{who} called, due {} UTC", due.strftime("%H:%M")),
+                None => format!("{who} called"),
+            },
             Self::CommandRan { argv, exit, .. } => match exit {
                 Some(code) => format!("command {} ended with {code}", argv.join(" ")),
                 None => format!("command {} was stopped", argv.join(" ")),
@@ -484,7 +514,12 @@ impl Entry {
             Self::ActionItem { title, owner, due, .. } => {
                 format!("action item: {title} ({owner}, due {due})")
             }
+            Self::Mistyped { names_another_target: true, .. } => {
+                "a confirmation named another target; nothing was executed".into()
+            }
+            Self::Mistyped { .. } => "a confirmation was mistyped; nothing was executed".into(),
             Self::Closed { .. } => "incident closed".into(),
+            Self::Scored { score, grade, .. } => format!("drill scored {score} of 100: {grade}"),
         }
     }
 }

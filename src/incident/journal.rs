@@ -9,7 +9,7 @@ use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::chain::{self, Fault, Head};
+use super::chain::{self, Fault, Head, Mark};
 use super::entry::{Entry, Evidence, Record};
 use crate::clock;
 use crate::digest::Through;
@@ -35,6 +35,7 @@ struct Inner {
     folder: PathBuf,
     head: Head,
     actor: String,
+    drill: Mark,
     failed: bool,
     listener: Option<Listener>,
 }
@@ -81,6 +82,7 @@ impl Journal {
             folder: folder.to_owned(),
             head,
             actor: actor.to_owned(),
+            drill: records.first().map_or(Mark::None, |record| record.drill),
             failed: false,
             listener: None,
         };
@@ -90,6 +92,12 @@ impl Journal {
             records.push(journal.append(Entry::TornTail { bytes: torn })?);
         }
         Ok((journal, records))
+    }
+
+    /// From now on every record carries the watermark of a drill; a journal that has begun as one
+    /// stays one by itself.
+    pub fn mark_drill(&self) {
+        self.lock().drill = Mark::Drill;
     }
 
     /// From now on hears of every record, in order.
@@ -104,7 +112,8 @@ impl Journal {
             return Err(JournalError::Closed);
         }
         fault::before(&entry);
-        let (line, record) = chain::seal(&inner.head, clock::now(), &inner.actor, entry);
+        let (line, record) =
+            chain::seal_marked(&inner.head, clock::now(), &inner.actor, inner.drill, entry);
         let path = inner.folder.join("journal.jsonl");
         let written = inner
             .file

@@ -9,7 +9,7 @@
 use serde_json::Value;
 
 /// Texts under these names are the format's own, or name no row.
-const KEPT: [&str; 46] = [
+const KEPT: [&str; 49] = [
     "seq",
     "prev",
     "hash",
@@ -52,6 +52,9 @@ const KEPT: [&str; 46] = [
     "goto",
     "audience",
     "next_update",
+    "who",
+    "due",
+    "grade",
     "mark",
     "writes",
     "hidden",

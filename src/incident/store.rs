@@ -39,6 +39,7 @@ pub struct Summary {
     pub environment: String,
     pub severity: Option<Severity>,
     pub demo: bool,
+    pub drill: bool,
     pub opened: Option<Timestamp>,
     pub closed: Option<Timestamp>,
     /// When its last record was written.
@@ -121,6 +122,7 @@ pub fn summary(folder: &Path) -> Summary {
         environment,
         severity: incident.severity,
         demo: incident.demo,
+        drill: incident.drill,
         opened: incident.opened,
         closed: incident.closed,
         trouble,

@@ -1,9 +1,11 @@
-//! Preparing statements on a database without running them: does everything they name exist there?
+//! Preparing statements on a database without running them: does everything they name exist there, and
+//! may the role that will run them do so?
 //!
-//! The session is the one that checks get, so nothing could be written even by mistake. What an
-//! engine only finds out while running, this does not see.
+//! Checks are prepared where they run, and by whom; runbooks on the target itself. The sessions are
+//! those that checks get, so nothing could be written even by mistake. What an engine only finds out
+//! while running, this does not see.
 
-use super::connect::{READ_LOCK_WAIT, connect, plain, prove};
+use super::connect::{READ_LOCK_WAIT, Session, connect, plain, prove};
 use crate::check::Check;
 use crate::config::Target;
 use crate::dialect::Dialect;
@@ -20,6 +22,14 @@ pub struct Text {
     pub sql: String,
     /// It makes something that may be there already.
     pub makes: bool,
+    pub by: By,
+}
+
+/// Whose statement it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    Detector,
+    Recovery,
 }
 
 /// What became of all statements.
@@ -37,11 +47,12 @@ pub fn texts(checks: &[Check], runbooks: &[Runbook], dialect: Dialect) -> Vec<Te
     let filled = |text: &str| {
         sql::substitute(text, dialect, &|_| Some("NULL".into())).unwrap_or_else(|_| text.to_owned())
     };
-    let mut add = |place: String, sql: Option<&str>, makes: bool| {
-        texts.extend(sql.map(|sql| Text { place, sql: filled(sql), makes }));
+    let mut add = |by: By, place: String, sql: Option<&str>, makes: bool| {
+        texts.extend(sql.map(|sql| Text { place, sql: filled(sql), makes, by }));
     };
     for check in checks {
-        add(format!("check {}, [sql]", check.id), check.query(dialect).as_deref(), false);
+        let place = format!("check {}, [sql]", check.id);
+        add(By::Detector, place, check.query(dialect).as_deref(), false);
     }
     for runbook in runbooks {
         for step in &runbook.steps {
@@ -50,12 +61,12 @@ pub fn texts(checks: &[Check], runbooks: &[Runbook], dialect: Dialect) -> Vec<Te
                 Action::Change(change) => {
                     for (number, statement) in change.statements.iter().enumerate() {
                         let place = place(&format!("statement {}", number + 1));
-                        add(place, statement.sql.get(dialect), false);
+                        add(By::Recovery, place, statement.sql.get(dialect), false);
                     }
                 }
                 Action::Guard(guard) => {
-                    add(place("apply"), guard.apply.get(dialect), true);
-                    add(place("probe"), guard.probe.get(dialect), false);
+                    add(By::Recovery, place("apply"), guard.apply.get(dialect), true);
+                    add(By::Recovery, place("probe"), guard.probe.get(dialect), false);
                 }
                 Action::Note
                 | Action::Ask(_)
@@ -77,30 +88,62 @@ pub async fn prepare(
     texts: &[Text],
     stopper: &Stopper,
 ) -> Result<Prepared, Problem> {
-    let failed = |error: EngineError| plain(&error, &target.name);
+    let mut prepared = Prepared::default();
+    for (by, place) in [(By::Detector, target.for_checks()), (By::Recovery, target.clone())] {
+        let texts: Vec<&Text> = texts.iter().filter(|text| text.by == by).collect();
+        if !texts.is_empty() {
+            on(&place, &texts, &mut prepared, stopper).await?;
+        }
+    }
+    Ok(prepared)
+}
+
+async fn on(
+    target: &Target,
+    texts: &[&Text],
+    prepared: &mut Prepared,
+    stopper: &Stopper,
+) -> Result<(), Problem> {
     let mut session = connect(target, Purpose::Detect, READ_LOCK_WAIT, stopper).await?;
     prove(&mut session, target, None).await?;
-    session.table_names().await.map_err(failed)?;
-    let mut prepared = Prepared::default();
     for text in texts {
-        match session.prepare(&text.sql).await {
-            Ok(_) => prepared.sound += 1,
-            Err(EngineError::Database { message })
-                if text.makes && message.contains("already exists") =>
-            {
-                prepared.sound += 1;
-            }
-            Err(
-                EngineError::Database { message }
-                | EngineError::Rejected { message }
-                | EngineError::Refused { message }
-                | EngineError::ReadOnly { message },
-            ) => {
-                prepared.refused.push((text.place.clone(), message));
-            }
-            Err(other) => return Err(failed(other)),
+        match refusal(&mut session, text).await {
+            Ok(None) => prepared.sound += 1,
+            Ok(Some(message)) => prepared.refused.push((text.place.clone(), message)),
+            Err(error) => return Err(plain(&error, &target.name)),
         }
     }
     session.close().await;
-    Ok(prepared)
+    Ok(())
+}
+
+/// What the database has against a statement, if anything.
+async fn refusal(session: &mut Session, text: &Text) -> Result<Option<String>, EngineError> {
+    match said(session.prepare(&text.sql).await)? {
+        Some(message) if text.makes && message.contains("already exists") => return Ok(None),
+        Some(message) => return Ok(Some(message)),
+        None if text.makes => return Ok(None),
+        None => {}
+    }
+    // Some servers look at rights only when they make a plan.
+    let message = said(session.explain(&text.sql).await)?;
+    Ok(message.filter(|message| match text.by {
+        By::Detector => true,
+        // This session sees rows and settings as a check does; only the rights are those of a change.
+        By::Recovery => message.contains("denied"),
+    }))
+}
+
+/// The words of a database that says no; whatever else went wrong is no answer.
+fn said<T>(answer: Result<T, EngineError>) -> Result<Option<String>, EngineError> {
+    match answer {
+        Ok(_) => Ok(None),
+        Err(
+            EngineError::Database { message }
+            | EngineError::Rejected { message }
+            | EngineError::Refused { message }
+            | EngineError::ReadOnly { message },
+        ) => Ok(Some(message)),
+        Err(other) => Err(other),
+    }
 }

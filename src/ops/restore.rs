@@ -305,7 +305,7 @@ impl<'a> Desk<'a> {
     ) -> Result<(Vec<Fate>, Tally), EngineError> {
         self.session.savepoint().await?;
         match self.restore_freely(rows, &allowed).await {
-            Err(EngineError::Rejected { .. }) => self.session.to_savepoint().await?,
+            Err(EngineError::Rejected { .. }) => self.session.back_to_savepoint().await?,
             outcome => return outcome,
         }
         let (mut fates, mut tally) = (Vec::new(), Tally::default());
@@ -353,7 +353,7 @@ impl<'a> Desk<'a> {
         self.session.savepoint().await?;
         match self.restore_alone(row).await {
             Err(refused @ EngineError::Rejected { .. }) => {
-                self.session.to_savepoint().await?;
+                self.session.back_to_savepoint().await?;
                 Ok(Err(refused))
             }
             outcome => outcome.map(Ok),

@@ -28,7 +28,7 @@ pub use actions::Action;
 pub use changes::{Change, Written};
 pub use compare::{Compared, Comparison};
 pub use controls::Named;
-pub use timeline::{Deviation, Line, Update};
+pub use timeline::{Called, Deviation, Line, Update};
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Draft {
@@ -39,6 +39,7 @@ pub struct Draft {
     pub severity: Option<Severity>,
     pub target: Option<TargetSeen>,
     pub demo: bool,
+    pub drill: bool,
     pub opened: Option<Timestamp>,
     pub closed: Option<Timestamp>,
     pub runbook: FrozenRunbook,
@@ -57,6 +58,7 @@ pub struct Draft {
     pub actions: Vec<Action>,
     pub doubts: Vec<String>,
     pub updates: Vec<Update>,
+    pub calls: Vec<Called>,
     pub timeline: Vec<Line>,
     pub evidence: Vec<Evidence>,
     pub exports: Vec<Evidence>,
@@ -131,6 +133,7 @@ impl Draft {
             severity: incident.severity,
             target: incident.target.clone(),
             demo: incident.demo,
+            drill: incident.drill,
             opened: incident.opened,
             closed: incident.closed,
             runbook: FrozenRunbook {
@@ -152,6 +155,7 @@ impl Draft {
             actions: actions::gather(incident, around),
             doubts: doubts::gather(incident, &impact),
             updates: timeline::updates(incident),
+            calls: timeline::calls(incident, around.practice),
             timeline: timeline::lines(incident),
             evidence: once(incident.evidence.iter().cloned()),
             exports: once(exports(incident)),

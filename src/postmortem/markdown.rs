@@ -112,7 +112,9 @@ impl Page<'_> {
             inline(&draft.incident),
             inline(&draft.title)
         );
-        if draft.demo {
+        if draft.drill {
+            self.line("**DRILL: a fault was injected on purpose; nothing of this happened.**\n");
+        } else if draft.demo {
             self.line("**Demonstration: the data and the incident are made up.**\n");
         }
         let summary = inline(&draft.summary);

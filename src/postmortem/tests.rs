@@ -242,6 +242,7 @@ fn runbook() -> Runbook {
         pack: "reliability".into(),
         title: "Asset assigned to two people".into(),
         summary: String::new(),
+        symptom: None,
         owner: "ERP / DBA lead".into(),
         severity: Severity::Sev2,
         controls: Vec::new(),

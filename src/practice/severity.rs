@@ -49,8 +49,9 @@ pub(super) fn read(table: &Table<'_>) -> Vec<Said> {
     found
 }
 
-pub(super) fn laid_over(levels: &[Level; 4], said: &[Said]) -> [Level; 4] {
-    let mut levels = levels.clone();
+/// The later wins.
+pub(super) fn matrix(said: &[Said]) -> [Level; 4] {
+    let mut levels: [Level; 4] = Default::default();
     for one in said {
         let level = &mut levels[place(one.severity)];
         let Said { risk, acknowledge, update_every, resolve, actions_due, .. } = one.clone();

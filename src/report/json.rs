@@ -105,6 +105,7 @@ pub fn incident(summary: &Summary) -> String {
         "environment": summary.environment,
         "severity": summary.severity.map(Severity::key),
         "demo": summary.demo,
+        "drill": summary.drill,
         "opened": summary.opened.map(|at| at.to_string()),
         "closed": summary.closed.map(|at| at.to_string()),
         "step": summary.step,

@@ -94,7 +94,7 @@ fn totals_tell_warnings_from_violations_and_the_worst_wins() {
     let totals = Totals::of(&several(), 1, 0.414, |exit| exit);
     assert_eq!(
         json::summary(&totals, &[]),
-        "{\"summary\":{\"targets\":1,\"checks\":4,\"clear\":1,\"warning\":1,\"violated\":1,\"inconclusive\":1,\"seconds\":0.414,\"exit\":2,\"disabled\":0,\"elsewhere\":0}}\n"
+        "{\"summary\":{\"targets\":1,\"checks\":4,\"clear\":1,\"warning\":1,\"violated\":1,\"inconclusive\":1,\"seconds\":0.414,\"exit\":2,\"disabled\":0,\"elsewhere\":0,\"other_packs\":0}}\n"
     );
     let without = |n: usize| Totals::of(&several()[n..], 1, 0.0, |exit| exit).exit;
     assert_eq!((without(1), without(4)), (Exit::Inconclusive, Exit::Clear));

@@ -46,6 +46,7 @@ pub fn load(care: Care, file_name: &str, pack: &str, source: &str) -> Result<Loa
             pack: pack.to_owned(),
             title: table.text("title"),
             summary: table.text("summary"),
+            symptom: table.optional_text("symptom"),
             owner: table.text("owner"),
             severity: severity(table),
             controls: controls.iter().map(|(name, _)| name.clone()).collect(),

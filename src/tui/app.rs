@@ -31,6 +31,8 @@ pub struct Facts {
     pub refresh: std::time::Duration,
     /// The demo's database is to be made first.
     pub demo: bool,
+    /// What somebody said at the beginning of the drill, if this is one.
+    pub drill: Option<String>,
     /// Everything goes when the cockpit is left.
     pub thrown_away: bool,
     /// Where to go at the start.
@@ -142,6 +144,11 @@ impl App {
 
     pub fn complain(&mut self, text: impl Into<String>) {
         self.toast = Some(Toast { text: text.into(), bad: true, at: self.now });
+    }
+
+    /// Whatever is shown carries the watermark.
+    pub fn is_drill(&self) -> bool {
+        self.facts.drill.is_some() || self.case.as_ref().is_some_and(|case| case.incident.drill)
     }
 
     /// Which keys mean something now.

@@ -88,6 +88,7 @@ commands! {
     Skip "skip" "skip this step, with a reason"
     Milestone "milestone" "mark a milestone: contained, recovered, …"
     Severity "severity" "set the severity"
+    Escalate "escalate" "whom to call, and to record that they were called"
     Comms "comms" "write an update for those who wait"
     Rows "rows" "look at the rows"
 

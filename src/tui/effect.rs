@@ -116,6 +116,8 @@ pub enum Effect {
         check: String,
         format: String,
     },
+    /// Score the drill, if the incident of its fault is over.
+    Score,
     /// Bring the postmortem up to date and read it.
     Postmortem,
     WritePostmortem {

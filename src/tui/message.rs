@@ -8,6 +8,7 @@ use super::effect::{EditFor, Run};
 use crate::check::Finding;
 use crate::check::Survey;
 use crate::config::Target;
+use crate::drill::Scorecard;
 use crate::guardrail::Rehearsal;
 use crate::incident::entry::{Evidence, Outcome, Record};
 use crate::incident::journal::Journal;
@@ -100,6 +101,7 @@ pub enum Message {
         text: Result<String, Problem>,
         path: PathBuf,
     },
+    Scored(Box<Scorecard>),
     EditedOutside {
         purpose: EditFor,
         text: Result<String, Problem>,

@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod comms;
+pub mod escalation;
 pub mod palette;
 
 use std::time::Instant;
@@ -19,6 +20,7 @@ use super::widget::scroll::Scroll;
 use super::widget::wrap::{self, Line};
 use crate::check::Severity;
 use crate::incident::entry::{Deed, Milestone};
+use crate::practice::Practice;
 use crate::problem::Problem;
 use crate::runbook::{Action, AnswerType, Expect};
 
@@ -40,6 +42,7 @@ pub enum Purpose {
     Leave,
     Target(String),
     Export,
+    Escalate,
     Severity,
     SeverityReason(Severity),
     Milestone,
@@ -147,9 +150,10 @@ impl Overlay {
     }
 
     /// The cursor stands on the severity as it is.
-    pub fn severity(now: Option<Severity>) -> Self {
-        let items = Severity::ALL.iter().map(ToString::to_string).collect();
-        let title = "Severity; when in doubt, the higher one";
+    pub fn severity(now: Option<Severity>, practice: &Practice) -> Self {
+        let risk = |severity: &Severity| format!("{severity}  {}", practice.level(*severity).risk);
+        let items = Severity::ALL.iter().map(risk).collect();
+        let title = "Severity, by the risk to the business; when in doubt, the higher one";
         let mut overlay = Self::choice(title, items, Purpose::Severity);
         if let Kind::Choice(choice) = &mut overlay.kind {
             choice.at = Severity::ALL.iter().position(|one| Some(*one) == now).unwrap_or(0);

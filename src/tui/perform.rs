@@ -17,6 +17,7 @@ use crate::catalogue::Catalogue;
 use crate::check::{Check, Delta, Finding};
 use crate::clock;
 use crate::config::Target;
+use crate::drill::{self, Scenario, Scorecard};
 use crate::guardrail;
 use crate::incident::Incident;
 use crate::incident::entry::{Deed, Entry, Evidence, Outcome, Record, TargetSeen};
@@ -41,6 +42,9 @@ pub struct World {
     pub actor: String,
     /// Makes the demo's database, if this is the demo.
     pub demo: Option<Ground>,
+    /// What the demo is a drill of.
+    pub drill: Option<Scenario>,
+    scored: Option<Scorecard>,
     /// The checks whose faults the demo gets.
     pub faults: Vec<Check>,
     /// Rows of a finding that are kept.
@@ -87,6 +91,8 @@ impl World {
             state,
             actor,
             demo: None,
+            drill: None,
+            scored: None,
             faults: Vec::new(),
             kept_rows: ops::detect::KEPT_ROWS,
             messages,
@@ -143,6 +149,7 @@ impl World {
             Effect::EndSession { mark } => self.end_session(mark),
             Effect::Command { run, step } => self.command(run, step),
             Effect::Export { run, check, format } => self.export(run, check, format),
+            Effect::Score => self.score()?,
             Effect::Postmortem => self.postmortem(),
             Effect::WritePostmortem { text, .. } => self.write_postmortem(&text),
             Effect::EditOutside { text, purpose } => out.push(ForTerminal::Edit { text, purpose }),
@@ -205,16 +212,91 @@ impl World {
 
     fn prepare(&mut self) {
         let checks = std::mem::take(&mut self.faults);
+        if let Some(scenario) = &self.drill {
+            if let Err(error) = scenario.write(&self.state) {
+                let sentence = format!("the scenario of the drill cannot be written: {error}");
+                return self.send(Message::Prepared(Err(Problem::system(sentence))));
+            }
+        }
+        let spare = self.drill.is_some();
         match self.demo.clone() {
             None | Some(Ground::Server { made: true, .. }) => self.send(Message::Prepared(Ok(()))),
             Some(Ground::Folder(folder)) => {
-                self.spawn(
-                    async move { Message::Prepared(crate::demo::build(&folder, &checks).await) },
-                );
+                self.spawn(async move {
+                    let mut built = crate::demo::build(&folder, &checks).await;
+                    if spare && built.is_ok() {
+                        built = crate::demo::build_spare(&folder).await;
+                    }
+                    Message::Prepared(built)
+                });
             }
             Some(Ground::Server { given, made: false }) => {
                 self.spawn(async move { Message::Prepared(lay_out(&given, &checks).await) });
             }
+        }
+    }
+
+    /// The data was looked at; in a drill the first time counts.
+    fn looked(&mut self) {
+        let Some(scenario) = self.drill.as_mut().filter(|scenario| scenario.first_check.is_none())
+        else {
+            return;
+        };
+        scenario.first_check = Some(clock::now());
+        // Without the file only a drill that is broken off and resumed forgets it.
+        let _ = scenario.write(&self.state);
+    }
+
+    /// The card of the drill as it stands; none if this is no drill.
+    fn card(&self, incidents: &[Incident]) -> Option<Scorecard> {
+        let scenario = self.drill.as_ref()?;
+        let runbook = self.catalogue.runbook(&scenario.runbook)?;
+        Some(drill::score(scenario, incidents, runbook, &self.practice, clock::now()))
+    }
+
+    fn incidents(&self) -> Vec<Incident> {
+        let all = store::all(&self.state).unwrap_or_default();
+        all.into_iter().filter(|(_, _, why)| why.is_none()).map(|(_, one, _)| one).collect()
+    }
+
+    /// Scores when the incident that was closed is the one of the fault.
+    fn score(&mut self) -> Result<(), JournalError> {
+        let incidents = self.incidents();
+        let over = self.drill.as_ref().and_then(|scenario| drill::found(scenario, &incidents));
+        let over = over.is_some_and(|incident| {
+            let here = self.desk.as_ref().and_then(|desk| desk.folder.file_name());
+            !incident.is_open() && here.is_some_and(|name| *name == *incident.id)
+        });
+        let Some(card) = self.card(&incidents).filter(|_| over && self.scored.is_none()) else {
+            return Ok(());
+        };
+        self.append(card.entry())?;
+        self.scored = Some(card.clone());
+        self.send(Message::Scored(Box::new(card)));
+        Ok(())
+    }
+
+    /// What the drill came to, also if it was broken off.
+    pub fn score_at_the_end(&mut self) -> Option<Scorecard> {
+        if let Some(card) = self.scored.take() {
+            return Some(card);
+        }
+        let incidents = self.incidents();
+        let before = incidents.iter().flat_map(|incident| &incident.records);
+        let mut before = before.map(|record| &record.entry);
+        if before.any(|entry| matches!(entry, Entry::Scored { .. })) {
+            return None;
+        }
+        let card = self.card(&incidents)?;
+        // Of a drill that was broken off the journal says so too, as far as it can be written.
+        let _ = self.append(card.entry());
+        Some(card)
+    }
+
+    /// The demo could not be made: what stands in its place belongs to somebody else, and stays.
+    pub fn is_not_ours(&mut self) {
+        if let Some(Ground::Server { made, .. }) = &mut self.demo {
+            *made = true;
         }
     }
 
@@ -233,6 +315,7 @@ impl World {
     }
 
     fn survey(&mut self, run: Run, name: String) {
+        self.looked();
         let stopper = self.stopper(run);
         let Some(target) = self.targets.iter().find(|target| target.name == name).cloned() else {
             return;
@@ -267,9 +350,14 @@ impl World {
         let (state, actor, demo) = (self.state.clone(), self.actor.clone(), self.demo.is_some());
         let messages = self.messages.clone();
         let controls = self.controls(&runbook);
+        let made_up = match (&self.drill, demo) {
+            (Some(_), _) => MadeUp::Drill,
+            (None, true) => MadeUp::Demo,
+            (None, false) => MadeUp::No,
+        };
         self.spawn(async move {
             let opened =
-                new_incident(&state, &actor, demo, runbook, controls, target, messages).await;
+                new_incident(&state, &actor, made_up, runbook, controls, target, messages).await;
             Message::Opened(opened.map(Box::new))
         });
         Ok(())
@@ -318,6 +406,7 @@ impl World {
     }
 
     fn detect(&mut self, run: Run, check: String) {
+        self.looked();
         let (stopper, kept) = (self.stopper(run), self.kept_rows);
         let Some(desk) = self.desk.clone() else { return };
         let Some(asked) = self.catalogue.check(&check).cloned() else {
@@ -691,19 +780,48 @@ fn listen(journal: &Journal, messages: UnboundedSender<Message>) {
     });
 }
 
+/// Whether an incident is one that happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MadeUp {
+    No,
+    Demo,
+    Drill,
+}
+
+/// A drill is walked like the real thing, so that it must be sure that it is none.
+async fn is_for_drills(target: &Target) -> Result<(), Problem> {
+    const LOCK_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
+    let (look, stopper) = (ops::connect::Purpose::Detect, Stopper::default());
+    let mut session = ops::connect::connect(target, look, LOCK_WAIT, &stopper).await?;
+    let scratch = crate::demo::scratch::is_scratch(&mut session).await;
+    session.close().await;
+    if scratch.is_ok_and(|scratch| scratch) {
+        return Ok(());
+    }
+    let sentence =
+        format!("{} is not marked as a demo or scratch; no drill touches it", target.name);
+    Err(Problem::refused(sentence).hint("a drill makes its own databases: `steadyhand drill`"))
+}
+
 async fn new_incident(
     state: &Path,
     actor: &str,
-    demo: bool,
+    made_up: MadeUp,
     runbook: Runbook,
     controls: Option<Entry>,
     target: Target,
     messages: UnboundedSender<Message>,
 ) -> Result<Opened, Problem> {
     let identity = ops::connect::identify(&target).await?;
+    if made_up == MadeUp::Drill {
+        is_for_drills(&target).await?;
+    }
     let failed = |error: JournalError| Problem::system(error.to_string());
     let (id, folder) = store::create(state).map_err(|error| Problem::system(error.to_string()))?;
     let (journal, _) = Journal::open(&folder, actor).map_err(failed)?;
+    if made_up == MadeUp::Drill {
+        journal.mark_drill();
+    }
     let frozen = folder.join("runbook.toml");
     crate::incident::journal::write_synced(&frozen, runbook.source.as_bytes())
         .map_err(|error| Problem::system(format!("{}: {error}", frozen.display())))?;
@@ -717,7 +835,7 @@ async fn new_incident(
             target: target_seen(&target, &identity),
             program: format!("steadyhand {}", env!("CARGO_PKG_VERSION")),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-            demo,
+            demo: made_up != MadeUp::No,
         })
         .map_err(failed)?;
     let mut records = vec![record];

@@ -10,7 +10,7 @@ use super::case::Case;
 use super::command::Command;
 use super::effect::{EditFor, Effect};
 use super::message::{Message, Opened};
-use super::overlay::{Ask, Kind, Overlay, Purpose, answer, comms, palette};
+use super::overlay::{Ask, Kind, Overlay, Purpose, answer, comms, escalation, palette};
 use super::screen::{guardrail, home, journal, postmortem, recovery, server, step, violations};
 use crate::check::Verdict;
 use crate::exit::Exit;
@@ -105,6 +105,10 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
                 (Err(problem), _) => return tell(app, problem),
                 (Ok(_), None) => {}
             }
+            Vec::new()
+        }
+        Message::Scored(card) => {
+            app.overlay = Some(Overlay::plain("DRILL: your score", card.lines()));
             Vec::new()
         }
         Message::EditedOutside { purpose, text } => match (purpose, text) {
@@ -208,6 +212,7 @@ fn on_screen(app: &mut App, command: Command) -> Vec<Effect> {
         | Command::Violations
         | Command::Note
         | Command::Severity
+        | Command::Escalate
         | Command::Milestone
         | Command::CloseIncident => of_incident(app, command),
         other => match app.screen {
@@ -269,8 +274,16 @@ fn of_incident(app: &mut App, command: Command) -> Vec<Effect> {
         ),
         Command::Severity => {
             let now = case.incident.severity;
-            ask(app, Overlay::severity(now))
+            let overlay = Overlay::severity(now, &app.facts.practice);
+            ask(app, overlay)
         }
+        Command::Escalate => match escalation::overlay(app) {
+            Some(overlay) => ask(app, overlay),
+            None => {
+                app.complain("nobody is to be called at this severity");
+                Vec::new()
+            }
+        },
         Command::Milestone => ask(app, Overlay::milestone()),
         Command::CloseIncident => step::close(app),
         _ => Vec::new(),
@@ -347,7 +360,9 @@ fn quit(app: &mut App) -> Vec<Effect> {
         return Vec::new();
     }
     if app.case.as_ref().is_some_and(|case| case.incident.is_open()) {
-        let question = if app.facts.thrown_away {
+        let question = if app.facts.drill.is_some() {
+            "Leave? The drill ends here and is scored."
+        } else if app.facts.thrown_away {
             "Leave? The demo and this incident are thrown away."
         } else {
             "Leave? The incident stays open; `steadyhand resume` goes on here."
@@ -461,9 +476,27 @@ fn prepared(app: &mut App, outcome: Result<(), crate::problem::Problem>) -> Vec<
         return tell(app, problem);
     }
     let mut effects = vec![Effect::ListIncidents];
+    if let Some(symptom) = app.facts.drill.clone() {
+        // Looking is the first thing that is scored.
+        app.overlay = Some(Overlay::plain("DRILL: you are called", called(&symptom)));
+        return effects;
+    }
     effects.extend(home::survey_all(app));
     effects.extend(begin(app));
     effects
+}
+
+fn called(symptom: &str) -> Vec<String> {
+    let told = [
+        symptom,
+        "",
+        "Something is wrong in one of these databases. They were made for this drill; nothing you do reaches any other.",
+        "",
+        "Find out what it is, open the incident on it, contain, tell people, mend it and close the incident, as you would at night. The clock runs.",
+        "",
+        "Leaving ends the drill, and it is scored either way.",
+    ];
+    told.map(str::to_owned).to_vec()
 }
 
 /// Where to go at the start, once there is something to go to.

@@ -20,6 +20,7 @@ use super::widget::status::{self, Environment, Footer};
 use super::widget::stepper::{self, Stepper};
 use super::widget::wrap::{self, Line};
 use crate::config;
+use crate::incident::fleet;
 use crate::runbook::Required;
 use crate::runbook::progress::StepState;
 
@@ -37,7 +38,8 @@ pub fn view(app: &mut App, frame: &mut Frame<'_>) {
 /// Draws everything and says where the cursor of the terminal belongs.
 pub fn draw(app: &mut App, area: Rect, buf: &mut Buffer) -> Option<Position> {
     if area.height < 3 || area.width < 10 {
-        Pen::new(buf, area, 0).put("too small", app.look.style(Role::Muted));
+        let words = if app.is_drill() { "DRILL too small" } else { "too small" };
+        Pen::new(buf, area, 0).put(words, app.look.style(Role::Muted));
         return None;
     }
     let look = app.look.clone();
@@ -66,6 +68,9 @@ pub fn draw(app: &mut App, area: Rect, buf: &mut Buffer) -> Option<Position> {
 fn top_line(app: &App) -> status::Context {
     let mut top = status::Context { title: "steadyhand".into(), ..status::Context::default() };
     let Some(case) = &app.case else {
+        if app.is_drill() {
+            top.target = Some((Environment::Drill, "steadyhand".into()));
+        }
         let open = app.home.incidents.iter().filter(|incident| incident.is_open()).count();
         let targets = app.facts.targets.len();
         let plural = |n: usize| if n == 1 { "" } else { "s" };
@@ -90,10 +95,17 @@ fn top_line(app: &App) -> status::Context {
         }
         _ => {}
     }
-    if let Some(due) = incident.next_update {
+    let (due, which) = match incident.next_update {
+        Some(due) => (Some(due), "next"),
+        None if incident.is_open() && incident.said.is_empty() => {
+            (fleet::first_update_due(incident, &app.facts.practice), "first")
+        }
+        None => (None, ""),
+    };
+    if let Some(due) = due {
         let left = due.duration_since(app.now).as_secs();
         let text = if left >= 0 {
-            format!("next update in {}", clock(left))
+            format!("{which} update in {}", clock(left))
         } else {
             format!("update overdue {}", clock(-left))
         };
@@ -103,6 +115,9 @@ fn top_line(app: &App) -> status::Context {
 }
 
 fn environment(case: &Case) -> Environment {
+    if case.incident.drill {
+        return Environment::Drill;
+    }
     if case.incident.demo {
         return Environment::Demo;
     }

@@ -101,12 +101,12 @@ impl Pool {
                 continue;
             }
             let (answer, status) = until_ready(&mut server)?;
-            client.write_all(&answer)?;
             if status == b'I' {
                 self.give_back(server);
             } else {
                 held = Some(server);
             }
+            client.write_all(&answer)?;
         }
     }
 

@@ -10,6 +10,7 @@ use super::{STOCK, of, serial, wait_until};
 
 contract! {
     what_is_found_is_counted_and_what_is_clean_is_clear on sqlite postgres mariadb;
+    another_server_than_the_pinned_one_is_asked_nothing on sqlite postgres mariadb;
     a_missing_table_is_inconclusive on sqlite postgres mariadb;
     a_table_that_may_not_be_read_is_inconclusive on postgres mariadb,
         not sqlite: "there are no accounts: who opens the file reads all of it";
@@ -85,6 +86,16 @@ fn what_is_found_is_counted_and_what_is_clean_is_clear(engine: Dialect) {
         ],
     );
     assert_eq!(desk.other().count(tables), 1);
+}
+
+fn another_server_than_the_pinned_one_is_asked_nothing(engine: Dialect) {
+    let desk = Desk::new(engine, STOCK);
+    let url = desk.server.as_ref().map(|server| server.url("erp")).unwrap_or_default();
+    let sql = "SELECT id FROM stock WHERE n > 9";
+    let pinned = |name: &str| home(&desk, &url, &format!("fingerprint = \"{name}\"\n"));
+    assert_eq!(check(&pinned(&desk.identity), sql).0, 0);
+    let (code, said) = check(&pinned("somewhere else"), sql);
+    assert!(code >= 3 && said.contains("erp is another server now"), "{code} {said}");
 }
 
 fn a_missing_table_is_inconclusive(engine: Dialect) {

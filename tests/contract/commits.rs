@@ -89,9 +89,11 @@ fn a_check_inside_the_transaction_leaves_nothing_of_its_own(engine: Dialect) {
                UPDATE stock SET name = 'sneaked in' WHERE id = 3; RETURN 0; END",
         ],
     ));
+    desk.run("CREATE TABLE other (id INTEGER)");
+    desk.run("INSERT INTO other VALUES (1)");
     let mut job = desk.job("op", &["UPDATE stock SET n = 0 WHERE id = 1"]);
     // Before the change it is asked of a snapshot, where its write is refused.
-    job.plan.cures = vec![check("cured", "SELECT id FROM stock WHERE innocent() = 1")];
+    job.plan.cures = vec![check("cured", "SELECT id FROM other WHERE innocent() = 1")];
     let preview = desk.preview(&job);
     if preview.refused.is_empty() {
         desk.execute(&job, preview);
@@ -251,17 +253,20 @@ fn a_deadlock_is_a_conflict_and_everything_is_rolled_back(engine: Dialect) {
 }
 
 fn an_edit_under_our_snapshot_is_a_conflict_and_is_run_again(engine: Dialect) {
-    let slow =
-        "UPDATE stock SET n = (SELECT count(*) FROM generate_series(1, 3000000)) WHERE id = 1";
     let mut desk = Desk::new(engine, STOCK);
-    // While the first statement runs, somebody edits the row of the second.
-    let mut other = desk.other();
+    let mut job = desk
+        .job("op", &["UPDATE stock SET n = 9 WHERE id = 1", "UPDATE stock SET n = 0 WHERE id = 2"]);
+    job.plan.limits.lock_wait = LONG / 2;
+    // While the first statement waits for a lock, somebody edits the row of the second.
+    let (mut holder, mut other) = (desk.other(), desk.other());
+    holder.run("BEGIN");
+    holder.run("UPDATE stock SET name = 'held' WHERE id = 1");
     let editing = thread::spawn(move || {
-        let running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'UPDATE stock SET n = (%' AND state = 'active'";
-        wait_until("the slow statement runs", || other.count(running) > 0);
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+        wait_until("the first statement waits", || other.count(waits) > 0);
         other.run("UPDATE stock SET name = 'edited' WHERE id = 2");
+        holder.run("ROLLBACK");
     });
-    let job = desk.job("op", &[slow, "UPDATE stock SET n = 0 WHERE id = 2"]);
     // The first try fails with 40001; the second sees the edit, and its preview is sound.
     let preview = desk.preview(&job);
     editing.join().expect("it was edited");

@@ -199,19 +199,15 @@ fn it_does_not_wait_behind_a_reader_for_long(engine: Dialect) {
     reader.run("BEGIN");
     reader.rows("SELECT * FROM loan");
     let mut plan = plan(engine);
-    // In the form that waits for whoever has read the table.
-    plan.apply = plan.apply.replace(
-        "CREATE UNIQUE INDEX CONCURRENTLY one_loan ON loan (book) WHERE back IS NULL",
-        "ALTER TABLE loan ADD CONSTRAINT one_loan CHECK (book > 0)",
-    );
-    plan.probe =
-        of(engine, ["", "INSERT INTO loan (id, book) VALUES (99, -1)", plan.probe.as_str()])
-            .to_owned();
-    plan.withdraw = of(
-        engine,
-        ["", "ALTER TABLE loan DROP CONSTRAINT IF EXISTS one_loan", plan.withdraw.as_str()],
-    )
-    .to_owned();
+    if engine == Dialect::Postgres {
+        // In a form that waits for whoever has read the table.
+        plan = Plan {
+            apply: "ALTER TABLE loan ADD CONSTRAINT one_loan CHECK (book > 0)".into(),
+            probe: "INSERT INTO loan (id, book) VALUES (99, -1)".into(),
+            withdraw: "ALTER TABLE loan DROP CONSTRAINT IF EXISTS one_loan".into(),
+            ..plan
+        };
+    }
     let start = std::time::Instant::now();
     let (outcome, why) = put(&desk, "on", plan, &Deed::ApplyGuardrail);
     assert_eq!(outcome, Outcome::RolledBack, "{why}");

@@ -38,6 +38,7 @@ mod many;
 mod pooler;
 mod previews;
 mod refusals;
+mod servers;
 mod sessions;
 mod traps;
 mod undoing;

@@ -1,7 +1,10 @@
 //! Very many rows: the undo goes in batches, triggers move rows of one batch while another comes back,
 //! and what is too much for a rehearsal is said to be.
 
+use std::time::Duration;
+
 use steadyhand::dialect::Dialect;
+use steadyhand::ops::recover::Job;
 use steadyhand::recovery::{Execution, Preview};
 
 use super::common::desk::Desk;
@@ -50,8 +53,14 @@ fn boxes(engine: Dialect, items: usize) -> Desk {
     desk
 }
 
+/// A busy machine takes its time, and the rehearsal of the undo must not be cut short by it.
+fn patient(mut job: Job) -> Job {
+    job.plan.limits.time_cap = Duration::from_mins(2);
+    job
+}
+
 fn changed(desk: &Desk, statements: &[&str]) -> Preview {
-    let preview = desk.done(&desk.job("op", statements));
+    let preview = desk.done(&patient(desk.job("op", statements)));
     assert_eq!(preview.undo.impossible, None);
     assert_eq!(preview.undo.restored, preview.undo.of, "{:?}", preview.undo);
     preview
@@ -63,7 +72,7 @@ fn rows_that_triggers_move_meanwhile_are_right_at_the_end(engine: Dialect) {
     let statements =
         ["DELETE FROM item WHERE id > 100 AND id % 7 <> 0", "DELETE FROM box WHERE id % 3 = 0"];
     changed(&desk, &statements);
-    let preview = desk.done(&desk.undo_job("op", "back"));
+    let preview = desk.done(&patient(desk.undo_job("op", "back")));
     assert_eq!(preview.left_alone, 0, "{:?}", preview.conflicts);
     assert_eq!(dump(&mut desk, &["box", "item"]), before);
 }
@@ -75,7 +84,7 @@ fn of_very_many_rows_only_the_edited_ones_are_left_alone(engine: Dialect) {
     desk.run("UPDATE item SET name = 'mine' WHERE id BETWEEN 1000 AND 1299");
     desk.run("UPDATE item SET name = 'item 2222' WHERE id = 2222");
     desk.run("DELETE FROM item WHERE id = 3000");
-    let job = desk.undo_job("op", "back");
+    let job = patient(desk.undo_job("op", "back"));
     let preview = desk.preview(&job);
     assert_eq!((preview.left_alone, preview.conflicts.len()), (301, 200));
     assert_eq!(preview.statements[0].rows, 2_698);
@@ -90,8 +99,7 @@ fn of_very_many_rows_only_the_edited_ones_are_left_alone(engine: Dialect) {
 
 fn of_very_many_rows_the_first_are_rehearsed_and_kept_as_evidence(engine: Dialect) {
     let desk = boxes(engine, 12_345);
-    let mut job = desk.job("op", &["UPDATE item SET name = 'x'"]);
-    job.plan.limits.time_cap = std::time::Duration::from_mins(2);
+    let job = patient(desk.job("op", &["UPDATE item SET name = 'x'"]));
     let preview = desk.preview(&job);
     let sentence = "rehearsed on the first 10,000 of 12,345 rows: 10,000 come back";
     assert_eq!(preview.undo.sentence(), sentence);

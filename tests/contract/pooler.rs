@@ -9,7 +9,7 @@ use steadyhand::engine::{EngineError, Purpose, Stopper};
 
 use super::common::desk::Desk;
 use super::common::pooler::{Lends, Pooler};
-use super::common::server::ADMIN;
+use super::common::server::{ADMIN, Setup};
 use super::{LONG, STOCK, of, scalar};
 
 contract! {
@@ -83,7 +83,7 @@ fn one_that_says_who_it_is(engine: Dialect) {
 }
 
 fn the_server_itself_is_no_pooler(engine: Dialect) {
-    let desk = Desk::on(engine, STOCK, |setup| setup.tcp());
+    let desk = Desk::on(engine, STOCK, Setup::tcp);
     let mut target = desk.target.clone();
     let server = desk.server.as_ref().unwrap();
     let by_tcp = server.tcp_url(ADMIN, "127.0.0.1", server.port(), "erp");

@@ -21,7 +21,7 @@
 //! | ADD CHECK that falls back to copying the table | `guardrails::a_definition_that_would_block_writers_is_refused_by_the_server` |
 
 use steadyhand::dialect::Dialect;
-use steadyhand::engine::{Image, Purpose, Stopper, Table};
+use steadyhand::engine::{Image, Purpose, Setting, Stopper, Table};
 use steadyhand::ops::look;
 use steadyhand::recovery::Looked;
 
@@ -205,7 +205,7 @@ fn references_are_enforced_although_the_client_of_the_engine_does_not(engine: Di
     assert!(problem.expect_err("refused").sentence.contains("FOREIGN KEY constraint failed"));
     let mut session = desk.open(Purpose::Work, &Stopper::default());
     let identity = desk.block_on(session.identity()).unwrap();
-    let told: Vec<String> = identity.settings.iter().map(|setting| setting.words()).collect();
+    let told: Vec<String> = identity.settings.iter().map(Setting::words).collect();
     assert!(told.contains(&"foreign_keys 1".to_owned()), "{told:?}");
 }
 

@@ -248,16 +248,12 @@ fn the_demo_has_what_its_checks_look_for() {
     let home = Home::new();
     let catalogue = steadyhand::catalogue::Catalogue::built_in().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime
-        .block_on(steadyhand::demo::build(
-            &home.work(),
-            &steadyhand::demo::faults(&catalogue.checks, None),
-        ))
-        .unwrap();
+    let faults = steadyhand::demo::faults(&catalogue.checks, None);
+    runtime.block_on(steadyhand::demo::build(&home.work(), &faults)).unwrap();
     let ran = run(&home, &["check", "--target", "erp.db", "--format", "json"]);
     let summary = ran.lines().last().unwrap()["summary"].clone();
     assert_eq!((ran.code, &summary["inconclusive"]), (2, &0.into()), "{}", ran.out);
-    for check in steadyhand::demo::faults(&catalogue.checks, None) {
+    for check in &faults {
         let line = ran.lines().into_iter().find(|line| line["check"] == check.id.as_str()).unwrap();
         assert_eq!(line["verdict"], "violated", "{line}");
     }

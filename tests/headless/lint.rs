@@ -1,5 +1,6 @@
 //! `steadyhand lint`: shipped files are clean, broken ones are listed with every fault.
 
+use super::common::server::{Kind, Setup};
 use super::common::{Home, Sqlite};
 use super::{Desk, run};
 
@@ -89,4 +90,52 @@ fn statements_of_runbooks_are_prepared_but_never_run() {
     assert_eq!(ran.code, 4, "{}{}", ran.out, ran.err);
     assert!(ran.out.contains("runbook repair, step fix, statement 2"), "{}", ran.out);
     assert_eq!(Sqlite::open(&desk.database).count("SELECT COUNT(*) FROM asset"), 3);
+}
+
+#[test]
+fn statements_are_prepared_by_the_roles_that_run_them() {
+    for kind in [Kind::Postgres, Kind::Mariadb] {
+        let server = Setup::new(kind).start();
+        server.database("shop");
+        server.run("shop", "CREATE TABLE asset (id INT PRIMARY KEY, owner VARCHAR(20))");
+        server.run("shop", "CREATE TABLE secret (id INT)");
+        for role in ["reader", "mender"] {
+            server.role(role, None);
+            let table = if kind == Kind::Postgres { "asset" } else { "shop.asset" };
+            server.run("shop", &format!("GRANT SELECT ON {table} TO {role}"));
+        }
+        let desk = Desk::new();
+        desk.check("good", "sev2", "SELECT id FROM asset");
+        desk.check("hidden", "sev2", "SELECT id FROM secret");
+        desk.home.write(
+            "runbooks/own/repair.toml",
+            "id = \"repair\"\ntitle = \"t\"\nsummary = \"s\"\nowner = \"o\"\nseverity = \"sev2\"\n\
+             [[step]]\nid = \"fix\"\nkind = \"change\"\nstage = \"recover\"\ntitle = \"t\"\nwhy = \"w\"\nrisk = \"low\"\ncures = [\"good\"]\n\
+             [[step.statement]]\nnote = \"n\"\nany = \"UPDATE asset SET owner = 'x' WHERE id = 1\"\n\
+             [step.limits]\nmax_rows = 5\ntime_cap = \"5s\"\nlock_wait = \"1s\"\n",
+        );
+        desk.home.write(
+            "steadyhand.toml",
+            &format!(
+                "[target.shop]\nurl = \"{}\"\ndetect_url = \"{}\"\nenvironment = \"staging\"\n",
+                server.url_as("mender", "shop"),
+                server.url_as("reader", "shop"),
+            ),
+        );
+        let lint = || run(&desk.home, &["lint", "runbooks", "checks", "--target", "shop"]);
+        let ran = lint();
+        assert_eq!(ran.code, 4, "{}{}", ran.out, ran.err);
+        for said in ["check hidden, [sql]", "runbook repair, step fix, statement 1"] {
+            assert!(ran.out.contains(said), "{kind:?}: {said} is missing in {}", ran.out);
+        }
+        assert!(ran.out.contains("denied") && ran.out.contains("2 faults"), "{}", ran.out);
+        let (all, one) = match kind {
+            Kind::Postgres => ("UPDATE, SELECT ON asset", "SELECT ON secret"),
+            Kind::Mariadb => ("UPDATE, SELECT ON shop.asset", "SELECT ON shop.secret"),
+        };
+        server.run("shop", &format!("GRANT {all} TO mender"));
+        server.run("shop", &format!("GRANT {one} TO reader"));
+        let ran = lint();
+        assert_eq!(ran.code, 0, "{kind:?}: {}{}", ran.out, ran.err);
+    }
 }

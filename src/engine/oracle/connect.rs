@@ -12,6 +12,8 @@ use crate::engine::{EngineError, Purpose, Setting, Stopper};
 /// By this name sessions are known to the server.
 pub const MODULE: &str = "steadyhand";
 
+const READ_ONLY: &str = "ALTER SESSION SET READ_ONLY = TRUE";
+
 /// How to get in. Has no `Debug` of the driver's.
 #[derive(Clone)]
 pub struct Door {
@@ -96,7 +98,7 @@ fn descriptor(access: &Access) -> Result<String, String> {
 }
 
 /// What a session is told, in this order: the territory sets formats of its own.
-fn settings(access: &Access, purpose: Purpose, release: usize) -> Vec<String> {
+fn settings(access: &Access) -> Vec<String> {
     let option = |wanted: &str| {
         let found = access.options.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
         found.map(|(_, value)| value.as_str())
@@ -119,10 +121,6 @@ fn settings(access: &Access, purpose: Purpose, release: usize) -> Vec<String> {
     if let Some(schema) = option("schema") {
         told.push(format!("ALTER SESSION SET CURRENT_SCHEMA = {}", names::quoted(schema)));
     }
-    // Older servers have no session that only reads; there the transaction does it alone.
-    if purpose == Purpose::Detect && release >= 23 {
-        told.push("ALTER SESSION SET READ_ONLY = TRUE".to_owned());
-    }
     told
 }
 
@@ -137,7 +135,7 @@ impl Session {
         let what = door.what.clone();
         let failed = |why: String| EngineError::Connect { what: what.clone(), why };
         let mut wire = Wire::open(door, lock_wait, stopper).await?;
-        for sql in settings(access, purpose, wire.release()) {
+        for sql in settings(access) {
             let told = wire.run(&sql).await;
             told.map_err(|error| failed(format!("{error}, on {sql}")))?;
         }
@@ -147,8 +145,17 @@ impl Session {
              DBMS_APPLICATION_INFO.SET_CLIENT_INFO('{token}'); END;"
         ))
         .await?;
-        if purpose == Purpose::Work {
-            wire.arm().await?;
+        let mut warnings: Vec<String> = wire.greeting_warning().into_iter().collect();
+        match purpose {
+            Purpose::Work => wire.arm().await?,
+            // Older servers have no session that only reads; there the transaction does it alone, as it
+            // does where this should fail.
+            Purpose::Detect if wire.release() >= 23 => match wire.run(READ_ONLY).await {
+                Ok(_) => {}
+                Err(EngineError::Database { message }) => warnings.push(message),
+                Err(error) => return Err(error),
+            },
+            Purpose::Detect => {}
         }
         let settings = read_back(&mut wire).await?;
         let zone = settings.iter().find(|setting| setting.name == "TIME_ZONE");
@@ -156,7 +163,6 @@ impl Session {
             return Err(failed("the server does not keep the settings of a session".into()));
         }
         let schema = wire.text("SELECT SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA') FROM DUAL").await?;
-        let warnings = wire.greeting_warning().into_iter().collect();
         Ok(Self {
             wire,
             purpose,
@@ -249,15 +255,9 @@ mod tests {
 
     #[test]
     fn a_session_is_told_everything_that_changes_the_meaning_of_sql() {
-        let told = settings(&access(), Purpose::Detect, 19);
+        let told = settings(&access());
         assert!(told.contains(&"ALTER SESSION SET TIME_ZONE = 'Europe/Paris'".to_owned()));
         assert!(told.contains(&"ALTER SESSION SET CURRENT_SCHEMA = \"ERP\"".to_owned()));
-        assert!(!told.iter().any(|sql| sql.contains("READ_ONLY")));
-        let newer = settings(&access(), Purpose::Detect, 23);
-        assert!(newer.contains(&"ALTER SESSION SET READ_ONLY = TRUE".to_owned()));
-        assert!(
-            !settings(&access(), Purpose::Work, 23).iter().any(|sql| sql.contains("READ_ONLY"))
-        );
     }
 
     #[tokio::test]

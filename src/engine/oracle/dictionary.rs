@@ -58,9 +58,11 @@ impl Session {
         let whose = format!(
             "(OWNER = :1 OR OWNER IN (SELECT OWNER FROM {views}_TRIGGERS WHERE TABLE_OWNER = :2))"
         );
+        // Some releases pad these words to a width.
         let triggers = format!(
             "SELECT TABLE_NAME, OWNER || '.' || TRIGGER_NAME FROM {views}_TRIGGERS \
-             WHERE TABLE_OWNER = :1 AND BASE_OBJECT_TYPE IN ('TABLE', 'VIEW') AND STATUS = 'ENABLED'"
+             WHERE TABLE_OWNER = :1 AND TRIM(BASE_OBJECT_TYPE) IN ('TABLE', 'VIEW') \
+             AND TRIM(STATUS) = 'ENABLED'"
         );
         for row in self.of_schema(&triggers).await? {
             let [table, trigger] = row.as_slice() else { continue };

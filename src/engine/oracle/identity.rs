@@ -151,13 +151,14 @@ impl Session {
         Ok(Heard { unique, container, service, role, user, session, schema, database })
     }
 
-    /// Why nothing may be written, asked again before every transaction that writes.
-    pub(super) async fn no_writes(&mut self) -> Result<Option<String>, EngineError> {
-        if self.purpose == Purpose::Detect {
-            return Ok(Some("this session only reads".into()));
-        }
-        let heard = self.heard().await?;
-        Ok(heard.forbidden(self.wire.id.session, None))
+    /// Asked again before every transaction that writes: a primary may have become a standby.
+    pub(super) async fn may_write(&mut self) -> Result<(), EngineError> {
+        let why = if self.purpose == Purpose::Detect {
+            Some("this session only reads".into())
+        } else {
+            self.heard().await?.forbidden(self.wire.id.session, None)
+        };
+        why.map_or(Ok(()), |message| Err(EngineError::ReadOnly { message }))
     }
 
     pub(super) async fn sight(&mut self) -> Result<Sight, EngineError> {

@@ -133,6 +133,11 @@ impl Statement {
         self.bind(Bind::Text(text.to_owned()))
     }
 
+    fn national(&mut self, text: &str) -> String {
+        let units = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        format!("UTL_RAW.CAST_TO_NVARCHAR2({})", self.bind(Bind::Bytes(units)))
+    }
+
     /// A value as a column of this kind takes it.
     pub fn value(&mut self, kind: Kind, value: &Value) -> Result<String, EngineError> {
         let text = match value {
@@ -158,9 +163,12 @@ impl Statement {
             Kind::Double => format!("TO_BINARY_DOUBLE({})", self.text(&text)),
             Kind::Text | Kind::Clob => self.text(&text),
             // A bound text is in the character set of the database, which may not have this one.
-            Kind::National | Kind::Nclob => {
-                let units = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
-                format!("UTL_RAW.CAST_TO_NVARCHAR2({})", self.bind(Bind::Bytes(units)))
+            Kind::National => self.national(&text),
+            Kind::Nclob => {
+                let pieces = pieces(&text).into_iter().map(|(_, piece)| piece);
+                let pieces: Vec<String> =
+                    pieces.map(|piece| format!("TO_NCLOB({})", self.national(&piece))).collect();
+                if pieces.is_empty() { "EMPTY_CLOB()".into() } else { pieces.join(" || ") }
             }
             Kind::Date => format!("TO_DATE({}, '{MOMENT}')", self.text(&at(&text))),
             Kind::Timestamp => format!("TO_TIMESTAMP({}, '{FRACTION}')", self.text(&at(&text))),
@@ -220,7 +228,10 @@ impl Statement {
         let mut parts = vec![format!("DBMS_LOB.GETLENGTH({column}) = {length}")];
         let mut start = 1;
         for (size, piece) in pieces {
-            let piece = self.value(kind, &piece)?;
+            let piece = match (&piece, kind) {
+                (Value::Text(piece), Kind::Nclob) => self.national(piece),
+                _ => self.value(kind, &piece)?,
+            };
             parts.push(format!("DBMS_LOB.SUBSTR({column}, {size}, {start}) = {piece}"));
             start += size;
         }
@@ -342,5 +353,12 @@ mod tests {
              DBMS_LOB.SUBSTR(\"C\", 5, 1000) = :2"
         );
         assert_eq!(statement.binds[1], Bind::Text("😀end".into()));
+        let mut statement = Statement::default();
+        let sql = statement.value(Kind::Nclob, &text(&long)).expect("it fits");
+        assert_eq!(
+            sql,
+            "TO_NCLOB(UTL_RAW.CAST_TO_NVARCHAR2(:1)) || TO_NCLOB(UTL_RAW.CAST_TO_NVARCHAR2(:2))"
+        );
+        assert_eq!(statement.binds[1], Bind::Bytes(b"\xd8\x3d\xde\x00\0e\0n\0d".to_vec()));
     }
 }

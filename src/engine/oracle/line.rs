@@ -23,7 +23,7 @@ type Job = Box<dyn FnOnce(&Connection) + Send>;
 /// Rows that the thread hands over at once.
 const BATCH: usize = 200;
 /// Rows that the driver asks for at once.
-const FETCH: u32 = 500;
+const FETCH: u32 = 200;
 
 pub struct Line {
     jobs: std::sync::mpsc::Sender<Job>,

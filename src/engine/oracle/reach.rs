@@ -52,6 +52,10 @@ impl Graph {
         self.tables.get(table).copied().flatten()
     }
 
+    pub fn has_triggers(&self, table: &str) -> bool {
+        !self.sees_code || self.triggers.contains_key(table)
+    }
+
     /// Everything that these tables lead to when SQL writes them, and these calls.
     pub fn reach<'n>(&self, written: impl IntoIterator<Item = &'n str>, calls: &[String]) -> Reach {
         let mut walk = Walk { graph: self, reach: Reach::default(), done: BTreeSet::new() };

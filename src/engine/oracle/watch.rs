@@ -4,17 +4,17 @@
 //! that references only lead to. The rows that a statement touched itself come back with the statement,
 //! by their keys. What else was written is found out at the end (`written`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::compare::{returnable, returned};
 use super::kinds::Statement;
 use super::names::{kept, shown};
 use super::reach::in_schema;
-use super::rows::owned;
+use super::rows::{exact, name, owned};
 use super::{ALONE, Session, nothing};
 use crate::dialect::Dialect;
-use crate::engine::{Blind, EngineError, Session as Any, Table};
+use crate::engine::{Blind, EngineError, Purpose, Session as Any, Table};
 use crate::sql::{self, LEDGER, Verb, Write};
 use crate::value::{Value, ValueRef};
 
@@ -82,6 +82,7 @@ impl Session {
             self.graph = Some(Box::new(self.graph().await?));
         }
         let sequences = self.sequences().await?;
+        self.may_write().await?;
         // Before the transaction, so that nothing that it sees is older than this.
         let moment = self.wire.number("SELECT TO_CHAR(CURRENT_SCN) FROM V$DATABASE").await?;
         self.begin(time_cap).await?;
@@ -94,8 +95,8 @@ impl Session {
 
     pub async fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {
         let refused = |message: String| Err(EngineError::Refused { message });
-        if let Some(message) = self.no_writes().await? {
-            return Err(EngineError::ReadOnly { message });
+        if self.purpose == Purpose::Detect {
+            return Err(EngineError::ReadOnly { message: "this session only reads".into() });
         }
         let text = super::one(sql)?;
         let limit = self.time_left(ALONE)?;
@@ -106,15 +107,16 @@ impl Session {
             }
             (Err(refusal), true) => return refused(refusal.sentence),
             (_, false) => {
+                self.may_write().await?;
                 let done = self.wire.work(Statement::new(text), limit, &mut nothing).await?;
                 // Nothing commits by itself here but a definition.
                 self.wire.commit().await?;
                 return Ok(done.affected);
             }
         };
-        self.lock_rows(text).await?;
         let own = in_schema(&write.table, &self.schema).unwrap_or_default();
         let known = self.watch.as_ref().and_then(|watch| watch.table(&own)).cloned();
+        let locked = self.lock_rows(text, known.as_ref()).await?;
         let wanted = known.as_ref().and_then(|table| returning(text, table, &write));
         let (sent, count) = match (&known, wanted) {
             (Some(table), Some(keys)) => {
@@ -137,28 +139,47 @@ impl Session {
         let sent = Statement::new(sent);
         let done = self.wire.work_returning(sent, count, limit, &mut keep).await?;
         let calls = sql::functions(text, Dialect::Oracle).unwrap_or_default();
+        // A trigger may have given a row another key than it was found by.
+        let moves = write.verb == Verb::Update
+            && self.graph.as_ref().is_none_or(|graph| graph.has_triggers(&own))
+            && !locked.is_some_and(|locked| are_same(&locked, &keys));
         if let Some(watch) = &mut self.watch {
             watch.calls.extend(calls);
             let noted = watch.note(&own);
             noted.direct[write.verb as usize] += done.affected;
-            noted.without += done.affected.abs_diff(keys.len() as u64) + odd;
+            noted.without += done.affected.abs_diff(keys.len() as u64) + odd + u64::from(moves);
             noted.keys.append(&mut keys);
         }
         Ok(done.affected)
     }
 
     /// Locks the rows that an UPDATE or DELETE is about to write, by its own words and for a limited
-    /// time: the statement itself would wait for them for ever.
-    async fn lock_rows(&mut self, text: &str) -> Result<(), EngineError> {
+    /// time: the statement itself would wait for them for ever. Gives their keys, where it could.
+    async fn lock_rows(
+        &mut self,
+        text: &str,
+        table: Option<&Table>,
+    ) -> Result<Option<Vec<Vec<Value>>>, EngineError> {
         let Some(aim) = sql::aim(text, Dialect::Oracle).filter(|aim| aim.called.is_none()) else {
-            return Ok(());
+            return Ok(None);
         };
+        let keys = table.map(|table| table.key.iter().map(|name| exact(table, name)));
+        let keys = keys.map(|keys| keys.collect::<Vec<_>>().join(", "));
+        let keys = keys.filter(|keys| !keys.is_empty());
+        let selected = keys.as_deref().unwrap_or("NULL");
         let wait = self.lock_wait.as_secs().max(1);
-        let lock = format!("SELECT NULL FROM {} {} FOR UPDATE WAIT {wait}", aim.from, aim.tail);
+        let lock =
+            format!("SELECT {selected} FROM {} {} FOR UPDATE WAIT {wait}", aim.from, aim.tail);
+        let mut found = Vec::new();
+        let mut keep = |_: &[String], row: &[ValueRef<'_>]| {
+            found.push(owned(row));
+            std::ops::ControlFlow::Continue(())
+        };
         let limit = self.time_left(ALONE)?;
-        match self.wire.work(Statement::new(lock), limit, &mut nothing).await {
+        match self.wire.work(Statement::new(lock), limit, &mut keep).await {
+            Ok(_) => Ok(keys.is_some().then_some(found)),
             // What cannot be locked so is written without; the second connection looks after it.
-            Ok(_) | Err(EngineError::Database { .. } | EngineError::Rejected { .. }) => Ok(()),
+            Err(EngineError::Database { .. } | EngineError::Rejected { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -225,6 +246,12 @@ fn returning(text: &str, table: &Table, write: &Write) -> Option<Vec<String>> {
     }
 }
 
+/// The same keys, in whatever order.
+fn are_same(one: &[Vec<Value>], other: &[Vec<Value>]) -> bool {
+    let of = |keys: &[Vec<Value>]| keys.iter().map(|key| name(key)).collect::<BTreeSet<_>>();
+    one.len() == other.len() && of(one) == of(other)
+}
+
 /// In a transaction without a watch: what does not end it.
 fn harmless(sql: &str) -> bool {
     let words: Vec<String> = sql.split_whitespace().take(2).map(str::to_ascii_uppercase).collect();
@@ -255,6 +282,16 @@ mod tests {
         assert!(wanted("INSERT INTO item (id) SELECT id FROM line").is_none());
         // What comes back would be the new key.
         assert!(wanted("UPDATE item SET id = id + 1").is_none());
+    }
+
+    #[test]
+    fn a_trigger_that_moves_a_row_is_noticed() {
+        let keys = |numbers: &[i64]| -> Vec<Vec<Value>> {
+            numbers.iter().map(|n| vec![Value::Integer(*n)]).collect()
+        };
+        assert!(are_same(&keys(&[1, 2]), &keys(&[2, 1])));
+        assert!(!are_same(&keys(&[1, 2]), &keys(&[1, 3])));
+        assert!(!are_same(&keys(&[1]), &keys(&[1, 1])));
     }
 
     #[test]

@@ -280,7 +280,10 @@ impl Session {
         let now = if shared { None } else { pid(self.unstoppable(WHO).await?) };
         let side = super::Side::at(&mut self.side, &self.access).await?;
         side.rows("ROLLBACK").await?;
-        let why = (!alone || shared || now != Some(ours)).then(|| {
+        // What the other has just given back lies on top.
+        let after = if shared { None } else { pid(self.unstoppable(WHO).await?) };
+        let kept = alone && now == Some(ours) && after == Some(ours);
+        let why = (!kept).then(|| {
             "a pooler lends the server's processes to each transaction anew, so that locks, \
              cancelling and the proof of a rollback cannot be trusted; connect to the server itself \
              to change something"

@@ -29,7 +29,22 @@ impl Session {
         on_row: OnRow<'_>,
     ) -> Result<Vec<String>, EngineError> {
         self.apart(timeout, async |session: &mut Self| {
-            session.through_cursor(sql, timeout, on_row).await
+            match session.through_cursor(sql, timeout, on_row).await? {
+                Some(names) => Ok(names),
+                None => session.columns(sql).await,
+            }
+        })
+        .await
+    }
+
+    pub async fn scan(
+        &mut self,
+        sql: &str,
+        timeout: Duration,
+        on_row: OnRow<'_>,
+    ) -> Result<(), EngineError> {
+        self.apart(timeout, async |session: &mut Self| {
+            session.through_cursor(sql, timeout, on_row).await.map(drop)
         })
         .await
     }
@@ -65,12 +80,13 @@ impl Session {
         back.map(|_| found)
     }
 
+    /// The columns, if a row came to tell them.
     async fn through_cursor(
         &mut self,
         sql: &str,
         timeout: Duration,
         on_row: OnRow<'_>,
-    ) -> Result<Vec<String>, EngineError> {
+    ) -> Result<Option<Vec<String>>, EngineError> {
         let start = Instant::now();
         self.declare("steadyhand_rows", sql, timeout).await?;
         let mut names: Option<Vec<String>> = None;
@@ -88,10 +104,7 @@ impl Session {
                 break;
             }
         }
-        match names {
-            Some(names) => Ok(names),
-            None => self.columns(sql).await,
-        }
+        Ok(names)
     }
 
     /// Makes a cursor of a query.

@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::incident::Incident;
-use crate::incident::entry::{Entry, Record};
+use crate::incident::entry::{Entry, Milestone, Record};
+use crate::practice::Practice;
 use crate::runbook::Runbook;
 
 /// One line of the timeline.
@@ -30,6 +31,15 @@ pub struct Deviation {
     pub sentence: String,
     /// What a person gave as the reason.
     pub reason: Option<String>,
+}
+
+/// Somebody of the escalation matrix.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Called {
+    pub who: String,
+    /// None if nobody recorded it.
+    pub at: Option<Timestamp>,
+    pub due: Option<Timestamp>,
 }
 
 /// What people were told.
@@ -106,6 +116,32 @@ pub fn deviations(incident: &Incident, runbook: Option<&Runbook>) -> Vec<Deviati
         for step in incident.progress.missing(runbook) {
             let sentence = format!("required step {step} was not done");
             found.push(Deviation { at: None, sentence, reason: None });
+        }
+    }
+    found
+}
+
+/// Who was called, and who was to be called and was not, by the matrix of today.
+pub fn calls(incident: &Incident, practice: &Practice) -> Vec<Called> {
+    let mut found: Vec<Called> = incident
+        .records
+        .iter()
+        .filter_map(|record| match &record.entry {
+            Entry::Escalated { who, due, .. } => {
+                Some(Called { who: who.clone(), at: Some(record.at), due: *due })
+            }
+            _ => None,
+        })
+        .collect();
+    let (Some(severity), Some(opened)) = (incident.severity, incident.opened) else { return found };
+    let reached = [Milestone::Contained, Milestone::Fixed, Milestone::Verified];
+    let contained = reached.iter().filter_map(|which| incident.milestones.get(which));
+    let last = incident.records.last().map(|record| record.at);
+    let end = contained.map(|(at, _)| *at).min().or(incident.closed).or(last);
+    for call in practice.calls(severity, opened) {
+        let is_known = incident.called.iter().any(|(_, to, _)| *to == call.id);
+        if !is_known && end.is_some_and(|end| call.due < end) {
+            found.push(Called { who: call.who, at: None, due: Some(call.due) });
         }
     }
     found

@@ -29,6 +29,19 @@ impl Page<'_> {
                 let _ = writeln!(self.out, "  {line}");
             }
         }
+        if self.draft.calls.is_empty() {
+            return;
+        }
+        self.line("\nEscalation:\n");
+        for call in &self.draft.calls {
+            let due =
+                call.due.map_or(String::new(), |due| format!(", due {}", self.when.full(due)));
+            let what = match call.at {
+                Some(at) => format!("called {}", self.when.full(at)),
+                None => "**not called on record**".into(),
+            };
+            let _ = writeln!(self.out, "- {}: {what}{due}", inline(&call.who));
+        }
     }
 
     pub(super) fn evidence(&mut self) {

@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Ask, Kind, Overlay, Purpose};
+use super::{Ask, Kind, Overlay, Purpose, escalation};
 use crate::check::Severity;
 use crate::incident::entry::{Entry, Milestone, NoteKind, Origin};
 use crate::recovery::protocol::Said;
@@ -25,12 +25,12 @@ pub fn text(app: &mut App) -> Vec<Effect> {
     if let Some(expected) = &expected
         && typed != *expected
     {
-        let what = if typed.is_empty() {
-            "nothing was typed".into()
-        } else {
-            format!("'{typed}' is not it")
-        };
-        return refuse(app, format!("{what}; nothing was executed"));
+        if typed.is_empty() {
+            return refuse(app, "nothing was typed; nothing was executed".into());
+        }
+        let mistyped = mistyped(app, expected, &typed);
+        refuse(app, format!("'{typed}' is not it; nothing was executed"));
+        return mistyped;
     }
     let typed = if expected.is_some() { typed } else { typed.trim().to_owned() };
     match take(app, &purpose, &typed) {
@@ -48,6 +48,20 @@ fn refuse(app: &mut App, why: String) -> Vec<Effect> {
         ask.refused = Some(why);
     }
     Vec::new()
+}
+
+/// What was typed may be anything, a password too, so that only the kind of the slip is kept.
+fn mistyped(app: &App, expected: &str, typed: &str) -> Vec<Effect> {
+    let Some(case) = app.case.as_ref().filter(|case| case.incident.is_open()) else {
+        return Vec::new();
+    };
+    let first = |text: &str| text.split_whitespace().next().map(str::to_owned);
+    let others = app.facts.targets.iter().map(|target| target.name.as_str());
+    let named = first(typed).unwrap_or_default();
+    let names_another_target =
+        first(expected).as_deref() != Some(&named) && others.into_iter().any(|name| name == named);
+    let step = case.step().id.clone();
+    vec![Effect::Append(Entry::Mistyped { step, names_another_target })]
 }
 
 fn needed(typed: &str) -> Result<(), String> {
@@ -156,6 +170,7 @@ fn take(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Effect>, St
         | Purpose::Close
         | Purpose::Leave
         | Purpose::Export
+        | Purpose::Escalate
         | Purpose::Severity
         | Purpose::Milestone
         | Purpose::Decide
@@ -188,6 +203,7 @@ pub fn choice(app: &mut App) -> Vec<Effect> {
                 None => Vec::new(),
             }
         }
+        Purpose::Escalate => escalation::called(app, choice.at),
         Purpose::Severity => {
             let to = Severity::ALL[choice.at.min(3)];
             let question = format!("{to}: why?");
@@ -279,7 +295,12 @@ fn close(app: &mut App) -> Result<Vec<Effect>, String> {
     app.overlay = None;
     app.screen = Screen::Postmortem;
     app.say("closed; the postmortem is written, the marked parts are yours");
-    Ok(vec![Effect::Append(Entry::Closed { violations }), Effect::Postmortem])
+    let mut effects = vec![Effect::Append(Entry::Closed { violations })];
+    if app.is_drill() {
+        effects.push(Effect::Score);
+    }
+    effects.push(Effect::Postmortem);
+    Ok(effects)
 }
 
 fn evidence(kind: EvidenceKind, typed: &str) -> Result<(), String> {

@@ -64,6 +64,9 @@ fn show(app: &mut App, words: &[String; 3], next: Option<Duration>) -> Vec<Effec
     let facts = Facts { risk: level(app, case).risk.clone(), ..facts(case, app.now, next_update) };
     match texts(words, &facts) {
         Ok(texts) => {
+            // A message may be forwarded; what it is must go with it.
+            let is_drill = case.incident.drill;
+            let texts = texts.map(|text| if is_drill { format!("DRILL. {text}") } else { text });
             let comms = Comms { texts, given: [false; 3], at: 0, next_update };
             app.overlay = Some(Overlay::new(Kind::Comms(Box::new(comms))));
         }

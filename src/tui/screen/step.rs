@@ -13,7 +13,7 @@ use crate::tui::app::{App, Screen};
 use crate::tui::case::Case;
 use crate::tui::command::Command;
 use crate::tui::effect::Effect;
-use crate::tui::overlay::{Ask, Overlay, Purpose, comms};
+use crate::tui::overlay::{Ask, Overlay, Purpose, comms, escalation};
 use crate::tui::page::{Page, ago, clock};
 use crate::tui::theme::Role;
 use crate::tui::widget::spark::spark;
@@ -377,6 +377,16 @@ pub fn page<'l>(app: &'l App, case: &Case) -> Page<'l> {
     }
     if let Some(words) = case.watch.words() {
         page.blank().line(&[("pressure  ", Role::Warning), (&words, Role::Text)]);
+    }
+    let due = escalation::due(app, case);
+    if !due.is_empty() {
+        page.blank();
+        for call in due {
+            let reach = call.reach.map_or_else(String::new, |reach| format!(", {reach}"));
+            let since = ago(app.now.duration_since(call.due).as_secs());
+            let words = format!("{}{reach}; due {since}, E records it", call.who);
+            page.line(&[("call  ", Role::Warning), (&words, Role::Text)]);
+        }
     }
     page.blank();
     match &step.action {

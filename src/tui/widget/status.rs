@@ -27,7 +27,7 @@ impl Environment {
             Self::Staging => "staging",
             Self::Development => "development",
             Self::Demo => "demo",
-            Self::Drill => "drill",
+            Self::Drill => "DRILL",
         }
     }
 

@@ -1,0 +1,101 @@
+//! What a site agreed on, as the engineer meets it: severities with their risk, whom to call, the words
+//! for those who wait, and when the next of them are due.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{COMPACT, Cockpit, Ended, Home, Size, WIDE, walk};
+
+const SITE: &str = r#"
+[severity.sev1]
+risk = "The payroll run of tonight cannot start."
+[severity.sev2]
+update_every = "45m"
+
+[escalation.duty]
+who   = "Duty officer"
+reach = "pager 4711"
+sev2  = "now"
+[escalation.head]
+who  = "Head of operations"
+sev1 = "now"
+sev2 = "2h"
+
+[message.update]
+technical = "{{ incident }}: still at {{ step }}, {{ owner }} answers for it."
+business  = "{{ title }}: please wait. {{ risk }}"
+executive = "{{ incident }} goes on. Next word {{ next_update }}."
+"#;
+
+fn cockpit(size: Size) -> Cockpit {
+    let home = Home::new();
+    home.write("steadyhand.toml", SITE);
+    let cockpit =
+        Cockpit::start_in(home, &["demo", "--keep", "kept", "--incident", walk::RUNBOOK], size);
+    cockpit.wait_for("Say in the incident channel");
+    cockpit.wait_for("milestone: detected");
+    cockpit.breathe();
+    cockpit
+}
+
+fn agreed(size: Size) {
+    let mut cockpit = cockpit(size);
+    cockpit.wait_for("first update in 44:");
+    cockpit.wait_for("call  Duty officer, pager 4711; due");
+
+    cockpit.keys("S");
+    cockpit.wait_for("when in doubt, the higher one");
+    cockpit.wait_for("The payroll run of tonight cannot start.");
+    cockpit.wait_for("SEV-4");
+    cockpit.keys("esc");
+    cockpit.wait_gone("when in doubt");
+
+    cockpit.keys("E");
+    cockpit.wait_for("Whom to call");
+    cockpit.wait_for("now  Duty officer (pager 4711)");
+    cockpit.wait_for("Head of operations");
+    cockpit.keys("enter");
+    cockpit.wait_for("Duty officer called, due");
+    cockpit.wait_gone("call  Duty officer");
+
+    // The first update has the runbook's own words, a later one those that were agreed on.
+    cockpit.keys("c");
+    cockpit.wait_for("it was given: record it");
+    cockpit.wait_for("Source contained");
+    cockpit.keys("enter");
+    cockpit.wait_for("technical update recorded as given");
+    cockpit.keys("esc");
+    cockpit.wait_gone("esc done");
+    cockpit.wait_for("next update in 19:");
+    cockpit.keys("c");
+    cockpit.wait_for("answers for it.");
+    cockpit.keys("enter");
+    cockpit.wait_for("please wait.");
+    cockpit.keys("esc");
+    cockpit.wait_gone("esc done");
+    cockpit.wait_for("next update in 44:");
+    cockpit.keys("q");
+    cockpit.wait_for("Leave?");
+    cockpit.keys("enter");
+    assert_eq!(cockpit.wait_exit(), Ended::Code(0));
+
+    let home = cockpit.into_home();
+    let state = home.path("work/kept/state").to_string_lossy().into_owned();
+    let output = home.steadyhand(&["--state", &state, "postmortem", "1"]).output().unwrap();
+    let page = String::from_utf8(output.stdout).unwrap();
+    for said in ["- Duty officer: called ", "| `KC-01` | Custody of assets "] {
+        assert!(page.contains(said), "{said} is missing in {page}");
+    }
+    assert!(!page.contains("Head of operations: **not called"), "their time has not come");
+}
+
+#[test]
+fn what_was_agreed_on_is_at_hand_at_80x24() {
+    agreed(COMPACT);
+}
+
+#[test]
+fn what_was_agreed_on_is_at_hand_at_120x40() {
+    agreed(WIDE);
+}
