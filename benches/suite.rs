@@ -165,7 +165,8 @@ fn compare(what: &str, home: &Home, arguments: &[&str], theirs: &str) {
     let theirs = |memory: Option<&Path>| run(home, &["sh", "-c", theirs], memory);
     let (mut a, mut b) = (Vec::new(), Vec::new());
     // The first round warms caches.
-    (ours(None), theirs(None));
+    ours(None);
+    theirs(None);
     for _ in 0..ROUNDS {
         a.push(ours(None));
         b.push(theirs(None));
@@ -204,7 +205,7 @@ fn run(home: &Home, words: &[&str], memory: Option<&Path>) -> (Duration, Duratio
     let wall = start.elapsed();
     let code = status.code().unwrap_or(-1);
     assert!(code == 0 || code == 1, "{words:?} ended with {code}");
-    (wall, processor() - used)
+    (wall, processor().saturating_sub(used))
 }
 
 /// What the children of this process have used, to the clock tick.

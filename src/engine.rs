@@ -130,6 +130,13 @@ pub struct Setting {
     pub theirs: Option<String>,
 }
 
+impl Identity {
+    /// The settings in one line.
+    pub fn settings_told(&self) -> String {
+        self.settings.iter().map(Setting::words).collect::<Vec<_>>().join(", ")
+    }
+}
+
 impl Setting {
     pub fn differs(&self) -> bool {
         self.theirs.as_ref().is_some_and(|theirs| *theirs != self.ours)

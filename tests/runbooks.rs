@@ -347,6 +347,9 @@ impl Walk<'_> {
         }
         for id in &manual.ddl_of {
             let Some((_, rows)) = self.ask(id) else { continue };
+            if rows.is_empty() {
+                continue;
+            }
             let column = rows.column(REMEDIATION).expect("a catalog check");
             for row in 0..rows.len() {
                 let ddl = rows.get(row, column).plain().unwrap();

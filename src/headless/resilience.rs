@@ -66,7 +66,6 @@ struct Drill<'a> {
     target: &'a Target,
     folder: PathBuf,
     stopper: Stopper,
-    now: Timestamp,
     steps: Vec<Step>,
 }
 
@@ -84,7 +83,7 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
     fresh(&folder)?;
     let checked = target.for_checks();
     let stopper = Stopper::default();
-    let mut drill = Drill { target: &checked, folder, stopper, now, steps: Vec::new() };
+    let mut drill = Drill { target: &checked, folder, stopper, steps: Vec::new() };
     out.progress(&format!("{}: dumping the schema ...", target.name));
     let (server, dump) = drill.dump().await;
     out.progress(&format!("{}: looking at the newest backup ...", target.name));
@@ -282,8 +281,9 @@ impl Drill<'_> {
 
     fn point(&mut self, found: Option<&Found>, restored: Option<Duration>) -> Objective {
         let start = Instant::now();
-        let age =
-            found.and_then(|found| Duration::try_from(self.now.duration_since(found.at)).ok());
+        // Now, and not when the drill began: the backup may have been made meanwhile.
+        let now = clock::now();
+        let age = found.and_then(|found| Duration::try_from(now.duration_since(found.at)).ok());
         let uses_backup = |argv: &Vec<String>| argv.iter().any(|word| word.contains("{backup}"));
         let was_restored =
             restored.is_some() && self.target.backup.restore.as_ref().is_some_and(uses_backup);

@@ -212,11 +212,11 @@ impl World {
 
     fn prepare(&mut self) {
         let checks = std::mem::take(&mut self.faults);
-        if let Some(scenario) = &self.drill {
-            if let Err(error) = scenario.write(&self.state) {
-                let sentence = format!("the scenario of the drill cannot be written: {error}");
-                return self.send(Message::Prepared(Err(Problem::system(sentence))));
-            }
+        if let Some(scenario) = &self.drill
+            && let Err(error) = scenario.write(&self.state)
+        {
+            let sentence = format!("the scenario of the drill cannot be written: {error}");
+            return self.send(Message::Prepared(Err(Problem::system(sentence))));
         }
         let spare = self.drill.is_some();
         match self.demo.clone() {

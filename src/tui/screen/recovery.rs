@@ -653,9 +653,7 @@ fn preview_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
     page.pair("Undo", 8, &preview.undo.sentence());
     page.pair("Locks", 8, &preview.locks);
     if let Some(Ok(identity)) = app.case.as_ref().map(|case| &case.identity) {
-        let settings: Vec<String> =
-            identity.settings.iter().map(crate::ops::Setting::words).collect();
-        page.pair("Session", 8, &settings.join(", "));
+        page.pair("Session", 8, &identity.settings_told());
     }
     let behind = if preview.leaves_behind.is_empty() {
         "nothing".to_owned()
