@@ -106,6 +106,15 @@ impl Session {
         self.transaction = Some(Transaction { start: Instant::now(), cap, writes });
     }
 
+    pub async fn scan(
+        &mut self,
+        sql: &str,
+        timeout: Duration,
+        on_row: OnRow<'_>,
+    ) -> Result<(), EngineError> {
+        self.read(sql, timeout, on_row).await.map(drop)
+    }
+
     pub async fn read(
         &mut self,
         sql: &str,
