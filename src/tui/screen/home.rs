@@ -322,7 +322,7 @@ fn item_line(app: &App, item: &Item, here: bool, page: &mut Page<'_>) {
                     severity.map(|severity| format!("{severity:<7}")).unwrap_or_default(),
                     look.style(severity_role(severity)),
                 ),
-                Piece::new(fit(title, 46), look.style(text)),
+                Piece::new(fit(title, if tail.is_empty() { 55 } else { 46 }), look.style(text)),
                 Piece::new(format!("  {tail}"), look.style(Role::Muted)),
             ]);
         }
@@ -330,7 +330,7 @@ fn item_line(app: &App, item: &Item, here: bool, page: &mut Page<'_>) {
             let Some(runbook) = app.facts.catalogue.runbook(id) else { return };
             page.line(&[
                 (&format!(" {mark} "), Role::Focus),
-                (&fit(&runbook.title, 44), text),
+                (&fit(&runbook.title, 52), text),
                 (&format!("  {:<8}", runbook.severity), Role::Muted),
                 (&runbook.pack, Role::Muted),
             ]);
