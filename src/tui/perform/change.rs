@@ -1,0 +1,230 @@
+//! Changes and guardrails: from the first look to the outcome, and what the journal keeps of it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::{Desk, World};
+use crate::catalogue::Catalogue;
+use crate::guardrail;
+use crate::incident::entry::{Deed, Entry, Evidence, Outcome};
+use crate::incident::journal::Journal;
+use crate::ops;
+use crate::ops::Stopper;
+use crate::problem::Problem;
+use crate::recovery::{Approval, Execution, Plan};
+use crate::runbook::{Action, Step};
+use crate::tui::effect::{Doubt, Run};
+use crate::tui::message::Message;
+
+impl World {
+    pub(super) fn first_look(&mut self, run: Run, step: String, answers: BTreeMap<String, String>) {
+        let stopper = self.stopper(run);
+        let Some(desk) = self.desk.clone() else { return };
+        let (catalogue, actor) = (self.catalogue.clone(), self.actor.clone());
+        let of = step.clone();
+        let work = async move {
+            let job = planned(&desk, &catalogue, actor, &step, String::new(), &answers).await;
+            let look = match job {
+                Ok(job) => ops::look::look(&job, &stopper).await.map(Box::new),
+                Err(problem) => Err(problem),
+            };
+            Message::LookedFirst { run, step, look }
+        };
+        self.spawn_or(work, move |why| {
+            let look = Err(Problem::system(why));
+            Message::LookedFirst { run, step: of, look }
+        });
+    }
+
+    pub(super) fn preview(
+        &mut self,
+        run: Run,
+        op: String,
+        step: String,
+        answers: BTreeMap<String, String>,
+        undoes: Option<String>,
+    ) {
+        let stopper = self.stopper(run);
+        let Some(desk) = self.desk.clone() else { return };
+        let (catalogue, actor) = (self.catalogue.clone(), self.actor.clone());
+        let of = step.clone();
+        let work = async move {
+            let preview =
+                previewed(&desk, &catalogue, actor, &step, op, &answers, undoes, &stopper).await;
+            Message::Previewed { run, step, preview: preview.map(Box::new) }
+        };
+        self.spawn_or(work, move |why| {
+            let preview = Err(Problem::system(why));
+            Message::Previewed { run, step: of, preview }
+        });
+    }
+
+    pub(super) fn execute(&mut self, run: Run, plan: Plan, op: String, approval: Approval) {
+        // An execution cannot be stopped halfway by a key: its time cap ends it.
+        let stopper = Stopper::default();
+        let Some(desk) = self.desk.clone() else { return };
+        let (step, actor) = (plan.step.clone(), self.actor.clone());
+        let (of, cut_off) = (step.clone(), op.clone());
+        let work = async move {
+            let (target, server) = (desk.target, desk.server);
+            let job = ops::recover::Job { plan, target, server, actor, op };
+            let execution = ops::recover::execute(&job, approval, &desk.journal, &stopper).await;
+            Message::Executed { run, step, execution }
+        };
+        // Whether it committed is then asked of the database, as after a crash.
+        self.spawn_or(work, move |why| Message::Executed {
+            run,
+            step: of,
+            execution: Execution::Unknown { op: cut_off, why },
+        });
+    }
+
+    pub(super) fn resolve(&mut self, run: Run, doubt: Doubt) {
+        let Some(desk) = self.desk.clone() else { return };
+        let guard = self.guard_job(&doubt.step, doubt.op.clone());
+        self.spawn(async move {
+            let Doubt { step, op, deed, rows, mark } = doubt;
+            let mark = mark.as_deref();
+            let found = match (&deed, guard) {
+                (Deed::ApplyGuardrail | Deed::WithdrawGuardrail, Ok(job)) => {
+                    ops::guard::resolve(&job, &deed, mark).await
+                }
+                (_, _) => ops::resolve::resolve(&desk.target, &desk.server, &op, mark).await,
+            };
+            let outcome = found.and_then(|(outcome, how)| {
+                let entry = Entry::Resolved {
+                    step: step.clone(),
+                    op,
+                    deed,
+                    outcome,
+                    rows,
+                    how: how.clone(),
+                };
+                let written = desk.journal.append(entry);
+                written.map(|_| (outcome, how)).map_err(|error| Problem::system(error.to_string()))
+            });
+            Message::Resolved { run, step, outcome }
+        });
+    }
+
+    pub(super) fn guard_job(&self, step: &str, op: String) -> Result<ops::guard::Job, Problem> {
+        let desk = self.desk.as_ref().ok_or_else(|| Problem::usage("no incident is open"))?;
+        let found = desk.runbook.step(step);
+        let Some(Step { title, action: Action::Guard(guard), .. }) = found else {
+            return Err(Problem::usage(format!("{step} is no guardrail")));
+        };
+        let plan =
+            guardrail::Plan::of(title, guard, desk.target.url.dialect).map_err(Problem::usage)?;
+        let (target, server) = (desk.target.clone(), desk.server.clone());
+        Ok(ops::guard::Job {
+            step: step.to_owned(),
+            op,
+            plan,
+            target,
+            server,
+            actor: self.actor.clone(),
+        })
+    }
+
+    pub(super) fn rehearse(&mut self, run: Run, step: String, op: String) {
+        let stopper = self.stopper(run);
+        let job = self.guard_job(&step, op.clone());
+        let Some(desk) = self.desk.clone() else { return };
+        self.spawn(async move {
+            let rehearsal = match job {
+                Ok(job) => rehearsed(&job, &desk.journal, &stopper).await,
+                Err(problem) => Err(problem),
+            };
+            Message::Rehearsed { run, step, rehearsal: rehearsal.map(Box::new) }
+        });
+    }
+
+    pub(super) fn put_guard(&mut self, run: Run, step: String, op: String, deed: Deed) {
+        let stopper = self.stopper(run);
+        let job = self.guard_job(&step, op);
+        let Some(desk) = self.desk.clone() else { return };
+        let of = step.clone();
+        let work = async move {
+            let (outcome, why) = match job {
+                Ok(job) => ops::guard::put(&job, &deed, &desk.journal, &stopper).await,
+                Err(problem) => (Outcome::Unknown, problem.sentence),
+            };
+            Message::GuardPut { run, step, outcome, why }
+        };
+        self.spawn_or(work, move |why| {
+            let outcome = Outcome::Unknown;
+            Message::GuardPut { run, step: of, outcome, why }
+        });
+    }
+}
+
+#[allow(clippy::too_many_arguments)] // one call site; each is a fact of the preview
+async fn previewed(
+    desk: &Desk,
+    catalogue: &Catalogue,
+    actor: String,
+    step: &str,
+    op: String,
+    answers: &BTreeMap<String, String>,
+    undoes: Option<String>,
+    stopper: &Stopper,
+) -> Result<(Plan, crate::recovery::Preview, Evidence), Problem> {
+    let mut job = planned(desk, catalogue, actor, step, op, answers).await?;
+    if let Some(of) = undoes {
+        let artefact = undo_artefact(&desk.folder, &of)?;
+        job.plan = ops::plan::undo(&job.plan, &of, &desk.folder, &artefact)?;
+    }
+    let preview = ops::recover::preview(&job, stopper).await?;
+    let bytes = serde_json::to_vec(&preview).expect("plain data");
+    let evidence = desk
+        .journal
+        .keep(&format!("preview-{}.json", job.op), &bytes)
+        .map_err(|error| Problem::system(error.to_string()))?;
+    Ok((job.plan, preview, evidence))
+}
+
+/// The change of a step, ready to run.
+async fn planned(
+    desk: &Desk,
+    catalogue: &Catalogue,
+    actor: String,
+    step: &str,
+    op: String,
+    answers: &BTreeMap<String, String>,
+) -> Result<ops::recover::Job, Problem> {
+    let found = desk.runbook.step(step);
+    let Some(step @ Step { action: Action::Change(change), .. }) = found else {
+        return Err(Problem::usage(format!("{step} is no change")));
+    };
+    let check = |id: &str| catalogue.check(id).cloned();
+    let plan = ops::plan::change(step, change, &desk.target, answers, check).await?;
+    let (target, server) = (desk.target.clone(), desk.server.clone());
+    Ok(ops::recover::Job { plan, target, server, actor, op })
+}
+
+/// The artefact of an execution, as the journal on disk names it.
+fn undo_artefact(folder: &Path, op: &str) -> Result<Evidence, Problem> {
+    let (records, _, _) = crate::incident::journal::read(folder)
+        .map_err(|error| Problem::system(error.to_string()))?;
+    records
+        .iter()
+        .find_map(|record| match &record.entry {
+            Entry::UndoWritten { op: of, evidence, .. } if of == op => Some(evidence.clone()),
+            _ => None,
+        })
+        .ok_or_else(|| Problem::refused(format!("no undo was written for {op}")))
+}
+
+async fn rehearsed(
+    job: &ops::guard::Job,
+    journal: &Journal,
+    stopper: &Stopper,
+) -> Result<(guardrail::Rehearsal, Evidence), Problem> {
+    let rehearsal = ops::guard::rehearse(job, stopper).await?;
+    let both = serde_json::json!({ "guardrail": job.plan, "rehearsal": rehearsal });
+    let bytes = serde_json::to_vec_pretty(&both).expect("plain data");
+    let evidence = journal
+        .keep(&format!("rehearsal-{}.json", job.op), &bytes)
+        .map_err(|error| Problem::system(error.to_string()))?;
+    Ok((rehearsal, evidence))
+}

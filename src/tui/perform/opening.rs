@@ -1,0 +1,236 @@
+//! Opening an incident, and going on with one: who the server is, the frozen runbook, the journal.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::{Desk, World};
+use crate::config::Target;
+use crate::incident::entry::{Entry, Record, TargetSeen};
+use crate::incident::journal::{Journal, JournalError};
+use crate::incident::store;
+use crate::ops;
+use crate::ops::{Identity, Stopper};
+use crate::problem::Problem;
+use crate::runbook::Runbook;
+use crate::tui::message::{Message, Opened};
+
+impl World {
+    pub(super) fn open(&mut self, runbook: &str, target: &str) {
+        let opened = self.open_new(runbook, target);
+        if let Err(problem) = opened {
+            self.send(Message::Opened(Err(problem)));
+        }
+    }
+
+    /// Finds out who the server is first: the incident is bound to it.
+    pub(super) fn open_new(&mut self, runbook: &str, target: &str) -> Result<(), Problem> {
+        let runbook = self.catalogue.runbook(runbook).cloned().ok_or_else(|| {
+            Problem::usage(format!("there is no runbook {runbook}"))
+                .hint("the runbooks are listed at home, and by `steadyhand lint`")
+        })?;
+        let target =
+            self.targets.iter().find(|known| known.name == target).cloned().ok_or_else(|| {
+                Problem::usage(format!("there is no target {target}"))
+                    .hint("targets are configured in steadyhand.toml")
+            })?;
+        let (state, actor, demo) = (self.state.clone(), self.actor.clone(), self.demo.is_some());
+        let messages = self.messages.clone();
+        let controls = self.controls(&runbook);
+        let made_up = match (&self.drill, demo) {
+            (Some(_), _) => MadeUp::Drill,
+            (None, true) => MadeUp::Demo,
+            (None, false) => MadeUp::No,
+        };
+        self.spawn(async move {
+            let opened =
+                new_incident(&state, &actor, made_up, runbook, controls, target, messages).await;
+            Message::Opened(opened.map(Box::new))
+        });
+        Ok(())
+    }
+
+    /// What the runbook and its checks stand for, with every place of the frameworks.
+    pub(super) fn controls(&self, runbook: &Runbook) -> Option<Entry> {
+        let in_full = |names: &[String]| self.practice.spelled_out(names);
+        let of = |id: &str| {
+            let check = self.catalogue.check(id).filter(|check| !check.controls.is_empty())?;
+            Some((id.to_owned(), in_full(&check.controls)))
+        };
+        let checks: Vec<_> = runbook.checks().into_iter().filter_map(of).collect();
+        let runbook = in_full(&runbook.controls);
+        let is_any = !runbook.is_empty() || !checks.is_empty();
+        is_any.then_some(Entry::Controls { runbook, checks })
+    }
+
+    pub(super) fn resume(&mut self, incident: &str) {
+        let (state, actor) = (self.state.clone(), self.actor.clone());
+        let targets = self.targets.clone();
+        let (incident, messages) = (incident.to_owned(), self.messages.clone());
+        self.spawn(async move {
+            let opened = old_incident(&state, &actor, &incident, &targets, messages).await;
+            Message::Opened(opened.map(Box::new))
+        });
+    }
+
+    /// The loop hands over what an opened incident needs, before `update` sees it.
+    pub fn take_desk(&mut self, opened: &Opened) {
+        self.desk = Some(Desk {
+            journal: opened.journal.clone(),
+            server: opened.server.clone(),
+            folder: opened.folder.clone(),
+            target: opened.target.clone(),
+            runbook: Arc::new(opened.runbook.clone()),
+            monitor: Arc::new(ops::pressure::Monitor::new(opened.target.clone()).into()),
+        });
+    }
+}
+
+fn listen(journal: &Journal, messages: UnboundedSender<Message>) {
+    journal.listen(move |record| {
+        let _ = messages.send(Message::Recorded(Box::new(record.clone())));
+    });
+}
+
+/// Whether an incident is one that happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MadeUp {
+    No,
+    Demo,
+    Drill,
+}
+
+/// A drill is walked like the real thing, so that it must be sure that it is none.
+async fn is_for_drills(target: &Target) -> Result<(), Problem> {
+    const LOCK_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
+    let (look, stopper) = (ops::connect::Purpose::Detect, Stopper::default());
+    let mut session = ops::connect::connect(target, look, LOCK_WAIT, &stopper).await?;
+    let scratch = crate::demo::scratch::is_scratch(&mut session).await;
+    session.close().await;
+    if scratch.is_ok_and(|scratch| scratch) {
+        return Ok(());
+    }
+    let sentence =
+        format!("{} is not marked as a demo or scratch; no drill touches it", target.name);
+    Err(Problem::refused(sentence).hint("a drill makes its own databases: `steadyhand drill`"))
+}
+
+async fn new_incident(
+    state: &Path,
+    actor: &str,
+    made_up: MadeUp,
+    runbook: Runbook,
+    controls: Option<Entry>,
+    target: Target,
+    messages: UnboundedSender<Message>,
+) -> Result<Opened, Problem> {
+    let identity = ops::connect::identify(&target).await?;
+    if made_up == MadeUp::Drill {
+        is_for_drills(&target).await?;
+    }
+    let failed = |error: JournalError| Problem::system(error.to_string());
+    let (id, folder) = store::create(state).map_err(|error| Problem::system(error.to_string()))?;
+    let (journal, _) = Journal::open(&folder, actor).map_err(failed)?;
+    if made_up == MadeUp::Drill {
+        journal.mark_drill();
+    }
+    let frozen = folder.join("runbook.toml");
+    crate::incident::journal::write_synced(&frozen, runbook.source.as_bytes())
+        .map_err(|error| Problem::system(format!("{}: {error}", frozen.display())))?;
+    let record = journal
+        .append(Entry::Opened {
+            incident: id,
+            runbook: runbook.id.clone(),
+            runbook_sha256: runbook.digest(),
+            title: runbook.title.clone(),
+            severity: runbook.severity,
+            target: target_seen(&target, &identity),
+            program: format!("steadyhand {}", env!("CARGO_PKG_VERSION")),
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            demo: made_up != MadeUp::No,
+        })
+        .map_err(failed)?;
+    let mut records = vec![record];
+    if let Some(controls) = controls {
+        records.push(journal.append(controls).map_err(failed)?);
+    }
+    listen(&journal, messages);
+    let (server, identity) = (identity.server.clone(), Ok(identity));
+    Ok(Opened { records, runbook, target, server, identity, folder, journal, resumed: false })
+}
+
+async fn old_incident(
+    state: &Path,
+    actor: &str,
+    incident: &str,
+    targets: &[Target],
+    messages: UnboundedSender<Message>,
+) -> Result<Opened, Problem> {
+    let wanted = (!incident.is_empty()).then_some(incident);
+    let found = store::find(state, wanted).map_err(|error| {
+        Problem::usage(error.to_string()).hint("`steadyhand incidents` lists what there is")
+    })?;
+    let (incident, folder) = (found.id, found.folder);
+    let (journal, mut records) = Journal::open(&folder, actor).map_err(|error| match error {
+        JournalError::Broken(fault) => Problem::refused(format!("{incident}: {fault}"))
+            .hint("`steadyhand verify` says more; an altered journal is not written to"),
+        other => Problem::system(other.to_string()),
+    })?;
+    let (runbook, target, server) = frozen(&folder, &records, targets)?;
+    let folded = crate::incident::Incident::replay(&records);
+    let cut_off = folded.in_doubt().is_some();
+    let identity = ops::connect::identify_as(&target, &server, cut_off).await;
+    if folded.is_open() {
+        let step = folded.progress.current.unwrap_or_default();
+        let record = journal
+            .append(Entry::Resumed { step })
+            .map_err(|error| Problem::system(error.to_string()))?;
+        records.push(record);
+    }
+    listen(&journal, messages);
+    Ok(Opened { records, runbook, target, server, identity, folder, journal, resumed: true })
+}
+
+fn target_seen(target: &Target, identity: &Identity) -> TargetSeen {
+    TargetSeen {
+        name: target.name.clone(),
+        url: target.url.to_string(),
+        dialect: target.url.dialect,
+        environment: target.environment.word().to_owned(),
+        server: identity.server.clone(),
+        version: identity.version.clone(),
+    }
+}
+
+/// The runbook as it was frozen and the target the incident is bound to.
+fn frozen(
+    folder: &Path,
+    records: &[Record],
+    targets: &[Target],
+) -> Result<(Runbook, Target, String), Problem> {
+    let broken = |why: String| {
+        Problem::refused(format!("{}: {why}", folder.display()))
+            .hint("`steadyhand verify` says what was altered")
+    };
+    let opened = records.iter().find_map(|record| match &record.entry {
+        Entry::Opened { runbook, runbook_sha256, target, .. } => {
+            Some((runbook, runbook_sha256, target))
+        }
+        _ => None,
+    });
+    let (id, sha256, seen) = opened.ok_or_else(|| broken("it was never opened".into()))?;
+    let source = std::fs::read_to_string(folder.join("runbook.toml"))
+        .map_err(|error| broken(format!("runbook.toml: {error}")))?;
+    if crate::digest::sha256(source.as_bytes()) != *sha256 {
+        return Err(broken("runbook.toml is not the one the incident was opened on".into()));
+    }
+    let runbook = crate::runbook::load::parse(&format!("{id}.toml"), "frozen", &source)
+        .map_err(|_| broken("runbook.toml cannot be read by this version".into()))?;
+    let known = targets.iter().find(|target| target.name == seen.name).cloned();
+    let target = match known {
+        Some(target) => target,
+        None => Target::seen(&seen.name, &seen.url, &seen.environment)?,
+    };
+    Ok((runbook, target, seen.server.clone()))
+}

@@ -1,0 +1,419 @@
+//! What the recovery screen shows: the first look, the preview with its rows, how it ended.
+
+use crate::recovery::fingerprint::{key_words, show};
+use crate::recovery::protocol::{self, State};
+use crate::recovery::{CheckOutcome, Execution, Looked, Preview, RowImage, TableHead};
+use crate::runbook::Action;
+use crate::sql;
+use crate::tui::app::App;
+use crate::tui::case::Recovery;
+use crate::tui::page::{Page, ago, clock};
+use crate::tui::theme::Role;
+use crate::tui::widget::wrap::Line;
+use crate::value::{Rows, thousands};
+
+/// Rows of each table that the page itself shows; `d` shows all.
+const SHOWN: usize = 6;
+
+/// The whole page: state first, then what was seen.
+pub fn page(app: &App) -> Page<'_> {
+    let mut page = Page::new(&app.look);
+    let Some(case) = &app.case else { return page };
+    let step = case.step();
+    let recovery = case.recoveries.get(&step.id);
+    let title = recovery
+        .and_then(|recovery| recovery.plan.as_ref())
+        .map_or(step.title.clone(), |plan| plan.title.clone());
+    let Some(recovery) = recovery else {
+        page.title(&title).blank().text("Nothing was previewed yet.");
+        return page;
+    };
+    if let Some(words) = case.watch.words() {
+        page.line(&[("Pressure ", Role::Warning), (&words, Role::Text)]).blank();
+    }
+    let since = recovery.since.map_or(0, |since| app.now.duration_since(since).as_secs());
+    match &recovery.state {
+        State::Idle => {
+            page.title(&title).blank();
+            look_lines(app, recovery, &mut page);
+        }
+        State::Previewing { .. } => {
+            page.title(&title).blank();
+            page.text(&format!("Running it for real, to roll it back at once: {since} s"));
+            page.muted("x stops it on the server");
+        }
+        State::Executing { .. } => {
+            page.title(&title).blank();
+            page.text(&format!("Executing: {since} s"));
+            page.muted("It commits only if it does exactly what was previewed.");
+        }
+        State::Failed { why } => {
+            page.title(&title).blank();
+            page.signed(app.look.bad(), "The preview failed; nothing was changed.", Role::Danger);
+            page.lines(why, Role::Text);
+        }
+        State::Previewed { preview } | State::Confirming { preview } => {
+            let age = app.now.duration_since(preview.at).as_secs();
+            let valid = recovery.plan.as_ref().map_or(0, |plan| {
+                protocol::expiry(plan, preview).duration_since(app.now).as_secs()
+            });
+            let left = if valid > 0 {
+                format!("valid {}", clock(valid))
+            } else {
+                "too old: p previews again".into()
+            };
+            page.line(&[
+                ("PREVIEW ", Role::Focus),
+                (&format!("{}, {left}   ", ago(age)), Role::Muted),
+                (&title, Role::Title),
+            ]);
+            preview_lines(app, preview, &mut page);
+        }
+        State::Ended { execution } => {
+            page.title(&title);
+            ended_lines(app, case, execution, recovery, &mut page);
+            if let Some(preview) = &recovery.preview {
+                page.blank().muted("What was previewed:");
+                preview_lines(app, preview, &mut page);
+            }
+        }
+    }
+    page
+}
+
+fn look_lines(app: &App, recovery: &Recovery, page: &mut Page<'_>) {
+    if recovery.looking.is_some() {
+        page.text("Counting by reads ...");
+        page.muted("x stops it on the server");
+        return;
+    }
+    let Some(look) = &recovery.look else {
+        page.text("Nothing was previewed yet.");
+        page.muted("f looks first: counts and samples by reads, nothing is written or locked");
+        return;
+    };
+    let age = ago(app.now.duration_since(look.at).as_secs());
+    page.line(&[
+        ("FIRST LOOK ", Role::Focus),
+        (&format!("{age}, by reads alone, {:.2} s", look.seconds), Role::Muted),
+    ]);
+    page.muted("Triggers, cascades and constraints are not in it; the preview shows them.");
+    for (number, (note, looked)) in look.statements.iter().enumerate() {
+        page.blank();
+        let head = format!("{}  ", number + 1);
+        let (rows, sample) = match looked {
+            Looked::Rows { rows, sample } => (rows, sample),
+            Looked::Not(why) => {
+                page.line(&[(&head, Role::Muted), (note, Role::Text)]);
+                page.signed(app.look.unknown(), &format!("not looked at: {why}"), Role::Warning);
+                continue;
+            }
+        };
+        let count = format!("{rows} rows  ");
+        page.line(&[(&head, Role::Muted), (&count, Role::Title), (note, Role::Text)]);
+        for row in 0..sample.len() {
+            let cells = looked_at(sample, row, app.look.glyphs.arrow);
+            page.text(&format!("    {}", cells.join("  ")));
+        }
+    }
+}
+
+/// A row with what changes right behind its first column, which is its key in nearly every table.
+fn looked_at(sample: &Rows, row: usize, arrow: &str) -> Vec<String> {
+    let names = sample.columns();
+    let values: Vec<String> = sample.row(row).map(|value| show(&value.to_owned())).collect();
+    let becomes = |name: &str| names.iter().position(|other| *other == sql::becomes(name));
+    let (mut changed, mut same) = (Vec::new(), Vec::new());
+    for (column, name) in names.iter().enumerate() {
+        match becomes(name) {
+            Some(after) => {
+                changed.push(format!("{name} {} {arrow} {}", values[column], values[after]));
+            }
+            None if sql::is_becoming(name) => {}
+            None => same.push(format!("{name} {}", values[column])),
+        }
+    }
+    let rest = same.split_off(same.len().min(1));
+    [same, changed, rest].concat()
+}
+
+fn preview_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
+    for why in &preview.refused {
+        page.signed(app.look.bad(), &format!("refused: {why}"), Role::Danger);
+    }
+    for (number, statement) in preview.statements.iter().enumerate() {
+        let note =
+            if statement.note.is_empty() { statement.sql.clone() } else { statement.note.clone() };
+        page.line(&[
+            (&format!("{}  ", number + 1), Role::Muted),
+            (&format!("{} rows  ", statement.rows), Role::Title),
+            (&note, Role::Text),
+        ]);
+    }
+    writes_lines(preview, page);
+    conflict_lines(app, preview, page);
+    check_lines(app, preview, page);
+    page.blank();
+    page.pair("Undo", 8, &preview.undo.sentence());
+    page.pair("Locks", 8, &preview.locks);
+    if let Some(Ok(identity)) = app.case.as_ref().map(|case| &case.identity) {
+        page.pair("Session", 8, &identity.settings_told());
+    }
+    let behind = if preview.leaves_behind.is_empty() {
+        "nothing".to_owned()
+    } else {
+        preview.leaves_behind.join(", ")
+    };
+    page.pair("Rollback", 8, &format!("leaves behind: {behind}"));
+    match &preview.proof {
+        Ok(proof) => page.pair("Proof", 8, &format!("rolled back: {proof}")),
+        Err(why) => page.pair("Proof", 8, &format!("MISSING: {why}")),
+    };
+    for warning in &preview.warnings {
+        page.line(&[("Warning  ", Role::Warning), (warning, Role::Text)]);
+    }
+    rows_lines(app, preview, page);
+}
+
+/// Above the rows: what an undo does not bring back must not be below the edge of the screen.
+fn conflict_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
+    if !preview.conflicts.is_empty() {
+        page.blank();
+    }
+    for conflict in &preview.conflicts {
+        page.signed(
+            app.look.bad(),
+            &format!("left alone, changed since: {} {}", conflict.table, conflict.key),
+            Role::Warning,
+        );
+        for (column, before, ours, now) in &conflict.columns {
+            page.text(&format!("    {column}: before {before}, we wrote {ours}, now {now}"));
+        }
+    }
+    let more = preview.left_alone - preview.conflicts.len() as u64;
+    if more > 0 {
+        let text = format!("{} more rows are left alone, changed since", thousands(more));
+        page.signed(app.look.bad(), &text, Role::Warning);
+    }
+}
+
+fn writes_lines(preview: &Preview, page: &mut Page<'_>) {
+    page.blank();
+    page.line(&[
+        (&format!("{:<28}", "Writes"), Role::Title),
+        (&format!("{:<16}", "direct"), Role::Muted),
+        ("by triggers and cascades", Role::Muted),
+    ]);
+    for writes in &preview.writes {
+        page.line(&[
+            (&format!("  {:<26}", writes.table), Role::Text),
+            (&format!("{:<16}", writes.direct.words()), Role::Text),
+            (
+                &writes.hidden.words(),
+                if writes.hidden.total() > 0 { Role::Warning } else { Role::Muted },
+            ),
+        ]);
+    }
+}
+
+fn check_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
+    if preview.checks.is_empty() {
+        return;
+    }
+    page.blank().title("Afterwards, inside the transaction");
+    let number = |verdict: &crate::check::Verdict| match verdict.reading() {
+        Some(reading) => reading.amount(),
+        None => verdict.violations().map_or_else(|| "?".to_owned(), |count| count.to_string()),
+    };
+    let mut unchanged = 0;
+    for outcome in &preview.checks {
+        let CheckOutcome { check, before, after, .. } = outcome;
+        if before == after && outcome.objection().is_none() {
+            unchanged += 1;
+            continue;
+        }
+        let arrow = app.look.glyphs.arrow;
+        let text = format!("{check:<34} {} {arrow} {}", number(before), number(after));
+        let worse = matches!((before.violations(), after.violations()),
+            (Some(before), Some(after)) if after.number() > before.number());
+        let objects = outcome.objection().is_some();
+        let sign = if objects || worse { app.look.bad() } else { app.look.ok() };
+        page.signed(sign, &text, Role::Text);
+    }
+    if unchanged > 0 {
+        page.muted(&format!("  {unchanged} other checks unchanged"));
+    }
+    for (check, rows) in &preview.remaining {
+        page.line(&[("  remaining violations of ", Role::Muted), (check, Role::Text)]);
+        for row in 0..rows.len().min(5) {
+            let cells: Vec<String> = rows
+                .columns()
+                .iter()
+                .zip(rows.row(row))
+                .take(4)
+                .map(|(name, value)| format!("{name} {}", show(&value.to_owned())))
+                .collect();
+            page.text(&format!("    {}", cells.join("  ")));
+        }
+    }
+}
+
+fn rows_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
+    let all = thousands(preview.images.iter().map(|images| images.rows.len()).sum());
+    page.blank();
+    let arrow = app.look.glyphs.arrow;
+    page.line(&[
+        (&format!("Rows, before {arrow} after"), Role::Title),
+        (&format!("   {all} in all; d shows every one"), Role::Muted),
+    ]);
+    for images in &preview.images {
+        page.muted(&format!("  {}", images.head.table));
+        let shown = &images.rows.head()[..images.rows.head().len().min(SHOWN)];
+        for row in shown {
+            image_line(app, &images.head, row, page);
+        }
+        let more = images.rows.len() - shown.len() as u64;
+        if more > 0 {
+            page.muted(&format!("    and {} more", thousands(more)));
+        }
+    }
+}
+
+fn image_line(app: &App, head: &TableHead, row: &RowImage, page: &mut Page<'_>) {
+    let TableHead { key, columns, .. } = head;
+    let name = key_words(key, &row.key);
+    let arrow = app.look.glyphs.arrow;
+    let listed = |values: &[crate::value::Value]| {
+        columns
+            .iter()
+            .zip(values)
+            .map(|(column, value)| format!("{column} {}", show(value)))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    match (&row.before, &row.after) {
+        (Some(before), Some(after)) => {
+            let changes: Vec<String> = row
+                .changed()
+                .into_iter()
+                .map(|i| format!("{} {} {arrow} {}", columns[i], show(&before[i]), show(&after[i])))
+                .collect();
+            page.line(&[
+                (&format!("    {name}   "), Role::Muted),
+                (&changes.join("; "), Role::Changed),
+            ]);
+        }
+        (None, Some(after)) => {
+            page.line(&[(&format!("  + {name}   "), Role::Changed), (&listed(after), Role::Text)]);
+        }
+        (Some(before), None) => {
+            page.line(&[(&format!("  - {name}   "), Role::Removed), (&listed(before), Role::Text)]);
+        }
+        (None, None) => {}
+    }
+}
+
+fn ended_lines(
+    app: &App,
+    case: &crate::tui::case::Case,
+    execution: &Execution,
+    recovery: &Recovery,
+    page: &mut Page<'_>,
+) {
+    match execution {
+        Execution::Committed { rows, checks, sound, .. } => {
+            page.signed(app.look.ok(), &format!("COMMITTED   {rows} rows, as previewed"), Role::Ok);
+            let words: Vec<String> = checks
+                .iter()
+                .map(|(check, verdict)| {
+                    format!("{check}: {}", crate::incident::entry::verdict_words(verdict))
+                })
+                .collect();
+            let sign = if *sound { app.look.ok() } else { app.look.bad() };
+            let role = if *sound { Role::Ok } else { Role::Danger };
+            let told = if recovery.undoing {
+                "after the undo, on a new connection: "
+            } else {
+                "verified on a new connection: "
+            };
+            page.signed(sign, &format!("{told}{}", words.join(", ")), role);
+            if case.incident.standing_change(&case.step().id).is_some() {
+                page.text("The undo is ready: u previews it.");
+            }
+        }
+        Execution::RolledBack { why, drift } => {
+            page.signed(app.look.bad(), "ROLLED BACK: nothing was changed", Role::Danger);
+            page.text(why);
+            for difference in drift.iter().flat_map(|drift| &drift.differences) {
+                page.line(&[("  ", Role::Text), (difference, Role::Changed)]);
+            }
+            page.muted("p previews again with the data as it is now");
+        }
+        Execution::Unknown { why, .. } => {
+            page.signed(
+                app.look.unknown(),
+                "OUTCOME UNKNOWN: the database is being asked",
+                Role::Unknown,
+            );
+            page.text(why);
+        }
+    }
+}
+
+pub(super) fn statements(app: &App) -> Vec<Line> {
+    let mut page = Page::new(&app.look);
+    let Some(case) = &app.case else { return page.finish() };
+    match case.recoveries.get(&case.step().id).and_then(|recovery| recovery.preview.as_ref()) {
+        Some(preview) => {
+            for (number, statement) in preview.statements.iter().enumerate() {
+                page.line(&[
+                    (&format!("{}  {}", number + 1, statement.note), Role::Muted),
+                    (
+                        &format!("   {} rows, {:.3} s", statement.rows, statement.seconds),
+                        Role::Muted,
+                    ),
+                ]);
+                page.sql(statement.sql.trim(), case.target.url.dialect);
+                page.blank();
+            }
+        }
+        None => {
+            if let Action::Change(change) = &case.step().action {
+                for statement in &change.statements {
+                    page.muted(&statement.note);
+                    let sql = statement.sql.get(case.target.url.dialect).unwrap_or_default();
+                    page.sql(sql.trim(), case.target.url.dialect);
+                    page.blank();
+                }
+            }
+        }
+    }
+    page.finish()
+}
+
+pub(super) fn all_rows(app: &App, preview: &Preview) -> Vec<Line> {
+    const MOST: usize = 5_000;
+    let mut page = Page::new(&app.look);
+    for images in &preview.images {
+        page.title(&images.head.table);
+        // Above the rows, because few will go to the end of so many.
+        let more = images.rows.len().saturating_sub(MOST as u64);
+        if more > 0 {
+            let (shown, more) = (thousands(MOST as u64), thousands(more));
+            page.text(&format!("  the first {shown} rows, and {more} more that are not shown:"));
+            page.text("  the undo, which is written before COMMIT, holds every one");
+        }
+        for row in images.rows.iter().take(MOST) {
+            match row {
+                Ok(row) => image_line(app, &images.head, &row, &mut page),
+                Err(error) => {
+                    let text = format!("the rows from here on cannot be read: {error}");
+                    page.signed(app.look.bad(), &text, Role::Danger);
+                    break;
+                }
+            }
+        }
+        page.blank();
+    }
+    page.finish()
+}

@@ -1,0 +1,241 @@
+//! The first line, which says where one is, and the last, which says what the keys do.
+
+use crate::config;
+use crate::incident::fleet;
+use crate::tui::app::{App, Screen};
+use crate::tui::case::Case;
+use crate::tui::command::Command;
+use crate::tui::keymap::Context;
+use crate::tui::overlay::Kind;
+use crate::tui::page::clock;
+use crate::tui::screen::{guardrail, home, step};
+use crate::tui::widget::status::{self, Environment, Footer};
+
+pub fn top_line(app: &App) -> status::Context {
+    let mut top = status::Context { title: "steadyhand".into(), ..status::Context::default() };
+    let Some(case) = &app.case else {
+        if app.is_drill() {
+            top.target = Some((Environment::Drill, "steadyhand".into()));
+        }
+        let open = app.home.incidents.iter().filter(|incident| incident.is_open()).count();
+        let targets = app.facts.targets.len();
+        let plural = |n: usize| if n == 1 { "" } else { "s" };
+        top.summary =
+            format!("{targets} target{}, {open} open incident{}", plural(targets), plural(open));
+        return top;
+    };
+    let incident = &case.incident;
+    top.target = Some((environment(case), case.target.name.clone()));
+    if let Ok(identity) = &case.identity {
+        top.engine = format!("{} {}", case.target.url.dialect, identity.version);
+        top.role.clone_from(&identity.role);
+    }
+    top.incident.clone_from(&incident.id);
+    top.severity = incident.severity.map(|severity| severity.to_string()).unwrap_or_default();
+    match (incident.opened, incident.closed) {
+        (Some(opened), Some(closed)) => {
+            top.open = format!("closed after {}", clock(closed.duration_since(opened).as_secs()));
+        }
+        (Some(opened), None) => {
+            top.open = format!("open {}", clock(app.now.duration_since(opened).as_secs()));
+        }
+        _ => {}
+    }
+    let (due, which) = match incident.next_update {
+        Some(due) => (Some(due), "next"),
+        None if incident.is_open() && incident.said.is_empty() => {
+            (fleet::first_update_due(incident, &app.facts.practice), "first")
+        }
+        None => (None, ""),
+    };
+    if let Some(due) = due {
+        let left = due.duration_since(app.now).as_secs();
+        let text = if left >= 0 {
+            format!("{which} update in {}", clock(left))
+        } else {
+            format!("update overdue {}", clock(-left))
+        };
+        top.update = Some((text, left < 0));
+    }
+    top
+}
+
+pub fn environment(case: &Case) -> Environment {
+    if case.incident.drill {
+        return Environment::Drill;
+    }
+    if case.incident.demo {
+        return Environment::Demo;
+    }
+    match case.target.environment {
+        config::Environment::Production => Environment::Production,
+        config::Environment::Staging => Environment::Staging,
+        config::Environment::Development => Environment::Development,
+    }
+}
+
+/// The environment as sentences name it.
+pub fn environment_word(case: &Case) -> String {
+    environment(case).word().to_owned()
+}
+
+/// The keys that work now, the recommended one first.
+pub fn footer(app: &App) -> Footer {
+    let context = app.context();
+    let key = |command: Command| app.keymap.label(context, command);
+    let fixed = |name: &str| Some(name.to_owned());
+    if let Some(overlay) = &app.overlay {
+        let keys: Vec<(Option<String>, &str)> = match &overlay.kind {
+            Kind::Ask(ask) if ask.expected.is_some() => {
+                vec![
+                    (key(Command::Confirm), "execute what was typed"),
+                    (key(Command::Back), "leave it alone"),
+                ]
+            }
+            Kind::Ask(_) => vec![(key(Command::Confirm), "take it"), (key(Command::Back), "back")],
+            Kind::Choice(_) | Kind::Palette(_) => vec![
+                (key(Command::Confirm), "choose"),
+                (key(Command::Up), "up"),
+                (key(Command::Down), "down"),
+                (key(Command::Back), "back"),
+            ],
+            Kind::Editor { .. } => vec![
+                (key(Command::Save), "keep and close"),
+                (key(Command::Back), "keep and close"),
+                (fixed("ctrl-z"), "to the shell"),
+            ],
+            Kind::Comms(_) => vec![
+                (key(Command::Confirm), "it was given: record it"),
+                (key(Command::Complete), "next audience"),
+                (key(Command::Back), "done"),
+            ],
+            Kind::Text { .. } | Kind::Help { .. } => vec![
+                (key(Command::Back), "close"),
+                (key(Command::Down), "down"),
+                (key(Command::PageDown), "page"),
+            ],
+            Kind::Problem(_) => vec![(key(Command::Confirm), "go on")],
+        };
+        return Footer::new(keys);
+    }
+    let mut keys: Vec<(Option<String>, &str)> = match app.screen {
+        Screen::Home => vec![
+            (key(Command::Open), home::enter_word(app)),
+            (key(Command::NewIncident), "new incident"),
+            (key(Command::Refresh), "check again"),
+            (key(Command::Find), "find"),
+        ],
+        Screen::Step => step_keys(app),
+        Screen::Violations => vec![
+            (key(Command::Back), "back"),
+            (key(Command::OpenCell), "cell"),
+            (key(Command::OpenRow), "row"),
+            (key(Command::Sort), "sort"),
+            (key(Command::Filter), "filter"),
+            (key(Command::Search), "search"),
+            (key(Command::Export), "export"),
+            (key(Command::Refresh), "run now"),
+        ],
+        Screen::Recovery => recovery_keys(app),
+        Screen::Guardrail => vec![
+            (key(Command::Confirm), guardrail::enter_word(app)),
+            (key(Command::Rehearse), "rehearse"),
+            (key(Command::Apply), "apply"),
+            (key(Command::Withdraw), "withdraw"),
+            (key(Command::Statements), "statements"),
+            (key(Command::Back), "back"),
+        ],
+        Screen::Server => vec![
+            (key(Command::Back), "back"),
+            (key(Command::Refresh), "ask again"),
+            (key(Command::Down), "down"),
+        ],
+        Screen::Journal => vec![
+            (key(Command::Back), "back"),
+            (key(Command::Open), "record"),
+            (key(Command::Filter), if app.journal.everything { "the story" } else { "everything" }),
+            (key(Command::Search), "find"),
+            (key(Command::Note), "note"),
+        ],
+        Screen::Postmortem => vec![
+            (key(Command::Edit), "edit the part"),
+            (key(Command::NextStep), "next part"),
+            (key(Command::ExternalEditor), "$EDITOR"),
+            (key(Command::Back), "back"),
+        ],
+    };
+    keys.extend([(key(Command::Help), "help"), (key(Command::Quit), "quit")]);
+    Footer::new(keys)
+}
+
+fn step_keys(app: &App) -> Vec<(Option<String>, &'static str)> {
+    let key = |command: Command| app.keymap.label(Context::Step, command);
+    let Some(case) = &app.case else { return Vec::new() };
+    if !case.incident.is_open() {
+        return vec![
+            (key(Command::Postmortem), "postmortem"),
+            (key(Command::Journal), "journal"),
+            (key(Command::Back), "home"),
+        ];
+    }
+    let mut keys = vec![(key(Command::Confirm), step::enter_word(case))];
+    if case.check_of_step().is_some() {
+        keys.push((key(Command::Rows), "rows"));
+        keys.push((key(Command::Refresh), "run now"));
+    }
+    if case.live.values().any(|live| live.running.is_some()) {
+        keys.push((key(Command::Cancel), "stop"));
+    }
+    if case.incident.standing_change(&case.step().id).is_some() {
+        keys.push((key(Command::Undo), "undo"));
+    }
+    if case.incident.guardrails.get(&case.step().id) == Some(&crate::guardrail::Standing::Applied) {
+        keys.push((key(Command::Withdraw), "withdraw"));
+    }
+    keys.extend([
+        (key(Command::Note), "note"),
+        (key(Command::PrevStep), "step back"),
+        (key(Command::Skip), "skip"),
+        (key(Command::Journal), "journal"),
+        (key(Command::Postmortem), "postmortem"),
+    ]);
+    keys
+}
+
+fn recovery_keys(app: &App) -> Vec<(Option<String>, &'static str)> {
+    use crate::recovery::Execution;
+    use crate::recovery::protocol::State;
+    let key = |command: Command| app.keymap.label(Context::Recovery, command);
+    let Some(case) = &app.case else { return Vec::new() };
+    let recovery = case.recoveries.get(&case.step().id);
+    let enter = (key(Command::Approve), "");
+    let mut keys = match recovery.map(|recovery| &recovery.state) {
+        Some(State::Previewed { preview }) if preview.refused.is_empty() => {
+            vec![(enter.0, "confirm"), (key(Command::Preview), "preview again")]
+        }
+        Some(State::Previewed { .. }) => vec![(key(Command::Preview), "preview again")],
+        Some(State::Previewing { .. }) => vec![(key(Command::Cancel), "stop")],
+        Some(State::Executing { .. } | State::Confirming { .. }) => Vec::new(),
+        Some(State::Ended { execution: Execution::Committed { .. } }) => {
+            let standing = case.incident.standing_change(&case.step().id).is_some();
+            let mut keys = vec![(enter.0, if standing { "next step" } else { "back to the step" })];
+            if standing {
+                keys.push((key(Command::Undo), "undo"));
+            }
+            keys
+        }
+        Some(State::Ended { .. } | State::Failed { .. } | State::Idle) | None => {
+            vec![
+                (key(Command::Preview), "preview"),
+                (key(Command::FirstLook), "first look"),
+                (key(Command::Undo), "undo"),
+            ]
+        }
+    };
+    keys.extend([
+        (key(Command::Changes), "rows"),
+        (key(Command::Statements), "statements"),
+        (key(Command::Back), "back"),
+    ]);
+    keys
+}

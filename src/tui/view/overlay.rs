@@ -1,0 +1,229 @@
+//! What lies on top of the screen: questions, lists, texts, the palette, help.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use super::edge::environment;
+use super::list;
+use crate::tui::app::App;
+use crate::tui::keymap::Context;
+use crate::tui::look::Look;
+use crate::tui::overlay::{Ask, Kind, comms};
+use crate::tui::page::Page;
+use crate::tui::theme::Role;
+use crate::tui::widget::panel::{Panel, centered};
+use crate::tui::widget::status::Environment;
+use crate::tui::widget::wrap::{self, Line};
+
+/// What lies on top; gives the place of the terminal's cursor.
+pub fn overlay(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) -> Option<Position> {
+    let help = matches!(app.overlay.as_ref().map(|o| &o.kind), Some(Kind::Help { .. }));
+    let help_lines = if help { help_page(app) } else { Vec::new() };
+    let frame = Rect { y: area.y + 1, height: area.height.saturating_sub(2), ..area };
+    let danger = app.case.as_ref().is_some_and(|case| environment(case) == Environment::Production);
+    let overlay = app.overlay.as_mut()?;
+    overlay.drawn = true;
+    let wide = frame.width.saturating_sub(4).min(110);
+    match &mut overlay.kind {
+        Kind::Ask(ask) => ask_box(ask, danger, frame, buf, look),
+        Kind::Choice(choice) => {
+            let mut page = Page::new(look);
+            page.lines(&choice.title, Role::Title).blank();
+            for (number, item) in choice.items.iter().enumerate() {
+                let here = number == choice.at;
+                let mark = if here { look.glyphs.here } else { " " };
+                page.line(&[
+                    (mark, Role::Focus),
+                    (" ", Role::Text),
+                    (item, if here { Role::Selection } else { Role::Text }),
+                ]);
+            }
+            let lines = page.finish();
+            let inner = boxed("", "esc back", Role::Focus, wide.min(76), &lines, frame, buf, look);
+            put_wrapped(&lines, inner, buf);
+            None
+        }
+        Kind::Text { title, scroll } => {
+            let place = centered(frame, wide, frame.height);
+            let panel = Panel { title, hint: "esc close", role: Role::Focus };
+            let inner = panel.view(place, buf, look);
+            scroll.view(inner, buf, look);
+            None
+        }
+        Kind::Help { scroll } => {
+            let place = centered(frame, wide.min(76), frame.height);
+            let panel = Panel { title: "Keys", hint: "esc close", role: Role::Focus };
+            let inner = panel.view(place, buf, look);
+            scroll.set(help_lines);
+            scroll.view(inner, buf, look);
+            None
+        }
+        Kind::Editor { title, editor, .. } => {
+            let place = centered(frame, wide, frame.height);
+            let panel = Panel { title, hint: "esc keeps it and closes", role: Role::Focus };
+            let inner = panel.view(place, buf, look);
+            editor.view(inner, buf, look);
+            editor.caret(inner)
+        }
+        Kind::Palette(palette) => {
+            let place = centered(frame, wide.min(76), frame.height.min(18));
+            let panel = Panel { title: "Commands", hint: "esc back", role: Role::Focus };
+            let inner = panel.view(place, buf, look);
+            let first = Rect { height: 1.min(inner.height), ..inner };
+            palette.prompt.view(first, buf, look);
+            let rest = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
+            let mut page = Page::new(look);
+            for (number, (_, text)) in palette.found().into_iter().enumerate() {
+                let here = number == palette.at;
+                let mark = if here { look.glyphs.here } else { " " };
+                page.line(&[
+                    (mark, Role::Focus),
+                    (" ", Role::Text),
+                    (text, if here { Role::Selection } else { Role::Text }),
+                ]);
+            }
+            list(&page.finish(), palette.at, rest, buf, look);
+            palette.prompt.caret(first)
+        }
+        Kind::Comms(shown) => {
+            let lines = comms_page(shown, look);
+            let inner =
+                boxed("Tell people", "esc done", Role::Focus, wide, &lines, frame, buf, look);
+            put_wrapped(&lines, inner, buf);
+            None
+        }
+        Kind::Problem(problem) => {
+            let mut page = Page::new(look);
+            page.lines(&problem.sentence, Role::Danger);
+            if let Some(hint) = &problem.hint {
+                page.blank().lines(hint, Role::Text);
+            }
+            let lines = page.finish();
+            let inner = boxed(
+                "Problem",
+                "enter goes on",
+                Role::Danger,
+                wide.min(76),
+                &lines,
+                frame,
+                buf,
+                look,
+            );
+            put_wrapped(&lines, inner, buf);
+            None
+        }
+    }
+}
+
+fn comms_page(shown: &comms::Comms, look: &Look) -> Vec<Line> {
+    let mut page = Page::new(look);
+    let mut tabs: Vec<(String, Role)> = Vec::new();
+    for (number, name) in comms::AUDIENCES.iter().enumerate() {
+        let mark = if shown.given[number] { look.glyphs.ok } else { " " };
+        let role = if number == shown.at { Role::Selection } else { Role::Muted };
+        tabs.push((format!(" {mark} {name} "), role));
+    }
+    let parts: Vec<(&str, Role)> = tabs.iter().map(|(text, role)| (text.as_str(), *role)).collect();
+    page.line(&parts).blank();
+    page.lines(&shown.texts[shown.at], Role::Text);
+    page.blank().muted("Send it where your people read, then record here that it was given.");
+    page.finish()
+}
+
+fn ask_box(
+    ask: &mut Ask,
+    danger: bool,
+    frame: Rect,
+    buf: &mut Buffer,
+    look: &Look,
+) -> Option<Position> {
+    let mut page = Page::new(look);
+    let mut question = ask.question.lines();
+    let title = question.next().unwrap_or_default().to_owned();
+    for line in question {
+        page.text(line);
+    }
+    if let Some(expected) = &ask.expected {
+        page.blank().line(&[("Type   ", Role::Muted), (expected, Role::Title)]);
+    }
+    let mut lines = page.finish();
+    let field = lines.len();
+    lines.push(Line::new());
+    if let Some(refused) = &ask.refused {
+        let mut page = Page::new(look);
+        page.line(&[(refused, Role::Warning)]);
+        lines.extend(page.finish());
+    }
+    let role = match (&ask.expected, danger) {
+        (Some(_), true) => Role::Production,
+        (Some(_), false) => Role::Danger,
+        (None, _) => Role::Focus,
+    };
+    let hint = if ask.expected.is_some() { "esc leaves it alone" } else { "esc back" };
+    let width = frame.width.saturating_sub(4).min(76);
+    let inner = boxed(&title, hint, role, width, &lines, frame, buf, look);
+    let above: usize = lines[..field].iter().map(|line| wrap::wrap(line, inner.width).len()).sum();
+    put_wrapped(&lines, inner, buf);
+    let row = u16::try_from(above).unwrap_or(0);
+    if row >= inner.height {
+        return None;
+    }
+    let place = Rect { y: inner.y + row, height: 1, ..inner };
+    ask.prompt.view(place, buf, look);
+    ask.prompt.caret(place)
+}
+
+/// A box as tall as its lines, in the middle.
+#[allow(clippy::too_many_arguments)] // a box is its title, hint, role, size and place
+fn boxed(
+    title: &str,
+    hint: &str,
+    role: Role,
+    width: u16,
+    lines: &[Line],
+    frame: Rect,
+    buf: &mut Buffer,
+    look: &Look,
+) -> Rect {
+    let inside = width.saturating_sub(4).max(1);
+    let rows: usize = lines.iter().map(|line| wrap::wrap(line, inside).len().max(1)).sum();
+    let height = u16::try_from(rows).unwrap_or(u16::MAX).saturating_add(2);
+    let place = centered(frame, width, height.min(frame.height));
+    let inner = Panel { title, hint, role }.view(place, buf, look);
+    Rect { x: inner.x + 1.min(inner.width), width: inner.width.saturating_sub(2), ..inner }
+}
+
+fn put_wrapped(lines: &[Line], area: Rect, buf: &mut Buffer) {
+    let rows = lines.iter().flat_map(|line| {
+        let rows = wrap::wrap(line, area.width);
+        if rows.is_empty() { vec![Line::new()] } else { rows }
+    });
+    for (row, line) in rows.take(usize::from(area.height)).enumerate() {
+        wrap::put(&line, area, u16::try_from(row).unwrap_or(u16::MAX), buf);
+    }
+}
+
+/// The help, from the key map itself.
+fn help_page(app: &App) -> Vec<Line> {
+    let mut page = Page::new(&app.look);
+    let mut section = None;
+    for entry in app.keymap.entries(app.screen.context()) {
+        if entry.keys.is_empty() {
+            continue;
+        }
+        if section != Some(entry.context) {
+            if section.is_some() {
+                page.blank();
+            }
+            let name = if entry.context == Context::Global { "everywhere" } else { "here" };
+            page.title(name);
+            section = Some(entry.context);
+        }
+        let keys: Vec<String> = entry.keys.iter().map(ToString::to_string).collect();
+        page.line(&[
+            (&format!("  {:<18}", keys.join(" ")), Role::Key),
+            (entry.command.help(), Role::Text),
+        ]);
+    }
+    page.finish()
+}
