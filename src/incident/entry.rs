@@ -370,6 +370,12 @@ pub enum Entry {
         record: u64,
         text: String,
     },
+    /// An act outside of a change was confirmed by typing.
+    Confirmed {
+        step: String,
+        what: String,
+        typed: String,
+    },
     /// A confirmation that was typed wrongly; what was typed may be anything and is not kept.
     Mistyped {
         step: String,
@@ -424,6 +430,7 @@ impl Entry {
             Self::Pinned { .. } => "pinned",
             Self::Unpinned { .. } => "unpinned",
             Self::Annotated { .. } => "annotated",
+            Self::Confirmed { .. } => "confirmed",
             Self::Mistyped { .. } => "mistyped",
             Self::Closed { .. } => "closed",
             Self::Scored { .. } => "scored",
@@ -454,6 +461,7 @@ impl Entry {
             Self::Previewed { .. }
                 | Self::PreviewFailed { .. }
                 | Self::Approved { .. }
+                | Self::Confirmed { .. }
                 | Self::Mistyped { .. }
                 | Self::ExecutionStarted { .. }
                 | Self::UndoWritten { .. }
@@ -475,6 +483,7 @@ impl Entry {
                 | Self::SeveritySet { .. }
                 | Self::StepSkipped { .. }
                 | Self::Approved { .. }
+                | Self::Confirmed { .. }
                 | Self::ActionItem { .. }
                 | Self::Milestone { origin: Origin::Human, .. }
                 | Self::Closed { .. }
@@ -570,6 +579,7 @@ impl Entry {
             Self::Pinned { record } => format!("record {record} pinned"),
             Self::Unpinned { record } => format!("record {record} not pinned any more"),
             Self::Annotated { record, text } => format!("about record {record}: {text}"),
+            Self::Confirmed { what, typed, .. } => format!("confirmed with '{typed}': {what}"),
             Self::Mistyped { names_another_target: true, .. } => {
                 "a confirmation named another target; nothing was executed".into()
             }

@@ -132,7 +132,7 @@ impl Comms {
     /// Another text for the audience that is shown; none brings the template back.
     pub fn rewrite(&mut self, text: &str) {
         let text = if text.trim().is_empty() { &self.rendered[self.at] } else { text };
-        self.texts[self.at] = text.to_owned();
+        self.texts[self.at] = text.to_string();
     }
 }
 

@@ -79,10 +79,8 @@ fn into_box(app: &mut App, text: &str) {
     let text = text.strip_suffix('\n').unwrap_or(text);
     let Some(overlay) = &mut app.overlay else { return };
     match &mut overlay.kind {
-        Kind::Ask(ask) if text.contains('\n') => {
-            if ask.purpose == Purpose::Note {
-                app.overlay = Some(Overlay::writing(draft::note_on_lines(text)));
-            }
+        Kind::Ask(ask) if text.contains('\n') && ask.purpose == Purpose::Note => {
+            app.overlay = Some(Overlay::writing(draft::note_on_lines(text)));
         }
         Kind::Ask(ask) => ask.prompt.set_text(text),
         Kind::Writing(writing) if writing.editor.text() != text => writing.editor.set_text(text),

@@ -302,10 +302,11 @@ pub fn page(app: &App) -> (Page<'_>, usize) {
 /// What is listed of how much: `story [changes] ...  12 of 57`.
 pub fn head(app: &App) -> (String, String) {
     let Some(case) = &app.case else { return Default::default() };
-    let tabs = Shown::ALL.map(|one| match one == app.journal.shown {
-        true => format!("[{}]", one.word()),
-        false => one.word().to_owned(),
-    });
+    let tab = |one: Shown| {
+        let word = one.word();
+        if one == app.journal.shown { format!("[{word}]") } else { word.to_owned() }
+    };
+    let tabs = Shown::ALL.map(tab);
     let found = if app.journal.find.is_empty() {
         String::new()
     } else {

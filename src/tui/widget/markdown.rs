@@ -236,7 +236,8 @@ mod tests {
 
     #[test]
     fn what_is_edited_is_in_sight() {
-        let text: String = (0..100).map(|n| format!("line {n}\n\n")).collect();
+        let lines: Vec<String> = (0..100).map(|n| format!("line {n}\n")).collect();
+        let text = lines.join("\n");
         let mut buf = Buffer::empty(Rect::new(0, 0, 10, 3));
         view(&text, 100, 200, buf.area, &mut buf, &look());
         assert!(rows(&buf).iter().any(|row| row == "line 50"), "{:?}", rows(&buf));
