@@ -81,6 +81,8 @@ pub enum Command {
     Open(Open),
     /// Go on with an incident where it stands
     Resume(Resume),
+    /// Tell an incident again, record by record, on the screens it was worked on
+    Replay(Replay),
     /// List the incidents
     Incidents(Incidents),
     /// Run checks, read-only, without a screen
@@ -451,6 +453,12 @@ pub struct Postmortem {
 pub enum MarkdownOrJson {
     Markdown,
     Json,
+}
+
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// The incident: its name, the beginning of it, its number, the path of its folder, or a bundle
+    pub incident: String,
 }
 
 #[derive(Debug, Args)]

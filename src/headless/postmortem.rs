@@ -3,7 +3,6 @@
 //! Reads the folder and changes nothing in it, so it may run beside a cockpit that has the incident
 //! open.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
@@ -15,7 +14,6 @@ use crate::incident::{Incident, journal, store};
 use crate::postmortem::{self, Around, Draft, file};
 use crate::problem::Problem;
 use crate::report::json;
-use crate::runbook::{Runbook, load};
 use crate::value::visible;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +35,7 @@ pub fn run(config: &Config, asked: &Asked, out: &mut Out) -> Result<Exit, Proble
     let (records, head, fault) =
         journal::read(&folder).map_err(|error| Problem::unreachable(error.to_string()))?;
     let incident = Incident::replay(&records);
-    let runbook = frozen(&folder, &incident);
+    let runbook = store::frozen(&folder, &incident);
     let all = remembered(state);
     let around = Around { runbook: runbook.as_ref(), practice: &config.practice, all: &all };
     let mut draft = Draft::of(&incident, around, &head);
@@ -73,15 +71,6 @@ pub fn run(config: &Config, asked: &Asked, out: &mut Out) -> Result<Exit, Proble
 pub(super) fn remembered(state: &Path) -> Vec<Incident> {
     let all = store::all(state).unwrap_or_default();
     all.into_iter().filter(|(_, _, trouble)| trouble.is_none()).map(|(_, one, _)| one).collect()
-}
-
-/// The runbook as it was when the incident was opened; none if it is not that one any more.
-pub(super) fn frozen(folder: &Path, incident: &Incident) -> Option<Runbook> {
-    let source = fs::read_to_string(folder.join("runbook.toml")).ok()?;
-    let same = crate::digest::sha256(source.as_bytes()) == incident.runbook_sha256;
-    // The name of a file must be the id, and the frozen copy has another.
-    let name = format!("{}.toml", incident.runbook);
-    if same { load::parse(&name, "", &source).ok() } else { None }
 }
 
 /// What people pasted into their parts goes to a terminal too.
