@@ -443,15 +443,20 @@ pub struct Postmortem {
     pub incident: String,
     /// How to write it
     #[arg(long, value_name = "FORMAT", default_value = "markdown")]
-    pub format: MarkdownOrJson,
+    pub format: PostmortemFormat,
+    /// On an HTML page, also the first rows of each change, before and after; they are data
+    #[arg(long)]
+    pub rows: bool,
     /// Write it into this file
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum MarkdownOrJson {
+pub enum PostmortemFormat {
     Markdown,
+    /// One page without anything from outside
+    Html,
     Json,
 }
 

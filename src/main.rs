@@ -394,12 +394,18 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
         }
         Command::Postmortem(asked) => {
             let format = match asked.format {
-                cli::MarkdownOrJson::Markdown => headless::postmortem::Format::Markdown,
-                cli::MarkdownOrJson::Json => headless::postmortem::Format::Json,
+                cli::PostmortemFormat::Markdown => headless::postmortem::Format::Markdown,
+                cli::PostmortemFormat::Html => headless::postmortem::Format::Html,
+                cli::PostmortemFormat::Json => headless::postmortem::Format::Json,
             };
+            if asked.rows && format != headless::postmortem::Format::Html {
+                return Err(Problem::usage("--rows is for an HTML page")
+                    .hint("add --format html; the other formats hold no rows"));
+            }
             let asked = headless::postmortem::Asked {
                 incident: asked.incident,
                 format,
+                rows: asked.rows,
                 output: asked.output,
             };
             headless::postmortem::run(config, &asked, out)
