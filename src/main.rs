@@ -18,8 +18,8 @@ use steadyhand::headless::{self, Color, Format, Out};
 use steadyhand::problem::Problem;
 use steadyhand::source::{Fault, did_you_mean, quoted, render};
 use steadyhand::tui::keymap::Keymap;
-use steadyhand::tui::theme::Theme;
 use steadyhand::tui::theme::depth::Depth;
+use steadyhand::tui::theme::{self, Theme};
 use steadyhand::tui::{Cockpit, Start};
 use tokio::runtime::{Builder, Runtime};
 
@@ -133,8 +133,12 @@ fn cockpit(config: &Config, journey: Journey, out: &mut Out) -> Result<Exit, Pro
         state,
         actor: actor.clone(),
         theme,
+        ground_unknown: theme::is_open(&config.theme.value, |name| std::env::var(name).ok()),
         keymap,
         ascii: config.ascii.value,
+        mouse: config.mouse.value,
+        // The folder of the site, not that of a demo: one is shown around once.
+        tour: config.tour.value.then(|| config.state.value.join("tour-seen")),
         refresh: config.refresh.value,
         kept_rows: usize::try_from(config.row_cap.value).unwrap_or(usize::MAX),
         demo: ground,
@@ -168,10 +172,7 @@ fn cockpit(config: &Config, journey: Journey, out: &mut Out) -> Result<Exit, Pro
 }
 
 /// What the cockpit reads before it takes the terminal, so that faults are seen.
-fn files(
-    config: &Config,
-    journey: &Journey,
-) -> Result<(Catalogue, Keymap, Option<Theme>), Vec<Fault>> {
+fn files(config: &Config, journey: &Journey) -> Result<(Catalogue, Keymap, Theme), Vec<Fault>> {
     let catalogue = Catalogue::load(&config.check_dirs(), &config.runbook_dirs())?;
     let catalogue = match journey {
         // The demo has the names of the packs, whatever the databases of the site are like.
@@ -191,13 +192,13 @@ fn files(
     };
     let variable = |name: &str| std::env::var(name).ok();
     let (named, depth) = (config.theme.value.as_str(), Depth::choose(variable));
-    let theme = match Theme::choose(Some(named), depth, variable) {
-        Some(theme) => Some(theme),
+    let theme = match Theme::choose(named, depth, variable) {
+        Some(theme) => theme,
         None if Path::new(named).extension().is_some_and(|ending| ending == "toml") => {
-            Some(read(Path::new(named), Theme::parse)?)
+            read(Path::new(named), Theme::parse)?
         }
         None => {
-            let known: Vec<&str> = Theme::names().collect();
+            let known: Vec<&str> = std::iter::once(theme::AUTO).chain(Theme::names()).collect();
             let fault = Fault::whole(
                 &config.theme.origin.to_string(),
                 format!("There is no theme {}.", quoted(named)),
@@ -414,7 +415,7 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
         }
         Command::Config => headless::config::run(config, out),
         Command::Themes => {
-            let names: Vec<&str> = Theme::names().collect();
+            let names: Vec<&str> = std::iter::once(theme::AUTO).chain(Theme::names()).collect();
             headless::themes::run(&names, &config.theme.value, out)
         }
         Command::Demo(_)

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crossterm::event::KeyEvent;
 
 use super::effect::{EditFor, Run};
+use super::theme::Ground;
 use crate::check::Finding;
 use crate::check::Survey;
 use crate::config::Target;
@@ -28,6 +29,8 @@ pub enum Message {
     Key(KeyEvent),
     Paste(String),
     Resized,
+    /// The background of the terminal, where nobody chose a theme.
+    Ground(Ground),
     /// A second went by.
     Tick,
     /// The terminal or the system asks us to go; the second time at once.

@@ -12,6 +12,7 @@ use super::effect::{EditFor, Effect};
 use super::message::{Message, Opened};
 use super::overlay::{Ask, Kind, Overlay, Purpose, answer, comms, escalation, palette};
 use super::screen::{guardrail, home, journal, postmortem, recovery, server, step, violations};
+use super::theme::Theme;
 use crate::check::Verdict;
 use crate::exit::Exit;
 use crate::guardrail::Standing;
@@ -33,6 +34,13 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
             Vec::new()
         }
         Message::Resized => Vec::new(),
+        Message::Ground(ground) => {
+            let fitting = Theme::built_in(Theme::name_for(ground), app.facts.depth);
+            if let Some(theme) = fitting {
+                app.look.theme = theme;
+            }
+            Vec::new()
+        }
         Message::Tick => tick(app),
         Message::GoAway(why) => go_away(app, why),
         Message::Prepared(outcome) => prepared(app, outcome),
