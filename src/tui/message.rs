@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crossterm::event::KeyEvent;
 
 use super::effect::{EditFor, Run};
+use super::theme::Ground;
 use crate::check::Finding;
 use crate::check::Survey;
 use crate::config::Target;
@@ -28,6 +29,8 @@ pub enum Message {
     Key(KeyEvent),
     Paste(String),
     Resized,
+    /// The background of the terminal, where nobody chose a theme.
+    Ground(Ground),
     /// A second went by.
     Tick,
     /// The terminal or the system asks us to go; the second time at once.
@@ -102,6 +105,8 @@ pub enum Message {
         path: PathBuf,
     },
     Scored(Box<Scorecard>),
+    /// What is typed is not safe.
+    DraftFailed(String),
     EditedOutside {
         purpose: EditFor,
         text: Result<String, Problem>,
@@ -122,4 +127,6 @@ pub struct Opened {
     pub folder: PathBuf,
     pub journal: Journal,
     pub resumed: bool,
+    /// What was typed and not kept before.
+    pub drafts: std::collections::BTreeMap<String, crate::incident::drafts::Draft>,
 }
