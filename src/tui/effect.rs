@@ -89,6 +89,13 @@ pub enum Effect {
         run: Run,
         doubt: Doubt,
     },
+    /// How the database would run the query of a check, or the statements of the step's change.
+    Explain {
+        run: Run,
+        check: Option<String>,
+        step: String,
+        answers: BTreeMap<String, String>,
+    },
     Rehearse {
         run: Run,
         step: String,
@@ -133,6 +140,10 @@ pub enum Effect {
         text: String,
         purpose: EditFor,
     },
+    /// Somebody was shown around.
+    TourSeen,
+    /// Whether wheel and click come to us.
+    Mouse(bool),
     Suspend,
     Repaint,
     Bell,

@@ -7,6 +7,7 @@ pub mod answer;
 pub mod comms;
 pub mod escalation;
 pub mod palette;
+pub mod tour;
 
 use std::time::Instant;
 
@@ -107,10 +108,25 @@ pub struct Choice {
 pub enum Kind {
     Ask(Box<Ask>),
     Choice(Choice),
-    Text { title: String, scroll: Scroll },
-    Editor { title: String, editor: Box<Editor>, purpose: Purpose },
+    Text {
+        title: String,
+        scroll: Scroll,
+    },
+    /// All rows of a change.
+    Changes {
+        scroll: Scroll,
+    },
+    /// The cards of the first start, and which of them is shown.
+    Tour(usize),
+    Editor {
+        title: String,
+        editor: Box<Editor>,
+        purpose: Purpose,
+    },
     Comms(Box<comms::Comms>),
-    Help { scroll: Scroll },
+    Help {
+        scroll: Scroll,
+    },
     Palette(Box<palette::Palette>),
     Problem(Problem),
 }
@@ -150,6 +166,14 @@ impl Overlay {
             editor: Box::new(Editor::new(text)),
             purpose,
         })
+    }
+
+    pub fn changes(lines: Vec<Line>) -> Self {
+        Self::new(Kind::Changes { scroll: Scroll::new(lines) })
+    }
+
+    pub fn tour() -> Self {
+        Self::new(Kind::Tour(0))
     }
 
     pub fn help() -> Self {
@@ -235,6 +259,8 @@ impl Overlay {
             Kind::Palette(palette) => palette.key(event),
             Kind::Choice(_)
             | Kind::Text { .. }
+            | Kind::Changes { .. }
+            | Kind::Tour(_)
             | Kind::Comms(_)
             | Kind::Help { .. }
             | Kind::Problem(_) => {}
@@ -249,6 +275,8 @@ impl Overlay {
             Kind::Palette(palette) => palette.paste(text),
             Kind::Choice(_)
             | Kind::Text { .. }
+            | Kind::Changes { .. }
+            | Kind::Tour(_)
             | Kind::Comms(_)
             | Kind::Help { .. }
             | Kind::Problem(_) => {}

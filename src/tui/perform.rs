@@ -51,6 +51,8 @@ pub struct World {
     pub faults: Vec<Check>,
     /// Rows of a finding that are kept.
     pub kept_rows: usize,
+    /// The file that says that somebody was shown around.
+    pub tour: Option<PathBuf>,
     messages: UnboundedSender<Message>,
     tasks: TaskTracker,
     stoppers: HashMap<Run, Stopper>,
@@ -74,6 +76,7 @@ pub enum ForTerminal {
     Suspend,
     Repaint,
     Bell,
+    Mouse(bool),
     Edit { text: String, purpose: EditFor },
 }
 
@@ -97,6 +100,7 @@ impl World {
             scored: None,
             faults: Vec::new(),
             kept_rows: ops::detect::KEPT_ROWS,
+            tour: None,
             messages,
             tasks: TaskTracker::new(),
             stoppers: HashMap::new(),
@@ -138,6 +142,9 @@ impl World {
                 }
             }
             Effect::FirstLook { run, step, answers } => self.first_look(run, step, answers),
+            Effect::Explain { run, check, step, answers } => {
+                self.explain(run, check, step, answers)
+            }
             Effect::Preview { run, op, step, answers, undoes } => {
                 self.preview(run, op, step, answers, undoes);
             }
@@ -157,6 +164,8 @@ impl World {
             Effect::Postmortem => self.postmortem(),
             Effect::WritePostmortem { text, .. } => self.write_postmortem(&text),
             Effect::EditOutside { text, purpose } => out.push(ForTerminal::Edit { text, purpose }),
+            Effect::TourSeen => self.tour_seen(),
+            Effect::Mouse(on) => out.push(ForTerminal::Mouse(on)),
             Effect::Suspend => out.push(ForTerminal::Suspend),
             Effect::Repaint => out.push(ForTerminal::Repaint),
             Effect::Bell => out.push(ForTerminal::Bell),
@@ -227,6 +236,16 @@ impl World {
             let survey = ops::detect::survey(&target, &asked, &stopper).await;
             Message::Surveyed { run, target: name, survey }
         });
+    }
+
+    /// A file that cannot be written means only that the cards come once more.
+    fn tour_seen(&mut self) {
+        if let Some(file) = self.tour.take() {
+            let folder = file.parent().map(std::fs::create_dir_all);
+            if folder.is_none_or(|made| made.is_ok()) {
+                let _ = std::fs::write(&file, "");
+            }
+        }
     }
 
     fn append(&mut self, entry: Entry) -> Result<(), JournalError> {

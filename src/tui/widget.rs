@@ -5,6 +5,8 @@
 pub mod diff;
 pub mod editor;
 pub mod list;
+pub mod locks;
+pub mod meter;
 pub mod panel;
 pub mod prompt;
 pub mod scroll;
