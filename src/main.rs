@@ -278,7 +278,7 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
                 suite: selection(asked.selection),
                 page: page(asked.page),
             };
-            runtime()?.block_on(headless::check::run(&asked, config, out))
+            one_thread()?.block_on(headless::check::run(&asked, config, out))
         }
         Command::Gate(asked) => {
             let asked = headless::gate::Asked {
@@ -288,7 +288,7 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
                 update: asked.update_baseline,
                 expires: asked.expires,
             };
-            runtime()?.block_on(headless::gate::run(&asked, config, out))
+            one_thread()?.block_on(headless::gate::run(&asked, config, out))
         }
         Command::History(asked) => {
             let asked = headless::past::AskedHistory {
@@ -356,7 +356,7 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
                 format: text_or_json(asked.format),
                 output: asked.output,
             };
-            runtime()?.block_on(headless::rehearse::run(&asked, config, out))
+            one_thread()?.block_on(headless::rehearse::run(&asked, config, out))
         }
         Command::Resilience(asked) => {
             let asked = headless::resilience::Asked {
@@ -364,7 +364,7 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
                 evidence: asked.evidence,
                 format: text_or_json(asked.format),
             };
-            runtime()?.block_on(headless::resilience::run(&asked, config, out))
+            one_thread()?.block_on(headless::resilience::run(&asked, config, out))
         }
         Command::Lint(asked) => {
             let asked = headless::lint::Asked {
@@ -372,7 +372,7 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
                 packs: asked.pack,
                 target: asked.target,
             };
-            runtime()?.block_on(headless::lint::run(&asked, config, out))
+            one_thread()?.block_on(headless::lint::run(&asked, config, out))
         }
         Command::Postmortem(asked) => {
             let format = match asked.format {
@@ -477,6 +477,15 @@ fn color(color: cli::Color) -> Color {
 
 /// Two threads: one to wait for the database, one to go on.
 fn runtime() -> Result<Runtime, Problem> {
-    let built = Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    built(Builder::new_multi_thread().worker_threads(2))
+}
+
+/// A command without a screen only waits, and a thread that is woken by another answers later.
+fn one_thread() -> Result<Runtime, Problem> {
+    built(&mut Builder::new_current_thread())
+}
+
+fn built(builder: &mut Builder) -> Result<Runtime, Problem> {
+    let built = builder.enable_all().build();
     built.map_err(|error| Problem::system(format!("the runtime cannot be started: {error}")))
 }

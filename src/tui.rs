@@ -7,6 +7,7 @@
 pub mod app;
 pub mod case;
 pub mod command;
+mod draft;
 pub mod effect;
 pub mod glyphs;
 pub mod keymap;
@@ -22,14 +23,15 @@ pub mod update;
 pub mod view;
 pub mod widget;
 
-use std::path::PathBuf;
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, EventStream};
-use futures_util::{Stream, StreamExt as _};
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use ratatui::Terminal;
 use ratatui::backend::Backend;
 use tokio::signal::unix::{SignalKind, signal};
@@ -129,7 +131,17 @@ pub async fn run(cockpit: Cockpit) -> Result<Farewell, Problem> {
     let (mut app, mut world) = make(cockpit, messages);
     let mut keys = EventStream::new();
     let ask = ground_unknown.then_some(terminal::ask_background as fn());
-    let outcome = cycle(&mut screen, &mut keys, inbox, &mut app, &mut world, &guard, ask).await;
+    let cycle = cycle(&mut screen, &mut keys, inbox, &mut app, &mut world, &guard, ask);
+    let outcome = match AssertUnwindSafe(cycle).catch_unwind().await {
+        Ok(outcome) => outcome,
+        Err(panic) => {
+            // What was being typed is all that is not on disk already.
+            let effects = draft::keep(&mut app);
+            world.perform(effects);
+            drop(world);
+            std::panic::resume_unwind(panic)
+        }
+    };
     drop(screen);
     drop(guard);
     world.settle(Duration::from_secs(2)).await;
@@ -339,8 +351,8 @@ fn carry_out<B: Backend>(
                 let _ = guard.suspend();
                 terminal::repaint(screen)?;
             }
-            ForTerminal::Edit { text, purpose } => {
-                let outcome = guard.lend(|| edit_outside(&text));
+            ForTerminal::Edit { text, purpose, file } => {
+                let outcome = guard.lend(|| edit_outside(&text, &file));
                 terminal::repaint(screen)?;
                 let text = outcome
                     .map_err(|error| {
@@ -361,34 +373,30 @@ fn hand_in(app: &mut App, world: &mut World, purpose: EditFor, text: Result<Stri
     world.perform(effects);
 }
 
-/// Runs `$VISUAL` or `$EDITOR` on a private copy of the text.
-fn edit_outside(text: &str) -> Result<String, Problem> {
+/// Runs `$VISUAL` or `$EDITOR` on the file that holds the text.
+fn edit_outside(text: &str, file: &Path) -> Result<String, Problem> {
+    let editor = ["VISUAL", "EDITOR"].iter().find_map(|name| std::env::var(name).ok());
+    let editor = editor.filter(|editor| !editor.trim().is_empty()).unwrap_or_else(|| "vi".into());
+    let read = || std::fs::read_to_string(file);
     let failed = |what: String| {
-        Problem::system(what)
-            .hint("the text is as it was; e edits it here, without another program")
+        let changed = read().is_ok_and(|now| now.trim_end() != text.trim_end());
+        Problem::system(what).hint(if changed {
+            format!("what it saved is in {}, and in this box the next time", file.display())
+        } else {
+            "the text is as it was; it can be edited here, without another program".into()
+        })
     };
-    let editor = std::env::var("VISUAL")
-        .or_else(|_| std::env::var("EDITOR"))
-        .unwrap_or_else(|_| "vi".into());
     let mut words = editor.split_whitespace();
     let program = words.next().unwrap_or("vi");
-    let mut file = tempfile::Builder::new()
-        .prefix("postmortem-")
-        .suffix(".md")
-        .tempfile()
-        .map_err(|error| failed(format!("no file for the editor: {error}")))?;
-    std::io::Write::write_all(&mut file, text.as_bytes())
-        .map_err(|error| failed(format!("no file for the editor: {error}")))?;
     let started = Instant::now();
     let status = std::process::Command::new(program)
         .args(words)
-        .arg(file.path())
+        .arg(file)
         .status()
         .map_err(|error| failed(format!("{editor} cannot be run: {error}")))?;
     if !status.success() {
         let seconds = started.elapsed().as_secs();
         return Err(failed(format!("{editor} ended with {status} after {seconds} s")));
     }
-    std::fs::read_to_string(file.path())
-        .map_err(|error| failed(format!("what {editor} wrote cannot be read: {error}")))
+    read().map_err(|error| failed(format!("what {editor} wrote cannot be read: {error}")))
 }

@@ -114,6 +114,8 @@ pub enum Message {
         path: PathBuf,
     },
     Scored(Box<Scorecard>),
+    /// What is typed is not safe.
+    DraftFailed(String),
     EditedOutside {
         purpose: EditFor,
         text: Result<String, Problem>,
@@ -134,4 +136,6 @@ pub struct Opened {
     pub folder: PathBuf,
     pub journal: Journal,
     pub resumed: bool,
+    /// What was typed and not kept before.
+    pub drafts: std::collections::BTreeMap<String, crate::incident::drafts::Draft>,
 }

@@ -6,8 +6,10 @@
 pub mod answer;
 pub mod comms;
 pub mod escalation;
+pub mod outside;
 pub mod palette;
 pub mod tour;
+pub mod writing;
 
 use std::time::Instant;
 
@@ -15,7 +17,6 @@ use crossterm::event::KeyEvent;
 
 use super::case::Case;
 use super::keymap::Context;
-use super::widget::editor::Editor;
 use super::widget::prompt::Prompt;
 use super::widget::scroll::Scroll;
 use super::widget::wrap::{self, Line};
@@ -25,6 +26,7 @@ use crate::incident::entry::Milestone;
 use crate::practice::Practice;
 use crate::problem::Problem;
 use crate::runbook::{Action, AnswerType, Expect};
+use writing::Writing;
 
 /// What an answer is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +57,7 @@ pub enum Purpose {
     Decide,
     DecideReason(usize),
     Part(String),
+    Annotate(u64),
     CommsText,
     AnswerChoice,
 }
@@ -118,11 +121,7 @@ pub enum Kind {
     },
     /// The cards of the first start, and which of them is shown.
     Tour(usize),
-    Editor {
-        title: String,
-        editor: Box<Editor>,
-        purpose: Purpose,
-    },
+    Writing(Box<Writing>),
     Comms(Box<comms::Comms>),
     Help {
         scroll: Scroll,
@@ -160,12 +159,8 @@ impl Overlay {
         Self::text(title, lines.into_iter().map(wrap::plain).collect())
     }
 
-    pub fn editor(title: &str, text: &str, purpose: Purpose) -> Self {
-        Self::new(Kind::Editor {
-            title: title.to_owned(),
-            editor: Box::new(Editor::new(text)),
-            purpose,
-        })
+    pub fn writing(writing: Writing) -> Self {
+        Self::new(Kind::Writing(Box::new(writing)))
     }
 
     pub fn changes(lines: Vec<Line>) -> Self {
@@ -243,8 +238,18 @@ impl Overlay {
 
     pub fn context(&self) -> Context {
         match self.kind {
-            Kind::Editor { .. } => Context::Editor,
+            Kind::Writing(_) => Context::Editor,
             _ => Context::Text,
+        }
+    }
+
+    /// Somebody is writing in it: what comes in between must not take it away. Not the typed
+    /// confirmations, which are begun anew.
+    pub fn is_written_in(&self) -> bool {
+        match &self.kind {
+            Kind::Ask(ask) => ask.expected.is_none(),
+            Kind::Writing(_) | Kind::Comms(_) => true,
+            _ => false,
         }
     }
 
@@ -255,7 +260,7 @@ impl Overlay {
                 ask.refused = None;
                 ask.prompt.on_key(event, Instant::now());
             }
-            Kind::Editor { editor, .. } => editor.on_key(event),
+            Kind::Writing(writing) => writing.key(event),
             Kind::Palette(palette) => palette.key(event),
             Kind::Choice(_)
             | Kind::Text { .. }
@@ -271,7 +276,7 @@ impl Overlay {
     pub fn paste(&mut self, text: &str) {
         match &mut self.kind {
             Kind::Ask(ask) => ask.prompt.on_paste(text),
-            Kind::Editor { editor, .. } => editor.on_paste(text),
+            Kind::Writing(writing) => writing.paste(text),
             Kind::Palette(palette) => palette.paste(text),
             Kind::Choice(_)
             | Kind::Text { .. }

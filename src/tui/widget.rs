@@ -2,10 +2,12 @@
 //!
 //! They know a look and what they show; no effect, no task, no engine.
 
+pub mod chart;
 pub mod diff;
 pub mod editor;
 pub mod list;
 pub mod locks;
+pub mod markdown;
 pub mod meter;
 pub mod panel;
 pub mod prompt;
@@ -15,5 +17,4 @@ pub mod sql;
 pub mod status;
 pub mod stepper;
 pub mod table;
-pub mod timeline;
 pub mod wrap;
