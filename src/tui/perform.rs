@@ -54,6 +54,8 @@ pub struct World {
     pub faults: Vec<Check>,
     /// Rows of a finding that are kept.
     pub kept_rows: usize,
+    /// The file that says that somebody was shown around.
+    pub tour: Option<PathBuf>,
     messages: UnboundedSender<Message>,
     tasks: TaskTracker,
     stoppers: HashMap<Run, Stopper>,
@@ -78,6 +80,7 @@ pub enum ForTerminal {
     Suspend,
     Repaint,
     Bell,
+    Mouse(bool),
     /// The text is laid down in the file first.
     Edit {
         text: String,
@@ -106,6 +109,7 @@ impl World {
             scored: None,
             faults: Vec::new(),
             kept_rows: ops::detect::KEPT_ROWS,
+            tour: None,
             messages,
             tasks: TaskTracker::new(),
             stoppers: HashMap::new(),
@@ -169,6 +173,9 @@ impl World {
                 }
             }
             Effect::FirstLook { run, step, answers } => self.first_look(run, step, answers),
+            Effect::Explain { run, check, step, answers } => {
+                self.explain(run, check, step, answers)
+            }
             Effect::Preview { run, op, step, answers, undoes } => {
                 self.preview(run, op, step, answers, undoes);
             }
@@ -187,6 +194,8 @@ impl World {
             Effect::Score => self.score()?,
             Effect::Postmortem => self.postmortem(),
             Effect::WritePostmortem { text, .. } => self.write_postmortem(&text),
+            Effect::TourSeen => self.tour_seen(),
+            Effect::Mouse(on) => out.push(ForTerminal::Mouse(on)),
             Effect::EditOutside { text, purpose, draft } => {
                 out.extend(self.edit_outside(text, purpose, &draft));
             }
@@ -264,6 +273,16 @@ impl World {
             let survey = ops::detect::survey(&target, &asked, &stopper).await;
             Message::Surveyed { run, target: name, survey }
         });
+    }
+
+    /// A file that cannot be written means only that the cards come once more.
+    fn tour_seen(&mut self) {
+        if let Some(file) = self.tour.take() {
+            let folder = file.parent().map(std::fs::create_dir_all);
+            if folder.is_none_or(|made| made.is_ok()) {
+                let _ = std::fs::write(&file, "");
+            }
+        }
     }
 
     fn append(&mut self, entry: Entry) -> Result<(), JournalError> {
