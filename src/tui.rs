@@ -53,6 +53,7 @@ use keymap::Keymap;
 use look::Look;
 use message::Message;
 use perform::{ForTerminal, World};
+use terminal::reply::{Reply, Taken};
 use theme::Theme;
 use theme::depth::Depth;
 
@@ -68,11 +69,16 @@ pub struct Cockpit {
     /// Where incidents are kept.
     pub state: PathBuf,
     pub actor: String,
-    /// The name of a built-in theme, or a theme of the operator's own.
-    pub theme: Option<Theme>,
+    pub theme: Theme,
+    /// Nobody chose the theme, and only the terminal can tell which one fits.
+    pub ground_unknown: bool,
     pub keymap: Keymap,
     /// Signs and borders in ASCII, whatever the locale says.
     pub ascii: bool,
+    /// Wheel and click are for the cockpit.
+    pub mouse: bool,
+    /// The file that says that somebody was shown around; none if nobody is to be.
+    pub tour: Option<PathBuf>,
     /// How often a check runs again where its step does not say.
     pub refresh: Duration,
     /// Rows of a finding that are kept; all are counted.
@@ -122,9 +128,11 @@ pub async fn run(cockpit: Cockpit) -> Result<Farewell, Problem> {
         let _ = away.send(Message::GoAway("the terminal is gone"));
     })
     .map_err(|error| Problem::system(format!("the terminal cannot be watched: {error}")))?;
+    let ground_unknown = cockpit.ground_unknown;
     let (mut app, mut world) = make(cockpit, messages);
     let mut keys = EventStream::new();
-    let cycle = cycle(&mut screen, &mut keys, inbox, &mut app, &mut world, &guard);
+    let ask = ground_unknown.then_some(terminal::ask_background as fn());
+    let cycle = cycle(&mut screen, &mut keys, inbox, &mut app, &mut world, &guard, ask);
     let outcome = match AssertUnwindSafe(cycle).catch_unwind().await {
         Ok(outcome) => outcome,
         Err(panic) => {
@@ -156,12 +164,7 @@ fn make(cockpit: Cockpit, messages: UnboundedSender<Message>) -> (App, World) {
     let practice = Arc::new(cockpit.practice);
     let environment = |name: &str| std::env::var(name).ok();
     let depth = Depth::choose(environment);
-    let theme = cockpit
-        .theme
-        .map(|theme| theme.at(depth))
-        .or_else(|| Theme::choose(None, depth, environment))
-        .or_else(|| Theme::built_in("mono", depth))
-        .expect("mono is built in");
+    let theme = cockpit.theme.at(depth);
     let glyphs = if cockpit.ascii { glyphs::ASCII } else { Glyphs::choose(environment) };
     let look = Look { theme, glyphs };
     let facts = Facts {
@@ -175,13 +178,19 @@ fn make(cockpit: Cockpit, messages: UnboundedSender<Message>) -> (App, World) {
         thrown_away: cockpit.thrown_away,
         start: cockpit.start,
     };
-    let app = App::new(facts, look, cockpit.keymap, clock::now());
+    let shown_around = cockpit.tour.as_ref().is_none_or(|file| file.exists());
+    let mut app = App::new(facts, look, cockpit.keymap, clock::now());
+    app.mouse = cockpit.mouse;
+    if !shown_around && app.facts.start == Start::Home && drill.is_none() {
+        app.overlay = Some(overlay::Overlay::tour());
+    }
     let mut world =
         World::new(catalogue, practice, cockpit.targets, cockpit.state, cockpit.actor, messages);
     world.demo = cockpit.demo;
     world.faults = cockpit.faults;
     world.kept_rows = cockpit.kept_rows;
     world.drill = drill;
+    world.tour = cockpit.tour;
     (app, world)
 }
 
@@ -212,10 +221,21 @@ async fn cycle<B: Backend>(
     app: &mut App,
     world: &mut World,
     guard: &terminal::Guard,
+    ask: Option<fn()>,
 ) -> Result<(), B::Error> {
-    // The first frame stands before anything is asked of a disk or a database.
+    // The first frame stands before anything is asked of a disk, a database or the terminal.
     screen.draw(|frame| view::view(app, frame))?;
+    let mut reply = match ask {
+        Some(ask) => {
+            ask();
+            Reply::new(Instant::now())
+        }
+        None => Reply::none(Instant::now()),
+    };
     let mut effects = screen::home::start(app);
+    if app.mouse {
+        effects.push(Effect::Mouse(true));
+    }
     if !app.facts.demo {
         effects.extend(update::begin(app));
     }
@@ -228,7 +248,7 @@ async fn cycle<B: Backend>(
             biased;
             Some(message) = inbox.recv() => message,
             event = keys.next(), if !keys_over => match event {
-                Some(Ok(event)) => match of_event(event) {
+                Some(Ok(event)) => match of_event(event, &mut reply) {
                     Some(message) => message,
                     None => continue,
                 },
@@ -245,7 +265,7 @@ async fn cycle<B: Backend>(
             dirty |= take_in(app, world, screen, guard, message)?;
         }
         while let Some(Some(Ok(event))) = ready(keys).await {
-            if let Some(message) = of_event(event) {
+            if let Some(message) = of_event(event, &mut reply) {
                 dirty |= take_in(app, world, screen, guard, message)?;
             }
         }
@@ -273,12 +293,18 @@ async fn ready<S: Stream + Unpin>(stream: &mut S) -> Option<Option<S::Item>> {
     .await
 }
 
-fn of_event(event: Event) -> Option<Message> {
+fn of_event(event: Event, reply: &mut Reply) -> Option<Message> {
+    match reply.take(&event, Instant::now()) {
+        Taken::Key => {}
+        Taken::Part => return None,
+        Taken::Ground(ground) => return Some(Message::Ground(ground)),
+    }
     match event {
         Event::Key(key) => Some(Message::Key(key)),
         Event::Paste(text) => Some(Message::Paste(text)),
         Event::Resize(..) => Some(Message::Resized),
-        Event::FocusGained | Event::FocusLost | Event::Mouse(_) => None,
+        Event::Mouse(event) => Some(Message::Mouse(event)),
+        Event::FocusGained | Event::FocusLost => None,
     }
 }
 
@@ -321,6 +347,7 @@ fn carry_out<B: Backend>(
         match asked {
             ForTerminal::Repaint => terminal::repaint(screen)?,
             ForTerminal::Bell => {}
+            ForTerminal::Mouse(on) => terminal::take_mouse(on),
             ForTerminal::Suspend => {
                 let _ = guard.suspend();
                 terminal::repaint(screen)?;

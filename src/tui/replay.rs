@@ -9,7 +9,7 @@ pub mod moment;
 use std::fs;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossterm::event::EventStream;
 use futures_util::{FutureExt as _, StreamExt as _};
@@ -21,6 +21,7 @@ use super::glyphs::{self, Glyphs};
 use super::keymap::Keymap;
 use super::look::Look;
 use super::message::Message;
+use super::terminal::reply::Reply;
 use super::theme::Theme;
 use super::theme::depth::Depth;
 use super::{of_event, ready, terminal, update, view, watch_signals};
@@ -43,7 +44,7 @@ pub struct Replaying {
     pub state: PathBuf,
     pub catalogue: Catalogue,
     pub practice: Practice,
-    pub theme: Option<Theme>,
+    pub theme: Theme,
     pub keymap: Keymap,
     pub ascii: bool,
 }
@@ -62,6 +63,8 @@ pub async fn run(asked: Replaying) -> Result<Exit, Problem> {
     terminal::hangup::watch(move || _ = messages.send(Message::GoAway("the terminal is gone")))
         .map_err(|error| Problem::system(format!("the terminal cannot be watched: {error}")))?;
     let mut keys = EventStream::new();
+    // Nothing is asked of the terminal, so that every key is a key.
+    let mut reply = Reply::none(Instant::now());
     let shown = async {
         loop {
             screen.draw(|frame| view::view(&mut app, frame))?;
@@ -70,7 +73,7 @@ pub async fn run(asked: Replaying) -> Result<Exit, Problem> {
                 biased;
                 Some(message) = inbox.recv() => message,
                 event = keys.next() => match event {
-                    Some(Ok(event)) => match of_event(event) {
+                    Some(Ok(event)) => match of_event(event, &mut reply) {
                         Some(message) => message,
                         None => continue,
                     },
@@ -82,7 +85,7 @@ pub async fn run(asked: Replaying) -> Result<Exit, Problem> {
             };
             take_in(&mut app, &mut screen, &guard, message)?;
             while let Some(Some(Ok(event))) = ready(&mut keys).await {
-                if let Some(message) = of_event(event) {
+                if let Some(message) = of_event(event, &mut reply) {
                     take_in(&mut app, &mut screen, &guard, message)?;
                 }
             }
@@ -182,11 +185,7 @@ fn story(folder: PathBuf, records: Vec<Record>) -> Result<Story, Problem> {
 fn make(asked: Replaying, story: Story) -> Result<App, Problem> {
     let environment = |name: &str| std::env::var(name).ok();
     let depth = Depth::choose(environment);
-    let theme = asked.theme.map(|theme| theme.at(depth));
-    let theme = theme
-        .or_else(|| Theme::choose(None, depth, environment))
-        .or_else(|| Theme::built_in("mono", depth))
-        .expect("mono is built in");
+    let theme = asked.theme.at(depth);
     let glyphs = if asked.ascii { glyphs::ASCII } else { Glyphs::choose(environment) };
     let facts = Facts {
         catalogue: asked.catalogue.into(),
