@@ -79,6 +79,8 @@ impl Home {
             ("TZ".to_owned(), "UTC".to_owned()),
             // Every home here is new; the tour has a test of its own.
             ("STEADYHAND_TOUR".to_owned(), "false".to_owned()),
+            // Else the terminal is asked for its background.
+            ("STEADYHAND_THEME".to_owned(), "dark".to_owned()),
             ("USER".to_owned(), "casey".to_owned()),
             ("LOGNAME".to_owned(), "casey".to_owned()),
             ("SHELL".to_owned(), "/bin/sh".to_owned()),

@@ -5,7 +5,7 @@ mod page;
 mod rows;
 
 pub use page::page;
-use page::statements;
+pub use page::statements;
 
 use crate::incident::entry::{Deed, Entry, Evidence};
 use crate::problem::Problem;

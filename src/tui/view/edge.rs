@@ -141,8 +141,8 @@ pub fn footer(app: &App) -> Footer {
             Kind::Ask(_) => vec![(key(Command::Confirm), "take it"), (key(Command::Back), "back")],
             Kind::Choice(_) | Kind::Palette(_) => vec![
                 (key(Command::Confirm), "choose"),
-                (key(Command::Up), "up"),
-                (key(Command::Down), "down"),
+                (key(Command::Up), "before"),
+                (key(Command::Down), "next"),
                 (key(Command::Back), "back"),
             ],
             Kind::Writing(writing) if writing.find.is_some() => {
@@ -172,13 +172,13 @@ pub fn footer(app: &App) -> Footer {
                     key(Command::Complete),
                     if app.unfolded { "only what changes" } else { "every column" },
                 ),
-                (key(Command::Down), "down"),
-                (key(Command::PageDown), "page"),
+                (key(Command::Down), "more"),
+                (key(Command::PageDown), "a page"),
             ],
             Kind::Text { .. } | Kind::Help { .. } => vec![
                 (key(Command::Back), "close"),
-                (key(Command::Down), "down"),
-                (key(Command::PageDown), "page"),
+                (key(Command::Down), "more"),
+                (key(Command::PageDown), "a page"),
             ],
             Kind::Problem(_) => vec![(key(Command::Confirm), "go on")],
         };
@@ -214,7 +214,7 @@ pub fn footer(app: &App) -> Footer {
         Screen::Server => vec![
             (key(Command::Back), "back"),
             (key(Command::Refresh), "ask again"),
-            (key(Command::Down), "down"),
+            (key(Command::Down), "more"),
         ],
         Screen::Journal => vec![
             (key(Command::Back), "back"),

@@ -241,7 +241,8 @@ fn check_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
         page.signed(sign, &text, Role::Text);
     }
     if unchanged > 0 {
-        page.muted(&format!("  {unchanged} other checks unchanged"));
+        let checks = if unchanged == 1 { "check" } else { "checks" };
+        page.muted(&format!("  {unchanged} other {checks} unchanged"));
     }
     for (check, rows) in &preview.remaining {
         page.line(&[("  remaining violations of ", Role::Muted), (check, Role::Text)]);
@@ -305,7 +306,7 @@ fn ended_lines(
     }
 }
 
-pub(super) fn statements(app: &App) -> Vec<Line> {
+pub fn statements(app: &App) -> Vec<Line> {
     let mut page = Page::new(&app.look);
     let Some(case) = &app.case else { return page.finish() };
     match case.recoveries.get(&case.step().id).and_then(|recovery| recovery.preview.as_ref()) {
