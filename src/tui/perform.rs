@@ -25,7 +25,7 @@ use crate::config::Target;
 use crate::consent::Consent;
 use crate::drill::{Scenario, Scorecard};
 use crate::incident::Incident;
-use crate::incident::entry::Entry;
+use crate::incident::entry::{Entry, Outcome};
 use crate::incident::journal::{Journal, JournalError};
 use crate::incident::store;
 use crate::ops;
@@ -33,7 +33,8 @@ use crate::ops::Stopper;
 use crate::postmortem;
 use crate::practice::Practice;
 use crate::problem::Problem;
-use crate::runbook::{Action, Runbook, Step};
+use crate::recovery::Execution;
+use crate::runbook::{Action, Ran, Runbook, Step};
 use draft::Drafts;
 
 /// The world as the cockpit can reach it.
@@ -120,16 +121,37 @@ impl World {
     /// Carries out effects in their order; gives back what the terminal's owner must do.
     pub fn perform(&mut self, effects: Vec<Effect>) -> Vec<ForTerminal> {
         let mut for_terminal = Vec::new();
-        for effect in effects {
-            match self.one(effect, &mut for_terminal) {
-                Ok(()) => {}
-                Err(error) => {
-                    self.send(Message::JournalFailed(error.to_string()));
-                    break;
-                }
+        let mut effects = effects.into_iter();
+        for effect in effects.by_ref() {
+            if let Err(error) = self.one(effect, &mut for_terminal) {
+                let why = error.to_string();
+                self.send(Message::JournalFailed(why.clone()));
+                effects.for_each(|dropped| self.not_done(dropped, &why));
+                break;
             }
         }
         for_terminal
+    }
+
+    /// Who waits for an answer is told that there was nothing to answer.
+    fn not_done(&self, effect: Effect, why: &str) {
+        let why = format!("nothing was executed: {why}");
+        match effect {
+            Effect::Execute { run, plan, .. } => {
+                let execution = Execution::RolledBack { why, drift: None };
+                self.send(Message::Executed { run, step: plan.step, execution });
+            }
+            Effect::PutGuard { run, step, .. } => {
+                self.send(Message::GuardPut { run, step, outcome: Outcome::RolledBack, why });
+            }
+            Effect::Command { run, step, .. } => {
+                let trouble = Some(why);
+                let ran = Ran { exit: None, output: Vec::new(), seconds: 0.0, trouble };
+                let (argv, output) = (Vec::new(), None);
+                self.send(Message::CommandRan { run, step, argv, ran: Box::new(ran), output });
+            }
+            _ => {}
+        }
     }
 
     fn one(&mut self, effect: Effect, out: &mut Vec<ForTerminal>) -> Result<(), JournalError> {
