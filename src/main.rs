@@ -20,7 +20,7 @@ use steadyhand::source::{Fault, did_you_mean, quoted, render};
 use steadyhand::tui::keymap::Keymap;
 use steadyhand::tui::theme::depth::Depth;
 use steadyhand::tui::theme::{self, Theme};
-use steadyhand::tui::{Cockpit, Start};
+use steadyhand::tui::{Background, Cockpit, Start};
 use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {
@@ -133,7 +133,11 @@ fn cockpit(config: &Config, journey: Journey, out: &mut Out) -> Result<Exit, Pro
         state,
         actor: actor.clone(),
         theme,
-        ground_unknown: theme::is_open(&config.theme.value, |name| std::env::var(name).ok()),
+        background: if theme::is_open(&config.theme.value, |name| std::env::var(name).ok()) {
+            Background::Asked
+        } else {
+            Background::Settled
+        },
         keymap,
         ascii: config.ascii.value,
         mouse: config.mouse.value,

@@ -174,7 +174,7 @@ impl World {
             }
             Effect::FirstLook { run, step, answers } => self.first_look(run, step, answers),
             Effect::Explain { run, check, step, answers } => {
-                self.explain(run, check, step, answers)
+                self.explain(run, check, step, answers);
             }
             Effect::Preview { run, op, step, answers, undoes } => {
                 self.preview(run, op, step, answers, undoes);

@@ -30,7 +30,7 @@ const WIDE: (u16, u16) = (120, 40);
 const ULTRA: (u16, u16) = (220, 50);
 
 /// A screen by its name, and the way to it.
-type Scene = (&'static str, fn(Theme, Glyphs) -> Night);
+type Scene = (&'static str, fn(Theme, &'static Glyphs) -> Night);
 
 const SCENES: &[Scene] = &[
     ("home", Night::new),
@@ -111,13 +111,13 @@ fn with(mut night: Night, keys: &str) -> Night {
 }
 
 /// At the change, its count seen.
-fn change(theme: Theme, glyphs: Glyphs) -> Night {
+fn change(theme: Theme, glyphs: &'static Glyphs) -> Night {
     let mut night = Night::opened(theme, glyphs);
     night.keys("] enter ] ] ]");
     night
 }
 
-fn ended(theme: Theme, glyphs: Glyphs, execution: Execution) -> Night {
+fn ended(theme: Theme, glyphs: &'static Glyphs, execution: Execution) -> Night {
     let mut night = with(change(theme, glyphs), "enter");
     let case = night.app.case.as_mut().expect("an incident is open");
     let step = case.step().id.clone();
@@ -184,7 +184,7 @@ fn told(buf: &Buffer) -> String {
 #[test]
 fn every_screen_stands_as_it_was_looked_at() {
     for (name, scene) in SCENES {
-        let mut night = scene(probe(), glyphs::UTF8);
+        let mut night = scene(probe(), &glyphs::UTF8);
         for size in [SMALL, WIDE] {
             let drawn = told(&night.draw(size));
             insta::assert_snapshot!(format!("{name}-{}x{}", size.0, size.1), drawn);
@@ -192,7 +192,7 @@ fn every_screen_stands_as_it_was_looked_at() {
     }
     for name in ["home", "step-check", "recovery"] {
         let (_, scene) = SCENES.iter().find(|(scene, _)| *scene == name).expect("a scene");
-        let drawn = told(&scene(probe(), glyphs::UTF8).draw(ULTRA));
+        let drawn = told(&scene(probe(), &glyphs::UTF8).draw(ULTRA));
         insta::assert_snapshot!(format!("{name}-{}x{}", ULTRA.0, ULTRA.1), drawn);
     }
 }
@@ -229,11 +229,11 @@ fn look(style: Style) -> String {
 #[test]
 fn every_screen_in_every_theme_is_the_same_screen() {
     for (scene_name, scene) in SCENES {
-        let mut plain = scene(probe(), glyphs::UTF8);
+        let mut plain = scene(probe(), &glyphs::UTF8);
         for name in Theme::names() {
             for depth in [Depth::True, Depth::Indexed, Depth::Sixteen] {
                 let theme = Theme::built_in(name, depth).expect("built in");
-                let mut night = scene(theme.clone(), glyphs::UTF8);
+                let mut night = scene(theme.clone(), &glyphs::UTF8);
                 for size in [SMALL, WIDE] {
                     let (plain, drawn) = (plain.draw(size), night.draw(size));
                     assert_eq!(rows(&plain), rows(&drawn), "{scene_name} in {name}");
@@ -265,7 +265,7 @@ fn a_state_is_a_word_or_a_sign_before_it_is_a_colour() {
         [Role::Ok, Role::Warning, Role::Danger, Role::Unknown, Role::Production, Role::Staging];
     const SIGNS: &str = "✓✗?!●▒█▁▂▃▄▅▆▇#+x*|-";
     for (name, scene) in SCENES {
-        for glyphs in [glyphs::UTF8, glyphs::ASCII] {
+        for glyphs in [&glyphs::UTF8, &glyphs::ASCII] {
             let buf = scene(probe(), glyphs).draw(SMALL);
             for y in 0..buf.area.height {
                 let mut run = String::new();
@@ -296,7 +296,7 @@ fn without_colour_and_without_utf8_everything_is_still_said() {
     let mono = || Theme::built_in("mono", Depth::Sixteen).expect("built in");
     for name in ["home", "step-check", "recovery", "server"] {
         let (_, scene) = SCENES.iter().find(|(scene, _)| *scene == name).expect("a scene");
-        let buf = scene(mono(), night::ascii()).draw(SMALL);
+        let buf = scene(mono(), &glyphs::ASCII).draw(SMALL);
         let data = |symbol: &str| symbol.chars().any(|c| "áéüöş".contains(c));
         for cell in buf.content() {
             assert_eq!((cell.fg, cell.bg), (Color::Reset, Color::Reset), "{name}");
@@ -313,7 +313,7 @@ fn every_frame_of_an_incident_says_where_one_is_and_what_comes_next() {
         SCENES.iter().filter(|(name, _)| !name.starts_with("home") && *name != "tour")
     {
         for size in [SMALL, WIDE, ULTRA] {
-            let lines = rows(&scene(probe(), glyphs::UTF8).draw(size));
+            let lines = rows(&scene(probe(), &glyphs::UTF8).draw(size));
             let (first, last) = (&lines[0], &lines[lines.len() - 1]);
             for word in ["PRODUCTION", "erp-prod", "SEV-2", "update"] {
                 assert!(first.contains(word), "{name} at {size:?}: {first}");
@@ -337,10 +337,10 @@ fn bound(context: Context) -> Vec<KeyEvent> {
 #[test]
 fn no_single_key_writes() {
     for (name, scene) in SCENES {
-        let keys = bound(scene(probe(), glyphs::UTF8).app.context());
+        let keys = bound(scene(probe(), &glyphs::UTF8).app.context());
         assert!(!keys.is_empty(), "{name}");
         for key in keys {
-            let mut night = scene(probe(), glyphs::UTF8);
+            let mut night = scene(probe(), &glyphs::UTF8);
             night.press(key);
             assert!(night.writes.is_empty(), "{name}, {key:?}: {:?}", night.writes);
         }
@@ -353,7 +353,7 @@ fn no_number_of_keys_writes_without_the_words() {
     let every: Vec<KeyEvent> = Context::ALL.iter().flat_map(|context| bound(*context)).collect();
     let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
     for (name, scene) in SCENES.iter().filter(|(name, _)| !name.starts_with("home")) {
-        let mut night = scene(probe(), glyphs::UTF8);
+        let mut night = scene(probe(), &glyphs::UTF8);
         for _ in 0..300 {
             seed ^= seed << 13;
             seed ^= seed >> 7;
@@ -370,7 +370,7 @@ fn no_number_of_keys_writes_without_the_words() {
 
 #[test]
 fn a_mistaken_key_is_taken_back() {
-    let mut night = Night::opened(probe(), glyphs::UTF8);
+    let mut night = Night::opened(probe(), &glyphs::UTF8);
     // A theme.
     night.keys("T");
     assert_ne!(night.app.look.theme.name, "probe");
@@ -407,7 +407,7 @@ fn a_mistaken_key_is_taken_back() {
     night.keys("z");
     assert!(night.app.case.is_some());
     // A confirmation never comes back half typed.
-    let mut night = with(change(probe(), glyphs::UTF8), "enter enter e r p esc");
+    let mut night = with(change(probe(), &glyphs::UTF8), "enter enter e r p esc");
     night.app.undone.clear();
     night.keys("z");
     assert!(night.app.overlay.is_none());
@@ -416,7 +416,7 @@ fn a_mistaken_key_is_taken_back() {
 #[test]
 fn the_tour_is_three_keys_long_and_any_other_key_leaves_it() {
     let tour = || {
-        let mut night = Night::new(probe(), glyphs::UTF8);
+        let mut night = Night::new(probe(), &glyphs::UTF8);
         night.app.overlay = Some(Overlay::tour());
         night
     };
@@ -440,7 +440,7 @@ fn the_palette_finds_every_command_by_its_name() {
         if matches!(entry.command, Command::Palette | Command::Suspend | Command::Quit) {
             continue;
         }
-        let mut night = Night::opened(probe(), glyphs::UTF8);
+        let mut night = Night::opened(probe(), &glyphs::UTF8);
         night.keys(":").type_text(entry.command.name());
         let lines = rows(&night.draw(SMALL));
         let first = lines.iter().find(|line| line.contains('▸') && line.contains('│'));
@@ -452,13 +452,14 @@ fn the_palette_finds_every_command_by_its_name() {
 /// Pictures of every screen for the eye: `SCREENS=dark cargo test --test screens look_at -- --ignored --nocapture`.
 #[test]
 #[ignore = "for the eye"]
+#[allow(clippy::print_stdout)] // it is there to be seen
 fn look_at_them() {
     let wanted = std::env::var("SCREENS").unwrap_or_else(|_| "dark".into());
     let only = std::env::var("SCENE").unwrap_or_default();
     let size = if std::env::var("WIDE").is_ok() { WIDE } else { SMALL };
     let theme = Theme::built_in(&wanted, Depth::True).expect("a built-in theme");
     for (name, scene) in SCENES.iter().filter(|(name, _)| name.contains(&only)) {
-        let buf = scene(theme.clone(), glyphs::UTF8).draw(size);
+        let buf = scene(theme.clone(), &glyphs::UTF8).draw(size);
         println!("== {name}");
         for y in 0..buf.area.height {
             let mut line = String::new();

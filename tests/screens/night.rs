@@ -32,7 +32,7 @@ use steadyhand::runbook::Action;
 use steadyhand::sql::Verb;
 use steadyhand::tui::app::{App, Facts, Start};
 use steadyhand::tui::effect::Effect;
-use steadyhand::tui::glyphs::{self, Glyphs};
+use steadyhand::tui::glyphs::Glyphs;
 use steadyhand::tui::keymap::Keymap;
 use steadyhand::tui::look::Look;
 use steadyhand::tui::message::{Message, Opened};
@@ -65,17 +65,17 @@ pub struct Night {
 
 impl Night {
     /// Home, everything surveyed.
-    pub fn new(theme: Theme, glyphs: Glyphs) -> Self {
+    pub fn new(theme: Theme, glyphs: &'static Glyphs) -> Self {
         Self::started(theme, glyphs, Start::Home)
     }
 
     /// An incident on production, at its first step.
-    pub fn opened(theme: Theme, glyphs: Glyphs) -> Self {
+    pub fn opened(theme: Theme, glyphs: &'static Glyphs) -> Self {
         let start = Start::Open { runbook: RUNBOOK.into(), target: TARGET.into() };
         Self::started(theme, glyphs, start)
     }
 
-    fn started(theme: Theme, glyphs: Glyphs, start: Start) -> Self {
+    fn started(theme: Theme, glyphs: &'static Glyphs, start: Start) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let (journal, _) = Journal::open(&folder.path().join("INC-0001"), "casey").expect("empty");
         let facts = Facts {
@@ -90,7 +90,7 @@ impl Night {
             start,
         };
         let began = "2026-11-21T05:58:00Z".parse().expect("a time");
-        let app = App::new(facts, Look { theme, glyphs }, KEYMAP.clone(), began);
+        let app = App::new(facts, Look { theme, glyphs: *glyphs }, KEYMAP.clone(), began);
         let (asked, writes, records) = (Vec::new(), Vec::new(), Vec::new());
         let mut night = Self { app, asked, writes, records, journal, folder };
         let mut effects = home::start(&mut night.app);
@@ -577,8 +577,4 @@ fn rehearsal(at: Timestamp) -> Rehearsal {
         traceless: true,
         notes: vec!["tried on an empty copy of asset_assignments".into()],
     }
-}
-
-pub fn ascii() -> Glyphs {
-    glyphs::ASCII
 }
