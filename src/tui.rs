@@ -16,6 +16,7 @@ pub mod message;
 pub mod overlay;
 pub mod page;
 pub mod perform;
+pub mod replay;
 pub mod screen;
 pub mod terminal;
 pub mod theme;

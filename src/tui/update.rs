@@ -13,6 +13,7 @@ use super::effect::Effect;
 use super::keymap::Context;
 use super::message::{Message, Opened};
 use super::overlay::{Kind, Overlay, Purpose, answer, comms, escalation, outside, palette, tour};
+use super::replay::moment;
 use super::screen::{
     guardrail, home, journal, plan, postmortem, recovery, server, step, violations,
 };
@@ -32,6 +33,9 @@ const LONG: usize = 4096;
 #[must_use]
 pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
     app.now = now;
+    if app.replay.is_some() {
+        return moment::update(app, message);
+    }
     let effects = match message {
         Message::Key(event) => key(app, event),
         Message::Paste(text) => {
@@ -192,7 +196,7 @@ fn pasted(app: &mut App, text: &str) {
     }
 }
 
-fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
+pub fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
     if event.kind == KeyEventKind::Release {
         return Vec::new();
     }
@@ -205,8 +209,10 @@ fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
         Some(command) => command_given(app, command, Some(event)),
         None if matches!(&app.overlay, Some(Overlay { kind: Kind::Tour(_), .. })) => dismiss(app),
         None => {
-            if let Some(overlay) = &mut app.overlay {
-                overlay.key(event);
+            match &mut app.overlay {
+                Some(overlay) => overlay.key(event),
+                None if app.replay.is_some() => moment::refuse(app),
+                None => {}
             }
             Vec::new()
         }
@@ -273,10 +279,18 @@ fn command_given(app: &mut App, command: Command, event: Option<KeyEvent>) -> Ve
             return effects;
         }
         Command::Repaint => return vec![Effect::Repaint],
-        Command::Interrupt => return interrupt(app),
+        Command::Interrupt if app.replay.is_none() || app.overlay.is_some() => {
+            return interrupt(app);
+        }
         _ => {}
     }
-    if app.overlay.is_some() { in_overlay(app, command, event) } else { on_screen(app, command) }
+    if app.overlay.is_some() {
+        in_overlay(app, command, event)
+    } else if app.replay.is_some() {
+        moment::on_command(app, command)
+    } else {
+        on_screen(app, command)
+    }
 }
 
 /// Commands that mean the same everywhere; the others go to the screen.
@@ -288,7 +302,7 @@ fn on_screen(app: &mut App, command: Command) -> Vec<Effect> {
             Vec::new()
         }
         Command::Palette => {
-            let palette = palette::Palette::new(&app.keymap, app.screen.context());
+            let palette = palette::Palette::new(&app.keymap, app.screen_context());
             app.overlay = Some(Overlay::new(Kind::Palette(Box::new(palette))));
             Vec::new()
         }

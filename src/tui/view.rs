@@ -46,7 +46,11 @@ pub fn view(app: &mut App, frame: &mut Frame<'_>) {
 /// Draws everything and says where the cursor of the terminal belongs.
 pub fn draw(app: &mut App, area: Rect, buf: &mut Buffer) -> Option<Position> {
     if area.height < 3 || area.width < 10 {
-        let words = if app.is_drill() { "DRILL too small" } else { "too small" };
+        let words = match (&app.replay, app.is_drill()) {
+            (Some(_), _) => "REPLAY too small",
+            (None, true) => "DRILL too small",
+            (None, false) => "too small",
+        };
         Pen::new(buf, area, 0).put(words, app.look.style(Role::Muted));
         return None;
     }
@@ -70,8 +74,33 @@ pub fn draw(app: &mut App, area: Rect, buf: &mut Buffer) -> Option<Position> {
             look.style(role),
         );
     }
+    if app.replay.is_some() && body.height > 3 {
+        body.height -= 1;
+        let line = Rect { y: body.bottom(), height: 1, ..area };
+        told(app, line, buf, &look);
+    }
     screen(app, body, buf, &look);
     overlay(app, area, buf, &look)
+}
+
+/// Which record of a replay this is, when it was written, and what it says.
+fn told(app: &App, area: Rect, buf: &mut Buffer, look: &Look) {
+    let Some(replay) = &app.replay else { return };
+    let record = replay.record();
+    let local = record.at.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M");
+    let time = format!("{} UTC {local}", record.at.strftime("%Y-%m-%d %H:%M:%S"));
+    let speed = replay.speed().map_or(String::new(), |n| format!("  {n} a second"));
+    let mut pen = Pen::new(buf, area, 0);
+    pen.put(&format!(" REPLAY {} ", replay.place()), look.style(Role::Drill))
+        .put(&format!(" {time}{speed}  "), look.style(Role::Muted));
+    let sentence = record.entry.sentence();
+    let room = pen.left();
+    pen.put_within(
+        sentence.lines().next().unwrap_or_default(),
+        room,
+        look.glyphs.more,
+        look.style(Role::Title),
+    );
 }
 
 fn screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {

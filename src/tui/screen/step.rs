@@ -615,7 +615,7 @@ pub fn check_lines(app: &App, case: &Case, check: &str, page: &mut Page<'_>) {
     );
     let age = live.at.map_or(0, |at| app.now.duration_since(at).as_secs());
     let mut facts = format!("{}, {}", took(finding.seconds), ago(age));
-    if let Some(every) = case.interval() {
+    if let Some(every) = case.interval().filter(|_| app.replay.is_none()) {
         facts.push_str(&format!(", every {} s", every.as_secs()));
     }
     if let Some(seconds) = running.filter(|seconds| *seconds > 0) {

@@ -29,6 +29,14 @@ pub fn top_line(app: &App) -> status::Context {
     };
     let incident = &case.incident;
     top.target = Some((environment(case), case.target.name.clone()));
+    if app.replay.is_some() {
+        // Where it happened is said in words: its colour would be that of the thing itself.
+        let place = format!("{} ({})", case.target.name, environment_word(case));
+        top.target = Some((Environment::Replay, place));
+        let seen = incident.target.as_ref();
+        top.engine =
+            seen.map_or(String::new(), |seen| format!("{} {}", seen.dialect, seen.version));
+    }
     if let Ok(identity) = &case.identity {
         top.engine = format!("{} {}", case.target.url.dialect, identity.version);
         top.role.clone_from(&identity.role);
@@ -183,6 +191,21 @@ pub fn footer(app: &App) -> Footer {
             Kind::Problem(_) => vec![(key(Command::Confirm), "go on")],
         };
         return Footer::new(keys);
+    }
+    if app.replay.is_some() {
+        let playing = app.replay.as_ref().is_some_and(|replay| replay.speed().is_some());
+        return Footer::new([
+            (key(Command::Right), "next"),
+            (key(Command::Left), "back"),
+            (key(Command::NextStep), "step"),
+            (key(Command::NextMilestone), "milestone"),
+            (key(Command::Play), if playing { "stop" } else { "play" }),
+            (key(Command::Journal), "journal"),
+            (key(Command::Postmortem), "postmortem"),
+            (key(Command::Open), "record"),
+            (key(Command::Quit), "quit"),
+            (key(Command::Help), "help"),
+        ]);
     }
     let mut keys: Vec<(Option<String>, &str)> = match app.screen {
         Screen::Home => vec![

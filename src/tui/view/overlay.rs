@@ -288,7 +288,7 @@ fn put_wrapped(lines: &[Line], area: Rect, buf: &mut Buffer) {
 fn help_page(app: &App) -> Vec<Line> {
     let mut page = Page::new(&app.look);
     let mut section = None;
-    for entry in app.keymap.entries(app.screen.context()) {
+    for entry in app.keymap.entries(app.screen_context()) {
         if entry.keys.is_empty() {
             continue;
         }

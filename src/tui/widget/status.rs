@@ -18,6 +18,8 @@ pub enum Environment {
     Development,
     Demo,
     Drill,
+    /// What was, and not what is.
+    Replay,
 }
 
 impl Environment {
@@ -28,6 +30,7 @@ impl Environment {
             Self::Development => "development",
             Self::Demo => "demo",
             Self::Drill => "DRILL",
+            Self::Replay => "REPLAY",
         }
     }
 
@@ -36,7 +39,7 @@ impl Environment {
             Self::Production => Role::Production,
             Self::Staging => Role::Staging,
             Self::Development => Role::Development,
-            Self::Demo | Self::Drill => Role::Drill,
+            Self::Demo | Self::Drill | Self::Replay => Role::Drill,
         }
     }
 }

@@ -56,17 +56,17 @@ pub fn page(app: &App) -> Page<'_> {
         }
         State::Previewed { preview } | State::Confirming { preview } => {
             let age = app.now.duration_since(preview.at).as_secs();
-            let valid = recovery.plan.as_ref().map_or(0, |plan| {
-                protocol::expiry(plan, preview).duration_since(app.now).as_secs()
-            });
-            let left = if valid > 0 {
-                format!("valid {}", clock(valid))
-            } else {
-                "too old: p previews again".into()
-            };
+            // In a replay there is no plan, and nothing that could be too old for it.
+            let left =
+                recovery.plan.as_ref().map_or(String::new(), |plan| {
+                    match protocol::expiry(plan, preview).duration_since(app.now).as_secs() {
+                        valid @ 1.. => format!(", valid {}", clock(valid)),
+                        _ => ", too old: p previews again".into(),
+                    }
+                });
             page.line(&[
                 ("PREVIEW ", Role::Focus),
-                (&format!("{}, {left}   ", ago(age)), Role::Muted),
+                (&format!("{}{left}   ", ago(age)), Role::Muted),
                 (&title, Role::Title),
             ]);
             preview_lines(app, preview, &mut page);
