@@ -161,6 +161,12 @@ fn fuzz(usual: usize, corpus: &[String], read: impl Fn(&str)) {
         let start = Instant::now();
         let outcome = catch_unwind(AssertUnwindSafe(|| read(&text)));
         let took = start.elapsed();
+        if outcome.is_err() || took > SOON {
+            let kept = std::env::temp_dir().join("steadyhand-fuzz");
+            fs::write(&kept, &text).unwrap();
+            let (seed, kept) = (dice.seed, kept.display());
+            panic!("STEADYHAND_SEED={seed}, round {round}, {took:?}; the text is in {kept}");
+        }
     }
 }
 
