@@ -83,8 +83,8 @@ fn journey(kind: Kind, engine: &str) {
     let home = cockpit.into_home();
     for args in [
         &["config"][..],
-        &["check", "--target", "erp-demo"],
-        &["check", "--target", "erp-demo", "--format", "json"],
+        &["check", "--target", "erp-demo", "--check", common::walk::RUNBOOK],
+        &["check", "--target", "erp-demo", "--check", common::walk::RUNBOOK, "--format", "json"],
         &["grants", "--target", "erp-demo"],
         &["rehearse", common::walk::RUNBOOK, "--target", "erp-demo"],
         &["incidents"],
@@ -92,8 +92,8 @@ fn journey(kind: Kind, engine: &str) {
         &["postmortem", "1"],
         &["bundle", "1"],
         // Not let in, and nothing there: what goes wrong is told without it too.
-        &["check", "--target", &url.replace("keeper", "nobody")],
-        &["check", "--target", &url.replace("erp", "nowhere")],
+        &["check", "--target", &url.replace("keeper", "nobody"), "--check", common::walk::RUNBOOK],
+        &["check", "--target", &url.replace("/erp", "/away"), "--check", common::walk::RUNBOOK],
     ] {
         let output = home.steadyhand(args).output().unwrap();
         assert_discreet(&format!("{args:?}"), &[output.stdout, output.stderr].concat());
