@@ -25,6 +25,7 @@ use steadyhand::tui::{Background, Cockpit, Start};
 use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {
+    headless::keep_to_oneself();
     let exit = match Cli::try_parse() {
         Ok(cli) => {
             let mut out = Out::of_process(color(cli.globals.color));
