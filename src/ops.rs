@@ -11,6 +11,7 @@ pub mod detect;
 pub mod export;
 pub mod guard;
 pub mod look;
+pub mod mass;
 pub mod notify;
 pub mod plan;
 pub mod prepare;

@@ -90,7 +90,7 @@ pub fn places(sql: &str, dialect: Dialect) -> Result<Vec<(String, Range<usize>)>
     Ok(found)
 }
 
-fn is_literal(value: &str, dialect: Dialect) -> bool {
+pub(super) fn is_literal(value: &str, dialect: Dialect) -> bool {
     let Ok(text) = Text::new(value, dialect) else { return false };
     // A comment behind the literal would swallow the rest of the statement.
     let (first, last) = (text.lexemes.first(), text.lexemes.last());

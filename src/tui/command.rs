@@ -97,6 +97,9 @@ commands! {
     FirstLook "first-look" "count and sample the rows of the change by reads; writes nothing"
     Approve "approve" "go on to the typed confirmation"
     Undo "undo" "take the change back; previewed first"
+    Pause "pause" "pause a change in chunks, between two of them"
+    Continue "continue" "let a paused change go on"
+    Halt "halt" "stop a change in chunks, between two of them; what is done stays"
     Statements "statements" "the statements as they will run"
     Changes "changes" "the rows, before and after"
 

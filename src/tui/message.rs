@@ -16,6 +16,7 @@ use crate::incident::store::Summary;
 use crate::ops::export::Exported;
 use crate::ops::{Identity, Pressure};
 use crate::problem::Problem;
+use crate::recovery::mass::Progress;
 use crate::recovery::{Execution, FirstLook, Plan, Preview};
 use crate::runbook::Ran;
 use crate::runbook::Runbook;
@@ -57,6 +58,12 @@ pub enum Message {
         run: Run,
         step: String,
         preview: Result<Box<(Plan, Preview, Evidence)>, Problem>,
+    },
+    /// A change in chunks came further.
+    Moved {
+        run: Run,
+        step: String,
+        progress: Box<Progress>,
     },
     Executed {
         run: Run,

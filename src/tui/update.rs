@@ -16,9 +16,11 @@ use crate::check::Verdict;
 use crate::exit::Exit;
 use crate::guardrail::Standing;
 use crate::incident::entry::{Entry, Milestone, Origin, Outcome};
+use crate::recovery::mass::Rein;
 use crate::recovery::protocol::Said;
 use crate::runbook::Step;
 use crate::runbook::progress::StepState;
+use crate::value::thousands;
 
 /// Takes in one message.
 #[must_use]
@@ -67,6 +69,10 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
         Message::Checked { run, check, finding } => checked(app, run, &check, *finding),
         Message::LookedFirst { run, step, look } => recovery::looked(app, run, &step, look),
         Message::Previewed { run, step, preview } => recovery::previewed(app, run, &step, preview),
+        Message::Moved { run, step, progress } => {
+            recovery::moved(app, run, &step, *progress);
+            Vec::new()
+        }
         Message::Executed { run, step, execution } => {
             recovery::executed(app, run, &step, execution)
         }
@@ -135,6 +141,7 @@ fn harmless(effect: &Effect) -> bool {
     matches!(
         effect,
         Effect::Stop { .. }
+            | Effect::Rein { rein: Rein::Stop(_), .. }
             | Effect::Leave
             | Effect::Suspend
             | Effect::Repaint
@@ -332,6 +339,10 @@ fn stop_case(app: &App) -> Vec<Effect> {
 }
 
 fn cancel(app: &mut App) -> Vec<Effect> {
+    if let Some(halt) = halt(app, "stopped by the operator") {
+        app.say("it stops after this chunk");
+        return vec![halt];
+    }
     let effects = stop_all(app);
     if effects.is_empty() {
         let writing = app.case.as_ref().is_some_and(Case::is_writing);
@@ -383,7 +394,15 @@ fn go_away(app: &mut App, why: &'static str) -> Vec<Effect> {
         return Vec::new();
     }
     app.leaving = Some(why);
-    stop_all(app)
+    // What is done in chunks can be left between two of them, and is taken up again there.
+    let mut effects = stop_all(app);
+    effects.extend(halt(app, "the cockpit was asked to go"));
+    effects
+}
+
+fn halt(app: &App, why: &'static str) -> Option<Effect> {
+    let run = app.case.as_ref().and_then(Case::driving)?;
+    Some(Effect::Rein { run, rein: Rein::Stop(why) })
 }
 
 fn leave_when_done(app: &mut App) {
@@ -583,7 +602,8 @@ fn catch_up(app: &App) -> Vec<Effect> {
     };
     let settled = |step: &Step| {
         let step = step.id.clone();
-        if let Some(change) = case.incident.standing_change(&step) {
+        let standing = case.incident.standing_change(&step);
+        if let Some(change) = standing.filter(|change| change.is_committed()) {
             return Some(if change.verified == Some(false) {
                 Entry::StepFailed { step, why: "committed, but the verification failed".into() }
             } else {
@@ -609,11 +629,17 @@ fn resolved(
             {
                 recovery.state = crate::recovery::protocol::State::Idle;
             }
+            let halted = app.case.as_ref().and_then(|case| case.incident.halted(step));
+            let left = halted.and_then(|change| change.chunks.as_ref()).map(|chunks| {
+                let (done, of) = (thousands(chunks.done()), thousands(chunks.keys));
+                format!(" {done} of {of} keys are done; the rest can be gone on with from here.")
+            });
             let sentence = match outcome {
                 Outcome::Committed => format!("It did commit: {how}. Nothing is to be repeated."),
                 Outcome::RolledBack => format!("It did not commit: {how}. Nothing was changed."),
                 Outcome::Unknown => format!("Still unknown: {how}"),
             };
+            let sentence = sentence + &left.unwrap_or_default();
             app.overlay = Some(Overlay::text(
                 "What became of the change that was cut off",
                 vec![crate::tui::widget::wrap::plain(sentence)],

@@ -7,6 +7,7 @@ mod cockpit;
 pub mod desk;
 mod engines;
 mod home;
+pub mod mass;
 pub mod pooler;
 pub mod proxy;
 pub mod pty;

@@ -35,6 +35,7 @@ mod commits;
 mod guardrails;
 mod in_doubt;
 mod many;
+mod mass;
 mod pooler;
 mod previews;
 mod refusals;

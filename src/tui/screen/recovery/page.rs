@@ -1,5 +1,6 @@
 //! What the recovery screen shows: the first look, the preview with its rows, how it ended.
 
+use super::chunks;
 use crate::recovery::fingerprint::{key_words, show};
 use crate::recovery::protocol::{self, State};
 use crate::recovery::{CheckOutcome, Execution, Looked, Preview, RowImage, TableHead};
@@ -41,6 +42,10 @@ pub fn page(app: &App) -> Page<'_> {
             page.title(&title).blank();
             page.text(&format!("Running it for real, to roll it back at once: {since} s"));
             page.muted("x stops it on the server");
+        }
+        State::Executing { .. } if case.driving().is_some() => {
+            page.title(&title).blank();
+            chunks::progress_lines(app, recovery, &mut page);
         }
         State::Executing { .. } => {
             page.title(&title).blank();
@@ -140,6 +145,9 @@ fn looked_at(sample: &Rows, row: usize, arrow: &str) -> Vec<String> {
 fn preview_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
     for why in &preview.refused {
         page.signed(app.look.bad(), &format!("refused: {why}"), Role::Danger);
+    }
+    if let Some(of_chunks) = &preview.chunks {
+        chunks::preview_lines(of_chunks, page);
     }
     for (number, statement) in preview.statements.iter().enumerate() {
         let note =
@@ -348,6 +356,9 @@ fn ended_lines(
                 page.line(&[("  ", Role::Text), (difference, Role::Changed)]);
             }
             page.muted("p previews again with the data as it is now");
+        }
+        Execution::Halted { progress, why, drift, .. } => {
+            chunks::halted_lines(app, recovery, progress, why, drift.as_ref(), page);
         }
         Execution::Unknown { why, .. } => {
             page.signed(
