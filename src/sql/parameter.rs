@@ -103,6 +103,10 @@ pub(super) fn is_literal(value: &str, dialect: Dialect) -> bool {
         [minus, number] if minus.token == Token::Minus => {
             return matches!(number.token, Token::Number(..));
         }
+        // As MySQL and MariaDB quote what a setting could read in two ways.
+        [charset, bytes] if charset.is("_utf8mb4") => {
+            return matches!(bytes.token, Token::HexStringLiteral(_));
+        }
         [value] => value,
         _ => return false,
     };

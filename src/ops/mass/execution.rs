@@ -347,7 +347,10 @@ impl<'a> Drive<'a> {
                 None => self.writes.push(writes.clone()),
             }
         }
-        self.sight.rows += run.rows();
+        // What the first chunk did was seen in its own transaction.
+        if !self.is_first() {
+            self.sight.rows += run.rows();
+        }
         let progress = &mut self.progress;
         progress.chunk = unit.chunk;
         progress.done += unit.size;

@@ -330,7 +330,11 @@ fn ended_lines(
 ) {
     match execution {
         Execution::Committed { rows, checks, sound, .. } => {
-            page.signed(app.look.ok(), &format!("COMMITTED   {rows} rows, as previewed"), Role::Ok);
+            let text = match recovery.plan.as_ref().and_then(|plan| plan.mass.as_ref()) {
+                Some(_) => format!("COMMITTED   {} rows, in chunks", thousands(*rows)),
+                None => format!("COMMITTED   {rows} rows, as previewed"),
+            };
+            page.signed(app.look.ok(), &text, Role::Ok);
             let words: Vec<String> = checks
                 .iter()
                 .map(|(check, verdict)| {
