@@ -15,6 +15,7 @@ use super::screen::{guardrail, home, journal, postmortem, recovery, server, step
 use crate::check::Verdict;
 use crate::exit::Exit;
 use crate::guardrail::Standing;
+use crate::incident::Chunked;
 use crate::incident::entry::{Entry, Milestone, Origin, Outcome};
 use crate::recovery::mass::Rein;
 use crate::recovery::protocol::Said;
@@ -629,20 +630,14 @@ fn resolved(
             {
                 recovery.state = crate::recovery::protocol::State::Idle;
             }
-            let halted = app.case.as_ref().and_then(|case| case.incident.halted(step));
-            let left = halted.and_then(|change| change.chunks.as_ref()).map(|chunks| {
-                let (done, of) = (thousands(chunks.done()), thousands(chunks.keys));
-                format!(" {done} of {of} keys are done; the rest can be gone on with from here.")
+            let last = app.case.as_ref().and_then(|case| {
+                case.incident.changes.iter().rev().find(|change| change.step == step)
             });
-            let sentence = match outcome {
-                Outcome::Committed => format!("It did commit: {how}. Nothing is to be repeated."),
-                Outcome::RolledBack => format!("It did not commit: {how}. Nothing was changed."),
-                Outcome::Unknown => format!("Still unknown: {how}"),
-            };
-            let sentence = sentence + &left.unwrap_or_default();
+            let chunks = last.and_then(|change| change.chunks.as_ref());
+            let sentences = became(outcome, &how, chunks);
             app.overlay = Some(Overlay::text(
                 "What became of the change that was cut off",
-                vec![crate::tui::widget::wrap::plain(sentence)],
+                sentences.into_iter().map(crate::tui::widget::wrap::plain).collect(),
             ));
             catch_up(app)
         }
@@ -651,6 +646,28 @@ fn resolved(
             problem.hint("The outcome stays UNKNOWN; r on the recovery screen asks again."),
         ),
     }
+}
+
+fn became(outcome: Outcome, how: &str, chunks: Option<&Chunked>) -> Vec<String> {
+    let (done, of) = chunks.map_or((0, 0), |chunks| (chunks.done(), chunks.keys));
+    let what = if done > 0 && done < of { "The chunk that was cut off" } else { "It" };
+    let left = (done > 0 && done < of).then(|| {
+        let (done, of) = (thousands(done), thousands(of));
+        format!("{done} of {of} keys are done; the rest can be gone on with from here.")
+    });
+    let sentence = match outcome {
+        Outcome::Unknown => format!("Still unknown: {how}"),
+        _ if done > 0 && done == of => {
+            format!(
+                "It did commit, to the last of its {of} keys: {how}. Nothing is to be repeated."
+            )
+        }
+        Outcome::Committed if left.is_some() => format!("{what} did commit: {how}."),
+        Outcome::Committed => format!("{what} did commit: {how}. Nothing is to be repeated."),
+        Outcome::RolledBack if left.is_some() => format!("{what} did not commit: {how}."),
+        Outcome::RolledBack => format!("{what} did not commit: {how}. Nothing was changed."),
+    };
+    [Some(sentence), left].into_iter().flatten().collect()
 }
 
 fn command_ran(

@@ -90,7 +90,9 @@ impl CutOff {
         };
         append(match done {
             0 => ended(Outcome::RolledBack, why),
-            done if done == chunk.of => ended(Outcome::Committed, String::new()),
+            done if done == chunk.of => {
+                ended(Outcome::Committed, "every chunk is in the database".into())
+            }
             done => {
                 let (step, op, deed) = (step.clone(), op.clone(), deed.clone());
                 Entry::Halted { step, op, deed, done, of: chunk.of, rows, why, drift: None }
