@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use ratatui::layout::{Position, Rect};
 
 use super::case::Case;
 use super::effect::Run;
@@ -13,6 +14,7 @@ use super::screen::home::Home;
 use super::screen::journal::JournalScreen;
 use super::screen::postmortem::PostmortemScreen;
 use super::screen::violations::Violations;
+use super::theme::Theme;
 use super::theme::depth::Depth;
 use super::widget::scroll::Scroll;
 use crate::catalogue::Catalogue;
@@ -81,6 +83,33 @@ pub struct Toast {
     pub at: Timestamp,
 }
 
+/// A list as it was drawn: its place, the first line shown, and the line of each thing in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clickable {
+    pub area: Rect,
+    pub top: usize,
+    pub lines: Vec<usize>,
+}
+
+impl Clickable {
+    /// What stands at this place of the screen.
+    pub fn at(&self, column: u16, row: u16) -> Option<usize> {
+        let inside = self.area.contains(Position { x: column, y: row });
+        let line = self.top + usize::from(row.checked_sub(self.area.y)?);
+        self.lines.iter().position(|of| *of == line).filter(|_| inside)
+    }
+}
+
+/// Something that one key took away.
+#[derive(Debug)]
+pub enum Lost {
+    Overlay(Box<Overlay>),
+    Theme(Box<Theme>),
+    Filter { check: Option<String>, filter: String },
+    Find(String),
+    Incident(String),
+}
+
 #[derive(Debug)]
 pub struct App {
     pub facts: Facts,
@@ -89,6 +118,8 @@ pub struct App {
     pub now: Timestamp,
     pub screen: Screen,
     pub overlay: Option<Overlay>,
+    /// Boxes that something lies upon; the last comes back first.
+    pub under: Vec<Overlay>,
     pub home: Home,
     pub case: Option<Case>,
     pub violations: Violations,
@@ -100,6 +131,16 @@ pub struct App {
     pub guard_scroll: Scroll,
     pub server_scroll: Scroll,
     pub toast: Option<Toast>,
+    /// The plan that is being asked for, and since when.
+    pub explaining: Option<(Run, Timestamp)>,
+    /// Unchanged columns of a change are shown too.
+    pub unfolded: bool,
+    /// Wheel and click come to us.
+    pub mouse: bool,
+    /// What a click may put the cursor on.
+    pub clickable: Option<Clickable>,
+    /// What the last keys changed and `oops` brings back, the newest last.
+    pub undone: Vec<Lost>,
     /// Why nothing may be done any more.
     pub read_only: Option<String>,
     pub leaving: Option<&'static str>,
@@ -116,6 +157,7 @@ impl App {
             now,
             screen: Screen::Home,
             overlay: None,
+            under: Vec::new(),
             home: Home::default(),
             case: None,
             violations: Violations::default(),
@@ -126,6 +168,11 @@ impl App {
             guard_scroll: Scroll::default(),
             server_scroll: Scroll::default(),
             toast: None,
+            explaining: None,
+            unfolded: false,
+            mouse: false,
+            clickable: None,
+            undone: Vec::new(),
             read_only: None,
             leaving: None,
             quit: None,
@@ -138,12 +185,34 @@ impl App {
         self.last_run
     }
 
+    /// Remembers what a key takes away; the oldest go.
+    pub fn lose(&mut self, lost: Lost) {
+        const KEPT: usize = 8;
+        if self.undone.len() == KEPT {
+            self.undone.remove(0);
+        }
+        self.undone.push(lost);
+    }
+
     pub fn say(&mut self, text: impl Into<String>) {
         self.toast = Some(Toast { text: text.into(), bad: false, at: self.now });
     }
 
     pub fn complain(&mut self, text: impl Into<String>) {
         self.toast = Some(Toast { text: text.into(), bad: true, at: self.now });
+    }
+
+    /// Puts a box on top; one that somebody writes in comes back when it goes.
+    pub fn cover(&mut self, overlay: Overlay) {
+        self.under.extend(self.overlay.take().filter(Overlay::is_written_in));
+        self.overlay = Some(overlay);
+    }
+
+    /// Takes the box on top away.
+    pub fn uncover(&mut self) -> Option<Overlay> {
+        let gone = self.overlay.take();
+        self.overlay = self.under.pop();
+        gone
     }
 
     /// Whatever is shown carries the watermark.

@@ -41,6 +41,9 @@ commands! {
     Suspend "suspend" "stop the program and return to the shell; `fg` comes back"
     Repaint "repaint" "draw the whole screen again"
     Theme "theme" "next theme"
+    Mouse "mouse" "wheel and click for the cockpit, or back to the terminal"
+    Oops "oops" "take the last key back: the box that was closed, the theme, the filter"
+    Tour "tour" "the three cards of the first start"
     Journal "journal" "everything that was recorded, in order"
     Postmortem "postmortem" "the postmortem as it stands"
     Violations "violations" "the violations as a full screen"
@@ -79,6 +82,12 @@ commands! {
     Export "export" "write the rows to a file"
     Copy "copy" "send the value to the clipboard of the terminal"
 
+    // The timeline.
+    ZoomIn "zoom-in" "show less time, and more of it"
+    ZoomOut "zoom-out" "show more time, up to the whole incident"
+    Pin "pin" "make this record part of the story, or not any more"
+    Annotate "annotate" "say something about this record; it stands as it is"
+
     // Incidents and steps.
     NewIncident "new-incident" "open an incident on a runbook"
     CloseIncident "close-incident" "close the incident; asks first"
@@ -102,6 +111,8 @@ commands! {
     Halt "halt" "stop a change in chunks, between two of them; what is done stays"
     Statements "statements" "the statements as they will run"
     Changes "changes" "the rows, before and after"
+    Fold "fold" "unchanged columns folded away, or shown"
+    Plan "plan" "how the database would run this; nothing is run"
 
     // Guardrails.
     Rehearse "rehearse" "try the guardrail, prove that it holds, and roll it back"
@@ -112,6 +123,11 @@ commands! {
     Edit "edit" "edit this part"
     ExternalEditor "external-editor" "edit in $VISUAL or $EDITOR"
     Save "save" "keep what was written"
+    SeveralLines "several-lines" "write it on several lines"
+    Clear "clear" "empty the box; undo brings it back"
+    UndoTyping "undo-typing" "take back what was typed last"
+    RedoTyping "redo-typing" "type it again"
+    Read "read" "the text as it will be read, beside it or instead of it"
     Complete "complete" "complete the word"
 }
 

@@ -30,8 +30,8 @@ pub struct Doubt {
 pub enum EditFor {
     /// The whole postmortem file.
     Postmortem,
-    /// One human part of it.
-    Part(String),
+    /// The box that is open.
+    Box,
 }
 
 #[derive(Debug, PartialEq)]
@@ -98,6 +98,13 @@ pub enum Effect {
         run: Run,
         doubt: Doubt,
     },
+    /// How the database would run the query of a check, or the statements of the step's change.
+    Explain {
+        run: Run,
+        check: Option<String>,
+        step: String,
+        answers: BTreeMap<String, String>,
+    },
     Rehearse {
         run: Run,
         step: String,
@@ -138,10 +145,24 @@ pub enum Effect {
         text: String,
         part: String,
     },
+    /// In a file of the incident's folder, named as the draft that it is meanwhile.
     EditOutside {
         text: String,
         purpose: EditFor,
+        draft: String,
     },
+    /// Lay down what is being typed.
+    KeepDraft {
+        name: String,
+        text: String,
+    },
+    ForgetDraft {
+        name: String,
+    },
+    /// Somebody was shown around.
+    TourSeen,
+    /// Whether wheel and click come to us.
+    Mouse(bool),
     Suspend,
     Repaint,
     Bell,

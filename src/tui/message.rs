@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyEvent, MouseEvent};
 
 use super::effect::{EditFor, Run};
+use super::theme::Ground;
 use crate::check::Finding;
 use crate::check::Survey;
 use crate::config::Target;
@@ -13,8 +14,10 @@ use crate::guardrail::Rehearsal;
 use crate::incident::entry::{Evidence, Outcome, Record};
 use crate::incident::journal::Journal;
 use crate::incident::store::Summary;
+use crate::ops::Identity;
+pub use crate::ops::Pressure;
+use crate::ops::explain::Explained;
 use crate::ops::export::Exported;
-use crate::ops::{Identity, Pressure};
 use crate::problem::Problem;
 use crate::recovery::mass::Progress;
 use crate::recovery::{Execution, FirstLook, Plan, Preview};
@@ -23,12 +26,17 @@ use crate::runbook::Runbook;
 
 /// One look at what presses on the server.
 pub type Looked = Result<Box<Pressure>, Problem>;
+/// How statements would be run.
+pub type Plans = Result<Vec<Explained>, Problem>;
 
 #[derive(Debug)]
 pub enum Message {
     Key(KeyEvent),
     Paste(String),
+    Mouse(MouseEvent),
     Resized,
+    /// The background of the terminal, where nobody chose a theme.
+    Ground(Ground),
     /// A second went by.
     Tick,
     /// The terminal or the system asks us to go; the second time at once.
@@ -53,6 +61,10 @@ pub enum Message {
         run: Run,
         step: String,
         look: Result<Box<FirstLook>, Problem>,
+    },
+    Explained {
+        run: Run,
+        plans: Plans,
     },
     Previewed {
         run: Run,
@@ -109,6 +121,8 @@ pub enum Message {
         path: PathBuf,
     },
     Scored(Box<Scorecard>),
+    /// What is typed is not safe.
+    DraftFailed(String),
     EditedOutside {
         purpose: EditFor,
         text: Result<String, Problem>,
@@ -129,4 +143,6 @@ pub struct Opened {
     pub folder: PathBuf,
     pub journal: Journal,
     pub resumed: bool,
+    /// What was typed and not kept before.
+    pub drafts: std::collections::BTreeMap<String, crate::incident::drafts::Draft>,
 }

@@ -6,7 +6,10 @@
 pub mod answer;
 pub mod comms;
 pub mod escalation;
+pub mod outside;
 pub mod palette;
+pub mod tour;
+pub mod writing;
 
 use std::time::Instant;
 
@@ -14,7 +17,6 @@ use crossterm::event::KeyEvent;
 
 use super::case::Case;
 use super::keymap::Context;
-use super::widget::editor::Editor;
 use super::widget::prompt::Prompt;
 use super::widget::scroll::Scroll;
 use super::widget::wrap::{self, Line};
@@ -24,6 +26,7 @@ use crate::incident::entry::Milestone;
 use crate::practice::Practice;
 use crate::problem::Problem;
 use crate::runbook::{Action, AnswerType, Expect};
+use writing::Writing;
 
 /// What an answer is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +57,7 @@ pub enum Purpose {
     Decide,
     DecideReason(usize),
     Part(String),
+    Annotate(u64),
     CommsText,
     AnswerChoice,
 }
@@ -107,10 +111,21 @@ pub struct Choice {
 pub enum Kind {
     Ask(Box<Ask>),
     Choice(Choice),
-    Text { title: String, scroll: Scroll },
-    Editor { title: String, editor: Box<Editor>, purpose: Purpose },
+    Text {
+        title: String,
+        scroll: Scroll,
+    },
+    /// All rows of a change.
+    Changes {
+        scroll: Scroll,
+    },
+    /// The cards of the first start, and which of them is shown.
+    Tour(usize),
+    Writing(Box<Writing>),
     Comms(Box<comms::Comms>),
-    Help { scroll: Scroll },
+    Help {
+        scroll: Scroll,
+    },
     Palette(Box<palette::Palette>),
     Problem(Problem),
 }
@@ -144,12 +159,16 @@ impl Overlay {
         Self::text(title, lines.into_iter().map(wrap::plain).collect())
     }
 
-    pub fn editor(title: &str, text: &str, purpose: Purpose) -> Self {
-        Self::new(Kind::Editor {
-            title: title.to_owned(),
-            editor: Box::new(Editor::new(text)),
-            purpose,
-        })
+    pub fn writing(writing: Writing) -> Self {
+        Self::new(Kind::Writing(Box::new(writing)))
+    }
+
+    pub fn changes(lines: Vec<Line>) -> Self {
+        Self::new(Kind::Changes { scroll: Scroll::new(lines) })
+    }
+
+    pub fn tour() -> Self {
+        Self::new(Kind::Tour(0))
     }
 
     pub fn help() -> Self {
@@ -219,8 +238,18 @@ impl Overlay {
 
     pub fn context(&self) -> Context {
         match self.kind {
-            Kind::Editor { .. } => Context::Editor,
+            Kind::Writing(_) => Context::Editor,
             _ => Context::Text,
+        }
+    }
+
+    /// Somebody is writing in it: what comes in between must not take it away. Not the typed
+    /// confirmations, which are begun anew.
+    pub fn is_written_in(&self) -> bool {
+        match &self.kind {
+            Kind::Ask(ask) => ask.expected.is_none(),
+            Kind::Writing(_) | Kind::Comms(_) => true,
+            _ => false,
         }
     }
 
@@ -231,10 +260,12 @@ impl Overlay {
                 ask.refused = None;
                 ask.prompt.on_key(event, Instant::now());
             }
-            Kind::Editor { editor, .. } => editor.on_key(event),
+            Kind::Writing(writing) => writing.key(event),
             Kind::Palette(palette) => palette.key(event),
             Kind::Choice(_)
             | Kind::Text { .. }
+            | Kind::Changes { .. }
+            | Kind::Tour(_)
             | Kind::Comms(_)
             | Kind::Help { .. }
             | Kind::Problem(_) => {}
@@ -245,10 +276,12 @@ impl Overlay {
     pub fn paste(&mut self, text: &str) {
         match &mut self.kind {
             Kind::Ask(ask) => ask.prompt.on_paste(text),
-            Kind::Editor { editor, .. } => editor.on_paste(text),
+            Kind::Writing(writing) => writing.paste(text),
             Kind::Palette(palette) => palette.paste(text),
             Kind::Choice(_)
             | Kind::Text { .. }
+            | Kind::Changes { .. }
+            | Kind::Tour(_)
             | Kind::Comms(_)
             | Kind::Help { .. }
             | Kind::Problem(_) => {}

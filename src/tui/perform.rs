@@ -4,6 +4,7 @@
 //! Journal first: when an append fails, the effects behind it are dropped and the cockpit is told.
 
 mod change;
+mod draft;
 mod opening;
 mod stage;
 
@@ -24,7 +25,7 @@ use crate::config::Target;
 use crate::consent::Consent;
 use crate::drill::{Scenario, Scorecard};
 use crate::incident::Incident;
-use crate::incident::entry::Entry;
+use crate::incident::entry::{Entry, Outcome};
 use crate::incident::journal::{Journal, JournalError};
 use crate::incident::store;
 use crate::ops;
@@ -32,7 +33,9 @@ use crate::ops::Stopper;
 use crate::postmortem;
 use crate::practice::Practice;
 use crate::problem::Problem;
-use crate::runbook::{Action, Runbook, Step};
+use crate::recovery::Execution;
+use crate::runbook::{Action, Ran, Runbook, Step};
+use draft::Drafts;
 
 /// The world as the cockpit can reach it.
 #[derive(Debug)]
@@ -51,12 +54,15 @@ pub struct World {
     pub faults: Vec<Check>,
     /// Rows of a finding that are kept.
     pub kept_rows: usize,
+    /// The file that says that somebody was shown around.
+    pub tour: Option<PathBuf>,
     messages: UnboundedSender<Message>,
     tasks: TaskTracker,
     stoppers: HashMap<Run, Stopper>,
     /// The reins of the change in chunks that is under way.
     reins: Option<(Run, ops::mass::Reins)>,
     desk: Option<Desk>,
+    drafts: Option<Drafts>,
 }
 
 /// The open incident's way to disk and database.
@@ -76,7 +82,13 @@ pub enum ForTerminal {
     Suspend,
     Repaint,
     Bell,
-    Edit { text: String, purpose: EditFor },
+    Mouse(bool),
+    /// The text is laid down in the file first.
+    Edit {
+        text: String,
+        purpose: EditFor,
+        file: PathBuf,
+    },
 }
 
 impl World {
@@ -99,27 +111,50 @@ impl World {
             scored: None,
             faults: Vec::new(),
             kept_rows: ops::detect::KEPT_ROWS,
+            tour: None,
             messages,
             tasks: TaskTracker::new(),
             stoppers: HashMap::new(),
             reins: None,
             desk: None,
+            drafts: None,
         }
     }
 
     /// Carries out effects in their order; gives back what the terminal's owner must do.
     pub fn perform(&mut self, effects: Vec<Effect>) -> Vec<ForTerminal> {
         let mut for_terminal = Vec::new();
-        for effect in effects {
-            match self.one(effect, &mut for_terminal) {
-                Ok(()) => {}
-                Err(error) => {
-                    self.send(Message::JournalFailed(error.to_string()));
-                    break;
-                }
+        let mut effects = effects.into_iter();
+        for effect in effects.by_ref() {
+            if let Err(error) = self.one(effect, &mut for_terminal) {
+                let why = error.to_string();
+                self.send(Message::JournalFailed(why.clone()));
+                effects.for_each(|dropped| self.not_done(dropped, &why));
+                break;
             }
         }
         for_terminal
+    }
+
+    /// Who waits for an answer is told that there was nothing to answer.
+    fn not_done(&self, effect: Effect, why: &str) {
+        let why = format!("nothing was executed: {why}");
+        match effect {
+            Effect::Execute { run, plan, .. } => {
+                let execution = Execution::RolledBack { why, drift: None };
+                self.send(Message::Executed { run, step: plan.step, execution });
+            }
+            Effect::PutGuard { run, step, .. } => {
+                self.send(Message::GuardPut { run, step, outcome: Outcome::RolledBack, why });
+            }
+            Effect::Command { run, step, .. } => {
+                let trouble = Some(why);
+                let ran = Ran { exit: None, output: Vec::new(), seconds: 0.0, trouble };
+                let (argv, output) = (Vec::new(), None);
+                self.send(Message::CommandRan { run, step, argv, ran: Box::new(ran), output });
+            }
+            _ => {}
+        }
     }
 
     fn one(&mut self, effect: Effect, out: &mut Vec<ForTerminal>) -> Result<(), JournalError> {
@@ -141,6 +176,9 @@ impl World {
                 }
             }
             Effect::FirstLook { run, step, answers } => self.first_look(run, step, answers),
+            Effect::Explain { run, check, step, answers } => {
+                self.explain(run, check, step, answers)
+            }
             Effect::Preview { run, op, step, answers, undoes } => {
                 self.preview(run, op, step, answers, undoes);
             }
@@ -164,7 +202,13 @@ impl World {
             Effect::Score => self.score()?,
             Effect::Postmortem => self.postmortem(),
             Effect::WritePostmortem { text, .. } => self.write_postmortem(&text),
-            Effect::EditOutside { text, purpose } => out.push(ForTerminal::Edit { text, purpose }),
+            Effect::TourSeen => self.tour_seen(),
+            Effect::Mouse(on) => out.push(ForTerminal::Mouse(on)),
+            Effect::EditOutside { text, purpose, draft } => {
+                out.extend(self.edit_outside(text, purpose, &draft));
+            }
+            Effect::KeepDraft { name, text } => self.keep_draft(name, text),
+            Effect::ForgetDraft { name } => self.forget_draft(name),
             Effect::Suspend => out.push(ForTerminal::Suspend),
             Effect::Repaint => out.push(ForTerminal::Repaint),
             Effect::Bell => out.push(ForTerminal::Bell),
@@ -177,6 +221,8 @@ impl World {
         for stopper in self.stoppers.values() {
             stopper.stop();
         }
+        // What is typed is on disk before anything is waited for.
+        self.drafts = None;
         self.tasks.close();
         let _ = tokio::time::timeout(at_most, self.tasks.wait()).await;
     }
@@ -235,6 +281,16 @@ impl World {
             let survey = ops::detect::survey(&target, &asked, &stopper).await;
             Message::Surveyed { run, target: name, survey }
         });
+    }
+
+    /// A file that cannot be written means only that the cards come once more.
+    fn tour_seen(&mut self) {
+        if let Some(file) = self.tour.take() {
+            let folder = file.parent().map(std::fs::create_dir_all);
+            if folder.is_none_or(|made| made.is_ok()) {
+                let _ = std::fs::write(&file, "");
+            }
+        }
     }
 
     fn append(&mut self, entry: Entry) -> Result<(), JournalError> {
@@ -327,6 +383,31 @@ impl World {
             let exported = ops::export::export(&desk.target, &check, kind, &path, &stopper).await;
             Message::Exported { run, check: id, format, exported }
         });
+    }
+
+    fn drafts(&mut self) -> &Drafts {
+        let messages = self.messages.clone();
+        self.drafts.get_or_insert_with(|| {
+            Drafts::start(move |why| _ = messages.send(Message::DraftFailed(why)))
+        })
+    }
+
+    fn keep_draft(&mut self, name: String, text: String) {
+        let Some(folder) = self.desk.as_ref().map(|desk| desk.folder.clone()) else { return };
+        self.drafts().keep(folder, name, text);
+    }
+
+    fn forget_draft(&mut self, name: String) {
+        let Some(folder) = self.desk.as_ref().map(|desk| desk.folder.clone()) else { return };
+        self.drafts().forget(folder, name);
+    }
+
+    fn edit_outside(&mut self, text: String, purpose: EditFor, name: &str) -> Option<ForTerminal> {
+        let folder = self.desk.as_ref()?.folder.clone();
+        self.drafts().keep(folder.clone(), name.to_owned(), text.clone());
+        self.drafts().flush();
+        let file = crate::incident::drafts::path(&folder, name);
+        Some(ForTerminal::Edit { text, purpose, file })
     }
 
     /// The draft is brought up to date from the journal; what people wrote in it stays.

@@ -1,11 +1,12 @@
 //! Takes the terminal and gives it back, whatever happens.
 //!
 //! It is given back once: by the guard, by a panic of the thread that owns it, or by whoever leaves
-//! in a hurry. A panic elsewhere is written down and nothing is drawn over. No question is ever sent
-//! to the terminal. Signals are caught by the loop, not here.
+//! in a hurry. A panic elsewhere is written down and nothing is drawn over. One question at most is
+//! sent to the terminal, and nothing waits for the answer. Signals are caught by the loop, not here.
 
 mod backend;
 pub mod hangup;
+pub mod reply;
 mod shown;
 
 use std::io::{self, IsTerminal as _, Write};
@@ -13,7 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
 use std::thread::{self, ThreadId};
 
-use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use crossterm::event::{
+    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
+};
 use crossterm::queue;
 use crossterm::style::ResetColor;
 use crossterm::terminal::{
@@ -40,6 +43,8 @@ pub enum Surface {
 }
 
 static TAKEN: AtomicBool = AtomicBool::new(false);
+/// Wheel and click come to us.
+static MOUSE: AtomicBool = AtomicBool::new(false);
 static OWNER: Mutex<Option<(ThreadId, Surface)>> = Mutex::new(None);
 static PANIC: Mutex<Option<String>> = Mutex::new(None);
 
@@ -112,6 +117,21 @@ pub fn repaint<B: Backend>(terminal: &mut Terminal<B>) -> Result<(), B::Error> {
     terminal.resize(size.into())
 }
 
+/// Takes wheel and click from the terminal, or leaves them to it again.
+pub fn take_mouse(on: bool) {
+    MOUSE.store(on, Ordering::SeqCst);
+    let mut bytes = Vec::new();
+    let _ = if on { queue!(bytes, EnableMouseCapture) } else { queue!(bytes, DisableMouseCapture) };
+    // A terminal that cannot be written to is found out by the next frame.
+    let _ = Tty.write_all(&bytes);
+}
+
+/// Asks which background the terminal has; what becomes of the answer is said in [`reply`].
+pub fn ask_background() {
+    // A terminal that cannot be written to is found out by the next frame.
+    let _ = Tty.write_all(reply::QUESTION);
+}
+
 /// Gives the terminal back if it is taken; safe to call from anywhere, any number of times.
 pub fn give_back() {
     if !TAKEN.swap(false, Ordering::SeqCst) {
@@ -119,6 +139,9 @@ pub fn give_back() {
     }
     let surface = owner().map_or(Surface::Alternate, |(_, surface)| surface);
     let mut bytes = Vec::new();
+    if MOUSE.load(Ordering::SeqCst) {
+        let _ = queue!(bytes, DisableMouseCapture);
+    }
     let _ = queue!(bytes, EndSynchronizedUpdate, ResetColor, DisableBracketedPaste);
     bytes.extend_from_slice(b"\x1b[m");
     let _ = match surface {
@@ -145,6 +168,9 @@ fn enter(surface: Surface) -> io::Result<()> {
     }
     // Also on a page of our own: `screen` gives none unless it is told to.
     queue!(bytes, Clear(ClearType::All), EnableBracketedPaste)?;
+    if MOUSE.load(Ordering::SeqCst) {
+        queue!(bytes, EnableMouseCapture)?;
+    }
     write_all(&bytes).inspect_err(|_| give_back())
 }
 

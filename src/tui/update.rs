@@ -2,16 +2,21 @@
 //!
 //! Names neither operations nor engines: what it wants done it returns.
 
-use crossterm::event::{KeyEvent, KeyEventKind};
+use crossterm::event::{KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
 use jiff::Timestamp;
 
-use super::app::{App, Screen, Start};
+use super::app::{App, Lost, Screen, Start};
 use super::case::Case;
 use super::command::Command;
-use super::effect::{EditFor, Effect};
+use super::draft;
+use super::effect::Effect;
+use super::keymap::Context;
 use super::message::{Message, Opened};
-use super::overlay::{Ask, Kind, Overlay, Purpose, answer, comms, escalation, palette};
-use super::screen::{guardrail, home, journal, postmortem, recovery, server, step, violations};
+use super::overlay::{Kind, Overlay, Purpose, answer, comms, escalation, outside, palette, tour};
+use super::screen::{
+    guardrail, home, journal, plan, postmortem, recovery, server, step, violations,
+};
+use super::theme::Theme;
 use crate::check::Verdict;
 use crate::exit::Exit;
 use crate::guardrail::Standing;
@@ -23,6 +28,9 @@ use crate::runbook::Step;
 use crate::runbook::progress::StepState;
 use crate::value::thousands;
 
+/// More than anybody writes on one line, in bytes.
+const LONG: usize = 4096;
+
 /// Takes in one message.
 #[must_use]
 pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
@@ -30,14 +38,28 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
     let effects = match message {
         Message::Key(event) => key(app, event),
         Message::Paste(text) => {
-            if let Some(overlay) = app.overlay.as_mut().filter(|overlay| overlay.drawn) {
-                overlay.paste(&text);
+            pasted(app, &text);
+            Vec::new()
+        }
+        Message::Mouse(event) => mouse(app, event),
+        Message::Resized => Vec::new(),
+        Message::Ground(ground) => {
+            let fitting = Theme::built_in(Theme::name_for(ground), app.facts.depth);
+            if let Some(theme) = fitting {
+                app.look.theme = theme;
             }
             Vec::new()
         }
-        Message::Resized => Vec::new(),
-        Message::Tick => tick(app),
-        Message::GoAway(why) => go_away(app, why),
+        Message::Tick => {
+            let mut effects = draft::keep(app);
+            effects.extend(tick(app));
+            effects
+        }
+        Message::GoAway(why) => {
+            let mut effects = draft::keep(app);
+            effects.extend(go_away(app, why));
+            effects
+        }
         Message::Prepared(outcome) => prepared(app, outcome),
         Message::Incidents(incidents) => {
             app.home.incidents = incidents;
@@ -68,6 +90,10 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
             tell(app, crate::problem::Problem::system(sentence).hint(hint))
         }
         Message::Checked { run, check, finding } => checked(app, run, &check, *finding),
+        Message::Explained { run, plans } => {
+            plan::explained(app, run, plans);
+            Vec::new()
+        }
         Message::LookedFirst { run, step, look } => recovery::looked(app, run, &step, look),
         Message::Previewed { run, step, preview } => recovery::previewed(app, run, &step, preview),
         Message::Moved { run, step, progress } => {
@@ -114,23 +140,15 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
             }
             Vec::new()
         }
-        Message::Scored(card) => {
-            app.overlay = Some(Overlay::plain("DRILL: your score", card.lines()));
+        Message::DraftFailed(why) => {
+            app.complain(format!("what is being typed cannot be put on disk: {why}"));
             Vec::new()
         }
-        Message::EditedOutside { purpose, text } => match (purpose, text) {
-            (EditFor::Part(part), Ok(text)) => postmortem::written(app, &part, &text),
-            (EditFor::Postmortem, Ok(text)) => vec![
-                Effect::WritePostmortem { text: text.clone(), part: "the whole file".into() },
-                Effect::Append(Entry::PostmortemEdited {
-                    part: "the whole file".into(),
-                    sha256: crate::digest::sha256(text.as_bytes()),
-                }),
-                Effect::Postmortem,
-                Effect::Repaint,
-            ],
-            (_, Err(problem)) => tell(app, problem),
-        },
+        Message::Scored(card) => {
+            app.cover(Overlay::plain("DRILL: your score", card.lines()));
+            Vec::new()
+        }
+        Message::EditedOutside { purpose, text } => outside::came_back(app, &purpose, text),
         Message::Failed(problem) => tell(app, problem),
     };
     leave_when_done(app);
@@ -152,12 +170,34 @@ fn harmless(effect: &Effect) -> bool {
             | Effect::Detect { .. }
             | Effect::Look { .. }
             | Effect::FirstLook { .. }
+            | Effect::KeepDraft { .. }
+            | Effect::ForgetDraft { .. }
     )
 }
 
 fn tell(app: &mut App, problem: crate::problem::Problem) -> Vec<Effect> {
-    app.overlay = Some(Overlay::problem(problem));
+    app.cover(Overlay::problem(problem));
     Vec::new()
+}
+
+/// A paste is text. One of several lines makes room for them where a note is asked for.
+fn pasted(app: &mut App, text: &str) {
+    let Some(overlay) = app.overlay.as_mut().filter(|overlay| overlay.drawn) else { return };
+    let lines = text.trim_end().contains(['\n', '\r']) || text.len() > LONG;
+    match &mut overlay.kind {
+        Kind::Ask(ask) if ask.purpose == Purpose::Note && lines => {
+            let mut writing = draft::note_on_lines(ask.prompt.text());
+            writing.editor.insert(text);
+            app.overlay = Some(Overlay::writing(writing));
+        }
+        Kind::Ask(_) if text.len() > LONG => {
+            app.complain(format!(
+                "{} bytes are too many for one line; nothing of it was taken",
+                text.len()
+            ));
+        }
+        _ => overlay.paste(text),
+    }
 }
 
 fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
@@ -171,6 +211,7 @@ fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
     let context = app.context();
     match app.keymap.lookup(context, event) {
         Some(command) => command_given(app, command, Some(event)),
+        None if matches!(&app.overlay, Some(Overlay { kind: Kind::Tour(_), .. })) => dismiss(app),
         None => {
             if let Some(overlay) = &mut app.overlay {
                 overlay.key(event);
@@ -180,12 +221,65 @@ fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
     }
 }
 
+/// The wheel moves as three arrow keys do; a click puts the cursor somewhere, and opens nothing.
+fn mouse(app: &mut App, event: MouseEvent) -> Vec<Effect> {
+    if !app.mouse || app.overlay.as_ref().is_some_and(|overlay| !overlay.drawn) {
+        return Vec::new();
+    }
+    let wheel = match event.kind {
+        MouseEventKind::ScrollUp => Command::Up,
+        MouseEventKind::ScrollDown => Command::Down,
+        MouseEventKind::Down(MouseButton::Left) => {
+            let at = app.clickable.as_ref().and_then(|list| list.at(event.column, event.row));
+            if let (Some(at), Screen::Home, None) = (at, app.screen, &app.overlay) {
+                app.home.cursor = at;
+            }
+            return Vec::new();
+        }
+        _ => return Vec::new(),
+    };
+    (0..3).flat_map(|_| command_given(app, wheel, None)).collect()
+}
+
+/// Brings back what the last key took away. What was recorded stays recorded.
+fn oops(app: &mut App) -> Vec<Effect> {
+    let Some(lost) = app.undone.pop() else {
+        app.say("nothing to take back; what was recorded stays recorded");
+        return Vec::new();
+    };
+    match lost {
+        Lost::Overlay(overlay) => app.overlay = Some(*overlay),
+        Lost::Theme(theme) => {
+            app.say(format!("theme {} again", theme.name));
+            app.look.theme = *theme;
+        }
+        Lost::Find(find) => app.home.find = find,
+        Lost::Filter { check, filter } => match &mut app.violations.table {
+            Some(table) if app.violations.check == check => {
+                table.set_filter(&filter);
+                app.say("the filter is as it was");
+            }
+            _ => app.say("that table is not open any more"),
+        },
+        Lost::Incident(incident) => {
+            if app.screen == Screen::Home {
+                return home::go_to(app, Effect::Resume { incident });
+            }
+        }
+    }
+    Vec::new()
+}
+
 fn command_given(app: &mut App, command: Command, event: Option<KeyEvent>) -> Vec<Effect> {
     if app.overlay.is_none() {
         app.toast = None;
     }
     match command {
-        Command::Suspend => return vec![Effect::Suspend],
+        Command::Suspend => {
+            let mut effects = draft::keep(app);
+            effects.push(Effect::Suspend);
+            return effects;
+        }
         Command::Repaint => return vec![Effect::Repaint],
         Command::Interrupt => return interrupt(app),
         _ => {}
@@ -206,9 +300,27 @@ fn on_screen(app: &mut App, command: Command) -> Vec<Effect> {
             app.overlay = Some(Overlay::new(Kind::Palette(Box::new(palette))));
             Vec::new()
         }
+        Command::Mouse => {
+            app.mouse = !app.mouse;
+            app.say(if app.mouse {
+                "wheel and click are for the cockpit; selecting text may need shift"
+            } else {
+                "the mouse is the terminal's"
+            });
+            vec![Effect::Mouse(app.mouse)]
+        }
+        Command::Tour => {
+            app.overlay = Some(Overlay::tour());
+            Vec::new()
+        }
+        Command::Oops => oops(app),
         Command::Theme => {
-            app.look.theme = app.look.theme.next(app.facts.depth);
-            app.say(format!("theme {}", app.look.theme.name));
+            let next = app.look.theme.next(app.facts.depth);
+            let before = std::mem::replace(&mut app.look.theme, next);
+            app.lose(Lost::Theme(Box::new(before)));
+            let back = app.keymap.label(Context::Global, Command::Oops);
+            let back = back.map_or_else(String::new, |key| format!("   {key} goes back"));
+            app.say(format!("theme {}: {}{back}", app.look.theme.name, app.look.theme.about));
             Vec::new()
         }
         Command::Cancel => cancel(app),
@@ -262,7 +374,6 @@ fn of_incident(app: &mut App, command: Command) -> Vec<Effect> {
         }
         Command::Journal => {
             app.screen = Screen::Journal;
-            app.journal.up = 0;
             Vec::new()
         }
         Command::Postmortem => {
@@ -273,13 +384,10 @@ fn of_incident(app: &mut App, command: Command) -> Vec<Effect> {
             let check = case.check_of_step().or(case.main_check()).map(str::to_owned);
             violations::open(app, check)
         }
-        Command::Note => ask(
-            app,
-            Overlay::ask(Ask::new(
-                Purpose::Note,
-                "Note\n-5m backdates; decision: todo: well: badly: luck: or action: sort it",
-            )),
-        ),
+        Command::Note => {
+            let overlay = draft::note(case);
+            ask(app, overlay)
+        }
         Command::Severity => {
             let now = case.incident.severity;
             let overlay = Overlay::severity(now, &app.facts.practice);
@@ -301,7 +409,8 @@ fn of_incident(app: &mut App, command: Command) -> Vec<Effect> {
 fn back(app: &mut App) -> Vec<Effect> {
     match app.screen {
         Screen::Home if !app.home.find.is_empty() => {
-            app.home.find.clear();
+            let find = std::mem::take(&mut app.home.find);
+            app.lose(Lost::Find(find));
             Vec::new()
         }
         Screen::Home => {
@@ -315,7 +424,9 @@ fn back(app: &mut App) -> Vec<Effect> {
             }
             app.screen = Screen::Home;
             let mut effects: Vec<Effect> = stop_case(app);
-            app.case = None;
+            if let Some(case) = app.case.take().filter(|case| case.incident.is_open()) {
+                app.lose(Lost::Incident(case.incident.id));
+            }
             app.violations = violations::Violations::default();
             effects.extend([Effect::Leave, Effect::ListIncidents]);
             effects.extend(home::survey_all(app));
@@ -330,6 +441,7 @@ fn back(app: &mut App) -> Vec<Effect> {
 
 fn stop_all(app: &App) -> Vec<Effect> {
     let mut effects = stop_case(app);
+    effects.extend(app.explaining.map(|(run, _)| Effect::Stop { run }));
     effects.extend(home::stop_surveys(app));
     effects
 }
@@ -345,6 +457,7 @@ fn cancel(app: &mut App) -> Vec<Effect> {
         return vec![halt];
     }
     let effects = stop_all(app);
+    app.explaining = None;
     if effects.is_empty() {
         let writing = app.case.as_ref().is_some_and(Case::is_writing);
         app.say(if writing {
@@ -414,19 +527,53 @@ fn leave_when_done(app: &mut App) {
 
 /// Takes the box away. Who asked for a confirmation hears that there is none.
 fn dismiss(app: &mut App) -> Vec<Effect> {
-    let Some(overlay) = app.overlay.take() else { return Vec::new() };
+    let effects = draft::keep(app);
+    let Some(mut overlay) = app.uncover() else { return effects };
+    // A confirmation that was left alone is asked for anew; it never comes back half typed. What has
+    // a draft is there again by itself.
+    let comes_back = match &overlay.kind {
+        Kind::Ask(ask) => ask.expected.is_none() && ask.purpose != Purpose::Note,
+        Kind::Choice(_) | Kind::Text { .. } | Kind::Changes { .. } => true,
+        _ => false,
+    };
+    if comes_back {
+        overlay.drawn = false;
+        app.lose(Lost::Overlay(Box::new(overlay)));
+        return effects;
+    }
     match overlay.kind {
+        Kind::Tour(_) => vec![Effect::TourSeen],
         Kind::Ask(ask) if matches!(ask.purpose, Purpose::Execute) => recovery::say(app, Said::Back),
-        _ => Vec::new(),
+        Kind::Ask(ask) if ask.purpose == Purpose::Note && !ask.prompt.text().trim().is_empty() => {
+            app.say("the note is not written; what you typed is there when you open it again");
+            effects
+        }
+        _ => effects,
     }
 }
 
 fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent>) -> Vec<Effect> {
     let Some(overlay) = &mut app.overlay else { return Vec::new() };
+    if let Kind::Writing(writing) = &mut overlay.kind
+        && writing.on_command(command)
+    {
+        return Vec::new();
+    }
     match (&mut overlay.kind, command) {
         (Kind::Comms(_), Command::Back) => return comms::done(app),
-        (Kind::Editor { .. }, Command::Back | Command::Save) => return answer::edited(app),
+        (Kind::Writing(_), Command::Back | Command::Save) => return answer::edited(app, command),
+        (Kind::Writing(_) | Kind::Ask(_) | Kind::Comms(_), Command::ExternalEditor) => {
+            return outside::edit(app);
+        }
+        (Kind::Comms(_), Command::SeveralLines) => return comms::edit(app),
+        (Kind::Ask(ask), Command::SeveralLines) if ask.purpose == Purpose::Note => {
+            let writing = draft::note_on_lines(ask.prompt.text());
+            app.overlay = Some(Overlay::writing(writing));
+        }
         (_, Command::Back) => return dismiss(app),
+        (Kind::Tour(card), Command::Confirm) if *card + 1 < tour::CARDS => *card += 1,
+        (Kind::Tour(_), _) => return dismiss(app),
+        (Kind::Changes { .. }, Command::Complete) => recovery::fold_rows(app),
         (Kind::Ask(_), Command::Confirm) => return answer::text(app),
         (Kind::Choice(_), Command::Confirm) => return answer::choice(app),
         (Kind::Choice(choice), Command::Up) => choice.at = choice.at.saturating_sub(1),
@@ -446,13 +593,16 @@ fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent>) -> Vec<E
             return chosen.map_or_else(Vec::new, |command| command_given(app, command, None));
         }
         (
-            Kind::Text { scroll, .. } | Kind::Help { scroll },
+            Kind::Text { scroll, .. } | Kind::Changes { scroll } | Kind::Help { scroll },
             Command::Up | Command::Down | Command::PageUp | Command::PageDown,
         ) => {
             scroll.on_command(command);
         }
-        (Kind::Text { .. } | Kind::Help { .. } | Kind::Problem(_), Command::Confirm) => {
-            app.overlay = None;
+        (
+            Kind::Text { .. } | Kind::Changes { .. } | Kind::Help { .. } | Kind::Problem(_),
+            Command::Confirm,
+        ) => {
+            app.uncover();
         }
         _ => {
             if let Some(event) = event {
@@ -552,6 +702,7 @@ fn enter_case(app: &mut App, opened: Opened) -> Vec<Effect> {
         watch: super::case::Watch::default(),
         postmortem: String::new(),
         postmortem_path: std::path::PathBuf::new(),
+        drafts: opened.drafts,
     });
     app.screen = Screen::Step;
     // From here the database has other things to do, and a reader may be in a change's way.
@@ -564,6 +715,10 @@ fn enter_case(app: &mut App, opened: Opened) -> Vec<Effect> {
     effects.extend(recovery::resolve(app));
     effects.extend(step::look_at(app, at));
     effects.push(Effect::Postmortem);
+    effects.extend(app.case.as_mut().map(draft::forget_what_is_kept).unwrap_or_default());
+    if let Some(waiting) = app.case.as_ref().and_then(draft::waiting) {
+        app.say(waiting);
+    }
     if let Some(why) = unseen {
         app.complain(why);
     }

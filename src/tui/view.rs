@@ -2,20 +2,22 @@
 //! screen and whatever lies on top are in between. Draws, and decides nothing.
 
 mod edge;
+mod journal;
 mod overlay;
 
 pub use edge::environment_word;
 use edge::{footer, top_line};
+use journal::journal;
 use overlay::overlay;
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::app::{App, Screen};
+use super::app::{App, Clickable, Screen};
 use super::case::Case;
 use super::look::{Look, Pen};
 use super::page::Page;
-use super::screen::{guardrail, home, journal, postmortem, recovery, server, step};
+use super::screen::{guardrail, home, postmortem, recovery, server, step};
 use super::theme::Role;
 use super::widget::scroll::Scroll;
 use super::widget::stepper::{self, Stepper};
@@ -25,6 +27,11 @@ use crate::runbook::progress::StepState;
 
 /// From this width on, the steps stand beside what they ask.
 const WIDE: u16 = 100;
+/// From this width on, what is known of a thing stands beside the list, which keeps this much.
+const ROOMY: u16 = 116;
+const HOME_LIST: u16 = 74;
+/// From this width on, the steps have room for their whole titles.
+const ULTRA: u16 = 180;
 
 pub fn view(app: &mut App, frame: &mut Frame<'_>) {
     let area = frame.area();
@@ -41,6 +48,7 @@ pub fn draw(app: &mut App, area: Rect, buf: &mut Buffer) -> Option<Position> {
         Pen::new(buf, area, 0).put(words, app.look.style(Role::Muted));
         return None;
     }
+    app.clickable = None;
     let look = app.look.clone();
     top_line(app).view(Rect { height: 1, ..area }, buf, &look);
     let bottom = Rect { y: area.bottom() - 1, height: 1, ..area };
@@ -67,8 +75,7 @@ pub fn draw(app: &mut App, area: Rect, buf: &mut Buffer) -> Option<Position> {
 fn screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {
     match app.screen {
         Screen::Home => {
-            let (page, at) = home::page(app);
-            list(&page.finish(), at, inset(area), buf, look);
+            home_screen(app, inset(area), buf, look);
         }
         Screen::Step => step_screen(app, area, buf, look),
         Screen::Violations => violations(app, area, buf, look),
@@ -87,22 +94,7 @@ fn screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {
             app.server_scroll.set(lines);
             app.server_scroll.view(inset(area), buf, look);
         }
-        Screen::Journal => {
-            let head = Rect { height: 1, ..area };
-            let head_hash = app
-                .case
-                .as_ref()
-                .and_then(|case| case.incident.records.last())
-                .map_or(String::new(), |record| format!("   head {}", &record.hash[..12]));
-            let counts = trend(app);
-            Pen::new(buf, inset(head), 0)
-                .put("Journal", look.style(Role::Title))
-                .put(&head_hash, look.style(Role::Muted))
-                .put(&counts, look.style(Role::Changed));
-            let (page, at) = journal::page(app);
-            let rest = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
-            list(&page.finish(), at, inset(rest), buf, look);
-        }
+        Screen::Journal => journal(app, area, buf, look),
         Screen::Postmortem => {
             let head = Rect { height: 1, ..area };
             let summary = postmortem::summary(app);
@@ -116,39 +108,13 @@ fn screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {
     }
 }
 
-/// The counts of the incident's check over its whole time.
-fn trend(app: &App) -> String {
-    let Some(case) = &app.case else { return String::new() };
-    let Some(check) = case.main_check() else { return String::new() };
-    let seen: Vec<_> = case
-        .incident
-        .counts_of(check)
-        .filter_map(|measured| Some((measured.verdict.number()?, &measured.verdict)))
-        .collect();
-    let Some((_, last)) = seen.last() else { return String::new() };
-    let what = match last.reading() {
-        Some(reading) if reading.unit.is_empty() => "value",
-        Some(reading) => &reading.unit,
-        None => "violations",
-    };
-    let shown = |verdict: &crate::check::Verdict| match verdict.reading() {
-        Some(reading) => reading.value.clone(),
-        None => verdict.violations().map_or_else(String::new, |count| count.number().to_string()),
-    };
-    let words: Vec<String> =
-        seen.iter().rev().take(6).rev().map(|(_, verdict)| shown(verdict)).collect();
-    let counts: Vec<f64> = seen.iter().map(|(number, _)| *number).collect();
-    let arrow = app.look.glyphs.arrow;
-    let line = super::widget::spark::spark(&counts, 24, &app.look.glyphs);
-    format!("   {what} {line} {}", words.join(&format!(" {arrow} ")))
-}
-
 fn step_screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {
     let Some(case) = &app.case else { return };
     let stepper = stepper_of(case);
     let mut body = inset(area);
     if area.width >= WIDE {
-        let left = Rect { width: 34, ..body };
+        let steps = if area.width >= ULTRA { 48 } else { 34 };
+        let left = Rect { width: steps, ..body };
         let head = Rect { height: 1, ..left };
         Pen::new(buf, head, 0).put_within(
             &case.incident.title,
@@ -160,9 +126,10 @@ fn step_screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {
         stepper.view(list, buf, look);
         for row in 0..body.height {
             let mut pen = Pen::new(buf, body, row);
-            pen.skip(35).put(look.glyphs.vertical, look.style(Role::Border));
+            pen.skip(steps + 1).put(look.glyphs.vertical, look.style(Role::Border));
         }
-        body = Rect { x: body.x + 37, width: body.width.saturating_sub(37), ..body };
+        let taken = steps + 3;
+        body = Rect { x: body.x + taken, width: body.width.saturating_sub(taken), ..body };
         let title = Rect { height: 1, ..body };
         Pen::new(buf, title, 0).put(&case.step().title, look.style(Role::Title));
         body = Rect { y: body.y + 1, height: body.height.saturating_sub(1), ..body };
@@ -170,7 +137,8 @@ fn step_screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {
         stepper.view_line(Rect { height: 1, ..body }, buf, look);
         body = Rect { y: body.y + 1, height: body.height.saturating_sub(1), ..body };
     }
-    let timeline = timeline_lines(app, look);
+    let told = if area.height >= 36 { 6 } else { 3 };
+    let timeline = timeline_lines(app, look, told);
     let wanted = u16::try_from(timeline.len()).unwrap_or(0);
     if body.height > 14 && wanted > 0 {
         let place = Rect { y: body.bottom() - wanted, height: wanted, ..body };
@@ -217,15 +185,15 @@ fn table_of_step(app: &mut App) -> bool {
 }
 
 /// The newest of the story, one line each.
-fn timeline_lines(app: &App, look: &Look) -> Vec<Line> {
+fn timeline_lines(app: &App, look: &Look, told_at_most: usize) -> Vec<Line> {
     let Some(case) = &app.case else { return Vec::new() };
     let mut page = Page::new(look);
     let told = case.incident.records.iter().filter(|record| record.entry.is_narrative());
-    let newest: Vec<_> = told.rev().take(3).collect();
+    let newest: Vec<_> = told.rev().take(told_at_most).collect();
     for record in newest.into_iter().rev() {
         page.line(&[
             (&record.happened().strftime("%H:%M:%S  ").to_string(), Role::Muted),
-            (&record.entry.sentence(), Role::Muted),
+            (record.entry.sentence().lines().next().unwrap_or_default(), Role::Muted),
         ]);
     }
     page.finish()
@@ -275,8 +243,28 @@ fn inset(area: Rect) -> Rect {
     Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area }
 }
 
-/// Lines cut at the edge, scrolled so that the line of the cursor is seen.
-fn list(lines: &[Line], at: usize, area: Rect, buf: &mut Buffer, look: &Look) {
+/// The list, and beside it where there is room what is known of the thing under the cursor.
+fn home_screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {
+    let (page, places) = home::page(app);
+    let at = places.get(app.home.cursor.min(places.len().saturating_sub(1))).copied().unwrap_or(0);
+    let lines = page.finish();
+    let mut place = area;
+    if area.width >= ROOMY {
+        place.width = HOME_LIST + (area.width - ROOMY) / 6;
+        let x = place.right() + 1;
+        for row in 0..area.height {
+            let mut pen = Pen::new(buf, area, row);
+            pen.skip(place.width).put(look.glyphs.vertical, look.style(Role::Border));
+        }
+        let beside = Rect { x: x + 1, width: area.right().saturating_sub(x + 1), ..area };
+        wrapped(&home::detail::page(app).finish(), 0, beside, buf);
+    }
+    let top = list(&lines, at, place, buf, look);
+    app.clickable = Some(Clickable { area: place, top, lines: places });
+}
+
+/// Lines cut at the edge, scrolled so that the line of the cursor is seen; gives the first one shown.
+fn list(lines: &[Line], at: usize, area: Rect, buf: &mut Buffer, look: &Look) -> usize {
     let height = usize::from(area.height);
     let top = at.saturating_sub(height.saturating_sub(2)).min(lines.len().saturating_sub(height));
     for (row, line) in lines.iter().skip(top).take(height).enumerate() {
@@ -286,6 +274,7 @@ fn list(lines: &[Line], at: usize, area: Rect, buf: &mut Buffer, look: &Look) {
         let mut pen = Pen::new(buf, area, area.height - 1);
         pen.skip(area.width.saturating_sub(1)).put(look.glyphs.down, look.style(Role::Muted));
     }
+    top
 }
 
 /// Lines wrapped, scrolled so that a line of the original is at the top.

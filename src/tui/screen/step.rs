@@ -61,6 +61,14 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
             }
             _ => no(app, "this step has no guardrail"),
         },
+        Command::Plan => match (case.check_of_step(), &case.step().action) {
+            (_, Action::Change(_)) => super::plan::ask(app, None),
+            (Some(check), _) => {
+                let check = check.to_owned();
+                super::plan::ask(app, Some(check))
+            }
+            (None, _) => no(app, "this step asks nothing of the database"),
+        },
         Command::Skip => skip(app),
         Command::Comms => {
             if !case.incident.is_open() {

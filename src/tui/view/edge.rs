@@ -1,18 +1,21 @@
 //! The first line, which says where one is, and the last, which says what the keys do.
 
+use jiff::Timestamp;
+
 use crate::config;
 use crate::incident::fleet;
 use crate::tui::app::{App, Screen};
 use crate::tui::case::Case;
 use crate::tui::command::Command;
 use crate::tui::keymap::Context;
-use crate::tui::overlay::Kind;
+use crate::tui::overlay::{Kind, Purpose, tour};
 use crate::tui::page::clock;
 use crate::tui::screen::{guardrail, home, step};
 use crate::tui::widget::status::{self, Environment, Footer};
 
 pub fn top_line(app: &App) -> status::Context {
     let mut top = status::Context { title: "steadyhand".into(), ..status::Context::default() };
+    top.running = running(app);
     let Some(case) = &app.case else {
         if app.is_drill() {
             top.target = Some((Environment::Drill, "steadyhand".into()));
@@ -60,6 +63,43 @@ pub fn top_line(app: &App) -> status::Context {
     top
 }
 
+/// What is under way for longer than a moment, the gravest first.
+fn running(app: &App) -> String {
+    use crate::recovery::protocol::State;
+    const MOMENT: i64 = 1;
+    let told = |what: &str, since: Timestamp| {
+        let seconds = app.now.duration_since(since).as_secs();
+        (seconds >= MOMENT).then(|| format!("{what} {seconds} s"))
+    };
+    let surveys = app.home.health.iter().filter_map(|health| health.running);
+    let survey = surveys.map(|(_, since)| since).min();
+    let Some(case) = &app.case else {
+        return survey.and_then(|since| told("checking", since)).unwrap_or_default();
+    };
+    let changes = case.recoveries.values().filter_map(|recovery| {
+        let since = recovery.since?;
+        match recovery.state {
+            State::Executing { .. } => told("EXECUTING", since),
+            State::Previewing { .. } => told("previewing", since),
+            _ => None,
+        }
+    });
+    let guards = case.guards.values().filter_map(|guard| {
+        let (_, what, since) = guard.running?;
+        told(what, since)
+    });
+    let commands = case.outputs.values().filter_map(|output| {
+        let (_, since) = output.running?;
+        told("running a command", since)
+    });
+    let plan = app.explaining.and_then(|(_, since)| told("planning", since));
+    let checks = case.live.values().filter_map(|live| {
+        let (_, since) = live.running?;
+        told("checking", since)
+    });
+    changes.chain(guards).chain(commands).chain(plan).chain(checks).next().unwrap_or_default()
+}
+
 pub fn environment(case: &Case) -> Environment {
     if case.incident.drill {
         return Environment::Drill;
@@ -92,6 +132,12 @@ pub fn footer(app: &App) -> Footer {
                     (key(Command::Back), "leave it alone"),
                 ]
             }
+            Kind::Ask(ask) if ask.purpose == Purpose::Note => vec![
+                (key(Command::Confirm), "write it down"),
+                (key(Command::SeveralLines), "several lines"),
+                (key(Command::ExternalEditor), "$EDITOR"),
+                (key(Command::Back), "back"),
+            ],
             Kind::Ask(_) => vec![(key(Command::Confirm), "take it"), (key(Command::Back), "back")],
             Kind::Choice(_) | Kind::Palette(_) => vec![
                 (key(Command::Confirm), "choose"),
@@ -99,15 +145,35 @@ pub fn footer(app: &App) -> Footer {
                 (key(Command::Down), "down"),
                 (key(Command::Back), "back"),
             ],
-            Kind::Editor { .. } => vec![
-                (key(Command::Save), "keep and close"),
-                (key(Command::Back), "keep and close"),
-                (fixed("ctrl-z"), "to the shell"),
+            Kind::Writing(writing) if writing.find.is_some() => {
+                vec![(fixed("enter"), "find"), (key(Command::Back), "back to the text")]
+            }
+            Kind::Writing(writing) => vec![
+                (key(Command::Save), writing.save_word()),
+                (key(Command::Back), writing.back_word()),
+                (key(Command::UndoTyping), "undo"),
+                (key(Command::Search), "find"),
+                (key(Command::Read), "as it reads"),
+                (key(Command::ExternalEditor), "$EDITOR"),
             ],
             Kind::Comms(_) => vec![
                 (key(Command::Confirm), "it was given: record it"),
+                (key(Command::SeveralLines), "edit"),
                 (key(Command::Complete), "next audience"),
                 (key(Command::Back), "done"),
+            ],
+            Kind::Tour(card) => vec![
+                (key(Command::Confirm), if card + 1 < tour::CARDS { "next card" } else { "begin" }),
+                (key(Command::Back), "leave the tour"),
+            ],
+            Kind::Changes { .. } => vec![
+                (key(Command::Back), "close"),
+                (
+                    key(Command::Complete),
+                    if app.unfolded { "only what changes" } else { "every column" },
+                ),
+                (key(Command::Down), "down"),
+                (key(Command::PageDown), "page"),
             ],
             Kind::Text { .. } | Kind::Help { .. } => vec![
                 (key(Command::Back), "close"),
@@ -153,7 +219,10 @@ pub fn footer(app: &App) -> Footer {
         Screen::Journal => vec![
             (key(Command::Back), "back"),
             (key(Command::Open), "record"),
-            (key(Command::Filter), if app.journal.everything { "the story" } else { "everything" }),
+            (key(Command::Filter), app.journal.shown.next().word()),
+            (key(Command::ZoomIn), "nearer"),
+            (key(Command::Pin), "pin"),
+            (key(Command::Annotate), "annotate"),
             (key(Command::Search), "find"),
             (key(Command::Note), "note"),
         ],
@@ -164,7 +233,8 @@ pub fn footer(app: &App) -> Footer {
             (key(Command::Back), "back"),
         ],
     };
-    keys.extend([(key(Command::Help), "help"), (key(Command::Quit), "quit")]);
+    // The help is last: it is what a narrow terminal keeps.
+    keys.extend([(key(Command::Quit), "quit"), (key(Command::Help), "help")]);
     Footer::new(keys)
 }
 
@@ -239,7 +309,9 @@ fn recovery_keys(app: &App) -> Vec<(Option<String>, &'static str)> {
     };
     keys.extend([
         (key(Command::Changes), "rows"),
+        (key(Command::Fold), if app.unfolded { "fold" } else { "unfold" }),
         (key(Command::Statements), "statements"),
+        (key(Command::Plan), "plan"),
         (key(Command::Back), "back"),
     ]);
     keys

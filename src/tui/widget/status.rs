@@ -54,6 +54,8 @@ pub struct Context {
     pub severity: String,
     /// "open 00:14"
     pub open: String,
+    /// "checking 3 s": what is under way, and for how long.
+    pub running: String,
     /// "next update in 05:28", and whether it is overdue.
     pub update: Option<(String, bool)>,
     /// Shown at the left where there is no target: the name of the program.
@@ -122,6 +124,7 @@ impl Context {
             Part::new(2, &self.incident, plain),
             Part::new(0, &self.severity, look.style(Role::Title)),
             Part::new(3, &self.open, plain),
+            Part::new(1, &self.running, look.style(Role::Focus)),
         ];
         if let Some((words, overdue)) = &self.update {
             let role = if *overdue { Role::Danger } else { Role::Text };
