@@ -322,7 +322,21 @@ fn ended_lines(
 pub(super) fn statements(app: &App) -> Vec<Line> {
     let mut page = Page::new(&app.look);
     let Some(case) = &app.case else { return page.finish() };
-    match case.recoveries.get(&case.step().id).and_then(|recovery| recovery.preview.as_ref()) {
+    let recovery = case.recoveries.get(&case.step().id);
+    // Of a chunk's statement nobody wants to read all the keys.
+    let plan = recovery.and_then(|recovery| recovery.plan.as_ref());
+    for action in plan.iter().flat_map(|plan| &plan.actions) {
+        if let crate::recovery::Planned::Chunked { note, listed, .. } = action {
+            page.muted(note);
+            page.sql(listed.template().trim(), case.target.url.dialect);
+            page.blank();
+        }
+    }
+    if plan.is_some_and(|plan| plan.mass.is_some()) {
+        page.muted(":chunk stands for the keys of each chunk, quoted by the database");
+        return page.finish();
+    }
+    match recovery.and_then(|recovery| recovery.preview.as_ref()) {
         Some(preview) => {
             for (number, statement) in preview.statements.iter().enumerate() {
                 page.line(&[
