@@ -59,6 +59,8 @@ pub struct World {
     messages: UnboundedSender<Message>,
     tasks: TaskTracker,
     stoppers: HashMap<Run, Stopper>,
+    /// The reins of the change in chunks that is under way.
+    reins: Option<(Run, ops::mass::Reins)>,
     desk: Option<Desk>,
     drafts: Option<Drafts>,
 }
@@ -113,6 +115,7 @@ impl World {
             messages,
             tasks: TaskTracker::new(),
             stoppers: HashMap::new(),
+            reins: None,
             desk: None,
             drafts: None,
         }
@@ -180,6 +183,11 @@ impl World {
                 self.preview(run, op, step, answers, undoes);
             }
             Effect::Execute { run, plan, op, approval } => self.execute(run, *plan, op, approval),
+            Effect::Rein { run, rein } => {
+                if let Some((_, reins)) = self.reins.as_ref().filter(|(of, _)| *of == run) {
+                    reins.pull(rein);
+                }
+            }
             Effect::Resolve { run, doubt } => {
                 self.resolve(run, doubt);
             }

@@ -308,6 +308,11 @@ fn recovery_keys(app: &App) -> Vec<(Option<String>, &'static str)> {
         }
         Some(State::Previewed { .. }) => vec![(key(Command::Preview), "preview again")],
         Some(State::Previewing { .. }) => vec![(key(Command::Cancel), "stop")],
+        Some(State::Executing { .. }) if case.driving().is_some() => vec![
+            (key(Command::Pause), "pause"),
+            (key(Command::Continue), "continue"),
+            (key(Command::Halt), "stop"),
+        ],
         Some(State::Executing { .. } | State::Confirming { .. }) => Vec::new(),
         Some(State::Ended { execution: Execution::Committed { .. } }) => {
             let standing = case.incident.standing_change(&case.step().id).is_some();
