@@ -21,10 +21,11 @@ use steadyhand::tui::keymap::Keymap;
 use steadyhand::tui::replay::Replaying;
 use steadyhand::tui::theme::depth::Depth;
 use steadyhand::tui::theme::{self, Theme};
-use steadyhand::tui::{Cockpit, Start};
+use steadyhand::tui::{Background, Cockpit, Start};
 use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {
+    headless::keep_to_oneself();
     let exit = match Cli::try_parse() {
         Ok(cli) => {
             let mut out = Out::of_process(color(cli.globals.color));
@@ -135,7 +136,11 @@ fn cockpit(config: &Config, journey: Journey, out: &mut Out) -> Result<Exit, Pro
         state,
         actor: actor.clone(),
         theme,
-        ground_unknown: theme::is_open(&config.theme.value, |name| std::env::var(name).ok()),
+        background: if theme::is_open(&config.theme.value, |name| std::env::var(name).ok()) {
+            Background::Asked
+        } else {
+            Background::Settled
+        },
         keymap,
         ascii: config.ascii.value,
         mouse: config.mouse.value,

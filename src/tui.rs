@@ -70,8 +70,7 @@ pub struct Cockpit {
     pub state: PathBuf,
     pub actor: String,
     pub theme: Theme,
-    /// Nobody chose the theme, and only the terminal can tell which one fits.
-    pub ground_unknown: bool,
+    pub background: Background,
     pub keymap: Keymap,
     /// Signs and borders in ASCII, whatever the locale says.
     pub ascii: bool,
@@ -92,6 +91,15 @@ pub struct Cockpit {
     /// It goes when the cockpit is left.
     pub thrown_away: bool,
     pub start: Start,
+}
+
+/// What is known of the background of the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Background {
+    /// Enough, or somebody chose the theme.
+    Settled,
+    /// Only the terminal can tell which theme fits.
+    Asked,
 }
 
 /// Where a demo lays its database.
@@ -128,10 +136,10 @@ pub async fn run(cockpit: Cockpit) -> Result<Farewell, Problem> {
         let _ = away.send(Message::GoAway("the terminal is gone"));
     })
     .map_err(|error| Problem::system(format!("the terminal cannot be watched: {error}")))?;
-    let ground_unknown = cockpit.ground_unknown;
+    let asked = cockpit.background == Background::Asked;
     let (mut app, mut world) = make(cockpit, messages);
     let mut keys = EventStream::new();
-    let ask = ground_unknown.then_some(terminal::ask_background as fn());
+    let ask = asked.then_some(terminal::ask_background as fn());
     let cycle = cycle(&mut screen, &mut keys, inbox, &mut app, &mut world, &guard, ask);
     let outcome = match AssertUnwindSafe(cycle).catch_unwind().await {
         Ok(outcome) => outcome,

@@ -132,8 +132,6 @@ pub struct App {
     pub guard_scroll: Scroll,
     pub server_scroll: Scroll,
     pub toast: Option<Toast>,
-    /// Nothing is done here: what was done is looked at.
-    pub replay: Option<Replay>,
     /// The plan that is being asked for, and since when.
     pub explaining: Option<(Run, Timestamp)>,
     /// Unchanged columns of a change are shown too.
@@ -144,6 +142,8 @@ pub struct App {
     pub clickable: Option<Clickable>,
     /// What the last keys changed and `oops` brings back, the newest last.
     pub undone: Vec<Lost>,
+    /// Nothing is done here: what was done is looked at.
+    pub replay: Option<Replay>,
     /// Why nothing may be done any more.
     pub read_only: Option<String>,
     pub leaving: Option<&'static str>,
@@ -171,12 +171,12 @@ impl App {
             guard_scroll: Scroll::default(),
             server_scroll: Scroll::default(),
             toast: None,
-            replay: None,
             explaining: None,
             unfolded: false,
             mouse: false,
             clickable: None,
             undone: Vec::new(),
+            replay: None,
             read_only: None,
             leaving: None,
             quit: None,

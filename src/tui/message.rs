@@ -19,6 +19,7 @@ pub use crate::ops::Pressure;
 use crate::ops::explain::Explained;
 use crate::ops::export::Exported;
 use crate::problem::Problem;
+use crate::recovery::mass::Progress;
 use crate::recovery::{Execution, FirstLook, Plan, Preview};
 use crate::runbook::Ran;
 use crate::runbook::Runbook;
@@ -69,6 +70,12 @@ pub enum Message {
         run: Run,
         step: String,
         preview: Result<Box<(Plan, Preview, Evidence)>, Problem>,
+    },
+    /// A change in chunks came further.
+    Moved {
+        run: Run,
+        step: String,
+        progress: Box<Progress>,
     },
     Executed {
         run: Run,

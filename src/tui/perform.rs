@@ -59,6 +59,8 @@ pub struct World {
     messages: UnboundedSender<Message>,
     tasks: TaskTracker,
     stoppers: HashMap<Run, Stopper>,
+    /// The reins of the change in chunks that is under way.
+    reins: Option<(Run, ops::mass::Reins)>,
     desk: Option<Desk>,
     drafts: Option<Drafts>,
 }
@@ -116,6 +118,7 @@ impl World {
             messages,
             tasks: TaskTracker::new(),
             stoppers: HashMap::new(),
+            reins: None,
             desk: None,
             drafts: None,
         }
@@ -177,12 +180,17 @@ impl World {
             }
             Effect::FirstLook { run, step, answers } => self.first_look(run, step, answers),
             Effect::Explain { run, check, step, answers } => {
-                self.explain(run, check, step, answers)
+                self.explain(run, check, step, answers);
             }
             Effect::Preview { run, op, step, answers, undoes } => {
                 self.preview(run, op, step, answers, undoes);
             }
             Effect::Execute { run, plan, op, approval } => self.execute(run, *plan, op, approval),
+            Effect::Rein { run, rein } => {
+                if let Some((_, reins)) = self.reins.as_ref().filter(|(of, _)| *of == run) {
+                    reins.pull(rein);
+                }
+            }
             Effect::Resolve { run, doubt } => {
                 self.resolve(run, doubt);
             }

@@ -21,10 +21,13 @@ use super::theme::Theme;
 use crate::check::Verdict;
 use crate::exit::Exit;
 use crate::guardrail::Standing;
+use crate::incident::Chunked;
 use crate::incident::entry::{Entry, Milestone, Origin, Outcome};
+use crate::recovery::mass::Rein;
 use crate::recovery::protocol::Said;
 use crate::runbook::Step;
 use crate::runbook::progress::StepState;
+use crate::value::thousands;
 
 /// More than anybody writes on one line, in bytes.
 const LONG: usize = 4096;
@@ -97,6 +100,10 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
         }
         Message::LookedFirst { run, step, look } => recovery::looked(app, run, &step, look),
         Message::Previewed { run, step, preview } => recovery::previewed(app, run, &step, preview),
+        Message::Moved { run, step, progress } => {
+            recovery::moved(app, run, &step, *progress);
+            Vec::new()
+        }
         Message::Executed { run, step, execution } => {
             recovery::executed(app, run, &step, execution)
         }
@@ -157,6 +164,7 @@ fn harmless(effect: &Effect) -> bool {
     matches!(
         effect,
         Effect::Stop { .. }
+            | Effect::Rein { rein: Rein::Stop(_), .. }
             | Effect::Leave
             | Effect::Suspend
             | Effect::Repaint
@@ -458,6 +466,10 @@ fn stop_case(app: &App) -> Vec<Effect> {
 }
 
 fn cancel(app: &mut App) -> Vec<Effect> {
+    if let Some(halt) = halt(app, "stopped by the operator") {
+        app.say("it stops after this chunk");
+        return vec![halt];
+    }
     let effects = stop_all(app);
     app.explaining = None;
     if effects.is_empty() {
@@ -510,7 +522,15 @@ fn go_away(app: &mut App, why: &'static str) -> Vec<Effect> {
         return Vec::new();
     }
     app.leaving = Some(why);
-    stop_all(app)
+    // What is done in chunks can be left between two of them, and is taken up again there.
+    let mut effects = stop_all(app);
+    effects.extend(halt(app, "the cockpit was asked to go"));
+    effects
+}
+
+fn halt(app: &App, why: &'static str) -> Option<Effect> {
+    let run = app.case.as_ref().and_then(Case::driving)?;
+    Some(Effect::Rein { run, rein: Rein::Stop(why) })
 }
 
 fn leave_when_done(app: &mut App) {
@@ -752,7 +772,8 @@ fn catch_up(app: &App) -> Vec<Effect> {
     };
     let settled = |step: &Step| {
         let step = step.id.clone();
-        if let Some(change) = case.incident.standing_change(&step) {
+        let standing = case.incident.standing_change(&step);
+        if let Some(change) = standing.filter(|change| change.is_committed()) {
             return Some(if change.verified == Some(false) {
                 Entry::StepFailed { step, why: "committed, but the verification failed".into() }
             } else {
@@ -778,14 +799,14 @@ fn resolved(
             {
                 recovery.state = crate::recovery::protocol::State::Idle;
             }
-            let sentence = match outcome {
-                Outcome::Committed => format!("It did commit: {how}. Nothing is to be repeated."),
-                Outcome::RolledBack => format!("It did not commit: {how}. Nothing was changed."),
-                Outcome::Unknown => format!("Still unknown: {how}"),
-            };
+            let last = app.case.as_ref().and_then(|case| {
+                case.incident.changes.iter().rev().find(|change| change.step == step)
+            });
+            let chunks = last.and_then(|change| change.chunks.as_ref());
+            let sentences = became(outcome, &how, chunks);
             app.overlay = Some(Overlay::text(
                 "What became of the change that was cut off",
-                vec![crate::tui::widget::wrap::plain(sentence)],
+                sentences.into_iter().map(crate::tui::widget::wrap::plain).collect(),
             ));
             catch_up(app)
         }
@@ -794,6 +815,28 @@ fn resolved(
             problem.hint("The outcome stays UNKNOWN; r on the recovery screen asks again."),
         ),
     }
+}
+
+fn became(outcome: Outcome, how: &str, chunks: Option<&Chunked>) -> Vec<String> {
+    let (done, of) = chunks.map_or((0, 0), |chunks| (chunks.done(), chunks.keys));
+    let what = if done > 0 && done < of { "The chunk that was cut off" } else { "It" };
+    let left = (done > 0 && done < of).then(|| {
+        let (done, of) = (thousands(done), thousands(of));
+        format!("{done} of {of} keys are done; the rest can be gone on with from here.")
+    });
+    let sentence = match outcome {
+        Outcome::Unknown => format!("Still unknown: {how}"),
+        _ if done > 0 && done == of => {
+            format!(
+                "It did commit, to the last of its {of} keys: {how}. Nothing is to be repeated."
+            )
+        }
+        Outcome::Committed if left.is_some() => format!("{what} did commit: {how}."),
+        Outcome::Committed => format!("{what} did commit: {how}. Nothing is to be repeated."),
+        Outcome::RolledBack if left.is_some() => format!("{what} did not commit: {how}."),
+        Outcome::RolledBack => format!("{what} did not commit: {how}. Nothing was changed."),
+    };
+    [Some(sentence), left].into_iter().flatten().collect()
 }
 
 fn command_ran(

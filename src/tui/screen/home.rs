@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::check::{Check, Finding, Severity, Survey, Verdict};
+use crate::check::{Check, Count, Finding, Severity, Survey, Verdict};
 use crate::incident::entry::verdict_words;
 use crate::incident::store::Summary;
 use crate::problem::Problem;
@@ -266,6 +266,14 @@ pub fn page(app: &App) -> (Page<'_>, Vec<usize>) {
     (page, lines)
 }
 
+/// In the room that a number has in the list.
+fn short_count(count: Count) -> String {
+    match count {
+        Count::Exact(n) => n.to_string(),
+        Count::AtLeast(n) => format!("{n}+"),
+    }
+}
+
 /// A check that is not clear on a target.
 #[derive(Debug, Clone, Copy)]
 pub struct Wrong<'a> {
@@ -312,7 +320,7 @@ fn item_line(app: &App, item: &Item, here: bool, page: &mut Page<'_>) {
             let title = known.map_or(check.as_str(), |check| check.title.as_str());
             let severity = known.map(|check| check.severity);
             let (sign, count) = match &finding.verdict {
-                Verdict::Violated { violations } => (look.bad(), violations.to_string()),
+                Verdict::Violated { violations } => (look.bad(), short_count(*violations)),
                 Verdict::Clear => (look.ok(), "0".into()),
                 Verdict::Measured { reading } => (look.bad(), reading.value.clone()),
                 Verdict::Inconclusive { .. } => (look.unknown(), "-".into()),
@@ -414,9 +422,12 @@ fn severity_role(severity: Option<Severity>) -> Role {
 /// A text in exactly this many columns.
 fn fit(text: &str, columns: usize) -> String {
     let text = visible::text(text);
-    let (head, _) = visible::head(&text, columns);
-    let wide = visible::width(head);
-    format!("{head}{}", " ".repeat(columns.saturating_sub(wide)))
+    let whole = visible::width(&text) <= columns;
+    let (head, _) = visible::head(&text, if whole { columns } else { columns.saturating_sub(1) });
+    // One column in ASCII too: the list must not move for it.
+    let more = if whole { "" } else { "~" };
+    let wide = visible::width(head) + more.len();
+    format!("{head}{more}{}", " ".repeat(columns.saturating_sub(wide)))
 }
 
 /// What Enter does to the thing under the cursor.

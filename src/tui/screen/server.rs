@@ -183,7 +183,9 @@ fn pressure_lines(app: &App, case: &Case, page: &mut Page<'_>) {
         page.signed(app.look.ok(), "nobody waits, no transaction is long", Role::Text);
     }
     lock_lines(app, pressure, page);
-    for open in &pressure.transactions {
+    // Whoever holds others up stands in the picture of the locks already.
+    let in_picture = |who: &str| pressure.waits.iter().any(|wait| wait.blocker == who);
+    for open in pressure.transactions.iter().filter(|open| !in_picture(&open.who)) {
         let state = if open.idle { "idle in transaction" } else { "in transaction" };
         page.text(&format!("  {} {state} for {} s", open.who, open.open.as_secs()));
         page.muted(&format!("    {}", open.sql));

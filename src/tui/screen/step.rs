@@ -18,6 +18,7 @@ use crate::tui::overlay::{Ask, Overlay, Purpose, comms, escalation};
 use crate::tui::page::{Page, ago, clock};
 use crate::tui::theme::Role;
 use crate::tui::widget::spark::spark;
+use crate::value::thousands;
 
 pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
     let Some(case) = &app.case else { return Vec::new() };
@@ -532,6 +533,14 @@ fn guard_state(app: &App, case: &Case, page: &mut Page<'_>) {
 fn committed_lines(app: &App, case: &Case, page: &mut Page<'_>) {
     if let Some(change) = case.incident.standing_change(&case.step().id) {
         page.blank();
+        if let Some(chunks) = change.chunks.as_ref().filter(|_| !change.is_committed()) {
+            let (done, of) = (thousands(chunks.done()), thousands(chunks.keys));
+            let text = format!(
+                "HALTED at {done} of {of} keys; the recovery screen goes on or takes it back"
+            );
+            page.signed(app.look.bad(), &text, Role::Warning);
+            return;
+        }
         let text = format!("COMMITTED: {} rows; undo is ready on the recovery screen", change.rows);
         page.signed(app.look.ok(), &text, Role::Ok);
     }

@@ -149,8 +149,8 @@ pub fn footer(app: &App) -> Footer {
             Kind::Ask(_) => vec![(key(Command::Confirm), "take it"), (key(Command::Back), "back")],
             Kind::Choice(_) | Kind::Palette(_) => vec![
                 (key(Command::Confirm), "choose"),
-                (key(Command::Up), "up"),
-                (key(Command::Down), "down"),
+                (key(Command::Up), "before"),
+                (key(Command::Down), "next"),
                 (key(Command::Back), "back"),
             ],
             Kind::Writing(writing) if writing.find.is_some() => {
@@ -180,13 +180,13 @@ pub fn footer(app: &App) -> Footer {
                     key(Command::Complete),
                     if app.unfolded { "only what changes" } else { "every column" },
                 ),
-                (key(Command::Down), "down"),
-                (key(Command::PageDown), "page"),
+                (key(Command::Down), "more"),
+                (key(Command::PageDown), "a page"),
             ],
             Kind::Text { .. } | Kind::Help { .. } => vec![
                 (key(Command::Back), "close"),
-                (key(Command::Down), "down"),
-                (key(Command::PageDown), "page"),
+                (key(Command::Down), "more"),
+                (key(Command::PageDown), "a page"),
             ],
             Kind::Problem(_) => vec![(key(Command::Confirm), "go on")],
         };
@@ -237,7 +237,7 @@ pub fn footer(app: &App) -> Footer {
         Screen::Server => vec![
             (key(Command::Back), "back"),
             (key(Command::Refresh), "ask again"),
-            (key(Command::Down), "down"),
+            (key(Command::Down), "more"),
         ],
         Screen::Journal => vec![
             (key(Command::Back), "back"),
@@ -308,6 +308,11 @@ fn recovery_keys(app: &App) -> Vec<(Option<String>, &'static str)> {
         }
         Some(State::Previewed { .. }) => vec![(key(Command::Preview), "preview again")],
         Some(State::Previewing { .. }) => vec![(key(Command::Cancel), "stop")],
+        Some(State::Executing { .. }) if case.driving().is_some() => vec![
+            (key(Command::Pause), "pause"),
+            (key(Command::Continue), "continue"),
+            (key(Command::Halt), "stop"),
+        ],
         Some(State::Executing { .. } | State::Confirming { .. }) => Vec::new(),
         Some(State::Ended { execution: Execution::Committed { .. } }) => {
             let standing = case.incident.standing_change(&case.step().id).is_some();
