@@ -354,7 +354,7 @@ fn records_are_pinned_and_annotated_and_the_postmortem_says_so() {
     cockpit.wait_for("[story]");
     // The count over time with its milestones, and the cursor on it.
     cockpit.wait_for("│detected");
-    cockpit.wait_for("12 █");
+    cockpit.wait_for("████████████████");
     cockpit.keys("f");
     cockpit.wait_for("[everything]");
     cockpit.keys("g");

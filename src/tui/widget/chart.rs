@@ -128,10 +128,15 @@ impl Chart<'_> {
 
     fn axis(&self, area: Rect, buf: &mut Buffer, look: &Look) {
         let (first, last) = &self.ends;
-        let mut pen = Pen::new(buf, area, 0);
-        pen.put(first, look.style(Role::Muted));
+        let here = self.here.and_then(|at| self.place(at, area.width));
+        // The reader's place is written over neither end: they make room for it.
+        let left = here.filter(|at| *at <= columns(first)).map_or(0, |at| at + 2);
+        let right = here.filter(|at| *at + columns(last) + 1 >= area.width);
+        let width = right.map_or(area.width, |at| at.saturating_sub(1));
+        let mut pen = Pen::new(buf, Rect { width, ..area }, 0);
+        pen.skip(left).put(first, look.style(Role::Muted));
         pen.put_right(last, look.style(Role::Muted));
-        if let Some(column) = self.here.and_then(|at| self.place(at, area.width)) {
+        if let Some(column) = here {
             let mut pen = Pen::new(buf, Rect { x: area.x + column, width: 1, ..area }, 0);
             pen.put(look.glyphs.up, look.style(Role::Focus));
         }
