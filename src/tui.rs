@@ -15,6 +15,7 @@ pub mod message;
 pub mod overlay;
 pub mod page;
 pub mod perform;
+pub mod plain;
 pub mod screen;
 pub mod terminal;
 pub mod theme;
@@ -113,7 +114,7 @@ pub async fn run(cockpit: Cockpit) -> Result<Farewell, Problem> {
     let (guard, mut screen) =
         terminal::take(terminal::Surface::Alternate, |name| std::env::var(name).ok())?;
     let (messages, inbox) = unbounded_channel();
-    watch_signals(&messages)?;
+    watch_signals(&messages, || Message::GoAway("SIGINT"))?;
     let away = messages.clone();
     terminal::hangup::watch(move || {
         let _ = away.send(Message::GoAway("the terminal is gone"));
@@ -124,6 +125,15 @@ pub async fn run(cockpit: Cockpit) -> Result<Farewell, Problem> {
     let outcome = cycle(&mut screen, &mut keys, inbox, &mut app, &mut world, &guard).await;
     drop(screen);
     drop(guard);
+    leave(app, world, outcome).await
+}
+
+/// Lets what still runs end, and says what is left to say.
+async fn leave(
+    app: App,
+    mut world: World,
+    outcome: std::io::Result<()>,
+) -> Result<Farewell, Problem> {
     world.settle(Duration::from_secs(2)).await;
     let scored = world.score_at_the_end();
     let cleared = if app.facts.thrown_away { world.clear_away().await } else { Ok(()) };
@@ -172,19 +182,22 @@ fn make(cockpit: Cockpit, messages: UnboundedSender<Message>) -> (App, World) {
     (app, world)
 }
 
-fn watch_signals(messages: &UnboundedSender<Message>) -> Result<(), Problem> {
-    let kinds = [
-        (SignalKind::terminate(), "SIGTERM"),
-        (SignalKind::hangup(), "SIGHUP"),
-        (SignalKind::interrupt(), "SIGINT"),
+fn watch_signals(
+    messages: &UnboundedSender<Message>,
+    interrupted: fn() -> Message,
+) -> Result<(), Problem> {
+    let kinds: [(SignalKind, fn() -> Message); 3] = [
+        (SignalKind::terminate(), || Message::GoAway("SIGTERM")),
+        (SignalKind::hangup(), || Message::GoAway("SIGHUP")),
+        (SignalKind::interrupt(), interrupted),
     ];
-    for (kind, name) in kinds {
+    for (kind, message) in kinds {
         let mut stream = signal(kind)
-            .map_err(|error| Problem::system(format!("{name} cannot be handled: {error}")))?;
+            .map_err(|error| Problem::system(format!("signals cannot be handled: {error}")))?;
         let messages = messages.clone();
         tokio::spawn(async move {
             while stream.recv().await.is_some() {
-                let _ = messages.send(Message::GoAway(name));
+                let _ = messages.send(message());
             }
         });
     }
@@ -277,16 +290,21 @@ fn take_in<B: Backend>(
     guard: &terminal::Guard,
     message: Message,
 ) -> Result<bool, B::Error> {
-    match &message {
-        Message::Opened(Ok(opened)) => world.take_desk(opened),
-        Message::Prepared(Err(_)) => world.is_not_ours(),
-        _ => {}
-    }
+    note_for_world(world, &message);
     let dirty = !matches!(message, Message::Tick) || shows_time(app);
     let effects = update::update(app, message, clock::now());
     let acted = !effects.is_empty();
     carry_out(app, world, screen, guard, effects)?;
     Ok(dirty || acted)
+}
+
+/// What the world must know of an answer before anything follows from it.
+fn note_for_world(world: &mut World, message: &Message) {
+    match message {
+        Message::Opened(Ok(opened)) => world.take_desk(opened),
+        Message::Prepared(Err(_)) => world.is_not_ours(),
+        _ => {}
+    }
 }
 
 /// Whether something on the screen changes with the second.

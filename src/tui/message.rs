@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crossterm::event::KeyEvent;
 
+use super::command::Command;
 use super::effect::{EditFor, Run};
 use crate::check::Finding;
 use crate::check::Survey;
@@ -27,6 +28,10 @@ pub type Looked = Result<Box<Pressure>, Problem>;
 pub enum Message {
     Key(KeyEvent),
     Paste(String),
+    /// A command by its name, where there are no keys.
+    Command(Command),
+    /// The whole answer to the question that stands there.
+    Typed(String),
     Resized,
     /// A second went by.
     Tick,

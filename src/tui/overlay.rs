@@ -213,6 +213,14 @@ impl Overlay {
         }
     }
 
+    /// It was shown, on a screen or line by line: from now on answers are taken.
+    pub fn was_shown(&mut self) {
+        self.drawn = true;
+        if let Kind::Ask(ask) = &self.kind {
+            ask.prompt.arm();
+        }
+    }
+
     /// A key that is no command here: text, or a shortcut of a list.
     pub fn key(&mut self, event: KeyEvent) {
         match &mut self.kind {

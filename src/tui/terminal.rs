@@ -72,8 +72,8 @@ fn fit(is_terminal: bool, term: Option<&str>) -> Result<(), Problem> {
         _ => return Ok(()),
     };
     Err(Problem::usage(format!("The cockpit cannot be drawn here: {why}.")).hint(
-        "The same checks run without a screen: `steadyhand check`. `steadyhand incidents` lists \
-         incidents, `steadyhand postmortem INCIDENT` prints one.",
+        "With --plain the same runs line by line, such as `steadyhand resume --plain`. `steadyhand \
+         check` runs the checks without anybody, `steadyhand incidents` lists incidents.",
     ))
 }
 

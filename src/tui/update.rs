@@ -32,6 +32,11 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Message::Command(command) => match &app.overlay {
+            Some(overlay) if !overlay.drawn => Vec::new(),
+            _ => command_given(app, command, None),
+        },
+        Message::Typed(text) => answer::whole(app, &text),
         Message::Resized => Vec::new(),
         Message::Tick => tick(app),
         Message::GoAway(why) => go_away(app, why),

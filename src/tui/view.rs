@@ -4,8 +4,7 @@
 mod edge;
 mod overlay;
 
-pub use edge::environment_word;
-use edge::{footer, top_line};
+pub use edge::{environment_word, footer, top_line};
 use overlay::overlay;
 use ratatui::Frame;
 use ratatui::buffer::Buffer;

@@ -49,6 +49,18 @@ pub enum Item {
     Runbook(String),
 }
 
+impl Item {
+    /// The heading it stands under.
+    pub fn section(&self) -> &'static str {
+        match self {
+            Self::Incident(_) => "Open incidents",
+            Self::Target(_) => "Health",
+            Self::Wrong { .. } => "What is wrong",
+            Self::Runbook(_) => "Runbooks",
+        }
+    }
+}
+
 /// Everything that can be opened, in the order of the screen.
 pub fn items(app: &App) -> Vec<Item> {
     let home = &app.home;
@@ -240,12 +252,7 @@ pub fn page(app: &App) -> (Page<'_>, usize) {
     let mut at = 0;
     let mut section = "";
     for (number, item) in items.iter().enumerate() {
-        let name = match item {
-            Item::Incident(_) => "Open incidents",
-            Item::Target(_) => "Health",
-            Item::Wrong { .. } => "What is wrong",
-            Item::Runbook(_) => "Runbooks",
-        };
+        let name = item.section();
         if name != section {
             if !page.is_empty() {
                 page.blank();
@@ -267,7 +274,7 @@ pub fn page(app: &App) -> (Page<'_>, usize) {
     (page, at)
 }
 
-fn item_line(app: &App, item: &Item, here: bool, page: &mut Page<'_>) {
+pub fn item_line(app: &App, item: &Item, here: bool, page: &mut Page<'_>) {
     let look = &app.look;
     let mark = if here { look.glyphs.here } else { " " };
     let text = if here { Role::Selection } else { Role::Text };

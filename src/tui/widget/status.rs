@@ -162,6 +162,13 @@ impl Footer {
         Self { keys }
     }
 
+    /// All of it as a sentence.
+    pub fn words(&self) -> String {
+        let words: Vec<String> =
+            self.keys.iter().map(|(key, word)| format!("{key} {word}")).collect();
+        words.join("; ")
+    }
+
     /// Dropped from the right where it is narrow; the very last, which is the help, goes last.
     pub fn view(&self, area: Rect, buf: &mut Buffer, look: &Look) {
         const GAP: u16 = 3;
