@@ -161,10 +161,15 @@ impl Walk {
         let now = clock::now();
         self.app.now = now;
         self.tell.before(&self.app, &messages);
+        let prompt = page::prompt(&self.app, false);
         for message in messages {
             super::note_for_world(&mut self.world, &message);
             let effects = update::update(&mut self.app, message, now);
             self.carry_out(effects);
+        }
+        if page::prompt(&self.app, false) != prompt {
+            self.prompt = Prompt::Due;
+            self.news();
         }
         if self.tell.after(&self.app) {
             self.news();
@@ -237,6 +242,7 @@ impl Walk {
         let fresh = hear::asks_to_write(&self.app) && self.input.is_terminal();
         if fresh && !self.input.is_fresh() {
             sleep(QUIET).await;
+            self.input.discard();
         }
         self.out.prompt(&page::prompt(&self.app, self.sure.is_some()))?;
         self.prompt = Prompt::Stands;

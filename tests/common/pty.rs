@@ -395,6 +395,15 @@ impl Terminal {
         }
     }
 
+    /// Waits until what the program sent after the first `from` bytes is as described, and gives it.
+    pub fn wait_output(&self, from: usize, what: &str, is_so: impl Fn(&str) -> bool) -> String {
+        let seen = self.state.wait(PATIENCE, |state| {
+            let text = String::from_utf8_lossy(state.raw.get(from..)?).replace('\r', "");
+            is_so(&text).then_some(text)
+        });
+        seen.unwrap_or_else(|| self.give_up(what))
+    }
+
     /// Waits until the program ended and its last output was read.
     pub fn wait_exit(&self) -> Ended {
         let ended = self.state.wait(PATIENCE, |state| state.ended);

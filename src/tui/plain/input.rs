@@ -2,11 +2,10 @@
 //! finds nobody else reading. Before a prompt that writes, whatever waits there is thrown away.
 
 use std::io::IsTerminal as _;
-use std::os::fd::BorrowedFd;
 use std::sync::mpsc;
 use std::thread;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::termios::{QueueSelector, tcflush};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -47,13 +46,18 @@ impl Input {
         let is_terminal = std::io::stdin().is_terminal();
         thread::Builder::new()
             .name("lines".into())
-            .spawn(move || read(&wanted, &tell, is_terminal))
+            .spawn(move || read(&wanted, &tell))
             .map_err(|error| Problem::system(format!("the input cannot be read: {error}")))?;
         Ok(Self { wants, lines, is_terminal, last: 0, fresh: 0, waiting: false })
     }
 
     pub fn is_terminal(&self) -> bool {
         self.is_terminal
+    }
+
+    /// Throws away what was typed and not read.
+    pub fn discard(&self) {
+        let _ = tcflush(rustix::stdio::stdin(), QueueSelector::IFlush);
     }
 
     /// A prompt stands there and wants a line. One that is being read already will do, unless what
@@ -86,16 +90,11 @@ impl Input {
     }
 }
 
-fn read(
-    wants: &mpsc::Receiver<(u64, Want)>,
-    lines: &UnboundedSender<(u64, String)>,
-    is_terminal: bool,
-) {
+fn read(wants: &mpsc::Receiver<(u64, Want)>, lines: &UnboundedSender<(u64, String)>) {
     let mut waiting = Vec::new();
     for (number, want) in wants {
         if want == Want::Fresh {
             waiting.clear();
-            discard(is_terminal);
         }
         let Some(line) = line(&mut waiting) else { return };
         if lines.send((number, line)).is_err() {
@@ -119,27 +118,10 @@ fn line(waiting: &mut Vec<u8>) -> Option<String> {
             Ok(length) => waiting.extend_from_slice(&piece[..length]),
             Err(Errno::INTR) => {}
             // Somebody made the terminal non-blocking, for us as well.
-            Err(Errno::AGAIN) => _ = ready(input, None),
+            Err(Errno::AGAIN) => {
+                let _ = poll(&mut [PollFd::new(&input, PollFlags::IN)], None);
+            }
             Err(_) => return None,
         }
     }
-}
-
-/// Throws away what was typed and not read.
-fn discard(is_terminal: bool) {
-    let input = rustix::stdio::stdin();
-    if is_terminal {
-        let _ = tcflush(input, QueueSelector::IFlush);
-        return;
-    }
-    let mut piece = [0; 4096];
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    while ready(input, Some(&now)) && rustix::io::read(input, &mut piece).is_ok_and(|read| read > 0)
-    {
-    }
-}
-
-fn ready(input: BorrowedFd<'_>, patience: Option<&Timespec>) -> bool {
-    let mut fds = [PollFd::from_borrowed_fd(input, PollFlags::IN)];
-    poll(&mut fds, patience).is_ok_and(|ready| ready > 0)
 }

@@ -65,7 +65,7 @@ impl<W: Write> Out<W> {
 }
 
 /// What has a likeness in ASCII becomes it; the rest is spelled out as control characters are.
-fn ascii(line: &str) -> String {
+pub fn ascii(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     for c in line.chars() {
         match c {

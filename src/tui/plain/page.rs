@@ -134,11 +134,13 @@ fn violations(app: &App, case: &Case, from: usize) -> Vec<String> {
         .skip(from)
         .take(ROWS)
         .map(|(at, row)| {
-            let cell = |column: &usize| cut(&visible::cell(table.rows().get(row, *column)).text());
+            let cell =
+                |column: &usize| cut(app, &visible::cell(table.rows().get(row, *column)).text());
             (at + 1, columns.iter().map(cell).collect())
         })
         .collect();
-    let heads: Vec<String> = columns.iter().map(|at| cut(&visible::text(&names[*at]))).collect();
+    let heads: Vec<String> =
+        columns.iter().map(|at| cut(app, &visible::text(&names[*at]))).collect();
     let wide: Vec<usize> = heads
         .iter()
         .enumerate()
@@ -176,13 +178,16 @@ fn violations(app: &App, case: &Case, from: usize) -> Vec<String> {
         ));
     }
     if let Some((name, value)) = table.cell() {
-        let value = cut(&visible::cell(value).text());
+        let value = cut(app, &visible::cell(value).text());
         lines.push(format!("At {}: {value}", visible::text(name)));
     }
     lines
 }
 
-fn cut(text: &str) -> String {
+/// As it will be written, so that columns stay aligned.
+fn cut(app: &App, text: &str) -> String {
+    let text = if app.look.glyphs.utf8 { text.to_owned() } else { super::out::ascii(text) };
+    let text = text.as_str();
     let (head, _) = visible::head(text, CELL);
     if head.len() == text.len() { text.to_owned() } else { format!("{head}...") }
 }

@@ -36,7 +36,8 @@ impl Place {
 struct Before {
     /// The page, and what lies on it.
     lines: Vec<String>,
-    keys: String,
+    /// What works on the screen; none while something lies on it.
+    keys: Option<String>,
     verdict: Option<String>,
     toast: Option<Toast>,
     refused: Option<String>,
@@ -88,7 +89,7 @@ impl Tell {
         let looked = kind != Kind::Tick;
         self.before = Before {
             lines: if looked { self.look(app) } else { Vec::new() },
-            keys: if looked { page::keys(app) } else { String::new() },
+            keys: (looked && app.overlay.is_none()).then(|| page::keys(app)),
             verdict: verdict(app),
             toast: app.toast.clone(),
             refused: page::refused(app).map(str::to_owned),
@@ -147,7 +148,9 @@ impl Tell {
             self.earlier.clone_from(&self.before.lines);
             self.news.extend(new);
         }
-        self.new_keys |= app.overlay.is_none() && page::keys(app) != self.before.keys;
+        let before = self.before.keys.as_ref();
+        self.new_keys |=
+            app.overlay.is_none() && before.is_some_and(|keys| *keys != page::keys(app));
     }
 
     pub fn say(&mut self, words: impl Into<String>) {
