@@ -266,6 +266,7 @@ impl Incident {
             Entry::Resumed { .. }
             | Entry::TornTail { .. }
             | Entry::PostmortemEdited { .. }
+            | Entry::Confirmed { .. }
             | Entry::Mistyped { .. }
             | Entry::Scored { .. }
             | Entry::PreviewFailed { .. } => {}

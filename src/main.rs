@@ -260,9 +260,14 @@ fn can_open(catalogue: &Catalogue, id: &str, dialect: Dialect) -> Result<(), Pro
     let others = [Dialect::Sqlite, Dialect::Postgres, Dialect::Mariadb];
     let others: Vec<String> =
         others.into_iter().filter(|other| on(*other)).map(|other| other.key().to_owned()).collect();
-    Err(Problem::usage(format!("the runbook {} has nothing to ask on {dialect}", quoted(id))).hint(
-        format!("try steadyhand demo --incident {id} --engine {} --url URL", others.join("|")),
-    ))
+    let problem = format!("the runbook {} has nothing to ask on {dialect}", quoted(id));
+    let problem = Problem::usage(problem);
+    Err(if others.is_empty() {
+        problem.hint("it names no check; add a step that runs one")
+    } else {
+        let engines = others.join("|");
+        problem.hint(format!("try steadyhand demo --incident {id} --engine {engines} --url URL"))
+    })
 }
 
 /// Who is at the keyboard, for the journal.

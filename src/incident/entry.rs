@@ -358,6 +358,12 @@ pub enum Entry {
         due: String,
         action: ActionKind,
     },
+    /// An act outside of a change was confirmed by typing.
+    Confirmed {
+        step: String,
+        what: String,
+        typed: String,
+    },
     /// A confirmation that was typed wrongly; what was typed may be anything and is not kept.
     Mistyped {
         step: String,
@@ -409,6 +415,7 @@ impl Entry {
             Self::GuardRehearsed { .. } => "guard-rehearsed",
             Self::PostmortemEdited { .. } => "postmortem-edited",
             Self::ActionItem { .. } => "action-item",
+            Self::Confirmed { .. } => "confirmed",
             Self::Mistyped { .. } => "mistyped",
             Self::Closed { .. } => "closed",
             Self::Scored { .. } => "scored",
@@ -514,6 +521,7 @@ impl Entry {
             Self::ActionItem { title, owner, due, .. } => {
                 format!("action item: {title} ({owner}, due {due})")
             }
+            Self::Confirmed { what, typed, .. } => format!("confirmed with '{typed}': {what}"),
             Self::Mistyped { names_another_target: true, .. } => {
                 "a confirmation named another target; nothing was executed".into()
             }

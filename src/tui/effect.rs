@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::check::{Delta, Finding};
+use crate::consent::Consent;
 use crate::incident::entry::{Deed, Entry};
 use crate::recovery::{Approval, Plan};
 
@@ -98,6 +99,7 @@ pub enum Effect {
         step: String,
         op: String,
         deed: Deed,
+        consent: Consent,
     },
     /// Sample what presses on the server.
     Look {
@@ -106,10 +108,13 @@ pub enum Effect {
     /// End a session that an earlier run of ours left behind.
     EndSession {
         mark: String,
+        consent: Consent,
     },
     Command {
         run: Run,
         step: String,
+        /// Of a command that is not read-only.
+        consent: Option<Consent>,
     },
     Export {
         run: Run,

@@ -19,7 +19,8 @@ use super::widget::prompt::Prompt;
 use super::widget::scroll::Scroll;
 use super::widget::wrap::{self, Line};
 use crate::check::Severity;
-use crate::incident::entry::{Deed, Milestone};
+use crate::consent::Question;
+use crate::incident::entry::Milestone;
 use crate::practice::Practice;
 use crate::problem::Problem;
 use crate::runbook::{Action, AnswerType, Expect};
@@ -36,8 +37,11 @@ pub enum Purpose {
     FindHome,
     FindJournal,
     Execute,
-    Guardrail(Deed),
-    EndSession { mark: String, who: String },
+    /// An act outside of a change, and what it is in words.
+    Consent {
+        question: Question,
+        what: String,
+    },
     Close,
     Leave,
     Target(String),
@@ -70,6 +74,13 @@ impl Ask {
     pub fn new(purpose: Purpose, question: &str) -> Self {
         let question = question.to_owned();
         Self { purpose, question, expected: None, prompt: Prompt::new("> "), refused: None }
+    }
+
+    /// Asks for the words of an act that writes.
+    pub fn consent(question: Question, what: &str, text: &str) -> Self {
+        let expected = question.words();
+        let what = what.to_owned();
+        Self::new(Purpose::Consent { question, what }, text).expecting(&expected)
     }
 
     #[must_use]

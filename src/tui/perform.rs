@@ -21,6 +21,7 @@ use crate::catalogue::Catalogue;
 use crate::check::{Check, Delta, Finding};
 use crate::clock;
 use crate::config::Target;
+use crate::consent::Consent;
 use crate::drill::{Scenario, Scorecard};
 use crate::incident::Incident;
 use crate::incident::entry::Entry;
@@ -145,10 +146,12 @@ impl World {
                 self.resolve(run, doubt);
             }
             Effect::Rehearse { run, step, op } => self.rehearse(run, step, op),
-            Effect::PutGuard { run, step, op, deed } => self.put_guard(run, step, op, deed),
+            Effect::PutGuard { run, step, op, deed, consent } => {
+                self.put_guard(run, step, op, deed, consent);
+            }
             Effect::Look { run } => self.look(run),
-            Effect::EndSession { mark } => self.end_session(mark),
-            Effect::Command { run, step } => self.command(run, step),
+            Effect::EndSession { mark, consent } => self.end_session(mark, consent),
+            Effect::Command { run, step, consent } => self.command(run, step, consent),
             Effect::Export { run, check, format } => self.export(run, check, format),
             Effect::Score => self.score()?,
             Effect::Postmortem => self.postmortem(),
@@ -281,21 +284,22 @@ impl World {
         self.spawn_or(work, move |why| Message::Looked { run, seen: Err(Problem::system(why)) });
     }
 
-    fn end_session(&mut self, mark: String) {
+    fn end_session(&mut self, mark: String, consent: Consent) {
         let Some(desk) = self.desk.clone() else { return };
-        self.spawn(
-            async move { Message::SessionEnded(desk.monitor.lock().await.end(&mark).await) },
-        );
+        self.spawn(async move {
+            Message::SessionEnded(desk.monitor.lock().await.end(&mark, consent).await)
+        });
     }
 
-    fn command(&mut self, run: Run, step: String) {
+    fn command(&mut self, run: Run, step: String, consent: Option<Consent>) {
         let stopper = self.stopper(run);
         let Some(desk) = self.desk.clone() else { return };
         let found = desk.runbook.step(&step).cloned();
         let Some(Step { action: Action::Command(command), .. }) = found else { return };
         self.spawn(async move {
             let (target, folder) = (desk.target.clone(), desk.folder.clone());
-            let (argv, ran) = ops::tool::Site { target, folder }.run(&command, &stopper).await;
+            let site = ops::tool::Site { target, folder };
+            let (argv, ran) = site.run(&step, &command, consent, &stopper).await;
             let output = desk.journal.keep(&format!("command-{step}-{run}.txt"), &ran.output).ok();
             Message::CommandRan { run, step, argv, ran: Box::new(ran), output }
         });

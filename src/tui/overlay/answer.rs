@@ -5,12 +5,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Ask, Kind, Overlay, Purpose, escalation};
 use crate::check::Severity;
-use crate::incident::entry::{Entry, Milestone, NoteKind, Origin};
+use crate::consent::{Act, Consent};
+use crate::incident::entry::{Deed, Entry, Milestone, NoteKind, Origin};
 use crate::recovery::protocol::Said;
 use crate::runbook::{Action, ActionKind, AnswerType, EvidenceKind};
 use crate::tui::app::{App, Screen};
 use crate::tui::effect::Effect;
-use crate::tui::screen::{guardrail, home, recovery, server, step};
+use crate::tui::screen::{guardrail, home, recovery, step};
 
 /// A line of text was confirmed.
 pub fn text(app: &mut App) -> Vec<Effect> {
@@ -158,13 +159,10 @@ fn take(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Effect>, St
             let run = app.new_run();
             Ok(recovery::say(app, Said::Typed { text: typed.to_owned(), run }))
         }
-        Purpose::Guardrail(deed) => {
+        Purpose::Consent { question, what } => {
+            let consent = question.answer(typed, now)?;
             done(app);
-            Ok(guardrail::approved(app, deed.clone(), typed))
-        }
-        Purpose::EndSession { mark, who } => {
-            done(app);
-            Ok(server::end(app, mark, who))
+            Ok(agreed(app, consent, what))
         }
         Purpose::SeverityReason(to) => {
             needed(typed)?;
@@ -197,6 +195,27 @@ fn take(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Effect>, St
         | Purpose::CommsText
         | Purpose::AnswerChoice => Ok(Vec::new()),
     }
+}
+
+/// The right words were typed for an act outside of a change.
+fn agreed(app: &mut App, consent: Consent, what: &str) -> Vec<Effect> {
+    let Some(case) = &app.case else { return Vec::new() };
+    let confirmed = Entry::Confirmed {
+        step: case.step().id.clone(),
+        what: what.to_owned(),
+        typed: consent.typed(),
+    };
+    let follows = match consent.act().clone() {
+        Act::ApplyGuardrail { .. } => {
+            return guardrail::approved(app, Deed::ApplyGuardrail, consent);
+        }
+        Act::WithdrawGuardrail { .. } => {
+            return guardrail::approved(app, Deed::WithdrawGuardrail, consent);
+        }
+        Act::RunCommand { .. } => step::run_command(app, Some(consent)),
+        Act::EndSession { mark } => vec![Effect::EndSession { mark, consent }],
+    };
+    std::iter::once(Effect::Append(confirmed)).chain(follows).collect()
 }
 
 /// One item of a list was chosen.
