@@ -184,7 +184,13 @@ fn the_journal_of_a_walk_by_lines_is_that_of_the_screen() {
         on_the_screen(&mut cockpit, *act);
     }
     assert_eq!(cockpit.wait_code(), 0);
-    assert_eq!(journal(lines.cockpit.home()), journal(cockpit.home()));
+    // Where an answer of the database stands between two keys depends on how fast they follow.
+    let kinds = |home| {
+        let mut kinds = journal(home);
+        kinds.sort();
+        kinds
+    };
+    assert_eq!(kinds(lines.cockpit.home()), kinds(cockpit.home()));
 }
 
 /// A console that knows nothing: neither UTF-8 nor how to move a cursor.

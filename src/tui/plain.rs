@@ -242,7 +242,7 @@ impl Walk {
         let fresh = hear::asks_to_write(&self.app) && self.input.is_terminal();
         if fresh && !self.input.is_fresh() {
             sleep(QUIET).await;
-            self.input.discard();
+            Input::discard();
         }
         self.out.prompt(&page::prompt(&self.app, self.sure.is_some()))?;
         self.prompt = Prompt::Stands;

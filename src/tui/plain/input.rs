@@ -56,7 +56,7 @@ impl Input {
     }
 
     /// Throws away what was typed and not read.
-    pub fn discard(&self) {
+    pub fn discard() {
         let _ = tcflush(rustix::stdio::stdin(), QueueSelector::IFlush);
     }
 
