@@ -26,8 +26,8 @@ pub struct Doubt {
 pub enum EditFor {
     /// The whole postmortem file.
     Postmortem,
-    /// One human part of it.
-    Part(String),
+    /// The box that is open.
+    Box,
 }
 
 #[derive(Debug, PartialEq)]
@@ -129,9 +129,19 @@ pub enum Effect {
         text: String,
         part: String,
     },
+    /// In a file of the incident's folder, named as the draft that it is meanwhile.
     EditOutside {
         text: String,
         purpose: EditFor,
+        draft: String,
+    },
+    /// Lay down what is being typed.
+    KeepDraft {
+        name: String,
+        text: String,
+    },
+    ForgetDraft {
+        name: String,
     },
     Suspend,
     Repaint,

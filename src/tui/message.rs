@@ -6,6 +6,7 @@ use crossterm::event::KeyEvent;
 
 use super::command::Command;
 use super::effect::{EditFor, Run};
+use super::theme::Ground;
 use crate::check::Finding;
 use crate::check::Survey;
 use crate::config::Target;
@@ -33,6 +34,8 @@ pub enum Message {
     /// The whole answer to the question that stands there.
     Typed(String),
     Resized,
+    /// The background of the terminal, where nobody chose a theme.
+    Ground(Ground),
     /// A second went by.
     Tick,
     /// The terminal or the system asks us to go; the second time at once.
@@ -107,6 +110,8 @@ pub enum Message {
         path: PathBuf,
     },
     Scored(Box<Scorecard>),
+    /// What is typed is not safe.
+    DraftFailed(String),
     EditedOutside {
         purpose: EditFor,
         text: Result<String, Problem>,
@@ -127,4 +132,6 @@ pub struct Opened {
     pub folder: PathBuf,
     pub journal: Journal,
     pub resumed: bool,
+    /// What was typed and not kept before.
+    pub drafts: std::collections::BTreeMap<String, crate::incident::drafts::Draft>,
 }

@@ -6,7 +6,9 @@
 pub mod answer;
 pub mod comms;
 pub mod escalation;
+pub mod outside;
 pub mod palette;
+pub mod writing;
 
 use std::time::Instant;
 
@@ -14,7 +16,6 @@ use crossterm::event::KeyEvent;
 
 use super::case::Case;
 use super::keymap::Context;
-use super::widget::editor::Editor;
 use super::widget::prompt::Prompt;
 use super::widget::scroll::Scroll;
 use super::widget::wrap::{self, Line};
@@ -24,6 +25,7 @@ use crate::incident::entry::Milestone;
 use crate::practice::Practice;
 use crate::problem::Problem;
 use crate::runbook::{Action, AnswerType, Expect};
+use writing::Writing;
 
 /// What an answer is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +56,7 @@ pub enum Purpose {
     Decide,
     DecideReason(usize),
     Part(String),
+    Annotate(u64),
     CommsText,
     AnswerChoice,
 }
@@ -108,7 +111,7 @@ pub enum Kind {
     Ask(Box<Ask>),
     Choice(Choice),
     Text { title: String, scroll: Scroll },
-    Editor { title: String, editor: Box<Editor>, purpose: Purpose },
+    Writing(Box<Writing>),
     Comms(Box<comms::Comms>),
     Help { scroll: Scroll },
     Palette(Box<palette::Palette>),
@@ -144,12 +147,8 @@ impl Overlay {
         Self::text(title, lines.into_iter().map(wrap::plain).collect())
     }
 
-    pub fn editor(title: &str, text: &str, purpose: Purpose) -> Self {
-        Self::new(Kind::Editor {
-            title: title.to_owned(),
-            editor: Box::new(Editor::new(text)),
-            purpose,
-        })
+    pub fn writing(writing: Writing) -> Self {
+        Self::new(Kind::Writing(Box::new(writing)))
     }
 
     pub fn help() -> Self {
@@ -219,7 +218,7 @@ impl Overlay {
 
     pub fn context(&self) -> Context {
         match self.kind {
-            Kind::Editor { .. } => Context::Editor,
+            Kind::Writing(_) => Context::Editor,
             _ => Context::Text,
         }
     }
@@ -232,6 +231,16 @@ impl Overlay {
         }
     }
 
+    /// Somebody is writing in it: what comes in between must not take it away. Not the typed
+    /// confirmations, which are begun anew.
+    pub fn is_written_in(&self) -> bool {
+        match &self.kind {
+            Kind::Ask(ask) => ask.expected.is_none(),
+            Kind::Writing(_) | Kind::Comms(_) => true,
+            _ => false,
+        }
+    }
+
     /// A key that is no command here: text, or a shortcut of a list.
     pub fn key(&mut self, event: KeyEvent) {
         match &mut self.kind {
@@ -239,7 +248,7 @@ impl Overlay {
                 ask.refused = None;
                 ask.prompt.on_key(event, Instant::now());
             }
-            Kind::Editor { editor, .. } => editor.on_key(event),
+            Kind::Writing(writing) => writing.key(event),
             Kind::Palette(palette) => palette.key(event),
             Kind::Choice(_)
             | Kind::Text { .. }
@@ -253,7 +262,7 @@ impl Overlay {
     pub fn paste(&mut self, text: &str) {
         match &mut self.kind {
             Kind::Ask(ask) => ask.prompt.on_paste(text),
-            Kind::Editor { editor, .. } => editor.on_paste(text),
+            Kind::Writing(writing) => writing.paste(text),
             Kind::Palette(palette) => palette.paste(text),
             Kind::Choice(_)
             | Kind::Text { .. }

@@ -4,6 +4,7 @@
 //! Journal first: when an append fails, the effects behind it are dropped and the cockpit is told.
 
 mod change;
+mod draft;
 mod opening;
 mod stage;
 
@@ -33,6 +34,7 @@ use crate::postmortem;
 use crate::practice::Practice;
 use crate::problem::Problem;
 use crate::runbook::{Action, Runbook, Step};
+use draft::Drafts;
 
 /// The world as the cockpit can reach it.
 #[derive(Debug)]
@@ -55,6 +57,7 @@ pub struct World {
     tasks: TaskTracker,
     stoppers: HashMap<Run, Stopper>,
     desk: Option<Desk>,
+    drafts: Option<Drafts>,
 }
 
 /// The open incident's way to disk and database.
@@ -74,7 +77,12 @@ pub enum ForTerminal {
     Suspend,
     Repaint,
     Bell,
-    Edit { text: String, purpose: EditFor },
+    /// The text is laid down in the file first.
+    Edit {
+        text: String,
+        purpose: EditFor,
+        file: PathBuf,
+    },
 }
 
 impl World {
@@ -101,6 +109,7 @@ impl World {
             tasks: TaskTracker::new(),
             stoppers: HashMap::new(),
             desk: None,
+            drafts: None,
         }
     }
 
@@ -156,7 +165,11 @@ impl World {
             Effect::Score => self.score()?,
             Effect::Postmortem => self.postmortem(),
             Effect::WritePostmortem { text, .. } => self.write_postmortem(&text),
-            Effect::EditOutside { text, purpose } => out.push(ForTerminal::Edit { text, purpose }),
+            Effect::EditOutside { text, purpose, draft } => {
+                out.extend(self.edit_outside(text, purpose, &draft));
+            }
+            Effect::KeepDraft { name, text } => self.keep_draft(name, text),
+            Effect::ForgetDraft { name } => self.forget_draft(name),
             Effect::Suspend => out.push(ForTerminal::Suspend),
             Effect::Repaint => out.push(ForTerminal::Repaint),
             Effect::Bell => out.push(ForTerminal::Bell),
@@ -169,6 +182,8 @@ impl World {
         for stopper in self.stoppers.values() {
             stopper.stop();
         }
+        // What is typed is on disk before anything is waited for.
+        self.drafts = None;
         self.tasks.close();
         let _ = tokio::time::timeout(at_most, self.tasks.wait()).await;
     }
@@ -319,6 +334,31 @@ impl World {
             let exported = ops::export::export(&desk.target, &check, kind, &path, &stopper).await;
             Message::Exported { run, check: id, format, exported }
         });
+    }
+
+    fn drafts(&mut self) -> &Drafts {
+        let messages = self.messages.clone();
+        self.drafts.get_or_insert_with(|| {
+            Drafts::start(move |why| _ = messages.send(Message::DraftFailed(why)))
+        })
+    }
+
+    fn keep_draft(&mut self, name: String, text: String) {
+        let Some(folder) = self.desk.as_ref().map(|desk| desk.folder.clone()) else { return };
+        self.drafts().keep(folder, name, text);
+    }
+
+    fn forget_draft(&mut self, name: String) {
+        let Some(folder) = self.desk.as_ref().map(|desk| desk.folder.clone()) else { return };
+        self.drafts().forget(folder, name);
+    }
+
+    fn edit_outside(&mut self, text: String, purpose: EditFor, name: &str) -> Option<ForTerminal> {
+        let folder = self.desk.as_ref()?.folder.clone();
+        self.drafts().keep(folder.clone(), name.to_owned(), text.clone());
+        self.drafts().flush();
+        let file = crate::incident::drafts::path(&folder, name);
+        Some(ForTerminal::Edit { text, purpose, file })
     }
 
     /// The draft is brought up to date from the journal; what people wrote in it stays.

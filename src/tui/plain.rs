@@ -184,8 +184,8 @@ impl Walk {
                 ForTerminal::Suspend => {
                     let _ = kill_process(getpid(), Signal::TSTP);
                 }
-                ForTerminal::Edit { text, purpose } => {
-                    let text = edit_outside(&text);
+                ForTerminal::Edit { text, purpose, file } => {
+                    let text = edit_outside(&text, &file);
                     hand_in(&mut self.app, &mut self.world, purpose, text);
                 }
             }

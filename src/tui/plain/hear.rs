@@ -56,7 +56,7 @@ pub fn hear(
         let said = "left alone; nothing was executed";
         return vec![one(Command::Back), Heard::Say(said.into())];
     }
-    if !matches!(app.overlay.as_ref().map(|overlay| &overlay.kind), Some(Kind::Editor { .. })) {
+    if !matches!(app.overlay.as_ref().map(|overlay| &overlay.kind), Some(Kind::Writing(_))) {
         written.clear();
     }
     match app.overlay.as_ref().map(|overlay| &overlay.kind) {
@@ -76,7 +76,7 @@ pub fn hear(
             }
             _ => text(app, line, ask.prompt.text()),
         },
-        Some(Kind::Editor { .. }) => lines(app, line, written),
+        Some(Kind::Writing(_)) => lines(app, line, written),
         Some(Kind::Choice(choice)) => {
             let items = &choice.items;
             let meant = |item: &String| item.eq_ignore_ascii_case(line.trim());

@@ -105,15 +105,23 @@ fn item_words(app: &App, item: &home::Item) -> String {
 }
 
 fn records(app: &App) -> Vec<String> {
-    let shown = journal::shown(app);
-    let line = |(number, record): (usize, &&crate::incident::entry::Record)| {
+    let Some(case) = &app.case else { return Vec::new() };
+    let (tabs, counts) = journal::head(app);
+    let mut lines = vec![format!("{tabs}  {counts}")];
+    for (number, record) in journal::listed(app).into_iter().enumerate() {
         let happened = record.happened();
+        let pinned = if case.incident.pinned.contains(&record.seq) { "(pinned) " } else { "" };
         let late = record.at.duration_since(happened).as_secs().abs() > 1;
         let late = if late { "(backdated) " } else { "" };
         let when = happened.strftime("%H:%M:%S UTC");
-        format!("{:>3}. {when} {late}{}", number + 1, record.entry.sentence())
-    };
-    shown.iter().enumerate().map(line).collect()
+        let sentence = record.entry.sentence().replace('\n', " / ");
+        lines.push(format!("{:>3}. {when} {pinned}{late}{sentence}", number + 1));
+        for said in case.incident.annotations_of(record.seq) {
+            let text = said.text.replace('\n', " / ");
+            lines.push(format!("     {} {}: {}", said.at.strftime("%H:%M"), said.actor, text));
+        }
+    }
+    lines
 }
 
 fn violations(app: &App, case: &Case, from: usize) -> Vec<String> {
@@ -211,9 +219,9 @@ pub fn overlay(overlay: &Overlay) -> Vec<String> {
             lines
         }
         Kind::Help { .. } => Vec::new(),
-        Kind::Editor { title, editor, .. } => {
-            let mut lines = vec![format!("{title}. As it stands:")];
-            lines.extend(editor.text().lines().map(|line| format!("  {line}")));
+        Kind::Writing(writing) => {
+            let mut lines = vec![format!("{}. As it stands:", writing.title)];
+            lines.extend(writing.editor.text().lines().map(|line| format!("  {line}")));
             lines.push(
                 "What you write now takes its place. A line with a dot ends it; a dot at once \
                  leaves it as it is; :empty empties it."
@@ -294,7 +302,7 @@ pub fn prompt(app: &App, sure: bool) -> String {
         Some(Kind::Ask(ask)) if ask.expected.is_some() => ", type the words",
         Some(Kind::Ask(_) | Kind::Palette(_)) => ", answer",
         Some(Kind::Choice(_)) => ", choose",
-        Some(Kind::Editor { .. }) => ", text",
+        Some(Kind::Writing(_)) => ", text",
         Some(Kind::Comms(_)) => ", update",
     };
     format!("{place}{screen}{wanted}")

@@ -78,7 +78,8 @@ impl Tell {
             if let Message::Recorded(record) = message
                 && record.entry.is_narrative()
             {
-                self.news.push(format!("Recorded: {}", record.entry.sentence()));
+                let sentence = record.entry.sentence().replace('\n', " / ");
+                self.news.push(format!("Recorded: {sentence}"));
             }
         }
         let kind = match messages {
