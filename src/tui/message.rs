@@ -34,9 +34,11 @@ pub enum Message {
     /// The whole answer to the question that stands there.
     Typed(String),
     Resized,
+    /// The program was stopped and goes on.
+    Continued,
     /// The background of the terminal, where nobody chose a theme.
     Ground(Ground),
-    /// A second went by.
+    /// Some time went by, a second at least.
     Tick,
     /// The terminal or the system asks us to go; the second time at once.
     GoAway(&'static str),

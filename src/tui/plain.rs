@@ -14,14 +14,14 @@ use std::time::Duration;
 
 use rustix::process::{Signal, getpid, kill_process};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::app::App;
 use super::command::Command;
 use super::effect::Effect;
 use super::message::Message;
 use super::perform::{ForTerminal, World};
-use super::{Cockpit, Farewell, edit_outside, hand_in, screen, update};
+use super::{Cockpit, Farewell, edit_outside, hand_in, screen, update, wake};
 use crate::clock;
 use crate::problem::Problem;
 use hear::Heard;
@@ -93,13 +93,10 @@ impl Walk {
         }
         self.carry_out(effects);
         self.news();
-        let mut second = interval(Duration::from_secs(1));
-        second.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let mut on_again = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(
-            Signal::CONT.as_raw(),
-        ))?;
+        let mut wake = Instant::now();
         loop {
             let due = self.due;
+            wake = wake.min(Instant::now() + wake::next(&self.app, clock::now()));
             tokio::select! {
                 biased;
                 Some(message) = inbox.recv() => self.take_in(message),
@@ -107,11 +104,10 @@ impl Walk {
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                     self.flush().await?;
                 }
-                _ = on_again.recv() => {
-                    self.prompt = Prompt::Due;
-                    self.news();
+                () = sleep_until(wake) => {
+                    wake += Duration::from_hours(1);
+                    self.take_in(Message::Tick);
                 }
-                _ = second.tick() => self.take_in(Message::Tick),
             }
             if let Some(panic) = super::terminal::task_panic() {
                 let problem = Problem::system(format!("a task of ours failed: {panic}"))
@@ -158,6 +154,10 @@ impl Walk {
 
     /// Messages of which only the end is of interest.
     fn take_all(&mut self, messages: Vec<Message>) {
+        if messages.iter().any(|message| matches!(message, Message::Continued)) {
+            self.prompt = Prompt::Due;
+            self.news();
+        }
         let now = clock::now();
         self.app.now = now;
         self.tell.before(&self.app, &messages);

@@ -91,6 +91,12 @@ impl Guard {
         enter(self.surface)
     }
 
+    /// Takes the terminal again as it was before somebody else had it, without its leave.
+    pub fn retake(&self) -> io::Result<()> {
+        disable_raw_mode()?;
+        enter(self.surface)
+    }
+
     /// Lends the terminal to another program, such as an editor, and takes it back.
     pub fn lend<T>(&self, to: impl FnOnce() -> T) -> io::Result<T> {
         give_back();

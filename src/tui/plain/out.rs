@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn nothing_that_a_terminal_obeys_gets_out() {
         let text = written(false, &["a\u{1b}[31mb\u{7}", "\u{202e}c  "]);
-        assert_eq!(text, "\na\\e[31mb\\a\n<U+202E>c\n");
+        assert_eq!(text, "\na\\e[31mb\\x07\n<U+202E>c\n");
     }
 
     #[test]

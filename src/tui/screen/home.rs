@@ -293,7 +293,7 @@ pub fn item_line(app: &App, item: &Item, here: bool, page: &mut Page<'_>) {
                 (&format!("{severity:<7}"), severity_role(incident.severity)),
                 (&fit(&incident.title, 34), text),
                 (&format!("  {:<12}", incident.target), Role::Muted),
-                (&format!("open {}", crate::tui::page::clock(open)), Role::Muted),
+                (&format!("open {}", crate::tui::page::going_on(open)), Role::Muted),
             ]);
         }
         Item::Target(name) => target_line(app, name, mark, text, page),

@@ -52,9 +52,9 @@ pub struct Context {
     /// "INC-0042"
     pub incident: String,
     pub severity: String,
-    /// "open 00:14"
+    /// "open 14 min"
     pub open: String,
-    /// "next update in 05:28", and whether it is overdue.
+    /// "next update in 6 min", and whether it is overdue.
     pub update: Option<(String, bool)>,
     /// Shown at the left where there is no target: the name of the program.
     pub title: String,

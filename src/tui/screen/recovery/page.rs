@@ -7,7 +7,7 @@ use crate::runbook::Action;
 use crate::sql;
 use crate::tui::app::App;
 use crate::tui::case::Recovery;
-use crate::tui::page::{Page, ago, clock};
+use crate::tui::page::{Page, ago, to_go};
 use crate::tui::theme::Role;
 use crate::tui::widget::wrap::Line;
 use crate::value::{Rows, thousands};
@@ -58,7 +58,7 @@ pub fn page(app: &App) -> Page<'_> {
                 protocol::expiry(plan, preview).duration_since(app.now).as_secs()
             });
             let left = if valid > 0 {
-                format!("valid {}", clock(valid))
+                format!("valid {}", to_go(valid))
             } else {
                 "too old: p previews again".into()
             };
