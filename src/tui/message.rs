@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyEvent, MouseEvent};
 
 use super::command::Command;
 use super::effect::{EditFor, Run};
@@ -15,15 +15,20 @@ use crate::guardrail::Rehearsal;
 use crate::incident::entry::{Evidence, Outcome, Record};
 use crate::incident::journal::Journal;
 use crate::incident::store::Summary;
+use crate::ops::Identity;
+pub use crate::ops::Pressure;
+use crate::ops::explain::Explained;
 use crate::ops::export::Exported;
-use crate::ops::{Identity, Pressure};
 use crate::problem::Problem;
+use crate::recovery::mass::Progress;
 use crate::recovery::{Execution, FirstLook, Plan, Preview};
 use crate::runbook::Ran;
 use crate::runbook::Runbook;
 
 /// One look at what presses on the server.
 pub type Looked = Result<Box<Pressure>, Problem>;
+/// How statements would be run.
+pub type Plans = Result<Vec<Explained>, Problem>;
 
 #[derive(Debug)]
 pub enum Message {
@@ -33,6 +38,7 @@ pub enum Message {
     Command(Command),
     /// The whole answer to the question that stands there.
     Typed(String),
+    Mouse(MouseEvent),
     Resized,
     /// The program was stopped and goes on.
     Continued,
@@ -63,10 +69,20 @@ pub enum Message {
         step: String,
         look: Result<Box<FirstLook>, Problem>,
     },
+    Explained {
+        run: Run,
+        plans: Plans,
+    },
     Previewed {
         run: Run,
         step: String,
         preview: Result<Box<(Plan, Preview, Evidence)>, Problem>,
+    },
+    /// A change in chunks came further.
+    Moved {
+        run: Run,
+        step: String,
+        progress: Box<Progress>,
     },
     Executed {
         run: Run,

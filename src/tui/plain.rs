@@ -37,7 +37,9 @@ const AT_MOST: Duration = Duration::from_millis(250);
 const QUIET: Duration = Duration::from_millis(300);
 
 /// Runs the cockpit line by line, on whatever standard input and output are.
-pub async fn run(cockpit: Cockpit) -> Result<Farewell, Problem> {
+pub async fn run(mut cockpit: Cockpit) -> Result<Farewell, Problem> {
+    // The tour is about a screen.
+    cockpit.tour = None;
     let (messages, inbox) = unbounded_channel();
     super::watch_signals(&messages, || Message::Command(Command::Interrupt))?;
     let input = Input::start()?;
@@ -180,7 +182,7 @@ impl Walk {
         for asked in self.world.perform(effects) {
             match asked {
                 ForTerminal::Repaint => self.tell.whole(),
-                ForTerminal::Bell => {}
+                ForTerminal::Bell | ForTerminal::Mouse(_) => {}
                 ForTerminal::Suspend => {
                     let _ = kill_process(getpid(), Signal::TSTP);
                 }

@@ -30,11 +30,13 @@ macro_rules! contract {
     )*};
 }
 
+mod attacks;
 mod checks;
 mod commits;
 mod guardrails;
 mod in_doubt;
 mod many;
+mod mass;
 mod pooler;
 mod previews;
 mod refusals;

@@ -34,9 +34,11 @@ fn words_of(app: &App) -> Option<&str> {
 /// What puts a box away that only tells, once it was told.
 pub fn closes(app: &App) -> Option<Command> {
     match app.overlay.as_ref()? {
-        Overlay { kind: Kind::Text { .. } | Kind::Help { .. } | Kind::Problem(_), drawn: true } => {
-            Some(Command::Confirm)
-        }
+        Overlay { kind: Kind::Tour(_), drawn: true } => Some(Command::Back),
+        Overlay {
+            kind: Kind::Text { .. } | Kind::Changes { .. } | Kind::Help { .. } | Kind::Problem(_),
+            drawn: true,
+        } => Some(Command::Confirm),
         _ => None,
     }
 }

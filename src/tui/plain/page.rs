@@ -3,7 +3,7 @@
 use crate::runbook::Stage;
 use crate::tui::app::{App, Screen};
 use crate::tui::case::Case;
-use crate::tui::overlay::{Ask, Kind, Overlay, comms};
+use crate::tui::overlay::{Ask, Kind, Overlay, comms, tour};
 use crate::tui::page::Page;
 use crate::tui::screen::{guardrail, home, journal, postmortem, recovery, server, step};
 use crate::tui::view::{environment_word, footer, top_line};
@@ -201,8 +201,15 @@ fn cut(app: &App, text: &str) -> String {
 }
 
 /// A question, a list, or what else lies on top.
-pub fn overlay(overlay: &Overlay) -> Vec<String> {
+pub fn overlay(app: &App, overlay: &Overlay) -> Vec<String> {
     match &overlay.kind {
+        Kind::Tour(_) => (0..tour::CARDS)
+            .flat_map(|card| {
+                let (title, lines) = tour::card(card, &app.keymap, &app.look);
+                [vec![format!("{title}:")], text(&lines)].concat()
+            })
+            .collect(),
+        Kind::Changes { scroll } => text(scroll.lines()),
         Kind::Ask(ask) => question(ask),
         Kind::Choice(choice) => {
             let mut lines: Vec<String> = choice.title.lines().map(str::to_owned).collect();
@@ -297,7 +304,14 @@ pub fn prompt(app: &App, sure: bool) -> String {
         Screen::Postmortem => ", postmortem",
     };
     let wanted = match app.overlay.as_ref().map(|overlay| &overlay.kind) {
-        None | Some(Kind::Text { .. } | Kind::Help { .. } | Kind::Problem(_)) => "",
+        None
+        | Some(
+            Kind::Text { .. }
+            | Kind::Changes { .. }
+            | Kind::Tour(_)
+            | Kind::Help { .. }
+            | Kind::Problem(_),
+        ) => "",
         Some(Kind::Ask(_)) if sure => ", enter alone executes",
         Some(Kind::Ask(ask)) if ask.expected.is_some() => ", type the words",
         Some(Kind::Ask(_) | Kind::Palette(_)) => ", answer",

@@ -135,7 +135,7 @@ impl Tell {
     fn look(&self, app: &App) -> Vec<String> {
         let mut lines = page::body(app, self.from);
         if let Some(overlay) = app.overlay.as_ref().filter(|overlay| overlay.drawn) {
-            lines.extend(page::overlay(overlay));
+            lines.extend(page::overlay(app, overlay));
         }
         lines
     }
@@ -222,10 +222,12 @@ impl Tell {
         if std::mem::take(&mut self.new_keys) && app.overlay.is_none() {
             lines.push(page::keys(app));
         }
-        let overlay = app.overlay.as_mut().filter(|overlay| !overlay.drawn);
-        if let Some(overlay) = overlay {
+        let is_new = app.overlay.as_ref().is_some_and(|overlay| !overlay.drawn);
+        if let Some(overlay) = &mut app.overlay {
             overlay.was_shown();
-            let told = page::overlay(overlay);
+        }
+        if let Some(overlay) = app.overlay.as_ref().filter(|_| is_new) {
+            let told = page::overlay(app, overlay);
             self.first_of(told);
             lines.append(&mut self.news);
         }
