@@ -45,8 +45,13 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
             pasted(app, &text);
             Vec::new()
         }
+        Message::Command(command) => match &app.overlay {
+            Some(overlay) if !overlay.drawn => Vec::new(),
+            _ => command_given(app, command, None),
+        },
+        Message::Typed(text) => answer::whole(app, &text),
+        Message::Resized | Message::Continued => Vec::new(),
         Message::Mouse(event) => mouse(app, event),
-        Message::Resized => Vec::new(),
         Message::Ground(ground) => {
             let fitting = Theme::built_in(Theme::name_for(ground), app.facts.depth);
             if let Some(theme) = fitting {
@@ -627,10 +632,13 @@ fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent>) -> Vec<E
     Vec::new()
 }
 
-/// A second went by: what is due runs again.
+/// Some time went by: what is due runs again.
 fn tick(app: &mut App) -> Vec<Effect> {
-    const SHOWN: i64 = 8;
-    if app.toast.as_ref().is_some_and(|toast| app.now.duration_since(toast.at).as_secs() >= SHOWN) {
+    if app
+        .toast
+        .as_ref()
+        .is_some_and(|toast| app.now.duration_since(toast.at).as_secs() >= super::wake::SHOWN)
+    {
         app.toast = None;
     }
     if app.leaving.is_some() {
@@ -641,7 +649,7 @@ fn tick(app: &mut App) -> Vec<Effect> {
         .case
         .as_ref()
         .is_some_and(|case| watching && case.incident.is_open() && case.is_due(app.now));
-    let mut effects = server::tick(app, app.screen == Screen::Server);
+    let mut effects = server::tick(app);
     if !due {
         return effects;
     }

@@ -5,8 +5,7 @@ mod edge;
 mod journal;
 mod overlay;
 
-pub use edge::environment_word;
-use edge::{footer, top_line};
+pub use edge::{environment_word, footer, top_line, update_due};
 use journal::journal;
 use overlay::overlay;
 use ratatui::Frame;
