@@ -16,6 +16,7 @@ pub mod message;
 pub mod overlay;
 pub mod page;
 pub mod perform;
+pub mod replay;
 pub mod screen;
 pub mod terminal;
 pub mod theme;
@@ -69,8 +70,7 @@ pub struct Cockpit {
     pub state: PathBuf,
     pub actor: String,
     pub theme: Theme,
-    /// Nobody chose the theme, and only the terminal can tell which one fits.
-    pub ground_unknown: bool,
+    pub background: Background,
     pub keymap: Keymap,
     /// Signs and borders in ASCII, whatever the locale says.
     pub ascii: bool,
@@ -91,6 +91,15 @@ pub struct Cockpit {
     /// It goes when the cockpit is left.
     pub thrown_away: bool,
     pub start: Start,
+}
+
+/// What is known of the background of the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Background {
+    /// Enough, or somebody chose the theme.
+    Settled,
+    /// Only the terminal can tell which theme fits.
+    Asked,
 }
 
 /// Where a demo lays its database.
@@ -127,10 +136,10 @@ pub async fn run(cockpit: Cockpit) -> Result<Farewell, Problem> {
         let _ = away.send(Message::GoAway("the terminal is gone"));
     })
     .map_err(|error| Problem::system(format!("the terminal cannot be watched: {error}")))?;
-    let ground_unknown = cockpit.ground_unknown;
+    let asked = cockpit.background == Background::Asked;
     let (mut app, mut world) = make(cockpit, messages);
     let mut keys = EventStream::new();
-    let ask = ground_unknown.then_some(terminal::ask_background as fn());
+    let ask = asked.then_some(terminal::ask_background as fn());
     let cycle = cycle(&mut screen, &mut keys, inbox, &mut app, &mut world, &guard, ask);
     let outcome = match AssertUnwindSafe(cycle).catch_unwind().await {
         Ok(outcome) => outcome,
@@ -177,13 +186,19 @@ fn make(cockpit: Cockpit, messages: UnboundedSender<Message>) -> (App, World) {
         thrown_away: cockpit.thrown_away,
         start: cockpit.start,
     };
-    let app = App::new(facts, look, cockpit.keymap, clock::now());
+    let shown_around = cockpit.tour.as_ref().is_none_or(|file| file.exists());
+    let mut app = App::new(facts, look, cockpit.keymap, clock::now());
+    app.mouse = cockpit.mouse;
+    if !shown_around && app.facts.start == Start::Home && drill.is_none() {
+        app.overlay = Some(overlay::Overlay::tour());
+    }
     let mut world =
         World::new(catalogue, practice, cockpit.targets, cockpit.state, cockpit.actor, messages);
     world.demo = cockpit.demo;
     world.faults = cockpit.faults;
     world.kept_rows = cockpit.kept_rows;
     world.drill = drill;
+    world.tour = cockpit.tour;
     (app, world)
 }
 
@@ -226,6 +241,9 @@ async fn cycle<B: Backend>(
         None => Reply::none(Instant::now()),
     };
     let mut effects = screen::home::start(app);
+    if app.mouse {
+        effects.push(Effect::Mouse(true));
+    }
     if !app.facts.demo {
         effects.extend(update::begin(app));
     }
@@ -293,7 +311,8 @@ fn of_event(event: Event, reply: &mut Reply) -> Option<Message> {
         Event::Key(key) => Some(Message::Key(key)),
         Event::Paste(text) => Some(Message::Paste(text)),
         Event::Resize(..) => Some(Message::Resized),
-        Event::FocusGained | Event::FocusLost | Event::Mouse(_) => None,
+        Event::Mouse(event) => Some(Message::Mouse(event)),
+        Event::FocusGained | Event::FocusLost => None,
     }
 }
 
@@ -336,6 +355,7 @@ fn carry_out<B: Backend>(
         match asked {
             ForTerminal::Repaint => terminal::repaint(screen)?,
             ForTerminal::Bell => {}
+            ForTerminal::Mouse(on) => terminal::take_mouse(on),
             ForTerminal::Suspend => {
                 let _ = guard.suspend();
                 terminal::repaint(screen)?;

@@ -15,10 +15,11 @@ use super::message::Looked;
 use crate::check::{Delta, Finding, Verdict};
 use crate::config::Target;
 use crate::guardrail::Rehearsal;
-use crate::incident::Incident;
 use crate::incident::drafts::Draft;
+use crate::incident::{Chunked, Incident};
 use crate::ops::{Identity, Pressure};
 use crate::problem::Problem;
+use crate::recovery::mass::Progress;
 use crate::recovery::protocol::State;
 use crate::recovery::{FirstLook, Plan, Preview};
 use crate::runbook::{Action, Ran, Runbook, Step, WaitFor};
@@ -71,6 +72,8 @@ pub struct Recovery {
     pub looking: Option<Run>,
     pub since: Option<Timestamp>,
     pub undoing: bool,
+    /// How far a change in chunks came.
+    pub progress: Option<Progress>,
 }
 
 #[derive(Debug, Default)]
@@ -236,6 +239,16 @@ impl Case {
             || self.guards.values().any(|guard| matches!(guard.running, Some((_, "writing", _))))
     }
 
+    /// The run of a change in chunks that is under way.
+    pub fn driving(&self) -> Option<Run> {
+        self.recoveries.values().find_map(|recovery| match recovery.state {
+            State::Executing { run, .. } => {
+                recovery.plan.as_ref().and_then(|plan| plan.mass.as_ref()).map(|_| run)
+            }
+            _ => None,
+        })
+    }
+
     /// Every run under way.
     pub fn runs(&self) -> Vec<Run> {
         let checks = self.live.values().filter_map(|live| live.running.map(|(run, _)| run));
@@ -255,12 +268,15 @@ impl Case {
     /// What is left to do in the database for an execution that was cut off.
     pub fn doubt(&self) -> Option<Doubt> {
         let change = self.incident.in_doubt()?;
+        let of_chunk = change.chunks.as_ref().and_then(Chunked::in_doubt);
+        let of_chunk = of_chunk.map(|chunk| chunk.mark.clone()).filter(|mark| !mark.is_empty());
         Some(Doubt {
             step: change.step.clone(),
             op: change.op.clone(),
             deed: change.deed.clone(),
             rows: change.rows,
-            mark: change.mark.clone(),
+            mark: of_chunk.or_else(|| change.mark.clone()),
+            chunk: change.chunks.as_ref().map(Chunked::doubtful),
         })
     }
 }

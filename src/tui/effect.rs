@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use crate::check::{Delta, Finding};
 use crate::consent::Consent;
+use crate::incident::Doubtful;
 use crate::incident::entry::{Deed, Entry};
+use crate::recovery::mass::Rein;
 use crate::recovery::{Approval, Plan};
 
 /// Names one piece of work under way, so that its answer can be told from a late one.
@@ -19,6 +21,8 @@ pub struct Doubt {
     pub deed: Deed,
     pub rows: u64,
     pub mark: Option<String>,
+    /// Of a change in chunks, the one that is asked for.
+    pub chunk: Option<Doubtful>,
 }
 
 /// What a text that was edited outside is for.
@@ -85,9 +89,21 @@ pub enum Effect {
         op: String,
         approval: Approval,
     },
+    /// Let a change in chunks go on, wait or stop between two of them.
+    Rein {
+        run: Run,
+        rein: Rein,
+    },
     Resolve {
         run: Run,
         doubt: Doubt,
+    },
+    /// How the database would run the query of a check, or the statements of the step's change.
+    Explain {
+        run: Run,
+        check: Option<String>,
+        step: String,
+        answers: BTreeMap<String, String>,
     },
     Rehearse {
         run: Run,
@@ -143,6 +159,10 @@ pub enum Effect {
     ForgetDraft {
         name: String,
     },
+    /// Somebody was shown around.
+    TourSeen,
+    /// Whether wheel and click come to us.
+    Mouse(bool),
     Suspend,
     Repaint,
     Bell,

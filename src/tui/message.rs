@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyEvent, MouseEvent};
 
 use super::effect::{EditFor, Run};
 use super::theme::Ground;
@@ -14,20 +14,26 @@ use crate::guardrail::Rehearsal;
 use crate::incident::entry::{Evidence, Outcome, Record};
 use crate::incident::journal::Journal;
 use crate::incident::store::Summary;
+use crate::ops::Identity;
+pub use crate::ops::Pressure;
+use crate::ops::explain::Explained;
 use crate::ops::export::Exported;
-use crate::ops::{Identity, Pressure};
 use crate::problem::Problem;
+use crate::recovery::mass::Progress;
 use crate::recovery::{Execution, FirstLook, Plan, Preview};
 use crate::runbook::Ran;
 use crate::runbook::Runbook;
 
 /// One look at what presses on the server.
 pub type Looked = Result<Box<Pressure>, Problem>;
+/// How statements would be run.
+pub type Plans = Result<Vec<Explained>, Problem>;
 
 #[derive(Debug)]
 pub enum Message {
     Key(KeyEvent),
     Paste(String),
+    Mouse(MouseEvent),
     Resized,
     /// The background of the terminal, where nobody chose a theme.
     Ground(Ground),
@@ -56,10 +62,20 @@ pub enum Message {
         step: String,
         look: Result<Box<FirstLook>, Problem>,
     },
+    Explained {
+        run: Run,
+        plans: Plans,
+    },
     Previewed {
         run: Run,
         step: String,
         preview: Result<Box<(Plan, Preview, Evidence)>, Problem>,
+    },
+    /// A change in chunks came further.
+    Moved {
+        run: Run,
+        step: String,
+        progress: Box<Progress>,
     },
     Executed {
         run: Run,

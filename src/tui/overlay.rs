@@ -8,6 +8,7 @@ pub mod comms;
 pub mod escalation;
 pub mod outside;
 pub mod palette;
+pub mod tour;
 pub mod writing;
 
 use std::time::Instant;
@@ -110,10 +111,21 @@ pub struct Choice {
 pub enum Kind {
     Ask(Box<Ask>),
     Choice(Choice),
-    Text { title: String, scroll: Scroll },
+    Text {
+        title: String,
+        scroll: Scroll,
+    },
+    /// All rows of a change.
+    Changes {
+        scroll: Scroll,
+    },
+    /// The cards of the first start, and which of them is shown.
+    Tour(usize),
     Writing(Box<Writing>),
     Comms(Box<comms::Comms>),
-    Help { scroll: Scroll },
+    Help {
+        scroll: Scroll,
+    },
     Palette(Box<palette::Palette>),
     Problem(Problem),
 }
@@ -149,6 +161,14 @@ impl Overlay {
 
     pub fn writing(writing: Writing) -> Self {
         Self::new(Kind::Writing(Box::new(writing)))
+    }
+
+    pub fn changes(lines: Vec<Line>) -> Self {
+        Self::new(Kind::Changes { scroll: Scroll::new(lines) })
+    }
+
+    pub fn tour() -> Self {
+        Self::new(Kind::Tour(0))
     }
 
     pub fn help() -> Self {
@@ -244,6 +264,8 @@ impl Overlay {
             Kind::Palette(palette) => palette.key(event),
             Kind::Choice(_)
             | Kind::Text { .. }
+            | Kind::Changes { .. }
+            | Kind::Tour(_)
             | Kind::Comms(_)
             | Kind::Help { .. }
             | Kind::Problem(_) => {}
@@ -258,6 +280,8 @@ impl Overlay {
             Kind::Palette(palette) => palette.paste(text),
             Kind::Choice(_)
             | Kind::Text { .. }
+            | Kind::Changes { .. }
+            | Kind::Tour(_)
             | Kind::Comms(_)
             | Kind::Help { .. }
             | Kind::Problem(_) => {}

@@ -2,25 +2,32 @@
 //!
 //! Names neither operations nor engines: what it wants done it returns.
 
-use crossterm::event::{KeyEvent, KeyEventKind};
+use crossterm::event::{KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
 use jiff::Timestamp;
 
-use super::app::{App, Screen, Start};
+use super::app::{App, Lost, Screen, Start};
 use super::case::Case;
 use super::command::Command;
 use super::draft;
 use super::effect::Effect;
+use super::keymap::Context;
 use super::message::{Message, Opened};
-use super::overlay::{Kind, Overlay, Purpose, answer, comms, escalation, outside, palette};
-use super::screen::{guardrail, home, journal, postmortem, recovery, server, step, violations};
+use super::overlay::{Kind, Overlay, Purpose, answer, comms, escalation, outside, palette, tour};
+use super::replay::moment;
+use super::screen::{
+    guardrail, home, journal, plan, postmortem, recovery, server, step, violations,
+};
 use super::theme::Theme;
 use crate::check::Verdict;
 use crate::exit::Exit;
 use crate::guardrail::Standing;
+use crate::incident::Chunked;
 use crate::incident::entry::{Entry, Milestone, Origin, Outcome};
+use crate::recovery::mass::Rein;
 use crate::recovery::protocol::Said;
 use crate::runbook::Step;
 use crate::runbook::progress::StepState;
+use crate::value::thousands;
 
 /// More than anybody writes on one line, in bytes.
 const LONG: usize = 4096;
@@ -29,12 +36,16 @@ const LONG: usize = 4096;
 #[must_use]
 pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
     app.now = now;
+    if app.replay.is_some() {
+        return moment::update(app, message);
+    }
     let effects = match message {
         Message::Key(event) => key(app, event),
         Message::Paste(text) => {
             pasted(app, &text);
             Vec::new()
         }
+        Message::Mouse(event) => mouse(app, event),
         Message::Resized => Vec::new(),
         Message::Ground(ground) => {
             let fitting = Theme::built_in(Theme::name_for(ground), app.facts.depth);
@@ -83,8 +94,16 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
             tell(app, crate::problem::Problem::system(sentence).hint(hint))
         }
         Message::Checked { run, check, finding } => checked(app, run, &check, *finding),
+        Message::Explained { run, plans } => {
+            plan::explained(app, run, plans);
+            Vec::new()
+        }
         Message::LookedFirst { run, step, look } => recovery::looked(app, run, &step, look),
         Message::Previewed { run, step, preview } => recovery::previewed(app, run, &step, preview),
+        Message::Moved { run, step, progress } => {
+            recovery::moved(app, run, &step, *progress);
+            Vec::new()
+        }
         Message::Executed { run, step, execution } => {
             recovery::executed(app, run, &step, execution)
         }
@@ -145,6 +164,7 @@ fn harmless(effect: &Effect) -> bool {
     matches!(
         effect,
         Effect::Stop { .. }
+            | Effect::Rein { rein: Rein::Stop(_), .. }
             | Effect::Leave
             | Effect::Suspend
             | Effect::Repaint
@@ -184,7 +204,7 @@ fn pasted(app: &mut App, text: &str) {
     }
 }
 
-fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
+pub fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
     if event.kind == KeyEventKind::Release {
         return Vec::new();
     }
@@ -195,13 +215,65 @@ fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
     let context = app.context();
     match app.keymap.lookup(context, event) {
         Some(command) => command_given(app, command, Some(event)),
+        None if matches!(&app.overlay, Some(Overlay { kind: Kind::Tour(_), .. })) => dismiss(app),
         None => {
-            if let Some(overlay) = &mut app.overlay {
-                overlay.key(event);
+            match &mut app.overlay {
+                Some(overlay) => overlay.key(event),
+                None if app.replay.is_some() => moment::refuse(app),
+                None => {}
             }
             Vec::new()
         }
     }
+}
+
+/// The wheel moves as three arrow keys do; a click puts the cursor somewhere, and opens nothing.
+fn mouse(app: &mut App, event: MouseEvent) -> Vec<Effect> {
+    if !app.mouse || app.overlay.as_ref().is_some_and(|overlay| !overlay.drawn) {
+        return Vec::new();
+    }
+    let wheel = match event.kind {
+        MouseEventKind::ScrollUp => Command::Up,
+        MouseEventKind::ScrollDown => Command::Down,
+        MouseEventKind::Down(MouseButton::Left) => {
+            let at = app.clickable.as_ref().and_then(|list| list.at(event.column, event.row));
+            if let (Some(at), Screen::Home, None) = (at, app.screen, &app.overlay) {
+                app.home.cursor = at;
+            }
+            return Vec::new();
+        }
+        _ => return Vec::new(),
+    };
+    (0..3).flat_map(|_| command_given(app, wheel, None)).collect()
+}
+
+/// Brings back what the last key took away. What was recorded stays recorded.
+fn oops(app: &mut App) -> Vec<Effect> {
+    let Some(lost) = app.undone.pop() else {
+        app.say("nothing to take back; what was recorded stays recorded");
+        return Vec::new();
+    };
+    match lost {
+        Lost::Overlay(overlay) => app.overlay = Some(*overlay),
+        Lost::Theme(theme) => {
+            app.say(format!("theme {} again", theme.name));
+            app.look.theme = *theme;
+        }
+        Lost::Find(find) => app.home.find = find,
+        Lost::Filter { check, filter } => match &mut app.violations.table {
+            Some(table) if app.violations.check == check => {
+                table.set_filter(&filter);
+                app.say("the filter is as it was");
+            }
+            _ => app.say("that table is not open any more"),
+        },
+        Lost::Incident(incident) => {
+            if app.screen == Screen::Home {
+                return home::go_to(app, Effect::Resume { incident });
+            }
+        }
+    }
+    Vec::new()
 }
 
 fn command_given(app: &mut App, command: Command, event: Option<KeyEvent>) -> Vec<Effect> {
@@ -215,10 +287,18 @@ fn command_given(app: &mut App, command: Command, event: Option<KeyEvent>) -> Ve
             return effects;
         }
         Command::Repaint => return vec![Effect::Repaint],
-        Command::Interrupt => return interrupt(app),
+        Command::Interrupt if app.replay.is_none() || app.overlay.is_some() => {
+            return interrupt(app);
+        }
         _ => {}
     }
-    if app.overlay.is_some() { in_overlay(app, command, event) } else { on_screen(app, command) }
+    if app.overlay.is_some() {
+        in_overlay(app, command, event)
+    } else if app.replay.is_some() {
+        moment::on_command(app, command)
+    } else {
+        on_screen(app, command)
+    }
 }
 
 /// Commands that mean the same everywhere; the others go to the screen.
@@ -230,13 +310,31 @@ fn on_screen(app: &mut App, command: Command) -> Vec<Effect> {
             Vec::new()
         }
         Command::Palette => {
-            let palette = palette::Palette::new(&app.keymap, app.screen.context());
+            let palette = palette::Palette::new(&app.keymap, app.screen_context());
             app.overlay = Some(Overlay::new(Kind::Palette(Box::new(palette))));
             Vec::new()
         }
+        Command::Mouse => {
+            app.mouse = !app.mouse;
+            app.say(if app.mouse {
+                "wheel and click are for the cockpit; selecting text may need shift"
+            } else {
+                "the mouse is the terminal's"
+            });
+            vec![Effect::Mouse(app.mouse)]
+        }
+        Command::Tour => {
+            app.overlay = Some(Overlay::tour());
+            Vec::new()
+        }
+        Command::Oops => oops(app),
         Command::Theme => {
-            app.look.theme = app.look.theme.next(app.facts.depth);
-            app.say(format!("theme {}", app.look.theme.name));
+            let next = app.look.theme.next(app.facts.depth);
+            let before = std::mem::replace(&mut app.look.theme, next);
+            app.lose(Lost::Theme(Box::new(before)));
+            let back = app.keymap.label(Context::Global, Command::Oops);
+            let back = back.map_or_else(String::new, |key| format!("   {key} goes back"));
+            app.say(format!("theme {}: {}{back}", app.look.theme.name, app.look.theme.about));
             Vec::new()
         }
         Command::Cancel => cancel(app),
@@ -325,7 +423,8 @@ fn of_incident(app: &mut App, command: Command) -> Vec<Effect> {
 fn back(app: &mut App) -> Vec<Effect> {
     match app.screen {
         Screen::Home if !app.home.find.is_empty() => {
-            app.home.find.clear();
+            let find = std::mem::take(&mut app.home.find);
+            app.lose(Lost::Find(find));
             Vec::new()
         }
         Screen::Home => {
@@ -339,7 +438,9 @@ fn back(app: &mut App) -> Vec<Effect> {
             }
             app.screen = Screen::Home;
             let mut effects: Vec<Effect> = stop_case(app);
-            app.case = None;
+            if let Some(case) = app.case.take().filter(|case| case.incident.is_open()) {
+                app.lose(Lost::Incident(case.incident.id));
+            }
             app.violations = violations::Violations::default();
             effects.extend([Effect::Leave, Effect::ListIncidents]);
             effects.extend(home::survey_all(app));
@@ -354,6 +455,7 @@ fn back(app: &mut App) -> Vec<Effect> {
 
 fn stop_all(app: &App) -> Vec<Effect> {
     let mut effects = stop_case(app);
+    effects.extend(app.explaining.map(|(run, _)| Effect::Stop { run }));
     effects.extend(home::stop_surveys(app));
     effects
 }
@@ -364,7 +466,12 @@ fn stop_case(app: &App) -> Vec<Effect> {
 }
 
 fn cancel(app: &mut App) -> Vec<Effect> {
+    if let Some(halt) = halt(app, "stopped by the operator") {
+        app.say("it stops after this chunk");
+        return vec![halt];
+    }
     let effects = stop_all(app);
+    app.explaining = None;
     if effects.is_empty() {
         let writing = app.case.as_ref().is_some_and(Case::is_writing);
         app.say(if writing {
@@ -415,7 +522,15 @@ fn go_away(app: &mut App, why: &'static str) -> Vec<Effect> {
         return Vec::new();
     }
     app.leaving = Some(why);
-    stop_all(app)
+    // What is done in chunks can be left between two of them, and is taken up again there.
+    let mut effects = stop_all(app);
+    effects.extend(halt(app, "the cockpit was asked to go"));
+    effects
+}
+
+fn halt(app: &App, why: &'static str) -> Option<Effect> {
+    let run = app.case.as_ref().and_then(Case::driving)?;
+    Some(Effect::Rein { run, rein: Rein::Stop(why) })
 }
 
 fn leave_when_done(app: &mut App) {
@@ -427,8 +542,21 @@ fn leave_when_done(app: &mut App) {
 /// Takes the box away. Who asked for a confirmation hears that there is none.
 fn dismiss(app: &mut App) -> Vec<Effect> {
     let effects = draft::keep(app);
-    let Some(overlay) = app.uncover() else { return Vec::new() };
+    let Some(mut overlay) = app.uncover() else { return effects };
+    // A confirmation that was left alone is asked for anew; it never comes back half typed. What has
+    // a draft is there again by itself.
+    let comes_back = match &overlay.kind {
+        Kind::Ask(ask) => ask.expected.is_none() && ask.purpose != Purpose::Note,
+        Kind::Choice(_) | Kind::Text { .. } | Kind::Changes { .. } => true,
+        _ => false,
+    };
+    if comes_back {
+        overlay.drawn = false;
+        app.lose(Lost::Overlay(Box::new(overlay)));
+        return effects;
+    }
     match overlay.kind {
+        Kind::Tour(_) => vec![Effect::TourSeen],
         Kind::Ask(ask) if matches!(ask.purpose, Purpose::Execute) => recovery::say(app, Said::Back),
         Kind::Ask(ask) if ask.purpose == Purpose::Note && !ask.prompt.text().trim().is_empty() => {
             app.say("the note is not written; what you typed is there when you open it again");
@@ -457,6 +585,9 @@ fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent>) -> Vec<E
             app.overlay = Some(Overlay::writing(writing));
         }
         (_, Command::Back) => return dismiss(app),
+        (Kind::Tour(card), Command::Confirm) if *card + 1 < tour::CARDS => *card += 1,
+        (Kind::Tour(_), _) => return dismiss(app),
+        (Kind::Changes { .. }, Command::Complete) => recovery::fold_rows(app),
         (Kind::Ask(_), Command::Confirm) => return answer::text(app),
         (Kind::Choice(_), Command::Confirm) => return answer::choice(app),
         (Kind::Choice(choice), Command::Up) => choice.at = choice.at.saturating_sub(1),
@@ -476,12 +607,15 @@ fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent>) -> Vec<E
             return chosen.map_or_else(Vec::new, |command| command_given(app, command, None));
         }
         (
-            Kind::Text { scroll, .. } | Kind::Help { scroll },
+            Kind::Text { scroll, .. } | Kind::Changes { scroll } | Kind::Help { scroll },
             Command::Up | Command::Down | Command::PageUp | Command::PageDown,
         ) => {
             scroll.on_command(command);
         }
-        (Kind::Text { .. } | Kind::Help { .. } | Kind::Problem(_), Command::Confirm) => {
+        (
+            Kind::Text { .. } | Kind::Changes { .. } | Kind::Help { .. } | Kind::Problem(_),
+            Command::Confirm,
+        ) => {
             app.uncover();
         }
         _ => {
@@ -638,7 +772,8 @@ fn catch_up(app: &App) -> Vec<Effect> {
     };
     let settled = |step: &Step| {
         let step = step.id.clone();
-        if let Some(change) = case.incident.standing_change(&step) {
+        let standing = case.incident.standing_change(&step);
+        if let Some(change) = standing.filter(|change| change.is_committed()) {
             return Some(if change.verified == Some(false) {
                 Entry::StepFailed { step, why: "committed, but the verification failed".into() }
             } else {
@@ -664,14 +799,14 @@ fn resolved(
             {
                 recovery.state = crate::recovery::protocol::State::Idle;
             }
-            let sentence = match outcome {
-                Outcome::Committed => format!("It did commit: {how}. Nothing is to be repeated."),
-                Outcome::RolledBack => format!("It did not commit: {how}. Nothing was changed."),
-                Outcome::Unknown => format!("Still unknown: {how}"),
-            };
+            let last = app.case.as_ref().and_then(|case| {
+                case.incident.changes.iter().rev().find(|change| change.step == step)
+            });
+            let chunks = last.and_then(|change| change.chunks.as_ref());
+            let sentences = became(outcome, &how, chunks);
             app.overlay = Some(Overlay::text(
                 "What became of the change that was cut off",
-                vec![crate::tui::widget::wrap::plain(sentence)],
+                sentences.into_iter().map(crate::tui::widget::wrap::plain).collect(),
             ));
             catch_up(app)
         }
@@ -680,6 +815,28 @@ fn resolved(
             problem.hint("The outcome stays UNKNOWN; r on the recovery screen asks again."),
         ),
     }
+}
+
+fn became(outcome: Outcome, how: &str, chunks: Option<&Chunked>) -> Vec<String> {
+    let (done, of) = chunks.map_or((0, 0), |chunks| (chunks.done(), chunks.keys));
+    let what = if done > 0 && done < of { "The chunk that was cut off" } else { "It" };
+    let left = (done > 0 && done < of).then(|| {
+        let (done, of) = (thousands(done), thousands(of));
+        format!("{done} of {of} keys are done; the rest can be gone on with from here.")
+    });
+    let sentence = match outcome {
+        Outcome::Unknown => format!("Still unknown: {how}"),
+        _ if done > 0 && done == of => {
+            format!(
+                "It did commit, to the last of its {of} keys: {how}. Nothing is to be repeated."
+            )
+        }
+        Outcome::Committed if left.is_some() => format!("{what} did commit: {how}."),
+        Outcome::Committed => format!("{what} did commit: {how}. Nothing is to be repeated."),
+        Outcome::RolledBack if left.is_some() => format!("{what} did not commit: {how}."),
+        Outcome::RolledBack => format!("{what} did not commit: {how}. Nothing was changed."),
+    };
+    [Some(sentence), left].into_iter().flatten().collect()
 }
 
 fn command_ran(

@@ -94,6 +94,10 @@ impl Home {
             ("TERM".to_owned(), "xterm-256color".to_owned()),
             ("LANG".to_owned(), "C.UTF-8".to_owned()),
             ("TZ".to_owned(), "UTC".to_owned()),
+            // Every home here is new; the tour has a test of its own.
+            ("STEADYHAND_TOUR".to_owned(), "false".to_owned()),
+            // Else the terminal is asked for its background.
+            ("STEADYHAND_THEME".to_owned(), "dark".to_owned()),
             ("USER".to_owned(), "casey".to_owned()),
             ("LOGNAME".to_owned(), "casey".to_owned()),
             ("SHELL".to_owned(), "/bin/sh".to_owned()),

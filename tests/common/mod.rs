@@ -8,6 +8,7 @@ pub mod desk;
 pub mod dice;
 mod engines;
 mod home;
+pub mod mass;
 pub mod pooler;
 pub mod proxy;
 pub mod pty;

@@ -341,10 +341,10 @@ fn a_session_that_could_still_commit_is_ended_before_anything_is_said(engine: Di
     let tables = desk.block_on(work.tables()).unwrap();
     desk.block_on(work.begin_watched(&mut observe, &tables, "op", LONG)).unwrap();
     desk.block_on(work.execute("UPDATE stock SET n = 0")).unwrap();
-    desk.block_on(work.write_ledger("op", "ada", "print")).unwrap();
+    desk.block_on(work.write_ledger("op", 0, "ada", "print")).unwrap();
     let mark = desk.block_on(work.mark()).unwrap();
     let mut later = desk.open(Purpose::Work, &Stopper::default());
-    let settled = desk.block_on(later.settle("op", Some(&mark)));
+    let settled = desk.block_on(later.settle("op", 0, Some(&mark)));
     if engine == Dialect::Sqlite {
         // The file's write lock is still held: nothing is said while somebody could commit.
         assert!(matches!(settled, Err(EngineError::Locked { .. })), "{settled:?}");
@@ -354,7 +354,7 @@ fn a_session_that_could_still_commit_is_ended_before_anything_is_said(engine: Di
         let late = desk.block_on(work.commit());
         assert!(matches!(late, Err(EngineError::Lost { .. })), "{late:?}");
     }
-    let settled = desk.block_on(later.settle("op", Some(&mark)));
+    let settled = desk.block_on(later.settle("op", 0, Some(&mark)));
     assert!(matches!(settled, Ok(Settled::RolledBack(_))), "{settled:?}");
     assert_eq!(dump(&mut desk, &["stock"])[0], "stock 1|one|1");
 }
@@ -384,7 +384,7 @@ fn what_a_dead_program_held_is_let_go(engine: Dialect) {
     drop(work);
     drop(observe);
     let mut later = desk.open(Purpose::Work, &Stopper::default());
-    let settled = desk.block_on(later.settle("op", None));
+    let settled = desk.block_on(later.settle("op", 0, None));
     assert!(matches!(settled, Ok(Settled::RolledBack(_))), "{settled:?}");
     assert_eq!(desk.run("UPDATE stock SET n = 9 WHERE id = 1"), 1, "nobody holds the row");
     assert_eq!(dump(&mut desk, &["stock"])[0], "stock 1|one|9");

@@ -9,7 +9,7 @@ use crate::consent::{Act, Consent};
 use crate::incident::entry::{Deed, Entry, Milestone, NoteKind, Origin};
 use crate::recovery::protocol::Said;
 use crate::runbook::{Action, ActionKind, AnswerType, EvidenceKind};
-use crate::tui::app::{App, Screen};
+use crate::tui::app::{App, Lost, Screen};
 use crate::tui::command::Command;
 use crate::tui::draft;
 use crate::tui::effect::Effect;
@@ -110,8 +110,11 @@ fn take(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Effect>, St
         }
         Purpose::Filter => {
             done(app);
+            let check = app.violations.check.clone();
             if let Some(table) = &mut app.violations.table {
+                let filter = table.filter().to_owned();
                 table.set_filter(typed);
+                app.lose(Lost::Filter { check, filter });
             }
             Ok(Vec::new())
         }

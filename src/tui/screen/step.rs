@@ -18,6 +18,7 @@ use crate::tui::overlay::{Ask, Overlay, Purpose, comms, escalation};
 use crate::tui::page::{Page, ago, clock};
 use crate::tui::theme::Role;
 use crate::tui::widget::spark::spark;
+use crate::value::thousands;
 
 pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
     let Some(case) = &app.case else { return Vec::new() };
@@ -59,6 +60,14 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
                 super::guardrail::on_command(app, Command::Withdraw)
             }
             _ => no(app, "this step has no guardrail"),
+        },
+        Command::Plan => match (case.check_of_step(), &case.step().action) {
+            (_, Action::Change(_)) => super::plan::ask(app, None),
+            (Some(check), _) => {
+                let check = check.to_owned();
+                super::plan::ask(app, Some(check))
+            }
+            (None, _) => no(app, "this step asks nothing of the database"),
         },
         Command::Skip => skip(app),
         Command::Comms => {
@@ -524,6 +533,14 @@ fn guard_state(app: &App, case: &Case, page: &mut Page<'_>) {
 fn committed_lines(app: &App, case: &Case, page: &mut Page<'_>) {
     if let Some(change) = case.incident.standing_change(&case.step().id) {
         page.blank();
+        if let Some(chunks) = change.chunks.as_ref().filter(|_| !change.is_committed()) {
+            let (done, of) = (thousands(chunks.done()), thousands(chunks.keys));
+            let text = format!(
+                "HALTED at {done} of {of} keys; the recovery screen goes on or takes it back"
+            );
+            page.signed(app.look.bad(), &text, Role::Warning);
+            return;
+        }
         let text = format!("COMMITTED: {} rows; undo is ready on the recovery screen", change.rows);
         page.signed(app.look.ok(), &text, Role::Ok);
     }
@@ -607,7 +624,7 @@ pub fn check_lines(app: &App, case: &Case, check: &str, page: &mut Page<'_>) {
     );
     let age = live.at.map_or(0, |at| app.now.duration_since(at).as_secs());
     let mut facts = format!("{}, {}", took(finding.seconds), ago(age));
-    if let Some(every) = case.interval() {
+    if let Some(every) = case.interval().filter(|_| app.replay.is_none()) {
         facts.push_str(&format!(", every {} s", every.as_secs()));
     }
     if let Some(seconds) = running.filter(|seconds| *seconds > 0) {

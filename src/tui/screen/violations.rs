@@ -73,6 +73,10 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
             let formats = vec!["csv".to_owned(), "json".to_owned()];
             app.overlay = Some(Overlay::choice("Export all rows as", formats, Purpose::Export));
         }
+        Command::Plan => {
+            let check = app.violations.check.clone();
+            return super::plan::ask(app, check);
+        }
         Command::Refresh => {
             let run = app.new_run();
             let now = app.now;

@@ -9,7 +9,7 @@ use crate::tui::app::App;
 use crate::tui::keymap::Context;
 use crate::tui::look::{Look, Pen};
 use crate::tui::overlay::writing::{Reading, Writing};
-use crate::tui::overlay::{Ask, Kind, comms};
+use crate::tui::overlay::{Ask, Kind, comms, tour};
 use crate::tui::page::Page;
 use crate::tui::theme::Role;
 use crate::tui::widget::markdown;
@@ -35,14 +35,29 @@ pub fn overlay(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) -> Opti
                 let here = number == choice.at;
                 let mark = if here { look.glyphs.here } else { " " };
                 page.line(&[
-                    (mark, Role::Focus),
-                    (" ", Role::Text),
+                    (&format!("{mark} "), Role::Focus),
                     (item, if here { Role::Selection } else { Role::Text }),
                 ]);
             }
             let lines = page.finish();
             let inner = boxed("", "esc back", Role::Focus, wide.min(76), &lines, frame, buf, look);
             put_wrapped(&lines, inner, buf);
+            None
+        }
+        Kind::Tour(number) => {
+            let (title, lines) = tour::card(*number, &app.keymap, look);
+            let title = format!("{title}   {} of {}", *number + 1, tour::CARDS);
+            let hint = "any other key leaves the tour";
+            let inner = boxed(&title, hint, Role::Focus, wide.min(76), &lines, frame, buf, look);
+            put_wrapped(&lines, inner, buf);
+            None
+        }
+        Kind::Changes { scroll } => {
+            let place = centered(frame, wide, frame.height);
+            let panel =
+                Panel { title: "Rows, before and after", hint: "esc close", role: Role::Focus };
+            let inner = panel.view(place, buf, look);
+            scroll.view(inner, buf, look);
             None
         }
         Kind::Text { title, scroll } => {
@@ -69,13 +84,17 @@ pub fn overlay(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) -> Opti
             palette.prompt.view(first, buf, look);
             let rest = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
             let mut page = Page::new(look);
-            for (number, (_, text)) in palette.found().into_iter().enumerate() {
+            for (number, entry) in palette.found().into_iter().enumerate() {
                 let here = number == palette.at;
                 let mark = if here { look.glyphs.here } else { " " };
                 page.line(&[
-                    (mark, Role::Focus),
-                    (" ", Role::Text),
-                    (text, if here { Role::Selection } else { Role::Text }),
+                    (&format!("{mark} "), Role::Focus),
+                    (
+                        &format!("{:<17}", entry.command.name()),
+                        if here { Role::Selection } else { Role::Text },
+                    ),
+                    (&format!("{:<10}", entry.keys), Role::Key),
+                    (entry.command.help(), Role::Muted),
                 ]);
             }
             list(&page.finish(), palette.at, rest, buf, look);
@@ -246,7 +265,8 @@ fn boxed(
     buf: &mut Buffer,
     look: &Look,
 ) -> Rect {
-    let inside = width.saturating_sub(4).max(1);
+    // What the panel and the air inside of it take.
+    let inside = width.saturating_sub(6).max(1);
     let rows: usize = lines.iter().map(|line| wrap::wrap(line, inside).len().max(1)).sum();
     let height = u16::try_from(rows).unwrap_or(u16::MAX).saturating_add(2);
     let place = centered(frame, width, height.min(frame.height));
@@ -268,7 +288,7 @@ fn put_wrapped(lines: &[Line], area: Rect, buf: &mut Buffer) {
 fn help_page(app: &App) -> Vec<Line> {
     let mut page = Page::new(&app.look);
     let mut section = None;
-    for entry in app.keymap.entries(app.screen.context()) {
+    for entry in app.keymap.entries(app.screen_context()) {
         if entry.keys.is_empty() {
             continue;
         }
