@@ -156,6 +156,7 @@ fn make(cockpit: Cockpit, messages: UnboundedSender<Message>) -> (App, World) {
         practice: practice.clone(),
         targets: cockpit.targets.clone(),
         depth,
+        between: terminal::clipboard::Between::see(environment),
         refresh: cockpit.refresh,
         demo: cockpit.demo.is_some(),
         drill: drill.as_ref().map(|scenario| scenario.symptom.clone()),
@@ -308,6 +309,9 @@ fn carry_out<B: Backend>(
         match asked {
             ForTerminal::Repaint => terminal::repaint(screen)?,
             ForTerminal::Bell => {}
+            ForTerminal::Clipboard(text) => {
+                terminal::send(&terminal::clipboard::sequence(&text, app.facts.between));
+            }
             ForTerminal::Suspend => {
                 let _ = guard.suspend();
                 terminal::repaint(screen)?;

@@ -607,7 +607,7 @@ async fn verified(job: &Job) -> (Vec<(String, Verdict)>, bool) {
     let mut sound = true;
     let mut verdicts = Vec::new();
     for check in checks {
-        let finding = detect::detect(&job.target, check, 1, &Stopper::default()).await;
+        let finding = detect::detect(&job.target, check, 1, None, &Stopper::default()).await;
         sound &= undoing || finding.verdict.is_clear();
         verdicts.push((check.id.clone(), finding.verdict));
     }

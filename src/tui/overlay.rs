@@ -33,6 +33,9 @@ pub enum Purpose {
     Answer,
     Filter,
     Search,
+    GoTo,
+    Copy,
+    Related,
     FindHome,
     FindJournal,
     Execute,
@@ -96,10 +99,23 @@ pub struct Choice {
 pub enum Kind {
     Ask(Box<Ask>),
     Choice(Choice),
-    Text { title: String, scroll: Scroll },
-    Editor { title: String, editor: Box<Editor>, purpose: Purpose },
+    /// The columns of the table that is looked at.
+    Columns {
+        at: usize,
+    },
+    Text {
+        title: String,
+        scroll: Scroll,
+    },
+    Editor {
+        title: String,
+        editor: Box<Editor>,
+        purpose: Purpose,
+    },
     Comms(Box<comms::Comms>),
-    Help { scroll: Scroll },
+    Help {
+        scroll: Scroll,
+    },
     Palette(Box<palette::Palette>),
     Problem(Problem),
 }
@@ -223,6 +239,7 @@ impl Overlay {
             Kind::Editor { editor, .. } => editor.on_key(event),
             Kind::Palette(palette) => palette.key(event),
             Kind::Choice(_)
+            | Kind::Columns { .. }
             | Kind::Text { .. }
             | Kind::Comms(_)
             | Kind::Help { .. }
@@ -237,6 +254,7 @@ impl Overlay {
             Kind::Editor { editor, .. } => editor.on_paste(text),
             Kind::Palette(palette) => palette.paste(text),
             Kind::Choice(_)
+            | Kind::Columns { .. }
             | Kind::Text { .. }
             | Kind::Comms(_)
             | Kind::Help { .. }

@@ -5,6 +5,7 @@
 //! to the terminal. Signals are caught by the loop, not here.
 
 mod backend;
+pub mod clipboard;
 pub mod hangup;
 mod shown;
 
@@ -110,6 +111,12 @@ impl Drop for Guard {
 pub fn repaint<B: Backend>(terminal: &mut Terminal<B>) -> Result<(), B::Error> {
     let size = terminal.size()?;
     terminal.resize(size.into())
+}
+
+/// Sends what is no part of a picture, such as a text for the clipboard.
+pub fn send(bytes: &[u8]) {
+    // Who is not there any more needs no clipboard.
+    let _ = Tty.write(bytes);
 }
 
 /// Gives the terminal back if it is taken; safe to call from anywhere, any number of times.

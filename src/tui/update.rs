@@ -2,7 +2,9 @@
 //!
 //! Names neither operations nor engines: what it wants done it returns.
 
-use crossterm::event::{KeyEvent, KeyEventKind};
+use std::sync::Arc;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
 use jiff::Timestamp;
 
 use super::app::{App, Screen, Start};
@@ -12,13 +14,14 @@ use super::effect::{EditFor, Effect};
 use super::message::{Message, Opened};
 use super::overlay::{Ask, Kind, Overlay, Purpose, answer, comms, escalation, palette};
 use super::screen::{guardrail, home, journal, postmortem, recovery, server, step, violations};
-use crate::check::Verdict;
+use crate::check::{Delta, Finding, Verdict};
 use crate::exit::Exit;
 use crate::guardrail::Standing;
 use crate::incident::entry::{Entry, Milestone, Origin, Outcome};
 use crate::recovery::protocol::Said;
 use crate::runbook::Step;
 use crate::runbook::progress::StepState;
+use crate::value::pile::Pile;
 
 /// Takes in one message.
 #[must_use]
@@ -64,7 +67,18 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
             let hint = "Nothing more is done from here, only shown. Make room on the disk, then leave and resume.";
             tell(app, crate::problem::Problem::system(sentence).hint(hint))
         }
-        Message::Checked { run, check, finding } => checked(app, run, &check, *finding),
+        Message::Reading { run, check, rows } => violations::reading(app, run, &check, rows),
+        Message::Checked { run, check, finding, delta, rows, cut } => {
+            checked(app, run, &check, finding, delta, rows, cut)
+        }
+        Message::Working { run, words, percent } => {
+            violations::working(app, run, words, percent);
+            Vec::new()
+        }
+        Message::Worked { run, done } => violations::worked(app, run, done),
+        Message::Copied(copied) => violations::copied(app, copied),
+        Message::Relations { run, found } => violations::related(app, run, found),
+        Message::Related { run, found } => violations::arrived(app, run, found),
         Message::LookedFirst { run, step, look } => recovery::looked(app, run, &step, look),
         Message::Previewed { run, step, preview } => recovery::previewed(app, run, &step, preview),
         Message::Executed { run, step, execution } => {
@@ -142,6 +156,10 @@ fn harmless(effect: &Effect) -> bool {
             | Effect::ListIncidents
             | Effect::Survey { .. }
             | Effect::Detect { .. }
+            | Effect::Work { .. }
+            | Effect::Clipboard(_)
+            | Effect::Relations { .. }
+            | Effect::Related { .. }
             | Effect::Look { .. }
             | Effect::FirstLook { .. }
     )
@@ -163,6 +181,10 @@ fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
     let context = app.context();
     match app.keymap.lookup(context, event) {
         Some(command) => command_given(app, command, Some(event)),
+        // A box is ticked with space everywhere.
+        None if event.code == KeyCode::Char(' ') && is_columns(app) => {
+            in_overlay(app, Command::Confirm, None)
+        }
         None => {
             if let Some(overlay) = &mut app.overlay {
                 overlay.key(event);
@@ -170,6 +192,10 @@ fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
             Vec::new()
         }
     }
+}
+
+fn is_columns(app: &App) -> bool {
+    matches!(app.overlay.as_ref().map(|overlay| &overlay.kind), Some(Kind::Columns { .. }))
 }
 
 fn command_given(app: &mut App, command: Command, event: Option<KeyEvent>) -> Vec<Effect> {
@@ -291,6 +317,9 @@ fn of_incident(app: &mut App, command: Command) -> Vec<Effect> {
 }
 
 fn back(app: &mut App) -> Vec<Effect> {
+    if app.screen == Screen::Violations && violations::back(app) {
+        return Vec::new();
+    }
     match app.screen {
         Screen::Home if !app.home.find.is_empty() => {
             app.home.find.clear();
@@ -323,6 +352,7 @@ fn back(app: &mut App) -> Vec<Effect> {
 fn stop_all(app: &App) -> Vec<Effect> {
     let mut effects = stop_case(app);
     effects.extend(home::stop_surveys(app));
+    effects.extend(app.violations.runs().map(|run| Effect::Stop { run }));
     effects
 }
 
@@ -413,6 +443,16 @@ fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent>) -> Vec<E
         (Kind::Choice(choice), Command::Down) => {
             choice.at = (choice.at + 1).min(choice.items.len().saturating_sub(1));
         }
+        (Kind::Columns { at }, Command::Up) => *at = at.saturating_sub(1),
+        (Kind::Columns { at }, Command::Down) => {
+            let columns = app.violations.top().map_or(0, |table| table.columns().len());
+            *at = (*at + 1).min(columns.saturating_sub(1));
+        }
+        (Kind::Columns { at }, Command::Confirm) => {
+            if let Some(table) = app.violations.top_mut() {
+                table.toggle_column(*at);
+            }
+        }
         (Kind::Comms(_), Command::Confirm) => return comms::give(app),
         (Kind::Comms(comms), Command::Complete | Command::Down) => comms.at = (comms.at + 1) % 3,
         (Kind::Comms(comms), Command::Up) => comms.at = (comms.at + 2) % 3,
@@ -452,7 +492,11 @@ fn tick(app: &mut App) -> Vec<Effect> {
     if app.leaving.is_some() {
         return Vec::new();
     }
-    let watching = matches!(app.screen, Screen::Step | Screen::Violations);
+    let watching = match app.screen {
+        Screen::Step => true,
+        Screen::Violations => !app.violations.is_large(),
+        _ => false,
+    };
     let due = app
         .case
         .as_ref()
@@ -554,21 +598,27 @@ fn checked(
     app: &mut App,
     run: crate::tui::effect::Run,
     check: &str,
-    finding: crate::check::Finding,
+    finding: Arc<Finding>,
+    delta: Option<Delta>,
+    rows: Pile,
+    cut: Option<String>,
 ) -> Vec<Effect> {
-    let key = app.facts.catalogue.check(check).map(|check| check.key.clone()).unwrap_or_default();
     let stopped = matches!(&finding.verdict, Verdict::Inconclusive { reason } if reason.contains("stopped by"));
     let now = app.now;
     let Some(case) = &mut app.case else { return Vec::new() };
     let open = case.incident.is_open();
-    let effects = case.checked(run, check, finding, &key, now);
-    if app.violations.check.as_deref() == Some(check) {
-        violations::refresh(app);
+    let known = case.live_mut(check).running.is_some_and(|(of, _)| of == run);
+    let mut effects = case.checked(run, check, finding, delta, rows, now);
+    if !open {
+        effects.clear();
+    }
+    if known {
+        effects.extend(violations::checked(app, check, cut.as_deref()));
     }
     if stopped {
         app.say("the database stopped the query");
     }
-    if open { effects } else { Vec::new() }
+    effects
 }
 
 /// Writes down what follows from a commit where the program was cut off before it could: without it
