@@ -44,9 +44,12 @@ pub struct Globals {
     /// When to colour the output; `NO_COLOR` and `CLICOLOR` are honoured
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: Color,
-    /// The theme of the cockpit: a built-in name (see `themes`) or a file
+    /// The theme of the cockpit: a built-in name (see `themes`), `auto` or a file
     #[arg(long, global = true, value_name = "THEME")]
     pub theme: Option<String>,
+    /// A file of keys for the cockpit, laid over the built-in ones (see the README)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub keymap: Option<PathBuf>,
     /// A folder of checks, besides the built-in ones; a check of the same id is replaced
     #[arg(long, global = true, value_name = "DIR")]
     pub checks: Vec<PathBuf>,
@@ -529,6 +532,7 @@ impl Globals {
         Overrides {
             config: self.config.clone(),
             theme: self.theme.clone(),
+            keymap: self.keymap.clone(),
             state: self.state.clone(),
             checks: self.checks.clone(),
             runbooks: self.runbooks.clone(),

@@ -73,12 +73,16 @@ impl<T> Setting<T> {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// The name of a theme, or a path that ends in `.toml`.
+    /// The name of a theme, a path that ends in `.toml`, or `auto`.
     pub theme: Setting<String>,
     /// A file of key bindings, if not the built-in ones.
     pub keymap: Option<Setting<PathBuf>>,
     /// Only ASCII on the screen, for terminals that draw nothing else.
     pub ascii: Setting<bool>,
+    /// Wheel and click go to the program and no more to the terminal.
+    pub mouse: Setting<bool>,
+    /// The first start shows around.
+    pub tour: Setting<bool>,
     /// How often what is on the screen asks again.
     pub refresh: Setting<Duration>,
     /// How many rows of a result are kept.
@@ -173,6 +177,8 @@ impl Config {
             None => line("keymap", "built-in".into(), &Origin::BuiltIn),
         }
         line("ascii", self.ascii.value.to_string(), &self.ascii.origin);
+        line("mouse", self.mouse.value.to_string(), &self.mouse.origin);
+        line("tour", self.tour.value.to_string(), &self.tour.origin);
         line("refresh", duration_text(self.refresh.value), &self.refresh.origin);
         line("row_cap", self.row_cap.value.to_string(), &self.row_cap.origin);
         line("state", path(&self.state.value), &self.state.origin);

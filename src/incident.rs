@@ -5,6 +5,7 @@
 
 pub mod bundle;
 pub mod chain;
+pub mod drafts;
 pub mod entry;
 pub mod fleet;
 pub mod journal;
@@ -13,7 +14,7 @@ pub mod redact;
 pub mod store;
 pub mod verify;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -58,7 +59,18 @@ pub struct Incident {
     pub actions: Vec<ActionItem>,
     pub evidence: Vec<Evidence>,
     pub exports: Vec<(String, String)>,
+    /// Records that a person pinned, by their numbers.
+    pub pinned: BTreeSet<u64>,
+    /// What people said about a record later, by its number.
+    pub annotations: BTreeMap<u64, Vec<Annotation>>,
     pub records: Vec<Record>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Annotation {
+    pub at: Timestamp,
+    pub actor: String,
+    pub text: String,
 }
 
 /// Names of controls, as `control` knows them.
@@ -164,6 +176,17 @@ impl Incident {
         self.changes.iter().filter(|change| change.is_committed()).map(|change| change.rows).sum()
     }
 
+    /// Whether a record belongs to the story: by its kind, or because a person made it so.
+    pub fn tells(&self, record: &Record) -> bool {
+        record.entry.is_narrative()
+            || self.pinned.contains(&record.seq)
+            || self.annotations.contains_key(&record.seq)
+    }
+
+    pub fn annotations_of(&self, record: u64) -> &[Annotation] {
+        self.annotations.get(&record).map_or(&[], Vec::as_slice)
+    }
+
     /// Nothing more goes wrong, as far as somebody said or the program saw.
     pub fn is_contained(&self) -> bool {
         let reached = [Milestone::Contained, Milestone::Fixed, Milestone::Verified];
@@ -179,6 +202,25 @@ impl Incident {
 
     pub fn counts_of<'a>(&'a self, check: &'a str) -> impl Iterator<Item = &'a Measured> {
         self.counts.iter().filter(move |measured| measured.check == check)
+    }
+
+    /// What a check said over time, also on the new connection after a change; none where it could
+    /// not say.
+    pub fn numbers_of(&self, check: &str) -> Vec<(Timestamp, Option<f64>)> {
+        let mut found = Vec::new();
+        for record in &self.records {
+            match &record.entry {
+                Entry::Checked { check: of, verdict, .. } if of == check => {
+                    found.push((record.at, verdict.number()));
+                }
+                Entry::Verified { checks, .. } => {
+                    let of = checks.iter().filter(|(of, _)| of == check);
+                    found.extend(of.map(|(_, verdict)| (record.at, verdict.number())));
+                }
+                _ => {}
+            }
+        }
+        found
     }
 
     /// Takes in one record. The only way an incident changes.
@@ -263,9 +305,16 @@ impl Incident {
                 self.next_update = None;
                 self.reach(Milestone::Closed, at, Origin::Auto);
             }
+            Entry::Pinned { record } => _ = self.pinned.insert(*record),
+            Entry::Unpinned { record } => _ = self.pinned.remove(record),
+            Entry::Annotated { record: of, text } => {
+                let (actor, text) = (record.actor.clone(), text.clone());
+                self.annotations.entry(*of).or_default().push(Annotation { at, actor, text });
+            }
             Entry::Resumed { .. }
             | Entry::TornTail { .. }
             | Entry::PostmortemEdited { .. }
+            | Entry::Confirmed { .. }
             | Entry::Mistyped { .. }
             | Entry::Scored { .. }
             | Entry::PreviewFailed { .. } => {}

@@ -8,6 +8,7 @@ pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod consent;
 pub mod control;
 pub mod demo;
 pub mod dialect;

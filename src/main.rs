@@ -18,8 +18,8 @@ use steadyhand::headless::{self, Color, Format, Out};
 use steadyhand::problem::Problem;
 use steadyhand::source::{Fault, did_you_mean, quoted, render};
 use steadyhand::tui::keymap::Keymap;
-use steadyhand::tui::theme::Theme;
 use steadyhand::tui::theme::depth::Depth;
+use steadyhand::tui::theme::{self, Theme};
 use steadyhand::tui::{Cockpit, Start};
 use tokio::runtime::{Builder, Runtime};
 
@@ -133,8 +133,12 @@ fn cockpit(config: &Config, journey: Journey, out: &mut Out) -> Result<Exit, Pro
         state,
         actor: actor.clone(),
         theme,
+        ground_unknown: theme::is_open(&config.theme.value, |name| std::env::var(name).ok()),
         keymap,
         ascii: config.ascii.value,
+        mouse: config.mouse.value,
+        // The folder of the site, not that of a demo: one is shown around once.
+        tour: config.tour.value.then(|| config.state.value.join("tour-seen")),
         refresh: config.refresh.value,
         kept_rows: usize::try_from(config.row_cap.value).unwrap_or(usize::MAX),
         demo: ground,
@@ -168,10 +172,7 @@ fn cockpit(config: &Config, journey: Journey, out: &mut Out) -> Result<Exit, Pro
 }
 
 /// What the cockpit reads before it takes the terminal, so that faults are seen.
-fn files(
-    config: &Config,
-    journey: &Journey,
-) -> Result<(Catalogue, Keymap, Option<Theme>), Vec<Fault>> {
+fn files(config: &Config, journey: &Journey) -> Result<(Catalogue, Keymap, Theme), Vec<Fault>> {
     let catalogue = Catalogue::load(&config.check_dirs(), &config.runbook_dirs())?;
     let catalogue = match journey {
         // The demo has the names of the packs, whatever the databases of the site are like.
@@ -191,13 +192,13 @@ fn files(
     };
     let variable = |name: &str| std::env::var(name).ok();
     let (named, depth) = (config.theme.value.as_str(), Depth::choose(variable));
-    let theme = match Theme::choose(Some(named), depth, variable) {
-        Some(theme) => Some(theme),
+    let theme = match Theme::choose(named, depth, variable) {
+        Some(theme) => theme,
         None if Path::new(named).extension().is_some_and(|ending| ending == "toml") => {
-            Some(read(Path::new(named), Theme::parse)?)
+            read(Path::new(named), Theme::parse)?
         }
         None => {
-            let known: Vec<&str> = Theme::names().collect();
+            let known: Vec<&str> = std::iter::once(theme::AUTO).chain(Theme::names()).collect();
             let fault = Fault::whole(
                 &config.theme.origin.to_string(),
                 format!("There is no theme {}.", quoted(named)),
@@ -247,9 +248,14 @@ fn can_open(catalogue: &Catalogue, id: &str, dialect: Dialect) -> Result<(), Pro
     let others = [Dialect::Sqlite, Dialect::Postgres, Dialect::Mariadb];
     let others: Vec<String> =
         others.into_iter().filter(|other| on(*other)).map(|other| other.key().to_owned()).collect();
-    Err(Problem::usage(format!("the runbook {} has nothing to ask on {dialect}", quoted(id))).hint(
-        format!("try steadyhand demo --incident {id} --engine {} --url URL", others.join("|")),
-    ))
+    let problem = format!("the runbook {} has nothing to ask on {dialect}", quoted(id));
+    let problem = Problem::usage(problem);
+    Err(if others.is_empty() {
+        problem.hint("it names no check; add a step that runs one")
+    } else {
+        let engines = others.join("|");
+        problem.hint(format!("try steadyhand demo --incident {id} --engine {engines} --url URL"))
+    })
 }
 
 /// Who is at the keyboard, for the journal.
@@ -272,7 +278,7 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
                 suite: selection(asked.selection),
                 page: page(asked.page),
             };
-            runtime()?.block_on(headless::check::run(&asked, config, out))
+            one_thread()?.block_on(headless::check::run(&asked, config, out))
         }
         Command::Gate(asked) => {
             let asked = headless::gate::Asked {
@@ -282,7 +288,7 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
                 update: asked.update_baseline,
                 expires: asked.expires,
             };
-            runtime()?.block_on(headless::gate::run(&asked, config, out))
+            one_thread()?.block_on(headless::gate::run(&asked, config, out))
         }
         Command::History(asked) => {
             let asked = headless::past::AskedHistory {
@@ -350,7 +356,7 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
                 format: text_or_json(asked.format),
                 output: asked.output,
             };
-            runtime()?.block_on(headless::rehearse::run(&asked, config, out))
+            one_thread()?.block_on(headless::rehearse::run(&asked, config, out))
         }
         Command::Resilience(asked) => {
             let asked = headless::resilience::Asked {
@@ -358,7 +364,7 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
                 evidence: asked.evidence,
                 format: text_or_json(asked.format),
             };
-            runtime()?.block_on(headless::resilience::run(&asked, config, out))
+            one_thread()?.block_on(headless::resilience::run(&asked, config, out))
         }
         Command::Lint(asked) => {
             let asked = headless::lint::Asked {
@@ -366,7 +372,7 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
                 packs: asked.pack,
                 target: asked.target,
             };
-            runtime()?.block_on(headless::lint::run(&asked, config, out))
+            one_thread()?.block_on(headless::lint::run(&asked, config, out))
         }
         Command::Postmortem(asked) => {
             let format = match asked.format {
@@ -409,7 +415,7 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
         }
         Command::Config => headless::config::run(config, out),
         Command::Themes => {
-            let names: Vec<&str> = Theme::names().collect();
+            let names: Vec<&str> = std::iter::once(theme::AUTO).chain(Theme::names()).collect();
             headless::themes::run(&names, &config.theme.value, out)
         }
         Command::Demo(_)
@@ -471,6 +477,15 @@ fn color(color: cli::Color) -> Color {
 
 /// Two threads: one to wait for the database, one to go on.
 fn runtime() -> Result<Runtime, Problem> {
-    let built = Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    built(Builder::new_multi_thread().worker_threads(2))
+}
+
+/// A command without a screen only waits, and a thread that is woken by another answers later.
+fn one_thread() -> Result<Runtime, Problem> {
+    built(&mut Builder::new_current_thread())
+}
+
+fn built(builder: &mut Builder) -> Result<Runtime, Problem> {
+    let built = builder.enable_all().build();
     built.map_err(|error| Problem::system(format!("the runtime cannot be started: {error}")))
 }

@@ -7,6 +7,7 @@
 pub mod app;
 pub mod case;
 pub mod command;
+mod draft;
 pub mod effect;
 pub mod glyphs;
 pub mod keymap;
@@ -22,14 +23,15 @@ pub mod update;
 pub mod view;
 pub mod widget;
 
-use std::path::PathBuf;
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, EventStream};
-use futures_util::{Stream, StreamExt as _};
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use ratatui::Terminal;
 use ratatui::backend::Backend;
 use tokio::signal::unix::{SignalKind, signal};
@@ -50,6 +52,7 @@ use keymap::Keymap;
 use look::Look;
 use message::Message;
 use perform::{ForTerminal, World};
+use terminal::reply::{Reply, Taken};
 use theme::Theme;
 use theme::depth::Depth;
 
@@ -65,11 +68,16 @@ pub struct Cockpit {
     /// Where incidents are kept.
     pub state: PathBuf,
     pub actor: String,
-    /// The name of a built-in theme, or a theme of the operator's own.
-    pub theme: Option<Theme>,
+    pub theme: Theme,
+    /// Nobody chose the theme, and only the terminal can tell which one fits.
+    pub ground_unknown: bool,
     pub keymap: Keymap,
     /// Signs and borders in ASCII, whatever the locale says.
     pub ascii: bool,
+    /// Wheel and click are for the cockpit.
+    pub mouse: bool,
+    /// The file that says that somebody was shown around; none if nobody is to be.
+    pub tour: Option<PathBuf>,
     /// How often a check runs again where its step does not say.
     pub refresh: Duration,
     /// Rows of a finding that are kept; all are counted.
@@ -119,9 +127,21 @@ pub async fn run(cockpit: Cockpit) -> Result<Farewell, Problem> {
         let _ = away.send(Message::GoAway("the terminal is gone"));
     })
     .map_err(|error| Problem::system(format!("the terminal cannot be watched: {error}")))?;
+    let ground_unknown = cockpit.ground_unknown;
     let (mut app, mut world) = make(cockpit, messages);
     let mut keys = EventStream::new();
-    let outcome = cycle(&mut screen, &mut keys, inbox, &mut app, &mut world, &guard).await;
+    let ask = ground_unknown.then_some(terminal::ask_background as fn());
+    let cycle = cycle(&mut screen, &mut keys, inbox, &mut app, &mut world, &guard, ask);
+    let outcome = match AssertUnwindSafe(cycle).catch_unwind().await {
+        Ok(outcome) => outcome,
+        Err(panic) => {
+            // What was being typed is all that is not on disk already.
+            let effects = draft::keep(&mut app);
+            world.perform(effects);
+            drop(world);
+            std::panic::resume_unwind(panic)
+        }
+    };
     drop(screen);
     drop(guard);
     world.settle(Duration::from_secs(2)).await;
@@ -143,12 +163,7 @@ fn make(cockpit: Cockpit, messages: UnboundedSender<Message>) -> (App, World) {
     let practice = Arc::new(cockpit.practice);
     let environment = |name: &str| std::env::var(name).ok();
     let depth = Depth::choose(environment);
-    let theme = cockpit
-        .theme
-        .map(|theme| theme.at(depth))
-        .or_else(|| Theme::choose(None, depth, environment))
-        .or_else(|| Theme::built_in("mono", depth))
-        .expect("mono is built in");
+    let theme = cockpit.theme.at(depth);
     let glyphs = if cockpit.ascii { glyphs::ASCII } else { Glyphs::choose(environment) };
     let look = Look { theme, glyphs };
     let facts = Facts {
@@ -200,9 +215,17 @@ async fn cycle<B: Backend>(
     app: &mut App,
     world: &mut World,
     guard: &terminal::Guard,
+    ask: Option<fn()>,
 ) -> Result<(), B::Error> {
-    // The first frame stands before anything is asked of a disk or a database.
+    // The first frame stands before anything is asked of a disk, a database or the terminal.
     screen.draw(|frame| view::view(app, frame))?;
+    let mut reply = match ask {
+        Some(ask) => {
+            ask();
+            Reply::new(Instant::now())
+        }
+        None => Reply::none(Instant::now()),
+    };
     let mut effects = screen::home::start(app);
     if !app.facts.demo {
         effects.extend(update::begin(app));
@@ -216,7 +239,7 @@ async fn cycle<B: Backend>(
             biased;
             Some(message) = inbox.recv() => message,
             event = keys.next(), if !keys_over => match event {
-                Some(Ok(event)) => match of_event(event) {
+                Some(Ok(event)) => match of_event(event, &mut reply) {
                     Some(message) => message,
                     None => continue,
                 },
@@ -233,7 +256,7 @@ async fn cycle<B: Backend>(
             dirty |= take_in(app, world, screen, guard, message)?;
         }
         while let Some(Some(Ok(event))) = ready(keys).await {
-            if let Some(message) = of_event(event) {
+            if let Some(message) = of_event(event, &mut reply) {
                 dirty |= take_in(app, world, screen, guard, message)?;
             }
         }
@@ -261,7 +284,12 @@ async fn ready<S: Stream + Unpin>(stream: &mut S) -> Option<Option<S::Item>> {
     .await
 }
 
-fn of_event(event: Event) -> Option<Message> {
+fn of_event(event: Event, reply: &mut Reply) -> Option<Message> {
+    match reply.take(&event, Instant::now()) {
+        Taken::Key => {}
+        Taken::Part => return None,
+        Taken::Ground(ground) => return Some(Message::Ground(ground)),
+    }
     match event {
         Event::Key(key) => Some(Message::Key(key)),
         Event::Paste(text) => Some(Message::Paste(text)),
@@ -316,8 +344,8 @@ fn carry_out<B: Backend>(
                 let _ = guard.suspend();
                 terminal::repaint(screen)?;
             }
-            ForTerminal::Edit { text, purpose } => {
-                let outcome = guard.lend(|| edit_outside(&text));
+            ForTerminal::Edit { text, purpose, file } => {
+                let outcome = guard.lend(|| edit_outside(&text, &file));
                 terminal::repaint(screen)?;
                 let text = outcome
                     .map_err(|error| {
@@ -338,34 +366,30 @@ fn hand_in(app: &mut App, world: &mut World, purpose: EditFor, text: Result<Stri
     world.perform(effects);
 }
 
-/// Runs `$VISUAL` or `$EDITOR` on a private copy of the text.
-fn edit_outside(text: &str) -> Result<String, Problem> {
+/// Runs `$VISUAL` or `$EDITOR` on the file that holds the text.
+fn edit_outside(text: &str, file: &Path) -> Result<String, Problem> {
+    let editor = ["VISUAL", "EDITOR"].iter().find_map(|name| std::env::var(name).ok());
+    let editor = editor.filter(|editor| !editor.trim().is_empty()).unwrap_or_else(|| "vi".into());
+    let read = || std::fs::read_to_string(file);
     let failed = |what: String| {
-        Problem::system(what)
-            .hint("the text is as it was; e edits it here, without another program")
+        let changed = read().is_ok_and(|now| now.trim_end() != text.trim_end());
+        Problem::system(what).hint(if changed {
+            format!("what it saved is in {}, and in this box the next time", file.display())
+        } else {
+            "the text is as it was; it can be edited here, without another program".into()
+        })
     };
-    let editor = std::env::var("VISUAL")
-        .or_else(|_| std::env::var("EDITOR"))
-        .unwrap_or_else(|_| "vi".into());
     let mut words = editor.split_whitespace();
     let program = words.next().unwrap_or("vi");
-    let mut file = tempfile::Builder::new()
-        .prefix("postmortem-")
-        .suffix(".md")
-        .tempfile()
-        .map_err(|error| failed(format!("no file for the editor: {error}")))?;
-    std::io::Write::write_all(&mut file, text.as_bytes())
-        .map_err(|error| failed(format!("no file for the editor: {error}")))?;
     let started = Instant::now();
     let status = std::process::Command::new(program)
         .args(words)
-        .arg(file.path())
+        .arg(file)
         .status()
         .map_err(|error| failed(format!("{editor} cannot be run: {error}")))?;
     if !status.success() {
         let seconds = started.elapsed().as_secs();
         return Err(failed(format!("{editor} ended with {status} after {seconds} s")));
     }
-    std::fs::read_to_string(file.path())
-        .map_err(|error| failed(format!("what {editor} wrote cannot be read: {error}")))
+    read().map_err(|error| failed(format!("what {editor} wrote cannot be read: {error}")))
 }

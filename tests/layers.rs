@@ -25,6 +25,7 @@ const DOMAIN: &[&str] = &[
     "history",
     "check",
     "control",
+    "consent",
 ];
 
 /// A module of the first level, the groups of modules it may name, and the sentence of the rule.
@@ -138,6 +139,7 @@ const LAYERS: &[Layer] = &[
         "check is a question; it does not know what comes of the answer",
     ),
     Layer("control", &[LEAVES], "control is a name that others carry"),
+    Layer("consent", &[], "consent decides alone, so that no screen can bend it"),
     // The leaves.
     Layer("value", &[LEAVES], "a leaf names only leaves"),
     Layer("dialect", &[LEAVES], "a leaf names only leaves"),

@@ -9,6 +9,7 @@
 
 mod common;
 
+use common::desk::{agreed, consent};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use common::{Client, Cockpit, Home, Sqlite, WIDE};
 use steadyhand::catalogue::Catalogue;
 use steadyhand::check::REMEDIATION;
 use steadyhand::config::{Environment, Target, TargetUrl};
+use steadyhand::consent::Act;
 use steadyhand::demo;
 use steadyhand::dialect::Dialect;
 use steadyhand::engine::{Purpose, Stopper};
@@ -448,7 +450,7 @@ impl Walk<'_> {
             ("for-good", Deed::ApplyGuardrail),
         ] {
             let job = job(op);
-            let put = guard::put(&job, &deed, &self.journal, &stopper);
+            let put = guard::put(&job, &deed, agreed(&job, &deed), &self.journal, &stopper);
             let (outcome, why) = self.runtime.block_on(put);
             assert_eq!(outcome, Outcome::Committed, "{place} {op}: {why}");
         }
@@ -457,7 +459,11 @@ impl Walk<'_> {
 
     fn command(&mut self, step: &Step, command: &CommandStep) {
         let site = self.site();
-        let (argv, ran) = self.runtime.block_on(site.run(command, &Stopper::default()));
+        let act = Act::RunCommand { step: step.id.clone() };
+        let given = (!command.readonly).then(|| consent(act, &self.target.name));
+        let stopper = Stopper::default();
+        let ran = site.run(&step.id, command, given, &stopper);
+        let (argv, ran) = self.runtime.block_on(ran);
         let output = String::from_utf8_lossy(&ran.output).into_owned();
         assert_eq!(
             (ran.exit, &ran.trouble),

@@ -35,6 +35,8 @@ pub(super) fn parse(
             }),
             keymap: table.optional_text("keymap").map(|file| from(table, "keymap", path(file))),
             ascii: table.optional_flag("ascii").map(|flag| from(table, "ascii", flag)),
+            mouse: table.optional_flag("mouse").map(|flag| from(table, "mouse", flag)),
+            tour: table.optional_flag("tour").map(|flag| from(table, "tour", flag)),
             refresh: table
                 .optional_duration("refresh")
                 .map(|length| from(table, "refresh", length)),

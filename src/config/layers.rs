@@ -19,10 +19,12 @@ use crate::source::{DURATION_HINT, Fault, did_you_mean, duration, quoted};
 const FILE: &str = "steadyhand.toml";
 
 /// The variables that say something; others that begin alike are asked about.
-const VARIABLES: [&str; 10] = [
+const VARIABLES: [&str; 12] = [
     "STEADYHAND_THEME",
     "STEADYHAND_KEYMAP",
     "STEADYHAND_ASCII",
+    "STEADYHAND_MOUSE",
+    "STEADYHAND_TOUR",
     "STEADYHAND_REFRESH",
     "STEADYHAND_ROW_CAP",
     "STEADYHAND_STATE",
@@ -93,6 +95,8 @@ pub(super) struct Layer {
     pub theme: Option<Setting<String>>,
     pub keymap: Option<Setting<PathBuf>>,
     pub ascii: Option<Setting<bool>>,
+    pub mouse: Option<Setting<bool>>,
+    pub tour: Option<Setting<bool>>,
     pub refresh: Option<Setting<Duration>>,
     pub row_cap: Option<Setting<u64>>,
     pub state: Option<Setting<PathBuf>>,
@@ -124,6 +128,8 @@ impl Layer {
             theme: top.theme.or(self.theme),
             keymap: top.keymap.or(self.keymap),
             ascii: top.ascii.or(self.ascii),
+            mouse: top.mouse.or(self.mouse),
+            tour: top.tour.or(self.tour),
             refresh: top.refresh.or(self.refresh),
             row_cap: top.row_cap.or(self.row_cap),
             settings: self.settings.under(top.settings),
@@ -155,9 +161,11 @@ pub(super) fn load(around: &Surroundings, overrides: &Overrides) -> Result<Confi
     let mut targets = layer.targets;
     targets.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(Config {
-        theme: layer.theme.unwrap_or_else(|| Setting::built_in("dark".to_owned())),
+        theme: layer.theme.unwrap_or_else(|| Setting::built_in("auto".to_owned())),
         keymap: layer.keymap,
         ascii: layer.ascii.unwrap_or_else(|| Setting::built_in(false)),
+        mouse: layer.mouse.unwrap_or_else(|| Setting::built_in(false)),
+        tour: layer.tour.unwrap_or_else(|| Setting::built_in(true)),
         refresh: layer.refresh.unwrap_or_else(|| Setting::built_in(Duration::from_secs(10))),
         row_cap: layer.row_cap.unwrap_or_else(|| Setting::built_in(10_000)),
         state: state.unwrap_or_else(|| Setting::built_in(PathBuf::new())),
@@ -227,11 +235,15 @@ fn variables(around: &Surroundings, faults: &mut Vec<Fault>, warnings: &mut Vec<
             .map(|dir| Setting { value: around.here.join(dir), origin: origin.clone() })
             .collect()
     };
-    let ascii = read(said("STEADYHAND_ASCII"), faults, "write true or false", |text| match text {
-        "true" | "1" | "yes" => Some(true),
-        "false" | "0" | "no" => Some(false),
-        _ => None,
-    });
+    let mut flag = |name| {
+        read(said(name), faults, "write true or false", |text| match text {
+            "true" | "1" | "yes" => Some(true),
+            "false" | "0" | "no" => Some(false),
+            _ => None,
+        })
+    };
+    let (ascii, mouse, tour) =
+        (flag("STEADYHAND_ASCII"), flag("STEADYHAND_MOUSE"), flag("STEADYHAND_TOUR"));
     let refresh = read(said("STEADYHAND_REFRESH"), faults, DURATION_HINT, |text| {
         duration(text).filter(|length| !length.is_zero())
     });
@@ -243,6 +255,8 @@ fn variables(around: &Surroundings, faults: &mut Vec<Fault>, warnings: &mut Vec<
         theme: said("STEADYHAND_THEME").map(|said| map(said, str::to_owned)),
         keymap: path("STEADYHAND_KEYMAP"),
         ascii,
+        mouse,
+        tour,
         refresh,
         row_cap,
         state: path("STEADYHAND_STATE"),
@@ -286,6 +300,8 @@ fn arguments(around: &Surroundings, overrides: &Overrides) -> Layer {
         theme: said(overrides.theme.clone(), "--theme"),
         keymap: said(overrides.keymap.as_ref().map(here), "--keymap"),
         ascii: said(overrides.ascii, "--ascii"),
+        mouse: None,
+        tour: None,
         refresh: said(overrides.refresh, "--refresh"),
         row_cap: None,
         state: said(overrides.state.as_ref().map(here), "--state"),

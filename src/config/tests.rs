@@ -47,7 +47,7 @@ impl Machine {
 #[test]
 fn without_a_word_everything_is_built_in() {
     let config = Machine::new().load(&[], &Overrides::default()).expect("defaults");
-    assert_eq!(config.theme, Setting::built_in("dark".into()));
+    assert_eq!(config.theme, Setting::built_in("auto".into()));
     assert!(config.state.value.ends_with("state"));
     assert!(config.lines().iter().all(|(.., origin)| origin == "built in"));
 }

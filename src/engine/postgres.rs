@@ -56,6 +56,8 @@ pub struct Session {
     notices: Arc<Mutex<Vec<String>>>,
     /// Whether a savepoint of ours is set in the transaction.
     saved: bool,
+    /// The way back from an excursion is still to be gone; it goes along with what follows.
+    away: bool,
     /// The server did not confirm what became of a statement; nothing may follow it.
     deaf: Option<String>,
     /// A cancel may still be on its way to us.
@@ -123,6 +125,7 @@ impl Session {
             transaction: None,
             watch: None,
             saved: false,
+            away: false,
             notices: Arc::default(),
             deaf: None,
             late: false,
@@ -166,10 +169,9 @@ impl Session {
     // ------------------------------------------------------------------------------- transactions
 
     pub async fn begin_snapshot(&mut self) -> Result<(), EngineError> {
-        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-        self.enter(begin, Duration::MAX, false).await?;
         // The snapshot is taken by the first statement that reads.
-        self.rows("SELECT pg_backend_pid()").await.map(drop)
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT pg_backend_pid()";
+        self.enter(begin, Duration::MAX, false).await
     }
 
     pub async fn begin(&mut self, time_cap: Duration) -> Result<(), EngineError> {
@@ -191,7 +193,7 @@ impl Session {
     async fn enter(&mut self, begin: &str, cap: Duration, writes: bool) -> Result<(), EngineError> {
         let sql = format!("{begin}; {}", self.settings.local(cap));
         self.transaction = Some(Transaction { begun: Instant::now(), cap, xid: None, writes });
-        self.saved = false;
+        (self.saved, self.away) = (false, false);
         let entered = self.plain(&sql, OWN).await;
         if entered.is_err() {
             let _ = self.rollback().await;
@@ -201,6 +203,7 @@ impl Session {
 
     pub async fn rollback(&mut self) -> Result<(), EngineError> {
         self.transaction = None;
+        self.away = false;
         self.unstoppable("ROLLBACK").await.map(drop)
     }
 
@@ -313,6 +316,14 @@ impl Session {
     }
 
     async fn ready(&mut self) -> Result<(), EngineError> {
+        self.may_go_on().await?;
+        if std::mem::take(&mut self.away) {
+            self.unstoppable(read::BACK).await?;
+        }
+        Ok(())
+    }
+
+    async fn may_go_on(&mut self) -> Result<(), EngineError> {
         if self.stopper.is_stopped() && self.deaf.is_none() {
             return Err(EngineError::Stopped);
         }
@@ -359,7 +370,9 @@ impl Session {
     }
 
     async fn send(&mut self, sql: &str, limit: Duration) -> Result<(Cells, u64), EngineError> {
-        self.ready().await?;
+        self.may_go_on().await?;
+        let back = if std::mem::take(&mut self.away) { read::BACK } else { "" };
+        let sql = &format!("{back}{sql}");
         let limit = limit.min(self.remaining());
         let work = simple(&mut self.connection, sql);
         let stops = stops(&self.stopper, &mut self.side, &self.access, &self.backend, limit);

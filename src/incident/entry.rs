@@ -358,6 +358,24 @@ pub enum Entry {
         due: String,
         action: ActionKind,
     },
+    /// A record that belongs to the story, whatever its kind.
+    Pinned {
+        record: u64,
+    },
+    Unpinned {
+        record: u64,
+    },
+    /// What a person says about a record that stands.
+    Annotated {
+        record: u64,
+        text: String,
+    },
+    /// An act outside of a change was confirmed by typing.
+    Confirmed {
+        step: String,
+        what: String,
+        typed: String,
+    },
     /// A confirmation that was typed wrongly; what was typed may be anything and is not kept.
     Mistyped {
         step: String,
@@ -409,6 +427,10 @@ impl Entry {
             Self::GuardRehearsed { .. } => "guard-rehearsed",
             Self::PostmortemEdited { .. } => "postmortem-edited",
             Self::ActionItem { .. } => "action-item",
+            Self::Pinned { .. } => "pinned",
+            Self::Unpinned { .. } => "unpinned",
+            Self::Annotated { .. } => "annotated",
+            Self::Confirmed { .. } => "confirmed",
             Self::Mistyped { .. } => "mistyped",
             Self::Closed { .. } => "closed",
             Self::Scored { .. } => "scored",
@@ -425,6 +447,46 @@ impl Entry {
                 | Self::CommitSent { .. }
                 | Self::ExecutionStarted { .. }
                 | Self::PostmortemEdited { .. }
+                // They are shown at the record that they speak of.
+                | Self::Pinned { .. }
+                | Self::Unpinned { .. }
+                | Self::Annotated { .. }
+        )
+    }
+
+    /// Tells what was done to data or schema, from its preview to its proof.
+    pub fn is_of_change(&self) -> bool {
+        matches!(
+            self,
+            Self::Previewed { .. }
+                | Self::PreviewFailed { .. }
+                | Self::Approved { .. }
+                | Self::Confirmed { .. }
+                | Self::Mistyped { .. }
+                | Self::ExecutionStarted { .. }
+                | Self::UndoWritten { .. }
+                | Self::CommitSent { .. }
+                | Self::Ended { .. }
+                | Self::Resolved { .. }
+                | Self::Verified { .. }
+                | Self::GuardRehearsed { .. }
+        )
+    }
+
+    /// Tells what a person decided.
+    pub fn is_decision(&self) -> bool {
+        matches!(
+            self,
+            Self::Opened { .. }
+                | Self::Decided { .. }
+                | Self::Note { note: NoteKind::Decision, .. }
+                | Self::SeveritySet { .. }
+                | Self::StepSkipped { .. }
+                | Self::Approved { .. }
+                | Self::Confirmed { .. }
+                | Self::ActionItem { .. }
+                | Self::Milestone { origin: Origin::Human, .. }
+                | Self::Closed { .. }
         )
     }
 
@@ -514,6 +576,10 @@ impl Entry {
             Self::ActionItem { title, owner, due, .. } => {
                 format!("action item: {title} ({owner}, due {due})")
             }
+            Self::Pinned { record } => format!("record {record} pinned"),
+            Self::Unpinned { record } => format!("record {record} not pinned any more"),
+            Self::Annotated { record, text } => format!("about record {record}: {text}"),
+            Self::Confirmed { what, typed, .. } => format!("confirmed with '{typed}': {what}"),
             Self::Mistyped { names_another_target: true, .. } => {
                 "a confirmation named another target; nothing was executed".into()
             }

@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::connect::{READ_LOCK_WAIT, connect, plain, prove};
 use crate::clock;
 use crate::config::Target;
+use crate::consent::{Act, Consent};
 use crate::dialect::Dialect;
 use crate::engine::{EngineError, ProvingGround, Purpose, Session, Settled, Stopper};
 use crate::guardrail::{Plan, Rehearsal};
@@ -250,14 +251,24 @@ async fn open(job: &Job, stopper: &Stopper) -> Result<Session, Problem> {
     }
 }
 
-/// Applies or withdraws; the approval is in the journal already.
+/// Applies or withdraws under a consent, which is in the journal already.
 pub async fn put(
     job: &Job,
     deed: &Deed,
+    consent: Consent,
     journal: &Journal,
     stopper: &Stopper,
 ) -> (Outcome, String) {
-    let (outcome, why) = match transact(job, deed, journal, stopper).await {
+    let step = job.step.clone();
+    let act = match deed {
+        Deed::ApplyGuardrail => Act::ApplyGuardrail { step },
+        _ => Act::WithdrawGuardrail { step },
+    };
+    let ending = match consent.spend(&act, &job.target.name, clock::now()) {
+        Ok(()) => transact(job, deed, journal, stopper).await,
+        Err(why) => Err(back(why)),
+    };
+    let (outcome, why) = match ending {
         Ok(()) => (Outcome::Committed, String::new()),
         Err((outcome, why)) => (outcome, why),
     };

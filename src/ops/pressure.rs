@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::connect::{READ_LOCK_WAIT, connect, plain};
+use crate::clock;
 use crate::config::Target;
+use crate::consent::{Act, Consent};
 use crate::engine::{EngineError, Pressure, Purpose, Session, Stopper, Waiter};
 use crate::problem::Problem;
 
@@ -28,7 +30,9 @@ impl Monitor {
     }
 
     /// Ends a session that an earlier run of ours left behind; `false` if it was gone already.
-    pub async fn end(&mut self, mark: &str) -> Result<bool, Problem> {
+    pub async fn end(&mut self, mark: &str, consent: Consent) -> Result<bool, Problem> {
+        let act = Act::EndSession { mark: mark.to_owned() };
+        consent.spend(&act, &self.target.name, clock::now()).map_err(Problem::refused)?;
         let mut session = self.take().await?;
         let ended = session.end_session(mark).await;
         self.keep(session, ended)

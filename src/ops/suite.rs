@@ -21,6 +21,7 @@ use super::detect::{Sight, ask_next, sight, unseen};
 use crate::check::{Check, Finding, Verdict};
 use crate::clock;
 use crate::config::Target;
+use crate::config::access::{self, Access};
 use crate::engine::{Called, Session, Stopper};
 use crate::source::duration_text;
 
@@ -124,15 +125,17 @@ pub async fn run(jobs: Vec<Job>, limits: Limits, stopper: &Stopper, mut on: impl
     }
 }
 
-/// What names the server of a target, for the bound on connections to it.
+/// What names the server of a target, for the bound on connections to it. Two urls without a host may
+/// mean two sockets, so that it is asked where they lead; one that leads nowhere stands for itself.
 fn server(target: &Target) -> String {
     let url = &target.url;
-    match &url.server {
-        Some(server) => format!("{}:{}", server.host, server.port.unwrap_or(0)),
-        None => std::path::absolute(&url.path)
-            .unwrap_or_else(|_| url.path.clone())
-            .display()
-            .to_string(),
+    if url.server.is_none() {
+        let path = std::path::absolute(&url.path).unwrap_or_else(|_| url.path.clone());
+        return path.display().to_string();
+    }
+    match access::explained(target) {
+        Ok(Access { host, port, .. }) => format!("{host:?}:{port}"),
+        Err(_) => target.name.clone(),
     }
 }
 

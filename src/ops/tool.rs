@@ -13,6 +13,7 @@ use super::command;
 use super::connect::reach;
 use crate::clock;
 use crate::config::Target;
+use crate::consent::{Act, Consent};
 use crate::dialect::Dialect;
 use crate::digest::Through;
 use crate::engine::Stopper;
@@ -69,11 +70,23 @@ impl Site {
         filled
     }
 
-    /// Runs a step: the access laid out, the backup recorded, the output compared.
-    pub async fn run(&self, step: &CommandStep, stopper: &Stopper) -> (Vec<String>, Ran) {
+    /// Runs a step: the access laid out, the backup recorded, the output compared. What is not
+    /// read-only runs under a consent.
+    pub async fn run(
+        &self,
+        id: &str,
+        step: &CommandStep,
+        consent: Option<Consent>,
+        stopper: &Stopper,
+    ) -> (Vec<String>, Ran) {
         let Some(shown) = self.words(&step.argv) else {
             return (Vec::new(), failed(format!("nothing to run on {}", self.target.url.dialect)));
         };
+        if !step.readonly
+            && let Err(why) = self.agreed(id, consent)
+        {
+            return (shown, failed(why));
+        }
         let ran = match self.started(&shown, step, stopper).await {
             Ok(mut ran) => {
                 if let Some(file) = &step.backup {
@@ -89,6 +102,12 @@ impl Site {
             None => ran,
         };
         (shown, ran)
+    }
+
+    fn agreed(&self, step: &str, consent: Option<Consent>) -> Result<(), String> {
+        let act = Act::RunCommand { step: step.to_owned() };
+        let consent = consent.ok_or("it was not confirmed; nothing was executed")?;
+        consent.spend(&act, &self.target.name, clock::now())
     }
 
     /// Runs the words with the access laid out beside them.

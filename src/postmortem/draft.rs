@@ -28,7 +28,7 @@ pub use actions::Action;
 pub use changes::{Change, Written};
 pub use compare::{Compared, Comparison};
 pub use controls::Named;
-pub use timeline::{Called, Deviation, Line, Update};
+pub use timeline::{Called, Deviation, Line, Said, Update};
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Draft {
@@ -44,6 +44,8 @@ pub struct Draft {
     pub closed: Option<Timestamp>,
     pub runbook: FrozenRunbook,
     pub impact: Impact,
+    /// Every count of every check, in order: what a chart of the incident shows.
+    pub counts: Vec<Counted>,
     pub milestones: Vec<Reached>,
     pub times: Vec<Time>,
     pub comparison: Comparison,
@@ -79,6 +81,15 @@ pub struct Impact {
     pub rows_written: u64,
     /// How many of them by triggers and cascades.
     pub rows_hidden: u64,
+}
+
+/// One count.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Counted {
+    pub check: String,
+    pub at: Timestamp,
+    /// None where it could not be counted.
+    pub number: Option<f64>,
 }
 
 /// One check, first and last.
@@ -141,6 +152,7 @@ impl Draft {
                 sha256: incident.runbook_sha256.clone(),
                 title: runbook.map(|runbook| runbook.title.clone()),
             },
+            counts: counts(incident),
             milestones: reached(incident),
             times: times(incident),
             comparison: compare::gather(incident, &impact, around),
@@ -235,6 +247,26 @@ fn impact(incident: &Incident) -> Impact {
     let committed = incident.changes.iter().filter(|change| change.is_committed());
     let hidden = committed.flat_map(|change| &change.hidden).map(|(_, tally)| tally.total()).sum();
     Impact { checks, rows_written: incident.rows_changed(), rows_hidden: hidden }
+}
+
+/// Also what was seen after a change, on a new connection.
+fn counts(incident: &Incident) -> Vec<Counted> {
+    let one = |at, check: &str, verdict: &Verdict| Counted {
+        check: check.to_owned(),
+        at,
+        number: verdict.number(),
+    };
+    let mut found = Vec::new();
+    for record in &incident.records {
+        match &record.entry {
+            Entry::Checked { check, verdict, .. } => found.push(one(record.at, check, verdict)),
+            Entry::Verified { checks, .. } => {
+                found.extend(checks.iter().map(|(check, verdict)| one(record.at, check, verdict)));
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 fn reached(incident: &Incident) -> Vec<Reached> {

@@ -13,8 +13,8 @@ use std::fmt::Write as _;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
-use super::draft::{Deviation, Draft, counted};
-use super::escape::{code, inline};
+use super::draft::{Deviation, Draft, Said, counted};
+use super::escape::{code, inline, quotation};
 use super::parts::{SPECS, Texts, marked};
 use crate::incident::entry::{NoteKind, Origin, verdict_words};
 use crate::incident::metrics::words;
@@ -257,11 +257,21 @@ impl Page<'_> {
                     .recorded
                     .map_or(String::new(), |at| format!(" (written down {})", self.when.full(at)));
                 let (at, actor) = (self.when.full(line.at), inline(&line.actor));
-                format!("{at}, {actor}: {}{late}", inline(&line.sentence))
+                let pinned = if line.pinned { "**pinned** " } else { "" };
+                let said = line.annotations.iter().map(|said| self.annotation(said));
+                let said: String = said.collect();
+                format!("{pinned}{at}, {actor}: {}{late}{said}", inline(&line.sentence))
             })
             .collect();
         self.list(lines, "Nothing has happened yet.");
         self.line("\nEvery record is in the appendix.");
+    }
+
+    /// A list inside of the list.
+    fn annotation(&self, said: &Said) -> String {
+        let (at, actor) = (self.when.full(said.at), inline(&said.actor));
+        let text = quotation(&said.text).replace('\n', "\n    ");
+        format!("\n  - annotated by {actor}, {at}:\n    {text}")
     }
 
     fn detection(&mut self) {

@@ -1,7 +1,7 @@
-//! JSON for programs: one object a line, in the form that `FORMATS` promises.
+//! JSON for programs: one object a line. Its names are public: what is there stays, more may come.
 //!
 //! Values of rows are texts or null, so that no number is rounded by a reader. What a terminal would
-//! obey is written as `\uXXXX`, which means the same to a program and nothing to a terminal.
+//! obey is written as an escape (`\u001b`), which means the same to a program and nothing to a terminal.
 
 use std::fmt::Write as _;
 

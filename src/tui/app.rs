@@ -92,6 +92,8 @@ pub struct App {
     pub now: Timestamp,
     pub screen: Screen,
     pub overlay: Option<Overlay>,
+    /// Boxes that something lies upon; the last comes back first.
+    pub under: Vec<Overlay>,
     pub home: Home,
     pub case: Option<Case>,
     pub violations: Violations,
@@ -119,6 +121,7 @@ impl App {
             now,
             screen: Screen::Home,
             overlay: None,
+            under: Vec::new(),
             home: Home::default(),
             case: None,
             violations: Violations::default(),
@@ -147,6 +150,19 @@ impl App {
 
     pub fn complain(&mut self, text: impl Into<String>) {
         self.toast = Some(Toast { text: text.into(), bad: true, at: self.now });
+    }
+
+    /// Puts a box on top; one that somebody writes in comes back when it goes.
+    pub fn cover(&mut self, overlay: Overlay) {
+        self.under.extend(self.overlay.take().filter(Overlay::is_written_in));
+        self.overlay = Some(overlay);
+    }
+
+    /// Takes the box on top away.
+    pub fn uncover(&mut self) -> Option<Overlay> {
+        let gone = self.overlay.take();
+        self.overlay = self.under.pop();
+        gone
     }
 
     /// Whatever is shown carries the watermark.

@@ -3,7 +3,7 @@
 //! Everything that must be remembered is in `incident`, which only records change. The rest here is
 //! of this session alone: the last findings, work under way, what a preview showed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use crate::check::{Count, Delta, Finding, Verdict};
 use crate::config::Target;
 use crate::guardrail::Rehearsal;
 use crate::incident::Incident;
+use crate::incident::drafts::Draft;
 use crate::ops::{Identity, Pressure};
 use crate::problem::Problem;
 use crate::recovery::protocol::State;
@@ -44,6 +45,8 @@ pub struct Case {
     pub watch: Watch,
     pub postmortem: String,
     pub postmortem_path: PathBuf,
+    /// What was typed and is not kept yet, by its box; the same is on disk.
+    pub drafts: BTreeMap<String, Draft>,
 }
 
 /// A check that is watched: its last finding and what came before.

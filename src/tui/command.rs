@@ -84,6 +84,12 @@ commands! {
     Export "export" "write the rows to a file"
     Copy "copy" "send cell, row, marked rows or keys to the clipboard of the terminal"
 
+    // The timeline.
+    ZoomIn "zoom-in" "show less time, and more of it"
+    ZoomOut "zoom-out" "show more time, up to the whole incident"
+    Pin "pin" "make this record part of the story, or not any more"
+    Annotate "annotate" "say something about this record; it stands as it is"
+
     // Incidents and steps.
     NewIncident "new-incident" "open an incident on a runbook"
     CloseIncident "close-incident" "close the incident; asks first"
@@ -114,6 +120,11 @@ commands! {
     Edit "edit" "edit this part"
     ExternalEditor "external-editor" "edit in $VISUAL or $EDITOR"
     Save "save" "keep what was written"
+    SeveralLines "several-lines" "write it on several lines"
+    Clear "clear" "empty the box; undo brings it back"
+    UndoTyping "undo-typing" "take back what was typed last"
+    RedoTyping "redo-typing" "type it again"
+    Read "read" "the text as it will be read, beside it or instead of it"
     Complete "complete" "complete the word"
 }
 

@@ -8,6 +8,7 @@ use super::perform::copy::Copying;
 use super::widget::table::job::Job;
 use crate::check::related::{From, Relation};
 use crate::check::{Delta, Finding};
+use crate::consent::Consent;
 use crate::incident::entry::{Deed, Entry};
 use crate::recovery::{Approval, Plan};
 
@@ -29,8 +30,8 @@ pub struct Doubt {
 pub enum EditFor {
     /// The whole postmortem file.
     Postmortem,
-    /// One human part of it.
-    Part(String),
+    /// The box that is open.
+    Box,
 }
 
 #[derive(Debug, PartialEq)]
@@ -123,6 +124,7 @@ pub enum Effect {
         step: String,
         op: String,
         deed: Deed,
+        consent: Consent,
     },
     /// Sample what presses on the server.
     Look {
@@ -131,10 +133,13 @@ pub enum Effect {
     /// End a session that an earlier run of ours left behind.
     EndSession {
         mark: String,
+        consent: Consent,
     },
     Command {
         run: Run,
         step: String,
+        /// Of a command that is not read-only.
+        consent: Option<Consent>,
     },
     Export {
         run: Run,
@@ -149,9 +154,19 @@ pub enum Effect {
         text: String,
         part: String,
     },
+    /// In a file of the incident's folder, named as the draft that it is meanwhile.
     EditOutside {
         text: String,
         purpose: EditFor,
+        draft: String,
+    },
+    /// Lay down what is being typed.
+    KeepDraft {
+        name: String,
+        text: String,
+    },
+    ForgetDraft {
+        name: String,
     },
     Suspend,
     Repaint,

@@ -7,6 +7,7 @@ use crossterm::event::KeyEvent;
 
 use super::effect::{EditFor, Run};
 use super::perform::copy::Copied;
+use super::theme::Ground;
 use super::widget::table::job::Done;
 use crate::check::related::{Found, Relation};
 use crate::check::{Delta, Finding, Survey};
@@ -32,6 +33,8 @@ pub enum Message {
     Key(KeyEvent),
     Paste(String),
     Resized,
+    /// The background of the terminal, where nobody chose a theme.
+    Ground(Ground),
     /// A second went by.
     Tick,
     /// The terminal or the system asks us to go; the second time at once.
@@ -137,6 +140,8 @@ pub enum Message {
         path: PathBuf,
     },
     Scored(Box<Scorecard>),
+    /// What is typed is not safe.
+    DraftFailed(String),
     EditedOutside {
         purpose: EditFor,
         text: Result<String, Problem>,
@@ -157,4 +162,6 @@ pub struct Opened {
     pub folder: PathBuf,
     pub journal: Journal,
     pub resumed: bool,
+    /// What was typed and not kept before.
+    pub drafts: std::collections::BTreeMap<String, crate::incident::drafts::Draft>,
 }

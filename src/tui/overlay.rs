@@ -6,7 +6,9 @@
 pub mod answer;
 pub mod comms;
 pub mod escalation;
+pub mod outside;
 pub mod palette;
+pub mod writing;
 
 use std::time::Instant;
 
@@ -14,15 +16,16 @@ use crossterm::event::KeyEvent;
 
 use super::case::Case;
 use super::keymap::Context;
-use super::widget::editor::Editor;
 use super::widget::prompt::Prompt;
 use super::widget::scroll::Scroll;
 use super::widget::wrap::{self, Line};
 use crate::check::Severity;
-use crate::incident::entry::{Deed, Milestone};
+use crate::consent::Question;
+use crate::incident::entry::Milestone;
 use crate::practice::Practice;
 use crate::problem::Problem;
 use crate::runbook::{Action, AnswerType, Expect};
+use writing::Writing;
 
 /// What an answer is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +42,11 @@ pub enum Purpose {
     FindHome,
     FindJournal,
     Execute,
-    Guardrail(Deed),
-    EndSession { mark: String, who: String },
+    /// An act outside of a change, and what it is in words.
+    Consent {
+        question: Question,
+        what: String,
+    },
     Close,
     Leave,
     Target(String),
@@ -53,6 +59,7 @@ pub enum Purpose {
     Decide,
     DecideReason(usize),
     Part(String),
+    Annotate(u64),
     CommsText,
     AnswerChoice,
 }
@@ -73,6 +80,13 @@ impl Ask {
     pub fn new(purpose: Purpose, question: &str) -> Self {
         let question = question.to_owned();
         Self { purpose, question, expected: None, prompt: Prompt::new("> "), refused: None }
+    }
+
+    /// Asks for the words of an act that writes.
+    pub fn consent(question: Question, what: &str, text: &str) -> Self {
+        let expected = question.words();
+        let what = what.to_owned();
+        Self::new(Purpose::Consent { question, what }, text).expecting(&expected)
     }
 
     #[must_use]
@@ -107,11 +121,7 @@ pub enum Kind {
         title: String,
         scroll: Scroll,
     },
-    Editor {
-        title: String,
-        editor: Box<Editor>,
-        purpose: Purpose,
-    },
+    Writing(Box<Writing>),
     Comms(Box<comms::Comms>),
     Help {
         scroll: Scroll,
@@ -149,12 +159,8 @@ impl Overlay {
         Self::text(title, lines.into_iter().map(wrap::plain).collect())
     }
 
-    pub fn editor(title: &str, text: &str, purpose: Purpose) -> Self {
-        Self::new(Kind::Editor {
-            title: title.to_owned(),
-            editor: Box::new(Editor::new(text)),
-            purpose,
-        })
+    pub fn writing(writing: Writing) -> Self {
+        Self::new(Kind::Writing(Box::new(writing)))
     }
 
     pub fn help() -> Self {
@@ -224,8 +230,18 @@ impl Overlay {
 
     pub fn context(&self) -> Context {
         match self.kind {
-            Kind::Editor { .. } => Context::Editor,
+            Kind::Writing(_) => Context::Editor,
             _ => Context::Text,
+        }
+    }
+
+    /// Somebody is writing in it: what comes in between must not take it away. Not the typed
+    /// confirmations, which are begun anew.
+    pub fn is_written_in(&self) -> bool {
+        match &self.kind {
+            Kind::Ask(ask) => ask.expected.is_none(),
+            Kind::Writing(_) | Kind::Comms(_) => true,
+            _ => false,
         }
     }
 
@@ -236,7 +252,7 @@ impl Overlay {
                 ask.refused = None;
                 ask.prompt.on_key(event, Instant::now());
             }
-            Kind::Editor { editor, .. } => editor.on_key(event),
+            Kind::Writing(writing) => writing.key(event),
             Kind::Palette(palette) => palette.key(event),
             Kind::Choice(_)
             | Kind::Columns { .. }
@@ -251,7 +267,7 @@ impl Overlay {
     pub fn paste(&mut self, text: &str) {
         match &mut self.kind {
             Kind::Ask(ask) => ask.prompt.on_paste(text),
-            Kind::Editor { editor, .. } => editor.on_paste(text),
+            Kind::Writing(writing) => writing.paste(text),
             Kind::Palette(palette) => palette.paste(text),
             Kind::Choice(_)
             | Kind::Columns { .. }

@@ -5,6 +5,7 @@
 
 mod change;
 pub mod copy;
+mod draft;
 mod opening;
 mod rows;
 mod stage;
@@ -23,6 +24,7 @@ use crate::catalogue::Catalogue;
 use crate::check::{Check, Delta, Finding};
 use crate::clock;
 use crate::config::Target;
+use crate::consent::Consent;
 use crate::drill::{Scenario, Scorecard};
 use crate::incident::Incident;
 use crate::incident::entry::Entry;
@@ -34,6 +36,7 @@ use crate::postmortem;
 use crate::practice::Practice;
 use crate::problem::Problem;
 use crate::runbook::{Action, Runbook, Step};
+use draft::Drafts;
 
 /// The world as the cockpit can reach it.
 #[derive(Debug)]
@@ -56,6 +59,7 @@ pub struct World {
     tasks: TaskTracker,
     stoppers: HashMap<Run, Stopper>,
     desk: Option<Desk>,
+    drafts: Option<Drafts>,
 }
 
 /// The open incident's way to disk and database.
@@ -76,7 +80,12 @@ pub enum ForTerminal {
     Repaint,
     Bell,
     Clipboard(String),
-    Edit { text: String, purpose: EditFor },
+    /// The text is laid down in the file first.
+    Edit {
+        text: String,
+        purpose: EditFor,
+        file: PathBuf,
+    },
 }
 
 impl World {
@@ -103,6 +112,7 @@ impl World {
             tasks: TaskTracker::new(),
             stoppers: HashMap::new(),
             desk: None,
+            drafts: None,
         }
     }
 
@@ -153,15 +163,21 @@ impl World {
                 self.resolve(run, doubt);
             }
             Effect::Rehearse { run, step, op } => self.rehearse(run, step, op),
-            Effect::PutGuard { run, step, op, deed } => self.put_guard(run, step, op, deed),
+            Effect::PutGuard { run, step, op, deed, consent } => {
+                self.put_guard(run, step, op, deed, consent);
+            }
             Effect::Look { run } => self.look(run),
-            Effect::EndSession { mark } => self.end_session(mark),
-            Effect::Command { run, step } => self.command(run, step),
+            Effect::EndSession { mark, consent } => self.end_session(mark, consent),
+            Effect::Command { run, step, consent } => self.command(run, step, consent),
             Effect::Export { run, check, format } => self.export(run, check, format),
             Effect::Score => self.score()?,
             Effect::Postmortem => self.postmortem(),
             Effect::WritePostmortem { text, .. } => self.write_postmortem(&text),
-            Effect::EditOutside { text, purpose } => out.push(ForTerminal::Edit { text, purpose }),
+            Effect::EditOutside { text, purpose, draft } => {
+                out.extend(self.edit_outside(text, purpose, &draft));
+            }
+            Effect::KeepDraft { name, text } => self.keep_draft(name, text),
+            Effect::ForgetDraft { name } => self.forget_draft(name),
             Effect::Suspend => out.push(ForTerminal::Suspend),
             Effect::Repaint => out.push(ForTerminal::Repaint),
             Effect::Bell => out.push(ForTerminal::Bell),
@@ -174,6 +190,8 @@ impl World {
         for stopper in self.stoppers.values() {
             stopper.stop();
         }
+        // What is typed is on disk before anything is waited for.
+        self.drafts = None;
         self.tasks.close();
         let _ = tokio::time::timeout(at_most, self.tasks.wait()).await;
     }
@@ -268,21 +286,22 @@ impl World {
         self.spawn_or(work, move |why| Message::Looked { run, seen: Err(Problem::system(why)) });
     }
 
-    fn end_session(&mut self, mark: String) {
+    fn end_session(&mut self, mark: String, consent: Consent) {
         let Some(desk) = self.desk.clone() else { return };
-        self.spawn(
-            async move { Message::SessionEnded(desk.monitor.lock().await.end(&mark).await) },
-        );
+        self.spawn(async move {
+            Message::SessionEnded(desk.monitor.lock().await.end(&mark, consent).await)
+        });
     }
 
-    fn command(&mut self, run: Run, step: String) {
+    fn command(&mut self, run: Run, step: String, consent: Option<Consent>) {
         let stopper = self.stopper(run);
         let Some(desk) = self.desk.clone() else { return };
         let found = desk.runbook.step(&step).cloned();
         let Some(Step { action: Action::Command(command), .. }) = found else { return };
         self.spawn(async move {
             let (target, folder) = (desk.target.clone(), desk.folder.clone());
-            let (argv, ran) = ops::tool::Site { target, folder }.run(&command, &stopper).await;
+            let site = ops::tool::Site { target, folder };
+            let (argv, ran) = site.run(&step, &command, consent, &stopper).await;
             let output = desk.journal.keep(&format!("command-{step}-{run}.txt"), &ran.output).ok();
             Message::CommandRan { run, step, argv, ran: Box::new(ran), output }
         });
@@ -302,6 +321,31 @@ impl World {
             let exported = ops::export::export(&desk.target, &check, kind, &path, &stopper).await;
             Message::Exported { run, check: id, format, exported }
         });
+    }
+
+    fn drafts(&mut self) -> &Drafts {
+        let messages = self.messages.clone();
+        self.drafts.get_or_insert_with(|| {
+            Drafts::start(move |why| _ = messages.send(Message::DraftFailed(why)))
+        })
+    }
+
+    fn keep_draft(&mut self, name: String, text: String) {
+        let Some(folder) = self.desk.as_ref().map(|desk| desk.folder.clone()) else { return };
+        self.drafts().keep(folder, name, text);
+    }
+
+    fn forget_draft(&mut self, name: String) {
+        let Some(folder) = self.desk.as_ref().map(|desk| desk.folder.clone()) else { return };
+        self.drafts().forget(folder, name);
+    }
+
+    fn edit_outside(&mut self, text: String, purpose: EditFor, name: &str) -> Option<ForTerminal> {
+        let folder = self.desk.as_ref()?.folder.clone();
+        self.drafts().keep(folder.clone(), name.to_owned(), text.clone());
+        self.drafts().flush();
+        let file = crate::incident::drafts::path(&folder, name);
+        Some(ForTerminal::Edit { text, purpose, file })
     }
 
     /// The draft is brought up to date from the journal; what people wrote in it stays.

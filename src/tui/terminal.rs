@@ -1,12 +1,13 @@
 //! Takes the terminal and gives it back, whatever happens.
 //!
 //! It is given back once: by the guard, by a panic of the thread that owns it, or by whoever leaves
-//! in a hurry. A panic elsewhere is written down and nothing is drawn over. No question is ever sent
-//! to the terminal. Signals are caught by the loop, not here.
+//! in a hurry. A panic elsewhere is written down and nothing is drawn over. One question at most is
+//! sent to the terminal, and nothing waits for the answer. Signals are caught by the loop, not here.
 
 mod backend;
 pub mod clipboard;
 pub mod hangup;
+pub mod reply;
 mod shown;
 
 use std::io::{self, IsTerminal as _, Write};
@@ -117,6 +118,12 @@ pub fn repaint<B: Backend>(terminal: &mut Terminal<B>) -> Result<(), B::Error> {
 pub fn send(bytes: &[u8]) {
     // Who is not there any more needs no clipboard.
     let _ = Tty.write(bytes);
+}
+
+/// Asks which background the terminal has; what becomes of the answer is said in [`reply`].
+pub fn ask_background() {
+    // A terminal that cannot be written to is found out by the next frame.
+    let _ = Tty.write_all(reply::QUESTION);
 }
 
 /// Gives the terminal back if it is taken; safe to call from anywhere, any number of times.

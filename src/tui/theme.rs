@@ -4,6 +4,8 @@
 //! red and green, and a theme without any colour tells everything by weight and sign. Knows no
 //! widget; the environment is handed in.
 
+#[cfg(test)]
+mod contrast;
 pub mod depth;
 mod file;
 
@@ -66,18 +68,53 @@ struct Paint {
     modifiers: Modifier,
 }
 
+/// The background that the colours were chosen for; a theme cannot set that of the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Ground {
+    Dark,
+    Light,
+    /// It has no colours of its own, or nobody said.
+    #[default]
+    Any,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Theme {
     pub name: String,
     pub about: String,
+    pub ground: Ground,
     paints: Vec<Paint>,
     styles: Vec<Style>,
 }
 
-const BUILT_IN: [(&str, &str); 4] = [
+/// In the place of a name: as the background of the terminal asks for it.
+pub const AUTO: &str = "auto";
+
+fn no_color(env: impl Fn(&str) -> Option<String>) -> bool {
+    env("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// What some terminals say of themselves: `15;0` is white on black, `0;15` black on white.
+fn ground_of(env: impl Fn(&str) -> Option<String>) -> Option<Ground> {
+    let said = env("COLORFGBG")?;
+    let background: u8 = said.rsplit(';').next()?.parse().ok()?;
+    Some(if matches!(background, 7 | 9..=15) { Ground::Light } else { Ground::Dark })
+}
+
+/// Whether only the terminal itself can tell which theme fits. The console of a PC is dark and knows
+/// no such question; `screen` swallows it.
+pub fn is_open(configured: &str, env: impl Fn(&str) -> Option<String>) -> bool {
+    let asked_in_vain = env("STY").is_some() || env("TERM").as_deref() == Some("linux");
+    configured == AUTO && !no_color(&env) && ground_of(&env).is_none() && !asked_in_vain
+}
+
+const BUILT_IN: [(&str, &str); 7] = [
     ("dark", include_str!("../../themes/dark.toml")),
     ("light", include_str!("../../themes/light.toml")),
     ("high-contrast", include_str!("../../themes/high-contrast.toml")),
+    ("high-contrast-light", include_str!("../../themes/high-contrast-light.toml")),
+    ("colour-blind", include_str!("../../themes/colour-blind.toml")),
+    ("colour-blind-light", include_str!("../../themes/colour-blind-light.toml")),
     ("mono", include_str!("../../themes/mono.toml")),
 ];
 
@@ -98,13 +135,21 @@ impl Theme {
     /// The theme to start with: `NO_COLOR` beats a name from the configuration, because it is said
     /// about this terminal; a name that is not built in gives `None`.
     pub fn choose(
-        configured: Option<&str>,
+        configured: &str,
         depth: Depth,
         env: impl Fn(&str) -> Option<String>,
     ) -> Option<Self> {
-        let no_color = env("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let name = if no_color { "mono" } else { configured.unwrap_or("dark") };
+        let name = match configured {
+            _ if no_color(&env) => "mono",
+            AUTO => Self::name_for(ground_of(&env).unwrap_or(Ground::Dark)),
+            name => name,
+        };
         Self::built_in(name, depth)
+    }
+
+    /// The theme that nobody chose, on this background.
+    pub fn name_for(ground: Ground) -> &'static str {
+        if ground == Ground::Light { "light" } else { "dark" }
     }
 
     /// The built-in theme after this one, for the key that goes through them.
@@ -145,7 +190,8 @@ impl Theme {
 
     fn bare() -> Self {
         let paints = vec![Paint::default(); Role::ALL.len()];
-        Self { name: String::new(), about: String::new(), paints, styles: Vec::new() }
+        let (name, about, ground) = (String::new(), String::new(), Ground::Any);
+        Self { name, about, ground, paints, styles: Vec::new() }
     }
 }
 
@@ -213,12 +259,32 @@ mod tests {
     #[test]
     fn no_color_beats_the_configuration() {
         let with = |value: &str, configured| {
-            Theme::choose(configured, Depth::True, |_| Some(value.to_owned())).map(|t| t.name)
+            let env = |name: &str| (name == "NO_COLOR").then(|| value.to_owned());
+            Theme::choose(configured, Depth::True, env).map(|t| t.name)
         };
-        assert_eq!(with("1", Some("light")).as_deref(), Some("mono"));
-        assert_eq!(with("", Some("light")).as_deref(), Some("light"));
-        assert_eq!(with("", None).as_deref(), Some("dark"));
-        assert_eq!(with("", Some("solarised")), None);
+        assert_eq!(with("1", "light").as_deref(), Some("mono"));
+        assert_eq!(with("", "light").as_deref(), Some("light"));
+        assert_eq!(with("", AUTO).as_deref(), Some("dark"));
+        assert_eq!(with("", "solarised"), None);
+    }
+
+    #[test]
+    fn what_the_environment_says_of_the_background_needs_no_question() {
+        let on = |name: &'static str, value: &'static str| {
+            move |asked: &str| (asked == name).then(|| value.to_owned())
+        };
+        let chosen = |env: &dyn Fn(&str) -> Option<String>| {
+            Theme::choose(AUTO, Depth::True, env).map(|theme| theme.name)
+        };
+        assert_eq!(chosen(&on("COLORFGBG", "0;15")).as_deref(), Some("light"));
+        assert_eq!(chosen(&on("COLORFGBG", "15;default;0")).as_deref(), Some("dark"));
+        assert!(is_open(AUTO, on("TERM", "xterm")));
+        for (name, value) in
+            [("COLORFGBG", "0;15"), ("NO_COLOR", "1"), ("TERM", "linux"), ("STY", "1.x")]
+        {
+            assert!(!is_open(AUTO, on(name, value)), "{name}");
+        }
+        assert!(!is_open("dark", on("TERM", "xterm")));
     }
 
     #[test]

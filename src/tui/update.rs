@@ -10,10 +10,12 @@ use jiff::Timestamp;
 use super::app::{App, Screen, Start};
 use super::case::Case;
 use super::command::Command;
-use super::effect::{EditFor, Effect};
+use super::draft;
+use super::effect::Effect;
 use super::message::{Message, Opened};
-use super::overlay::{Ask, Kind, Overlay, Purpose, answer, comms, escalation, palette};
+use super::overlay::{Kind, Overlay, Purpose, answer, comms, escalation, outside, palette};
 use super::screen::{guardrail, home, journal, postmortem, recovery, server, step, violations};
+use super::theme::Theme;
 use crate::check::{Delta, Finding, Verdict};
 use crate::exit::Exit;
 use crate::guardrail::Standing;
@@ -23,6 +25,9 @@ use crate::runbook::Step;
 use crate::runbook::progress::StepState;
 use crate::value::pile::Pile;
 
+/// More than anybody writes on one line, in bytes.
+const LONG: usize = 4096;
+
 /// Takes in one message.
 #[must_use]
 pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
@@ -30,14 +35,27 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
     let effects = match message {
         Message::Key(event) => key(app, event),
         Message::Paste(text) => {
-            if let Some(overlay) = app.overlay.as_mut().filter(|overlay| overlay.drawn) {
-                overlay.paste(&text);
-            }
+            pasted(app, &text);
             Vec::new()
         }
         Message::Resized => Vec::new(),
-        Message::Tick => tick(app),
-        Message::GoAway(why) => go_away(app, why),
+        Message::Ground(ground) => {
+            let fitting = Theme::built_in(Theme::name_for(ground), app.facts.depth);
+            if let Some(theme) = fitting {
+                app.look.theme = theme;
+            }
+            Vec::new()
+        }
+        Message::Tick => {
+            let mut effects = draft::keep(app);
+            effects.extend(tick(app));
+            effects
+        }
+        Message::GoAway(why) => {
+            let mut effects = draft::keep(app);
+            effects.extend(go_away(app, why));
+            effects
+        }
         Message::Prepared(outcome) => prepared(app, outcome),
         Message::Incidents(incidents) => {
             app.home.incidents = incidents;
@@ -121,23 +139,15 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
             }
             Vec::new()
         }
-        Message::Scored(card) => {
-            app.overlay = Some(Overlay::plain("DRILL: your score", card.lines()));
+        Message::DraftFailed(why) => {
+            app.complain(format!("what is being typed cannot be put on disk: {why}"));
             Vec::new()
         }
-        Message::EditedOutside { purpose, text } => match (purpose, text) {
-            (EditFor::Part(part), Ok(text)) => postmortem::written(app, &part, &text),
-            (EditFor::Postmortem, Ok(text)) => vec![
-                Effect::WritePostmortem { text: text.clone(), part: "the whole file".into() },
-                Effect::Append(Entry::PostmortemEdited {
-                    part: "the whole file".into(),
-                    sha256: crate::digest::sha256(text.as_bytes()),
-                }),
-                Effect::Postmortem,
-                Effect::Repaint,
-            ],
-            (_, Err(problem)) => tell(app, problem),
-        },
+        Message::Scored(card) => {
+            app.cover(Overlay::plain("DRILL: your score", card.lines()));
+            Vec::new()
+        }
+        Message::EditedOutside { purpose, text } => outside::came_back(app, &purpose, text),
         Message::Failed(problem) => tell(app, problem),
     };
     leave_when_done(app);
@@ -162,12 +172,34 @@ fn harmless(effect: &Effect) -> bool {
             | Effect::Related { .. }
             | Effect::Look { .. }
             | Effect::FirstLook { .. }
+            | Effect::KeepDraft { .. }
+            | Effect::ForgetDraft { .. }
     )
 }
 
 fn tell(app: &mut App, problem: crate::problem::Problem) -> Vec<Effect> {
-    app.overlay = Some(Overlay::problem(problem));
+    app.cover(Overlay::problem(problem));
     Vec::new()
+}
+
+/// A paste is text. One of several lines makes room for them where a note is asked for.
+fn pasted(app: &mut App, text: &str) {
+    let Some(overlay) = app.overlay.as_mut().filter(|overlay| overlay.drawn) else { return };
+    let lines = text.trim_end().contains(['\n', '\r']) || text.len() > LONG;
+    match &mut overlay.kind {
+        Kind::Ask(ask) if ask.purpose == Purpose::Note && lines => {
+            let mut writing = draft::note_on_lines(ask.prompt.text());
+            writing.editor.insert(text);
+            app.overlay = Some(Overlay::writing(writing));
+        }
+        Kind::Ask(_) if text.len() > LONG => {
+            app.complain(format!(
+                "{} bytes are too many for one line; nothing of it was taken",
+                text.len()
+            ));
+        }
+        _ => overlay.paste(text),
+    }
 }
 
 fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
@@ -203,7 +235,11 @@ fn command_given(app: &mut App, command: Command, event: Option<KeyEvent>) -> Ve
         app.toast = None;
     }
     match command {
-        Command::Suspend => return vec![Effect::Suspend],
+        Command::Suspend => {
+            let mut effects = draft::keep(app);
+            effects.push(Effect::Suspend);
+            return effects;
+        }
         Command::Repaint => return vec![Effect::Repaint],
         Command::Interrupt => return interrupt(app),
         _ => {}
@@ -280,7 +316,6 @@ fn of_incident(app: &mut App, command: Command) -> Vec<Effect> {
         }
         Command::Journal => {
             app.screen = Screen::Journal;
-            app.journal.up = 0;
             Vec::new()
         }
         Command::Postmortem => {
@@ -291,13 +326,10 @@ fn of_incident(app: &mut App, command: Command) -> Vec<Effect> {
             let check = case.check_of_step().or(case.main_check()).map(str::to_owned);
             violations::open(app, check)
         }
-        Command::Note => ask(
-            app,
-            Overlay::ask(Ask::new(
-                Purpose::Note,
-                "Note\n-5m backdates; decision: todo: well: badly: luck: or action: sort it",
-            )),
-        ),
+        Command::Note => {
+            let overlay = draft::note(case);
+            ask(app, overlay)
+        }
         Command::Severity => {
             let now = case.incident.severity;
             let overlay = Overlay::severity(now, &app.facts.practice);
@@ -424,18 +456,36 @@ fn leave_when_done(app: &mut App) {
 
 /// Takes the box away. Who asked for a confirmation hears that there is none.
 fn dismiss(app: &mut App) -> Vec<Effect> {
-    let Some(overlay) = app.overlay.take() else { return Vec::new() };
+    let effects = draft::keep(app);
+    let Some(overlay) = app.uncover() else { return Vec::new() };
     match overlay.kind {
         Kind::Ask(ask) if matches!(ask.purpose, Purpose::Execute) => recovery::say(app, Said::Back),
-        _ => Vec::new(),
+        Kind::Ask(ask) if ask.purpose == Purpose::Note && !ask.prompt.text().trim().is_empty() => {
+            app.say("the note is not written; what you typed is there when you open it again");
+            effects
+        }
+        _ => effects,
     }
 }
 
 fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent>) -> Vec<Effect> {
     let Some(overlay) = &mut app.overlay else { return Vec::new() };
+    if let Kind::Writing(writing) = &mut overlay.kind
+        && writing.on_command(command)
+    {
+        return Vec::new();
+    }
     match (&mut overlay.kind, command) {
         (Kind::Comms(_), Command::Back) => return comms::done(app),
-        (Kind::Editor { .. }, Command::Back | Command::Save) => return answer::edited(app),
+        (Kind::Writing(_), Command::Back | Command::Save) => return answer::edited(app, command),
+        (Kind::Writing(_) | Kind::Ask(_) | Kind::Comms(_), Command::ExternalEditor) => {
+            return outside::edit(app);
+        }
+        (Kind::Comms(_), Command::SeveralLines) => return comms::edit(app),
+        (Kind::Ask(ask), Command::SeveralLines) if ask.purpose == Purpose::Note => {
+            let writing = draft::note_on_lines(ask.prompt.text());
+            app.overlay = Some(Overlay::writing(writing));
+        }
         (_, Command::Back) => return dismiss(app),
         (Kind::Ask(_), Command::Confirm) => return answer::text(app),
         (Kind::Choice(_), Command::Confirm) => return answer::choice(app),
@@ -472,7 +522,7 @@ fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent>) -> Vec<E
             scroll.on_command(command);
         }
         (Kind::Text { .. } | Kind::Help { .. } | Kind::Problem(_), Command::Confirm) => {
-            app.overlay = None;
+            app.uncover();
         }
         _ => {
             if let Some(event) = event {
@@ -576,6 +626,7 @@ fn enter_case(app: &mut App, opened: Opened) -> Vec<Effect> {
         watch: super::case::Watch::default(),
         postmortem: String::new(),
         postmortem_path: std::path::PathBuf::new(),
+        drafts: opened.drafts,
     });
     app.screen = Screen::Step;
     // From here the database has other things to do, and a reader may be in a change's way.
@@ -588,6 +639,10 @@ fn enter_case(app: &mut App, opened: Opened) -> Vec<Effect> {
     effects.extend(recovery::resolve(app));
     effects.extend(step::look_at(app, at));
     effects.push(Effect::Postmortem);
+    effects.extend(app.case.as_mut().map(draft::forget_what_is_kept).unwrap_or_default());
+    if let Some(waiting) = app.case.as_ref().and_then(draft::waiting) {
+        app.say(waiting);
+    }
     if let Some(why) = unseen {
         app.complain(why);
     }

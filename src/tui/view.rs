@@ -2,10 +2,12 @@
 //! screen and whatever lies on top are in between. Draws, and decides nothing.
 
 mod edge;
+mod journal;
 mod overlay;
 
 pub use edge::environment_word;
 use edge::{footer, top_line};
+use journal::journal;
 use overlay::overlay;
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
@@ -15,7 +17,7 @@ use super::app::{App, Screen};
 use super::case::Case;
 use super::look::{Look, Pen};
 use super::page::Page;
-use super::screen::{guardrail, home, journal, postmortem, recovery, server, step, violations};
+use super::screen::{guardrail, home, postmortem, recovery, server, step, violations};
 use super::theme::Role;
 use super::widget::scroll::Scroll;
 use super::widget::stepper::{self, Stepper};
@@ -87,22 +89,7 @@ fn screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {
             app.server_scroll.set(lines);
             app.server_scroll.view(inset(area), buf, look);
         }
-        Screen::Journal => {
-            let head = Rect { height: 1, ..area };
-            let head_hash = app
-                .case
-                .as_ref()
-                .and_then(|case| case.incident.records.last())
-                .map_or(String::new(), |record| format!("   head {}", &record.hash[..12]));
-            let counts = trend(app);
-            Pen::new(buf, inset(head), 0)
-                .put("Journal", look.style(Role::Title))
-                .put(&head_hash, look.style(Role::Muted))
-                .put(&counts, look.style(Role::Changed));
-            let (page, at) = journal::page(app);
-            let rest = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
-            list(&page.finish(), at, inset(rest), buf, look);
-        }
+        Screen::Journal => journal(app, area, buf, look),
         Screen::Postmortem => {
             let head = Rect { height: 1, ..area };
             let summary = postmortem::summary(app);
@@ -114,33 +101,6 @@ fn screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {
             wrapped(&page.finish(), at, inset(rest), buf);
         }
     }
-}
-
-/// The counts of the incident's check over its whole time.
-fn trend(app: &App) -> String {
-    let Some(case) = &app.case else { return String::new() };
-    let Some(check) = case.main_check() else { return String::new() };
-    let seen: Vec<_> = case
-        .incident
-        .counts_of(check)
-        .filter_map(|measured| Some((measured.verdict.number()?, &measured.verdict)))
-        .collect();
-    let Some((_, last)) = seen.last() else { return String::new() };
-    let what = match last.reading() {
-        Some(reading) if reading.unit.is_empty() => "value",
-        Some(reading) => &reading.unit,
-        None => "violations",
-    };
-    let shown = |verdict: &crate::check::Verdict| match verdict.reading() {
-        Some(reading) => reading.value.clone(),
-        None => verdict.violations().map_or_else(String::new, |count| count.number().to_string()),
-    };
-    let words: Vec<String> =
-        seen.iter().rev().take(6).rev().map(|(_, verdict)| shown(verdict)).collect();
-    let counts: Vec<f64> = seen.iter().map(|(number, _)| *number).collect();
-    let arrow = app.look.glyphs.arrow;
-    let line = super::widget::spark::spark(&counts, 24, &app.look.glyphs);
-    format!("   {what} {line} {}", words.join(&format!(" {arrow} ")))
 }
 
 fn step_screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {
@@ -208,7 +168,7 @@ fn timeline_lines(app: &App, look: &Look) -> Vec<Line> {
     for record in newest.into_iter().rev() {
         page.line(&[
             (&record.happened().strftime("%H:%M:%S  ").to_string(), Role::Muted),
-            (&record.entry.sentence(), Role::Muted),
+            (record.entry.sentence().lines().next().unwrap_or_default(), Role::Muted),
         ]);
     }
     page.finish()

@@ -2,9 +2,11 @@
 //!
 //! They know a look and what they show; no effect, no task, no engine.
 
+pub mod chart;
 pub mod diff;
 pub mod editor;
 pub mod list;
+pub mod markdown;
 pub mod panel;
 pub mod prompt;
 pub mod scroll;
@@ -13,5 +15,4 @@ pub mod sql;
 pub mod status;
 pub mod stepper;
 pub mod table;
-pub mod timeline;
 pub mod wrap;

@@ -5,11 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use steadyhand::clock;
 use steadyhand::config::{Environment, Target, TargetUrl};
+use steadyhand::consent::{Act, Consent, Question};
 use steadyhand::dialect::Dialect;
 use steadyhand::engine::{Purpose, Session, Stopper};
+use steadyhand::incident::entry::Deed;
 use steadyhand::incident::journal::Journal;
 use steadyhand::ops::connect;
+use steadyhand::ops::guard;
 use steadyhand::ops::recover::{self, Job};
 use steadyhand::problem::Problem;
 use steadyhand::recovery::protocol::{Ask, Said, State, confirmation, step};
@@ -212,4 +216,20 @@ pub fn approve(plan: &Plan, preview: Preview) -> Approval {
     let (_, ask) = step(state, Said::Typed { text, run: 1 }, plan, now);
     let Ask::Execute { approval, .. } = ask else { panic!("{ask:?}") };
     approval
+}
+
+/// The words for this act, typed.
+pub fn consent(act: Act, target: &str) -> Consent {
+    let question = Question { act, target: target.to_owned() };
+    question.answer(&question.words(), clock::now()).expect("the words are right")
+}
+
+/// The same for a guardrail.
+pub fn agreed(job: &guard::Job, deed: &Deed) -> Consent {
+    let step = job.step.clone();
+    let act = match deed {
+        Deed::ApplyGuardrail => Act::ApplyGuardrail { step },
+        _ => Act::WithdrawGuardrail { step },
+    };
+    consent(act, &job.target.name)
 }

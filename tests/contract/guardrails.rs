@@ -7,7 +7,7 @@ use steadyhand::guardrail::{Plan, Rehearsal};
 use steadyhand::incident::entry::{Deed, Outcome};
 use steadyhand::ops::guard::{self, Job};
 
-use super::common::desk::Desk;
+use super::common::desk::{Desk, agreed};
 use super::{of, wait_until};
 
 contract! {
@@ -78,7 +78,8 @@ fn rehearse(desk: &Desk, plan: Plan) -> Rehearsal {
 
 fn put(desk: &Desk, op: &str, plan: Plan, deed: &Deed) -> (Outcome, String) {
     let job = job(desk, op, plan);
-    desk.block_on(guard::put(&job, deed, &desk.journal, &Stopper::default()))
+    let consent = agreed(&job, deed);
+    desk.block_on(guard::put(&job, deed, consent, &desk.journal, &Stopper::default()))
 }
 
 fn second_loan(desk: &Desk) -> Result<u64, String> {

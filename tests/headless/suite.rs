@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::common::Sqlite;
+use super::common::{Sqlite, server};
 use super::{Desk, Ran, run};
 
 const OWNERLESS: &str = "SELECT id FROM asset WHERE owner IS NULL ORDER BY id";
@@ -78,6 +78,28 @@ fn several_connections_ask_every_check_exactly_once() {
     assert!(
         lines.iter().filter(|line| line["check"].is_string()).all(|line| line["violations"] == 2)
     );
+}
+
+#[test]
+fn two_servers_behind_sockets_are_two_servers() {
+    let servers = [server::postgres(), server::postgres()];
+    servers[0].database("shop");
+    servers[1].database("shop");
+    let desk = Desk::new();
+    let mut config = "checks = [\"checks\"]\n".to_owned();
+    for (n, server) in servers.iter().enumerate() {
+        let url = server.url("shop");
+        config.push_str(&format!("[target.t{n}]\nurl = \"{url}\"\nenvironment = \"staging\"\n"));
+    }
+    desk.home.write("steadyhand.toml", &config);
+    servers[0].run(
+        "shop",
+        "CREATE FUNCTION rest() RETURNS int LANGUAGE sql AS 'SELECT 1 FROM pg_sleep(600)'",
+    );
+    servers[1].run("shop", "CREATE FUNCTION rest() RETURNS int LANGUAGE sql AS 'SELECT 1'");
+    desk.check("a-rests", "sev2", "SELECT rest() AS id");
+    let ran = run(&desk.home, &["check", "--suite", "sev2", "--budget", "5s", "--format", "json"]);
+    assert_eq!(verdicts(&ran), ["t0 inconclusive", "t1 violated"], "{}{}", ran.out, ran.err);
 }
 
 #[test]

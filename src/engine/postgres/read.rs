@@ -18,9 +18,9 @@ use crate::value::ValueRef;
 const FIRST_BATCH: usize = 100;
 const BATCH: usize = 2_000;
 
-/// How an excursion ended: the way back is the same, but only a failed one needs it if there was
-/// no transaction before.
-const BACK: &str = "ROLLBACK TO SAVEPOINT steadyhand_read; RELEASE SAVEPOINT steadyhand_read";
+/// The way back from an excursion inside a transaction.
+pub(super) const BACK: &str =
+    "ROLLBACK TO SAVEPOINT steadyhand_read; RELEASE SAVEPOINT steadyhand_read; ";
 
 impl Session {
     pub async fn read(
@@ -76,6 +76,11 @@ impl Session {
             Ok(()) => work(self).await,
             Err(error) => Err(error),
         };
+        if outcome.is_ok() && self.transaction.as_ref().is_some_and(|open| !open.writes) {
+            // Nothing waits for it where nothing can be written.
+            self.away = true;
+            return outcome;
+        }
         let back = self.unstoppable(if inside { BACK } else { "ROLLBACK" }).await;
         let found = outcome?;
         back.map(|_| found)

@@ -4,8 +4,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::incident::Incident;
 use crate::incident::entry::{Entry, Milestone, Record};
+use crate::incident::{Annotation, Incident};
 use crate::practice::Practice;
 use crate::runbook::Runbook;
 
@@ -22,7 +22,18 @@ pub struct Line {
     pub sentence: String,
     /// Belongs to the story; the rest is in the appendix only.
     pub narrative: bool,
+    pub pinned: bool,
+    /// What was said about it later.
+    pub annotations: Vec<Said>,
     pub hash: String,
+}
+
+/// An annotation of a record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Said {
+    pub at: Timestamp,
+    pub actor: String,
+    pub text: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -66,12 +77,22 @@ pub fn lines(incident: &Incident) -> Vec<Line> {
             actor: record.actor.clone(),
             kind: record.entry.kind(),
             sentence: record.entry.sentence(),
-            narrative: record.entry.is_narrative(),
+            narrative: incident.tells(record),
+            pinned: incident.pinned.contains(&record.seq),
+            annotations: annotations(incident, record.seq),
             hash: record.hash.clone(),
         })
         .collect();
     lines.sort_by_key(|line| (line.at, line.seq));
     lines
+}
+
+fn annotations(incident: &Incident, record: u64) -> Vec<Said> {
+    let said = |one: &Annotation| {
+        let (at, actor, text) = (one.at, one.actor.clone(), one.text.clone());
+        Said { at, actor, text }
+    };
+    incident.annotations_of(record).iter().map(said).collect()
 }
 
 /// A second and more; what the program notes itself is written down at once.

@@ -3,14 +3,17 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Ask, Kind, Overlay, Purpose, escalation};
+use super::{Ask, Kind, Overlay, Purpose, comms, escalation};
 use crate::check::Severity;
-use crate::incident::entry::{Entry, Milestone, NoteKind, Origin};
+use crate::consent::{Act, Consent};
+use crate::incident::entry::{Deed, Entry, Milestone, NoteKind, Origin};
 use crate::recovery::protocol::Said;
 use crate::runbook::{Action, ActionKind, AnswerType, EvidenceKind};
 use crate::tui::app::{App, Screen};
+use crate::tui::command::Command;
+use crate::tui::draft;
 use crate::tui::effect::Effect;
-use crate::tui::screen::{guardrail, home, recovery, server, step, violations};
+use crate::tui::screen::{guardrail, home, recovery, step, violations};
 
 /// A line of text was confirmed.
 pub fn text(app: &mut App) -> Vec<Effect> {
@@ -70,17 +73,15 @@ fn needed(typed: &str) -> Result<(), String> {
 
 fn take(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Effect>, String> {
     let now = app.now;
-    let done = |app: &mut App| app.overlay = None;
+    let done = |app: &mut App| _ = app.uncover();
     match purpose {
         Purpose::Note => {
             needed(typed)?;
-            if let Some(item) = action_item(app, typed)? {
-                done(app);
-                return Ok(vec![Effect::Append(item)]);
-            }
-            let (at, note, text) = note(typed, now)?;
+            let entry = noted(app, typed)?;
+            let mut effects = draft::keep(app);
             done(app);
-            Ok(vec![Effect::Append(Entry::Note { at, note, text })])
+            effects.extend(kept(app, entry, draft::NOTE));
+            Ok(effects)
         }
         Purpose::SkipReason => {
             needed(typed)?;
@@ -119,7 +120,7 @@ fn take(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Effect>, St
         Purpose::FindJournal => {
             done(app);
             typed.clone_into(&mut app.journal.find);
-            app.journal.up = 0;
+            app.journal.at = None;
             Ok(Vec::new())
         }
         Purpose::Execute => {
@@ -127,13 +128,10 @@ fn take(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Effect>, St
             let run = app.new_run();
             Ok(recovery::say(app, Said::Typed { text: typed.to_owned(), run }))
         }
-        Purpose::Guardrail(deed) => {
+        Purpose::Consent { question, what } => {
+            let consent = question.answer(typed, now)?;
             done(app);
-            Ok(guardrail::approved(app, deed.clone(), typed))
-        }
-        Purpose::EndSession { mark, who } => {
-            done(app);
-            Ok(server::end(app, mark, who))
+            Ok(agreed(app, consent, what))
         }
         Purpose::SeverityReason(to) => {
             needed(typed)?;
@@ -165,9 +163,31 @@ fn take(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Effect>, St
         | Purpose::Milestone
         | Purpose::Decide
         | Purpose::Part(_)
+        | Purpose::Annotate(_)
         | Purpose::CommsText
         | Purpose::AnswerChoice => Ok(Vec::new()),
     }
+}
+
+/// The right words were typed for an act outside of a change.
+fn agreed(app: &mut App, consent: Consent, what: &str) -> Vec<Effect> {
+    let Some(case) = &app.case else { return Vec::new() };
+    let confirmed = Entry::Confirmed {
+        step: case.step().id.clone(),
+        what: what.to_owned(),
+        typed: consent.typed(),
+    };
+    let follows = match consent.act().clone() {
+        Act::ApplyGuardrail { .. } => {
+            return guardrail::approved(app, Deed::ApplyGuardrail, consent);
+        }
+        Act::WithdrawGuardrail { .. } => {
+            return guardrail::approved(app, Deed::WithdrawGuardrail, consent);
+        }
+        Act::RunCommand { .. } => step::run_command(app, Some(consent)),
+        Act::EndSession { mark } => vec![Effect::EndSession { mark, consent }],
+    };
+    std::iter::once(Effect::Append(confirmed)).chain(follows).collect()
 }
 
 /// One item of a list was chosen.
@@ -223,19 +243,68 @@ pub fn choice(app: &mut App) -> Vec<Effect> {
     }
 }
 
-/// A text of several lines is to be kept.
-pub fn edited(app: &mut App) -> Vec<Effect> {
-    let Some(Overlay { kind: Kind::Editor { editor, purpose, .. }, .. }) = app.overlay.take()
-    else {
-        return Vec::new();
-    };
-    let text = editor.text();
-    match purpose {
-        Purpose::Part(part) if editor.is_changed() => {
-            crate::tui::screen::postmortem::written(app, &part, &text)
+/// First the journal; what was typed is only then not needed any more.
+fn kept(app: &mut App, entry: Entry, draft: &str) -> Vec<Effect> {
+    let mut effects = vec![Effect::Append(entry)];
+    effects.extend(app.case.as_mut().and_then(|case| draft::settled(case, draft)));
+    effects
+}
+
+/// A text of several lines is to be kept, or left as a draft. A part of the postmortem is one by
+/// nature, so that it is kept either way.
+pub fn edited(app: &mut App, command: Command) -> Vec<Effect> {
+    let mut effects = draft::keep(app);
+    let Some(Overlay { kind: Kind::Writing(writing), .. }) = &app.overlay else { return effects };
+    let (text, changed) = (writing.editor.text(), writing.editor.is_changed());
+    let (purpose, name) = (writing.purpose.clone(), writing.draft.clone().unwrap_or_default());
+    let entry = match &purpose {
+        Purpose::Part(_) | Purpose::CommsText => None,
+        _ if command == Command::Back => {
+            app.uncover();
+            if changed && !text.trim().is_empty() {
+                app.say("not written; what you typed is there when you open the box again");
+            }
+            return effects;
         }
-        _ => Vec::new(),
+        Purpose::Note => Some(noted(app, text.trim())),
+        Purpose::Annotate(record) => {
+            let text = text.trim().to_owned();
+            Some(needed(&text).map(|()| Entry::Annotated { record: *record, text }))
+        }
+        _ => return effects,
+    };
+    match entry {
+        Some(Err(why)) => {
+            app.complain(why);
+            return effects;
+        }
+        Some(Ok(entry)) => {
+            app.uncover();
+            effects.extend(kept(app, entry, &name));
+        }
+        None => {
+            app.uncover();
+            match purpose {
+                Purpose::Part(part) if changed => {
+                    effects.extend(crate::tui::screen::postmortem::written(app, &part, &text));
+                    effects.extend(app.case.as_mut().and_then(|case| draft::settled(case, &name)));
+                }
+                Purpose::CommsText => comms::edited(app, &text),
+                _ => {}
+            }
+        }
     }
+    effects
+}
+
+/// A note of several lines, or an action item.
+fn noted(app: &App, text: &str) -> Result<Entry, String> {
+    needed(text)?;
+    if let Some(item) = action_item(app, text)? {
+        return Ok(item);
+    }
+    let (at, note, text) = note(text, app.now)?;
+    Ok(Entry::Note { at, note, text })
 }
 
 fn answered(app: &mut App, var: &str, answer: &str) -> Vec<Effect> {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Kind, Overlay};
+use super::writing::Writing;
+use super::{Kind, Overlay, Purpose};
 use crate::incident::entry::Entry;
 use crate::practice::Level;
 use crate::practice::messages::UPDATE;
@@ -13,6 +14,7 @@ use crate::runbook::message::{Facts, render};
 use crate::runbook::{Action, Words};
 use crate::tui::app::App;
 use crate::tui::case::Case;
+use crate::tui::draft;
 use crate::tui::effect::Effect;
 
 pub const AUDIENCES: [&str; 3] = ["technical", "business", "executive"];
@@ -20,6 +22,8 @@ pub const AUDIENCES: [&str; 3] = ["technical", "business", "executive"];
 #[derive(Debug)]
 pub struct Comms {
     pub texts: [String; 3],
+    /// The texts as the templates make them.
+    rendered: [String; 3],
     pub given: [bool; 3],
     pub at: usize,
     next_update: Option<Timestamp>,
@@ -67,7 +71,13 @@ fn show(app: &mut App, words: &[String; 3], next: Option<Duration>) -> Vec<Effec
             // A message may be forwarded; what it is must go with it.
             let is_drill = case.incident.drill;
             let texts = texts.map(|text| if is_drill { format!("DRILL. {text}") } else { text });
-            let comms = Comms { texts, given: [false; 3], at: 0, next_update };
+            let rendered = texts.clone();
+            let mut comms = Comms { texts, rendered, given: [false; 3], at: 0, next_update };
+            for (text, audience) in comms.texts.iter_mut().zip(AUDIENCES) {
+                if let Some(draft) = case.drafts.get(&draft::name_of_comms(case, audience)) {
+                    text.clone_from(&draft.text);
+                }
+            }
             app.overlay = Some(Overlay::new(Kind::Comms(Box::new(comms))));
         }
         Err(why) => app.complain(format!("a message template cannot be filled: {why}")),
@@ -113,6 +123,43 @@ fn facts(case: &Case, now: Timestamp, next_update: Option<Timestamp>) -> Facts {
     }
 }
 
+impl Comms {
+    /// Whether the text that is shown is the operator's.
+    pub fn is_edited(&self) -> bool {
+        self.texts[self.at] != self.rendered[self.at]
+    }
+
+    /// Another text for the audience that is shown; none brings the template back.
+    pub fn rewrite(&mut self, text: &str) {
+        let text = if text.trim().is_empty() { &self.rendered[self.at] } else { text };
+        self.texts[self.at] = text.to_string();
+    }
+}
+
+/// Opens the text that is shown for editing.
+pub fn edit(app: &mut App) -> Vec<Effect> {
+    let (Some(case), Some(Overlay { kind: Kind::Comms(comms), .. })) = (&app.case, &app.overlay)
+    else {
+        return Vec::new();
+    };
+    let audience = AUDIENCES[comms.at];
+    let title = format!("Update for {audience} readers");
+    let name = draft::name_of_comms(case, audience);
+    let mut writing = Writing::new(&title, &comms.rendered[comms.at], Purpose::CommsText);
+    if comms.is_edited() {
+        writing.editor.set_text(&comms.texts[comms.at]);
+    }
+    app.cover(Overlay::writing(writing.drafted(&name)));
+    Vec::new()
+}
+
+/// The editor was closed, and the box below it shows what was written.
+pub fn edited(app: &mut App, text: &str) {
+    if let Some(Overlay { kind: Kind::Comms(comms), .. }) = &mut app.overlay {
+        comms.rewrite(text);
+    }
+}
+
 /// The shown text was given to its audience.
 pub fn give(app: &mut App) -> Vec<Effect> {
     let (Some(case), Some(Overlay { kind: Kind::Comms(comms), .. })) =
@@ -138,6 +185,10 @@ pub fn give(app: &mut App) -> Vec<Effect> {
     comms.at = next.unwrap_or(at);
     app.say(format!("{audience} update recorded as given"));
     let mut effects = vec![Effect::Append(entry)];
+    if let Some(case) = &mut app.case {
+        let name = draft::name_of_comms(case, &audience);
+        effects.extend(draft::settled(case, &name));
+    }
     if next.is_none() {
         effects.extend(done(app));
     }
@@ -146,7 +197,7 @@ pub fn give(app: &mut App) -> Vec<Effect> {
 
 /// Leaves; if anybody was told, the step is done.
 pub fn done(app: &mut App) -> Vec<Effect> {
-    let Some(Overlay { kind: Kind::Comms(comms), .. }) = app.overlay.take() else {
+    let Some(Overlay { kind: Kind::Comms(comms), .. }) = app.uncover() else {
         return Vec::new();
     };
     let told: Vec<&str> = AUDIENCES

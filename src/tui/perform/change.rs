@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::{Desk, World};
 use crate::catalogue::Catalogue;
+use crate::consent::Consent;
 use crate::guardrail;
 use crate::incident::entry::{Deed, Entry, Evidence, Outcome};
 use crate::incident::journal::Journal;
@@ -139,14 +140,21 @@ impl World {
         });
     }
 
-    pub(super) fn put_guard(&mut self, run: Run, step: String, op: String, deed: Deed) {
+    pub(super) fn put_guard(
+        &mut self,
+        run: Run,
+        step: String,
+        op: String,
+        deed: Deed,
+        consent: Consent,
+    ) {
         let stopper = self.stopper(run);
         let job = self.guard_job(&step, op);
         let Some(desk) = self.desk.clone() else { return };
         let of = step.clone();
         let work = async move {
             let (outcome, why) = match job {
-                Ok(job) => ops::guard::put(&job, &deed, &desk.journal, &stopper).await,
+                Ok(job) => ops::guard::put(&job, &deed, consent, &desk.journal, &stopper).await,
                 Err(problem) => (Outcome::Unknown, problem.sentence),
             };
             Message::GuardPut { run, step, outcome, why }

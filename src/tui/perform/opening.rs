@@ -157,7 +157,18 @@ async fn new_incident(
     }
     listen(&journal, messages);
     let (server, identity) = (identity.server.clone(), Ok(identity));
-    Ok(Opened { records, runbook, target, server, identity, folder, journal, resumed: false })
+    let drafts = std::collections::BTreeMap::new();
+    Ok(Opened {
+        records,
+        runbook,
+        target,
+        server,
+        identity,
+        folder,
+        journal,
+        resumed: false,
+        drafts,
+    })
 }
 
 async fn old_incident(
@@ -189,7 +200,18 @@ async fn old_incident(
         records.push(record);
     }
     listen(&journal, messages);
-    Ok(Opened { records, runbook, target, server, identity, folder, journal, resumed: true })
+    let drafts = crate::incident::drafts::all(&folder);
+    Ok(Opened {
+        records,
+        runbook,
+        target,
+        server,
+        identity,
+        folder,
+        journal,
+        resumed: true,
+        drafts,
+    })
 }
 
 fn target_seen(target: &Target, identity: &Identity) -> TargetSeen {

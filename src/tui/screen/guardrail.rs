@@ -1,5 +1,6 @@
 //! The guardrail screen: rehearse it without a trace, apply it, withdraw it.
 
+use crate::consent::{Act, Consent, Question};
 use crate::guardrail::Rehearsal;
 use crate::guardrail::Standing;
 use crate::incident::entry::{Deed, Entry, Evidence, Outcome};
@@ -8,7 +9,7 @@ use crate::runbook::Action;
 use crate::tui::app::App;
 use crate::tui::command::Command;
 use crate::tui::effect::{Effect, Run};
-use crate::tui::overlay::{Ask, Overlay, Purpose};
+use crate::tui::overlay::{Ask, Overlay};
 use crate::tui::page::{Page, ago};
 use crate::tui::theme::Role;
 use crate::tui::widget::wrap::Line;
@@ -101,21 +102,21 @@ fn confirm(app: &mut App, deed: Deed) -> Vec<Effect> {
         app.complain("this incident has not applied it, so there is nothing to withdraw");
         return Vec::new();
     }
-    let verb = if applying { "apply" } else { "withdraw" };
+    let step = case.step().id.clone();
+    let act = if applying { Act::ApplyGuardrail { step } } else { Act::WithdrawGuardrail { step } };
     let environment = super::super::view::environment_word(case);
     let target = &case.target.name;
     let question = format!(
         "{} the guardrail on {environment} {target}\nIt changes the schema and 0 rows.",
         if applying { "Apply" } else { "Withdraw" }
     );
-    let expected = format!("{target} {verb}");
-    let purpose = Purpose::Guardrail(deed);
-    app.overlay = Some(Overlay::ask(Ask::new(purpose, &question).expecting(&expected)));
+    let asked = Question { act, target: target.clone() };
+    app.overlay = Some(Overlay::ask(Ask::consent(asked, "", &question)));
     Vec::new()
 }
 
 /// The right words were typed.
-pub fn approved(app: &mut App, deed: Deed, typed: &str) -> Vec<Effect> {
+pub fn approved(app: &mut App, deed: Deed, consent: Consent) -> Vec<Effect> {
     let run = app.new_run();
     let now = app.now;
     let Some(case) = &mut app.case else { return Vec::new() };
@@ -132,8 +133,8 @@ pub fn approved(app: &mut App, deed: Deed, typed: &str) -> Vec<Effect> {
             op: op.clone(),
             deed: deed.clone(),
             fingerprint: fingerprint.clone(),
-            typed: typed.to_owned(),
-            expires: now,
+            typed: consent.typed(),
+            expires: consent.expires(),
         }),
         Effect::Append(Entry::ExecutionStarted {
             step: step.clone(),
@@ -141,7 +142,7 @@ pub fn approved(app: &mut App, deed: Deed, typed: &str) -> Vec<Effect> {
             deed: deed.clone(),
             fingerprint,
         }),
-        Effect::PutGuard { run, step, op, deed },
+        Effect::PutGuard { run, step, op, deed, consent },
     ]
 }
 

@@ -4,8 +4,8 @@ use crate::incident::entry::Entry;
 use crate::postmortem::parts;
 use crate::tui::app::App;
 use crate::tui::command::Command;
-use crate::tui::effect::{EditFor, Effect};
-use crate::tui::overlay::{Overlay, Purpose};
+use crate::tui::effect::Effect;
+use crate::tui::overlay::outside;
 use crate::tui::page::Page;
 use crate::tui::theme::Role;
 
@@ -45,16 +45,10 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
             let Some(part) = all.get(app.postmortem.part.min(all.len().saturating_sub(1))) else {
                 return Vec::new();
             };
-            let purpose = Purpose::Part(part.name.to_owned());
-            app.overlay = Some(Overlay::editor(part.title, &part.text, purpose));
+            app.overlay = Some(crate::tui::draft::part(app, part));
             Vec::new()
         }
-        Command::ExternalEditor => {
-            vec![Effect::EditOutside {
-                text: case.postmortem.clone(),
-                purpose: EditFor::Postmortem,
-            }]
-        }
+        Command::ExternalEditor => outside::postmortem(app),
         Command::Export => {
             let path = case.postmortem_path.display().to_string();
             app.say(format!("the file is {path}"));

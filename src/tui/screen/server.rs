@@ -1,14 +1,14 @@
 //! The server screen: what presses on the database now, what our session is set to beside the
 //! application's, what can be promised here; sessions of ours that a crash left behind are ended.
 
-use crate::incident::entry::{Entry, NoteKind};
+use crate::consent::{Act, Question};
 use crate::problem::Problem;
 use crate::tui::app::App;
 use crate::tui::case::{Case, Watch};
 use crate::tui::command::Command;
 use crate::tui::effect::{Effect, Run};
 use crate::tui::message::Looked;
-use crate::tui::overlay::{Ask, Overlay, Purpose};
+use crate::tui::overlay::{Ask, Overlay};
 use crate::tui::page::{Page, ago};
 use crate::tui::theme::Role;
 
@@ -69,19 +69,11 @@ fn end_orphan(app: &mut App) -> Vec<Effect> {
         "End the session {} on {}?\nIt is {}. What it has not committed is rolled back.",
         orphan.who, case.target.name, orphan.doing
     );
-    let purpose = Purpose::EndSession { mark: orphan.mark.clone(), who: orphan.who.clone() };
-    let expected = format!("{} end", case.target.name);
-    app.overlay = Some(Overlay::ask(Ask::new(purpose, &question).expecting(&expected)));
+    let act = Act::EndSession { mark: orphan.mark.clone() };
+    let asked = Question { act, target: case.target.name.clone() };
+    let what = format!("end the session {}, left behind by an earlier run", orphan.who);
+    app.overlay = Some(Overlay::ask(Ask::consent(asked, &what, &question)));
     Vec::new()
-}
-
-/// The right words were typed.
-pub fn end(app: &App, mark: &str, who: &str) -> Vec<Effect> {
-    let text = format!("ended the session {who}, left behind by an earlier run");
-    vec![
-        Effect::Append(Entry::Note { at: app.now, note: NoteKind::Observation, text }),
-        Effect::EndSession { mark: mark.to_owned() },
-    ]
 }
 
 pub fn ended(app: &mut App, ended: Result<bool, Problem>) -> Vec<Effect> {

@@ -6,9 +6,10 @@
 use jiff::Timestamp;
 
 use crate::check::{Level, Verdict};
+use crate::consent::{Act, Consent, Question};
 use crate::incident::entry::{Entry, Milestone, Origin, verdict_words};
 use crate::runbook::progress::StepState;
-use crate::runbook::{Action, EvidenceKind, Expect, Required, Stage, Step, WaitFor};
+use crate::runbook::{Action, CommandStep, EvidenceKind, Expect, Required, Stage, Step, WaitFor};
 use crate::tui::app::{App, Screen};
 use crate::tui::case::Case;
 use crate::tui::command::Command;
@@ -202,18 +203,39 @@ fn go_on(app: &mut App) -> Vec<Effect> {
         },
         Action::Comms(_) => comms::open(app),
         Action::Command(_) if settled => onward(app),
-        Action::Command(_) => {
-            let run = app.new_run();
-            let now = app.now;
-            let Some(case) = &mut app.case else { return Vec::new() };
-            let output = case.outputs.entry(step.id.clone()).or_default();
-            if output.running.is_some() {
-                return no(app, "it is already running; x stops it");
-            }
-            output.running = Some((run, now));
-            vec![Effect::Command { run, step: step.id }]
-        }
+        Action::Command(command) if command.readonly => run_command(app, None),
+        Action::Command(command) => confirm_command(app, command),
     }
+}
+
+/// What is not read-only runs after words that were typed for it.
+fn confirm_command(app: &mut App, command: &CommandStep) -> Vec<Effect> {
+    let Some(case) = &app.case else { return Vec::new() };
+    let Some(argv) = command.argv.get(case.target.url.dialect) else {
+        return run_command(app, None);
+    };
+    let what = argv.join(" ");
+    let environment = super::super::view::environment_word(case);
+    let target = case.target.name.clone();
+    let text = format!(
+        "Run on {environment} {target}\n{what}\nIt is not read-only, and nothing takes it back."
+    );
+    let act = Act::RunCommand { step: case.step().id.clone() };
+    app.overlay = Some(Overlay::ask(Ask::consent(Question { act, target }, &what, &text)));
+    Vec::new()
+}
+
+pub fn run_command(app: &mut App, consent: Option<Consent>) -> Vec<Effect> {
+    let run = app.new_run();
+    let now = app.now;
+    let Some(case) = &mut app.case else { return Vec::new() };
+    let step = case.step().id.clone();
+    let output = case.outputs.entry(step.clone()).or_default();
+    if output.running.is_some() {
+        return no(app, "it is already running; x stops it");
+    }
+    output.running = Some((run, now));
+    vec![Effect::Command { run, step, consent }]
 }
 
 fn ask(app: &mut App, purpose: Purpose, question: &str) -> Vec<Effect> {

@@ -50,7 +50,7 @@ fn nearest(r: u8, g: u8, b: u8, among: std::ops::RangeInclusive<u8>) -> u8 {
 }
 
 /// What xterm shows for an index.
-fn rgb(index: u8) -> (u8, u8, u8) {
+pub(super) fn rgb(index: u8) -> (u8, u8, u8) {
     const BASIC: [(u8, u8, u8); 16] = [
         (0, 0, 0),
         (205, 0, 0),
@@ -84,7 +84,7 @@ fn rgb(index: u8) -> (u8, u8, u8) {
 }
 
 /// Sixteen-colour terminals know the old sequences only, not `38;5;n`.
-fn basic(index: u8) -> Color {
+pub(super) fn basic(index: u8) -> Color {
     match index {
         0 => Color::Black,
         1 => Color::Red,

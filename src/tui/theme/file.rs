@@ -2,7 +2,7 @@
 
 use ratatui::style::{Color, Modifier};
 
-use super::{BUILT_IN, Ink, Paint, Role, Theme, depth::Depth};
+use super::{BUILT_IN, Ground, Ink, Paint, Role, Theme, depth::Depth};
 use crate::source::{Fault, Table, did_you_mean, list, quoted, read};
 
 const COLOURS: [(&str, Color); 17] = [
@@ -25,6 +25,9 @@ const COLOURS: [(&str, Color); 17] = [
     ("white", Color::White),
 ];
 
+const GROUNDS: [(Ground, &str); 3] =
+    [(Ground::Dark, "dark"), (Ground::Light, "light"), (Ground::Any, "any")];
+
 /// Nothing that blinks or hides.
 const MODIFIERS: [(&str, Modifier); 6] = [
     ("bold", Modifier::BOLD),
@@ -40,6 +43,9 @@ pub(super) fn parse(file: &str, source: &str) -> Result<Theme, Vec<Fault>> {
         let name = table.id("name");
         let about = table.text_or("about", "");
         let mut theme = base(table);
+        if let Some(ground) = table.optional_one_of("background", &GROUNDS) {
+            theme.ground = ground;
+        }
         for (at, (_, word)) in Role::ALL.iter().enumerate() {
             let what = format!("`{word}`");
             if let Some(paint) = table.table(word, &what, paint) {

@@ -6,7 +6,7 @@ use crate::tui::app::{App, Screen};
 use crate::tui::case::Case;
 use crate::tui::command::Command;
 use crate::tui::keymap::Context;
-use crate::tui::overlay::Kind;
+use crate::tui::overlay::{Kind, Purpose};
 use crate::tui::page::clock;
 use crate::tui::screen::{guardrail, home, step};
 use crate::tui::widget::status::{self, Environment, Footer};
@@ -92,6 +92,12 @@ pub fn footer(app: &App) -> Footer {
                     (key(Command::Back), "leave it alone"),
                 ]
             }
+            Kind::Ask(ask) if ask.purpose == Purpose::Note => vec![
+                (key(Command::Confirm), "write it down"),
+                (key(Command::SeveralLines), "several lines"),
+                (key(Command::ExternalEditor), "$EDITOR"),
+                (key(Command::Back), "back"),
+            ],
             Kind::Ask(_) => vec![(key(Command::Confirm), "take it"), (key(Command::Back), "back")],
             Kind::Columns { .. } => vec![
                 (fixed("space"), "show or hide"),
@@ -105,13 +111,20 @@ pub fn footer(app: &App) -> Footer {
                 (key(Command::Down), "down"),
                 (key(Command::Back), "back"),
             ],
-            Kind::Editor { .. } => vec![
-                (key(Command::Save), "keep and close"),
-                (key(Command::Back), "keep and close"),
-                (fixed("ctrl-z"), "to the shell"),
+            Kind::Writing(writing) if writing.find.is_some() => {
+                vec![(fixed("enter"), "find"), (key(Command::Back), "back to the text")]
+            }
+            Kind::Writing(writing) => vec![
+                (key(Command::Save), writing.save_word()),
+                (key(Command::Back), writing.back_word()),
+                (key(Command::UndoTyping), "undo"),
+                (key(Command::Search), "find"),
+                (key(Command::Read), "as it reads"),
+                (key(Command::ExternalEditor), "$EDITOR"),
             ],
             Kind::Comms(_) => vec![
                 (key(Command::Confirm), "it was given: record it"),
+                (key(Command::SeveralLines), "edit"),
                 (key(Command::Complete), "next audience"),
                 (key(Command::Back), "done"),
             ],
@@ -163,7 +176,10 @@ pub fn footer(app: &App) -> Footer {
         Screen::Journal => vec![
             (key(Command::Back), "back"),
             (key(Command::Open), "record"),
-            (key(Command::Filter), if app.journal.everything { "the story" } else { "everything" }),
+            (key(Command::Filter), app.journal.shown.next().word()),
+            (key(Command::ZoomIn), "nearer"),
+            (key(Command::Pin), "pin"),
+            (key(Command::Annotate), "annotate"),
             (key(Command::Search), "find"),
             (key(Command::Note), "note"),
         ],

@@ -4,13 +4,15 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::edge::environment;
-use super::list;
+use super::{WIDE, list};
 use crate::tui::app::App;
 use crate::tui::keymap::Context;
-use crate::tui::look::Look;
+use crate::tui::look::{Look, Pen};
+use crate::tui::overlay::writing::{Reading, Writing};
 use crate::tui::overlay::{Ask, Kind, comms};
 use crate::tui::page::Page;
 use crate::tui::theme::Role;
+use crate::tui::widget::markdown;
 use crate::tui::widget::panel::{Panel, centered};
 use crate::tui::widget::status::Environment;
 use crate::tui::widget::table::Table;
@@ -69,13 +71,7 @@ pub fn overlay(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) -> Opti
             scroll.view(inner, buf, look);
             None
         }
-        Kind::Editor { title, editor, .. } => {
-            let place = centered(frame, wide, frame.height);
-            let panel = Panel { title, hint: "esc keeps it and closes", role: Role::Focus };
-            let inner = panel.view(place, buf, look);
-            editor.view(inner, buf, look);
-            editor.caret(inner)
-        }
+        Kind::Writing(writing) => writing_box(writing, frame, buf, look),
         Kind::Palette(palette) => {
             let place = centered(frame, wide.min(76), frame.height.min(18));
             let panel = Panel { title: "Commands", hint: "esc back", role: Role::Focus };
@@ -142,6 +138,65 @@ fn columns_page(app: &App, at: usize, look: &Look) -> Vec<Line> {
     page.finish()
 }
 
+/// The text, and beside it or instead of it the text as it will be read.
+fn writing_box(
+    writing: &mut Writing,
+    frame: Rect,
+    buf: &mut Buffer,
+    look: &Look,
+) -> Option<Position> {
+    let place = centered(frame, frame.width.saturating_sub(4), frame.height);
+    let hint = format!("esc {}", writing.back_word());
+    let panel = Panel { title: &writing.title, hint: &hint, role: Role::Focus };
+    let mut inner = panel.view(place, buf, look);
+    if inner.height > 2
+        && let Some(line) = below(writing)
+    {
+        inner.height -= 1;
+        let row = Rect { y: inner.bottom(), height: 1, ..inner };
+        if let Some(find) = &writing.find {
+            find.view(row, buf, look);
+        } else {
+            Pen::new(buf, row, 0).put(&line, look.style(Role::Warning));
+        }
+    }
+    let is_wide = frame.width >= WIDE;
+    let (text, read) = match (is_wide, writing.reading) {
+        (true, Reading::Beside) => {
+            let half = inner.width / 2;
+            let left = Rect { width: half.saturating_sub(1), ..inner };
+            (
+                Some(left),
+                Some(Rect { x: inner.x + half + 1, width: inner.width - half - 1, ..inner }),
+            )
+        }
+        (true, Reading::Turned) | (false, Reading::Beside) => (Some(inner), None),
+        (false, Reading::Turned) => (None, Some(inner)),
+    };
+    if let Some(read) = read {
+        let (line, of) = writing.editor.place();
+        markdown::view(&writing.editor.text(), line, of, read, buf, look);
+        if is_wide {
+            for row in 0..inner.height {
+                let edge = Rect { x: read.x - 2, width: 1, ..inner };
+                Pen::new(buf, edge, row).put(look.glyphs.vertical, look.style(Role::Border));
+            }
+        }
+    }
+    // Drawn or not, it takes keys from now on.
+    let text = text.unwrap_or(Rect { height: 0, ..inner });
+    writing.editor.view(text, buf, look);
+    match &writing.find {
+        Some(find) => find.caret(Rect { y: inner.bottom(), height: 1, ..inner }),
+        None => writing.editor.caret(text),
+    }
+}
+
+/// What stands in the last row of the box, if anything.
+fn below(writing: &Writing) -> Option<String> {
+    writing.nowhere.clone().or(writing.find.as_ref().map(|_| String::new()))
+}
+
 fn comms_page(shown: &comms::Comms, look: &Look) -> Vec<Line> {
     let mut page = Page::new(look);
     let mut tabs: Vec<(String, Role)> = Vec::new();
@@ -153,6 +208,12 @@ fn comms_page(shown: &comms::Comms, look: &Look) -> Vec<Line> {
     let parts: Vec<(&str, Role)> = tabs.iter().map(|(text, role)| (text.as_str(), *role)).collect();
     page.line(&parts).blank();
     page.lines(&shown.texts[shown.at], Role::Text);
+    if shown.is_edited() {
+        page.blank().line(&[(
+            "Edited by you: the numbers in it are those of that moment. An empty text brings the template back.",
+            Role::Changed,
+        )]);
+    }
     page.blank().muted("Send it where your people read, then record here that it was given.");
     page.finish()
 }

@@ -40,6 +40,16 @@ impl Editor {
         self.area.insert_str(visible::typed(text));
     }
 
+    /// At the cursor, drawn before or not.
+    pub fn insert(&mut self, text: &str) {
+        self.area.insert_str(visible::typed(text));
+    }
+
+    /// The line of the cursor, and how many there are.
+    pub fn place(&self) -> (usize, usize) {
+        (self.area.cursor().0, self.area.lines().len())
+    }
+
     pub fn is_changed(&self) -> bool {
         self.text() != self.before
     }
@@ -97,6 +107,7 @@ impl Editor {
 
     pub fn view(&mut self, area: Rect, buf: &mut Buffer, look: &Look) {
         let area = area.intersection(buf.area);
+        self.armed.set(true);
         if area.is_empty() {
             return;
         }
@@ -106,7 +117,6 @@ impl Editor {
         self.area.set_search_style(look.style(Role::Match));
         self.area.set_cursor_style(look.style(Role::Focus).add_modifier(Modifier::UNDERLINED));
         (&self.area).render(area, buf);
-        self.armed.set(true);
     }
 
     /// Where the cursor of the terminal belongs, after drawing.

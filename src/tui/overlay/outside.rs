@@ -1,0 +1,90 @@
+//! A text that goes to the operator's own editor and comes back. Meanwhile it lies in the incident's
+//! folder as the draft that it is, so that a crash of either program loses nothing that was saved.
+
+use super::comms::AUDIENCES;
+use super::{Kind, Overlay, Purpose};
+use crate::incident::entry::Entry;
+use crate::problem::Problem;
+use crate::tui::app::App;
+use crate::tui::draft;
+use crate::tui::effect::{EditFor, Effect};
+
+/// The text of the open box, to `$VISUAL` or `$EDITOR`.
+pub fn edit(app: &mut App) -> Vec<Effect> {
+    let mut effects = draft::keep(app);
+    let (Some(case), Some(overlay)) = (&app.case, &app.overlay) else { return effects };
+    let (name, text) = match &overlay.kind {
+        Kind::Ask(ask) if ask.purpose == Purpose::Note => {
+            (draft::NOTE.to_owned(), ask.prompt.text().to_owned())
+        }
+        Kind::Writing(writing) => match &writing.draft {
+            Some(name) => (name.clone(), writing.editor.text()),
+            None => return effects,
+        },
+        Kind::Comms(comms) => {
+            let name = draft::name_of_comms(case, AUDIENCES[comms.at]);
+            (name, comms.texts[comms.at].clone())
+        }
+        _ => return effects,
+    };
+    effects.push(Effect::EditOutside { text, purpose: EditFor::Box, draft: name });
+    effects
+}
+
+/// The whole postmortem; what an editor saved of it before the link was cut comes first.
+pub fn postmortem(app: &App) -> Vec<Effect> {
+    let Some(case) = &app.case else { return Vec::new() };
+    let draft = case.drafts.get(draft::POSTMORTEM).map(|draft| &draft.text);
+    let text = draft.unwrap_or(&case.postmortem).clone();
+    let draft = draft::POSTMORTEM.to_owned();
+    vec![Effect::EditOutside { text, purpose: EditFor::Postmortem, draft }]
+}
+
+/// The editor has ended; on a problem the file is left as it is.
+pub fn came_back(app: &mut App, purpose: &EditFor, text: Result<String, Problem>) -> Vec<Effect> {
+    let text = match text {
+        Ok(text) => text,
+        Err(problem) => {
+            app.cover(Overlay::problem(problem));
+            return Vec::new();
+        }
+    };
+    match purpose {
+        EditFor::Postmortem => {
+            let part = "the whole file".to_owned();
+            let sha256 = crate::digest::sha256(text.as_bytes());
+            if let Some(case) = &mut app.case {
+                case.drafts.remove(draft::POSTMORTEM);
+            }
+            vec![
+                Effect::WritePostmortem { text, part: part.clone() },
+                Effect::Append(Entry::PostmortemEdited { part, sha256 }),
+                Effect::ForgetDraft { name: draft::POSTMORTEM.into() },
+                Effect::Postmortem,
+                Effect::Repaint,
+            ]
+        }
+        EditFor::Box => {
+            into_box(app, &text);
+            // The file may hold what nobody wrote anything into.
+            let mut effects = draft::keep(app);
+            effects.push(Effect::Repaint);
+            effects
+        }
+    }
+}
+
+/// Editors end a file with a line break that nobody typed.
+fn into_box(app: &mut App, text: &str) {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let Some(overlay) = &mut app.overlay else { return };
+    match &mut overlay.kind {
+        Kind::Ask(ask) if text.contains('\n') && ask.purpose == Purpose::Note => {
+            app.overlay = Some(Overlay::writing(draft::note_on_lines(text)));
+        }
+        Kind::Ask(ask) => ask.prompt.set_text(text),
+        Kind::Writing(writing) if writing.editor.text() != text => writing.editor.set_text(text),
+        Kind::Comms(comms) => comms.rewrite(text),
+        _ => {}
+    }
+}

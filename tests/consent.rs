@@ -1,0 +1,84 @@
+//! What writes outside of a change asks for words, and nothing happens without them.
+
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+mod common;
+
+use common::walk::{RUNBOOK, assert_sound, journal, leave};
+use common::{COMPACT, Cockpit, Home};
+
+const BOOK: &str = r#"
+id       = "asset-double-assignment"
+title    = "Two commands"
+summary  = "One reads, one writes."
+owner    = "it"
+severity = "sev3"
+
+[[step]]
+id       = "count"
+kind     = "check"
+stage    = "validate"
+title    = "How many"
+check    = "asset-double-assignment"
+expect   = "any"
+
+[[step]]
+id       = "look"
+kind     = "command"
+stage    = "validate"
+title    = "Look around"
+argv     = ["ls"]
+timeout  = "10s"
+readonly = true
+
+[[step]]
+id       = "make"
+kind     = "command"
+stage    = "contain"
+title    = "Make a file"
+argv     = ["touch", "made"]
+timeout  = "10s"
+readonly = false
+"#;
+
+#[test]
+fn a_command_that_writes_runs_after_the_right_words_and_is_in_the_journal_before() {
+    let home = Home::new();
+    home.write("books/asset-double-assignment.toml", BOOK);
+    let made = home.work().join("made");
+    let args = ["demo", "--keep", ".", "--incident", RUNBOOK, "--runbooks", "books"];
+    let mut cockpit = Cockpit::start_in(home, &args, COMPACT);
+    cockpit.wait_for("12 violations");
+    cockpit.keys("enter");
+    cockpit.wait_for("Look around");
+    // What only reads runs at once.
+    cockpit.keys("enter");
+    cockpit.wait_for("the command ended with 0");
+    cockpit.keys("enter");
+    cockpit.wait_for("Make a file");
+    cockpit.keys("enter");
+    cockpit.wait_for("Type   erp-demo run");
+    cockpit.wait_for("touch made");
+    for wrong in ["y", "erp-demo", "erp-demo apply"] {
+        cockpit.type_text(wrong);
+        cockpit.breathe();
+        cockpit.keys("enter");
+        cockpit.wait_for(&format!("'{wrong}' is not it; nothing was executed"));
+    }
+    cockpit.keys("esc");
+    cockpit.wait_gone("Type   erp-demo run");
+    assert!(!made.exists());
+    assert!(!journal(cockpit.home()).contains(&"confirmed".to_owned()));
+    cockpit.keys("enter");
+    cockpit.wait_for("Type   erp-demo run");
+    cockpit.type_text("erp-demo run");
+    cockpit.breathe();
+    cockpit.keys("enter");
+    cockpit.wait_for("the command ended with 0");
+    assert!(made.exists());
+    leave(&mut cockpit);
+    let kinds = journal(cockpit.home());
+    let at = |kind: &str| kinds.iter().rposition(|one| one == kind).unwrap();
+    assert!(at("confirmed") < at("command-ran"), "{kinds:?}");
+    assert_sound(cockpit.home());
+}
