@@ -229,7 +229,8 @@ fn rows_screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {
             .put("Row in full", look.style(Role::Title))
             .put("   esc close", look.style(Role::Muted));
         let side = Rect { y: side.y + 1, height: side.height.saturating_sub(1), ..side };
-        let lines = violations::row_lines(table).unwrap_or_default();
+        // So that one long value does not hide the others.
+        let lines = violations::row_lines(table, 400).unwrap_or_default();
         let lines: Vec<Line> = lines.into_iter().map(wrap::plain).collect();
         Scroll::new(lines).view(side, buf, look);
     }

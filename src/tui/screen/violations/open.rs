@@ -3,7 +3,7 @@
 use crate::tui::app::App;
 use crate::tui::overlay::Overlay;
 use crate::tui::widget::table::Table;
-use crate::value::pile::Row;
+use crate::value::pile::{CUT, Row};
 use crate::value::{ValueRef, visible};
 
 /// The bytes of an opened value that are shown.
@@ -30,23 +30,24 @@ pub fn cell(app: &mut App) {
 }
 
 pub fn row(app: &mut App) {
-    if let Some(lines) = app.violations.top().and_then(row_lines) {
+    if let Some(lines) = app.violations.top().and_then(|table| row_lines(table, CUT)) {
         app.overlay = Some(Overlay::plain("Row in full", lines));
     }
 }
 
-/// The row of the cursor, a column a line; of long values the beginning.
-pub fn row_lines(table: &Table) -> Option<Vec<String>> {
+/// The row of the cursor, a column a line; of a value at most so many bytes.
+pub fn row_lines(table: &Table, most: usize) -> Option<Vec<String>> {
     let (row, _) = table.here()?;
     let names = table.pile().columns();
     let width = names.iter().map(|name| visible::width(name)).max().unwrap_or(0).min(30);
     let mut lines = Vec::new();
     for (column, name) in names.iter().enumerate() {
-        let mut values = value_lines(row.get(column)).into_iter();
+        let (value, whole) = beginning(&row, column, most);
+        let mut values = value_lines(value).into_iter();
         let first = values.next().unwrap_or_default();
         lines.push(format!("{:<width$}  {first}", visible::text(name)));
         lines.extend(values.map(|line| format!("{:width$}  {line}", "")));
-        if let Some(whole) = row.whole(column) {
+        if let Some(whole) = whole {
             lines.push(format!(
                 "{:width$}  ... of {}; enter on the cell opens it",
                 "",
@@ -55,6 +56,21 @@ pub fn row_lines(table: &Table) -> Option<Vec<String>> {
         }
     }
     Some(lines)
+}
+
+/// A value, and how many bytes it has if that is not all of it.
+fn beginning(row: &Row, column: usize, most: usize) -> (ValueRef<'_>, Option<u64>) {
+    let (value, whole) = (row.get(column), row.whole(column));
+    match value {
+        ValueRef::Text(text) if text.len() > most => {
+            let head = &text[..text.floor_char_boundary(most)];
+            (ValueRef::Text(head), whole.or(Some(text.len() as u64)))
+        }
+        ValueRef::Bytes(bytes) if bytes.len() > most => {
+            (ValueRef::Bytes(&bytes[..most]), whole.or(Some(bytes.len() as u64)))
+        }
+        value => (value, whole),
+    }
 }
 
 fn size(bytes: u64) -> String {

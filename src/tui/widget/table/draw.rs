@@ -126,7 +126,8 @@ impl Table {
             if x >= width {
                 break;
             }
-            let last = at + 1 == self.columns.len();
+            // A text may have what room is left; a number stays beside its neighbour.
+            let last = at + 1 == self.columns.len() && !self.numeric[self.columns[at]];
             let natural = if last { wide(at).max(width - x) } else { wide(at) };
             let slot = Slot { column: self.columns[at], x, width: natural.min(width - x) };
             x += slot.width + GAP;

@@ -291,25 +291,78 @@ fn in_the_rest(pile: &Pile, row: &Row, column: usize, needle: &Needle) -> io::Re
 
 impl Find {
     fn run(&self, pile: &Pile, progress: Progress<'_>) -> io::Result<Option<Done>> {
+        /// Places that are looked at one by one, before all rows are read.
+        const NEAR: u64 = 1_000;
         let Some(needle) = Needle::new(&self.text) else { return Ok(Some(Done::Found(None))) };
         let rows = self.order.len();
-        for distance in 0..rows {
+        // As they came, a row lies beside the next; in another order each is anywhere.
+        let near = if matches!(self.order, Order::AsTheyCame(_)) { rows } else { NEAR.min(rows) };
+        for distance in 0..near {
             if distance % LOOK == 0 && progress(distance, rows).is_break() {
                 return Ok(None);
             }
-            let at = if self.back {
-                (self.from + rows - distance % rows) % rows
-            } else {
-                (self.from + distance) % rows
-            };
-            let row = self.order.get(at).and_then(|number| pile.row(number));
-            let Some(row) = row else { continue };
-            for (place, column) in self.columns.iter().enumerate() {
-                if has(pile, &row, Some(*column), &needle)? {
-                    return Ok(Some(Done::Found(Some((at, place)))));
-                }
+            if let Some(found) = self.hit(pile, self.place(distance), &needle)? {
+                return Ok(Some(Done::Found(Some(found))));
+            }
+        }
+        if near == rows {
+            return Ok(Some(Done::Found(None)));
+        }
+        let Some(matches) = self.matches(pile, &needle, progress)? else { return Ok(None) };
+        for distance in near..rows {
+            let at = self.place(distance);
+            let number = self.order.get(at).and_then(|number| usize::try_from(number).ok());
+            let is_match = number.is_some_and(|number| {
+                matches.get(number / 64).is_some_and(|bits| bits & 1 << (number % 64) != 0)
+            });
+            if is_match && let Some(found) = self.hit(pile, at, &needle)? {
+                return Ok(Some(Done::Found(Some(found))));
             }
         }
         Ok(Some(Done::Found(None)))
+    }
+
+    /// The place that is looked at after so many others.
+    fn place(&self, distance: u64) -> u64 {
+        let rows = self.order.len();
+        if self.back { (self.from + rows - distance) % rows } else { (self.from + distance) % rows }
+    }
+
+    fn hit(&self, pile: &Pile, at: u64, needle: &Needle) -> io::Result<Option<(u64, usize)>> {
+        let Some(row) = self.order.get(at).and_then(|number| pile.row(number)) else {
+            return Ok(None);
+        };
+        for (place, column) in self.columns.iter().enumerate() {
+            if has(pile, &row, Some(*column), needle)? {
+                return Ok(Some((at, place)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A bit for each row of the pile that has it.
+    fn matches(
+        &self,
+        pile: &Pile,
+        needle: &Needle,
+        progress: Progress<'_>,
+    ) -> io::Result<Option<Vec<u64>>> {
+        let of = pile.len();
+        let mut bits = vec![0_u64; usize::try_from(of / 64 + 1).unwrap_or(0)];
+        for row in pile.scan(0, of) {
+            let (number, row) = row?;
+            if number % LOOK == 0 && progress(number, of).is_break() {
+                return Ok(None);
+            }
+            for column in &self.columns {
+                if has(pile, &row, Some(*column), needle)? {
+                    if let Ok(number) = usize::try_from(number) {
+                        bits[number / 64] |= 1 << (number % 64);
+                    }
+                    break;
+                }
+            }
+        }
+        Ok(Some(bits))
     }
 }

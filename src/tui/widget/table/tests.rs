@@ -406,6 +406,24 @@ fn search_goes_to_the_next_match_and_around() {
 }
 
 #[test]
+fn a_match_far_away_is_found_in_every_order() {
+    let mut table = table(9_000);
+    for (sorts, first, second) in [(0, 8_765, 8_765), (1, 8_765, 8_765), (2, 234, 234)] {
+        for _ in 0..sorts {
+            press(&mut table, Command::Sort, 1);
+        }
+        press(&mut table, Command::First, 1);
+        assert!(search(&mut table, "note 8765 "));
+        assert_eq!((table.row, table.selected()), (first, Some(8_765)), "{sorts}");
+        press(&mut table, Command::NextMatch, 1);
+        assert_eq!(table.row, second, "around, and there again");
+        press(&mut table, Command::PrevMatch, 1);
+        assert_eq!(table.row, second);
+        table = self::table(9_000);
+    }
+}
+
+#[test]
 fn a_match_is_marked_where_it_stands() {
     let mut table = table(3);
     search(&mut table, "bell");
