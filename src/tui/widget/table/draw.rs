@@ -53,7 +53,8 @@ impl Table {
             for slot in &slots {
                 self.value(row, slot, at_slot(area, slot), y, buf, look, here, needle.as_ref());
             }
-            divide(area, y, divider, buf, look);
+            // Without a colour of its own: on a page of rows that is half a kilobyte.
+            divide(area, y, divider, buf, look, Style::new());
         }
         if footer > 0 {
             self.footer(area, buf, look);
@@ -203,7 +204,7 @@ impl Table {
             let end = Rect { x: pen.column(), width: 1, ..area };
             Pen::new(buf, end.intersection(area), 0).put(arrow, look.style(Role::Focus));
         }
-        divide(area, 0, divider, buf, look);
+        divide(area, 0, divider, buf, look, look.style(Role::Border));
     }
 
     fn margin(&self, row: &Row, here: bool, pen: &mut Pen<'_>, look: &Look) {
@@ -304,10 +305,10 @@ fn write(pen: &mut Pen<'_>, shown: &Shown<'_>, plain: Style, look: &Look, needle
     }
 }
 
-fn divide(area: Rect, y: u16, divider: Option<u16>, buf: &mut Buffer, look: &Look) {
+fn divide(area: Rect, y: u16, divider: Option<u16>, buf: &mut Buffer, look: &Look, style: Style) {
     if let Some(x) = divider {
         let mut pen = Pen::new(buf, area, y);
-        pen.skip(x).put(look.glyphs.vertical, look.style(Role::Border));
+        pen.skip(x).put(look.glyphs.vertical, style);
     }
 }
 

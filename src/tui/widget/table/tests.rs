@@ -194,7 +194,7 @@ fn a_slow_link_pays_little() {
     assert_eq!(wire.bytes(Command::Cancel), 0, "nothing changed");
     wire.bytes(Command::Down);
     let sent = wire.bytes(Command::Down);
-    assert!(sent <= 210, "{sent} bytes for scrolling by one");
+    assert!(sent <= 190, "{sent} bytes for scrolling by one");
     let sent = wire.bytes(Command::PageDown);
     assert!(sent <= 3200, "{sent} bytes for a page");
 }
