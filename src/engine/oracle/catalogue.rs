@@ -112,7 +112,8 @@ impl Session {
             AND C.CONSTRAINT_TYPE = 'R' ORDER BY C.TABLE_NAME, C.CONSTRAINT_NAME, A.POSITION";
         let pairs = self.of_schema(PAIRS).await?;
         let pairs = pairs.into_iter().filter_map(|row| {
-            let [name, child, column, parent, parent_column] = row.try_into().ok()?;
+            let row: [String; 5] = row.try_into().ok()?;
+            let [name, child, column, parent, parent_column] = row;
             let shown = |name: String| shown(&name);
             Some([name, shown(child), shown(column), shown(parent), shown(parent_column)])
         });
