@@ -106,6 +106,7 @@ fn start(size: Size) -> (Terminal, tempfile::TempDir) {
         ("TMPDIR", path.as_str()),
         ("TERM", "xterm-256color"),
         ("LANG", "C.UTF-8"),
+        ("STEADYHAND_TOUR", "false"),
         ("USER", "casey"),
         ("PATH", "/usr/local/bin:/usr/bin:/bin"),
     ]

@@ -84,6 +84,8 @@ pub enum Command {
     Open(Open),
     /// Go on with an incident where it stands
     Resume(Resume),
+    /// Tell an incident again, record by record, on the screens it was worked on
+    Replay(Replay),
     /// List the incidents
     Incidents(Incidents),
     /// Run checks, read-only, without a screen
@@ -444,16 +446,27 @@ pub struct Postmortem {
     pub incident: String,
     /// How to write it
     #[arg(long, value_name = "FORMAT", default_value = "markdown")]
-    pub format: MarkdownOrJson,
+    pub format: PostmortemFormat,
+    /// On an HTML page, also the first rows of each change, before and after; they are data
+    #[arg(long)]
+    pub rows: bool,
     /// Write it into this file
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum MarkdownOrJson {
+pub enum PostmortemFormat {
     Markdown,
+    /// One page without anything from outside
+    Html,
     Json,
+}
+
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// The incident: its name, the beginning of it, its number, the path of its folder, or a bundle
+    pub incident: String,
 }
 
 #[derive(Debug, Args)]

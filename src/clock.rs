@@ -3,17 +3,24 @@
 //! `STEADYHAND_CLOCK=2026-11-21T06:00:00Z` starts the clock of this process there, so that runs of
 //! the whole program can be compared; it goes on from that instant.
 
-use std::sync::OnceLock;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
+/// How far the clock of this process is from that of the machine.
+static SHIFT: LazyLock<Mutex<SignedDuration>> = LazyLock::new(|| {
+    let start = std::env::var("STEADYHAND_CLOCK").ok();
+    let start = start.and_then(|text| text.parse::<Timestamp>().ok());
+    let shift = start.map_or(SignedDuration::ZERO, |start| start.duration_since(Timestamp::now()));
+    Mutex::new(shift)
+});
+
 pub fn now() -> Timestamp {
-    static SHIFT: OnceLock<SignedDuration> = OnceLock::new();
-    let shift = SHIFT.get_or_init(|| {
-        std::env::var("STEADYHAND_CLOCK")
-            .ok()
-            .and_then(|text| text.parse::<Timestamp>().ok())
-            .map_or(SignedDuration::ZERO, |start| start.duration_since(Timestamp::now()))
-    });
-    Timestamp::now() + *shift
+    Timestamp::now() + *SHIFT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The clock of the machine was set, as far as this process can tell. For tests.
+#[cfg(debug_assertions)]
+pub fn jump(by: SignedDuration) {
+    *SHIFT.lock().unwrap_or_else(PoisonError::into_inner) += by;
 }

@@ -18,6 +18,7 @@ use steadyhand::headless::{self, Color, Format, Out};
 use steadyhand::problem::Problem;
 use steadyhand::source::{Fault, did_you_mean, quoted, render};
 use steadyhand::tui::keymap::Keymap;
+use steadyhand::tui::replay::Replaying;
 use steadyhand::tui::theme::depth::Depth;
 use steadyhand::tui::theme::{self, Theme};
 use steadyhand::tui::{Cockpit, Start};
@@ -69,6 +70,7 @@ fn run(cli: Cli, out: &mut Out) -> Result<Exit, Problem> {
         Command::Drill(drill) => cockpit(&config, Journey::Drill(drill), out),
         Command::Open(open) => cockpit(&config, Journey::Open(open), out),
         Command::Resume(resume) => cockpit(&config, Journey::Resume(resume.incident), out),
+        Command::Replay(asked) => replay(&config, asked.incident, out),
         other => without_a_screen(other, &config, out),
     }
 }
@@ -169,6 +171,23 @@ fn cockpit(config: &Config, journey: Journey, out: &mut Out) -> Result<Exit, Pro
         (None, _) => {}
     }
     Ok(farewell.exit)
+}
+
+/// Looks at an incident; nothing that could do anything is made.
+fn replay(config: &Config, incident: String, out: &mut Out) -> Result<Exit, Problem> {
+    let (catalogue, keymap, theme) = match files(config, &Journey::Home) {
+        Ok(files) => files,
+        Err(faults) => return Ok(told(&faults, out)),
+    };
+    runtime()?.block_on(steadyhand::tui::replay::run(Replaying {
+        incident,
+        state: config.state.value.clone(),
+        catalogue,
+        practice: config.practice.clone(),
+        theme,
+        keymap,
+        ascii: config.ascii.value,
+    }))
 }
 
 /// What the cockpit reads before it takes the terminal, so that faults are seen.
@@ -376,12 +395,18 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
         }
         Command::Postmortem(asked) => {
             let format = match asked.format {
-                cli::MarkdownOrJson::Markdown => headless::postmortem::Format::Markdown,
-                cli::MarkdownOrJson::Json => headless::postmortem::Format::Json,
+                cli::PostmortemFormat::Markdown => headless::postmortem::Format::Markdown,
+                cli::PostmortemFormat::Html => headless::postmortem::Format::Html,
+                cli::PostmortemFormat::Json => headless::postmortem::Format::Json,
             };
+            if asked.rows && format != headless::postmortem::Format::Html {
+                return Err(Problem::usage("--rows is for an HTML page")
+                    .hint("add --format html; the other formats hold no rows"));
+            }
             let asked = headless::postmortem::Asked {
                 incident: asked.incident,
                 format,
+                rows: asked.rows,
                 output: asked.output,
             };
             headless::postmortem::run(config, &asked, out)
@@ -422,6 +447,7 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
         | Command::Drill(_)
         | Command::Open(_)
         | Command::Resume(_)
+        | Command::Replay(_)
         | Command::Completions { .. }
         | Command::Man(_) => unreachable!("answered before"),
     }

@@ -8,6 +8,7 @@ pub mod backup;
 pub mod command;
 pub mod connect;
 pub mod detect;
+pub mod explain;
 pub mod export;
 pub mod guard;
 pub mod look;

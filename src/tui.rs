@@ -16,6 +16,7 @@ pub mod message;
 pub mod overlay;
 pub mod page;
 pub mod perform;
+pub mod replay;
 pub mod screen;
 pub mod terminal;
 pub mod theme;
@@ -178,13 +179,19 @@ fn make(cockpit: Cockpit, messages: UnboundedSender<Message>) -> (App, World) {
         thrown_away: cockpit.thrown_away,
         start: cockpit.start,
     };
-    let app = App::new(facts, look, cockpit.keymap, clock::now());
+    let shown_around = cockpit.tour.as_ref().is_none_or(|file| file.exists());
+    let mut app = App::new(facts, look, cockpit.keymap, clock::now());
+    app.mouse = cockpit.mouse;
+    if !shown_around && app.facts.start == Start::Home && drill.is_none() {
+        app.overlay = Some(overlay::Overlay::tour());
+    }
     let mut world =
         World::new(catalogue, practice, cockpit.targets, cockpit.state, cockpit.actor, messages);
     world.demo = cockpit.demo;
     world.faults = cockpit.faults;
     world.kept_rows = cockpit.kept_rows;
     world.drill = drill;
+    world.tour = cockpit.tour;
     (app, world)
 }
 
@@ -227,6 +234,9 @@ async fn cycle<B: Backend>(
         None => Reply::none(Instant::now()),
     };
     let mut effects = screen::home::start(app);
+    if app.mouse {
+        effects.push(Effect::Mouse(true));
+    }
     if !app.facts.demo {
         effects.extend(update::begin(app));
     }
@@ -294,7 +304,8 @@ fn of_event(event: Event, reply: &mut Reply) -> Option<Message> {
         Event::Key(key) => Some(Message::Key(key)),
         Event::Paste(text) => Some(Message::Paste(text)),
         Event::Resize(..) => Some(Message::Resized),
-        Event::FocusGained | Event::FocusLost | Event::Mouse(_) => None,
+        Event::Mouse(event) => Some(Message::Mouse(event)),
+        Event::FocusGained | Event::FocusLost => None,
     }
 }
 
@@ -340,6 +351,7 @@ fn carry_out<B: Backend>(
             ForTerminal::Clipboard(text) => {
                 terminal::send(&terminal::clipboard::sequence(&text, app.facts.between));
             }
+            ForTerminal::Mouse(on) => terminal::take_mouse(on),
             ForTerminal::Suspend => {
                 let _ = guard.suspend();
                 terminal::repaint(screen)?;

@@ -122,6 +122,7 @@ impl Session {
         self.as_operator().await?;
         let limit = self.time_left(timeout)?;
         self.belt(limit).await?;
+        self.wire.only(sql).await?;
         // A function in the query may write, and in a transaction that writes nothing forbids it.
         let writes = self.transaction.is_some_and(|open| open.writes);
         if writes {

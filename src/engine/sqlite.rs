@@ -13,18 +13,20 @@ mod watch;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _, Sqlite};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Either, Row as _, Sqlite};
 use sqlx::{TypeInfo as _, ValueRef as _};
 
 use super::{
     Badge, Called, Column, EngineError, Identity, OnRow, Pressure, Purpose, Receipt, Reference,
     Session as Any, Setting, Stopper, Table, Waiter,
 };
+use crate::dialect::Dialect;
+use crate::sql::split;
 use crate::value::{Value, ValueRef};
 
 #[derive(Debug)]
@@ -39,6 +41,8 @@ pub struct Session {
     /// The library's count of changes at the savepoint, if one is set.
     saved: Option<i64>,
     wal: bool,
+    /// A transaction is open that only `commit` may end well.
+    held: Arc<AtomicBool>,
 }
 
 /// Until when the present statement and the present transaction may run, shared with the progress
@@ -99,6 +103,7 @@ impl Session {
             watch: None,
             saved: None,
             wal: false,
+            held: Arc::default(),
         };
         session.wal = session.text("PRAGMA journal_mode").await? == "wal";
         if read_only {
@@ -108,12 +113,12 @@ impl Session {
             session.run("PRAGMA cache_spill = OFF").await?;
         }
         let (stopper, deadline) = (stopper.clone(), session.deadline.clone());
-        session
-            .connection
-            .lock_handle()
-            .await
-            .map_err(|error| failed(message(&error)))?
-            .set_progress_handler(1000, move || !(stopper.is_stopped() || deadline.is_over()));
+        let held = session.held.clone();
+        let mut handle =
+            session.connection.lock_handle().await.map_err(|error| failed(message(&error)))?;
+        handle.set_progress_handler(1000, move || !(stopper.is_stopped() || deadline.is_over()));
+        handle.set_commit_hook(move || !held.load(Ordering::Acquire));
+        drop(handle);
         Ok(session)
     }
 
@@ -253,9 +258,27 @@ impl Session {
         on_row: OnRow<'_>,
     ) -> Result<Vec<String>, EngineError> {
         self.deadline.set(&self.deadline.statement, timeout);
-        let outcome = self.stream(sql, on_row).await;
+        let outcome = match self.only(sql).await {
+            Ok(one) => self.stream(one, on_row).await,
+            Err(error) => Err(error),
+        };
         self.deadline.statement.store(u64::MAX, Ordering::Release);
         outcome.map_err(|error| self.judge(&error, timeout))
+    }
+
+    /// The driver runs whatever stands behind a semicolon, and which semicolons end a statement only
+    /// the library knows. What it compiles between parentheses and by itself is one query: a text that
+    /// closes the parenthesis has one too many when it stands alone.
+    async fn only<'s>(&mut self, sql: &'s str) -> Result<&'s str, sqlx::Error> {
+        if !sql.contains(';') {
+            return Ok(sql);
+        }
+        let one = match split(sql, Dialect::Sqlite).as_deref() {
+            Ok([one]) => one,
+            _ => sql,
+        };
+        self.columns(&format!("SELECT * FROM (\n{one}\n)")).await?;
+        self.columns(one).await.map(|_| one)
     }
 
     async fn stream(&mut self, sql: &str, on_row: OnRow<'_>) -> Result<Vec<String>, sqlx::Error> {
@@ -292,6 +315,7 @@ impl Session {
     pub async fn begin(&mut self, time_cap: Duration) -> Result<(), EngineError> {
         // Takes the write lock now: a later upgrade could fail in the middle.
         self.run("BEGIN IMMEDIATE").await?;
+        self.held.store(true, Ordering::Release);
         self.saved = None;
         self.deadline.set(&self.deadline.transaction, time_cap);
         self.time_cap = time_cap;
@@ -303,8 +327,25 @@ impl Session {
         if self.stopper.is_stopped() {
             return Err(EngineError::Stopped);
         }
-        let outcome = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection).await;
-        outcome.map(|done| done.rows_affected()).map_err(|error| self.judge(&error, Duration::ZERO))
+        let outcome =
+            self.counted(sql).await.map_err(|error| self.judge(&error, Duration::ZERO))?;
+        match outcome {
+            (0 | 1, rows) => Ok(rows),
+            _ => Err(EngineError::Refused { message: "it holds a second statement".into() }),
+        }
+    }
+
+    /// How many statements ran, and how many rows they changed.
+    async fn counted(&mut self, sql: &str) -> Result<(usize, u64), sqlx::Error> {
+        let mut results = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(&mut self.connection);
+        let (mut statements, mut rows) = (0, 0);
+        while let Some(result) = results.next().await {
+            if let Either::Left(done) = result? {
+                statements += 1;
+                rows += done.rows_affected();
+            }
+        }
+        Ok((statements, rows))
     }
 
     pub async fn savepoint(&mut self) -> Result<(), EngineError> {
@@ -429,6 +470,7 @@ impl Session {
     }
 
     pub async fn rollback(&mut self) -> Result<(), EngineError> {
+        self.held.store(false, Ordering::Release);
         self.deadline.transaction.store(u64::MAX, Ordering::Release);
         match self.bare("ROLLBACK").await {
             // An interrupted write has already rolled everything back by itself.
@@ -438,6 +480,7 @@ impl Session {
     }
 
     pub async fn commit(&mut self) -> Result<(), EngineError> {
+        self.held.store(false, Ordering::Release);
         self.deadline.transaction.store(u64::MAX, Ordering::Release);
         self.bare("COMMIT").await.map_err(|error| self.judge(&error, self.lock_wait))
     }

@@ -259,9 +259,13 @@ fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Journa
     move |source| JournalError::Io { what, path, source }
 }
 
-/// Death at a chosen record, for tests of the whole program: `STEADYHAND_KILL=after:commit-sent`
-/// or `before:ended`; with `STEADYHAND_PANIC` a panic instead. Not in release builds.
+/// Trouble at a chosen record, for tests of the whole program: `STEADYHAND_KILL=after:commit-sent` or
+/// `before:ended`; with `STEADYHAND_PANIC` a panic instead, with `STEADYHAND_HALT` a stop from which
+/// only SIGCONT leads on, with `STEADYHAND_JUMP` a clock that goes back. Not in release builds.
 mod fault {
+    #[cfg(debug_assertions)]
+    use rustix::process::{Signal, getpid, kill_process};
+
     use super::Entry;
 
     pub fn before(entry: &Entry) {
@@ -277,11 +281,14 @@ mod fault {
         let here = format!("{when}:{}", entry.kind());
         let asked = |name: &str| std::env::var(name).is_ok_and(|asked| asked == here);
         assert!(!asked("STEADYHAND_PANIC"), "a panic that was asked for");
-        if asked("STEADYHAND_KILL") {
-            let _ = rustix::process::kill_process(
-                rustix::process::getpid(),
-                rustix::process::Signal::KILL,
-            );
+        for (name, signal) in [("STEADYHAND_KILL", Signal::KILL), ("STEADYHAND_HALT", Signal::STOP)]
+        {
+            if asked(name) {
+                let _ = kill_process(getpid(), signal);
+            }
+        }
+        if asked("STEADYHAND_JUMP") {
+            crate::clock::jump(jiff::SignedDuration::from_hours(-2));
         }
     }
 

@@ -8,6 +8,7 @@ use std::ops::Range;
 use sqlparser::tokenizer::{Token, Whitespace};
 
 use super::Refusal;
+use super::lex::Lexeme;
 use crate::dialect::Dialect;
 
 /// Characters that no eye sees, wherever they stand: what is approved must be what is read.
@@ -64,6 +65,7 @@ pub(super) fn look_alike(token: &Token, raw: &str, start: usize) -> Result<(), R
         !c.is_ascii()
             && (!c.is_alphanumeric()
                 || ('\u{ff00}'..='\u{ffef}').contains(c)
+                || folds_into_latin(*c)
                 // Greek and Cyrillic letters among Latin ones make a word that is not what it seems.
                 || (latin && ('\u{370}'..='\u{52f}').contains(c)))
     });
@@ -74,6 +76,14 @@ pub(super) fn look_alike(token: &Token, raw: &str, start: usize) -> Result<(), R
         ))
         .over(start + at..start + at + character.len_utf8()))
     })
+}
+
+/// The parser folds these into plain letters, no server does: long s, dotless i, the sign for kelvin.
+fn folds_into_latin(c: char) -> bool {
+    let plain = |mut folded: Box<dyn Iterator<Item = char>>| matches!((folded.next(), folded.next()), (Some(one), None) if one.is_ascii());
+    ('\u{fb00}'..='\u{fb06}').contains(&c)
+        || plain(Box::new(c.to_uppercase()))
+        || plain(Box::new(c.to_lowercase()))
 }
 
 /// Tokens whose end or meaning depends on who reads them.
@@ -88,6 +98,14 @@ pub(super) fn two_ways(
         Token::DollarQuotedString(_) if dialect != Dialect::Postgres => {
             format!("{dialect} does not know $$ quotes; write 'text' in single quotes.")
         }
+        Token::DollarQuotedString(quoted)
+            if quoted
+                .tag
+                .as_ref()
+                .is_some_and(|tag| tag.starts_with(|c: char| !c.is_ascii_alphabetic() && c != '_')) =>
+        {
+            "A $ quote whose tag begins with anything but a letter is a parameter for the server; write $x$ or $$.".to_owned()
+        }
         Token::Placeholder(text) => {
             format!("`{text}` has no name; write :name for the answer of an ask step.")
         }
@@ -100,6 +118,32 @@ pub(super) fn two_ways(
                 "Whether a backslash hides a quote depends on a setting of {dialect}; write the quote twice."
             )
         }
+        // Each reader has an opinion of its own on which of these a backslash means something in.
+        Token::NationalStringLiteral(_)
+        | Token::HexStringLiteral(_)
+        | Token::SingleQuotedByteStringLiteral(_)
+        | Token::DoubleQuotedByteStringLiteral(_)
+            if raw.contains('\\') =>
+        {
+            "Whether a backslash hides a quote behind this letter depends on who reads it; leave the letter or the backslash out.".to_owned()
+        }
+        Token::UnicodeStringLiteral(_) => UNICODE.to_owned(),
+        Token::AtSign | Token::AtAt | Token::Sharp if dialect == Dialect::Sqlite => {
+            format!("{dialect} takes `{raw}` and what follows for a parameter without a name; write :name for the answer of an ask step.")
+        }
+        Token::Word(_) | Token::SingleQuotedString(_) | Token::DoubleQuotedString(_)
+        | Token::EscapedStringLiteral(_) | Token::NationalStringLiteral(_)
+        | Token::HexStringLiteral(_) | Token::DollarQuotedString(_)
+        | Token::SingleQuotedByteStringLiteral(_) | Token::DoubleQuotedByteStringLiteral(_)
+        | Token::Whitespace(_)
+            if !matches!(token, Token::Word(word) if word.quote_style == Some('[')) =>
+        {
+            return Ok(());
+        }
+        // What is left is made of signs.
+        _ if !matches!(token, Token::Word(_)) && (raw.contains("--") || raw.contains("/*")) => {
+            format!("{dialect} begins a comment inside of `{raw}`; write a space before it.")
+        }
         Token::Word(word)
             if word.quote_style == Some('[')
                 && inside(raw).is_some_and(|name| name.contains(']')) =>
@@ -109,6 +153,59 @@ pub(super) fn two_ways(
         _ => return Ok(()),
     };
     Err(Refusal::new(sentence).over(range.clone()))
+}
+
+const UNICODE: &str =
+    "U& writes a text or a name in a way that cannot be read; write its characters as they are.";
+
+/// The same for tokens that follow one another.
+pub(super) fn neighbours(
+    before: &[Lexeme],
+    token: &Token,
+    range: &Range<usize>,
+    dialect: Dialect,
+) -> Result<(), Refusal> {
+    let Some(last) = before.last() else { return Ok(()) };
+    let touches = last.range.end == range.start;
+    let refused = |sentence: &str| Err(Refusal::new(sentence).over(last.range.start..range.end));
+    match (dialect, &last.token, token) {
+        // Over a line break the rules of the first quote hold for the second.
+        (
+            Dialect::Postgres,
+            Token::EscapedStringLiteral(_)
+            | Token::NationalStringLiteral(_)
+            | Token::HexStringLiteral(_)
+            | Token::SingleQuotedByteStringLiteral(_),
+            Token::SingleQuotedString(_),
+        ) => refused("A quote that goes on behind a line break is read in two ways; write ||."),
+        (Dialect::Postgres, Token::Ampersand, Token::Word(word))
+            if word.quote_style.is_some()
+                && touches
+                && before.len() > 1
+                && before[before.len() - 2].is("U") =>
+        {
+            refused(UNICODE)
+        }
+        (Dialect::Sqlite, Token::Word(_), Token::LParen) if touches && is_variable(before) => {
+            refused(
+                "SQLite takes a parenthesis for a part of the parameter before it; write a space between them.",
+            )
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether the last of these is the name of a `:name`.
+fn is_variable(lexemes: &[Lexeme]) -> bool {
+    let mut at = lexemes.len() - 1;
+    while at > 0 && lexemes[at - 1].range.end == lexemes[at].range.start {
+        match lexemes[at - 1].token {
+            Token::Colon => return true,
+            Token::Word(_) | Token::DoubleColon => at -= 1,
+            _ => return false,
+        }
+    }
+    false
 }
 
 fn inside(raw: &str) -> Option<&str> {

@@ -11,7 +11,7 @@ use sqlparser::dialect::{
 use sqlparser::tokenizer::{Location, Token, Tokenizer, Word};
 
 use super::Refusal;
-use super::doubt::{look_alike, two_ways, unseen};
+use super::doubt::{look_alike, neighbours, two_ways, unseen};
 use crate::dialect::Dialect;
 
 #[derive(Debug, Clone)]
@@ -76,7 +76,7 @@ impl Text {
             Refusal::new(sentence).over(at(sql, error.location))
         })?;
         let mut places = Places::new(sql);
-        let mut lexemes = vec![];
+        let mut lexemes: Vec<Lexeme> = vec![];
         for token in tokens {
             let range = places.offset(token.span.start)..places.offset(token.span.end);
             let raw = sql.get(range.clone()).unwrap_or_default();
@@ -84,6 +84,7 @@ impl Text {
             two_ways(&token.token, raw, &range, dialect)?;
             let spaces = matches!(token.token, Token::Whitespace(_) | Token::EOF);
             if !spaces {
+                neighbours(&lexemes, &token.token, &range, dialect)?;
                 lexemes.push(Lexeme { token: token.token, range });
             }
         }

@@ -50,22 +50,38 @@ pub(super) fn by_first_word(first: &Lexeme) -> Refusal {
 /// Why REPLACE in every spelling is refused.
 pub(super) const REPLACE: &str = "removes the rows that are in its way, on SQLite without firing their delete triggers, so they could not be restored; write UPDATE, or INSERT with ON CONFLICT DO UPDATE";
 
-/// Functions that do something although they stand in a query.
-const ACTING: [(&str, &str); 50] = [
+/// Functions that do something although they stand in a query. One that ends in `_` stands for all
+/// that begin like it.
+const ACTING: [(&str, &str); 76] = [
     ("pg_terminate_backend", SESSIONS),
     ("pg_cancel_backend", SESSIONS),
+    ("pg_log_backend_memory_contexts", SESSIONS),
     ("pg_reload_conf", SERVER),
-    ("pg_rotate_logfile", SERVER),
+    ("pg_rotate_", SERVER),
     ("pg_switch_wal", SERVER),
-    ("pg_create_restore_point", SERVER),
+    ("pg_backup_", SERVER),
+    ("pg_start_backup", SERVER),
+    ("pg_stop_backup", SERVER),
     ("pg_promote", SERVER),
-    ("pg_drop_replication_slot", SERVER),
-    ("pg_create_physical_replication_slot", SERVER),
-    ("pg_create_logical_replication_slot", SERVER),
-    ("pg_logical_emit_message", SERVER),
+    ("pg_create_", SERVER),
+    ("pg_copy_", SERVER),
+    ("pg_drop_", SERVER),
+    ("pg_replication_", SERVER),
+    ("pg_logical_", SERVER),
+    ("pg_wal_replay_pause", SERVER),
+    ("pg_wal_replay_resume", SERVER),
+    ("pg_import_system_collations", SERVER),
     ("pg_stat_reset", SERVER),
+    ("pg_stat_reset_", SERVER),
     ("pg_stat_statements_reset", SERVER),
+    ("binary_upgrade_", SERVER),
+    ("heap_force_", SERVER),
+    ("pg_truncate_visibility_map", SERVER),
+    ("brin_summarize_", SERVER),
+    ("brin_desummarize_", SERVER),
+    ("gin_clean_pending_list", SERVER),
     ("pg_notify", SESSIONS),
+    ("pg_export_snapshot", SESSIONS),
     ("set_config", "changes settings of the session"),
     ("setval", COUNTER),
     ("nextval", COUNTER),
@@ -73,35 +89,46 @@ const ACTING: [(&str, &str); 50] = [
     ("lo_create", OBJECTS),
     ("lo_from_bytea", OBJECTS),
     ("lo_import", OBJECTS),
+    ("lo_open", OBJECTS),
     ("lo_put", OBJECTS),
     ("lo_truncate", OBJECTS),
+    ("lo_truncate64", OBJECTS),
     ("lowrite", OBJECTS),
     ("lo_export", OBJECTS),
     ("lo_unlink", OBJECTS),
     ("dblink", ELSEWHERE),
-    ("dblink_exec", ELSEWHERE),
+    ("dblink_", ELSEWHERE),
+    ("http_", ELSEWHERE),
     ("pg_sleep", WAITS),
-    ("pg_advisory_lock", LOCKS),
-    ("pg_advisory_lock_shared", LOCKS),
-    ("pg_advisory_xact_lock", LOCKS),
-    ("pg_advisory_xact_lock_shared", LOCKS),
-    ("pg_try_advisory_lock", LOCKS),
-    ("pg_try_advisory_lock_shared", LOCKS),
-    ("pg_try_advisory_xact_lock", LOCKS),
-    ("pg_try_advisory_xact_lock_shared", LOCKS),
-    ("pg_read_file", ELSEWHERE),
-    ("pg_read_binary_file", ELSEWHERE),
-    ("pg_ls_dir", ELSEWHERE),
-    ("dblink_connect", ELSEWHERE),
-    ("dblink_send_query", ELSEWHERE),
+    ("pg_sleep_", WAITS),
+    ("pg_advisory_", LOCKS),
+    ("pg_try_advisory_", LOCKS),
+    ("pg_read_", ELSEWHERE),
+    ("pg_ls_", ELSEWHERE),
+    ("pg_file_", ELSEWHERE),
+    ("query_to_", RUNS),
+    ("cursor_to_", RUNS),
+    ("ts_stat", RUNS),
+    ("ts_rewrite", RUNS),
+    ("crosstab", RUNS),
+    ("connectby", RUNS),
     ("sleep", WAITS),
     ("benchmark", WAITS),
+    ("master_pos_wait", WAITS),
+    ("master_gtid_wait", WAITS),
+    ("source_pos_wait", WAITS),
+    ("wait_for_executed_gtid_set", WAITS),
     ("get_lock", LOCKS),
     ("release_lock", LOCKS),
+    ("release_all_locks", LOCKS),
     ("load_file", ELSEWHERE),
+    ("sys_exec", ELSEWHERE),
+    ("sys_eval", ELSEWHERE),
     ("load_extension", ELSEWHERE),
+    ("readfile", ELSEWHERE),
     ("writefile", ELSEWHERE),
     ("edit", ELSEWHERE),
+    ("fts3_tokenizer", "makes the library call any address"),
 ];
 
 const SESSIONS: &str = "acts on other sessions";
@@ -109,22 +136,40 @@ const SERVER: &str = "acts on the server";
 const COUNTER: &str = "moves a sequence, and no rollback moves it back";
 const OBJECTS: &str = "changes large objects or files of the server";
 const ELSEWHERE: &str = "reaches out of the database";
+const RUNS: &str = "runs a text as SQL, which cannot be looked at beforehand";
 const WAITS: &str = "only waits";
 const LOCKS: &str = "holds a lock that outlives the statement";
 
-/// The first function call that acts. Writes may move sequences: that is what keys are made of.
+/// The first call that acts. Writes may move sequences: that is what keys are made of.
 pub(super) fn acting_function(lexemes: &[Lexeme], writes: bool) -> Option<Refusal> {
+    if !writes && let Some([next, ..]) = lexemes.windows(3).find(|words| is_next_value(words)) {
+        return Some(Refusal::new(format!("NEXT VALUE {COUNTER}.")).over(next.range.clone()));
+    }
     lexemes.windows(2).find_map(|pair| {
         let name = pair[0].name()?;
         if pair[1].token != Token::LParen {
             return None;
         }
-        let (name, does) = ACTING.iter().find(|(acting, _)| acting.eq_ignore_ascii_case(name))?;
+        let (_, does) = ACTING.iter().find(|(acting, _)| {
+            acting.eq_ignore_ascii_case(name)
+                || (acting.ends_with('_')
+                    && name
+                        .get(..acting.len())
+                        .is_some_and(|begin| begin.eq_ignore_ascii_case(acting)))
+        })?;
         if writes && *does == COUNTER {
             return None;
         }
-        Some(Refusal::new(format!("The function {name}() {does}.")).over(pair[0].range.clone()))
+        Some(
+            Refusal::new(format!("The function {}() {does}.", name.to_ascii_lowercase()))
+                .over(pair[0].range.clone()),
+        )
     })
+}
+
+/// The same as `nextval()`, as the standard writes it.
+fn is_next_value(words: &[Lexeme]) -> bool {
+    words[0].is("NEXT") && words[1].is("VALUE") && words[2].is("FOR")
 }
 
 /// Words that a read never needs outside quotes; looked for when the parser did not understand it.

@@ -3,17 +3,20 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use ratatui::layout::{Position, Rect};
 
 use super::case::Case;
 use super::effect::Run;
 use super::keymap::{Context, Keymap};
 use super::look::Look;
 use super::overlay::Overlay;
+use super::replay::moment::Replay;
 use super::screen::home::Home;
 use super::screen::journal::JournalScreen;
 use super::screen::postmortem::PostmortemScreen;
 use super::screen::violations::Violations;
 use super::terminal::clipboard::Between;
+use super::theme::Theme;
 use super::theme::depth::Depth;
 use super::widget::scroll::Scroll;
 use crate::catalogue::Catalogue;
@@ -84,6 +87,33 @@ pub struct Toast {
     pub at: Timestamp,
 }
 
+/// A list as it was drawn: its place, the first line shown, and the line of each thing in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clickable {
+    pub area: Rect,
+    pub top: usize,
+    pub lines: Vec<usize>,
+}
+
+impl Clickable {
+    /// What stands at this place of the screen.
+    pub fn at(&self, column: u16, row: u16) -> Option<usize> {
+        let inside = self.area.contains(Position { x: column, y: row });
+        let line = self.top + usize::from(row.checked_sub(self.area.y)?);
+        self.lines.iter().position(|of| *of == line).filter(|_| inside)
+    }
+}
+
+/// Something that one key took away.
+#[derive(Debug)]
+pub enum Lost {
+    Overlay(Box<Overlay>),
+    Theme(Box<Theme>),
+    Filter { check: Option<String>, filter: String },
+    Find(String),
+    Incident(String),
+}
+
 #[derive(Debug)]
 pub struct App {
     pub facts: Facts,
@@ -105,6 +135,18 @@ pub struct App {
     pub guard_scroll: Scroll,
     pub server_scroll: Scroll,
     pub toast: Option<Toast>,
+    /// The plan that is being asked for, and since when.
+    pub explaining: Option<(Run, Timestamp)>,
+    /// Unchanged columns of a change are shown too.
+    pub unfolded: bool,
+    /// Wheel and click come to us.
+    pub mouse: bool,
+    /// What a click may put the cursor on.
+    pub clickable: Option<Clickable>,
+    /// What the last keys changed and `oops` brings back, the newest last.
+    pub undone: Vec<Lost>,
+    /// Nothing is done here: what was done is looked at.
+    pub replay: Option<Replay>,
     /// Why nothing may be done any more.
     pub read_only: Option<String>,
     pub leaving: Option<&'static str>,
@@ -132,6 +174,12 @@ impl App {
             guard_scroll: Scroll::default(),
             server_scroll: Scroll::default(),
             toast: None,
+            explaining: None,
+            unfolded: false,
+            mouse: false,
+            clickable: None,
+            undone: Vec::new(),
+            replay: None,
             read_only: None,
             leaving: None,
             quit: None,
@@ -142,6 +190,15 @@ impl App {
     pub fn new_run(&mut self) -> Run {
         self.last_run += 1;
         self.last_run
+    }
+
+    /// Remembers what a key takes away; the oldest go.
+    pub fn lose(&mut self, lost: Lost) {
+        const KEPT: usize = 8;
+        if self.undone.len() == KEPT {
+            self.undone.remove(0);
+        }
+        self.undone.push(lost);
     }
 
     pub fn say(&mut self, text: impl Into<String>) {
@@ -174,8 +231,13 @@ impl App {
     pub fn context(&self) -> Context {
         match &self.overlay {
             Some(overlay) => overlay.context(),
-            None => self.screen.context(),
+            None => self.screen_context(),
         }
+    }
+
+    /// The same below whatever lies on top.
+    pub fn screen_context(&self) -> Context {
+        if self.replay.is_some() { Context::Replay } else { self.screen.context() }
     }
 
     pub fn target(&self, name: &str) -> Option<&Target> {

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::effect::{Doubt, Effect, Run};
 use super::message::Looked;
 use super::widget::table::Reading;
-use crate::check::{Count, Delta, Finding, Verdict};
+use crate::check::{Delta, Finding, Verdict};
 use crate::config::Target;
 use crate::guardrail::Rehearsal;
 use crate::incident::Incident;
@@ -170,12 +170,7 @@ impl Case {
         live.running = None;
         live.reading = None;
         let before = live.finding.take();
-        let total = match finding.verdict.reading() {
-            // Its rows are series, over a threshold or not.
-            Some(_) => Count::Exact(rows.len()),
-            None => finding.verdict.violations().unwrap_or(Count::AtLeast(rows.len())),
-        };
-        let rows = Reading { pile: rows, keys: finding.keys.clone(), total: Some(total) };
+        let rows = Reading::of(rows, &finding);
         // A run that saw nothing is none to compare with.
         let seen = before.as_ref().is_some_and(|before| before.verdict.violations().is_some());
         let older = live.rows.replace(rows);

@@ -41,6 +41,9 @@ commands! {
     Suspend "suspend" "stop the program and return to the shell; `fg` comes back"
     Repaint "repaint" "draw the whole screen again"
     Theme "theme" "next theme"
+    Mouse "mouse" "wheel and click for the cockpit, or back to the terminal"
+    Oops "oops" "take the last key back: the box that was closed, the theme, the filter"
+    Tour "tour" "the three cards of the first start"
     Journal "journal" "everything that was recorded, in order"
     Postmortem "postmortem" "the postmortem as it stands"
     Violations "violations" "the violations as a full screen"
@@ -90,6 +93,12 @@ commands! {
     Pin "pin" "make this record part of the story, or not any more"
     Annotate "annotate" "say something about this record; it stands as it is"
 
+    // Replay.
+    NextMilestone "next-milestone" "to the next milestone"
+    PrevMilestone "prev-milestone" "to the milestone before"
+    Play "play" "go on by itself, or stop"
+    Faster "faster" "go on by itself, faster"
+
     // Incidents and steps.
     NewIncident "new-incident" "open an incident on a runbook"
     CloseIncident "close-incident" "close the incident; asks first"
@@ -110,6 +119,8 @@ commands! {
     Undo "undo" "take the change back; previewed first"
     Statements "statements" "the statements as they will run"
     Changes "changes" "the rows, before and after"
+    Fold "fold" "unchanged columns folded away, or shown"
+    Plan "plan" "how the database would run this; nothing is run"
 
     // Guardrails.
     Rehearse "rehearse" "try the guardrail, prove that it holds, and roll it back"

@@ -114,6 +114,13 @@ pub enum Effect {
         run: Run,
         doubt: Doubt,
     },
+    /// How the database would run the query of a check, or the statements of the step's change.
+    Explain {
+        run: Run,
+        check: Option<String>,
+        step: String,
+        answers: BTreeMap<String, String>,
+    },
     Rehearse {
         run: Run,
         step: String,
@@ -168,6 +175,10 @@ pub enum Effect {
     ForgetDraft {
         name: String,
     },
+    /// Somebody was shown around.
+    TourSeen,
+    /// Whether wheel and click come to us.
+    Mouse(bool),
     Suspend,
     Repaint,
     Bell,

@@ -29,6 +29,11 @@ pub struct Glyphs {
     pub separator: &'static str,
     pub vertical: &'static str,
     pub horizontal: &'static str,
+    /// A cell of a bar, and of one that must be told from it.
+    pub full: &'static str,
+    pub shade: &'static str,
+    /// What hangs below what stands above it.
+    pub branch: &'static str,
     /// From nothing to the largest.
     pub spark: [&'static str; 8],
     pub border: border::Set<'static>,
@@ -54,6 +59,9 @@ pub const UTF8: Glyphs = Glyphs {
     separator: "·",
     vertical: "│",
     horizontal: "─",
+    full: "█",
+    shade: "▒",
+    branch: "└",
     spark: ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
     border: border::PLAIN,
 };
@@ -78,6 +86,9 @@ pub const ASCII: Glyphs = Glyphs {
     separator: "-",
     vertical: "|",
     horizontal: "-",
+    full: "#",
+    shade: "+",
+    branch: "`-",
     spark: ["_", ".", ",", "-", "=", "+", "*", "#"],
     border: border::Set {
         top_left: "+",

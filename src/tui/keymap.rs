@@ -42,6 +42,7 @@ contexts! {
     Server "server"
     Journal "journal"
     Postmortem "postmortem"
+    Replay "replay"
     Text "text"
     Editor "editor"
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyEvent, MouseEvent};
 
 use super::effect::{EditFor, Run};
 use super::perform::copy::Copied;
@@ -17,8 +17,10 @@ use crate::guardrail::Rehearsal;
 use crate::incident::entry::{Evidence, Outcome, Record};
 use crate::incident::journal::Journal;
 use crate::incident::store::Summary;
+use crate::ops::Identity;
+pub use crate::ops::Pressure;
+use crate::ops::explain::Explained;
 use crate::ops::export::Exported;
-use crate::ops::{Identity, Pressure};
 use crate::problem::Problem;
 use crate::recovery::{Execution, FirstLook, Plan, Preview};
 use crate::runbook::Ran;
@@ -27,11 +29,14 @@ use crate::value::pile::Pile;
 
 /// One look at what presses on the server.
 pub type Looked = Result<Box<Pressure>, Problem>;
+/// How statements would be run.
+pub type Plans = Result<Vec<Explained>, Problem>;
 
 #[derive(Debug)]
 pub enum Message {
     Key(KeyEvent),
     Paste(String),
+    Mouse(MouseEvent),
     Resized,
     /// The background of the terminal, where nobody chose a theme.
     Ground(Ground),
@@ -90,6 +95,10 @@ pub enum Message {
         run: Run,
         step: String,
         look: Result<Box<FirstLook>, Problem>,
+    },
+    Explained {
+        run: Run,
+        plans: Plans,
     },
     Previewed {
         run: Run,

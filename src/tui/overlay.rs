@@ -8,6 +8,7 @@ pub mod comms;
 pub mod escalation;
 pub mod outside;
 pub mod palette;
+pub mod tour;
 pub mod writing;
 
 use std::time::Instant;
@@ -121,6 +122,12 @@ pub enum Kind {
         title: String,
         scroll: Scroll,
     },
+    /// All rows of a change.
+    Changes {
+        scroll: Scroll,
+    },
+    /// The cards of the first start, and which of them is shown.
+    Tour(usize),
     Writing(Box<Writing>),
     Comms(Box<comms::Comms>),
     Help {
@@ -161,6 +168,14 @@ impl Overlay {
 
     pub fn writing(writing: Writing) -> Self {
         Self::new(Kind::Writing(Box::new(writing)))
+    }
+
+    pub fn changes(lines: Vec<Line>) -> Self {
+        Self::new(Kind::Changes { scroll: Scroll::new(lines) })
+    }
+
+    pub fn tour() -> Self {
+        Self::new(Kind::Tour(0))
     }
 
     pub fn help() -> Self {
@@ -257,6 +272,8 @@ impl Overlay {
             Kind::Choice(_)
             | Kind::Columns { .. }
             | Kind::Text { .. }
+            | Kind::Changes { .. }
+            | Kind::Tour(_)
             | Kind::Comms(_)
             | Kind::Help { .. }
             | Kind::Problem(_) => {}
@@ -272,6 +289,8 @@ impl Overlay {
             Kind::Choice(_)
             | Kind::Columns { .. }
             | Kind::Text { .. }
+            | Kind::Changes { .. }
+            | Kind::Tour(_)
             | Kind::Comms(_)
             | Kind::Help { .. }
             | Kind::Problem(_) => {}

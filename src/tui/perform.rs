@@ -27,7 +27,7 @@ use crate::config::Target;
 use crate::consent::Consent;
 use crate::drill::{Scenario, Scorecard};
 use crate::incident::Incident;
-use crate::incident::entry::Entry;
+use crate::incident::entry::{Entry, Outcome};
 use crate::incident::journal::{Journal, JournalError};
 use crate::incident::store;
 use crate::ops;
@@ -35,7 +35,8 @@ use crate::ops::Stopper;
 use crate::postmortem;
 use crate::practice::Practice;
 use crate::problem::Problem;
-use crate::runbook::{Action, Runbook, Step};
+use crate::recovery::Execution;
+use crate::runbook::{Action, Ran, Runbook, Step};
 use draft::Drafts;
 
 /// The world as the cockpit can reach it.
@@ -55,6 +56,8 @@ pub struct World {
     pub faults: Vec<Check>,
     /// Rows of a finding that are kept.
     pub kept_rows: usize,
+    /// The file that says that somebody was shown around.
+    pub tour: Option<PathBuf>,
     messages: UnboundedSender<Message>,
     tasks: TaskTracker,
     stoppers: HashMap<Run, Stopper>,
@@ -80,6 +83,7 @@ pub enum ForTerminal {
     Repaint,
     Bell,
     Clipboard(String),
+    Mouse(bool),
     /// The text is laid down in the file first.
     Edit {
         text: String,
@@ -108,6 +112,7 @@ impl World {
             scored: None,
             faults: Vec::new(),
             kept_rows: ops::detect::KEPT_ROWS,
+            tour: None,
             messages,
             tasks: TaskTracker::new(),
             stoppers: HashMap::new(),
@@ -119,16 +124,37 @@ impl World {
     /// Carries out effects in their order; gives back what the terminal's owner must do.
     pub fn perform(&mut self, effects: Vec<Effect>) -> Vec<ForTerminal> {
         let mut for_terminal = Vec::new();
-        for effect in effects {
-            match self.one(effect, &mut for_terminal) {
-                Ok(()) => {}
-                Err(error) => {
-                    self.send(Message::JournalFailed(error.to_string()));
-                    break;
-                }
+        let mut effects = effects.into_iter();
+        for effect in effects.by_ref() {
+            if let Err(error) = self.one(effect, &mut for_terminal) {
+                let why = error.to_string();
+                self.send(Message::JournalFailed(why.clone()));
+                effects.for_each(|dropped| self.not_done(dropped, &why));
+                break;
             }
         }
         for_terminal
+    }
+
+    /// Who waits for an answer is told that there was nothing to answer.
+    fn not_done(&self, effect: Effect, why: &str) {
+        let why = format!("nothing was executed: {why}");
+        match effect {
+            Effect::Execute { run, plan, .. } => {
+                let execution = Execution::RolledBack { why, drift: None };
+                self.send(Message::Executed { run, step: plan.step, execution });
+            }
+            Effect::PutGuard { run, step, .. } => {
+                self.send(Message::GuardPut { run, step, outcome: Outcome::RolledBack, why });
+            }
+            Effect::Command { run, step, .. } => {
+                let trouble = Some(why);
+                let ran = Ran { exit: None, output: Vec::new(), seconds: 0.0, trouble };
+                let (argv, output) = (Vec::new(), None);
+                self.send(Message::CommandRan { run, step, argv, ran: Box::new(ran), output });
+            }
+            _ => {}
+        }
     }
 
     fn one(&mut self, effect: Effect, out: &mut Vec<ForTerminal>) -> Result<(), JournalError> {
@@ -155,6 +181,9 @@ impl World {
                 }
             }
             Effect::FirstLook { run, step, answers } => self.first_look(run, step, answers),
+            Effect::Explain { run, check, step, answers } => {
+                self.explain(run, check, step, answers)
+            }
             Effect::Preview { run, op, step, answers, undoes } => {
                 self.preview(run, op, step, answers, undoes);
             }
@@ -173,6 +202,8 @@ impl World {
             Effect::Score => self.score()?,
             Effect::Postmortem => self.postmortem(),
             Effect::WritePostmortem { text, .. } => self.write_postmortem(&text),
+            Effect::TourSeen => self.tour_seen(),
+            Effect::Mouse(on) => out.push(ForTerminal::Mouse(on)),
             Effect::EditOutside { text, purpose, draft } => {
                 out.extend(self.edit_outside(text, purpose, &draft));
             }
@@ -250,6 +281,16 @@ impl World {
             let survey = ops::detect::survey(&target, &asked, &stopper).await;
             Message::Surveyed { run, target: name, survey }
         });
+    }
+
+    /// A file that cannot be written means only that the cards come once more.
+    fn tour_seen(&mut self) {
+        if let Some(file) = self.tour.take() {
+            let folder = file.parent().map(std::fs::create_dir_all);
+            if folder.is_none_or(|made| made.is_ok()) {
+                let _ = std::fs::write(&file, "");
+            }
+        }
     }
 
     fn append(&mut self, entry: Entry) -> Result<(), JournalError> {

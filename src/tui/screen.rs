@@ -5,6 +5,7 @@
 pub mod guardrail;
 pub mod home;
 pub mod journal;
+pub mod plan;
 pub mod postmortem;
 pub mod recovery;
 pub mod server;

@@ -15,7 +15,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
 use std::thread::{self, ThreadId};
 
-use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use crossterm::event::{
+    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
+};
 use crossterm::queue;
 use crossterm::style::ResetColor;
 use crossterm::terminal::{
@@ -42,6 +44,8 @@ pub enum Surface {
 }
 
 static TAKEN: AtomicBool = AtomicBool::new(false);
+/// Wheel and click come to us.
+static MOUSE: AtomicBool = AtomicBool::new(false);
 static OWNER: Mutex<Option<(ThreadId, Surface)>> = Mutex::new(None);
 static PANIC: Mutex<Option<String>> = Mutex::new(None);
 
@@ -120,6 +124,15 @@ pub fn send(bytes: &[u8]) {
     let _ = Tty.write(bytes);
 }
 
+/// Takes wheel and click from the terminal, or leaves them to it again.
+pub fn take_mouse(on: bool) {
+    MOUSE.store(on, Ordering::SeqCst);
+    let mut bytes = Vec::new();
+    let _ = if on { queue!(bytes, EnableMouseCapture) } else { queue!(bytes, DisableMouseCapture) };
+    // A terminal that cannot be written to is found out by the next frame.
+    let _ = Tty.write_all(&bytes);
+}
+
 /// Asks which background the terminal has; what becomes of the answer is said in [`reply`].
 pub fn ask_background() {
     // A terminal that cannot be written to is found out by the next frame.
@@ -133,6 +146,9 @@ pub fn give_back() {
     }
     let surface = owner().map_or(Surface::Alternate, |(_, surface)| surface);
     let mut bytes = Vec::new();
+    if MOUSE.load(Ordering::SeqCst) {
+        let _ = queue!(bytes, DisableMouseCapture);
+    }
     let _ = queue!(bytes, EndSynchronizedUpdate, ResetColor, DisableBracketedPaste);
     bytes.extend_from_slice(b"\x1b[m");
     let _ = match surface {
@@ -159,6 +175,9 @@ fn enter(surface: Surface) -> io::Result<()> {
     }
     // Also on a page of our own: `screen` gives none unless it is told to.
     queue!(bytes, Clear(ClearType::All), EnableBracketedPaste)?;
+    if MOUSE.load(Ordering::SeqCst) {
+        queue!(bytes, EnableMouseCapture)?;
+    }
     write_all(&bytes).inspect_err(|_| give_back())
 }
 

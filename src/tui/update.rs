@@ -4,17 +4,21 @@
 
 use std::sync::Arc;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
 use jiff::Timestamp;
 
-use super::app::{App, Screen, Start};
+use super::app::{App, Lost, Screen, Start};
 use super::case::Case;
 use super::command::Command;
 use super::draft;
 use super::effect::Effect;
+use super::keymap::Context;
 use super::message::{Message, Opened};
-use super::overlay::{Kind, Overlay, Purpose, answer, comms, escalation, outside, palette};
-use super::screen::{guardrail, home, journal, postmortem, recovery, server, step, violations};
+use super::overlay::{Kind, Overlay, Purpose, answer, comms, escalation, outside, palette, tour};
+use super::replay::moment;
+use super::screen::{
+    guardrail, home, journal, plan, postmortem, recovery, server, step, violations,
+};
 use super::theme::Theme;
 use crate::check::{Delta, Finding, Verdict};
 use crate::exit::Exit;
@@ -32,12 +36,16 @@ const LONG: usize = 4096;
 #[must_use]
 pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
     app.now = now;
+    if app.replay.is_some() {
+        return moment::update(app, message);
+    }
     let effects = match message {
         Message::Key(event) => key(app, event),
         Message::Paste(text) => {
             pasted(app, &text);
             Vec::new()
         }
+        Message::Mouse(event) => mouse(app, event),
         Message::Resized => Vec::new(),
         Message::Ground(ground) => {
             let fitting = Theme::built_in(Theme::name_for(ground), app.facts.depth);
@@ -97,6 +105,10 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
         Message::Copied(copied) => violations::copied(app, copied),
         Message::Relations { run, found } => violations::related(app, run, found),
         Message::Related { run, found } => violations::arrived(app, run, found),
+        Message::Explained { run, plans } => {
+            plan::explained(app, run, plans);
+            Vec::new()
+        }
         Message::LookedFirst { run, step, look } => recovery::looked(app, run, &step, look),
         Message::Previewed { run, step, preview } => recovery::previewed(app, run, &step, preview),
         Message::Executed { run, step, execution } => {
@@ -202,7 +214,7 @@ fn pasted(app: &mut App, text: &str) {
     }
 }
 
-fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
+pub fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
     if event.kind == KeyEventKind::Release {
         return Vec::new();
     }
@@ -217,9 +229,12 @@ fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
         None if event.code == KeyCode::Char(' ') && is_columns(app) => {
             in_overlay(app, Command::Confirm, None)
         }
+        None if matches!(&app.overlay, Some(Overlay { kind: Kind::Tour(_), .. })) => dismiss(app),
         None => {
-            if let Some(overlay) = &mut app.overlay {
-                overlay.key(event);
+            match &mut app.overlay {
+                Some(overlay) => overlay.key(event),
+                None if app.replay.is_some() => moment::refuse(app),
+                None => {}
             }
             Vec::new()
         }
@@ -228,6 +243,49 @@ fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
 
 fn is_columns(app: &App) -> bool {
     matches!(app.overlay.as_ref().map(|overlay| &overlay.kind), Some(Kind::Columns { .. }))
+}
+
+/// The wheel moves as three arrow keys do; a click puts the cursor somewhere, and opens nothing.
+fn mouse(app: &mut App, event: MouseEvent) -> Vec<Effect> {
+    if !app.mouse || app.overlay.as_ref().is_some_and(|overlay| !overlay.drawn) {
+        return Vec::new();
+    }
+    let wheel = match event.kind {
+        MouseEventKind::ScrollUp => Command::Up,
+        MouseEventKind::ScrollDown => Command::Down,
+        MouseEventKind::Down(MouseButton::Left) => {
+            let at = app.clickable.as_ref().and_then(|list| list.at(event.column, event.row));
+            if let (Some(at), Screen::Home, None) = (at, app.screen, &app.overlay) {
+                app.home.cursor = at;
+            }
+            return Vec::new();
+        }
+        _ => return Vec::new(),
+    };
+    (0..3).flat_map(|_| command_given(app, wheel, None)).collect()
+}
+
+/// Brings back what the last key took away. What was recorded stays recorded.
+fn oops(app: &mut App) -> Vec<Effect> {
+    let Some(lost) = app.undone.pop() else {
+        app.say("nothing to take back; what was recorded stays recorded");
+        return Vec::new();
+    };
+    match lost {
+        Lost::Overlay(overlay) => app.overlay = Some(*overlay),
+        Lost::Theme(theme) => {
+            app.say(format!("theme {} again", theme.name));
+            app.look.theme = *theme;
+        }
+        Lost::Find(find) => app.home.find = find,
+        Lost::Filter { check, filter } => return violations::filter_again(app, &check, &filter),
+        Lost::Incident(incident) => {
+            if app.screen == Screen::Home {
+                return home::go_to(app, Effect::Resume { incident });
+            }
+        }
+    }
+    Vec::new()
 }
 
 fn command_given(app: &mut App, command: Command, event: Option<KeyEvent>) -> Vec<Effect> {
@@ -241,10 +299,18 @@ fn command_given(app: &mut App, command: Command, event: Option<KeyEvent>) -> Ve
             return effects;
         }
         Command::Repaint => return vec![Effect::Repaint],
-        Command::Interrupt => return interrupt(app),
+        Command::Interrupt if app.replay.is_none() || app.overlay.is_some() => {
+            return interrupt(app);
+        }
         _ => {}
     }
-    if app.overlay.is_some() { in_overlay(app, command, event) } else { on_screen(app, command) }
+    if app.overlay.is_some() {
+        in_overlay(app, command, event)
+    } else if app.replay.is_some() {
+        moment::on_command(app, command)
+    } else {
+        on_screen(app, command)
+    }
 }
 
 /// Commands that mean the same everywhere; the others go to the screen.
@@ -256,13 +322,31 @@ fn on_screen(app: &mut App, command: Command) -> Vec<Effect> {
             Vec::new()
         }
         Command::Palette => {
-            let palette = palette::Palette::new(&app.keymap, app.screen.context());
+            let palette = palette::Palette::new(&app.keymap, app.screen_context());
             app.overlay = Some(Overlay::new(Kind::Palette(Box::new(palette))));
             Vec::new()
         }
+        Command::Mouse => {
+            app.mouse = !app.mouse;
+            app.say(if app.mouse {
+                "wheel and click are for the cockpit; selecting text may need shift"
+            } else {
+                "the mouse is the terminal's"
+            });
+            vec![Effect::Mouse(app.mouse)]
+        }
+        Command::Tour => {
+            app.overlay = Some(Overlay::tour());
+            Vec::new()
+        }
+        Command::Oops => oops(app),
         Command::Theme => {
-            app.look.theme = app.look.theme.next(app.facts.depth);
-            app.say(format!("theme {}", app.look.theme.name));
+            let next = app.look.theme.next(app.facts.depth);
+            let before = std::mem::replace(&mut app.look.theme, next);
+            app.lose(Lost::Theme(Box::new(before)));
+            let back = app.keymap.label(Context::Global, Command::Oops);
+            let back = back.map_or_else(String::new, |key| format!("   {key} goes back"));
+            app.say(format!("theme {}: {}{back}", app.look.theme.name, app.look.theme.about));
             Vec::new()
         }
         Command::Cancel => cancel(app),
@@ -354,7 +438,8 @@ fn back(app: &mut App) -> Vec<Effect> {
     }
     match app.screen {
         Screen::Home if !app.home.find.is_empty() => {
-            app.home.find.clear();
+            let find = std::mem::take(&mut app.home.find);
+            app.lose(Lost::Find(find));
             Vec::new()
         }
         Screen::Home => {
@@ -368,7 +453,9 @@ fn back(app: &mut App) -> Vec<Effect> {
             }
             app.screen = Screen::Home;
             let mut effects: Vec<Effect> = stop_case(app);
-            app.case = None;
+            if let Some(case) = app.case.take().filter(|case| case.incident.is_open()) {
+                app.lose(Lost::Incident(case.incident.id));
+            }
             app.violations = violations::Violations::default();
             effects.extend([Effect::Leave, Effect::ListIncidents]);
             effects.extend(home::survey_all(app));
@@ -383,6 +470,7 @@ fn back(app: &mut App) -> Vec<Effect> {
 
 fn stop_all(app: &App) -> Vec<Effect> {
     let mut effects = stop_case(app);
+    effects.extend(app.explaining.map(|(run, _)| Effect::Stop { run }));
     effects.extend(home::stop_surveys(app));
     effects.extend(app.violations.runs().map(|run| Effect::Stop { run }));
     effects
@@ -395,6 +483,7 @@ fn stop_case(app: &App) -> Vec<Effect> {
 
 fn cancel(app: &mut App) -> Vec<Effect> {
     let effects = stop_all(app);
+    app.explaining = None;
     if effects.is_empty() {
         let writing = app.case.as_ref().is_some_and(Case::is_writing);
         app.say(if writing {
@@ -457,8 +546,21 @@ fn leave_when_done(app: &mut App) {
 /// Takes the box away. Who asked for a confirmation hears that there is none.
 fn dismiss(app: &mut App) -> Vec<Effect> {
     let effects = draft::keep(app);
-    let Some(overlay) = app.uncover() else { return Vec::new() };
+    let Some(mut overlay) = app.uncover() else { return effects };
+    // A confirmation that was left alone is asked for anew; it never comes back half typed. What has
+    // a draft is there again by itself.
+    let comes_back = match &overlay.kind {
+        Kind::Ask(ask) => ask.expected.is_none() && ask.purpose != Purpose::Note,
+        Kind::Choice(_) | Kind::Text { .. } | Kind::Changes { .. } => true,
+        _ => false,
+    };
+    if comes_back {
+        overlay.drawn = false;
+        app.lose(Lost::Overlay(Box::new(overlay)));
+        return effects;
+    }
     match overlay.kind {
+        Kind::Tour(_) => vec![Effect::TourSeen],
         Kind::Ask(ask) if matches!(ask.purpose, Purpose::Execute) => recovery::say(app, Said::Back),
         Kind::Ask(ask) if ask.purpose == Purpose::Note && !ask.prompt.text().trim().is_empty() => {
             app.say("the note is not written; what you typed is there when you open it again");
@@ -487,6 +589,9 @@ fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent>) -> Vec<E
             app.overlay = Some(Overlay::writing(writing));
         }
         (_, Command::Back) => return dismiss(app),
+        (Kind::Tour(card), Command::Confirm) if *card + 1 < tour::CARDS => *card += 1,
+        (Kind::Tour(_), _) => return dismiss(app),
+        (Kind::Changes { .. }, Command::Complete) => recovery::fold_rows(app),
         (Kind::Ask(_), Command::Confirm) => return answer::text(app),
         (Kind::Choice(_), Command::Confirm) => return answer::choice(app),
         (Kind::Choice(choice), Command::Up) => choice.at = choice.at.saturating_sub(1),
@@ -516,12 +621,15 @@ fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent>) -> Vec<E
             return chosen.map_or_else(Vec::new, |command| command_given(app, command, None));
         }
         (
-            Kind::Text { scroll, .. } | Kind::Help { scroll },
+            Kind::Text { scroll, .. } | Kind::Changes { scroll } | Kind::Help { scroll },
             Command::Up | Command::Down | Command::PageUp | Command::PageDown,
         ) => {
             scroll.on_command(command);
         }
-        (Kind::Text { .. } | Kind::Help { .. } | Kind::Problem(_), Command::Confirm) => {
+        (
+            Kind::Text { .. } | Kind::Changes { .. } | Kind::Help { .. } | Kind::Problem(_),
+            Command::Confirm,
+        ) => {
             app.uncover();
         }
         _ => {

@@ -13,7 +13,7 @@ use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::app::{App, Screen};
+use super::app::{App, Clickable, Screen};
 use super::case::Case;
 use super::look::{Look, Pen};
 use super::page::Page;
@@ -27,6 +27,11 @@ use crate::runbook::progress::StepState;
 
 /// From this width on, the steps stand beside what they ask.
 const WIDE: u16 = 100;
+/// From this width on, what is known of a thing stands beside the list, which keeps this much.
+const ROOMY: u16 = 116;
+const HOME_LIST: u16 = 74;
+/// From this width on, the steps have room for their whole titles.
+const ULTRA: u16 = 180;
 
 pub fn view(app: &mut App, frame: &mut Frame<'_>) {
     let area = frame.area();
@@ -39,10 +44,15 @@ pub fn view(app: &mut App, frame: &mut Frame<'_>) {
 /// Draws everything and says where the cursor of the terminal belongs.
 pub fn draw(app: &mut App, area: Rect, buf: &mut Buffer) -> Option<Position> {
     if area.height < 3 || area.width < 10 {
-        let words = if app.is_drill() { "DRILL too small" } else { "too small" };
+        let words = match (&app.replay, app.is_drill()) {
+            (Some(_), _) => "REPLAY too small",
+            (None, true) => "DRILL too small",
+            (None, false) => "too small",
+        };
         Pen::new(buf, area, 0).put(words, app.look.style(Role::Muted));
         return None;
     }
+    app.clickable = None;
     let look = app.look.clone();
     top_line(app).view(Rect { height: 1, ..area }, buf, &look);
     let bottom = Rect { y: area.bottom() - 1, height: 1, ..area };
@@ -62,15 +72,39 @@ pub fn draw(app: &mut App, area: Rect, buf: &mut Buffer) -> Option<Position> {
             look.style(role),
         );
     }
+    if app.replay.is_some() && body.height > 3 {
+        body.height -= 1;
+        let line = Rect { y: body.bottom(), height: 1, ..area };
+        told(app, line, buf, &look);
+    }
     screen(app, body, buf, &look);
     overlay(app, area, buf, &look)
+}
+
+/// Which record of a replay this is, when it was written, and what it says.
+fn told(app: &App, area: Rect, buf: &mut Buffer, look: &Look) {
+    let Some(replay) = &app.replay else { return };
+    let record = replay.record();
+    let local = record.at.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M");
+    let time = format!("{} UTC {local}", record.at.strftime("%Y-%m-%d %H:%M:%S"));
+    let speed = replay.speed().map_or(String::new(), |n| format!("  {n} a second"));
+    let mut pen = Pen::new(buf, area, 0);
+    pen.put(&format!(" REPLAY {} ", replay.place()), look.style(Role::Drill))
+        .put(&format!(" {time}{speed}  "), look.style(Role::Muted));
+    let sentence = record.entry.sentence();
+    let room = pen.left();
+    pen.put_within(
+        sentence.lines().next().unwrap_or_default(),
+        room,
+        look.glyphs.more,
+        look.style(Role::Title),
+    );
 }
 
 fn screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {
     match app.screen {
         Screen::Home => {
-            let (page, at) = home::page(app);
-            list(&page.finish(), at, inset(area), buf, look);
+            home_screen(app, inset(area), buf, look);
         }
         Screen::Step => step_screen(app, area, buf, look),
         Screen::Violations => rows_screen(app, area, buf, look),
@@ -108,7 +142,8 @@ fn step_screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {
     let stepper = stepper_of(case);
     let mut body = inset(area);
     if area.width >= WIDE {
-        let left = Rect { width: 34, ..body };
+        let steps = if area.width >= ULTRA { 48 } else { 34 };
+        let left = Rect { width: steps, ..body };
         let head = Rect { height: 1, ..left };
         Pen::new(buf, head, 0).put_within(
             &case.incident.title,
@@ -120,9 +155,10 @@ fn step_screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {
         stepper.view(list, buf, look);
         for row in 0..body.height {
             let mut pen = Pen::new(buf, body, row);
-            pen.skip(35).put(look.glyphs.vertical, look.style(Role::Border));
+            pen.skip(steps + 1).put(look.glyphs.vertical, look.style(Role::Border));
         }
-        body = Rect { x: body.x + 37, width: body.width.saturating_sub(37), ..body };
+        let taken = steps + 3;
+        body = Rect { x: body.x + taken, width: body.width.saturating_sub(taken), ..body };
         let title = Rect { height: 1, ..body };
         Pen::new(buf, title, 0).put(&case.step().title, look.style(Role::Title));
         body = Rect { y: body.y + 1, height: body.height.saturating_sub(1), ..body };
@@ -130,7 +166,8 @@ fn step_screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {
         stepper.view_line(Rect { height: 1, ..body }, buf, look);
         body = Rect { y: body.y + 1, height: body.height.saturating_sub(1), ..body };
     }
-    let timeline = timeline_lines(app, look);
+    let told = if area.height >= 36 { 6 } else { 3 };
+    let timeline = timeline_lines(app, look, told);
     let wanted = u16::try_from(timeline.len()).unwrap_or(0);
     if body.height > 14 && wanted > 0 {
         let place = Rect { y: body.bottom() - wanted, height: wanted, ..body };
@@ -160,11 +197,11 @@ fn step_screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {
 }
 
 /// The newest of the story, one line each.
-fn timeline_lines(app: &App, look: &Look) -> Vec<Line> {
+fn timeline_lines(app: &App, look: &Look, told_at_most: usize) -> Vec<Line> {
     let Some(case) = &app.case else { return Vec::new() };
     let mut page = Page::new(look);
     let told = case.incident.records.iter().filter(|record| record.entry.is_narrative());
-    let newest: Vec<_> = told.rev().take(3).collect();
+    let newest: Vec<_> = told.rev().take(told_at_most).collect();
     for record in newest.into_iter().rev() {
         page.line(&[
             (&record.happened().strftime("%H:%M:%S  ").to_string(), Role::Muted),
@@ -241,8 +278,28 @@ fn inset(area: Rect) -> Rect {
     Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area }
 }
 
-/// Lines cut at the edge, scrolled so that the line of the cursor is seen.
-fn list(lines: &[Line], at: usize, area: Rect, buf: &mut Buffer, look: &Look) {
+/// The list, and beside it where there is room what is known of the thing under the cursor.
+fn home_screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {
+    let (page, places) = home::page(app);
+    let at = places.get(app.home.cursor.min(places.len().saturating_sub(1))).copied().unwrap_or(0);
+    let lines = page.finish();
+    let mut place = area;
+    if area.width >= ROOMY {
+        place.width = HOME_LIST + (area.width - ROOMY) / 6;
+        let x = place.right() + 1;
+        for row in 0..area.height {
+            let mut pen = Pen::new(buf, area, row);
+            pen.skip(place.width).put(look.glyphs.vertical, look.style(Role::Border));
+        }
+        let beside = Rect { x: x + 1, width: area.right().saturating_sub(x + 1), ..area };
+        wrapped(&home::detail::page(app).finish(), 0, beside, buf);
+    }
+    let top = list(&lines, at, place, buf, look);
+    app.clickable = Some(Clickable { area: place, top, lines: places });
+}
+
+/// Lines cut at the edge, scrolled so that the line of the cursor is seen; gives the first one shown.
+fn list(lines: &[Line], at: usize, area: Rect, buf: &mut Buffer, look: &Look) -> usize {
     let height = usize::from(area.height);
     let top = at.saturating_sub(height.saturating_sub(2)).min(lines.len().saturating_sub(height));
     for (row, line) in lines.iter().skip(top).take(height).enumerate() {
@@ -252,6 +309,7 @@ fn list(lines: &[Line], at: usize, area: Rect, buf: &mut Buffer, look: &Look) {
         let mut pen = Pen::new(buf, area, area.height - 1);
         pen.skip(area.width.saturating_sub(1)).put(look.glyphs.down, look.style(Role::Muted));
     }
+    top
 }
 
 /// Lines wrapped, scrolled so that a line of the original is at the top.

@@ -77,6 +77,8 @@ impl Home {
             ("TERM".to_owned(), "xterm-256color".to_owned()),
             ("LANG".to_owned(), "C.UTF-8".to_owned()),
             ("TZ".to_owned(), "UTC".to_owned()),
+            // Every home here is new; the tour has a test of its own.
+            ("STEADYHAND_TOUR".to_owned(), "false".to_owned()),
             ("USER".to_owned(), "casey".to_owned()),
             ("LOGNAME".to_owned(), "casey".to_owned()),
             ("SHELL".to_owned(), "/bin/sh".to_owned()),

@@ -5,6 +5,7 @@
 
 mod cockpit;
 pub mod desk;
+pub mod dice;
 mod engines;
 mod home;
 pub mod pooler;

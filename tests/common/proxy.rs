@@ -29,6 +29,11 @@ pub enum Fault {
     CutAt(Vec<u8>, Moment),
     /// When the program sends these bytes, nothing passes any more; both sides stay open.
     StallAt(Vec<u8>, Moment),
+    /// Both sides are cut at the so-and-so-many-th message of the program from now, counted from 0
+    /// over all connections.
+    CutNth(usize, Moment),
+    /// The same, and both sides stay open.
+    StallNth(usize, Moment),
 }
 
 /// How far the bytes come that a fault waits for.
@@ -59,6 +64,9 @@ struct State {
     refuse: bool,
     happened: bool,
     links: Vec<Arc<Link>>,
+    upstream: Upstream,
+    /// Messages of the program since the fault was armed.
+    sent: usize,
     done: bool,
 }
 
@@ -89,6 +97,8 @@ impl Proxy {
             refuse: false,
             happened: false,
             links: Vec::new(),
+            upstream,
+            sent: 0,
             done: false,
         };
         let shared = Arc::new((Mutex::new(state), Condvar::new()));
@@ -103,6 +113,7 @@ impl Proxy {
                 if state.refuse {
                     continue;
                 }
+                let upstream = state.upstream.clone();
                 drop(state);
                 let Ok(server) = upstream.connect() else { continue };
                 link(client, server, &accepting);
@@ -119,7 +130,33 @@ impl Proxy {
     pub fn arm(&self, fault: Fault) {
         let mut state = lock(&self.shared);
         state.happened = false;
+        state.sent = 0;
         state.fault = Some(fault);
+    }
+
+    /// How many messages the program has sent since a fault was armed.
+    pub fn sent(&self) -> usize {
+        lock(&self.shared).sent
+    }
+
+    /// Whether the armed fault has happened.
+    pub fn has_happened(&self) -> bool {
+        lock(&self.shared).happened
+    }
+
+    /// Another server answers from now on, and the one before is not heard any more.
+    pub fn redirect(&self, upstream: Upstream) {
+        lock(&self.shared).upstream = upstream;
+        self.cut();
+    }
+
+    /// Nothing passes any more on the connections that are open; both sides stay.
+    pub fn stall(&self) {
+        for link in &lock(&self.shared).links {
+            if !link.is(Wire::Cut) {
+                link.set(Wire::Stalled);
+            }
+        }
     }
 
     /// Everything from the server comes this much later.
@@ -193,9 +230,13 @@ fn to_server(link: &Link, shared: &Arc<(Mutex<State>, Condvar)>) -> io::Result<(
         if link.is(Wire::Stalled) {
             continue;
         }
-        let fault = lock(shared).fault.clone();
+        let (fault, sent) = {
+            let mut state = lock(shared);
+            state.sent += 1;
+            (state.fault.clone(), state.sent - 1)
+        };
         let Some((fault, leaves, moment)) =
-            fault.and_then(|fault| due(fault, chunk, &tail, passed))
+            fault.and_then(|fault| due(fault, chunk, &tail, passed, sent))
         else {
             link.server.write_all(chunk)?;
             passed += length;
@@ -203,7 +244,7 @@ fn to_server(link: &Link, shared: &Arc<(Mutex<State>, Condvar)>) -> io::Result<(
             tail.drain(..tail.len().saturating_sub(256));
             continue;
         };
-        let stalls = matches!(fault, Fault::StallAt(..));
+        let stalls = matches!(fault, Fault::StallAt(..) | Fault::StallNth(..));
         if moment == Moment::Answered {
             link.set(Wire::Answering);
         } else if stalls {
@@ -222,8 +263,22 @@ fn to_server(link: &Link, shared: &Arc<(Mutex<State>, Condvar)>) -> io::Result<(
 }
 
 /// The fault if this chunk brings it about, how much of the chunk still leaves, and the moment.
-fn due(fault: Fault, chunk: &[u8], tail: &[u8], passed: usize) -> Option<(Fault, usize, Moment)> {
+fn due(
+    fault: Fault,
+    chunk: &[u8],
+    tail: &[u8],
+    passed: usize,
+    sent: usize,
+) -> Option<(Fault, usize, Moment)> {
     match &fault {
+        Fault::CutNth(number, moment) | Fault::StallNth(number, moment) => {
+            let leaves = match moment {
+                Moment::Held => 0,
+                Moment::Part(bytes) => (*bytes).min(chunk.len()),
+                Moment::Sent | Moment::Answered => chunk.len(),
+            };
+            (sent == *number).then(|| (fault.clone(), leaves, *moment))
+        }
         Fault::CutAfter(bytes) => {
             let leaves = bytes.saturating_sub(passed);
             (leaves <= chunk.len()).then(|| (fault.clone(), leaves, Moment::Sent))
@@ -254,7 +309,8 @@ fn to_client(link: &Link, shared: &Arc<(Mutex<State>, Condvar)>) -> io::Result<(
             continue;
         }
         if link.is(Wire::Answering) {
-            let stalls = matches!(lock(shared).fault, Some(Fault::StallAt(..)));
+            let stalls =
+                matches!(lock(shared).fault, Some(Fault::StallAt(..) | Fault::StallNth(..)));
             if stalls {
                 link.set(Wire::Stalled);
             } else {

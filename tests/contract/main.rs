@@ -30,6 +30,7 @@ macro_rules! contract {
     )*};
 }
 
+mod attacks;
 mod checks;
 mod commits;
 mod guardrails;

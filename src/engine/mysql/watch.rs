@@ -104,6 +104,9 @@ impl Session {
         }
         let limit = self.time_left(ALONE)?;
         self.belt(limit).await?;
+        if write.is_ok() {
+            self.wire.only(sql).await?;
+        }
         let (Some(watch), Ok(write)) = (&self.watch, write) else {
             let done = self.wire.work(sql, limit, &mut nothing).await?;
             self.hear_warnings().await?;

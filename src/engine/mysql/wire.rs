@@ -144,6 +144,12 @@ impl Wire {
         }
     }
 
+    /// The driver lets the server run whatever stands behind a semicolon, and which semicolons end a
+    /// statement only the server knows. It prepares no more than one.
+    pub async fn only(&mut self, sql: &str) -> Result<(), EngineError> {
+        if sql.contains(';') { self.columns(sql).await.map(drop) } else { Ok(()) }
+    }
+
     /// Runs one statement of ours to its end.
     pub async fn run(&mut self, sql: &str) -> Result<u64, EngineError> {
         self.alive()?;

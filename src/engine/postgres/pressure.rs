@@ -55,12 +55,14 @@ impl Session {
     async fn waits(&mut self) -> Result<Vec<Wait>, EngineError> {
         // Only sessions that wait are asked whom for: that question costs the server a lock.
         let sql = format!(
-            "SELECT {WHO}, {}, {SQL}, array_to_string(pg_blocking_pids(a.pid), ', '), \
+            "SELECT {WHO}, {}, {SQL}, coalesce((SELECT string_agg({}, ', ') FROM \
+             pg_stat_activity b WHERE b.pid = ANY (pg_blocking_pids(a.pid))), ''), \
              coalesce((SELECT c.oid::regclass::text FROM pg_locks l JOIN pg_class c ON c.oid = l.relation \
              WHERE l.pid = a.pid AND c.relkind IN ('r', 'p', 'm') AND l.mode <> 'AccessShareLock' \
              ORDER BY l.granted, l.locktype = 'tuple' DESC LIMIT 1), '') \
              FROM pg_stat_activity a WHERE a.wait_event_type = 'Lock' ORDER BY 2 DESC LIMIT 50",
-            since("a.query_start")
+            since("a.query_start"),
+            WHO.replace("a.", "b.")
         );
         let rows = self.rows(&sql).await?;
         let wait = |row: &Vec<Value>| {

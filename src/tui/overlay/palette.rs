@@ -12,7 +12,16 @@ use crate::tui::widget::prompt::Prompt;
 pub struct Palette {
     pub prompt: Prompt,
     pub at: usize,
-    entries: Vec<(Command, String)>,
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug)]
+pub struct Entry {
+    pub command: Command,
+    /// The key that does the same, for the next time.
+    pub keys: String,
+    /// What the letters are looked for in.
+    words: String,
 }
 
 impl Palette {
@@ -21,8 +30,10 @@ impl Palette {
         let entries = entries
             .iter()
             .filter(|entry| entry.command != Command::Palette)
-            .map(|entry| {
-                (entry.command, format!("{}  {}", entry.command.name(), entry.command.help()))
+            .map(|entry| Entry {
+                command: entry.command,
+                keys: entry.keys.first().map(ToString::to_string).unwrap_or_default(),
+                words: format!("{}  {}", entry.command.name(), entry.command.help()),
             })
             .collect();
         Self { prompt: Prompt::new(": "), at: 0, entries }
@@ -38,7 +49,7 @@ impl Palette {
         self.at = 0;
     }
 
-    pub fn found(&self) -> Vec<&(Command, String)> {
+    pub fn found(&self) -> Vec<&Entry> {
         let typed = self.prompt.text();
         if typed.is_empty() {
             return self.entries.iter().collect();
@@ -46,11 +57,11 @@ impl Palette {
         let pattern = Pattern::parse(typed, CaseMatching::Ignore, Normalization::Smart);
         let mut matcher = Matcher::new(Config::DEFAULT);
         let mut letters = Vec::new();
-        let mut found: Vec<(u32, &(Command, String))> = self
+        let mut found: Vec<(u32, &Entry)> = self
             .entries
             .iter()
             .filter_map(|entry| {
-                let text = nucleo_matcher::Utf32Str::new(&entry.1, &mut letters);
+                let text = nucleo_matcher::Utf32Str::new(&entry.words, &mut letters);
                 pattern.score(text, &mut matcher).map(|score| (score, entry))
             })
             .collect();
@@ -59,6 +70,6 @@ impl Palette {
     }
 
     pub fn chosen(&self) -> Option<Command> {
-        self.found().get(self.at).map(|(command, _)| *command)
+        self.found().get(self.at).map(|entry| entry.command)
     }
 }

@@ -37,6 +37,38 @@ impl World {
         });
     }
 
+    /// Of a check if one is named, else of the step's change.
+    pub(super) fn explain(
+        &mut self,
+        run: Run,
+        check: Option<String>,
+        step: String,
+        answers: BTreeMap<String, String>,
+    ) {
+        let stopper = self.stopper(run);
+        let Some(desk) = self.desk.clone() else { return };
+        let (catalogue, actor) = (self.catalogue.clone(), self.actor.clone());
+        let work = async move {
+            let plans = match check.as_deref().map(|check| catalogue.check(check)) {
+                Some(Some(check)) => {
+                    ops::explain::check(&desk.target.for_checks(), check, &stopper).await
+                }
+                Some(None) => Err(Problem::usage("this check is not loaded")),
+                None => {
+                    match planned(&desk, &catalogue, actor, &step, String::new(), &answers).await {
+                        Ok(job) => ops::explain::change(&job, &stopper).await,
+                        Err(problem) => Err(problem),
+                    }
+                }
+            };
+            Message::Explained { run, plans }
+        };
+        self.spawn_or(work, move |why| Message::Explained {
+            run,
+            plans: Err(Problem::system(why)),
+        });
+    }
+
     pub(super) fn preview(
         &mut self,
         run: Run,

@@ -2,12 +2,13 @@
 //!
 //! One cursor goes through everything that Enter can open.
 
+pub mod detail;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::check::Survey;
-use crate::check::{Severity, Verdict};
+use crate::check::{Check, Finding, Severity, Survey, Verdict};
 use crate::incident::entry::verdict_words;
 use crate::incident::store::Summary;
 use crate::problem::Problem;
@@ -232,12 +233,12 @@ pub fn go_to(app: &mut App, effect: Effect) -> Vec<Effect> {
     if std::mem::replace(&mut app.home.opening, true) { Vec::new() } else { vec![effect] }
 }
 
-/// The page and the line on which the cursor stands.
-pub fn page(app: &App) -> (Page<'_>, usize) {
+/// The page, and the line of each thing that can be opened.
+pub fn page(app: &App) -> (Page<'_>, Vec<usize>) {
     let mut page = Page::new(&app.look);
     let items = items(app);
     let cursor = app.home.cursor.min(items.len().saturating_sub(1));
-    let mut at = 0;
+    let mut lines = Vec::with_capacity(items.len());
     let mut section = "";
     for (number, item) in items.iter().enumerate() {
         let name = match item {
@@ -253,9 +254,7 @@ pub fn page(app: &App) -> (Page<'_>, usize) {
             page.title(name);
             section = name;
         }
-        if number == cursor {
-            at = page.len();
-        }
+        lines.push(page.len());
         item_line(app, item, number == cursor, &mut page);
     }
     if app.home.preparing {
@@ -264,7 +263,23 @@ pub fn page(app: &App) -> (Page<'_>, usize) {
     if !app.home.find.is_empty() {
         page.blank().muted(&format!("found for '{}'; / changes it", app.home.find));
     }
-    (page, at)
+    (page, lines)
+}
+
+/// A check that is not clear on a target.
+#[derive(Debug, Clone, Copy)]
+pub struct Wrong<'a> {
+    /// Unless it is loaded no more.
+    pub check: Option<&'a Check>,
+    pub finding: &'a Finding,
+    pub at: Timestamp,
+}
+
+fn wrong<'a>(app: &'a App, target: &str, check: &str) -> Option<Wrong<'a>> {
+    let health = app.home.health.iter().find(|health| health.target == target)?;
+    let (at, survey) = health.seen.as_ref()?;
+    let (_, finding) = survey.as_ref().ok()?.findings.iter().find(|(id, _)| id == check)?;
+    Some(Wrong { check: app.facts.catalogue.check(check), finding, at: *at })
 }
 
 fn item_line(app: &App, item: &Item, here: bool, page: &mut Page<'_>) {
@@ -291,16 +306,9 @@ fn item_line(app: &App, item: &Item, here: bool, page: &mut Page<'_>) {
         }
         Item::Target(name) => target_line(app, name, mark, text, page),
         Item::Wrong { target, check } => {
-            let health = app.home.health.iter().find(|health| health.target == *target);
-            let survey = health.and_then(|health| health.seen.as_ref());
-            let Some(finding) = survey
-                .and_then(|(_, survey)| survey.as_ref().ok())
-                .and_then(|survey| survey.findings.iter().find(|(id, _)| id == check))
-                .map(|(_, finding)| finding)
-            else {
+            let Some(Wrong { check: known, finding, .. }) = wrong(app, target, check) else {
                 return;
             };
-            let known = app.facts.catalogue.check(check);
             let title = known.map_or(check.as_str(), |check| check.title.as_str());
             let severity = known.map(|check| check.severity);
             let (sign, count) = match &finding.verdict {
@@ -343,8 +351,19 @@ fn target_line(app: &App, name: &str, mark: &str, text: Role, page: &mut Page<'_
     let Some(health) = app.home.health.iter().find(|health| health.target == *name) else { return };
     let environment = app.target(name).map_or("", |target| target.environment.word());
     let head = format!("{name:<14}");
-    let place = format!("{environment:<12} ");
-    let start = [(&*format!(" {mark} "), Role::Focus), (&*head, text), (&*place, Role::Muted)];
+    let known = app.target(name).filter(|_| !app.facts.demo).map(|target| target.environment);
+    let (environment, role) = match known {
+        Some(crate::config::Environment::Production) => (" PRODUCTION ", Role::Production),
+        Some(crate::config::Environment::Staging) => ("staging", Role::Staging),
+        _ => (environment, Role::Muted),
+    };
+    let gap = " ".repeat(13 - environment.len().min(13));
+    let start = [
+        (&*format!(" {mark} "), Role::Focus),
+        (&*head, text),
+        (environment, role),
+        (&*gap, Role::Muted),
+    ];
     let line = |page: &mut Page<'_>, rest: &[(&str, Role)]| {
         let parts: Vec<(&str, Role)> = start.iter().copied().chain(rest.iter().copied()).collect();
         page.line(&parts);

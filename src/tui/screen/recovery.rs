@@ -2,9 +2,10 @@
 //! ended. Every decision is the protocol's; this asks it and shows what it says.
 
 mod page;
+mod rows;
 
 pub use page::page;
-use page::{all_rows, statements};
+use page::statements;
 
 use crate::incident::entry::{Deed, Entry, Evidence};
 use crate::problem::Problem;
@@ -15,7 +16,7 @@ use crate::tui::app::App;
 use crate::tui::case::Recovery;
 use crate::tui::command::Command;
 use crate::tui::effect::{Effect, Run};
-use crate::tui::overlay::{Ask, Overlay, Purpose};
+use crate::tui::overlay::{Ask, Kind, Overlay, Purpose};
 
 pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
     let Some(case) = &app.case else { return Vec::new() };
@@ -39,11 +40,17 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
             if let Some(preview) =
                 case.recoveries.get(&case.step().id).and_then(|r| r.preview.clone())
             {
-                let lines = all_rows(app, &preview);
-                app.overlay = Some(Overlay::text("Rows, before and after", lines));
+                let lines = rows::all(app, &preview);
+                app.overlay = Some(Overlay::changes(lines));
             }
             Vec::new()
         }
+        Command::Fold => {
+            app.unfolded = !app.unfolded;
+            app.say(if app.unfolded { "every column" } else { "only what changes" });
+            Vec::new()
+        }
+        Command::Plan => super::plan::ask(app, None),
         Command::Statements => {
             let lines = statements(app);
             app.overlay = Some(Overlay::text("Statements as they run", lines));
@@ -54,6 +61,22 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
         other => {
             app.recovery_scroll.on_command(other);
             Vec::new()
+        }
+    }
+}
+
+/// In the box with all rows: folds the columns that stay the same, or shows them.
+pub fn fold_rows(app: &mut App) {
+    app.unfolded = !app.unfolded;
+    let preview = app
+        .case
+        .as_ref()
+        .and_then(|case| case.recoveries.get(&case.step().id))
+        .and_then(|recovery| recovery.preview.clone());
+    if let Some(preview) = preview {
+        let lines = rows::all(app, &preview);
+        if let Some(Overlay { kind: Kind::Changes { scroll }, .. }) = &mut app.overlay {
+            scroll.set(lines);
         }
     }
 }

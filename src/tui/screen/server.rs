@@ -7,10 +7,11 @@ use crate::tui::app::App;
 use crate::tui::case::{Case, Watch};
 use crate::tui::command::Command;
 use crate::tui::effect::{Effect, Run};
-use crate::tui::message::Looked;
+use crate::tui::message::{Looked, Pressure};
 use crate::tui::overlay::{Ask, Overlay};
 use crate::tui::page::{Page, ago};
 use crate::tui::theme::Role;
+use crate::tui::widget::locks;
 
 /// How often the server is asked while something depends on it, and otherwise.
 const NEAR: i64 = 3;
@@ -124,6 +125,36 @@ pub fn page(app: &App) -> Page<'_> {
     page
 }
 
+/// Who waits for whom, as a tree.
+fn lock_lines(app: &App, pressure: &Pressure, page: &mut Page<'_>) {
+    if pressure.waits.is_empty() {
+        return;
+    }
+    let waits: Vec<locks::Wait> = pressure
+        .waits
+        .iter()
+        .map(|wait| locks::Wait {
+            who: wait.waiter.who.clone(),
+            seconds: wait.waiter.waited.as_secs(),
+            on: wait.blocker.clone(),
+            table: wait.relation.clone(),
+            sql: wait.waiter.sql.clone(),
+        })
+        .collect();
+    let about = |who: &str| {
+        let open = pressure.transactions.iter().find(|open| open.who == who);
+        open.map_or_else(String::new, |open| {
+            let state = if open.idle { "idle in transaction" } else { "in transaction" };
+            format!("{state} for {} s", open.open.as_secs())
+        })
+    };
+    page.blank().title("Locks: who waits for whom");
+    for line in locks::lines(&waits, about, &app.look) {
+        page.push(line);
+    }
+    page.blank();
+}
+
 fn pressure_lines(app: &App, case: &Case, page: &mut Page<'_>) {
     page.title("Pressure");
     if !case.is_on_server() {
@@ -151,15 +182,7 @@ fn pressure_lines(app: &App, case: &Case, page: &mut Page<'_>) {
     if calm {
         page.signed(app.look.ok(), "nobody waits, no transaction is long", Role::Text);
     }
-    for wait in &pressure.waits {
-        let seconds = wait.waiter.waited.as_secs();
-        let text = format!(
-            "{} waits {seconds} s for {} on {}",
-            wait.waiter.who, wait.blocker, wait.relation
-        );
-        page.signed(app.look.bad(), &text, Role::Warning);
-        page.muted(&format!("    {}", wait.waiter.sql));
-    }
+    lock_lines(app, pressure, page);
     for open in &pressure.transactions {
         let state = if open.idle { "idle in transaction" } else { "in transaction" };
         page.text(&format!("  {} {state} for {} s", open.who, open.open.as_secs()));

@@ -60,6 +60,14 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
             }
             _ => no(app, "this step has no guardrail"),
         },
+        Command::Plan => match (case.check_of_step(), &case.step().action) {
+            (_, Action::Change(_)) => super::plan::ask(app, None),
+            (Some(check), _) => {
+                let check = check.to_owned();
+                super::plan::ask(app, Some(check))
+            }
+            (None, _) => no(app, "this step asks nothing of the database"),
+        },
         Command::Skip => skip(app),
         Command::Comms => {
             if !case.incident.is_open() {
@@ -614,7 +622,7 @@ pub fn check_lines(app: &App, case: &Case, check: &str, page: &mut Page<'_>) {
     );
     let age = live.at.map_or(0, |at| app.now.duration_since(at).as_secs());
     let mut facts = format!("{}, {}", took(finding.seconds), ago(age));
-    if let Some(every) = case.interval() {
+    if let Some(every) = case.interval().filter(|_| app.replay.is_none()) {
         facts.push_str(&format!(", every {} s", every.as_secs()));
     }
     if let Some(seconds) = running.filter(|seconds| *seconds > 0) {

@@ -8,7 +8,7 @@ mod open;
 use crate::check::related::{self, Found, Relation};
 use crate::problem::Problem;
 use crate::runbook::Action;
-use crate::tui::app::{App, Screen};
+use crate::tui::app::{App, Lost, Screen};
 use crate::tui::command::Command;
 use crate::tui::effect::{Effect, Run};
 use crate::tui::overlay::{Ask, Kind, Overlay, Purpose};
@@ -218,6 +218,10 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
             let formats = vec!["csv".to_owned(), "json".to_owned()];
             app.overlay = Some(Overlay::choice("Export all rows as", formats, Purpose::Export));
         }
+        Command::Plan => {
+            let check = app.violations.check.clone();
+            return super::plan::ask(app, check);
+        }
         Command::Refresh if app.violations.above.is_empty() => {
             let run = app.new_run();
             let now = app.now;
@@ -260,9 +264,16 @@ pub fn follow(app: &mut App, came: Came) -> Vec<Effect> {
 
 /// The answers to what was asked for above.
 pub fn answered(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Effect>, String> {
+    let is_first = app.violations.above.is_empty();
+    let check = app.violations.check.clone();
     let Some(table) = app.violations.top_mut() else { return Ok(Vec::new()) };
+    let mut lost = None;
     let came = match purpose {
-        Purpose::Filter => Came::To(table.set_filter(typed)),
+        Purpose::Filter => {
+            let filter = table.filter().to_owned();
+            lost = is_first.then_some(Lost::Filter { check, filter });
+            Came::To(table.set_filter(typed))
+        }
         Purpose::Search => table.set_search(typed),
         Purpose::GoTo => {
             let digits: String = typed.chars().filter(|c| !matches!(c, ',' | '_' | ' ')).collect();
@@ -274,7 +285,22 @@ pub fn answered(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Eff
         _ => Came::Done,
     };
     app.overlay = None;
+    if let Some(lost) = lost {
+        app.lose(lost);
+    }
     Ok(follow(app, came))
+}
+
+/// The filter that was there before.
+pub fn filter_again(app: &mut App, check: &Option<String>, filter: &str) -> Vec<Effect> {
+    let is_open = app.violations.check == *check;
+    let Some(table) = app.violations.table.as_mut().filter(|_| is_open) else {
+        app.say("that table is not open any more");
+        return Vec::new();
+    };
+    let job = table.set_filter(filter);
+    app.say("the filter is as it was");
+    work(app, 0, job)
 }
 
 // ------------------------------------------------------------------------------------------ copying

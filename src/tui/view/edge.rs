@@ -1,18 +1,21 @@
 //! The first line, which says where one is, and the last, which says what the keys do.
 
+use jiff::Timestamp;
+
 use crate::config;
 use crate::incident::fleet;
 use crate::tui::app::{App, Screen};
 use crate::tui::case::Case;
 use crate::tui::command::Command;
 use crate::tui::keymap::Context;
-use crate::tui::overlay::{Kind, Purpose};
+use crate::tui::overlay::{Kind, Purpose, tour};
 use crate::tui::page::clock;
 use crate::tui::screen::{guardrail, home, step};
 use crate::tui::widget::status::{self, Environment, Footer};
 
 pub fn top_line(app: &App) -> status::Context {
     let mut top = status::Context { title: "steadyhand".into(), ..status::Context::default() };
+    top.running = running(app);
     let Some(case) = &app.case else {
         if app.is_drill() {
             top.target = Some((Environment::Drill, "steadyhand".into()));
@@ -26,6 +29,14 @@ pub fn top_line(app: &App) -> status::Context {
     };
     let incident = &case.incident;
     top.target = Some((environment(case), case.target.name.clone()));
+    if app.replay.is_some() {
+        // Where it happened is said in words: its colour would be that of the thing itself.
+        let place = format!("{} ({})", case.target.name, environment_word(case));
+        top.target = Some((Environment::Replay, place));
+        let seen = incident.target.as_ref();
+        top.engine =
+            seen.map_or(String::new(), |seen| format!("{} {}", seen.dialect, seen.version));
+    }
     if let Ok(identity) = &case.identity {
         top.engine = format!("{} {}", case.target.url.dialect, identity.version);
         top.role.clone_from(&identity.role);
@@ -58,6 +69,43 @@ pub fn top_line(app: &App) -> status::Context {
         top.update = Some((text, left < 0));
     }
     top
+}
+
+/// What is under way for longer than a moment, the gravest first.
+fn running(app: &App) -> String {
+    use crate::recovery::protocol::State;
+    const MOMENT: i64 = 1;
+    let told = |what: &str, since: Timestamp| {
+        let seconds = app.now.duration_since(since).as_secs();
+        (seconds >= MOMENT).then(|| format!("{what} {seconds} s"))
+    };
+    let surveys = app.home.health.iter().filter_map(|health| health.running);
+    let survey = surveys.map(|(_, since)| since).min();
+    let Some(case) = &app.case else {
+        return survey.and_then(|since| told("checking", since)).unwrap_or_default();
+    };
+    let changes = case.recoveries.values().filter_map(|recovery| {
+        let since = recovery.since?;
+        match recovery.state {
+            State::Executing { .. } => told("EXECUTING", since),
+            State::Previewing { .. } => told("previewing", since),
+            _ => None,
+        }
+    });
+    let guards = case.guards.values().filter_map(|guard| {
+        let (_, what, since) = guard.running?;
+        told(what, since)
+    });
+    let commands = case.outputs.values().filter_map(|output| {
+        let (_, since) = output.running?;
+        told("running a command", since)
+    });
+    let plan = app.explaining.and_then(|(_, since)| told("planning", since));
+    let checks = case.live.values().filter_map(|live| {
+        let (_, since) = live.running?;
+        told("checking", since)
+    });
+    changes.chain(guards).chain(commands).chain(plan).chain(checks).next().unwrap_or_default()
 }
 
 pub fn environment(case: &Case) -> Environment {
@@ -128,6 +176,19 @@ pub fn footer(app: &App) -> Footer {
                 (key(Command::Complete), "next audience"),
                 (key(Command::Back), "done"),
             ],
+            Kind::Tour(card) => vec![
+                (key(Command::Confirm), if card + 1 < tour::CARDS { "next card" } else { "begin" }),
+                (key(Command::Back), "leave the tour"),
+            ],
+            Kind::Changes { .. } => vec![
+                (key(Command::Back), "close"),
+                (
+                    key(Command::Complete),
+                    if app.unfolded { "only what changes" } else { "every column" },
+                ),
+                (key(Command::Down), "down"),
+                (key(Command::PageDown), "page"),
+            ],
             Kind::Text { .. } | Kind::Help { .. } => vec![
                 (key(Command::Back), "close"),
                 (key(Command::Down), "down"),
@@ -136,6 +197,21 @@ pub fn footer(app: &App) -> Footer {
             Kind::Problem(_) => vec![(key(Command::Confirm), "go on")],
         };
         return Footer::new(keys);
+    }
+    if app.replay.is_some() {
+        let playing = app.replay.as_ref().is_some_and(|replay| replay.speed().is_some());
+        return Footer::new([
+            (key(Command::Right), "next"),
+            (key(Command::Left), "back"),
+            (key(Command::NextStep), "step"),
+            (key(Command::NextMilestone), "milestone"),
+            (key(Command::Play), if playing { "stop" } else { "play" }),
+            (key(Command::Journal), "journal"),
+            (key(Command::Postmortem), "postmortem"),
+            (key(Command::Open), "record"),
+            (key(Command::Quit), "quit"),
+            (key(Command::Help), "help"),
+        ]);
     }
     let mut keys: Vec<(Option<String>, &str)> = match app.screen {
         Screen::Home => vec![
@@ -190,7 +266,8 @@ pub fn footer(app: &App) -> Footer {
             (key(Command::Back), "back"),
         ],
     };
-    keys.extend([(key(Command::Help), "help"), (key(Command::Quit), "quit")]);
+    // The help is last: it is what a narrow terminal keeps.
+    keys.extend([(key(Command::Quit), "quit"), (key(Command::Help), "help")]);
     Footer::new(keys)
 }
 
@@ -260,7 +337,9 @@ fn recovery_keys(app: &App) -> Vec<(Option<String>, &'static str)> {
     };
     keys.extend([
         (key(Command::Changes), "rows"),
+        (key(Command::Fold), if app.unfolded { "fold" } else { "unfold" }),
         (key(Command::Statements), "statements"),
+        (key(Command::Plan), "plan"),
         (key(Command::Back), "back"),
     ]);
     keys

@@ -9,7 +9,7 @@ use crate::tui::app::App;
 use crate::tui::keymap::Context;
 use crate::tui::look::{Look, Pen};
 use crate::tui::overlay::writing::{Reading, Writing};
-use crate::tui::overlay::{Ask, Kind, comms};
+use crate::tui::overlay::{Ask, Kind, comms, tour};
 use crate::tui::page::Page;
 use crate::tui::theme::Role;
 use crate::tui::widget::markdown;
@@ -56,6 +56,22 @@ pub fn overlay(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) -> Opti
             list(&page, at, inner, buf, look);
             None
         }
+        Kind::Tour(number) => {
+            let (title, lines) = tour::card(*number, &app.keymap, look);
+            let title = format!("{title}   {} of {}", *number + 1, tour::CARDS);
+            let hint = "any other key leaves the tour";
+            let inner = boxed(&title, hint, Role::Focus, wide.min(76), &lines, frame, buf, look);
+            put_wrapped(&lines, inner, buf);
+            None
+        }
+        Kind::Changes { scroll } => {
+            let place = centered(frame, wide, frame.height);
+            let panel =
+                Panel { title: "Rows, before and after", hint: "esc close", role: Role::Focus };
+            let inner = panel.view(place, buf, look);
+            scroll.view(inner, buf, look);
+            None
+        }
         Kind::Text { title, scroll } => {
             let place = centered(frame, wide, frame.height);
             let panel = Panel { title, hint: "esc close", role: Role::Focus };
@@ -80,13 +96,17 @@ pub fn overlay(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) -> Opti
             palette.prompt.view(first, buf, look);
             let rest = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
             let mut page = Page::new(look);
-            for (number, (_, text)) in palette.found().into_iter().enumerate() {
+            for (number, entry) in palette.found().into_iter().enumerate() {
                 let here = number == palette.at;
                 let mark = if here { look.glyphs.here } else { " " };
                 page.line(&[
-                    (mark, Role::Focus),
-                    (" ", Role::Text),
-                    (text, if here { Role::Selection } else { Role::Text }),
+                    (&format!("{mark} "), Role::Focus),
+                    (
+                        &format!("{:<17}", entry.command.name()),
+                        if here { Role::Selection } else { Role::Text },
+                    ),
+                    (&format!("{:<10}", entry.keys), Role::Key),
+                    (entry.command.help(), Role::Muted),
                 ]);
             }
             list(&page.finish(), palette.at, rest, buf, look);
@@ -295,7 +315,7 @@ fn put_wrapped(lines: &[Line], area: Rect, buf: &mut Buffer) {
 fn help_page(app: &App) -> Vec<Line> {
     let mut page = Page::new(&app.look);
     let mut section = None;
-    for entry in app.keymap.entries(app.screen.context()) {
+    for entry in app.keymap.entries(app.screen_context()) {
         if entry.keys.is_empty() {
             continue;
         }

@@ -2,10 +2,13 @@
 //!
 //! The tokeniser of the engine's dialect decides; text it cannot read stays plain from there on.
 
+use std::borrow::Cow;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
-use sqlparser::dialect as grammar;
+use sqlformat::{FormatOptions, Indent, QueryParams};
+use sqlparser::dialect::{MySqlDialect, OracleDialect, PostgreSqlDialect, SQLiteDialect};
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 
@@ -13,15 +16,52 @@ use super::wrap::{self, Line, Piece};
 use crate::dialect::Dialect;
 use crate::tui::look::Look;
 use crate::tui::theme::Role;
+use crate::value::visible;
+
+/// Longer than this on a line of its own, a statement is laid out for the reader.
+const LONG: usize = 60;
+
+/// The statement for the eye: whoever broke it into lines knew why, and one long line is broken by
+/// its clauses. What runs is another text than this one and is never made from it.
+pub fn laid_out(sql: &str, dialect: Dialect) -> Cow<'_, str> {
+    if sql.trim().contains('\n') || visible::width(sql) <= LONG {
+        return Cow::Borrowed(sql);
+    }
+    let options = FormatOptions {
+        indent: Indent::Spaces(2),
+        max_inline_block: LONG,
+        max_inline_arguments: Some(LONG),
+        max_inline_top_level: Some(LONG),
+        ..FormatOptions::default()
+    };
+    let formatted = sqlformat::format(sql, &QueryParams::None, &options);
+    // What is shown must say what runs, word by word.
+    let same = words(&formatted, dialect).is_some_and(|shown| Some(shown) == words(sql, dialect));
+    if same { Cow::Owned(formatted) } else { Cow::Borrowed(sql) }
+}
+
+/// Every token but the room between them.
+fn words(sql: &str, dialect: Dialect) -> Option<Vec<Token>> {
+    let tokens = Tokenizer::new(grammar(dialect), sql).tokenize().ok()?;
+    let blank = |token: &Token| {
+        matches!(
+            token,
+            Token::Whitespace(Whitespace::Space | Whitespace::Newline | Whitespace::Tab)
+        )
+    };
+    Some(tokens.into_iter().filter(|token| !blank(token)).collect())
+}
 
 /// The statement as styled lines, its own line breaks kept.
 pub fn lines(sql: &str, dialect: Dialect, look: &Look) -> Vec<Line> {
+    let sql = &*laid_out(sql, dialect);
     let starts = token_starts(sql, dialect);
     let mut starts = starts.iter().peekable();
     let mut role = Role::Text;
     let mut out: Vec<Line> = Vec::new();
     for (number, line) in (1u64..).zip(sql.lines()) {
-        let mut pieces: Line = Vec::new();
+        // The indent stands alone, so that no word of the statement is taken for a label.
+        let mut pieces: Line = vec![Piece::new("", Style::new())];
         let mut indent = true;
         for (column, c) in (1u64..).zip(line.chars()) {
             while let Some((_, next)) = starts.next_if(|(place, _)| *place <= (number, column)) {
@@ -32,7 +72,9 @@ pub fn lines(sql: &str, dialect: Dialect, look: &Look) -> Vec<Line> {
             // A tab that only indents is no content; elsewhere it is shown as what it is.
             let text = if indent && c == '\t' { "    ".to_owned() } else { c.to_string() };
             match pieces.last_mut() {
-                Some(piece) if piece.style == style => piece.text.push_str(&text),
+                Some(piece) if indent == piece.text.trim().is_empty() && piece.style == style => {
+                    piece.text.push_str(&text);
+                }
                 _ => pieces.push(Piece::new(text, style)),
             }
         }
@@ -68,14 +110,8 @@ pub fn height(sql: &str, width: u16) -> usize {
 
 /// Line and column where each token begins, counted from one in characters, and how it looks.
 fn token_starts(sql: &str, dialect: Dialect) -> Vec<((u64, u64), Role)> {
-    let dialect: &dyn grammar::Dialect = match dialect {
-        Dialect::Sqlite => &grammar::SQLiteDialect {},
-        Dialect::Postgres => &grammar::PostgreSqlDialect {},
-        Dialect::Mysql | Dialect::Mariadb => &grammar::MySqlDialect {},
-        Dialect::Oracle => &grammar::OracleDialect {},
-    };
     let mut tokens = Vec::new();
-    let read = Tokenizer::new(dialect, sql).tokenize_with_location_into_buf(&mut tokens);
+    let read = Tokenizer::new(grammar(dialect), sql).tokenize_with_location_into_buf(&mut tokens);
     let mut starts: Vec<_> = tokens
         .iter()
         .map(|token| ((token.span.start.line, token.span.start.column), role(&token.token)))
@@ -86,6 +122,15 @@ fn token_starts(sql: &str, dialect: Dialect) -> Vec<((u64, u64), Role)> {
         starts.push(((last.span.end.line, last.span.end.column), Role::Text));
     }
     starts
+}
+
+fn grammar(dialect: Dialect) -> &'static dyn sqlparser::dialect::Dialect {
+    match dialect {
+        Dialect::Sqlite => &SQLiteDialect {},
+        Dialect::Postgres => &PostgreSqlDialect {},
+        Dialect::Mysql | Dialect::Mariadb => &MySqlDialect {},
+        Dialect::Oracle => &OracleDialect {},
+    }
 }
 
 fn role(token: &Token) -> Role {
@@ -144,6 +189,21 @@ mod tests {
                 .map(|p| p.text)
                 .collect();
             assert_eq!(text.trim(), sql.trim(), "nothing is lost");
+        }
+    }
+
+    #[test]
+    fn one_long_line_is_laid_out_and_says_the_same() {
+        let long = "SELECT a.id, a.name FROM assets a LEFT JOIN owners o ON o.id = a.owner_id \
+            WHERE a.note = 'it''s  two  spaces' AND o.id IS NULL ORDER BY a.id";
+        let shown = laid_out(long, Dialect::Postgres);
+        assert!(shown.lines().count() > 3, "{shown}");
+        assert!(shown.contains("'it''s  two  spaces'"), "{shown}");
+        assert_eq!(words(&shown, Dialect::Postgres), words(long, Dialect::Postgres));
+        // Somebody's own lines, short texts and what cannot be read stay as they are.
+        let broken = format!("{long} AND 'open");
+        for sql in [SQL, "SELECT 1", &broken] {
+            assert_eq!(laid_out(sql, Dialect::Postgres), sql);
         }
     }
 

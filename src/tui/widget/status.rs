@@ -18,6 +18,8 @@ pub enum Environment {
     Development,
     Demo,
     Drill,
+    /// What was, and not what is.
+    Replay,
 }
 
 impl Environment {
@@ -28,6 +30,7 @@ impl Environment {
             Self::Development => "development",
             Self::Demo => "demo",
             Self::Drill => "DRILL",
+            Self::Replay => "REPLAY",
         }
     }
 
@@ -36,7 +39,7 @@ impl Environment {
             Self::Production => Role::Production,
             Self::Staging => Role::Staging,
             Self::Development => Role::Development,
-            Self::Demo | Self::Drill => Role::Drill,
+            Self::Demo | Self::Drill | Self::Replay => Role::Drill,
         }
     }
 }
@@ -54,6 +57,8 @@ pub struct Context {
     pub severity: String,
     /// "open 00:14"
     pub open: String,
+    /// "checking 3 s": what is under way, and for how long.
+    pub running: String,
     /// "next update in 05:28", and whether it is overdue.
     pub update: Option<(String, bool)>,
     /// Shown at the left where there is no target: the name of the program.
@@ -122,6 +127,7 @@ impl Context {
             Part::new(2, &self.incident, plain),
             Part::new(0, &self.severity, look.style(Role::Title)),
             Part::new(3, &self.open, plain),
+            Part::new(1, &self.running, look.style(Role::Focus)),
         ];
         if let Some((words, overdue)) = &self.update {
             let role = if *overdue { Role::Danger } else { Role::Text };

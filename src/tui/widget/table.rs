@@ -12,9 +12,9 @@ mod rank;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
-use crate::check::Count;
 use crate::check::keys::Keys;
 use crate::check::verdict::{key_columns, key_hash};
+use crate::check::{Count, Finding};
 use crate::tui::command::Command;
 use crate::value::pile::order::Order;
 use crate::value::pile::{Pile, Row};
@@ -33,6 +33,18 @@ pub struct Reading {
     pub keys: Option<Keys>,
     /// How many rows there are; none while they still come.
     pub total: Option<Count>,
+}
+
+impl Reading {
+    /// Of a run that came to its end.
+    pub fn of(pile: Pile, finding: &Finding) -> Self {
+        let total = match finding.verdict.reading() {
+            // Its rows are series, over a threshold or not.
+            Some(_) => Count::Exact(pile.len()),
+            None => finding.verdict.violations().unwrap_or(Count::AtLeast(pile.len())),
+        };
+        Self { pile, keys: finding.keys.clone(), total: Some(total) }
+    }
 }
 
 #[derive(Debug, Default)]

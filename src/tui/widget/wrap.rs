@@ -34,8 +34,12 @@ pub fn width(line: &Line) -> usize {
     line.iter().map(|piece| visible::width(&visible::text(&piece.text))).sum()
 }
 
+/// A first piece up to this wide that ends in a space is a label or a sign: the text has a column of
+/// its own behind it.
+const LABEL: usize = 24;
+
 /// The line in as many lines as it needs; an empty line stays one. What follows the first is
-/// indented as the first is.
+/// indented as the first is, or stands below the text behind its label.
 pub fn wrap(line: &Line, columns: u16) -> Vec<Line> {
     let columns = usize::from(columns).max(1);
     if width(line) <= columns {
@@ -47,9 +51,13 @@ pub fn wrap(line: &Line, columns: u16) -> Vec<Line> {
         .iter()
         .flat_map(|(text, style)| text.graphemes(true).map(|cluster| (cluster, *style)))
         .collect();
-    let indent = clusters.iter().take_while(|(cluster, _)| *cluster == " ").count();
+    let label = harmless.first().filter(|(text, _)| harmless.len() > 1 && text.ends_with(' '));
+    let label = label.map(|(text, _)| visible::width(text)).filter(|wide| *wide <= LABEL);
+    let indent =
+        label.unwrap_or_else(|| clusters.iter().take_while(|(cluster, _)| *cluster == " ").count());
     // A deep indent on a narrow screen would leave no room for words.
-    let indent = if indent + 4 > columns { 0 } else { indent };
+    let indent =
+        if indent + 4 > columns || (label.is_some() && indent * 3 > columns) { 0 } else { indent };
 
     let mut lines = Vec::new();
     let mut rest = &clusters[..];

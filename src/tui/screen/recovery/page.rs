@@ -1,19 +1,21 @@
 //! What the recovery screen shows: the first look, the preview with its rows, how it ended.
 
-use crate::recovery::fingerprint::{key_words, show};
+use std::collections::BTreeMap;
+
+use super::rows;
+use crate::dialect::Dialect;
+use crate::recovery::fingerprint::show;
 use crate::recovery::protocol::{self, State};
-use crate::recovery::{CheckOutcome, Execution, Looked, Preview, RowImage, TableHead};
+use crate::recovery::{CheckOutcome, Execution, Looked, Preview, Tally};
 use crate::runbook::Action;
 use crate::sql;
 use crate::tui::app::App;
 use crate::tui::case::Recovery;
 use crate::tui::page::{Page, ago, clock};
 use crate::tui::theme::Role;
+use crate::tui::widget::meter::{self, Writes};
 use crate::tui::widget::wrap::Line;
 use crate::value::{Rows, thousands};
-
-/// Rows of each table that the page itself shows; `d` shows all.
-const SHOWN: usize = 6;
 
 /// The whole page: state first, then what was seen.
 pub fn page(app: &App) -> Page<'_> {
@@ -54,17 +56,17 @@ pub fn page(app: &App) -> Page<'_> {
         }
         State::Previewed { preview } | State::Confirming { preview } => {
             let age = app.now.duration_since(preview.at).as_secs();
-            let valid = recovery.plan.as_ref().map_or(0, |plan| {
-                protocol::expiry(plan, preview).duration_since(app.now).as_secs()
-            });
-            let left = if valid > 0 {
-                format!("valid {}", clock(valid))
-            } else {
-                "too old: p previews again".into()
-            };
+            // In a replay there is no plan, and nothing that could be too old for it.
+            let left =
+                recovery.plan.as_ref().map_or(String::new(), |plan| {
+                    match protocol::expiry(plan, preview).duration_since(app.now).as_secs() {
+                        valid @ 1.. => format!(", valid {}", clock(valid)),
+                        _ => ", too old: p previews again".into(),
+                    }
+                });
             page.line(&[
                 ("PREVIEW ", Role::Focus),
-                (&format!("{}, {left}   ", ago(age)), Role::Muted),
+                (&format!("{}{left}   ", ago(age)), Role::Muted),
                 (&title, Role::Title),
             ]);
             preview_lines(app, preview, &mut page);
@@ -150,7 +152,7 @@ fn preview_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
             (&note, Role::Text),
         ]);
     }
-    writes_lines(preview, page);
+    writes_lines(app, preview, page);
     conflict_lines(app, preview, page);
     check_lines(app, preview, page);
     page.blank();
@@ -172,7 +174,7 @@ fn preview_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
     for warning in &preview.warnings {
         page.line(&[("Warning  ", Role::Warning), (warning, Role::Text)]);
     }
-    rows_lines(app, preview, page);
+    rows::lines(app, preview, page);
 }
 
 /// Above the rows: what an undo does not bring back must not be below the edge of the screen.
@@ -197,22 +199,20 @@ fn conflict_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
     }
 }
 
-fn writes_lines(preview: &Preview, page: &mut Page<'_>) {
+fn writes_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
     page.blank();
-    page.line(&[
-        (&format!("{:<28}", "Writes"), Role::Title),
-        (&format!("{:<16}", "direct"), Role::Muted),
-        ("by triggers and cascades", Role::Muted),
-    ]);
-    for writes in &preview.writes {
-        page.line(&[
-            (&format!("  {:<26}", writes.table), Role::Text),
-            (&format!("{:<16}", writes.direct.words()), Role::Text),
-            (
-                &writes.hidden.words(),
-                if writes.hidden.total() > 0 { Role::Warning } else { Role::Muted },
-            ),
-        ]);
+    let words = |tally: Tally| (tally.words(), tally.total());
+    let writes: Vec<Writes> = preview
+        .writes
+        .iter()
+        .map(|writes| Writes {
+            table: writes.table.clone(),
+            direct: words(writes.direct),
+            hidden: words(writes.hidden),
+        })
+        .collect();
+    for line in meter::lines(&writes, &app.look) {
+        page.push(line);
     }
 }
 
@@ -255,61 +255,6 @@ fn check_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
                 .collect();
             page.text(&format!("    {}", cells.join("  ")));
         }
-    }
-}
-
-fn rows_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
-    let all = thousands(preview.images.iter().map(|images| images.rows.len()).sum());
-    page.blank();
-    let arrow = app.look.glyphs.arrow;
-    page.line(&[
-        (&format!("Rows, before {arrow} after"), Role::Title),
-        (&format!("   {all} in all; d shows every one"), Role::Muted),
-    ]);
-    for images in &preview.images {
-        page.muted(&format!("  {}", images.head.table));
-        let shown = &images.rows.head()[..images.rows.head().len().min(SHOWN)];
-        for row in shown {
-            image_line(app, &images.head, row, page);
-        }
-        let more = images.rows.len() - shown.len() as u64;
-        if more > 0 {
-            page.muted(&format!("    and {} more", thousands(more)));
-        }
-    }
-}
-
-fn image_line(app: &App, head: &TableHead, row: &RowImage, page: &mut Page<'_>) {
-    let TableHead { key, columns, .. } = head;
-    let name = key_words(key, &row.key);
-    let arrow = app.look.glyphs.arrow;
-    let listed = |values: &[crate::value::Value]| {
-        columns
-            .iter()
-            .zip(values)
-            .map(|(column, value)| format!("{column} {}", show(value)))
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    match (&row.before, &row.after) {
-        (Some(before), Some(after)) => {
-            let changes: Vec<String> = row
-                .changed()
-                .into_iter()
-                .map(|i| format!("{} {} {arrow} {}", columns[i], show(&before[i]), show(&after[i])))
-                .collect();
-            page.line(&[
-                (&format!("    {name}   "), Role::Muted),
-                (&changes.join("; "), Role::Changed),
-            ]);
-        }
-        (None, Some(after)) => {
-            page.line(&[(&format!("  + {name}   "), Role::Changed), (&listed(after), Role::Text)]);
-        }
-        (Some(before), None) => {
-            page.line(&[(&format!("  - {name}   "), Role::Removed), (&listed(before), Role::Text)]);
-        }
-        (None, None) => {}
     }
 }
 
@@ -379,10 +324,12 @@ pub(super) fn statements(app: &App) -> Vec<Line> {
         }
         None => {
             if let Action::Change(change) = &case.step().action {
+                let values = &case.incident.answers;
                 for statement in &change.statements {
                     page.muted(&statement.note);
                     let sql = statement.sql.get(case.target.url.dialect).unwrap_or_default();
                     page.sql(sql.trim(), case.target.url.dialect);
+                    value_lines(sql, case.target.url.dialect, values, &mut page);
                     page.blank();
                 }
             }
@@ -391,29 +338,18 @@ pub(super) fn statements(app: &App) -> Vec<Line> {
     page.finish()
 }
 
-pub(super) fn all_rows(app: &App, preview: &Preview) -> Vec<Line> {
-    const MOST: usize = 5_000;
-    let mut page = Page::new(&app.look);
-    for images in &preview.images {
-        page.title(&images.head.table);
-        // Above the rows, because few will go to the end of so many.
-        let more = images.rows.len().saturating_sub(MOST as u64);
-        if more > 0 {
-            let (shown, more) = (thousands(MOST as u64), thousands(more));
-            page.text(&format!("  the first {shown} rows, and {more} more that are not shown:"));
-            page.text("  the undo, which is written before COMMIT, holds every one");
-        }
-        for row in images.rows.iter().take(MOST) {
-            match row {
-                Ok(row) => image_line(app, &images.head, &row, &mut page),
-                Err(error) => {
-                    let text = format!("the rows from here on cannot be read: {error}");
-                    page.signed(app.look.bad(), &text, Role::Danger);
-                    break;
-                }
-            }
-        }
-        page.blank();
+/// What stands for each `:name` when it runs; the preview shows the text with the values in it.
+fn value_lines(
+    text: &str,
+    dialect: Dialect,
+    values: &BTreeMap<String, String>,
+    page: &mut Page<'_>,
+) {
+    for name in sql::parameters(text, dialect).unwrap_or_default() {
+        let label = format!("  :{name} = ");
+        match values.get(&name) {
+            Some(value) => page.line(&[(&label, Role::Key), (value, Role::SqlText)]),
+            None => page.line(&[(&label, Role::Key), ("not answered yet", Role::Warning)]),
+        };
     }
-    page.finish()
 }
