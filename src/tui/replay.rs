@@ -21,6 +21,7 @@ use super::glyphs::{self, Glyphs};
 use super::keymap::Keymap;
 use super::look::Look;
 use super::message::Message;
+use super::terminal::clipboard::Between;
 use super::terminal::reply::Reply;
 use super::theme::Theme;
 use super::theme::depth::Depth;
@@ -59,7 +60,7 @@ pub async fn run(asked: Replaying) -> Result<Exit, Problem> {
     let (guard, mut screen) =
         terminal::take(terminal::Surface::Alternate, |name| std::env::var(name).ok())?;
     let (messages, mut inbox) = unbounded_channel();
-    watch_signals(&messages)?;
+    watch_signals(&messages, || Message::GoAway("SIGINT"))?;
     terminal::hangup::watch(move || _ = messages.send(Message::GoAway("the terminal is gone")))
         .map_err(|error| Problem::system(format!("the terminal cannot be watched: {error}")))?;
     let mut keys = EventStream::new();
@@ -111,6 +112,9 @@ fn take_in(
     guard: &terminal::Guard,
     message: Message,
 ) -> std::io::Result<()> {
+    if super::takes_again(&message, guard) {
+        terminal::repaint(screen)?;
+    }
     let now = app.now;
     for effect in update::update(app, message, now) {
         match effect {
@@ -192,6 +196,7 @@ fn make(asked: Replaying, story: Story) -> Result<App, Problem> {
         practice: asked.practice.into(),
         targets: Vec::new(),
         depth,
+        between: Between::Nothing,
         refresh: Duration::MAX,
         demo: false,
         drill: None,

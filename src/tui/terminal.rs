@@ -5,6 +5,7 @@
 //! sent to the terminal, and nothing waits for the answer. Signals are caught by the loop, not here.
 
 mod backend;
+pub mod clipboard;
 pub mod hangup;
 pub mod reply;
 mod shown;
@@ -77,8 +78,8 @@ fn fit(is_terminal: bool, term: Option<&str>) -> Result<(), Problem> {
         _ => return Ok(()),
     };
     Err(Problem::usage(format!("The cockpit cannot be drawn here: {why}.")).hint(
-        "The same checks run without a screen: `steadyhand check`. `steadyhand incidents` lists \
-         incidents, `steadyhand postmortem INCIDENT` prints one.",
+        "With --plain the same runs line by line, such as `steadyhand resume --plain`. `steadyhand \
+         check` runs the checks without anybody, `steadyhand incidents` lists incidents.",
     ))
 }
 
@@ -92,6 +93,12 @@ impl Guard {
     pub fn suspend(&self) -> io::Result<()> {
         give_back();
         kill_process(getpid(), Signal::TSTP)?;
+        enter(self.surface)
+    }
+
+    /// Takes the terminal again as it was before somebody else had it, without its leave.
+    pub fn retake(&self) -> io::Result<()> {
+        disable_raw_mode()?;
         enter(self.surface)
     }
 
@@ -115,6 +122,12 @@ impl Drop for Guard {
 pub fn repaint<B: Backend>(terminal: &mut Terminal<B>) -> Result<(), B::Error> {
     let size = terminal.size()?;
     terminal.resize(size.into())
+}
+
+/// Sends what is no part of a picture, such as a text for the clipboard.
+pub fn send(bytes: &[u8]) {
+    // Who is not there any more needs no clipboard.
+    let _ = Tty.write(bytes);
 }
 
 /// Takes wheel and click from the terminal, or leaves them to it again.

@@ -50,6 +50,18 @@ pub enum Item {
     Runbook(String),
 }
 
+impl Item {
+    /// The heading it stands under.
+    pub fn section(&self) -> &'static str {
+        match self {
+            Self::Incident(_) => "Open incidents",
+            Self::Target(_) => "Health",
+            Self::Wrong { .. } => "What is wrong",
+            Self::Runbook(_) => "Runbooks",
+        }
+    }
+}
+
 /// Everything that can be opened, in the order of the screen.
 pub fn items(app: &App) -> Vec<Item> {
     let home = &app.home;
@@ -241,12 +253,7 @@ pub fn page(app: &App) -> (Page<'_>, Vec<usize>) {
     let mut lines = Vec::with_capacity(items.len());
     let mut section = "";
     for (number, item) in items.iter().enumerate() {
-        let name = match item {
-            Item::Incident(_) => "Open incidents",
-            Item::Target(_) => "Health",
-            Item::Wrong { .. } => "What is wrong",
-            Item::Runbook(_) => "Runbooks",
-        };
+        let name = item.section();
         if name != section {
             if !page.is_empty() {
                 page.blank();
@@ -290,7 +297,7 @@ fn wrong<'a>(app: &'a App, target: &str, check: &str) -> Option<Wrong<'a>> {
     Some(Wrong { check: app.facts.catalogue.check(check), finding, at: *at })
 }
 
-fn item_line(app: &App, item: &Item, here: bool, page: &mut Page<'_>) {
+pub fn item_line(app: &App, item: &Item, here: bool, page: &mut Page<'_>) {
     let look = &app.look;
     let mark = if here { look.glyphs.here } else { " " };
     let text = if here { Role::Selection } else { Role::Text };
@@ -309,7 +316,7 @@ fn item_line(app: &App, item: &Item, here: bool, page: &mut Page<'_>) {
                 (&format!("{severity:<7}"), severity_role(incident.severity)),
                 (&fit(&incident.title, 34), text),
                 (&format!("  {:<12}", incident.target), Role::Muted),
-                (&format!("open {}", crate::tui::page::clock(open)), Role::Muted),
+                (&format!("open {}", crate::tui::page::going_on(open)), Role::Muted),
             ]);
         }
         Item::Target(name) => target_line(app, name, mark, text, page),

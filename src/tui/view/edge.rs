@@ -9,7 +9,7 @@ use crate::tui::case::Case;
 use crate::tui::command::Command;
 use crate::tui::keymap::Context;
 use crate::tui::overlay::{Kind, Purpose, tour};
-use crate::tui::page::clock;
+use crate::tui::page::{clock, going_on, to_go};
 use crate::tui::screen::{guardrail, home, step};
 use crate::tui::widget::status::{self, Environment, Footer};
 
@@ -48,27 +48,31 @@ pub fn top_line(app: &App) -> status::Context {
             top.open = format!("closed after {}", clock(closed.duration_since(opened).as_secs()));
         }
         (Some(opened), None) => {
-            top.open = format!("open {}", clock(app.now.duration_since(opened).as_secs()));
+            top.open = format!("open {}", going_on(app.now.duration_since(opened).as_secs()));
         }
         _ => {}
     }
-    let (due, which) = match incident.next_update {
-        Some(due) => (Some(due), "next"),
-        None if incident.is_open() && incident.said.is_empty() => {
-            (fleet::first_update_due(incident, &app.facts.practice), "first")
-        }
-        None => (None, ""),
-    };
-    if let Some(due) = due {
+    if let Some(due) = update_due(app, case) {
+        let which = if incident.next_update.is_some() { "next" } else { "first" };
         let left = due.duration_since(app.now).as_secs();
         let text = if left >= 0 {
-            format!("{which} update in {}", clock(left))
+            format!("{which} update in {}", to_go(left))
         } else {
-            format!("update overdue {}", clock(-left))
+            format!("update overdue {}", going_on(-left))
         };
         top.update = Some((text, left < 0));
     }
     top
+}
+
+/// When people are to be told something, for the first time or again.
+pub fn update_due(app: &App, case: &Case) -> Option<Timestamp> {
+    let incident = &case.incident;
+    let first = || {
+        let nothing_said = incident.is_open() && incident.said.is_empty();
+        nothing_said.then(|| fleet::first_update_due(incident, &app.facts.practice)).flatten()
+    };
+    incident.next_update.or_else(first)
 }
 
 /// What is under way for longer than a moment, the gravest first.
@@ -147,6 +151,12 @@ pub fn footer(app: &App) -> Footer {
                 (key(Command::Back), "back"),
             ],
             Kind::Ask(_) => vec![(key(Command::Confirm), "take it"), (key(Command::Back), "back")],
+            Kind::Columns { .. } => vec![
+                (fixed("space"), "show or hide"),
+                (key(Command::Up), "up"),
+                (key(Command::Down), "down"),
+                (key(Command::Back), "close"),
+            ],
             Kind::Choice(_) | Kind::Palette(_) => vec![
                 (key(Command::Confirm), "choose"),
                 (key(Command::Up), "before"),
@@ -222,8 +232,12 @@ pub fn footer(app: &App) -> Footer {
             (key(Command::Sort), "sort"),
             (key(Command::Filter), "filter"),
             (key(Command::Search), "search"),
-            (key(Command::Export), "export"),
+            (key(Command::Related), "related"),
+            (key(Command::Changed), "changed"),
+            (key(Command::Copy), "copy"),
+            (key(Command::Columns), "columns"),
             (key(Command::Refresh), "run now"),
+            (key(Command::Export), "export"),
         ],
         Screen::Recovery => recovery_keys(app),
         Screen::Guardrail => vec![

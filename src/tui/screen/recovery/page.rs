@@ -11,7 +11,7 @@ use crate::runbook::Action;
 use crate::sql;
 use crate::tui::app::App;
 use crate::tui::case::Recovery;
-use crate::tui::page::{Page, ago, clock};
+use crate::tui::page::{Page, ago, to_go};
 use crate::tui::theme::Role;
 use crate::tui::widget::meter::{self, Writes};
 use crate::tui::widget::wrap::Line;
@@ -64,7 +64,7 @@ pub fn page(app: &App) -> Page<'_> {
             let left =
                 recovery.plan.as_ref().map_or(String::new(), |plan| {
                     match protocol::expiry(plan, preview).duration_since(app.now).as_secs() {
-                        valid @ 1.. => format!(", valid {}", clock(valid)),
+                        valid @ 1.. => format!(", valid {}", to_go(valid)),
                         _ => ", too old: p previews again".into(),
                     }
                 });
