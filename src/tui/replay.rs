@@ -63,6 +63,7 @@ pub async fn run(asked: Replaying) -> Result<Exit, Problem> {
     terminal::hangup::watch(move || _ = messages.send(Message::GoAway("the terminal is gone")))
         .map_err(|error| Problem::system(format!("the terminal cannot be watched: {error}")))?;
     let mut keys = EventStream::new();
+    // Nothing is asked of the terminal, so that every key is a key.
     let mut reply = Reply::none(Instant::now());
     let shown = async {
         loop {
