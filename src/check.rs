@@ -7,8 +7,10 @@
 
 pub mod baseline;
 pub mod bind;
+pub mod keys;
 pub mod load;
 pub mod metric;
+pub mod related;
 pub mod settings;
 pub mod verdict;
 

@@ -118,6 +118,36 @@ impl Table {
     }
 }
 
+/// A foreign key: columns of a table that hold the key of a row of another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    pub child: String,
+    pub child_columns: Vec<String>,
+    pub parent: String,
+    pub parent_columns: Vec<String>,
+}
+
+impl Reference {
+    /// From child, column, parent and column of each pair, those of one foreign key side by side
+    /// and with the same name in front.
+    fn gather(pairs: impl IntoIterator<Item = [String; 5]>) -> Vec<Self> {
+        let mut found: Vec<Self> = Vec::new();
+        let mut last = None;
+        for [name, child, column, parent, parent_column] in pairs {
+            if last.as_ref() != Some(&(name.clone(), child.clone())) {
+                last = Some((name, child.clone()));
+                let (child_columns, parent_columns) = (Vec::new(), Vec::new());
+                found.push(Self { child, child_columns, parent, parent_columns });
+            }
+            if let Some(reference) = found.last_mut() {
+                reference.child_columns.push(column);
+                reference.parent_columns.push(parent_column);
+            }
+        }
+        found
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
     pub name: String,
@@ -259,6 +289,25 @@ impl Session {
         }
     }
 
+    /// The name of a table as SQL can write it whatever is in it.
+    pub fn table_name(&self, name: &str) -> String {
+        match self {
+            Self::Sqlite(_) => sqlite::quoted(name),
+            Self::Postgres(_) => postgres::relation(name),
+            Self::Mysql(_) => mysql::quoted(name),
+            #[cfg(feature = "oracle")]
+            Self::Oracle(_) => oracle::quoted(name),
+        }
+    }
+
+    /// The same for a column.
+    pub fn column_name(&self, name: &str) -> String {
+        match self {
+            Self::Postgres(_) => postgres::quoted(name),
+            _ => self.table_name(name),
+        }
+    }
+
     /// What the server said besides the result since this was last asked: warnings, notices.
     pub fn warnings(&mut self) -> Vec<String> {
         match self {
@@ -330,6 +379,9 @@ contract! {
 
     /// The names of tables and views that can be seen.
     async fn table_names() -> Vec<String>;
+
+    /// Every foreign key between tables that can be seen.
+    async fn references() -> Vec<Reference>;
 
     /// How far the server is behind its primary; `None` on a primary.
     async fn lag() -> Option<Duration>;

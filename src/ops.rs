@@ -18,6 +18,7 @@ pub mod plan;
 pub mod prepare;
 pub mod pressure;
 pub mod recover;
+pub mod related;
 pub mod resolve;
 pub mod suite;
 pub mod tool;

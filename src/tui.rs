@@ -191,6 +191,7 @@ fn make(cockpit: Cockpit, messages: UnboundedSender<Message>) -> (App, World) {
         practice: practice.clone(),
         targets: cockpit.targets.clone(),
         depth,
+        between: terminal::clipboard::Between::see(environment),
         refresh: cockpit.refresh,
         demo: cockpit.demo.is_some(),
         drill: drill.as_ref().map(|scenario| scenario.symptom.clone()),
@@ -401,6 +402,9 @@ fn carry_out<B: Backend>(
         match asked {
             ForTerminal::Repaint => terminal::repaint(screen)?,
             ForTerminal::Bell => {}
+            ForTerminal::Clipboard(text) => {
+                terminal::send(&terminal::clipboard::sequence(&text, app.facts.between));
+            }
             ForTerminal::Mouse(on) => terminal::take_mouse(on),
             ForTerminal::Suspend => {
                 let _ = guard.suspend();

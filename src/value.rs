@@ -3,7 +3,12 @@
 //! `Rows` keeps all bytes in one arena, so a hundred thousand rows are three allocations and not a
 //! million. Knows no engine, no check, no screen.
 
+pub mod needle;
+pub mod pile;
+pub mod sorter;
 pub mod visible;
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -163,14 +168,14 @@ struct Cell {
 /// Rows of one result: a list of columns (names may repeat) and cells in one arena.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Rows {
-    columns: Vec<String>,
+    columns: Arc<[String]>,
     arena: Vec<u8>,
     cells: Vec<Cell>,
 }
 
 impl Rows {
-    pub fn new(columns: Vec<String>) -> Self {
-        Self { columns, ..Self::default() }
+    pub fn new(columns: impl Into<Arc<[String]>>) -> Self {
+        Self { columns: columns.into(), ..Self::default() }
     }
 
     pub fn columns(&self) -> &[String] {

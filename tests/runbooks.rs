@@ -325,7 +325,8 @@ impl Walk<'_> {
             return None;
         }
         let stopper = Stopper::default();
-        let finding = self.runtime.block_on(detect::detect(&self.target, check, 100, &stopper));
+        let finding =
+            self.runtime.block_on(detect::detect(&self.target, check, 100, None, &stopper));
         Some((finding.verdict, finding.rows))
     }
 

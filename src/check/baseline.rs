@@ -284,6 +284,6 @@ impl Known {
 
 /// The keys of the rows that were kept.
 fn keys(check: &Check, finding: &Finding) -> BTreeSet<String> {
-    let columns = key_columns(&finding.rows, &check.key);
+    let columns = key_columns(finding.rows.columns(), &check.key);
     (0..finding.rows.len()).map(|row| key_text(&finding.rows, row, &columns)).collect()
 }

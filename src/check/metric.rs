@@ -218,7 +218,7 @@ impl Metric {
             sorted.push(rows.row(*row));
         }
         let over = readings.iter().filter(|(_, value)| self.level(*value).0 > Level::Fine).count();
-        let columns = key_columns(rows, key);
+        let columns = key_columns(rows.columns(), key);
         let keys = readings[..over]
             .iter()
             .map(|(row, _)| key_hash(columns.iter().map(|column| rows.get(*row, *column))))
@@ -253,7 +253,7 @@ fn why(rows: &Rows, row: usize, key: &[String]) -> String {
     let of = if key.is_empty() {
         String::new()
     } else {
-        format!(" of {}", key_text(rows, row, &key_columns(rows, key)))
+        format!(" of {}", key_text(rows, row, &key_columns(rows.columns(), key)))
     };
     let said = rows.column(REASON).and_then(|column| rows.get(row, column).plain());
     match (said, rows.column(VALUE).map(|column| rows.get(row, column))) {

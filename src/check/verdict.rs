@@ -1,9 +1,8 @@
 //! What a check found, and what changed since it last ran.
 
-use std::collections::HashSet;
-
 use serde::{Deserialize, Serialize};
 
+use super::keys::Keys;
 use super::metric::{Level, Reading};
 use crate::value::{Rows, ValueRef};
 
@@ -148,8 +147,8 @@ pub struct Finding {
     pub verdict: Verdict,
     /// The first rows, up to the cap.
     pub rows: Rows,
-    /// A hash of the key of every row, in order, also of those that are not kept.
-    pub keys: Vec<u64>,
+    /// The identity of every row, also of those that are not kept; `None` if it could not be kept.
+    pub keys: Option<Keys>,
     pub seconds: f64,
 }
 
@@ -179,32 +178,38 @@ impl Finding {
     pub fn since(&self, before: &Self, key: &[String]) -> Option<Delta> {
         self.verdict.violations()?;
         before.verdict.violations()?;
-        let now: HashSet<u64> = self.keys.iter().copied().collect();
-        let then: HashSet<u64> = before.keys.iter().copied().collect();
+        let (now, then) = (self.keys.as_ref()?, before.keys.as_ref()?);
+        let difference = now.since(then);
+        let count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
         Some(Delta {
-            new: now.difference(&then).count(),
-            gone: then.difference(&now).count(),
-            still: now.intersection(&then).count(),
-            new_keys: self.names(key, |hash| !then.contains(&hash)),
-            gone_keys: before.names(key, |hash| !now.contains(&hash)),
+            new: count(difference.new),
+            gone: count(difference.gone),
+            still: count(difference.still),
+            new_keys: self.names(key, difference.new, |hash| !then.contains(hash)),
+            gone_keys: before.names(key, difference.gone, |hash| !now.contains(hash)),
         })
     }
 
-    fn names(&self, key: &[String], wanted: impl Fn(u64) -> bool) -> Vec<String> {
+    /// The keys of rows that are wanted, of which there are so many.
+    fn names(&self, key: &[String], there: u64, wanted: impl Fn(u64) -> bool) -> Vec<String> {
         const SHOWN: usize = 20;
-        let columns = key_columns(&self.rows, key);
+        let columns = key_columns(self.rows.columns(), key);
+        let identity = |row: usize| key_hash(columns.iter().map(|at| self.rows.get(row, *at)));
+        // Of a metric some rows are no violation, and their keys were not kept.
+        let counts = |hash: u64| self.keys.as_ref().is_some_and(|keys| keys.contains(hash));
         (0..self.rows.len())
-            .filter(|row| self.keys.get(*row).is_some_and(|hash| wanted(*hash)))
-            .take(SHOWN)
+            .filter(|row| wanted(identity(*row)) && counts(identity(*row)))
+            .take(SHOWN.min(usize::try_from(there).unwrap_or(SHOWN)))
             .map(|row| key_text(&self.rows, row, &columns))
             .collect()
     }
 }
 
 /// Where the key columns stand; all columns if none of them is there.
-pub fn key_columns(rows: &Rows, key: &[String]) -> Vec<usize> {
-    let found: Vec<usize> = key.iter().filter_map(|name| rows.column(name)).collect();
-    if found.is_empty() { (0..rows.columns().len()).collect() } else { found }
+pub fn key_columns(columns: &[String], key: &[String]) -> Vec<usize> {
+    let place = |name: &String| columns.iter().position(|column| column == name);
+    let found: Vec<usize> = key.iter().filter_map(place).collect();
+    if found.is_empty() { (0..columns.len()).collect() } else { found }
 }
 
 /// The key of a row as one text, parts joined with `/`.
@@ -261,7 +266,7 @@ mod tests {
         Finding {
             verdict: Verdict::from_count(Count::Exact(ids.len() as u64)),
             rows,
-            keys: ids.iter().map(|id| key_hash([ValueRef::Integer(*id)])).collect(),
+            keys: Keys::of(ids.iter().map(|id| key_hash([ValueRef::Integer(*id)]))).ok(),
             seconds: 0.0,
         }
     }

@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 
 use super::{EngineError, OnRow, Purpose, Receipt, Session as Any, Setting};
 use crate::dialect::Dialect;
+pub use values::quoted;
 use wire::Wire;
 
 #[derive(Debug)]

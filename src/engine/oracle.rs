@@ -37,6 +37,7 @@ use super::{EngineError, OnRow, Purpose, Receipt, Session as Any, Setting};
 use crate::dialect::Dialect;
 use crate::sql::{self, Effect};
 use kinds::Statement;
+pub use names::quoted;
 use wire::Wire;
 
 #[derive(Debug)]

@@ -33,6 +33,7 @@ use super::{EngineError, Purpose, Receipt, Session as Any, Stopper};
 use crate::config::access::Access;
 use crate::value::Value;
 use connect::Settings;
+pub use rows::{quoted, relation};
 use stop::{Side, Stops};
 
 /// How long a statement of our own may take that reads the catalogue.

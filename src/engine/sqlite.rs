@@ -22,7 +22,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Either, Row as _
 use sqlx::{TypeInfo as _, ValueRef as _};
 
 use super::{
-    Badge, Called, Column, EngineError, Identity, OnRow, Pressure, Purpose, Receipt,
+    Badge, Called, Column, EngineError, Identity, OnRow, Pressure, Purpose, Receipt, Reference,
     Session as Any, Setting, Stopper, Table, Waiter,
 };
 use crate::dialect::Dialect;
@@ -144,6 +144,22 @@ impl Session {
             settings,
             badge: Badge::full(),
         })
+    }
+
+    /// A key that names no columns of its parent means its primary key.
+    pub async fn references(&mut self) -> Result<Vec<Reference>, EngineError> {
+        const PAIRS: &str = "SELECT CAST(f.id AS TEXT), l.name, f.\"from\", f.\"table\", \
+             COALESCE(f.\"to\", (SELECT x.name FROM pragma_table_xinfo(f.\"table\") AS x \
+             WHERE x.pk = f.seq + 1)) FROM pragma_table_list AS l \
+             JOIN pragma_foreign_key_list(l.name) AS f WHERE l.schema = 'main' \
+             ORDER BY l.name, f.id, f.seq";
+        let text = |value: &Value| value.as_ref().plain();
+        let pairs = self.rows(PAIRS).await?;
+        let pairs = pairs.iter().filter_map(|row| {
+            let texts: Option<Vec<String>> = row.iter().map(text).collect();
+            texts?.try_into().ok()
+        });
+        Ok(Reference::gather(pairs))
     }
 
     pub async fn tables(&mut self) -> Result<Vec<Table>, EngineError> {
@@ -584,7 +600,7 @@ fn value(row: &SqliteRow, column: usize) -> Result<Value, sqlx::Error> {
 }
 
 /// A name inside double quotes, always.
-fn quoted(name: &str) -> String {
+pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

@@ -3,16 +3,19 @@
 //! An error never becomes "clear": whatever stops a check from seeing everything makes its verdict
 //! inconclusive, with the reason.
 
+use std::io;
 use std::ops::ControlFlow;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::bind::Known;
 use super::connect::{READ_LOCK_WAIT, connect, plain, recognize};
+use crate::check::keys::{self, Keys};
 use crate::check::verdict::{key_columns, key_hash};
 use crate::check::{Check, Count, Finding, Kind, Survey, Verdict};
 use crate::config::Target;
 use crate::engine::{Called, EngineError, Purpose, Session, Stopper};
 use crate::problem::Problem;
+use crate::value::pile::Writer;
 use crate::value::{Rows, ValueRef};
 
 /// Rows and bytes of a result that are kept unless more or fewer are asked for; the count goes on
@@ -20,13 +23,64 @@ use crate::value::{Rows, ValueRef};
 pub const KEPT_ROWS: usize = 10_000;
 pub const KEPT_BYTES: usize = 32 * 1024 * 1024;
 
+/// Where all rows go while a check runs, for those who want to see them meanwhile.
+pub struct Onlooker<'o> {
+    pub pile: Writer,
+    /// Called now and then when there are more rows to see.
+    pub more: &'o mut (dyn FnMut() + Send),
+    /// Why rows are missing on the pile, if they are.
+    pub broken: Option<io::Error>,
+    shown: Option<Instant>,
+}
+
+impl<'o> Onlooker<'o> {
+    pub fn new(pile: Writer, more: &'o mut (dyn FnMut() + Send)) -> Self {
+        Self { pile, more, broken: None, shown: None }
+    }
+
+    fn row(&mut self, names: &[String], row: &[ValueRef<'_>], seen: u64) {
+        /// Rows that fill a screen.
+        const FIRST: u64 = 64;
+        const PAUSE: Duration = Duration::from_millis(100);
+        if self.broken.is_some() {
+            return;
+        }
+        let put = self.pile.push(names, row.iter().copied());
+        let since = self.shown.get_or_insert_with(Instant::now).elapsed();
+        let put = put.and_then(|()| {
+            if seen == FIRST || since >= PAUSE {
+                self.shown = Some(Instant::now());
+                self.pile.show()?;
+                (self.more)();
+            }
+            Ok(())
+        });
+        self.broken = put.err();
+    }
+}
+
+impl std::fmt::Debug for Onlooker<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Onlooker").field("pile", &self.pile).finish_non_exhaustive()
+    }
+}
+
 /// One check on a connection of its own.
-pub async fn detect(target: &Target, check: &Check, kept: usize, stopper: &Stopper) -> Finding {
+pub async fn detect(
+    target: &Target,
+    check: &Check,
+    kept: usize,
+    onlooker: Option<&mut Onlooker<'_>>,
+    stopper: &Stopper,
+) -> Finding {
     match open(target, stopper).await {
         Ok(mut session) => {
             let finding = match too_late(&mut session, target).await {
                 Some(why) => unseen(&why),
-                None => ask(&mut session, check, kept).await,
+                None => {
+                    let known = &mut Known::default();
+                    ask_next(&mut session, check, kept, known, onlooker).await
+                }
             };
             session.close().await;
             finding
@@ -47,7 +101,7 @@ pub async fn survey(
     for check in checks {
         let finding = match &late {
             Some(why) => unseen(why),
-            None => ask_next(&mut session, check, KEPT_ROWS, &mut known).await,
+            None => ask_next(&mut session, check, KEPT_ROWS, &mut known, None).await,
         };
         findings.push((check.id.clone(), finding));
     }
@@ -95,14 +149,14 @@ pub fn unseen(reason: &str) -> Finding {
     Finding {
         verdict: Verdict::Inconclusive { reason: reason.to_owned() },
         rows: Rows::default(),
-        keys: Vec::new(),
+        keys: None,
         seconds: 0.0,
     }
 }
 
 /// Runs one check on an open session, inside whatever transaction it is in.
 pub async fn ask(session: &mut Session, check: &Check, kept: usize) -> Finding {
-    ask_next(session, check, kept, &mut Known::default()).await
+    ask_next(session, check, kept, &mut Known::default(), None).await
 }
 
 /// The same for one of many checks in one snapshot.
@@ -111,6 +165,7 @@ pub(super) async fn ask_next(
     check: &Check,
     kept: usize,
     known: &mut Known,
+    onlooker: Option<&mut Onlooker<'_>>,
 ) -> Finding {
     let sql = match super::bind::query(session, check, known).await {
         Ok(sql) => sql,
@@ -119,12 +174,12 @@ pub(super) async fn ask_next(
     let start = Instant::now();
     // The worst series of a metric may be any of them.
     let kept = if matches!(check.kind, Kind::Metric(_)) { KEPT_ROWS } else { kept };
-    let seen = collect(session, &sql, check, kept).await;
+    let seen = collect(session, &sql, check, kept, onlooker).await;
     let seconds = start.elapsed().as_secs_f64();
     let (verdict, kept) = match seen {
         (Ok(()), kept) if let Kind::Metric(metric) = &check.kind => {
-            let (verdict, rows, keys) = metric.judge(&kept.rows, &check.key);
-            return Finding { verdict, rows, keys, seconds };
+            let (verdict, rows, over) = metric.judge(&kept.rows, &check.key);
+            return Finding { verdict, rows, keys: Keys::of(over).ok(), seconds };
         }
         (Err(error), kept) if matches!(check.kind, Kind::Metric(_)) => {
             (Verdict::Inconclusive { reason: error.to_string() }, kept)
@@ -135,13 +190,14 @@ pub(super) async fn ask_next(
         }
         (Err(error), kept) => (Verdict::Inconclusive { reason: error.to_string() }, kept),
     };
-    Finding { verdict, rows: kept.rows, keys: kept.keys, seconds }
+    // Without them nothing can be said of what changed; the verdict stands.
+    let keys = kept.keys.and_then(|keys| keys.finish().ok());
+    Finding { verdict, rows: kept.rows, keys, seconds }
 }
 
-#[derive(Default)]
 struct Kept {
     rows: Rows,
-    keys: Vec<u64>,
+    keys: Option<keys::Gather>,
     total: u64,
 }
 
@@ -150,18 +206,23 @@ async fn collect(
     sql: &str,
     check: &Check,
     most: usize,
+    mut onlooker: Option<&mut Onlooker<'_>>,
 ) -> (Result<(), EngineError>, Kept) {
-    let mut kept = Kept::default();
+    let mut kept = Kept { rows: Rows::default(), keys: Some(keys::Gather::default()), total: 0 };
     let mut columns: Vec<usize> = Vec::new();
     let mut on_row = |names: &[String], row: &[ValueRef<'_>]| {
         if kept.total == 0 {
             kept.rows = Rows::new(names.to_vec());
-            columns = key_columns(&kept.rows, &check.key);
+            columns = key_columns(names, &check.key);
         }
         kept.total += 1;
-        kept.keys.push(key_hash(columns.iter().map(|column| row[*column])));
+        let key = key_hash(columns.iter().map(|column| row[*column]));
+        kept.keys = kept.keys.take().and_then(|mut keys| keys.push(key).ok().map(|()| keys));
         if kept.rows.len() < most && kept.rows.bytes() < KEPT_BYTES {
             kept.rows.push(row.iter().copied());
+        }
+        if let Some(onlooker) = &mut onlooker {
+            onlooker.row(names, row, kept.total);
         }
         ControlFlow::Continue(())
     };

@@ -215,7 +215,7 @@ async fn within(
     let is_cut = left < check.timeout;
     let check = Check { timeout: check.timeout.min(left), ..check.clone() };
     let asked =
-        timeout(check.timeout + SILENCE, ask_next(session, &check, limits.kept, known)).await;
+        timeout(check.timeout + SILENCE, ask_next(session, &check, limits.kept, known, None)).await;
     let mut finding = asked.ok()?;
     let used_up = is_cut && finding.seconds >= left.as_secs_f64() * 0.95;
     if let (true, Verdict::Inconclusive { reason }) = (used_up, &mut finding.verdict) {

@@ -112,7 +112,7 @@ pub(super) fn named(outcome: &Outcome) -> Option<String> {
     }
     // Of a metric, the rows that are fine stand behind those over a threshold.
     let seen = rows.len().min(usize::try_from(violations).unwrap_or(usize::MAX));
-    let columns = key_columns(rows, &outcome.check.key);
+    let columns = key_columns(rows.columns(), &outcome.check.key);
     let keys: Vec<String> = (0..seen.min(NAMED))
         .map(|row| {
             let shown = visible::text(&key_text(rows, row, &columns)).into_owned();

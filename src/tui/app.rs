@@ -15,6 +15,7 @@ use super::screen::home::Home;
 use super::screen::journal::JournalScreen;
 use super::screen::postmortem::PostmortemScreen;
 use super::screen::violations::Violations;
+use super::terminal::clipboard::Between;
 use super::theme::Theme;
 use super::theme::depth::Depth;
 use super::widget::scroll::Scroll;
@@ -30,6 +31,8 @@ pub struct Facts {
     pub practice: Arc<Practice>,
     pub targets: Vec<Target>,
     pub depth: Depth,
+    /// What stands between us and the terminal's clipboard.
+    pub between: Between,
     /// How often a check runs again where its step does not say.
     pub refresh: std::time::Duration,
     /// The demo's database is to be made first.

@@ -3,7 +3,7 @@
 //! Everything that must be remembered is in `incident`, which only records change. The rest here is
 //! of this session alone: the last findings, work under way, what a preview showed.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::effect::{Doubt, Effect, Run};
 use super::message::Looked;
+use super::widget::table::Reading;
 use crate::check::{Delta, Finding, Verdict};
 use crate::config::Target;
 use crate::guardrail::Rehearsal;
@@ -23,6 +24,7 @@ use crate::recovery::mass::Progress;
 use crate::recovery::protocol::{self, State};
 use crate::recovery::{FirstLook, Plan, Preview};
 use crate::runbook::{Action, Ran, Runbook, Step, WaitFor};
+use crate::value::pile::Pile;
 
 #[derive(Debug)]
 pub struct Case {
@@ -57,8 +59,11 @@ pub struct Live {
     /// Counts, or the values of a metric.
     pub history: Vec<f64>,
     pub delta: Option<Delta>,
-    /// Keys that the run before did not have.
-    pub fresh: Vec<u64>,
+    /// All rows of the last run, and of the one before it.
+    pub rows: Option<Reading>,
+    pub rows_before: Option<Reading>,
+    /// Those of the run under way, as far as they came.
+    pub reading: Option<Pile>,
 }
 
 #[derive(Debug, Default)]
@@ -146,7 +151,8 @@ impl Case {
             return Vec::new();
         }
         live.running = Some((run, now));
-        vec![Effect::Detect { run, check: check.to_owned() }]
+        let before = live.finding.clone();
+        vec![Effect::Detect { run, check: check.to_owned(), before }]
     }
 
     /// Takes in an answer; says what must be written down. A late answer changes nothing.
@@ -154,8 +160,9 @@ impl Case {
         &mut self,
         run: Run,
         check: &str,
-        finding: Finding,
-        key: &[String],
+        finding: Arc<Finding>,
+        delta: Option<Delta>,
+        rows: Pile,
         now: Timestamp,
     ) -> Vec<Effect> {
         let step = self.check_of_step().filter(|of| *of == check).map(|_| self.step().id.clone());
@@ -164,15 +171,13 @@ impl Case {
             return Vec::new();
         }
         live.running = None;
+        live.reading = None;
         let before = live.finding.take();
-        let delta = before.as_deref().and_then(|before| finding.since(before, key));
-        live.fresh = match &before {
-            Some(before) => {
-                let known: HashSet<u64> = before.keys.iter().copied().collect();
-                finding.keys.iter().copied().filter(|key| !known.contains(key)).collect()
-            }
-            None => Vec::new(),
-        };
+        let rows = Reading::of(rows, &finding);
+        // A run that saw nothing is none to compare with.
+        let seen = before.as_ref().is_some_and(|before| before.verdict.violations().is_some());
+        let older = live.rows.replace(rows);
+        live.rows_before = if seen { older } else { live.rows_before.take() };
         if let Some(number) = finding.verdict.number() {
             live.history.push(number);
             let extra = live.history.len().saturating_sub(120);
@@ -182,11 +187,11 @@ impl Case {
             || delta.as_ref().is_some_and(|delta| delta.new + delta.gone > 0);
         live.delta.clone_from(&delta);
         live.at = Some(now);
-        live.finding = Some(Arc::new(finding.clone()));
+        live.finding = Some(finding.clone());
         if !changed {
             return Vec::new();
         }
-        let (check, finding) = (check.to_owned(), Box::new(finding));
+        let check = check.to_owned();
         vec![Effect::KeepFinding { step, check, finding, delta }]
     }
 

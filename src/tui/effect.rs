@@ -2,7 +2,11 @@
 //! on this page. Screens return effects and `perform` carries them out, in order.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use super::perform::copy::Copying;
+use super::widget::table::job::Job;
+use crate::check::related::{From, Relation};
 use crate::check::{Delta, Finding};
 use crate::consent::Consent;
 use crate::incident::Doubtful;
@@ -58,12 +62,33 @@ pub enum Effect {
     Detect {
         run: Run,
         check: String,
+        /// What to compare with.
+        before: Option<Arc<Finding>>,
+    },
+    /// Sort, filter or search a table.
+    Work {
+        run: Run,
+        job: Box<Job>,
+    },
+    /// Make a text of rows for the clipboard.
+    Copy(Box<Copying>),
+    /// Send a text to the terminal's clipboard.
+    Clipboard(String),
+    /// What the row of the cursor has to do with other tables.
+    Relations {
+        run: Run,
+        from: Box<From>,
+    },
+    /// Read rows that have to do with another one.
+    Related {
+        run: Run,
+        relation: Box<Relation>,
     },
     /// Write a finding down, with its rows as evidence.
     KeepFinding {
         step: Option<String>,
         check: String,
-        finding: Box<Finding>,
+        finding: Arc<Finding>,
         delta: Option<Delta>,
     },
     Stop {

@@ -1,14 +1,17 @@
 //! Message: something happened. The loop hands them to `update`, one at a time.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crossterm::event::{KeyEvent, MouseEvent};
 
 use super::command::Command;
 use super::effect::{EditFor, Run};
+use super::perform::copy::Copied;
 use super::theme::Ground;
-use crate::check::Finding;
-use crate::check::Survey;
+use super::widget::table::job::Done;
+use crate::check::related::{Found, Relation};
+use crate::check::{Delta, Finding, Survey};
 use crate::config::Target;
 use crate::drill::Scorecard;
 use crate::guardrail::Rehearsal;
@@ -24,6 +27,7 @@ use crate::recovery::mass::Progress;
 use crate::recovery::{Execution, FirstLook, Plan, Preview};
 use crate::runbook::Ran;
 use crate::runbook::Runbook;
+use crate::value::pile::Pile;
 
 /// One look at what presses on the server.
 pub type Looked = Result<Box<Pressure>, Problem>;
@@ -59,10 +63,41 @@ pub enum Message {
     Recorded(Box<Record>),
     /// The journal could not be written: from now on nothing is done, only shown.
     JournalFailed(String),
+    /// Rows of a check are there to be looked at, while more come.
+    Reading {
+        run: Run,
+        check: String,
+        rows: Pile,
+    },
     Checked {
         run: Run,
         check: String,
-        finding: Box<Finding>,
+        finding: Arc<Finding>,
+        /// What changed since the run before.
+        delta: Option<Delta>,
+        rows: Pile,
+        /// Why not all rows are in the table, if so.
+        cut: Option<String>,
+    },
+    /// How far a job of a table is, in hundredths.
+    Working {
+        run: Run,
+        words: &'static str,
+        percent: u64,
+    },
+    /// `None` if it was stopped.
+    Worked {
+        run: Run,
+        done: Result<Option<Done>, String>,
+    },
+    Copied(Result<Copied, Problem>),
+    Relations {
+        run: Run,
+        found: Result<Vec<Relation>, Problem>,
+    },
+    Related {
+        run: Run,
+        found: Result<Box<Found>, Problem>,
     },
     LookedFirst {
         run: Run,

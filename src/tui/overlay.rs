@@ -37,6 +37,9 @@ pub enum Purpose {
     Answer,
     Filter,
     Search,
+    GoTo,
+    Copy,
+    Related,
     FindHome,
     FindJournal,
     Execute,
@@ -111,6 +114,10 @@ pub struct Choice {
 pub enum Kind {
     Ask(Box<Ask>),
     Choice(Choice),
+    /// The columns of the table that is looked at.
+    Columns {
+        at: usize,
+    },
     Text {
         title: String,
         scroll: Scroll,
@@ -271,6 +278,7 @@ impl Overlay {
             Kind::Writing(writing) => writing.key(event),
             Kind::Palette(palette) => palette.key(event),
             Kind::Choice(_)
+            | Kind::Columns { .. }
             | Kind::Text { .. }
             | Kind::Changes { .. }
             | Kind::Tour(_)
@@ -287,6 +295,7 @@ impl Overlay {
             Kind::Writing(writing) => writing.paste(text),
             Kind::Palette(palette) => palette.paste(text),
             Kind::Choice(_)
+            | Kind::Columns { .. }
             | Kind::Text { .. }
             | Kind::Changes { .. }
             | Kind::Tour(_)

@@ -4,8 +4,10 @@
 //! Journal first: when an append fails, the effects behind it are dropped and the cockpit is told.
 
 mod change;
+pub mod copy;
 mod draft;
 mod opening;
+mod rows;
 mod stage;
 
 use std::collections::HashMap;
@@ -85,6 +87,7 @@ pub enum ForTerminal {
     Suspend,
     Repaint,
     Bell,
+    Clipboard(String),
     Mouse(bool),
     /// The text is laid down in the file first.
     Edit {
@@ -169,7 +172,12 @@ impl World {
             Effect::Resume { incident } => self.resume(&incident),
             Effect::Leave => self.desk = None,
             Effect::Append(entry) => self.append(entry)?,
-            Effect::Detect { run, check } => self.detect(run, check),
+            Effect::Detect { run, check, before } => self.detect(run, check, before),
+            Effect::Work { run, job } => self.work(run, *job),
+            Effect::Copy(copying) => self.copy(*copying),
+            Effect::Clipboard(text) => out.push(ForTerminal::Clipboard(text)),
+            Effect::Relations { run, from } => self.relations(run, *from),
+            Effect::Related { run, relation } => self.related(run, *relation),
             Effect::KeepFinding { step, check, finding, delta } => {
                 self.keep_finding(step, check, &finding, delta)?;
             }
@@ -301,27 +309,6 @@ impl World {
             Some(desk) => desk.journal.append(entry).map(drop),
             None => Ok(()),
         }
-    }
-
-    fn detect(&mut self, run: Run, check: String) {
-        self.looked();
-        let (stopper, kept) = (self.stopper(run), self.kept_rows);
-        let Some(desk) = self.desk.clone() else { return };
-        let Some(asked) = self.catalogue.check(&check).cloned() else {
-            // An answer too, or the step would wait for one for ever.
-            let finding = ops::detect::unseen(&format!("the check {check} is not loaded"));
-            return self.send(Message::Checked { run, check, finding: Box::new(finding) });
-        };
-        let of = check.clone();
-        let work = async move {
-            let finding =
-                ops::detect::detect(&desk.target.for_checks(), &asked, kept, &stopper).await;
-            Message::Checked { run, check, finding: Box::new(finding) }
-        };
-        self.spawn_or(work, move |why| {
-            let finding = Box::new(ops::detect::unseen(&why));
-            Message::Checked { run, check: of, finding }
-        });
     }
 
     fn keep_finding(

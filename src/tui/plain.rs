@@ -183,6 +183,11 @@ impl Walk {
             match asked {
                 ForTerminal::Repaint => self.tell.whole(),
                 ForTerminal::Bell | ForTerminal::Mouse(_) => {}
+                ForTerminal::Clipboard(_) => {
+                    let words = "line by line the terminal's clipboard is out of reach; export \
+                                 writes a file";
+                    self.tell.say(words);
+                }
                 ForTerminal::Suspend => {
                     let _ = kill_process(getpid(), Signal::TSTP);
                 }

@@ -21,6 +21,7 @@ use super::glyphs::{self, Glyphs};
 use super::keymap::Keymap;
 use super::look::Look;
 use super::message::Message;
+use super::terminal::clipboard::Between;
 use super::terminal::reply::Reply;
 use super::theme::Theme;
 use super::theme::depth::Depth;
@@ -195,6 +196,7 @@ fn make(asked: Replaying, story: Story) -> Result<App, Problem> {
         practice: asked.practice.into(),
         targets: Vec::new(),
         depth,
+        between: Between::Nothing,
         refresh: Duration::MAX,
         demo: false,
         drill: None,

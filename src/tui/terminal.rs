@@ -5,6 +5,7 @@
 //! sent to the terminal, and nothing waits for the answer. Signals are caught by the loop, not here.
 
 mod backend;
+pub mod clipboard;
 pub mod hangup;
 pub mod reply;
 mod shown;
@@ -121,6 +122,12 @@ impl Drop for Guard {
 pub fn repaint<B: Backend>(terminal: &mut Terminal<B>) -> Result<(), B::Error> {
     let size = terminal.size()?;
     terminal.resize(size.into())
+}
+
+/// Sends what is no part of a picture, such as a text for the clipboard.
+pub fn send(bytes: &[u8]) {
+    // Who is not there any more needs no clipboard.
+    let _ = Tty.write(bytes);
 }
 
 /// Takes wheel and click from the terminal, or leaves them to it again.

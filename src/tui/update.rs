@@ -2,7 +2,9 @@
 //!
 //! Names neither operations nor engines: what it wants done it returns.
 
-use crossterm::event::{KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
+use std::sync::Arc;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
 use jiff::Timestamp;
 
 use super::app::{App, Lost, Screen, Start};
@@ -18,7 +20,7 @@ use super::screen::{
     guardrail, home, journal, plan, postmortem, recovery, server, step, violations,
 };
 use super::theme::Theme;
-use crate::check::Verdict;
+use crate::check::{Delta, Finding, Verdict};
 use crate::exit::Exit;
 use crate::guardrail::Standing;
 use crate::incident::Chunked;
@@ -27,6 +29,7 @@ use crate::recovery::mass::Rein;
 use crate::recovery::protocol::Said;
 use crate::runbook::Step;
 use crate::runbook::progress::StepState;
+use crate::value::pile::Pile;
 use crate::value::thousands;
 
 /// More than anybody writes on one line, in bytes.
@@ -98,7 +101,18 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
             let hint = "Nothing more is done from here, only shown. Make room on the disk, then leave and resume.";
             tell(app, crate::problem::Problem::system(sentence).hint(hint))
         }
-        Message::Checked { run, check, finding } => checked(app, run, &check, *finding),
+        Message::Reading { run, check, rows } => violations::reading(app, run, &check, rows),
+        Message::Checked { run, check, finding, delta, rows, cut } => {
+            checked(app, run, &check, finding, delta, rows, cut)
+        }
+        Message::Working { run, words, percent } => {
+            violations::working(app, run, words, percent);
+            Vec::new()
+        }
+        Message::Worked { run, done } => violations::worked(app, run, done),
+        Message::Copied(copied) => violations::copied(app, copied),
+        Message::Relations { run, found } => violations::related(app, run, found),
+        Message::Related { run, found } => violations::arrived(app, run, found),
         Message::Explained { run, plans } => {
             plan::explained(app, run, plans);
             Vec::new()
@@ -177,6 +191,10 @@ fn harmless(effect: &Effect) -> bool {
             | Effect::ListIncidents
             | Effect::Survey { .. }
             | Effect::Detect { .. }
+            | Effect::Work { .. }
+            | Effect::Clipboard(_)
+            | Effect::Relations { .. }
+            | Effect::Related { .. }
             | Effect::Look { .. }
             | Effect::FirstLook { .. }
             | Effect::KeepDraft { .. }
@@ -220,6 +238,10 @@ pub fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
     let context = app.context();
     match app.keymap.lookup(context, event) {
         Some(command) => command_given(app, command, Some(event)),
+        // A box is ticked with space everywhere.
+        None if event.code == KeyCode::Char(' ') && is_columns(app) => {
+            in_overlay(app, Command::Confirm, None)
+        }
         None if matches!(&app.overlay, Some(Overlay { kind: Kind::Tour(_), .. })) => dismiss(app),
         None => {
             match &mut app.overlay {
@@ -230,6 +252,10 @@ pub fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
             Vec::new()
         }
     }
+}
+
+fn is_columns(app: &App) -> bool {
+    matches!(app.overlay.as_ref().map(|overlay| &overlay.kind), Some(Kind::Columns { .. }))
 }
 
 /// The wheel moves as three arrow keys do; a click puts the cursor somewhere, and opens nothing.
@@ -265,13 +291,7 @@ fn oops(app: &mut App) -> Vec<Effect> {
             app.look.theme = *theme;
         }
         Lost::Find(find) => app.home.find = find,
-        Lost::Filter { check, filter } => match &mut app.violations.table {
-            Some(table) if app.violations.check == check => {
-                table.set_filter(&filter);
-                app.say("the filter is as it was");
-            }
-            _ => app.say("that table is not open any more"),
-        },
+        Lost::Filter { check, filter } => return violations::filter_again(app, &check, &filter),
         Lost::Incident(incident) => {
             if app.screen == Screen::Home {
                 return home::go_to(app, Effect::Resume { incident });
@@ -426,6 +446,9 @@ fn of_incident(app: &mut App, command: Command) -> Vec<Effect> {
 }
 
 fn back(app: &mut App) -> Vec<Effect> {
+    if app.screen == Screen::Violations && violations::back(app) {
+        return Vec::new();
+    }
     match app.screen {
         Screen::Home if !app.home.find.is_empty() => {
             let find = std::mem::take(&mut app.home.find);
@@ -462,6 +485,7 @@ fn stop_all(app: &App) -> Vec<Effect> {
     let mut effects = stop_case(app);
     effects.extend(app.explaining.map(|(run, _)| Effect::Stop { run }));
     effects.extend(home::stop_surveys(app));
+    effects.extend(app.violations.runs().map(|run| Effect::Stop { run }));
     effects
 }
 
@@ -599,6 +623,16 @@ fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent>) -> Vec<E
         (Kind::Choice(choice), Command::Down) => {
             choice.at = (choice.at + 1).min(choice.items.len().saturating_sub(1));
         }
+        (Kind::Columns { at }, Command::Up) => *at = at.saturating_sub(1),
+        (Kind::Columns { at }, Command::Down) => {
+            let columns = app.violations.top().map_or(0, |table| table.columns().len());
+            *at = (*at + 1).min(columns.saturating_sub(1));
+        }
+        (Kind::Columns { at }, Command::Confirm) => {
+            if let Some(table) = app.violations.top_mut() {
+                table.toggle_column(*at);
+            }
+        }
         (Kind::Comms(_), Command::Confirm) => return comms::give(app),
         (Kind::Comms(comms), Command::Complete | Command::Down) => comms.at = (comms.at + 1) % 3,
         (Kind::Comms(comms), Command::Up) => comms.at = (comms.at + 2) % 3,
@@ -644,7 +678,11 @@ fn tick(app: &mut App) -> Vec<Effect> {
     if app.leaving.is_some() {
         return Vec::new();
     }
-    let watching = matches!(app.screen, Screen::Step | Screen::Violations);
+    let watching = match app.screen {
+        Screen::Step => true,
+        Screen::Violations => !app.violations.is_large(),
+        _ => false,
+    };
     let due = app
         .case
         .as_ref()
@@ -751,21 +789,27 @@ fn checked(
     app: &mut App,
     run: crate::tui::effect::Run,
     check: &str,
-    finding: crate::check::Finding,
+    finding: Arc<Finding>,
+    delta: Option<Delta>,
+    rows: Pile,
+    cut: Option<String>,
 ) -> Vec<Effect> {
-    let key = app.facts.catalogue.check(check).map(|check| check.key.clone()).unwrap_or_default();
     let stopped = matches!(&finding.verdict, Verdict::Inconclusive { reason } if reason.contains("stopped by"));
     let now = app.now;
     let Some(case) = &mut app.case else { return Vec::new() };
     let open = case.incident.is_open();
-    let effects = case.checked(run, check, finding, &key, now);
-    if app.violations.check.as_deref() == Some(check) {
-        violations::refresh(app);
+    let known = case.live_mut(check).running.is_some_and(|(of, _)| of == run);
+    let mut effects = case.checked(run, check, finding, delta, rows, now);
+    if !open {
+        effects.clear();
+    }
+    if known {
+        effects.extend(violations::checked(app, check, cut.as_deref()));
     }
     if stopped {
         app.say("the database stopped the query");
     }
-    if open { effects } else { Vec::new() }
+    effects
 }
 
 /// Writes down what follows from a commit where the program was cut off before it could: without it

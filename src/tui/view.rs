@@ -16,7 +16,7 @@ use super::app::{App, Clickable, Screen};
 use super::case::Case;
 use super::look::{Look, Pen};
 use super::page::Page;
-use super::screen::{guardrail, home, postmortem, recovery, server, step};
+use super::screen::{guardrail, home, postmortem, recovery, server, step, violations};
 use super::theme::Role;
 use super::widget::scroll::Scroll;
 use super::widget::stepper::{self, Stepper};
@@ -108,7 +108,7 @@ fn screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {
             home_screen(app, inset(area), buf, look);
         }
         Screen::Step => step_screen(app, area, buf, look),
-        Screen::Violations => violations(app, area, buf, look),
+        Screen::Violations => rows_screen(app, area, buf, look),
         Screen::Recovery => {
             let lines = recovery::page(app).finish();
             let mut place = inset(area);
@@ -183,7 +183,7 @@ fn step_screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {
     }
     let Some(case) = &app.case else { return };
     let lines = step::page(app, case).finish();
-    let table = table_of_step(app);
+    let table = violations::of_step(app);
     let room = if table { body.height.saturating_sub(6).max(body.height / 2) } else { body.height };
     let mut scroll = Scroll::new(lines.clone());
     let height = u16::try_from(scroll.height(body.width.saturating_sub(1))).unwrap_or(u16::MAX);
@@ -199,23 +199,6 @@ fn step_screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {
             table.view(rest, buf, look);
         }
     }
-}
-
-/// Whether the step's own rows are in the table, so that it can be shown below the text.
-fn table_of_step(app: &mut App) -> bool {
-    let Some(case) = &app.case else { return false };
-    if !matches!(case.step().action, crate::runbook::Action::Check(_)) {
-        return false;
-    }
-    let Some(check) = case.check_of_step().map(str::to_owned) else { return false };
-    if app.violations.check.as_deref() != Some(&check) {
-        app.violations = super::screen::violations::Violations { check: Some(check), table: None };
-        super::screen::violations::refresh(app);
-    }
-    if app.violations.table.is_none() {
-        super::screen::violations::refresh(app);
-    }
-    app.violations.table.as_ref().is_some_and(|table| !table.is_empty())
 }
 
 /// The newest of the story, one line each.
@@ -255,22 +238,45 @@ fn stepper_of(case: &Case) -> Stepper {
     Stepper { steps, shown: case.at }
 }
 
-fn violations(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {
+/// The table, with the row of the cursor beside it where there is room and somebody wants it.
+fn rows_screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {
+    app.violations.is_wide = area.width >= WIDE;
     let Some(case) = &app.case else { return };
-    let check = app.violations.check.clone().unwrap_or_default();
     let mut page = Page::new(look);
-    page.title(&check);
-    step::check_lines(app, case, &check, &mut page);
+    if let Some(above) = app.violations.above.last() {
+        page.title(&above.title);
+        page.muted("read-only, and no more than 1,000 rows");
+    } else {
+        let check = app.violations.check.clone().unwrap_or_default();
+        page.title(&check);
+        step::check_lines(app, case, &check, &mut page);
+    }
     let lines = page.finish();
     let body = inset(area);
     let used = u16::try_from(lines.len()).unwrap_or(0).min(body.height);
     for (row, line) in lines.iter().enumerate().take(usize::from(used)) {
         wrap::put(line, body, u16::try_from(row).unwrap_or(0), buf);
     }
-    let rest = Rect { y: body.y + used, height: body.height - used, ..body };
-    if let Some(table) = &app.violations.table {
-        table.view(rest, buf, look);
+    let mut rest = Rect { y: body.y + used, height: body.height - used, ..body };
+    let Some(table) = app.violations.top() else { return };
+    if app.violations.beside && app.violations.is_wide {
+        let width = rest.width * 2 / 5;
+        rest.width -= width;
+        for row in 0..rest.height {
+            let mut pen = Pen::new(buf, body, used + row);
+            pen.skip(rest.width).put(look.glyphs.vertical, look.style(Role::Border));
+        }
+        let side = Rect { x: rest.right() + 2, width: width.saturating_sub(2), ..rest };
+        Pen::new(buf, side, 0)
+            .put("Row in full", look.style(Role::Title))
+            .put("   esc close", look.style(Role::Muted));
+        let side = Rect { y: side.y + 1, height: side.height.saturating_sub(1), ..side };
+        // So that one long value does not hide the others.
+        let lines = violations::row_lines(table, 400).unwrap_or_default();
+        let lines: Vec<Line> = lines.into_iter().map(wrap::plain).collect();
+        Scroll::new(lines).view(side, buf, look);
     }
+    table.view(rest, buf, look);
 }
 
 fn inset(area: Rect) -> Rect {

@@ -223,35 +223,41 @@ fn is_hidden(c: char) -> bool {
 /// One value on one line: NULL, the empty text, a binary value and spaces at the edges can be told
 /// from text that looks like them, and a value of a gigabyte costs no more than its beginning.
 pub fn cell(value: ValueRef<'_>) -> Shown<'_> {
+    part(value, None)
+}
+
+/// The same of a value of which only the beginning is at hand, with how many bytes it has.
+pub fn part(value: ValueRef<'_>, whole: Option<u64>) -> Shown<'_> {
+    let whole = whole.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
     let (segments, kind) = match value {
         ValueRef::Null => (vec![plain("NULL")], CellKind::Null),
         ValueRef::Integer(_) | ValueRef::Real(_) => {
             (vec![plain(value.plain().unwrap_or_default())], CellKind::Number)
         }
-        ValueRef::Bytes(bytes) => (binary(bytes), CellKind::Binary),
+        ValueRef::Bytes(bytes) => (binary(bytes, whole.unwrap_or(bytes.len())), CellKind::Binary),
         ValueRef::Text("") => (vec![note("''")], CellKind::Empty),
-        ValueRef::Text(text) => (preview(text), CellKind::Text),
+        ValueRef::Text(text) => (preview(text, whole.unwrap_or(text.len())), CellKind::Text),
     };
     Shown { segments, kind }
 }
 
-fn binary(bytes: &[u8]) -> Vec<Segment<'static>> {
-    let dots = if bytes.len() > PREVIEW_BINARY { "..." } else { "" };
+fn binary(bytes: &[u8], whole: usize) -> Vec<Segment<'static>> {
+    let dots = if whole > PREVIEW_BINARY { "..." } else { "" };
     let digits = hex(&bytes[..bytes.len().min(PREVIEW_BINARY)]);
-    vec![plain(digits), note(format!("{dots} {}", size(bytes.len())))]
+    vec![plain(digits), note(format!("{dots} {}", size(whole)))]
 }
 
-fn preview(source: &str) -> Vec<Segment<'_>> {
+fn preview(source: &str, whole: usize) -> Vec<Segment<'_>> {
     let looked_at = &source[..source.floor_char_boundary(PREVIEW_BYTES)];
     let mut parts = cut(segments(looked_at), PREVIEW_COLUMNS);
-    let shown_whole = looked_at.len() == source.len() && parts.1;
+    let shown_whole = looked_at.len() == whole && parts.1;
     // Quotes where the eye could be deceived: spaces at an edge, and the text "NULL".
     let deceives = source.starts_with(' ') || source.ends_with(' ') || source == "NULL";
     if deceives {
         parts.0.insert(0, note("'"));
     }
     if !shown_whole {
-        parts.0.push(note(format!("... {}", size(source.len()))));
+        parts.0.push(note(format!("... {}", size(whole))));
     } else if deceives {
         parts.0.push(note("'"));
     }

@@ -3,10 +3,19 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{Session, values};
-use crate::engine::{Column, EngineError, Table};
+use crate::engine::{Column, EngineError, Reference, Table};
 use crate::sql;
 
 impl Session {
+    pub async fn references(&mut self) -> Result<Vec<Reference>, EngineError> {
+        const PAIRS: &str = "SELECT constraint_name, table_name, column_name, \
+             referenced_table_name, referenced_column_name FROM information_schema.key_column_usage \
+             WHERE table_schema = DATABASE() AND referenced_table_schema = DATABASE() \
+             ORDER BY table_name, constraint_name, ordinal_position";
+        let pairs = self.wire.texts(PAIRS).await?;
+        Ok(Reference::gather(pairs.into_iter().filter_map(|row| row.try_into().ok())))
+    }
+
     pub async fn tables(&mut self) -> Result<Vec<Table>, EngineError> {
         // Apart from the columns: joined, the server opens every table for every row.
         const VIEWS: &str = "SELECT table_name FROM information_schema.tables \

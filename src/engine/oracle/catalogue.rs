@@ -6,7 +6,7 @@ use super::Session;
 
 use super::names::{self, shown};
 use crate::dialect::Dialect;
-use crate::engine::{Column, EngineError, Table};
+use crate::engine::{Column, EngineError, Reference, Table};
 use crate::sql::{self, Effect};
 use crate::value::Value;
 
@@ -100,6 +100,24 @@ impl Session {
     pub(super) async fn of_schema(&mut self, sql: &str) -> Result<Vec<Vec<String>>, EngineError> {
         let schema = self.schema.clone();
         self.wire.texts_bound(super::wire::with_binds(sql, &[&schema])).await
+    }
+
+    pub async fn references(&mut self) -> Result<Vec<Reference>, EngineError> {
+        const PAIRS: &str = "SELECT C.CONSTRAINT_NAME, C.TABLE_NAME, A.COLUMN_NAME, P.TABLE_NAME, \
+            B.COLUMN_NAME FROM ALL_CONSTRAINTS C \
+            JOIN ALL_CONSTRAINTS P ON P.OWNER = C.R_OWNER AND P.CONSTRAINT_NAME = C.R_CONSTRAINT_NAME \
+            JOIN ALL_CONS_COLUMNS A ON A.OWNER = C.OWNER AND A.CONSTRAINT_NAME = C.CONSTRAINT_NAME \
+            JOIN ALL_CONS_COLUMNS B ON B.OWNER = P.OWNER AND B.CONSTRAINT_NAME = P.CONSTRAINT_NAME \
+            AND B.POSITION = A.POSITION WHERE C.OWNER = :1 AND P.OWNER = C.OWNER \
+            AND C.CONSTRAINT_TYPE = 'R' ORDER BY C.TABLE_NAME, C.CONSTRAINT_NAME, A.POSITION";
+        let pairs = self.of_schema(PAIRS).await?;
+        let pairs = pairs.into_iter().filter_map(|row| {
+            let row: [String; 5] = row.try_into().ok()?;
+            let [name, child, column, parent, parent_column] = row;
+            let shown = |name: String| shown(&name);
+            Some([name, shown(child), shown(column), shown(parent), shown(parent_column)])
+        });
+        Ok(Reference::gather(pairs))
     }
 
     pub async fn explain(&mut self, sql: &str) -> Result<Vec<String>, EngineError> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::Session;
-use crate::engine::{Column, EngineError, Table};
+use crate::engine::{Column, EngineError, Reference, Table};
 use crate::value::Value;
 
 /// A table's name as SQL must write it: alone if it is found that way. A dot inside a name would be
@@ -17,6 +17,31 @@ pub const OURS: &str =
     "n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'";
 
 impl Session {
+    pub async fn references(&mut self) -> Result<Vec<Reference>, EngineError> {
+        let name = |table: &str, schema: &str| {
+            NAME.replace("c.", &format!("{table}.")).replace("n.", &format!("{schema}."))
+        };
+        let (child, parent) = (name("c", "n"), name("p", "m"));
+        let sql = format!(
+            "SELECT k.oid::text, {child}, a.attname::text, {parent}, b.attname::text \
+             FROM pg_constraint k \
+             JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+             JOIN pg_class p ON p.oid = k.confrelid JOIN pg_namespace m ON m.oid = p.relnamespace \
+             CROSS JOIN LATERAL unnest(k.conkey, k.confkey) WITH ORDINALITY u(here, there, at) \
+             JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.here \
+             JOIN pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = u.there \
+             WHERE k.contype = 'f' AND k.conparentid = 0 AND NOT c.relispartition AND {OURS} \
+             ORDER BY c.relname, k.conname, k.oid, u.at"
+        );
+        let text = |value: &Value| value.as_ref().plain();
+        let pairs = self.rows(&sql).await?;
+        let pairs = pairs.iter().filter_map(|row| {
+            let texts: Option<Vec<String>> = row.iter().map(text).collect();
+            texts?.try_into().ok()
+        });
+        Ok(Reference::gather(pairs))
+    }
+
     /// Ordinary tables, and partitioned ones as a whole.
     pub async fn tables(&mut self) -> Result<Vec<Table>, EngineError> {
         let columns = format!(

@@ -14,7 +14,8 @@ use super::{Cells, OWN, Session, notice, simple, stop, stops, value};
 use crate::engine::{EngineError, OnRow};
 use crate::value::ValueRef;
 
-/// Rows that are asked for at a time.
+/// Rows that are asked for at a time: few at first, so that they can be seen at once.
+const FIRST_BATCH: usize = 100;
 const BATCH: usize = 2_000;
 
 /// The way back from an excursion inside a transaction.
@@ -95,19 +96,21 @@ impl Session {
         let start = Instant::now();
         self.declare("steadyhand_rows", sql, timeout).await?;
         let mut names: Option<Vec<String>> = None;
+        let mut batch = FIRST_BATCH;
         loop {
             let left = timeout.saturating_sub(start.elapsed());
             if left.is_zero() {
                 return Err(EngineError::TimedOut { limit: timeout });
             }
             let (seen, more) =
-                self.fetch(left, &mut names, on_row).await.map_err(|error| match error {
+                self.fetch(left, batch, &mut names, on_row).await.map_err(|error| match error {
                     EngineError::TimedOut { .. } => EngineError::TimedOut { limit: timeout },
                     other => other,
                 })?;
-            if seen < BATCH || more == ControlFlow::Break(()) {
+            if seen < batch || more == ControlFlow::Break(()) {
                 break;
             }
+            batch = BATCH;
         }
         Ok(names)
     }
@@ -126,6 +129,7 @@ impl Session {
     async fn fetch(
         &mut self,
         left: Duration,
+        batch: usize,
         names: &mut Option<Vec<String>>,
         on_row: OnRow<'_>,
     ) -> Result<(usize, ControlFlow<()>), EngineError> {
@@ -133,7 +137,7 @@ impl Session {
         self.ready().await?;
         let left = left.min(self.remaining());
         let sql = format!(
-            "SET LOCAL statement_timeout = {}; FETCH {BATCH} FROM steadyhand_rows",
+            "SET LOCAL statement_timeout = {}; FETCH {batch} FROM steadyhand_rows",
             millis(left)
         );
         let connection = &mut self.connection;

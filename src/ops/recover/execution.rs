@@ -229,7 +229,7 @@ async fn verified(job: &Job) -> (Vec<(String, Verdict)>, bool) {
     let mut sound = true;
     let mut verdicts = Vec::new();
     for check in &job.plan.cures {
-        let finding = detect::detect(&job.target, check, 1, &Stopper::default()).await;
+        let finding = detect::detect(&job.target, check, 1, None, &Stopper::default()).await;
         sound &= undoing || finding.verdict.is_clear();
         verdicts.push((check.id.clone(), finding.verdict));
     }

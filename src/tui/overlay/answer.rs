@@ -9,11 +9,11 @@ use crate::consent::{Act, Consent};
 use crate::incident::entry::{Deed, Entry, Milestone, NoteKind, Origin};
 use crate::recovery::protocol::Said;
 use crate::runbook::{Action, ActionKind, AnswerType, EvidenceKind};
-use crate::tui::app::{App, Lost, Screen};
+use crate::tui::app::{App, Screen};
 use crate::tui::command::Command;
 use crate::tui::draft;
 use crate::tui::effect::Effect;
-use crate::tui::screen::{guardrail, home, recovery, step};
+use crate::tui::screen::{guardrail, home, recovery, step, violations};
 
 /// A line of text was confirmed.
 pub fn text(app: &mut App) -> Vec<Effect> {
@@ -127,23 +127,8 @@ fn take(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Effect>, St
             done(app);
             Ok(answered(app, &var, typed))
         }
-        Purpose::Filter => {
-            done(app);
-            let check = app.violations.check.clone();
-            if let Some(table) = &mut app.violations.table {
-                let filter = table.filter().to_owned();
-                table.set_filter(typed);
-                app.lose(Lost::Filter { check, filter });
-            }
-            Ok(Vec::new())
-        }
-        Purpose::Search => {
-            done(app);
-            let found = app.violations.table.as_mut().is_none_or(|table| table.set_search(typed));
-            if !found {
-                app.complain(format!("'{typed}' is in no row that is shown"));
-            }
-            Ok(Vec::new())
+        Purpose::Filter | Purpose::Search | Purpose::GoTo => {
+            violations::answered(app, purpose, typed)
         }
         Purpose::FindHome => {
             done(app);
@@ -187,6 +172,8 @@ fn take(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Effect>, St
             Ok(decided(app, *option, typed))
         }
         Purpose::Target(_)
+        | Purpose::Copy
+        | Purpose::Related
         | Purpose::Close
         | Purpose::Leave
         | Purpose::Export
@@ -245,6 +232,8 @@ pub fn choice(app: &mut App) -> Vec<Effect> {
                 None => Vec::new(),
             }
         }
+        Purpose::Copy => violations::copy(app, choice.at),
+        Purpose::Related => violations::go(app, choice.at),
         Purpose::Escalate => escalation::called(app, choice.at),
         Purpose::Severity => {
             let to = Severity::ALL[choice.at.min(3)];

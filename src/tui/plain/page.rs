@@ -7,6 +7,7 @@ use crate::tui::overlay::{Ask, Kind, Overlay, comms, tour};
 use crate::tui::page::Page;
 use crate::tui::screen::{guardrail, home, journal, postmortem, recovery, server, step};
 use crate::tui::view::{environment_word, footer, top_line};
+use crate::tui::widget::table::{Shown, Table};
 use crate::tui::widget::wrap::Line;
 use crate::value::visible;
 
@@ -132,19 +133,15 @@ fn violations(app: &App, case: &Case, from: usize) -> Vec<String> {
     let mut lines = text(&page.finish());
     let Some(table) = &app.violations.table else { return lines };
     let key = app.facts.catalogue.check(&check).map_or(&[][..], |check| &check.key);
-    let names: Vec<String> = table.rows().columns().to_vec();
+    let names: Vec<String> = table.pile().columns().to_vec();
     let mut columns: Vec<usize> = (0..names.len()).collect();
     columns.sort_by_key(|at| !key.contains(&names[*at]));
-    let all = table.in_order().len();
-    let rows: Vec<(usize, Vec<String>)> = table
-        .in_order()
-        .enumerate()
-        .skip(from)
-        .take(ROWS)
-        .map(|(at, row)| {
-            let cell =
-                |column: &usize| cut(app, &visible::cell(table.rows().get(row, *column)).text());
-            (at + 1, columns.iter().map(cell).collect())
+    let all = usize::try_from(table.len()).unwrap_or(usize::MAX);
+    let rows: Vec<(usize, Vec<String>)> = (from..all.min(from + ROWS))
+        .filter_map(|at| {
+            let row = table.at(at as u64)?;
+            let cell = |column: &usize| cut(app, &visible::cell(row.get(*column)).text());
+            Some((at + 1, columns.iter().map(cell).collect()))
         })
         .collect();
     let heads: Vec<String> =
@@ -185,9 +182,9 @@ fn violations(app: &App, case: &Case, from: usize) -> Vec<String> {
             table.filter()
         ));
     }
-    if let Some((name, value)) = table.cell() {
-        let value = cut(app, &visible::cell(value).text());
-        lines.push(format!("At {}: {value}", visible::text(name)));
+    if let Some((row, column)) = table.here() {
+        let value = cut(app, &visible::cell(row.get(column)).text());
+        lines.push(format!("At {}: {value}", visible::text(&names[column])));
     }
     lines
 }
@@ -210,6 +207,15 @@ pub fn overlay(app: &App, overlay: &Overlay) -> Vec<String> {
             })
             .collect(),
         Kind::Changes { scroll } => text(scroll.lines()),
+        Kind::Columns { at } => {
+            let columns = app.violations.table.as_ref().map(Table::columns).unwrap_or_default();
+            let line = |(number, column): (usize, &Shown)| {
+                let here = if number == *at { ">" } else { " " };
+                let shown = if column.shown { "shown " } else { "hidden" };
+                format!("{here} {shown}  {}", visible::text(&column.name))
+            };
+            columns.iter().enumerate().map(line).collect()
+        }
         Kind::Ask(ask) => question(ask),
         Kind::Choice(choice) => {
             let mut lines: Vec<String> = choice.title.lines().map(str::to_owned).collect();
@@ -315,7 +321,7 @@ pub fn prompt(app: &App, sure: bool) -> String {
         Some(Kind::Ask(_)) if sure => ", enter alone executes",
         Some(Kind::Ask(ask)) if ask.expected.is_some() => ", type the words",
         Some(Kind::Ask(_) | Kind::Palette(_)) => ", answer",
-        Some(Kind::Choice(_)) => ", choose",
+        Some(Kind::Choice(_) | Kind::Columns { .. }) => ", choose",
         Some(Kind::Writing(_)) => ", text",
         Some(Kind::Comms(_)) => ", update",
     };

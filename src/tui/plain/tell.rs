@@ -9,6 +9,7 @@ use crate::tui::app::{App, Screen, Toast};
 use crate::tui::command::Command;
 use crate::tui::keymap::Context;
 use crate::tui::message::Message;
+use crate::tui::widget::table::Table;
 
 /// Lines of a page that are told at a time.
 const LINES: usize = 40;
@@ -171,8 +172,8 @@ impl Tell {
             let rest = std::mem::take(&mut self.rest);
             return self.first_of(rest);
         }
-        let rows = app.violations.table.as_ref().map_or(0, |table| table.in_order().len());
-        if app.screen == Screen::Violations && self.from + page::ROWS < rows {
+        let rows = app.violations.table.as_ref().map_or(0, Table::len);
+        if app.screen == Screen::Violations && ((self.from + page::ROWS) as u64) < rows {
             let before = page::body(app, self.from);
             self.from += page::ROWS;
             let next = added(&before, &page::body(app, self.from));

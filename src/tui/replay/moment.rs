@@ -30,6 +30,8 @@ use crate::tui::message::Message;
 use crate::tui::overlay::{Kind, Overlay, palette};
 use crate::tui::screen::violations::{self, Violations};
 use crate::tui::screen::{guardrail, journal, postmortem as document, recovery};
+use crate::tui::widget::table::Reading;
+use crate::value::pile::Pile;
 use crate::value::{Rows, ValueRef};
 
 /// An incident as it lies on disk.
@@ -155,9 +157,9 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
             let check =
                 app.case.as_ref().and_then(|case| case.check_of_step().or(case.main_check()));
             let check = check.map(str::to_owned);
-            app.violations = Violations { check, table: None };
+            app.violations = Violations::of(check);
             app.screen = Screen::Violations;
-            violations::refresh(app);
+            return violations::refresh(app);
         }
         Command::Incident => follow(app),
         Command::Back if is_aside(app.screen) => follow(app),
@@ -287,8 +289,9 @@ fn show(app: &mut App) {
     app.case = Some(case);
     app.toast = None;
     app.journal.at = None;
-    app.violations = Violations { check: app.violations.check.take(), table: None };
-    violations::refresh(app);
+    app.violations = Violations::of(app.violations.check.take());
+    // A new table has nothing to do.
+    let _ = violations::refresh(app);
     if app.screen == Screen::Postmortem {
         write_postmortem(app);
     }
@@ -306,8 +309,9 @@ fn live(replay: &Replay, incident: &Incident) -> HashMap<String, Live> {
         one.at = Some(record.at);
         one.delta.clone_from(delta);
         let rows = sample.as_ref().and_then(|sample| rows(&replay.evidence(sample)?));
-        let (verdict, keys) = (verdict.clone(), Vec::new());
-        let finding = Finding { verdict, rows: rows.unwrap_or_default(), keys, seconds: *seconds };
+        let (verdict, rows) = (verdict.clone(), rows.unwrap_or_default());
+        let finding = Finding { verdict, rows, keys: None, seconds: *seconds };
+        one.rows = Pile::of(&finding.rows).ok().map(|pile| Reading::of(pile, &finding));
         one.finding = Some(Arc::new(finding));
     }
     live

@@ -604,7 +604,14 @@ pub fn check_lines(app: &App, case: &Case, check: &str, page: &mut Page<'_>) {
     };
     let running = live.running.map(|(_, since)| app.now.duration_since(since).as_secs());
     let Some(finding) = &live.finding else {
-        page.muted(&format!("running for {} s; x stops it", running.unwrap_or(0)));
+        let seconds = running.unwrap_or(0);
+        page.muted(&match &live.reading {
+            Some(rows) => {
+                let rows = crate::value::thousands(rows.len());
+                format!("{rows} so far, reading for {seconds} s; x stops it")
+            }
+            None => format!("running for {seconds} s; x stops it"),
+        });
         return;
     };
     let (sign, role) = match &finding.verdict {

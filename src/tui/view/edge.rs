@@ -151,6 +151,12 @@ pub fn footer(app: &App) -> Footer {
                 (key(Command::Back), "back"),
             ],
             Kind::Ask(_) => vec![(key(Command::Confirm), "take it"), (key(Command::Back), "back")],
+            Kind::Columns { .. } => vec![
+                (fixed("space"), "show or hide"),
+                (key(Command::Up), "up"),
+                (key(Command::Down), "down"),
+                (key(Command::Back), "close"),
+            ],
             Kind::Choice(_) | Kind::Palette(_) => vec![
                 (key(Command::Confirm), "choose"),
                 (key(Command::Up), "before"),
@@ -226,8 +232,12 @@ pub fn footer(app: &App) -> Footer {
             (key(Command::Sort), "sort"),
             (key(Command::Filter), "filter"),
             (key(Command::Search), "search"),
-            (key(Command::Export), "export"),
+            (key(Command::Related), "related"),
+            (key(Command::Changed), "changed"),
+            (key(Command::Copy), "copy"),
+            (key(Command::Columns), "columns"),
             (key(Command::Refresh), "run now"),
+            (key(Command::Export), "export"),
         ],
         Screen::Recovery => recovery_keys(app),
         Screen::Guardrail => vec![

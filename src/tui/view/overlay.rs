@@ -15,6 +15,7 @@ use crate::tui::theme::Role;
 use crate::tui::widget::markdown;
 use crate::tui::widget::panel::{Panel, centered};
 use crate::tui::widget::status::Environment;
+use crate::tui::widget::table::Table;
 use crate::tui::widget::wrap::{self, Line};
 
 /// What lies on top; gives the place of the terminal's cursor.
@@ -42,6 +43,16 @@ pub fn overlay(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) -> Opti
             let lines = page.finish();
             let inner = boxed("", "esc back", Role::Focus, wide.min(76), &lines, frame, buf, look);
             put_wrapped(&lines, inner, buf);
+            None
+        }
+        Kind::Columns { at } => {
+            let at = *at;
+            let page = columns_page(app, at, look);
+            let place = centered(frame, wide.min(60), frame.height.min(24));
+            let hint = "space shows or hides, esc close";
+            let panel = Panel { title: "Columns", hint, role: Role::Focus };
+            let inner = panel.view(place, buf, look);
+            list(&page, at, inner, buf, look);
             None
         }
         Kind::Tour(number) => {
@@ -128,6 +139,22 @@ pub fn overlay(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) -> Opti
             None
         }
     }
+}
+
+fn columns_page(app: &App, at: usize, look: &Look) -> Vec<Line> {
+    let mut page = Page::new(look);
+    let columns = app.violations.top().map(Table::columns).unwrap_or_default();
+    for (number, column) in columns.iter().enumerate() {
+        let here = number == at;
+        page.line(&[
+            (if here { look.glyphs.here } else { " " }, Role::Focus),
+            (if column.shown { look.glyphs.ok } else { " " }, Role::Ok),
+            (" ", Role::Text),
+            (&column.name, if here { Role::Selection } else { Role::Text }),
+            (if column.fixed { "   key, always shown" } else { "" }, Role::Muted),
+        ]);
+    }
+    page.finish()
 }
 
 /// The text, and beside it or instead of it the text as it will be read.

@@ -4,10 +4,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 
-use super::order::Needle;
+use super::job::Only;
 use super::{Direction, Table};
 use crate::tui::look::{Look, Pen, columns};
 use crate::tui::theme::Role;
+use crate::value::needle::Needle;
+use crate::value::pile::Row;
 use crate::value::thousands;
 use crate::value::visible::{self, CellKind, Kind, Shown};
 
@@ -31,22 +33,28 @@ impl Table {
         }
         let (header, footer) = chrome(area.height);
         let height = area.height - header - footer;
-        self.scroll_to_cursor(usize::from(height));
-        let (slots, divider) = self.lay_out(area.width, usize::from(height));
+        self.scroll_to_cursor(height.into());
+        let (slots, divider) = self.lay_out(area.width, height.into());
         if header > 0 {
             self.header(area, buf, look, &slots, divider);
         }
         let needle = Needle::new(&self.search);
         for line in 0..height {
-            let at = self.window.top.get() + usize::from(line);
-            let Some(row) = self.order.get(at).copied() else { break };
+            let at = self.window.top.get() + u64::from(line);
+            let Some(number) = self.order.get(at) else { break };
             let here = at == self.row;
             let y = header + line;
+            let Some(row) = &self.pile.row(number) else {
+                let style = look.style(Role::Warning);
+                Pen::new(buf, area, y).skip(MARGIN).put("this row cannot be read", style);
+                continue;
+            };
             self.margin(row, here, &mut Pen::new(buf, area, y), look);
             for slot in &slots {
                 self.value(row, slot, at_slot(area, slot), y, buf, look, here, needle.as_ref());
             }
-            divide(area, y, divider, buf, look);
+            // Without a colour of its own: on a page of rows that is half a kilobyte.
+            divide(area, y, divider, buf, look, Style::new());
         }
         if footer > 0 {
             self.footer(area, buf, look);
@@ -64,14 +72,18 @@ impl Table {
     /// "row 3, 1-12 of 12, exact": which rows are in sight, of how many, and whether that is all.
     pub fn position(&self) -> String {
         let shown = self.order.len();
-        let total = match self.total {
+        let of = if self.view.only == Only::Gone { None } else { self.now.total };
+        let total = match of {
             Some(total) if total.is_exact() => format!("{}, exact", thousands(total.number())),
             Some(total) => format!(">= {}", thousands(total.number())),
-            None => thousands(shown as u64),
+            None if self.is_reading() => {
+                format!("{} so far, still reading", thousands(self.pile.len()))
+            }
+            None => thousands(self.pile.len()),
         };
-        let kept = self.rows.len();
+        let kept = self.pile.len();
         let filtered =
-            if shown < kept { format!("{} of ", thousands(shown as u64)) } else { String::new() };
+            if shown < kept { format!("{} of ", thousands(shown)) } else { String::new() };
         if shown == 0 {
             return format!(
                 "{}no rows of {total}",
@@ -81,13 +93,13 @@ impl Table {
         let from = self.window.top.get() + 1;
         let to = (self.window.top.get() + self.window.height.get().max(1)).min(shown);
         // As wide as the largest row number, so that the rest of the line stands still.
-        let digits = thousands(shown as u64).len();
-        let row = thousands(self.row as u64 + 1);
-        let (from, to) = (thousands(from as u64), thousands(to as u64));
+        let digits = thousands(shown).len();
+        let row = thousands(self.row + 1);
+        let (from, to) = (thousands(from), thousands(to));
         format!("row {row:>digits$}, {from}-{to} of {filtered}{total}")
     }
 
-    fn scroll_to_cursor(&self, height: usize) {
+    fn scroll_to_cursor(&self, height: u64) {
         let height = height.max(1);
         let last_top = self.order.len().saturating_sub(height);
         let top = self.window.top.get().clamp((self.row + 1).saturating_sub(height), self.row);
@@ -97,7 +109,7 @@ impl Table {
 
     /// Columns that fit: the key, then from the first scrolled one on; and where the line between
     /// the two stands.
-    fn lay_out(&self, width: u16, height: usize) -> (Vec<Slot>, Option<u16>) {
+    fn lay_out(&self, width: u16, height: u64) -> (Vec<Slot>, Option<u16>) {
         self.measure(height);
         let widths = self.window.widths.borrow();
         let wide = |at: usize| widths[self.columns[at]];
@@ -115,7 +127,8 @@ impl Table {
             if x >= width {
                 break;
             }
-            let last = at + 1 == self.columns.len();
+            // A text may have what room is left; a number stays beside its neighbour.
+            let last = at + 1 == self.columns.len() && !self.numeric[self.columns[at]];
             let natural = if last { wide(at).max(width - x) } else { wide(at) };
             let slot = Slot { column: self.columns[at], x, width: natural.min(width - x) };
             x += slot.width + GAP;
@@ -142,17 +155,22 @@ impl Table {
     }
 
     /// Widths for what is in the window now; they grow and never shrink while the order stays.
-    fn measure(&self, height: usize) {
+    fn measure(&self, height: u64) {
         let mut widths = self.window.widths.borrow_mut();
-        let names = self.rows.columns();
+        let names = self.pile.columns();
         if widths.len() != names.len() {
             *widths = names.iter().map(|name| columns(&visible::text(name)).min(WIDEST)).collect();
+            for (column, width) in &self.chosen_widths {
+                widths[*column] = *width;
+            }
         }
-        for row in self.order.iter().skip(self.window.top.get()).take(height) {
+        let top = self.window.top.get();
+        let rows = (top..top + height).map_while(|at| self.pile.row(self.order.get(at)?));
+        for row in rows {
             for column in &self.columns {
                 let width = &mut widths[*column];
-                if *width < WIDEST {
-                    let value = visible::cell(self.rows.get(*row as usize, *column));
+                if *width < WIDEST && !self.chosen_widths.contains_key(column) {
+                    let value = visible::part(row.get(*column), row.whole(*column));
                     let wide = u16::try_from(value.width()).unwrap_or(u16::MAX);
                     *width = (*width).max(wide).min(WIDEST);
                 }
@@ -171,12 +189,12 @@ impl Table {
         let under_cursor = self.columns.get(self.column);
         for slot in slots {
             let role = if under_cursor == Some(&slot.column) { Role::Focus } else { Role::Title };
-            let arrow = match self.sort {
+            let arrow = match self.view.sort {
                 Some((column, Direction::Up)) if column == slot.column => look.glyphs.up,
                 Some((column, Direction::Down)) if column == slot.column => look.glyphs.down,
                 _ => "",
             };
-            let name = visible::text(&self.rows.columns()[slot.column]);
+            let name = visible::text(&self.pile.columns()[slot.column]);
             let mut pen = Pen::new(buf, at_slot(area, slot), 0);
             if self.numeric[slot.column] {
                 pen.skip(slot.width.saturating_sub(columns(&name)));
@@ -186,19 +204,23 @@ impl Table {
             let end = Rect { x: pen.column(), width: 1, ..area };
             Pen::new(buf, end.intersection(area), 0).put(arrow, look.style(Role::Focus));
         }
-        divide(area, 0, divider, buf, look);
+        divide(area, 0, divider, buf, look, look.style(Role::Border));
     }
 
-    fn margin(&self, row: u32, here: bool, pen: &mut Pen<'_>, look: &Look) {
+    fn margin(&self, row: &Row, here: bool, pen: &mut Pen<'_>, look: &Look) {
         let glyphs = &look.glyphs;
         if here {
             pen.put(glyphs.here, look.style(Role::Selection));
         } else {
             pen.skip(1);
         }
-        if self.marks.contains(&row) {
+        let identity = self.identity(row);
+        let before = self.before.as_ref().and_then(|before| before.keys.as_ref());
+        if self.marks.contains_key(&identity) {
             pen.put(glyphs.mark, look.style(Role::Mark));
-        } else if self.new.contains(&row) {
+        } else if self.view.only == Only::Gone {
+            pen.put("-", look.style(Role::Changed));
+        } else if self.now.keys.is_some() && before.is_some_and(|keys| !keys.contains(identity)) {
             pen.put(glyphs.new, look.style(Role::Changed));
         }
     }
@@ -206,7 +228,7 @@ impl Table {
     #[expect(clippy::too_many_arguments, reason = "one cell has this many properties")]
     fn value(
         &self,
-        row: u32,
+        row: &Row,
         slot: &Slot,
         place: Rect,
         y: u16,
@@ -215,7 +237,7 @@ impl Table {
         here: bool,
         needle: Option<&Needle>,
     ) {
-        let shown = visible::cell(self.rows.get(row as usize, slot.column));
+        let shown = visible::part(row.get(slot.column), row.whole(slot.column));
         let mut pen = Pen::new(buf, place, y);
         let wide = u16::try_from(shown.width()).unwrap_or(u16::MAX);
         if self.numeric[slot.column] {
@@ -239,11 +261,19 @@ impl Table {
         pen.skip(MARGIN);
         let room = pen.left().saturating_sub(columns(&self.position()) + 2);
         let mut said = Vec::new();
+        if let Some((doing, percent)) = self.work {
+            said.push(format!("{doing} {percent} %, x stops"));
+        } else if self.is_reading() {
+            said.push("x stops".to_owned());
+        }
         if !self.marks.is_empty() {
             said.push(format!("{} marked", thousands(self.marks.len() as u64)));
         }
-        if !self.filter.is_empty() {
-            said.push(format!("filter: {}", visible::text(&self.filter)));
+        if self.view.only != Only::All {
+            said.push(self.view.only.words().to_owned());
+        }
+        if !self.view.filter.is_empty() {
+            said.push(format!("filter: {}", visible::text(&self.view.filter)));
         }
         if !self.search.is_empty() {
             said.push(format!("search: {}", visible::text(&self.search)));
@@ -275,10 +305,10 @@ fn write(pen: &mut Pen<'_>, shown: &Shown<'_>, plain: Style, look: &Look, needle
     }
 }
 
-fn divide(area: Rect, y: u16, divider: Option<u16>, buf: &mut Buffer, look: &Look) {
+fn divide(area: Rect, y: u16, divider: Option<u16>, buf: &mut Buffer, look: &Look, style: Style) {
     if let Some(x) = divider {
         let mut pen = Pen::new(buf, area, y);
-        pen.skip(x).put(look.glyphs.vertical, look.style(Role::Border));
+        pen.skip(x).put(look.glyphs.vertical, style);
     }
 }
 
