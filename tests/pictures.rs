@@ -67,7 +67,7 @@ fn svg(screen: &vt100::Screen, name: &str) -> String {
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {wide} {tall}\" width=\"{wide}\" height=\"{tall}\" role=\"img\" aria-label=\"steadyhand: {name}\">\n\
          <rect width=\"{wide}\" height=\"{tall}\" rx=\"8\" fill=\"{GROUND}\"/>\n\
-         <g font-family=\"ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace\" font-size=\"13\" fill=\"{TEXT}\">\n"
+         <g font-family=\"ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace\" font-size=\"13.3\" style=\"white-space:pre\" fill=\"{TEXT}\">\n"
     );
     for row in 0..rows {
         let mut column = 0;
