@@ -23,6 +23,9 @@ use crate::exit::Exit;
 pub struct Cli {
     #[command(flatten)]
     pub globals: Globals,
+    /// Line by line, for a screen reader, a serial console or a terminal that cannot move its cursor
+    #[arg(long)]
+    pub plain: bool,
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -84,6 +87,8 @@ pub enum Command {
     Open(Open),
     /// Go on with an incident where it stands
     Resume(Resume),
+    /// Tell an incident again, record by record, on the screens it was worked on
+    Replay(Replay),
     /// List the incidents
     Incidents(Incidents),
     /// Run checks, read-only, without a screen
@@ -141,6 +146,9 @@ pub struct Demo {
     /// Keep the database and the incidents in this folder
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
+    /// Line by line, for a screen reader, a serial console or a terminal that cannot move its cursor
+    #[arg(long)]
+    pub plain: bool,
 }
 
 #[derive(Debug, Args)]
@@ -156,6 +164,9 @@ pub struct Drill {
     /// Keep the databases, the incidents and the score in this folder
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
+    /// Line by line, for a screen reader, a serial console or a terminal that cannot move its cursor
+    #[arg(long)]
+    pub plain: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -173,12 +184,18 @@ pub struct Open {
     /// A configured name, a url, or the path of an SQLite file
     #[arg(long, short, value_name = "TARGET")]
     pub target: String,
+    /// Line by line, for a screen reader, a serial console or a terminal that cannot move its cursor
+    #[arg(long)]
+    pub plain: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct Resume {
     /// The incident; without one, the open one that was worked on last
     pub incident: Option<String>,
+    /// Line by line, for a screen reader, a serial console or a terminal that cannot move its cursor
+    #[arg(long)]
+    pub plain: bool,
 }
 
 #[derive(Debug, Args)]
@@ -444,16 +461,27 @@ pub struct Postmortem {
     pub incident: String,
     /// How to write it
     #[arg(long, value_name = "FORMAT", default_value = "markdown")]
-    pub format: MarkdownOrJson,
+    pub format: PostmortemFormat,
+    /// On an HTML page, also the first rows of each change, before and after; they are data
+    #[arg(long)]
+    pub rows: bool,
     /// Write it into this file
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum MarkdownOrJson {
+pub enum PostmortemFormat {
     Markdown,
+    /// One page without anything from outside
+    Html,
     Json,
+}
+
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// The incident: its name, the beginning of it, its number, the path of its folder, or a bundle
+    pub incident: String,
 }
 
 #[derive(Debug, Args)]

@@ -32,7 +32,7 @@ use crate::config::Config;
 use crate::incident::store::{self, StoreError};
 use crate::problem::Problem;
 use crate::source::{Fault, render};
-pub use out::{Color, Out};
+pub use out::{Color, Out, keep_to_oneself};
 
 /// How a result is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,11 +72,7 @@ fn ready(
 
 /// The folder of an incident: by its name in the state folder, or by a path to a copy of it.
 fn incident_folder(state: &Path, wanted: &str) -> Result<PathBuf, Problem> {
-    let path = Path::new(wanted);
-    if path.join("journal.jsonl").is_file() {
-        return Ok(path.to_owned());
-    }
-    store::find(state, Some(wanted)).map(|found| found.folder).map_err(|error| unfound(&error))
+    store::folder_of(state, wanted).map_err(|error| unfound(&error))
 }
 
 fn unfound(error: &StoreError) -> Problem {

@@ -1,12 +1,13 @@
 //! Postmortem: the draft that an incident writes by itself.
 //!
-//! `draft` gathers the facts, `markdown` writes them down, `parts` keeps what people wrote between
-//! the author markers, `file` puts the text on disk. The draft is complete at every moment, and the
+//! `draft` gathers the facts, `markdown` and `html` write them down, `parts` keeps what people wrote
+//! between the author markers, `file` puts the text on disk. The draft is complete at every moment, and the
 //! same journal gives the same text again. Pure but for `file`: no clock, no database, no screen.
 
 pub mod draft;
 pub mod escape;
 pub mod file;
+pub mod html;
 pub mod markdown;
 pub mod parts;
 

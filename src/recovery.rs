@@ -259,8 +259,9 @@ pub enum Looked {
     Not(String),
 }
 
-/// One real run of a plan that was rolled back and proved gone.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// One real run of a plan that was rolled back and proved gone. Read back from evidence, it holds the
+/// first rows only.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Preview {
     /// Names this preview and the execution made from it.
     pub op: String,

@@ -171,6 +171,11 @@ const NEVER: &[Never] = &[
         "an overlay decides: it returns effects and takes the time as an argument",
     ),
     Never(
+        "tui::replay",
+        &["ops", "engine", "demo", "tui::perform", "incident::journal::Journal", "clock::now"],
+        "a replay looks at what was: it has no way to a database and none into a journal",
+    ),
+    Never(
         "tui::view",
         &["tui::effect", "ops", "engine", "tokio", "clock::now"],
         "view draws what is; it asks nothing of the world",

@@ -11,14 +11,14 @@ use std::process::{Command, Stdio};
 
 use jiff::tz::TimeZone;
 
-use super::postmortem::{frozen, remembered};
+use super::postmortem::remembered;
 use super::{Out, incident_folder};
 use crate::clock;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::incident::bundle::{self, OpenError, SIGNATURE, SUMS};
 use crate::incident::verify::{Report, verify, verify_bundle};
-use crate::incident::{Incident, chain, journal, redact};
+use crate::incident::{Incident, chain, journal, redact, store};
 use crate::postmortem::{self, Around, Draft, file};
 use crate::problem::Problem;
 use crate::report::text;
@@ -92,7 +92,7 @@ fn page(folder: &Path, config: &Config, redacted: bool) -> io::Result<String> {
         (records, head, file::read(folder)?)
     };
     let incident = Incident::replay(&records);
-    let runbook = frozen(folder, &incident);
+    let runbook = store::frozen(folder, &incident);
     let all = remembered(&config.state.value);
     let around = Around { runbook: runbook.as_ref(), practice: &config.practice, all: &all };
     let draft = Draft::of(&incident, around, &head);

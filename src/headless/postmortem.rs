@@ -3,7 +3,6 @@
 //! Reads the folder and changes nothing in it, so it may run beside a cockpit that has the incident
 //! open.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
@@ -11,16 +10,18 @@ use jiff::tz::TimeZone;
 use super::{Out, incident_folder};
 use crate::config::Config;
 use crate::exit::Exit;
+use crate::incident::entry::Entry;
 use crate::incident::{Incident, journal, store};
-use crate::postmortem::{self, Around, Draft, file};
+use crate::postmortem::{self, Around, Draft, file, html};
 use crate::problem::Problem;
+use crate::recovery::Preview;
 use crate::report::json;
-use crate::runbook::{Runbook, load};
 use crate::value::visible;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     Markdown,
+    Html,
     Json,
 }
 
@@ -28,6 +29,8 @@ pub enum Format {
 pub struct Asked {
     pub incident: String,
     pub format: Format,
+    /// Put the rows of the changes on the page.
+    pub rows: bool,
     pub output: Option<PathBuf>,
 }
 
@@ -37,7 +40,7 @@ pub fn run(config: &Config, asked: &Asked, out: &mut Out) -> Result<Exit, Proble
     let (records, head, fault) =
         journal::read(&folder).map_err(|error| Problem::unreachable(error.to_string()))?;
     let incident = Incident::replay(&records);
-    let runbook = frozen(&folder, &incident);
+    let runbook = store::frozen(&folder, &incident);
     let all = remembered(state);
     let around = Around { runbook: runbook.as_ref(), practice: &config.practice, all: &all };
     let mut draft = Draft::of(&incident, around, &head);
@@ -57,6 +60,10 @@ pub fn run(config: &Config, asked: &Asked, out: &mut Out) -> Result<Exit, Proble
     let page = match asked.format {
         Format::Json => json::postmortem(&draft, &parts),
         Format::Markdown => text,
+        Format::Html => {
+            let images = if asked.rows { images(&folder, &incident, out) } else { Vec::new() };
+            html::render(&draft, &text, &images, &TimeZone::system())
+        }
     };
     match &asked.output {
         Some(path) => {
@@ -69,19 +76,34 @@ pub fn run(config: &Config, asked: &Asked, out: &mut Out) -> Result<Exit, Proble
     Ok(if fault.is_none() { Exit::Clear } else { Exit::Inconclusive })
 }
 
+/// The rows that committed changes wrote, from the evidence of their previews, as far as it is what
+/// was written then.
+fn images(folder: &Path, incident: &Incident, out: &mut Out) -> Vec<html::Images> {
+    let mut found = Vec::new();
+    for record in &incident.records {
+        let Entry::Previewed { op, evidence, .. } = &record.entry else { continue };
+        let done = incident.changes.iter().any(|change| change.op == *op && change.is_committed());
+        if !done {
+            continue;
+        }
+        let bytes = std::fs::read(folder.join(&evidence.file)).ok();
+        let same = bytes.filter(|bytes| crate::digest::sha256(bytes) == evidence.sha256);
+        let preview = same.and_then(|bytes| serde_json::from_slice::<Preview>(&bytes).ok());
+        match preview {
+            Some(preview) => found.push(html::Images { op: op.clone(), tables: preview.images }),
+            None => out.say(&format!(
+                "steadyhand: {} is not as it was written; its rows are not on the page",
+                evidence.file
+            )),
+        }
+    }
+    found
+}
+
 /// Every incident that can be read; without them a postmortem is still one.
 pub(super) fn remembered(state: &Path) -> Vec<Incident> {
     let all = store::all(state).unwrap_or_default();
     all.into_iter().filter(|(_, _, trouble)| trouble.is_none()).map(|(_, one, _)| one).collect()
-}
-
-/// The runbook as it was when the incident was opened; none if it is not that one any more.
-pub(super) fn frozen(folder: &Path, incident: &Incident) -> Option<Runbook> {
-    let source = fs::read_to_string(folder.join("runbook.toml")).ok()?;
-    let same = crate::digest::sha256(source.as_bytes()) == incident.runbook_sha256;
-    // The name of a file must be the id, and the frozen copy has another.
-    let name = format!("{}.toml", incident.runbook);
-    if same { load::parse(&name, "", &source).ok() } else { None }
 }
 
 /// What people pasted into their parts goes to a terminal too.

@@ -542,6 +542,34 @@ impl Entry {
         )
     }
 
+    /// The step of the runbook that it speaks of.
+    pub fn step(&self) -> Option<&str> {
+        match self {
+            Self::Resumed { step }
+            | Self::StepEntered { step }
+            | Self::StepPassed { step, .. }
+            | Self::StepFailed { step, .. }
+            | Self::StepSkipped { step, .. }
+            | Self::Answered { step, .. }
+            | Self::Decided { step, .. }
+            | Self::Said { step, .. }
+            | Self::Escalated { step, .. }
+            | Self::CommandRan { step, .. }
+            | Self::Previewed { step, .. }
+            | Self::PreviewFailed { step, .. }
+            | Self::Approved { step, .. }
+            | Self::ExecutionStarted { step, .. }
+            | Self::Ended { step, .. }
+            | Self::Resolved { step, .. }
+            | Self::Verified { step, .. }
+            | Self::GuardRehearsed { step, .. }
+            | Self::Confirmed { step, .. }
+            | Self::Mistyped { step, .. } => Some(step),
+            Self::Checked { step, .. } => step.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Tells what was done to data or schema, from its preview to its proof.
     pub fn is_of_change(&self) -> bool {
         matches!(

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use super::Incident;
 use super::journal;
 use crate::check::Severity;
+use crate::runbook::{Runbook, load};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -154,6 +155,24 @@ pub fn find(state: &Path, wanted: Option<&str>) -> Result<Summary, StoreError> {
         }),
         _ => Err(StoreError::Unknown(wanted.to_owned())),
     }
+}
+
+/// The folder of an incident: by its name in the state folder, or by a path to a copy of it.
+pub fn folder_of(state: &Path, wanted: &str) -> Result<PathBuf, StoreError> {
+    let path = Path::new(wanted);
+    if path.join("journal.jsonl").is_file() {
+        return Ok(path.to_owned());
+    }
+    find(state, Some(wanted)).map(|found| found.folder)
+}
+
+/// The runbook as it was when the incident was opened; none if it is not that one any more.
+pub fn frozen(folder: &Path, incident: &Incident) -> Option<Runbook> {
+    let source = fs::read_to_string(folder.join("runbook.toml")).ok()?;
+    let same = crate::digest::sha256(source.as_bytes()) == incident.runbook_sha256;
+    // The name of a file must be the id, and the frozen copy has another.
+    let name = format!("{}.toml", incident.runbook);
+    if same { load::parse(&name, "", &source).ok() } else { None }
 }
 
 /// Creates the folder of a new incident; creating it is what makes the name ours.

@@ -6,7 +6,7 @@
 mod changes;
 mod record;
 mod table;
-mod when;
+pub(super) mod when;
 
 use std::fmt::Write as _;
 
@@ -363,7 +363,7 @@ impl Page<'_> {
     }
 }
 
-fn kind(kind: ActionKind) -> &'static str {
+pub(super) fn kind(kind: ActionKind) -> &'static str {
     match kind {
         ActionKind::Prevent => "prevent",
         ActionKind::Detect => "detect",

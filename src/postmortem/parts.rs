@@ -126,6 +126,11 @@ pub fn parts(text: &str) -> Vec<Part> {
         .collect()
 }
 
+/// What lost its place, if anything.
+pub fn kept(text: &str) -> Option<String> {
+    sort_out(text).0.remove(KEPT)
+}
+
 /// The required parts that nobody has written yet.
 pub fn missing_parts(text: &str) -> Vec<Part> {
     parts(text).into_iter().filter(Part::is_missing).collect()

@@ -23,7 +23,7 @@ const CHUNK_ROWS: usize = 500;
 const CHUNK_BYTES: usize = 256 << 10;
 
 /// What one row was and what it became; `None` where it did not exist.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RowImage {
     pub key: Vec<Value>,
     pub before: Option<Vec<Value>>,
@@ -55,7 +55,7 @@ pub struct TableHead {
 }
 
 /// The rows of one table that a transaction changed, in the order in which it touched them.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TableImages {
     #[serde(flatten)]
     pub head: TableHead,
@@ -292,6 +292,22 @@ impl Serialize for ImageRows {
         rows.serialize_field("total", &self.0.len)?;
         rows.serialize_field("first", &self.0.head)?;
         rows.end()
+    }
+}
+
+/// As they are in evidence, where only the first of them are.
+#[derive(Deserialize)]
+struct First {
+    first: Vec<RowImage>,
+}
+
+impl<'de> Deserialize<'de> for ImageRows {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut gather = Gather::default();
+        for row in First::deserialize(deserializer)?.first {
+            gather.push(row).map_err(serde::de::Error::custom)?;
+        }
+        gather.finish().map_err(serde::de::Error::custom)
     }
 }
 

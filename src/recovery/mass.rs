@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::ser::SerializeStruct as _;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Plan, Planned};
 use crate::check::Verdict;
@@ -70,9 +70,10 @@ pub struct Artefact {
 }
 
 /// What the preview knows of the whole, besides its first chunk.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Chunks {
-    /// The frozen list; of an undo there is none.
+    /// The frozen list; of an undo there is none. A preview that is read back has none either.
+    #[serde(skip_deserializing)]
     pub keys: Option<Keys>,
     /// Keys, or rows of an undo, that are still to be done: exactly.
     pub left: u64,

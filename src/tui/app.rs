@@ -10,6 +10,7 @@ use super::effect::Run;
 use super::keymap::{Context, Keymap};
 use super::look::Look;
 use super::overlay::Overlay;
+use super::replay::moment::Replay;
 use super::screen::home::Home;
 use super::screen::journal::JournalScreen;
 use super::screen::postmortem::PostmortemScreen;
@@ -141,6 +142,8 @@ pub struct App {
     pub clickable: Option<Clickable>,
     /// What the last keys changed and `oops` brings back, the newest last.
     pub undone: Vec<Lost>,
+    /// Nothing is done here: what was done is looked at.
+    pub replay: Option<Replay>,
     /// Why nothing may be done any more.
     pub read_only: Option<String>,
     pub leaving: Option<&'static str>,
@@ -173,6 +176,7 @@ impl App {
             mouse: false,
             clickable: None,
             undone: Vec::new(),
+            replay: None,
             read_only: None,
             leaving: None,
             quit: None,
@@ -224,8 +228,13 @@ impl App {
     pub fn context(&self) -> Context {
         match &self.overlay {
             Some(overlay) => overlay.context(),
-            None => self.screen.context(),
+            None => self.screen_context(),
         }
+    }
+
+    /// The same below whatever lies on top.
+    pub fn screen_context(&self) -> Context {
+        if self.replay.is_some() { Context::Replay } else { self.screen.context() }
     }
 
     pub fn target(&self, name: &str) -> Option<&Target> {

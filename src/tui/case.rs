@@ -20,7 +20,7 @@ use crate::incident::{Chunked, Incident};
 use crate::ops::{Identity, Pressure};
 use crate::problem::Problem;
 use crate::recovery::mass::Progress;
-use crate::recovery::protocol::State;
+use crate::recovery::protocol::{self, State};
 use crate::recovery::{FirstLook, Plan, Preview};
 use crate::runbook::{Action, Ran, Runbook, Step, WaitFor};
 
@@ -231,6 +231,19 @@ impl Case {
     /// Something of ours is under way there.
     pub fn is_busy(&self) -> bool {
         self.is_writing() || !self.runs().is_empty()
+    }
+
+    /// A time runs out before the eyes of the operator, by the second.
+    pub fn counts_down(&self, now: Timestamp) -> bool {
+        let runs_out = |recovery: &Recovery| match (&recovery.state, &recovery.plan) {
+            (State::Previewed { preview } | State::Confirming { preview }, Some(plan)) => {
+                let left = protocol::expiry(plan, preview).duration_since(now).as_secs();
+                (-1..=61).contains(&left)
+            }
+            _ => false,
+        };
+        let recovery = self.recoveries.get(&self.step().id);
+        matches!(self.step().action, Action::Wait(_)) || recovery.is_some_and(runs_out)
     }
 
     /// Something that writes to the database is under way.

@@ -88,6 +88,12 @@ commands! {
     Pin "pin" "make this record part of the story, or not any more"
     Annotate "annotate" "say something about this record; it stands as it is"
 
+    // Replay.
+    NextMilestone "next-milestone" "to the next milestone"
+    PrevMilestone "prev-milestone" "to the milestone before"
+    Play "play" "go on by itself, or stop"
+    Faster "faster" "go on by itself, faster"
+
     // Incidents and steps.
     NewIncident "new-incident" "open an incident on a runbook"
     CloseIncident "close-incident" "close the incident; asks first"

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crossterm::event::{KeyEvent, MouseEvent};
 
+use super::command::Command;
 use super::effect::{EditFor, Run};
 use super::theme::Ground;
 use crate::check::Finding;
@@ -33,11 +34,17 @@ pub type Plans = Result<Vec<Explained>, Problem>;
 pub enum Message {
     Key(KeyEvent),
     Paste(String),
+    /// A command by its name, where there are no keys.
+    Command(Command),
+    /// The whole answer to the question that stands there.
+    Typed(String),
     Mouse(MouseEvent),
     Resized,
+    /// The program was stopped and goes on.
+    Continued,
     /// The background of the terminal, where nobody chose a theme.
     Ground(Ground),
-    /// A second went by.
+    /// Some time went by, a second at least.
     Tick,
     /// The terminal or the system asks us to go; the second time at once.
     GoAway(&'static str),

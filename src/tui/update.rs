@@ -13,6 +13,7 @@ use super::effect::Effect;
 use super::keymap::Context;
 use super::message::{Message, Opened};
 use super::overlay::{Kind, Overlay, Purpose, answer, comms, escalation, outside, palette, tour};
+use super::replay::moment;
 use super::screen::{
     guardrail, home, journal, plan, postmortem, recovery, server, step, violations,
 };
@@ -35,14 +36,22 @@ const LONG: usize = 4096;
 #[must_use]
 pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
     app.now = now;
+    if app.replay.is_some() {
+        return moment::update(app, message);
+    }
     let effects = match message {
         Message::Key(event) => key(app, event),
         Message::Paste(text) => {
             pasted(app, &text);
             Vec::new()
         }
+        Message::Command(command) => match &app.overlay {
+            Some(overlay) if !overlay.drawn => Vec::new(),
+            _ => command_given(app, command, None),
+        },
+        Message::Typed(text) => answer::whole(app, &text),
+        Message::Resized | Message::Continued => Vec::new(),
         Message::Mouse(event) => mouse(app, event),
-        Message::Resized => Vec::new(),
         Message::Ground(ground) => {
             let fitting = Theme::built_in(Theme::name_for(ground), app.facts.depth);
             if let Some(theme) = fitting {
@@ -200,7 +209,7 @@ fn pasted(app: &mut App, text: &str) {
     }
 }
 
-fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
+pub fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
     if event.kind == KeyEventKind::Release {
         return Vec::new();
     }
@@ -213,8 +222,10 @@ fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
         Some(command) => command_given(app, command, Some(event)),
         None if matches!(&app.overlay, Some(Overlay { kind: Kind::Tour(_), .. })) => dismiss(app),
         None => {
-            if let Some(overlay) = &mut app.overlay {
-                overlay.key(event);
+            match &mut app.overlay {
+                Some(overlay) => overlay.key(event),
+                None if app.replay.is_some() => moment::refuse(app),
+                None => {}
             }
             Vec::new()
         }
@@ -281,10 +292,18 @@ fn command_given(app: &mut App, command: Command, event: Option<KeyEvent>) -> Ve
             return effects;
         }
         Command::Repaint => return vec![Effect::Repaint],
-        Command::Interrupt => return interrupt(app),
+        Command::Interrupt if app.replay.is_none() || app.overlay.is_some() => {
+            return interrupt(app);
+        }
         _ => {}
     }
-    if app.overlay.is_some() { in_overlay(app, command, event) } else { on_screen(app, command) }
+    if app.overlay.is_some() {
+        in_overlay(app, command, event)
+    } else if app.replay.is_some() {
+        moment::on_command(app, command)
+    } else {
+        on_screen(app, command)
+    }
 }
 
 /// Commands that mean the same everywhere; the others go to the screen.
@@ -296,7 +315,7 @@ fn on_screen(app: &mut App, command: Command) -> Vec<Effect> {
             Vec::new()
         }
         Command::Palette => {
-            let palette = palette::Palette::new(&app.keymap, app.screen.context());
+            let palette = palette::Palette::new(&app.keymap, app.screen_context());
             app.overlay = Some(Overlay::new(Kind::Palette(Box::new(palette))));
             Vec::new()
         }
@@ -613,10 +632,13 @@ fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent>) -> Vec<E
     Vec::new()
 }
 
-/// A second went by: what is due runs again.
+/// Some time went by: what is due runs again.
 fn tick(app: &mut App) -> Vec<Effect> {
-    const SHOWN: i64 = 8;
-    if app.toast.as_ref().is_some_and(|toast| app.now.duration_since(toast.at).as_secs() >= SHOWN) {
+    if app
+        .toast
+        .as_ref()
+        .is_some_and(|toast| app.now.duration_since(toast.at).as_secs() >= super::wake::SHOWN)
+    {
         app.toast = None;
     }
     if app.leaving.is_some() {
@@ -627,7 +649,7 @@ fn tick(app: &mut App) -> Vec<Effect> {
         .case
         .as_ref()
         .is_some_and(|case| watching && case.incident.is_open() && case.is_due(app.now));
-    let mut effects = server::tick(app, app.screen == Screen::Server);
+    let mut effects = server::tick(app);
     if !due {
         return effects;
     }

@@ -18,7 +18,7 @@ pub mod walk;
 
 pub use cockpit::Cockpit;
 pub use engines::{Database, Ground, Look};
-pub use home::Home;
+pub use home::{Home, PLANTED, assert_discreet};
 pub use pty::{COMPACT, Ended, Size, Terminal, WIDE};
 pub use rustix::process::Signal;
 pub use server::Client;

@@ -51,7 +51,9 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
         Command::ExternalEditor => outside::postmortem(app),
         Command::Export => {
             let path = case.postmortem_path.display().to_string();
-            app.say(format!("the file is {path}"));
+            let id = &case.incident.id;
+            let told = format!("the file is {path}; `postmortem {id} --format html` makes a page");
+            app.say(told);
             Vec::new()
         }
         _ => Vec::new(),

@@ -7,7 +7,7 @@ mod rows;
 
 pub use chunks::moved;
 pub use page::page;
-use page::statements;
+pub use page::statements;
 
 use crate::incident::entry::{Deed, Entry, Evidence};
 use crate::problem::Problem;

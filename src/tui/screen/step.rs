@@ -15,7 +15,7 @@ use crate::tui::case::Case;
 use crate::tui::command::Command;
 use crate::tui::effect::Effect;
 use crate::tui::overlay::{Ask, Overlay, Purpose, comms, escalation};
-use crate::tui::page::{Page, ago, clock};
+use crate::tui::page::{Page, ago, to_go};
 use crate::tui::theme::Role;
 use crate::tui::widget::spark::spark;
 use crate::value::thousands;
@@ -204,7 +204,7 @@ fn go_on(app: &mut App) -> Vec<Effect> {
             WaitFor::Time(_) => {
                 let left = wait_left(case, app.now);
                 if left > 0 {
-                    let text = format!("{} to go; s skips the rest with a reason", clock(left));
+                    let text = format!("{} to go; s skips the rest with a reason", to_go(left));
                     return no(app, &text);
                 }
                 pass(app, "waited")
@@ -358,9 +358,9 @@ fn wait_left(case: &Case, now: Timestamp) -> i64 {
     i64::try_from(length.as_secs()).unwrap_or(i64::MAX) - now.duration_since(since).as_secs()
 }
 
-/// `4 ms`, `2.31 s`.
+/// As coarse as it matters: a check that takes as long as before says the same as before.
 fn took(seconds: f64) -> String {
-    if seconds < 1.0 { format!("{:.0} ms", seconds * 1000.0) } else { format!("{seconds:.2} s") }
+    if seconds < 0.1 { "under 0.1 s".into() } else { format!("{seconds:.1} s") }
 }
 
 /// The last counts as a line of blocks; one alone says nothing.
@@ -477,7 +477,7 @@ pub fn page<'l>(app: &'l App, case: &Case) -> Page<'l> {
             }
             page.line(&[
                 ("time left  ", Role::Muted),
-                (&clock(wait_left(case, app.now)), Role::Text),
+                (&to_go(wait_left(case, app.now)), Role::Text),
             ]);
         }
         Action::Comms(comms) => {
@@ -624,7 +624,7 @@ pub fn check_lines(app: &App, case: &Case, check: &str, page: &mut Page<'_>) {
     );
     let age = live.at.map_or(0, |at| app.now.duration_since(at).as_secs());
     let mut facts = format!("{}, {}", took(finding.seconds), ago(age));
-    if let Some(every) = case.interval() {
+    if let Some(every) = case.interval().filter(|_| app.replay.is_none()) {
         facts.push_str(&format!(", every {} s", every.as_secs()));
     }
     if let Some(seconds) = running.filter(|seconds| *seconds > 0) {

@@ -11,7 +11,7 @@ use crate::runbook::Action;
 use crate::sql;
 use crate::tui::app::App;
 use crate::tui::case::Recovery;
-use crate::tui::page::{Page, ago, clock};
+use crate::tui::page::{Page, ago, to_go};
 use crate::tui::theme::Role;
 use crate::tui::widget::meter::{self, Writes};
 use crate::tui::widget::wrap::Line;
@@ -60,17 +60,17 @@ pub fn page(app: &App) -> Page<'_> {
         }
         State::Previewed { preview } | State::Confirming { preview } => {
             let age = app.now.duration_since(preview.at).as_secs();
-            let valid = recovery.plan.as_ref().map_or(0, |plan| {
-                protocol::expiry(plan, preview).duration_since(app.now).as_secs()
-            });
-            let left = if valid > 0 {
-                format!("valid {}", clock(valid))
-            } else {
-                "too old: p previews again".into()
-            };
+            // In a replay there is no plan, and nothing that could be too old for it.
+            let left =
+                recovery.plan.as_ref().map_or(String::new(), |plan| {
+                    match protocol::expiry(plan, preview).duration_since(app.now).as_secs() {
+                        valid @ 1.. => format!(", valid {}", to_go(valid)),
+                        _ => ", too old: p previews again".into(),
+                    }
+                });
             page.line(&[
                 ("PREVIEW ", Role::Focus),
-                (&format!("{}, {left}   ", ago(age)), Role::Muted),
+                (&format!("{}{left}   ", ago(age)), Role::Muted),
                 (&title, Role::Title),
             ]);
             preview_lines(app, preview, &mut page);
@@ -248,7 +248,8 @@ fn check_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
         page.signed(sign, &text, Role::Text);
     }
     if unchanged > 0 {
-        page.muted(&format!("  {unchanged} other checks unchanged"));
+        let checks = if unchanged == 1 { "check" } else { "checks" };
+        page.muted(&format!("  {unchanged} other {checks} unchanged"));
     }
     for (check, rows) in &preview.remaining {
         page.line(&[("  remaining violations of ", Role::Muted), (check, Role::Text)]);
@@ -319,7 +320,7 @@ fn ended_lines(
     }
 }
 
-pub(super) fn statements(app: &App) -> Vec<Line> {
+pub fn statements(app: &App) -> Vec<Line> {
     let mut page = Page::new(&app.look);
     let Some(case) = &app.case else { return page.finish() };
     let recovery = case.recoveries.get(&case.step().id);

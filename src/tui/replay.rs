@@ -1,0 +1,209 @@
+//! Replay: an incident from its journal, record by record, on the screens that it was worked on.
+//!
+//! There is no world behind these screens: no journal is opened for writing, no target is known, no
+//! database can be reached, and every effect but those on the terminal is dropped. What a moment looks
+//! like is in `moment`.
+
+pub mod moment;
+
+use std::fs;
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crossterm::event::EventStream;
+use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::sync::mpsc::unbounded_channel;
+
+use super::app::{App, Facts, Start};
+use super::effect::Effect;
+use super::glyphs::{self, Glyphs};
+use super::keymap::Keymap;
+use super::look::Look;
+use super::message::Message;
+use super::terminal::reply::Reply;
+use super::theme::Theme;
+use super::theme::depth::Depth;
+use super::{of_event, ready, terminal, update, view, watch_signals};
+use crate::catalogue::Catalogue;
+use crate::config::Target;
+use crate::exit::Exit;
+use crate::incident::entry::Record;
+use crate::incident::store::StoreError;
+use crate::incident::{Incident, bundle, chain, journal, store};
+use crate::practice::Practice;
+use crate::problem::Problem;
+use moment::{Replay, Story};
+
+/// What a replay is started with.
+#[derive(Debug)]
+pub struct Replaying {
+    /// An incident's name, the path of its folder, or a bundle.
+    pub incident: String,
+    /// Where incidents are kept.
+    pub state: PathBuf,
+    pub catalogue: Catalogue,
+    pub practice: Practice,
+    pub theme: Theme,
+    pub keymap: Keymap,
+    pub ascii: bool,
+}
+
+/// Shows it until the operator leaves.
+pub async fn run(asked: Replaying) -> Result<Exit, Problem> {
+    let (found, told) = find(&asked.state, &asked.incident)?;
+    let mut app = make(asked, found.story)?;
+    if let Some(told) = told {
+        app.complain(told);
+    }
+    let (guard, mut screen) =
+        terminal::take(terminal::Surface::Alternate, |name| std::env::var(name).ok())?;
+    let (messages, mut inbox) = unbounded_channel();
+    watch_signals(&messages, || Message::GoAway("SIGINT"))?;
+    terminal::hangup::watch(move || _ = messages.send(Message::GoAway("the terminal is gone")))
+        .map_err(|error| Problem::system(format!("the terminal cannot be watched: {error}")))?;
+    let mut keys = EventStream::new();
+    // Nothing is asked of the terminal, so that every key is a key.
+    let mut reply = Reply::none(Instant::now());
+    let shown = async {
+        loop {
+            screen.draw(|frame| view::view(&mut app, frame))?;
+            let pause = app.replay.as_ref().and_then(Replay::pause);
+            let message = tokio::select! {
+                biased;
+                Some(message) = inbox.recv() => message,
+                event = keys.next() => match event {
+                    Some(Ok(event)) => match of_event(event, &mut reply) {
+                        Some(message) => message,
+                        None => continue,
+                    },
+                    Some(Err(_)) | None => Message::GoAway("the terminal is gone"),
+                },
+                () = tokio::time::sleep(pause.unwrap_or(Duration::MAX)), if pause.is_some() => {
+                    Message::Tick
+                }
+            };
+            take_in(&mut app, &mut screen, &guard, message)?;
+            while let Some(Some(Ok(event))) = ready(&mut keys).await {
+                if let Some(message) = of_event(event, &mut reply) {
+                    take_in(&mut app, &mut screen, &guard, message)?;
+                }
+            }
+            if let Some(exit) = app.quit {
+                return Ok::<Exit, std::io::Error>(exit);
+            }
+        }
+    };
+    let outcome = AssertUnwindSafe(shown).catch_unwind().await;
+    drop(guard);
+    match outcome {
+        Ok(outcome) => {
+            outcome.map_err(|error| Problem::system(format!("the terminal failed: {error}")))
+        }
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+/// One message; of what the screens ask for, only what concerns the terminal is done.
+fn take_in(
+    app: &mut App,
+    screen: &mut terminal::Screen,
+    guard: &terminal::Guard,
+    message: Message,
+) -> std::io::Result<()> {
+    if super::takes_again(&message, guard) {
+        terminal::repaint(screen)?;
+    }
+    let now = app.now;
+    for effect in update::update(app, message, now) {
+        match effect {
+            Effect::Repaint => terminal::repaint(screen)?,
+            Effect::Suspend => {
+                let _ = guard.suspend();
+                terminal::repaint(screen)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A story, and the folder that goes when it has been told.
+struct Found {
+    story: Story,
+    _unpacked: Option<bundle::Opened>,
+}
+
+/// The records and whatever lies beside them; and what is wrong with them, if anything.
+fn find(state: &Path, wanted: &str) -> Result<(Found, Option<String>), Problem> {
+    let path = Path::new(wanted);
+    if path.is_file() {
+        let opened = bundle::open(path).map_err(|error| {
+            Problem::usage(format!("{wanted}: {error}"))
+                .hint("name an incident, its folder, or a file that `steadyhand bundle` made")
+        })?;
+        let folder = opened.folder.path().to_owned();
+        let broken = opened.faults.first().cloned();
+        let (records, fault) = if opened.about.redacted {
+            let text = fs::read_to_string(folder.join("journal.jsonl"))
+                .map_err(|error| Problem::unreachable(format!("{wanted}: {error}")))?;
+            let (records, _, fault, _) = chain::replay_redacted(&text);
+            (records, fault.map(|fault| fault.to_string()))
+        } else {
+            read(&folder)?
+        };
+        let story = story(folder, records)?;
+        return Ok((Found { story, _unpacked: Some(opened) }, broken.or(fault)));
+    }
+    let folder = store::folder_of(state, wanted).map_err(|error| unfound(&error))?;
+    let (records, fault) = read(&folder)?;
+    Ok((Found { story: story(folder, records)?, _unpacked: None }, fault))
+}
+
+fn unfound(error: &StoreError) -> Problem {
+    Problem::usage(error.to_string())
+        .hint("`steadyhand incidents` lists those that there are; --state names another folder")
+}
+
+fn read(folder: &Path) -> Result<(Vec<Record>, Option<String>), Problem> {
+    let (records, _, fault) =
+        journal::read(folder).map_err(|error| Problem::unreachable(error.to_string()))?;
+    let told = |fault| format!("only what stands before the damage is shown: {fault}");
+    Ok((records, fault.map(told)))
+}
+
+fn story(folder: PathBuf, records: Vec<Record>) -> Result<Story, Problem> {
+    let incident = Incident::replay(&records);
+    let verify = "`steadyhand verify` says what was altered";
+    let nothing = || Problem::refused(format!("{}: it was never opened", folder.display()));
+    let target = incident.target.as_ref().ok_or_else(|| nothing().hint(verify))?;
+    let target = Target::seen(&target.name, &target.url, &target.environment)?;
+    let runbook = store::frozen(&folder, &incident).ok_or_else(|| {
+        let sentence = "runbook.toml is not the one the incident was opened on";
+        Problem::refused(format!("{}: {sentence}", folder.display())).hint(verify)
+    })?;
+    Ok(Story { records, runbook, target, folder })
+}
+
+fn make(asked: Replaying, story: Story) -> Result<App, Problem> {
+    let environment = |name: &str| std::env::var(name).ok();
+    let depth = Depth::choose(environment);
+    let theme = asked.theme.at(depth);
+    let glyphs = if asked.ascii { glyphs::ASCII } else { Glyphs::choose(environment) };
+    let facts = Facts {
+        catalogue: asked.catalogue.into(),
+        practice: asked.practice.into(),
+        targets: Vec::new(),
+        depth,
+        refresh: Duration::MAX,
+        demo: false,
+        drill: None,
+        thrown_away: false,
+        start: Start::Home,
+    };
+    let now = story.records.first().map(|record| record.at);
+    let now = now.ok_or_else(|| Problem::refused("its journal is empty"))?;
+    let mut app = App::new(facts, Look { theme, glyphs }, asked.keymap, now);
+    moment::begin(&mut app, story);
+    Ok(app)
+}

@@ -1,0 +1,499 @@
+//! A moment of an incident: the fold of the records up to it, put on the screens. Forward and back
+//! are the same: the moment is made anew. Decides, and reads nothing but the evidence beside the
+//! journal, each file of which must be the one that its record names.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::check::Finding;
+use crate::config::Target;
+use crate::exit::Exit;
+use crate::incident::chain::Head;
+use crate::incident::entry::{Deed, Entry, Evidence, Outcome, Record};
+use crate::incident::{Change, Incident, Phase};
+use crate::postmortem::{self, Around};
+use crate::problem::Problem;
+use crate::recovery::mass::Progress;
+use crate::recovery::protocol::State;
+use crate::recovery::{Execution, Preview};
+use crate::runbook::{Action, Ran, Runbook};
+use crate::tui::app::{App, Screen};
+use crate::tui::case::{Case, Guarding, Live, Output, Recovery, Watch};
+use crate::tui::command::Command;
+use crate::tui::effect::Effect;
+use crate::tui::message::Message;
+use crate::tui::overlay::{Kind, Overlay, palette};
+use crate::tui::screen::violations::{self, Violations};
+use crate::tui::screen::{guardrail, journal, postmortem as document, recovery};
+use crate::value::{Rows, ValueRef};
+
+/// An incident as it lies on disk.
+#[derive(Debug)]
+pub struct Story {
+    pub records: Vec<Record>,
+    pub runbook: Runbook,
+    pub target: Target,
+    pub folder: PathBuf,
+}
+
+#[derive(Debug)]
+pub struct Replay {
+    story: Story,
+    /// How many records are told.
+    at: usize,
+    /// Records a second, when it goes on by itself.
+    speed: Option<u32>,
+}
+
+impl Replay {
+    /// `12/57`
+    pub fn place(&self) -> String {
+        format!("{}/{}", self.at, self.story.records.len())
+    }
+
+    pub fn record(&self) -> &Record {
+        &self.story.records[self.at - 1]
+    }
+
+    pub fn speed(&self) -> Option<u32> {
+        self.speed
+    }
+
+    /// How long to wait for the next record, if it is not for a key.
+    pub fn pause(&self) -> Option<Duration> {
+        let more = self.at < self.story.records.len();
+        self.speed.filter(|_| more).map(|speed| Duration::from_secs(1) / speed)
+    }
+
+    fn go(&mut self, to: usize) {
+        self.at = to.clamp(1, self.story.records.len());
+    }
+
+    /// The next record of a kind, forward or back; the end of the journal if there is none.
+    fn seek(&self, forward: bool, wanted: fn(&Entry) -> bool) -> usize {
+        let is = |at: &usize| wanted(&self.story.records[at - 1].entry);
+        let last = self.story.records.len();
+        if forward {
+            (self.at + 1..=last).find(is).unwrap_or(last)
+        } else {
+            (1..self.at).rev().find(is).unwrap_or(1)
+        }
+    }
+
+    /// A file of evidence, if it is still the one that was written.
+    fn evidence(&self, named: &Evidence) -> Option<Vec<u8>> {
+        let bytes = std::fs::read(self.story.folder.join(&named.file)).ok()?;
+        (crate::digest::sha256(&bytes) == named.sha256).then_some(bytes)
+    }
+}
+
+/// Begins at the first record.
+pub fn begin(app: &mut App, story: Story) {
+    app.replay = Some(Replay { story, at: 1, speed: None });
+    show(app);
+    follow(app);
+}
+
+pub fn update(app: &mut App, message: Message) -> Vec<Effect> {
+    match message {
+        Message::Key(event) => return crate::tui::update::key(app, event),
+        Message::Paste(text) => {
+            if let Some(overlay) = app.overlay.as_mut().filter(|overlay| overlay.drawn) {
+                overlay.paste(&text);
+            }
+        }
+        // The time for the next record.
+        Message::Tick => step(app, |replay| replay.at + 1),
+        // A storm of sizes may end where it began, on a terminal that lost what was drawn.
+        Message::Resized => return vec![Effect::Repaint],
+        Message::GoAway(_) => app.quit = Some(Exit::Interrupted),
+        _ => {}
+    }
+    Vec::new()
+}
+
+pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
+    let is_step = |entry: &Entry| matches!(entry, Entry::StepEntered { .. });
+    let is_milestone = |entry: &Entry| {
+        matches!(entry, Entry::Milestone { .. } | Entry::Opened { .. } | Entry::Closed { .. })
+    };
+    match command {
+        Command::Quit | Command::Interrupt => app.quit = Some(Exit::Clear),
+        Command::Right => step(app, |replay| replay.at + 1),
+        Command::Left => step(app, |replay| replay.at.saturating_sub(1)),
+        Command::First => step(app, |_| 1),
+        Command::Last => step(app, |_| usize::MAX),
+        Command::NextStep => step(app, |replay| replay.seek(true, is_step)),
+        Command::PrevStep => step(app, |replay| replay.seek(false, is_step)),
+        Command::NextMilestone => step(app, |replay| replay.seek(true, is_milestone)),
+        Command::PrevMilestone => step(app, |replay| replay.seek(false, is_milestone)),
+        Command::Play => play(app, |speed| if speed.is_some() { None } else { Some(1) }),
+        Command::Faster => play(app, |speed| Some(speed.map_or(1, |n| (n * 2).min(16)))),
+        Command::Help => app.overlay = Some(Overlay::help()),
+        Command::Palette => {
+            let palette = palette::Palette::new(&app.keymap, app.screen_context());
+            app.overlay = Some(Overlay::new(Kind::Palette(Box::new(palette))));
+        }
+        Command::Theme => {
+            app.look.theme = app.look.theme.next(app.facts.depth);
+            app.say(format!("theme {}", app.look.theme.name));
+        }
+        Command::Journal => {
+            app.screen = Screen::Journal;
+            app.journal.at = None;
+        }
+        Command::Postmortem => {
+            app.screen = Screen::Postmortem;
+            write_postmortem(app);
+        }
+        Command::Violations | Command::Rows => {
+            let check =
+                app.case.as_ref().and_then(|case| case.check_of_step().or(case.main_check()));
+            let check = check.map(str::to_owned);
+            app.violations = Violations { check, table: None };
+            app.screen = Screen::Violations;
+            violations::refresh(app);
+        }
+        Command::Incident => follow(app),
+        Command::Back if is_aside(app.screen) => follow(app),
+        Command::Back => app.say("q leaves"),
+        other => return on_screen(app, other),
+    }
+    Vec::new()
+}
+
+/// What only looks, on the screen that is shown. Whatever else it would ask for is dropped.
+fn on_screen(app: &mut App, command: Command) -> Vec<Effect> {
+    let scrolls = matches!(
+        command,
+        Command::Up
+            | Command::Down
+            | Command::PageUp
+            | Command::PageDown
+            | Command::HalfUp
+            | Command::HalfDown
+    );
+    match (app.screen, command) {
+        (
+            Screen::Journal,
+            Command::Filter
+            | Command::Search
+            | Command::NextMatch
+            | Command::PrevMatch
+            | Command::ZoomIn
+            | Command::ZoomOut
+            | Command::Open
+            | Command::Confirm,
+        ) => return journal::on_command(app, command),
+        (Screen::Journal, _) if scrolls => return journal::on_command(app, command),
+        (Screen::Postmortem, _) if scrolls => return document::on_command(app, command),
+        (Screen::Recovery, Command::Changes | Command::Statements) => {
+            return recovery::on_command(app, command);
+        }
+        (Screen::Guardrail, Command::Statements) => return guardrail::on_command(app, command),
+        (Screen::Violations, Command::Open) => {
+            return violations::on_command(app, Command::OpenRow);
+        }
+        (Screen::Violations, _) if scrolls => return violations::on_command(app, command),
+        (Screen::Step, _) if scrolls => _ = app.step_scroll.on_command(command),
+        (Screen::Recovery, _) if scrolls => _ = app.recovery_scroll.on_command(command),
+        (Screen::Guardrail, _) if scrolls => _ = app.guard_scroll.on_command(command),
+        (_, Command::Open | Command::Confirm) => {
+            app.journal.at = app.replay.as_ref().map(|replay| replay.record().seq);
+            app.journal.shown = journal::Shown::Everything;
+            return journal::on_command(app, Command::Open);
+        }
+        _ => refuse(app),
+    }
+    Vec::new()
+}
+
+/// A key that does something elsewhere.
+pub fn refuse(app: &mut App) {
+    app.complain("this is a replay: it is looked at, and nothing is done");
+}
+
+fn step(app: &mut App, to: impl FnOnce(&Replay) -> usize) {
+    let Some(replay) = &mut app.replay else { return };
+    let (before, to) = (replay.at, to(replay));
+    replay.go(to);
+    if replay.at == replay.story.records.len() {
+        replay.speed = None;
+    }
+    if replay.at != before {
+        show(app);
+        if !is_aside(app.screen) {
+            follow(app);
+        }
+    }
+}
+
+fn play(app: &mut App, change: impl FnOnce(Option<u32>) -> Option<u32>) {
+    let Some(replay) = &mut app.replay else { return };
+    replay.speed = change(replay.speed);
+}
+
+/// A screen that was asked for stays; the others go with the records.
+fn is_aside(screen: Screen) -> bool {
+    matches!(screen, Screen::Journal | Screen::Postmortem | Screen::Violations)
+}
+
+/// The screen that this record was made on.
+fn follow(app: &mut App) {
+    let (Some(replay), Some(case)) = (&app.replay, &mut app.case) else { return };
+    let record = replay.record();
+    if let Some(at) = record.entry.step().and_then(|step| case.runbook.position(step)) {
+        case.at = at;
+    }
+    let of_change = record.entry.is_of_change();
+    app.screen = match &case.step().action {
+        Action::Change(_) if of_change => Screen::Recovery,
+        Action::Guard(_) if of_change => Screen::Guardrail,
+        _ => Screen::Step,
+    };
+}
+
+/// Makes the moment anew.
+fn show(app: &mut App) {
+    let Some(replay) = &app.replay else { return };
+    let told = &replay.story.records[..replay.at];
+    let incident = Incident::replay(told);
+    app.now = replay.record().at;
+    let runbook = replay.story.runbook.clone();
+    let at = incident.progress.current.as_deref().and_then(|step| runbook.position(step));
+    let case = Case {
+        live: live(replay, &incident),
+        recoveries: recoveries(replay, &incident),
+        guards: guards(told),
+        outputs: outputs(replay, told),
+        waiting: waiting(told),
+        incident,
+        runbook,
+        target: replay.story.target.clone(),
+        identity: Err(Problem::refused("a replay reaches no database")),
+        folder: replay.story.folder.clone(),
+        refresh: Duration::MAX,
+        at: at.unwrap_or(0),
+        watch: Watch::default(),
+        postmortem: String::new(),
+        postmortem_path: PathBuf::new(),
+        drafts: BTreeMap::new(),
+    };
+    app.case = Some(case);
+    app.toast = None;
+    app.journal.at = None;
+    app.violations = Violations { check: app.violations.check.take(), table: None };
+    violations::refresh(app);
+    if app.screen == Screen::Postmortem {
+        write_postmortem(app);
+    }
+}
+
+/// What each check had said last, with the rows that were kept.
+fn live(replay: &Replay, incident: &Incident) -> HashMap<String, Live> {
+    let mut live: HashMap<String, Live> = HashMap::new();
+    for record in &incident.records {
+        let Entry::Checked { check, verdict, seconds, delta, sample, .. } = &record.entry else {
+            continue;
+        };
+        let one = live.entry(check.clone()).or_default();
+        one.history.extend(verdict.number());
+        one.at = Some(record.at);
+        one.delta.clone_from(delta);
+        let rows = sample.as_ref().and_then(|sample| rows(&replay.evidence(sample)?));
+        let (verdict, keys) = (verdict.clone(), Vec::new());
+        let finding = Finding { verdict, rows: rows.unwrap_or_default(), keys, seconds: *seconds };
+        one.finding = Some(Arc::new(finding));
+    }
+    live
+}
+
+/// The rows of a sample: columns once, then a list a row.
+fn rows(bytes: &[u8]) -> Option<Rows> {
+    #[derive(serde::Deserialize)]
+    struct Sample {
+        columns: Vec<String>,
+        rows: Vec<Vec<Option<String>>>,
+    }
+    let sample: Sample = serde_json::from_slice(bytes).ok()?;
+    let mut rows = Rows::new(sample.columns);
+    for row in &sample.rows {
+        rows.push(row.iter().map(|cell| cell.as_deref().map_or(ValueRef::Null, ValueRef::Text)));
+    }
+    Some(rows)
+}
+
+/// Each change as far as it had come, with what its preview had shown.
+fn recoveries(replay: &Replay, incident: &Incident) -> HashMap<String, Recovery> {
+    let mut found: HashMap<String, Recovery> = HashMap::new();
+    for record in &incident.records {
+        if let Entry::PreviewFailed { step, deed: Deed::Change | Deed::Undo { .. }, why } =
+            &record.entry
+        {
+            let state = State::Failed { why: why.clone() };
+            found.insert(step.clone(), Recovery { state, ..Recovery::default() });
+            continue;
+        }
+        // The first record that names an operation stands for it; the fold has how it went on.
+        let Some(change) = begins(&record.entry, incident) else { continue };
+        let preview = Arc::new(preview(replay, record, change));
+        let state = state(change, &preview, incident);
+        let undoing = matches!(change.deed, Deed::Undo { .. });
+        let preview = Some(preview);
+        let recovery = Recovery { state, preview, undoing, ..Recovery::default() };
+        found.insert(change.step.clone(), recovery);
+    }
+    found
+}
+
+fn begins<'i>(entry: &Entry, incident: &'i Incident) -> Option<&'i Change> {
+    let Entry::Previewed { op, deed: Deed::Change | Deed::Undo { .. }, .. } = entry else {
+        return None;
+    };
+    incident.changes.iter().find(|change| change.op == *op)
+}
+
+fn state(change: &Change, preview: &Arc<Preview>, incident: &Incident) -> State {
+    let (op, preview) = (change.op.clone(), preview.clone());
+    match &change.phase {
+        Phase::Previewed => State::Previewed { preview },
+        Phase::Approved => State::Confirming { preview },
+        Phase::Started | Phase::CommitSent => State::Executing { run: 0, op },
+        Phase::Ended(Outcome::Committed, _) => {
+            let verified = incident.records.iter().rev().find_map(|record| match &record.entry {
+                Entry::Verified { op: of, checks, sound, .. } if *of == op => {
+                    Some((checks, *sound))
+                }
+                _ => None,
+            });
+            let (checks, sound) =
+                verified.map_or((Vec::new(), true), |(all, sound)| (all.clone(), sound));
+            let (rows, writes) = (change.rows, preview.writes.clone());
+            State::Ended { execution: Execution::Committed { op, rows, writes, checks, sound } }
+        }
+        Phase::Ended(Outcome::RolledBack, why) => {
+            let drift = incident.records.iter().rev().find_map(|record| match &record.entry {
+                Entry::Ended { op: of, drift, .. } if *of == op => drift.clone(),
+                _ => None,
+            });
+            State::Ended { execution: Execution::RolledBack { why: why.clone(), drift } }
+        }
+        Phase::Halted(why) => {
+            let halted = incident.records.iter().rev().find_map(|record| match &record.entry {
+                Entry::Halted { op: of, done, of: all, rows, drift, .. } if *of == op => {
+                    let (done, of, rows) = (*done, *all, *rows);
+                    Some((Progress { done, of, rows, ..Progress::default() }, drift.clone()))
+                }
+                _ => None,
+            });
+            let (progress, drift) = halted.unwrap_or_default();
+            State::Ended { execution: Execution::Halted { op, progress, why: why.clone(), drift } }
+        }
+        Phase::Ended(Outcome::Unknown, why) => {
+            State::Ended { execution: Execution::Unknown { op, why: why.clone() } }
+        }
+    }
+}
+
+/// As it is in evidence; without that, what the journal says of it.
+fn preview(replay: &Replay, record: &Record, change: &Change) -> Preview {
+    let Entry::Previewed { evidence, refused, fingerprint, undo, .. } = &record.entry else {
+        unreachable!("only a preview begins an operation")
+    };
+    let kept = replay.evidence(evidence).and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    kept.unwrap_or_else(|| {
+        let hidden = |table: &str| {
+            let of = change.hidden.iter().find(|(of, _)| of == table);
+            of.map(|(_, tally)| *tally).unwrap_or_default()
+        };
+        let writes = change.writes.iter().map(|(table, all)| crate::recovery::TableWrites {
+            table: table.clone(),
+            direct: all.minus(hidden(table)),
+            hidden: hidden(table),
+        });
+        Preview {
+            op: change.op.clone(),
+            at: record.at,
+            server: String::new(),
+            statements: Vec::new(),
+            writes: writes.collect(),
+            chunks: None,
+            images: Vec::new(),
+            checks: Vec::new(),
+            remaining: Vec::new(),
+            conflicts: Vec::new(),
+            left_alone: 0,
+            undo: crate::recovery::UndoRehearsal::default(),
+            locks: String::new(),
+            seconds: 0.0,
+            leaves_behind: Vec::new(),
+            warnings: vec![format!("its evidence is not here as it was written; undo {undo}")],
+            proof: Err("it is in the evidence, which is not here".into()),
+            fingerprint: fingerprint.clone(),
+            refused: refused.clone(),
+        }
+    })
+}
+
+fn guards(told: &[Record]) -> HashMap<String, Guarding> {
+    let mut found: HashMap<String, Guarding> = HashMap::new();
+    for record in told {
+        let step = match &record.entry {
+            Entry::GuardRehearsed { step, .. } => step,
+            Entry::Approved { step, deed, .. }
+            | Entry::ExecutionStarted { step, deed, .. }
+            | Entry::Ended { step, deed, .. }
+            | Entry::Resolved { step, deed, .. }
+                if matches!(deed, Deed::ApplyGuardrail | Deed::WithdrawGuardrail) =>
+            {
+                step
+            }
+            _ => continue,
+        };
+        let said = Some(record.entry.sentence());
+        found.insert(step.clone(), Guarding { said, ..Guarding::default() });
+    }
+    found
+}
+
+fn outputs(replay: &Replay, told: &[Record]) -> HashMap<String, Output> {
+    let mut found = HashMap::new();
+    for record in told {
+        if let Entry::CommandRan { step, exit, seconds, output, .. } = &record.entry {
+            let output = replay.evidence(output).unwrap_or_default();
+            let ran = Ran { exit: *exit, output, seconds: *seconds, trouble: None };
+            found.insert(step.clone(), Output { running: None, ran: Some(ran) });
+        }
+    }
+    found
+}
+
+fn waiting(told: &[Record]) -> HashMap<String, Timestamp> {
+    let mut found = HashMap::new();
+    for record in told {
+        if let Entry::StepEntered { step } = &record.entry {
+            found.entry(step.clone()).or_insert(record.at);
+        }
+    }
+    found
+}
+
+/// The document as it was then. What people wrote in it carries no time, so that it is there at the
+/// end only.
+fn write_postmortem(app: &mut App) {
+    let (Some(replay), Some(case)) = (&app.replay, &mut app.case) else { return };
+    let record = replay.record();
+    let head = Head { seq: record.seq, hash: record.hash.clone() };
+    let at_end = replay.at == replay.story.records.len();
+    let path = replay.story.folder.join("postmortem.md");
+    let old = if at_end { std::fs::read_to_string(&path).ok() } else { None };
+    let around = Around { runbook: Some(&case.runbook), practice: &app.facts.practice, all: &[] };
+    case.postmortem =
+        postmortem::regenerate(&case.incident, around, old.as_deref(), &head, &TimeZone::system());
+    case.postmortem_path = path;
+}
