@@ -6,9 +6,12 @@
 //! a new search: the ledger and the journal say of each key whether it was done, while a statement
 //! whose rows can still be found after it (a price raised by a tenth) would be applied to them twice.
 
+mod between;
 mod execution;
+mod lag;
 mod reins;
 mod rest;
+mod sight;
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -159,15 +162,15 @@ pub(super) async fn preview(job: &Job, mass: &Mass, stopper: &Stopper) -> Result
 
 /// One read in one snapshot; what the list says is what was true at one moment.
 async fn freeze(job: &Job, sql: &str, stopper: &Stopper) -> Result<Keys, Problem> {
+    // Reading a million keys is no transaction that anybody waits for.
+    const LONGEST: Duration = Duration::from_mins(10);
     let failed = |error: EngineError| plain(&error, &job.target.name);
     let kept = |error: &std::io::Error| failed(aside(error));
     let mut session = connect(&job.target, Purpose::Detect, READ_LOCK_WAIT, stopper).await?;
     prove(&mut session, &job.target, Some(&job.server)).await?;
     session.begin_snapshot().await.map_err(failed)?;
     let mut freeze = Freeze::begin().map_err(|error| kept(&error))?;
-    let mut trouble = None;
-    // Reading a million keys is no transaction that anybody waits for.
-    const LONGEST: Duration = Duration::from_mins(10);
+    let (mut trouble, mut order) = (None, Order::default());
     let read = session
         .read(sql, LONGEST, &mut |names, row| {
             let outcome = match row {
@@ -175,6 +178,7 @@ async fn freeze(job: &Job, sql: &str, stopper: &Stopper) -> Result<Keys, Problem
                     Err("a key is NULL, and no row can be found by that".to_owned())
                 }
                 [key] => {
+                    order.see(*key);
                     let kept = freeze.push(&(*key).to_owned());
                     kept.map_err(|error| aside(&error).to_string())
                 }
@@ -189,23 +193,75 @@ async fn freeze(job: &Job, sql: &str, stopper: &Stopper) -> Result<Keys, Problem
             }
         })
         .await;
-    session.close().await;
     read.map_err(failed)?;
+    let keys = freeze.finish().map_err(|error| kept(&error))?;
+    if trouble.is_none() && !order.is_strict() {
+        let distinct = distinct(&mut session, sql, LONGEST).await.map_err(failed)?;
+        if distinct != keys.count() {
+            let twice = keys.count() - distinct;
+            trouble = Some(format!(
+                "{} keys come more than once, and a row would be changed as often",
+                thousands(twice)
+            ));
+        }
+    }
+    session.close().await;
     if let Some(why) = trouble {
         return Err(Problem::refused(format!(
             "the keys could not be frozen: {why}; nothing was run"
         )));
     }
-    freeze.finish().map_err(|error| kept(&error))
+    Ok(keys)
+}
+
+/// Whether keys come in an order in which none can come twice.
+#[derive(Default)]
+struct Order {
+    last: Option<i64>,
+    rising: bool,
+    falling: bool,
+    unknown: bool,
+}
+
+impl Order {
+    fn see(&mut self, key: ValueRef<'_>) {
+        let ValueRef::Integer(key) = key else {
+            self.unknown = true;
+            return;
+        };
+        if let Some(last) = self.last.replace(key) {
+            self.rising |= key > last;
+            self.falling |= key < last;
+            self.unknown |= key == last;
+        }
+    }
+
+    fn is_strict(&self) -> bool {
+        !(self.unknown || self.rising && self.falling)
+    }
+}
+
+/// How many different keys the query gives in the snapshot of the session.
+async fn distinct(session: &mut Session, sql: &str, cap: Duration) -> Result<u64, EngineError> {
+    let count = format!("SELECT COUNT(*) FROM (SELECT DISTINCT * FROM ({sql}) one) other");
+    let mut distinct = 0;
+    session
+        .read(&count, cap, &mut |_, row| {
+            let number = row.first().and_then(|number| number.plain());
+            distinct = number.and_then(|number| number.parse().ok()).unwrap_or(0);
+            ControlFlow::Break(())
+        })
+        .await?;
+    Ok(distinct)
 }
 
 /// How many chunks it will be, if the rest is like the first.
 fn about(preview: &Preview, chunks: &Chunks, mass: &Mass) -> u64 {
+    // Reading what was written takes about as long as writing it.
+    const SHARE: f64 = 0.35 / 2.0;
     if let Source::Artefacts(artefacts) = &mass.source {
         return artefacts.len() as u64;
     }
-    // Reading what was written takes about as long as writing it.
-    const SHARE: f64 = 0.35 / 2.0;
     let seconds: f64 = preview.statements.iter().map(|statement| statement.seconds).sum();
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
     let fitting = (chunks.first as f64 * SHARE / seconds.max(1e-6)) as u64;

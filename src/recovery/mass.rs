@@ -199,6 +199,7 @@ impl Pace {
 
 impl Plan {
     /// The plan of one chunk.
+    #[must_use]
     pub fn of_chunk(&self, literals: &Literals) -> Self {
         let filled = self.actions.iter().map(|action| match action {
             Planned::Chunked { note, listed, verb, table } => Planned::Sql {

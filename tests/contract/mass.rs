@@ -21,6 +21,7 @@ use super::{dump, of};
 contract! {
     every_row_is_done_once_and_taken_back_once on sqlite postgres mariadb;
     the_preview_counts_all_keys_and_runs_the_first_chunk on sqlite postgres mariadb;
+    a_key_that_comes_twice_is_refused on sqlite postgres mariadb;
     keys_are_quoted_by_the_database on sqlite postgres mariadb;
     a_row_that_changed_meanwhile_is_left_alone_and_counted on sqlite postgres mariadb;
     the_first_chunk_does_what_was_previewed_or_nothing_is_done on sqlite postgres mariadb;
@@ -148,6 +149,14 @@ fn keys_are_quoted_by_the_database(engine: Dialect) {
     assert_eq!(committed(&desk.drive_on(&job)), 5);
     assert_eq!(desk.count("SELECT COUNT(*) FROM job WHERE n = 1"), 5);
     assert_eq!(desk.count("SELECT n FROM job WHERE id = 'other'"), 5);
+}
+
+fn a_key_that_comes_twice_is_refused(engine: Dialect) {
+    let mut desk = Desk::new(engine, &schema(engine));
+    let twice = "SELECT id FROM job WHERE id < 5 UNION ALL SELECT id FROM job WHERE id = 2";
+    let problem = desk.try_preview(&desk.mass_job("op", twice, &[RAISE], (2, 2))).unwrap_err();
+    assert!(problem.sentence.contains("1 keys come more than once"), "{problem}");
+    assert_eq!(raised(&mut desk), (0, 0, 0));
 }
 
 fn a_row_that_changed_meanwhile_is_left_alone_and_counted(engine: Dialect) {

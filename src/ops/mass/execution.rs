@@ -1,34 +1,30 @@
 //! Working off what was approved: one chunk after the other, each its own transaction with its undo,
-//! its intent in the journal and its row in the ledger. Between two chunks no transaction is open:
-//! there it can be paused or stopped, waits for replicas, and looks whether it helps.
+//! its intent in the journal and its row in the ledger. What happens between two of
+//! them is in `between`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::lag::Lag;
+use super::sight::Sight;
 use super::{Reins, Unit, Work};
-use crate::check::Verdict;
 use crate::clock;
-use crate::dialect::Dialect;
 use crate::engine::{EngineError, Stopper};
 use crate::incident::entry::{Entry, Outcome, Pacing};
 use crate::incident::journal::Journal;
-use crate::ops::pressure::Monitor;
 use crate::ops::recover::{
     Desk, Job, Run, Scrutiny, Sent, drifted, ended, keep_undo, rolled_back, run_through, send,
-    sit_down, take_back, verdicts, verify,
+    sit_down, take_back, verify,
 };
 use crate::recovery::fingerprint::fingerprint;
-use crate::recovery::mass::{Chunks, Mass, Pace, Progress, Rein};
-use crate::recovery::{Approval, CheckOutcome, Drift, Execution, Preview, Role, TableWrites};
+use crate::recovery::mass::{Chunks, Mass, Pace, Progress, Source};
+use crate::recovery::{Approval, CheckOutcome, Drift, Execution, Preview, TableWrites};
 
 /// Hears how far it came.
 pub type Tell<'a> = &'a (dyn Fn(Progress) + Send + Sync);
 
 /// Chunks that fail one after the other because others are in the way, before it gives up.
 const STRIKES: u32 = 8;
-
-/// A look at the checks waits until this many times its own length has passed.
-const RARELY: u32 = 20;
 
 /// Works off what was approved.
 pub async fn execute(
@@ -58,10 +54,15 @@ pub async fn execute(
 
 /// Nothing of it was run; what was done before stays.
 fn not_begun(job: &Job, why: String) -> Execution {
-    match job.plan.mass.as_ref().map(|mass| mass.before) {
-        Some(before) if before.keys > 0 => {
-            let done = before.keys;
-            let progress = Progress { done, of: done, rows: before.rows, ..Progress::default() };
+    match &job.plan.mass {
+        Some(mass) if mass.before.keys > 0 => {
+            let (done, rows) = (mass.before.keys, mass.before.rows);
+            let of = match &mass.source {
+                Source::Rest { keys, .. } => keys.count(),
+                Source::Artefacts(left) => done + left.iter().map(|one| one.rows).sum::<u64>(),
+                Source::Query { .. } => done,
+            };
+            let progress = Progress { done, of, rows, ..Progress::default() };
             Execution::Halted { op: job.op.clone(), progress, why, drift: None }
         }
         _ => rolled_back(&why, None),
@@ -83,21 +84,21 @@ impl Stopped {
     }
 }
 
-struct Drive<'a> {
-    job: &'a Job,
-    preview: Arc<Preview>,
-    chunks: Chunks,
-    journal: &'a Journal,
-    reins: &'a Reins,
-    tell: Tell<'a>,
-    work: Work,
-    pace: Pace,
-    progress: Progress,
-    writes: Vec<TableWrites>,
-    desk: Option<Desk>,
-    lag: Lag,
-    sight: Sight,
-    told: Option<Instant>,
+pub(super) struct Drive<'a> {
+    pub(super) job: &'a Job,
+    pub(super) preview: Arc<Preview>,
+    pub(super) chunks: Chunks,
+    pub(super) journal: &'a Journal,
+    pub(super) reins: &'a Reins,
+    pub(super) tell: Tell<'a>,
+    pub(super) work: Work,
+    pub(super) pace: Pace,
+    pub(super) progress: Progress,
+    pub(super) writes: Vec<TableWrites>,
+    pub(super) desk: Option<Desk>,
+    pub(super) lag: Lag,
+    pub(super) sight: Sight,
+    pub(super) told: Option<Instant>,
 }
 
 impl<'a> Drive<'a> {
@@ -170,7 +171,9 @@ impl<'a> Drive<'a> {
                     return Execution::Unknown { op: self.job.op.clone(), why };
                 }
             }
-            if let Err(why) = self.look().await {
+            // What is left to say at the end is said by the verification.
+            let left = self.progress.done < self.progress.of;
+            if left && let Err(why) = self.look().await {
                 return self.halted(why, None);
             }
         }
@@ -192,7 +195,7 @@ impl<'a> Drive<'a> {
         self.progress.here == 0
     }
 
-    fn next_chunk(&self) -> u64 {
+    pub(super) fn next_chunk(&self) -> u64 {
         match &self.work {
             Work::Keys { chunk, .. } => *chunk,
             Work::Artefacts(left) => left.front().map_or(0, |artefact| artefact.chunk),
@@ -381,91 +384,6 @@ impl<'a> Drive<'a> {
         tokio::time::sleep(MOMENT * strikes).await;
         Ok(())
     }
-
-    // ---------------------------------------------------------------------------- between two chunks
-
-    /// Waits while it is to wait; says why it must not go on.
-    async fn hold(&mut self) -> Option<String> {
-        let mut paused = false;
-        let mut waiting = false;
-        loop {
-            let chunk = self.next_chunk();
-            let noted = match self.reins.now() {
-                Rein::Stop(why) => return Some(why.into()),
-                Rein::Pause if paused => Ok(()),
-                Rein::Pause => {
-                    paused = true;
-                    self.waits(Some("by the operator".into()));
-                    self.pacing(chunk, Pacing::Paused, "by the operator")
-                }
-                Rein::Go if paused => {
-                    paused = false;
-                    self.waits(None);
-                    self.pacing(chunk, Pacing::Continued, "by the operator")
-                }
-                Rein::Go => Ok(()),
-            };
-            if let Err(why) = noted {
-                return Some(why);
-            }
-            if paused {
-                self.reins.other_than(Rein::Pause).await;
-                continue;
-            }
-            match self.lag.look().await {
-                Some(why) => {
-                    if !waiting && let Err(why) = self.pacing(chunk, Pacing::Waits, &why) {
-                        return Some(why);
-                    }
-                    waiting = true;
-                    self.waits(Some(why));
-                    let pulled = self.reins.other_than(Rein::Go);
-                    let _ = tokio::time::timeout(Lag::EVERY, pulled).await;
-                }
-                None if waiting => {
-                    self.waits(None);
-                    let why = "the replicas have caught up";
-                    return self.pacing(chunk, Pacing::GoesOn, why).err();
-                }
-                None => return None,
-            }
-        }
-    }
-
-    fn waits(&mut self, why: Option<String>) {
-        self.progress.paused = why;
-        self.tell(true);
-    }
-
-    fn pacing(&self, chunk: u64, pacing: Pacing, why: &str) -> Result<(), String> {
-        let (op, why) = (self.job.op.clone(), why.to_owned());
-        let entry = Entry::Paced { op, chunk, pacing, why };
-        self.journal.append(entry).map(drop).map_err(|error| error.to_string())
-    }
-
-    /// More often than an eye can follow is of no use.
-    fn tell(&mut self, at_once: bool) {
-        const EVERY: Duration = Duration::from_millis(250);
-        let due = self.told.is_none_or(|told| told.elapsed() >= EVERY);
-        if at_once || due {
-            self.told = Some(Instant::now());
-            self.progress.checks.clone_from(&self.sight.last);
-            (self.tell)(self.progress.clone());
-        }
-    }
-
-    /// Whether it helps: what is to be cured falls, and nothing else becomes worse.
-    async fn look(&mut self) -> Result<(), String> {
-        if !self.sight.is_due() || self.job.plan.undoes.is_some() {
-            return Ok(());
-        }
-        let Some(desk) = &mut self.desk else { return Ok(()) };
-        let start = Instant::now();
-        desk.observe.begin_snapshot().await.map_err(|error| error.to_string())?;
-        let now = verdicts(&mut desk.observe, &self.job.plan).await;
-        desk.observe.rollback().await.map_err(|error| error.to_string())?;
-        self.sight.judge(now, start.elapsed())
-    }
 }
 
 /// What others may hold against a chunk, and what is wrong with it.
@@ -485,145 +403,4 @@ fn artefact_name(journal: &Journal, op: &str, chunk: u64) -> String {
         return first;
     }
     format!("undo-{op}-{chunk}-{}.jsonl", journal.head().seq)
-}
-
-/// What the checks say as it goes on.
-#[derive(Default)]
-struct Sight {
-    /// By check: its role, what it said first, and what it said last.
-    first: Vec<(String, Role, Verdict)>,
-    last: Vec<(String, Verdict)>,
-    /// Rows written since.
-    rows: u64,
-    looked: Option<(Instant, Duration)>,
-}
-
-impl Sight {
-    /// From what was asked inside the first chunk.
-    fn begin(&mut self, checks: &[CheckOutcome]) {
-        let first = |one: &CheckOutcome| (one.check.clone(), one.role, one.before.clone());
-        self.first = checks.iter().map(first).collect();
-        self.last = checks.iter().map(|one| (one.check.clone(), one.after.clone())).collect();
-        self.rows = 0;
-        self.looked = Some((Instant::now(), Duration::ZERO));
-    }
-
-    fn is_due(&self) -> bool {
-        self.looked.is_none_or(|(at, took)| at.elapsed() >= took * RARELY)
-    }
-
-    fn judge(&mut self, now: Vec<Verdict>, took: Duration) -> Result<(), String> {
-        self.looked = Some((Instant::now(), took));
-        let rows = std::mem::take(&mut self.rows);
-        let before = std::mem::take(&mut self.last);
-        let mut objections = Vec::new();
-        for (((check, role, first), (_, last)), now) in self.first.iter().zip(before).zip(now) {
-            // A neighbour is held against the beginning, a cure against the last look.
-            let before = if *role == Role::Neighbour { first.clone() } else { last };
-            let (check, role, after) = (check.clone(), *role, now.clone());
-            self.last.push((check.clone(), now));
-            let judged = CheckOutcome { check, role, before, after };
-            let idle = rows == 0 && role == Role::Falls;
-            objections.extend(judged.objection().filter(|_| !idle));
-        }
-        if objections.is_empty() {
-            return Ok(());
-        }
-        Err(format!("it does not help: {}", objections.join("; ")))
-    }
-}
-
-/// How far replicas are behind, asked once a second at most.
-struct Lag {
-    monitor: Option<Monitor>,
-    most: Duration,
-    asked: Option<Instant>,
-    why: Option<String>,
-}
-
-impl Lag {
-    const EVERY: Duration = Duration::from_secs(1);
-
-    fn of(job: &Job) -> Self {
-        let server = job.target.url.dialect != Dialect::Sqlite;
-        let monitor = server.then(|| Monitor::new(job.target.clone()));
-        Self { monitor, most: job.target.max_lag, asked: None, why: None }
-    }
-
-    /// Why it is to wait, if so. What cannot be seen holds up nobody.
-    async fn look(&mut self) -> Option<String> {
-        let monitor = self.monitor.as_mut()?;
-        if self.asked.is_some_and(|asked| asked.elapsed() < Self::EVERY) {
-            return self.why.clone();
-        }
-        self.asked = Some(Instant::now());
-        let pressure = monitor.look().await.ok()?;
-        let behind = pressure.replicas.iter().filter(|lag| lag.behind > Some(self.most));
-        let words = behind.map(|lag| {
-            let behind = lag.behind.unwrap_or_default().as_secs_f64();
-            let most = self.most.as_secs_f64();
-            format!("replica {} is {behind:.1} s behind, and {most:.1} s are allowed", lag.replica)
-        });
-        self.why = words.reduce(|all, one| format!("{all}; {one}"));
-        self.why.clone()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use crate::check::Count;
-
-    fn violated(number: u64) -> Verdict {
-        Verdict::Violated { violations: Count::Exact(number) }
-    }
-
-    fn sight() -> Sight {
-        let mut sight = Sight::default();
-        let one = |check: &str, role, before, after| CheckOutcome {
-            check: check.into(),
-            role,
-            before: violated(before),
-            after: violated(after),
-        };
-        sight.begin(&[one("unsent", Role::Falls, 100, 90), one("unpaid", Role::Neighbour, 7, 7)]);
-        sight
-    }
-
-    #[test]
-    fn it_goes_on_while_violations_fall_and_neighbours_do_not_worsen() {
-        let mut sight = sight();
-        sight.rows = 10;
-        sight.judge(vec![violated(80), violated(6)], Duration::ZERO).unwrap();
-        sight.rows = 10;
-        sight.judge(vec![violated(70), violated(7)], Duration::ZERO).unwrap();
-    }
-
-    #[test]
-    fn it_stops_when_violations_do_not_fall_although_rows_were_written() {
-        let mut sight = sight();
-        sight.judge(vec![violated(90), violated(7)], Duration::ZERO).unwrap();
-        sight.rows = 10;
-        let why = sight.judge(vec![violated(90), violated(7)], Duration::ZERO).unwrap_err();
-        assert!(why.contains("unsent would not fall"), "{why}");
-    }
-
-    #[test]
-    fn it_stops_when_a_neighbour_worsens() {
-        let mut sight = sight();
-        sight.rows = 10;
-        let why = sight.judge(vec![violated(80), violated(8)], Duration::ZERO).unwrap_err();
-        assert!(why.contains("unpaid would get worse: 7 to 8"), "{why}");
-    }
-
-    #[test]
-    fn a_check_that_takes_long_is_asked_rarely() {
-        let mut sight = sight();
-        let long_ago = Instant::now().checked_sub(Duration::from_secs(5)).unwrap();
-        sight.looked = Some((long_ago, Duration::from_secs(1)));
-        assert!(!sight.is_due());
-        sight.looked = Some((long_ago, Duration::from_millis(100)));
-        assert!(sight.is_due());
-    }
 }

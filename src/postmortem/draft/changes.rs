@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use super::title_of;
 use crate::incident::entry::{Deed, Entry, Evidence, Outcome};
-use crate::incident::{self, Incident, Phase};
+use crate::incident::{self, Chunked, Incident, Phase};
 use crate::recovery::Tally;
 use crate::runbook::Runbook;
+use crate::value::thousands;
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Change {
@@ -30,6 +31,8 @@ pub struct Change {
     /// What the rehearsal of the undo showed.
     pub undo: String,
     pub undo_file: Option<Evidence>,
+    /// How far it came, if it ran in chunks.
+    pub in_chunks: Option<String>,
     pub undone: bool,
 }
 
@@ -71,8 +74,24 @@ fn one(incident: &Incident, runbook: Option<&Runbook>, change: &incident::Change
         verified: change.verified,
         undo: change.undo.clone(),
         undo_file: change.undo_file.clone(),
+        in_chunks: change.chunks.as_ref().map(in_chunks),
         undone: incident.is_undone(&change.op),
     }
+}
+
+fn in_chunks(chunks: &Chunked) -> String {
+    let (count, done, of) = (chunks.committed().count(), chunks.done(), chunks.keys);
+    let (done, of, left) = (thousands(done), thousands(of), thousands(chunks.left_alone()));
+    let mut told = format!("{count} committed, {done} of {of} keys done");
+    if chunks.left_alone() > 0 {
+        told += &format!(", {left} left alone because their row had changed");
+    }
+    match chunks.pauses {
+        0 => {}
+        1 => told += ", slowed down or paused once",
+        times => told += &format!(", slowed down or paused {times} times"),
+    }
+    told + "; each has an undo of its own"
 }
 
 fn written(change: &incident::Change) -> Vec<Written> {

@@ -45,6 +45,9 @@ fn facts(change: &Change, when: &When<'_>) -> Vec<String> {
     } else {
         format!("Rows: {rows} previewed, none written")
     });
+    if let Some(told) = &change.in_chunks {
+        facts.push(format!("Chunks: {}", inline(told)));
+    }
     if change.approved.is_some() {
         facts.push(format!(
             "Approved: {} by typing {}, {}",
