@@ -2,13 +2,14 @@
 
 use std::ops::{Deref, DerefMut};
 
-use super::home::Home;
+use super::home::{Home, assert_discreet};
 use super::pty::{Size, Terminal};
 
 /// `let mut cockpit = Cockpit::start(&["demo"], COMPACT);` and then the verbs of [`Terminal`].
 pub struct Cockpit {
     terminal: Terminal,
-    home: Home,
+    /// There until it is given to the next one.
+    home: Option<Home>,
 }
 
 impl Cockpit {
@@ -21,7 +22,7 @@ impl Cockpit {
     pub fn start_in(home: Home, args: &[&str], size: Size) -> Self {
         let program = env!("CARGO_BIN_EXE_steadyhand");
         let terminal = Terminal::start(program, args, &home.environment(), &home.work(), size);
-        Self { terminal, home }
+        Self { terminal, home: Some(home) }
     }
 
     /// The same behind a shell that does something first: `umask 0`.
@@ -30,18 +31,24 @@ impl Cockpit {
         let script = format!("{words}; exec \"$0\" \"$@\"");
         let all = [&["-c", script.as_str(), program], args].concat();
         let terminal = Terminal::start("/bin/sh", &all, &home.environment(), &home.work(), size);
-        Self { terminal, home }
+        Self { terminal, home: Some(home) }
     }
 
     pub fn home(&self) -> &Home {
-        &self.home
+        self.home.as_ref().expect("it goes with the cockpit")
     }
 
     /// Ends the program if it still runs, and gives the home to the next one.
-    pub fn into_home(self) -> Home {
-        let Self { terminal, home } = self;
-        drop(terminal);
-        home
+    pub fn into_home(mut self) -> Home {
+        self.home.take().expect("it goes with the cockpit")
+    }
+}
+
+impl Drop for Cockpit {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert_discreet("what was sent to the terminal", &self.terminal.raw_output());
+        }
     }
 }
 
