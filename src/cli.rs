@@ -23,6 +23,9 @@ use crate::exit::Exit;
 pub struct Cli {
     #[command(flatten)]
     pub globals: Globals,
+    /// Line by line, for a screen reader, a serial console or a terminal that cannot move its cursor
+    #[arg(long)]
+    pub plain: bool,
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -143,6 +146,9 @@ pub struct Demo {
     /// Keep the database and the incidents in this folder
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
+    /// Line by line, for a screen reader, a serial console or a terminal that cannot move its cursor
+    #[arg(long)]
+    pub plain: bool,
 }
 
 #[derive(Debug, Args)]
@@ -158,6 +164,9 @@ pub struct Drill {
     /// Keep the databases, the incidents and the score in this folder
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
+    /// Line by line, for a screen reader, a serial console or a terminal that cannot move its cursor
+    #[arg(long)]
+    pub plain: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -175,12 +184,18 @@ pub struct Open {
     /// A configured name, a url, or the path of an SQLite file
     #[arg(long, short, value_name = "TARGET")]
     pub target: String,
+    /// Line by line, for a screen reader, a serial console or a terminal that cannot move its cursor
+    #[arg(long)]
+    pub plain: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct Resume {
     /// The incident; without one, the open one that was worked on last
     pub incident: Option<String>,
+    /// Line by line, for a screen reader, a serial console or a terminal that cannot move its cursor
+    #[arg(long)]
+    pub plain: bool,
 }
 
 #[derive(Debug, Args)]

@@ -330,6 +330,15 @@ impl Session {
         }
     }
 
+    /// Tells the watch that the rows to be written hold one of these literals in this column: images
+    /// are looked for there first, and everywhere if the server counts others. Who notes each row as
+    /// it is written has no use for that.
+    pub fn narrow(&mut self, column: &str, literals: &str) {
+        if let Self::Postgres(session) = self {
+            session.narrow(column, literals);
+        }
+    }
+
     pub async fn close(self) {
         match self {
             Self::Sqlite(session) => session.close().await,
@@ -401,6 +410,9 @@ contract! {
     /// A value as a literal, quoted by the database itself.
     async fn quote(value: &Value) -> String;
 
+    /// The same for very many.
+    async fn quote_all(values: &[Value]) -> Vec<String>;
+
     // The one write transaction.
 
     /// Why these statements may not even be tried here: tables that no rollback undoes, functions
@@ -454,8 +466,9 @@ contract! {
     /// How the open transaction locks, in one sentence.
     async fn lock_words() -> String;
 
-    /// Creates the ledger if it is missing and writes this operation's row, in the open transaction.
-    async fn write_ledger(op: &str, actor: &str, print: &str) -> ();
+    /// Creates the ledger if it is missing and writes the row of this operation, or of one chunk of
+    /// it, in the open transaction. An operation in one piece is chunk 0.
+    async fn write_ledger(op: &str, chunk: u64, actor: &str, print: &str) -> ();
 
     async fn rollback() -> ();
 
@@ -466,9 +479,9 @@ contract! {
 
     // From another session.
 
-    /// What became of an operation: makes sure that the session of this mark can no longer commit,
-    /// then looks. Needs a session that may write.
-    async fn settle(op: &str, mark: Option<&str>) -> Settled;
+    /// What became of an operation, or of one chunk of it: makes sure that the session of this mark
+    /// can no longer commit, then looks. Needs a session that may write.
+    async fn settle(op: &str, chunk: u64, mark: Option<&str>) -> Settled;
 
     /// The sessions that wait for the session of this mark.
     async fn waiting_for(mark: &str) -> Vec<Waiter>;

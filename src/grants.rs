@@ -109,6 +109,10 @@ impl Needs {
                 let what = format!("runbook {}, step {}", runbook.id, step.id);
                 match &step.action {
                     Action::Change(change) => {
+                        let keys = change.chunks.as_ref();
+                        if let Some(sql) = keys.and_then(|chunks| chunks.keys.get(place.dialect)) {
+                            read(&mut needs, sql, what.clone());
+                        }
                         for statement in &change.statements {
                             let Some(sql) = statement.sql.get(place.dialect) else { continue };
                             read(&mut needs, sql, what.clone());
@@ -191,6 +195,7 @@ fn texts(checks: &[&Check], runbooks: &[&Runbook], dialect: Dialect) -> Vec<Stri
         match &step.action {
             Action::Change(change) => {
                 texts.extend(change.statements.iter().filter_map(|statement| of(&statement.sql)));
+                texts.extend(change.chunks.iter().filter_map(|chunks| of(&chunks.keys)));
             }
             Action::Guard(guard) => {
                 texts.extend([&guard.apply, &guard.probe].into_iter().filter_map(of));

@@ -32,7 +32,7 @@ use crate::config::Config;
 use crate::incident::store::{self, StoreError};
 use crate::problem::Problem;
 use crate::source::{Fault, render};
-pub use out::{Color, Out};
+pub use out::{Color, Out, keep_to_oneself};
 
 /// How a result is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

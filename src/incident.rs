@@ -5,6 +5,7 @@
 
 pub mod bundle;
 pub mod chain;
+mod chunks;
 pub mod drafts;
 pub mod entry;
 pub mod fleet;
@@ -24,6 +25,7 @@ use crate::recovery::Tally;
 use crate::runbook::ActionKind;
 use crate::runbook::progress::{Progress, StepState};
 use chain::Mark;
+pub use chunks::{Chunk, Chunked, Doubtful};
 use entry::{Deed, Entry, Evidence, Milestone, NoteKind, Origin, Outcome, Record, TargetSeen};
 
 #[derive(Debug, Clone, Default)]
@@ -112,6 +114,8 @@ pub struct Change {
     pub undo_file: Option<Evidence>,
     /// Names its session and transaction on the server, once COMMIT was sent.
     pub mark: Option<String>,
+    /// How far it came, if it runs in chunks.
+    pub chunks: Option<Chunked>,
     pub typed: String,
     pub actor: String,
 }
@@ -123,6 +127,8 @@ pub enum Phase {
     /// The intent is written; the outcome is not known yet.
     Started,
     CommitSent,
+    /// Between two chunks, with the reason.
+    Halted(String),
     Ended(Outcome, String),
 }
 
@@ -162,9 +168,19 @@ impl Incident {
         self.changes.iter().rev().find(|change| {
             change.step == step
                 && change.deed == Deed::Change
-                && change.is_committed()
+                && change.stands()
                 && !self.is_undone(&change.op)
         })
+    }
+
+    /// The change or undo of a step that ended between two chunks and can go on.
+    pub fn halted(&self, step: &str) -> Option<&Change> {
+        let standing = self.standing_change(step)?;
+        let undoes = |change: &&Change| {
+            matches!(&change.deed, Deed::Undo { of } if *of == standing.op) && change.is_halted()
+        };
+        let undo = self.changes.iter().rev().find(undoes).filter(|undo| undo.stands());
+        undo.or_else(|| standing.is_halted().then_some(standing))
     }
 
     pub fn is_undone(&self, op: &str) -> bool {
@@ -173,7 +189,7 @@ impl Incident {
     }
 
     pub fn rows_changed(&self) -> u64 {
-        self.changes.iter().filter(|change| change.is_committed()).map(|change| change.rows).sum()
+        self.changes.iter().filter(|change| change.stands()).map(|change| change.rows).sum()
     }
 
     /// Whether a record belongs to the story: by its kind, or because a person made it so.
@@ -324,6 +340,11 @@ impl Incident {
             | Entry::UndoWritten { .. }
             | Entry::CommitSent { .. }
             | Entry::Ended { .. }
+            | Entry::ChunksPlanned { .. }
+            | Entry::ChunkSent { .. }
+            | Entry::ChunkEnded { .. }
+            | Entry::Paced { .. }
+            | Entry::Halted { .. }
             | Entry::Resolved { .. }
             | Entry::Verified { .. } => self.apply_change(record),
         }
@@ -360,6 +381,7 @@ impl Incident {
             verified: None,
             undo_file: None,
             mark: None,
+            chunks: None,
             typed: String::new(),
             actor: record.actor.clone(),
         });
@@ -381,7 +403,9 @@ impl Incident {
                 ..
             } => {
                 let change = self.change_or_new(record, step, op, deed);
-                change.rows = *rows;
+                if !change.stands() {
+                    change.rows = *rows;
+                }
                 change.writes.clone_from(writes);
                 change.hidden.clone_from(hidden);
                 change.refused.clone_from(refused);
@@ -402,6 +426,26 @@ impl Incident {
                 if let Some(change) = self.change(op) {
                     change.undo_file = Some(evidence.clone());
                 }
+            }
+            Entry::ChunksPlanned { step, op, deed, list, .. } => {
+                self.evidence.extend(list.clone());
+                let change = self.change_or_new(record, step, op, deed);
+                change.chunks.get_or_insert_default().apply(&record.entry);
+            }
+            Entry::ChunkSent { op, .. }
+            | Entry::ChunkEnded { op, .. }
+            | Entry::Paced { op, .. } => {
+                if let Entry::ChunkSent { undo, .. } = &record.entry {
+                    self.evidence.push(undo.clone());
+                }
+                if let Some(change) = self.change(op) {
+                    change.chunks.get_or_insert_default().apply(&record.entry);
+                }
+            }
+            Entry::Halted { step, op, deed, rows, why, .. } => {
+                let change = self.change_or_new(record, step, op, deed);
+                change.phase = Phase::Halted(why.clone());
+                change.rows = *rows;
             }
             Entry::CommitSent { op, mark } => {
                 if let Some(change) = self.change(op) {
@@ -451,5 +495,17 @@ impl Incident {
 impl Change {
     pub fn is_committed(&self) -> bool {
         matches!(self.phase, Phase::Ended(Outcome::Committed, _))
+    }
+
+    /// It ended between two chunks, or did before somebody made ready to go on with it.
+    pub fn is_halted(&self) -> bool {
+        let ready = matches!(self.phase, Phase::Previewed | Phase::Approved);
+        matches!(self.phase, Phase::Halted(_)) || ready && self.stands()
+    }
+
+    /// Something of it is in the database: all, or the chunks before it was halted.
+    pub fn stands(&self) -> bool {
+        let begun = self.chunks.as_ref().is_some_and(|chunks| chunks.committed().next().is_some());
+        self.is_committed() || begun
     }
 }

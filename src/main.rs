@@ -21,10 +21,11 @@ use steadyhand::tui::keymap::Keymap;
 use steadyhand::tui::replay::Replaying;
 use steadyhand::tui::theme::depth::Depth;
 use steadyhand::tui::theme::{self, Theme};
-use steadyhand::tui::{Cockpit, Start};
+use steadyhand::tui::{Background, Cockpit, Start};
 use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {
+    headless::keep_to_oneself();
     let exit = match Cli::try_parse() {
         Ok(cli) => {
             let mut out = Out::of_process(color(cli.globals.color));
@@ -64,15 +65,24 @@ fn run(cli: Cli, out: &mut Out) -> Result<Exit, Problem> {
     for warning in &config.warnings {
         out.say(&format!("steadyhand: {warning}"));
     }
-    let Some(command) = cli.command else { return cockpit(&config, Journey::Home, out) };
-    match command {
-        Command::Demo(demo) => cockpit(&config, Journey::Demo(demo), out),
-        Command::Drill(drill) => cockpit(&config, Journey::Drill(drill), out),
-        Command::Open(open) => cockpit(&config, Journey::Open(open), out),
-        Command::Resume(resume) => cockpit(&config, Journey::Resume(resume.incident), out),
-        Command::Replay(asked) => replay(&config, asked.incident, out),
-        other => without_a_screen(other, &config, out),
-    }
+    let (plain, journey) = match cli.command {
+        None => (false, Journey::Home),
+        Some(Command::Demo(demo)) => (demo.plain, Journey::Demo(demo)),
+        Some(Command::Drill(drill)) => (drill.plain, Journey::Drill(drill)),
+        Some(Command::Open(open)) => (open.plain, Journey::Open(open)),
+        Some(Command::Resume(resume)) => (resume.plain, Journey::Resume(resume.incident)),
+        Some(Command::Replay(asked)) => return replay(&config, asked.incident, out),
+        Some(other) => return without_a_screen(other, &config, out),
+    };
+    let form = if plain || cli.plain { Form::Lines } else { Form::Screen };
+    cockpit(&config, journey, form, out)
+}
+
+/// How the cockpit is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Screen,
+    Lines,
 }
 
 /// How the cockpit begins.
@@ -86,7 +96,7 @@ enum Journey {
     Resume(Option<String>),
 }
 
-fn cockpit(config: &Config, journey: Journey, out: &mut Out) -> Result<Exit, Problem> {
+fn cockpit(config: &Config, journey: Journey, form: Form, out: &mut Out) -> Result<Exit, Problem> {
     let (catalogue, keymap, theme) = match files(config, &journey) {
         Ok(files) => files,
         Err(faults) => return Ok(told(&faults, out)),
@@ -135,7 +145,11 @@ fn cockpit(config: &Config, journey: Journey, out: &mut Out) -> Result<Exit, Pro
         state,
         actor: actor.clone(),
         theme,
-        ground_unknown: theme::is_open(&config.theme.value, |name| std::env::var(name).ok()),
+        background: if theme::is_open(&config.theme.value, |name| std::env::var(name).ok()) {
+            Background::Asked
+        } else {
+            Background::Settled
+        },
         keymap,
         ascii: config.ascii.value,
         mouse: config.mouse.value,
@@ -149,7 +163,11 @@ fn cockpit(config: &Config, journey: Journey, out: &mut Out) -> Result<Exit, Pro
         thrown_away: thrown_away.is_some(),
         start,
     };
-    let farewell = runtime()?.block_on(steadyhand::tui::run(cockpit))?;
+    let runtime = runtime()?;
+    let farewell = match form {
+        Form::Screen => runtime.block_on(steadyhand::tui::run(cockpit))?,
+        Form::Lines => runtime.block_on(steadyhand::tui::plain::run(cockpit))?,
+    };
     if let Some(card) = &farewell.scored {
         out.put(&(card.lines().join("\n") + "\n"))?;
         let written = scenario::remember(&config.state.value, clock::now(), &actor, card);

@@ -12,6 +12,7 @@ pub mod explain;
 pub mod export;
 pub mod guard;
 pub mod look;
+pub mod mass;
 pub mod notify;
 pub mod plan;
 pub mod prepare;

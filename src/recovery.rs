@@ -13,6 +13,7 @@
 
 pub mod fingerprint;
 mod images;
+pub mod mass;
 pub mod protocol;
 pub mod undo;
 
@@ -22,7 +23,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Verdict};
-use crate::sql::Verb;
+use crate::sql::{Listed, Verb};
 use crate::value::{Rows, thousands};
 pub use images::{Gather, ImageRows, RowImage, TableHead, TableImages};
 pub use protocol::Approval;
@@ -43,6 +44,8 @@ pub struct Plan {
     pub valid: Duration,
     /// For an undo, the execution it takes back.
     pub undoes: Option<String>,
+    /// How it is cut into chunks; without, it is one transaction.
+    pub mass: Option<mass::Mass>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,6 +62,8 @@ pub struct Limits {
 pub enum Planned {
     /// One statement of the runbook, parameters already quoted by the server.
     Sql { note: String, sql: String, verb: Verb, table: String },
+    /// One statement of the runbook with the place for the keys of a chunk.
+    Chunked { note: String, listed: Listed, verb: Verb, table: String },
     /// Every row of an artefact put back, if it still holds what the change wrote.
     PutBack(Vec<TableImages>),
 }
@@ -68,7 +73,7 @@ impl Planned {
     pub fn text(&self) -> Option<String> {
         match self {
             Self::Sql { sql, .. } => Some(sql.clone()),
-            Self::PutBack(_) => None,
+            Self::Chunked { .. } | Self::PutBack(_) => None,
         }
     }
 }
@@ -139,6 +144,8 @@ pub struct StatementOutcome {
 pub enum Role {
     /// Must be clear afterwards.
     Cure,
+    /// Must have fewer violations after each chunk.
+    Falls,
     /// Must not have more violations afterwards.
     Neighbour,
     /// Is shown, for the operator to judge.
@@ -171,6 +178,14 @@ impl CheckOutcome {
                 Verdict::Inconclusive { reason } => {
                     Some(format!("{check} could not be checked: {reason}"))
                 }
+            },
+            Role::Falls if after.is_clear() => None,
+            Role::Falls => match (before.number(), after.number()) {
+                (Some(before), Some(after)) if after < before => None,
+                (Some(before), Some(after)) => {
+                    Some(format!("{check} would not fall: {before} before, {after} after"))
+                }
+                _ => Some(format!("{check} could not be compared before and after")),
             },
             Role::Neighbour => match (number(before), number(after)) {
                 (Some(before), Some(after)) if after <= before => None,
@@ -275,12 +290,19 @@ pub struct Preview {
     pub fingerprint: String,
     /// Everything that forbids an execution, a sentence each.
     pub refused: Vec<String>,
+    /// Of a change in chunks: the rest above is its first chunk.
+    pub chunks: Option<mass::Chunks>,
 }
 
 impl Preview {
     /// All rows that the change writes, directly or by triggers and cascades.
     pub fn rows(&self) -> u64 {
         self.writes.iter().map(|writes| writes.direct.plus(writes.hidden).total()).sum()
+    }
+
+    /// What is asked for: all rows, or all keys of a change in chunks.
+    pub fn asked(&self) -> u64 {
+        self.chunks.as_ref().map_or_else(|| self.rows(), |chunks| chunks.left)
     }
 
     /// What triggers and cascades wrote, by table.
@@ -316,6 +338,13 @@ pub enum Execution {
         sound: bool,
     },
     RolledBack {
+        why: String,
+        drift: Option<Drift>,
+    },
+    /// It ended between two chunks: those before are committed, nothing of the others is.
+    Halted {
+        op: String,
+        progress: mass::Progress,
         why: String,
         drift: Option<Drift>,
     },

@@ -210,6 +210,20 @@ pub struct Change {
     /// How long a preview may be approved.
     pub valid: Duration,
     pub limits: Limits,
+    /// Where it is too much for one transaction.
+    pub chunks: Option<Chunks>,
+}
+
+/// How a change of very many rows is cut.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chunks {
+    /// The column whose values name the rows of a chunk.
+    pub key: String,
+    /// Gives those values in the order in which they are to be worked off.
+    pub keys: PerDialect,
+    /// Keys of the first chunk, and of the largest.
+    pub size: u64,
+    pub most: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,12 +16,14 @@ pub mod message;
 pub mod overlay;
 pub mod page;
 pub mod perform;
+pub mod plain;
 pub mod replay;
 pub mod screen;
 pub mod terminal;
 pub mod theme;
 pub mod update;
 pub mod view;
+pub mod wake;
 pub mod widget;
 
 use std::panic::AssertUnwindSafe;
@@ -46,7 +48,7 @@ use crate::drill::{Scenario, Scorecard};
 use crate::exit::Exit;
 use crate::practice::Practice;
 use crate::problem::Problem;
-use app::{App, Facts, Screen};
+use app::{App, Facts};
 use effect::{EditFor, Effect};
 use glyphs::Glyphs;
 use keymap::Keymap;
@@ -70,8 +72,7 @@ pub struct Cockpit {
     pub state: PathBuf,
     pub actor: String,
     pub theme: Theme,
-    /// Nobody chose the theme, and only the terminal can tell which one fits.
-    pub ground_unknown: bool,
+    pub background: Background,
     pub keymap: Keymap,
     /// Signs and borders in ASCII, whatever the locale says.
     pub ascii: bool,
@@ -92,6 +93,15 @@ pub struct Cockpit {
     /// It goes when the cockpit is left.
     pub thrown_away: bool,
     pub start: Start,
+}
+
+/// What is known of the background of the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Background {
+    /// Enough, or somebody chose the theme.
+    Settled,
+    /// Only the terminal can tell which theme fits.
+    Asked,
 }
 
 /// Where a demo lays its database.
@@ -122,16 +132,16 @@ pub async fn run(cockpit: Cockpit) -> Result<Farewell, Problem> {
     let (guard, mut screen) =
         terminal::take(terminal::Surface::Alternate, |name| std::env::var(name).ok())?;
     let (messages, inbox) = unbounded_channel();
-    watch_signals(&messages)?;
+    watch_signals(&messages, || Message::GoAway("SIGINT"))?;
     let away = messages.clone();
     terminal::hangup::watch(move || {
         let _ = away.send(Message::GoAway("the terminal is gone"));
     })
     .map_err(|error| Problem::system(format!("the terminal cannot be watched: {error}")))?;
-    let ground_unknown = cockpit.ground_unknown;
+    let asked = cockpit.background == Background::Asked;
     let (mut app, mut world) = make(cockpit, messages);
     let mut keys = EventStream::new();
-    let ask = ground_unknown.then_some(terminal::ask_background as fn());
+    let ask = asked.then_some(terminal::ask_background as fn());
     let cycle = cycle(&mut screen, &mut keys, inbox, &mut app, &mut world, &guard, ask);
     let outcome = match AssertUnwindSafe(cycle).catch_unwind().await {
         Ok(outcome) => outcome,
@@ -145,6 +155,15 @@ pub async fn run(cockpit: Cockpit) -> Result<Farewell, Problem> {
     };
     drop(screen);
     drop(guard);
+    leave(app, world, outcome).await
+}
+
+/// Lets what still runs end, and says what is left to say.
+async fn leave(
+    app: App,
+    mut world: World,
+    outcome: std::io::Result<()>,
+) -> Result<Farewell, Problem> {
     world.settle(Duration::from_secs(2)).await;
     let scored = world.score_at_the_end();
     let cleared = if app.facts.thrown_away { world.clear_away().await } else { Ok(()) };
@@ -195,24 +214,35 @@ fn make(cockpit: Cockpit, messages: UnboundedSender<Message>) -> (App, World) {
     (app, world)
 }
 
-fn watch_signals(messages: &UnboundedSender<Message>) -> Result<(), Problem> {
-    let kinds = [
-        (SignalKind::terminate(), "SIGTERM"),
-        (SignalKind::hangup(), "SIGHUP"),
-        (SignalKind::interrupt(), "SIGINT"),
+fn watch_signals(
+    messages: &UnboundedSender<Message>,
+    interrupted: fn() -> Message,
+) -> Result<(), Problem> {
+    let continued = SignalKind::from_raw(rustix::process::Signal::CONT.as_raw());
+    let kinds: [(SignalKind, fn() -> Message); 4] = [
+        (continued, || Message::Continued),
+        (SignalKind::terminate(), || Message::GoAway("SIGTERM")),
+        (SignalKind::hangup(), || Message::GoAway("SIGHUP")),
+        (SignalKind::interrupt(), interrupted),
     ];
-    for (kind, name) in kinds {
+    for (kind, message) in kinds {
         let mut stream = signal(kind)
-            .map_err(|error| Problem::system(format!("{name} cannot be handled: {error}")))?;
+            .map_err(|error| Problem::system(format!("signals cannot be handled: {error}")))?;
         let messages = messages.clone();
         tokio::spawn(async move {
             while stream.recv().await.is_some() {
-                let _ = messages.send(Message::GoAway(name));
+                let _ = messages.send(message());
             }
         });
     }
     Ok(())
 }
+
+/// A frame that took so long to get rid of was held up by the link.
+const STALLED: Duration = Duration::from_millis(500);
+
+/// No two sizes of a window are drawn sooner after each other.
+const BETWEEN_SIZES: Duration = Duration::from_millis(20);
 
 /// The loop. Generic over the terminal, so that a test can drive it.
 async fn cycle<B: Backend>(
@@ -241,10 +271,11 @@ async fn cycle<B: Backend>(
         effects.extend(update::begin(app));
     }
     carry_out(app, world, screen, guard, effects)?;
-    let mut second = tokio::time::interval(Duration::from_secs(1));
-    second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let mut wake = tokio::time::Instant::now();
     let mut keys_over = false;
     loop {
+        // Whatever came in between puts nothing off.
+        wake = wake.min(tokio::time::Instant::now() + wake::next(app, clock::now()));
         let message = tokio::select! {
             biased;
             Some(message) = inbox.recv() => message,
@@ -258,28 +289,45 @@ async fn cycle<B: Backend>(
                     Message::GoAway("the terminal is gone")
                 }
             },
-            _ = second.tick() => Message::Tick,
+            () = tokio::time::sleep_until(wake) => {
+                wake += Duration::from_hours(1);
+                Message::Tick
+            }
         };
-        let mut dirty = take_in(app, world, screen, guard, message)?;
+        if matches!(message, Message::Resized) {
+            // Whoever drags a window sends many sizes, and sees the last.
+            tokio::time::sleep(BETWEEN_SIZES).await;
+        }
+        take_in(app, world, screen, guard, message)?;
         // Whatever else is ready goes into the same frame.
         while let Ok(message) = inbox.try_recv() {
-            dirty |= take_in(app, world, screen, guard, message)?;
+            take_in(app, world, screen, guard, message)?;
         }
         while let Some(Some(Ok(event))) = ready(keys).await {
             if let Some(message) = of_event(event, &mut reply) {
-                dirty |= take_in(app, world, screen, guard, message)?;
+                take_in(app, world, screen, guard, message)?;
             }
         }
         if let Some(panic) = terminal::task_panic() {
             let problem = Problem::system(format!("a task of ours failed: {panic}"))
                 .hint("What it did is not known; the journal has everything up to it.");
-            dirty |= take_in(app, world, screen, guard, Message::Failed(problem))?;
+            take_in(app, world, screen, guard, Message::Failed(problem))?;
         }
         if app.quit.is_some() {
             return Ok(());
         }
-        if dirty {
-            screen.draw(|frame| view::view(app, frame))?;
+        // A frame that changed no cell sends nothing.
+        let is_new = app.overlay.as_ref().is_some_and(|overlay| !overlay.drawn);
+        let begun = Instant::now();
+        screen.draw(|frame| view::view(app, frame))?;
+        if is_new && begun.elapsed() > STALLED {
+            // Typed while the box waited for the link: it was not meant for it.
+            while let Some(Some(Ok(event))) = ready(keys).await {
+                match of_event(event, &mut reply) {
+                    Some(Message::Key(_) | Message::Paste(_)) | None => {}
+                    Some(other) => take_in(app, world, screen, guard, other)?,
+                }
+            }
         }
     }
 }
@@ -309,32 +357,38 @@ fn of_event(event: Event, reply: &mut Reply) -> Option<Message> {
     }
 }
 
-/// One message through update and perform; says whether the screen may have changed.
+/// One message through update and perform.
 fn take_in<B: Backend>(
     app: &mut App,
     world: &mut World,
     screen: &mut Terminal<B>,
     guard: &terminal::Guard,
     message: Message,
-) -> Result<bool, B::Error> {
-    match &message {
+) -> Result<(), B::Error> {
+    if takes_again(&message, guard) {
+        terminal::repaint(screen)?;
+    }
+    note_for_world(world, &message);
+    let effects = update::update(app, message, clock::now());
+    carry_out(app, world, screen, guard, effects)
+}
+
+/// Whoever had the terminal in between left it as they liked, also at the same size: then the whole
+/// picture is due.
+fn takes_again(message: &Message, guard: &terminal::Guard) -> bool {
+    if matches!(message, Message::Continued) {
+        let _ = guard.retake();
+    }
+    matches!(message, Message::Resized | Message::Continued)
+}
+
+/// What the world must know of an answer before anything follows from it.
+fn note_for_world(world: &mut World, message: &Message) {
+    match message {
         Message::Opened(Ok(opened)) => world.take_desk(opened),
         Message::Prepared(Err(_)) => world.is_not_ours(),
         _ => {}
     }
-    let dirty = !matches!(message, Message::Tick) || shows_time(app);
-    let effects = update::update(app, message, clock::now());
-    let acted = !effects.is_empty();
-    carry_out(app, world, screen, guard, effects)?;
-    Ok(dirty || acted)
-}
-
-/// Whether something on the screen changes with the second.
-fn shows_time(app: &App) -> bool {
-    let open = app.case.as_ref().is_some_and(|case| case.incident.is_open());
-    let surveying = app.home.health.iter().any(|health| health.running.is_some());
-    // At home only ages are shown; a frame whose cells are the same sends nothing anyway.
-    open || surveying || app.toast.is_some() || app.screen == Screen::Home
 }
 
 fn carry_out<B: Backend>(

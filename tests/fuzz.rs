@@ -161,6 +161,12 @@ fn fuzz(usual: usize, corpus: &[String], read: impl Fn(&str)) {
         let start = Instant::now();
         let outcome = catch_unwind(AssertUnwindSafe(|| read(&text)));
         let took = start.elapsed();
+        if outcome.is_err() || took > SOON {
+            let kept = std::env::temp_dir().join("steadyhand-fuzz");
+            fs::write(&kept, &text).unwrap();
+            let (seed, kept) = (dice.seed, kept.display());
+            panic!("STEADYHAND_SEED={seed}, round {round}, {took:?}; the text is in {kept}");
+        }
     }
 }
 
@@ -253,8 +259,8 @@ fn statements() {
 /// What a text of one word, a great many times, does to whoever reads it by recursion.
 #[test]
 fn texts_without_an_end_in_sight() {
-    // With STEADYHAND_LONG=50 as long as a file may be.
-    let many = rounds(2_000);
+    // With STEADYHAND_LONG=100 as long as a file may be.
+    let many = rounds(1_000);
     let soon = SOON * u32::try_from(rounds(1)).unwrap();
     let deep =
         |open: &str, close: &str| format!("SELECT {}1{}", open.repeat(many), close.repeat(many));

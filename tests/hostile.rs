@@ -127,7 +127,7 @@ fn the_demos_note_is_shown_on_every_screen_and_obeyed_on_none() {
     cockpit.keys("J");
     cockpit.wait_for("Journal");
     cockpit.keys("f");
-    cockpit.wait_for("the story");
+    cockpit.wait_for("[everything]");
     cockpit.keys("enter");
     cockpit.wait_for("esc close");
     cockpit.keys("esc");

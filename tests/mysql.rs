@@ -296,7 +296,7 @@ fn without_the_right_to_make_the_ledger_its_text_is_said() {
     ));
     let mut work = lab.open_as("clerk", Purpose::Work, &Stopper::default());
     lab.runtime.block_on(work.begin(LONG)).expect("it begins");
-    let refused = lab.runtime.block_on(work.write_ledger("op-1", "ada", "print"));
+    let refused = lab.runtime.block_on(work.write_ledger("op-1", 0, "ada", "print"));
     let words = refused.expect_err("there is no right").to_string();
     assert!(words.contains("CREATE TABLE IF NOT EXISTS steadyhand_ledger"), "{words}");
 }

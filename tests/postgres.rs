@@ -468,13 +468,13 @@ fn a_role_that_may_not_make_the_ledger_is_told_what_an_owner_must_run() {
         let identity = work.identity().await.unwrap();
         assert!(identity.badge.in_doubt.is_none() && identity.badge.guardrail.is_none());
         work.begin(CAP).await.unwrap();
-        let error = work.write_ledger("op", "me", "print").await.unwrap_err().to_string();
+        let error = work.write_ledger("op", 0, "me", "print").await.unwrap_err().to_string();
         let (_, script) = error.split_once("must run `").unwrap();
         let (script, _) = script.split_once('`').unwrap();
         work.rollback().await.unwrap();
         desk.client().run(script);
         work.begin(CAP).await.unwrap();
-        work.write_ledger("op", "me", "print").await.unwrap();
+        work.write_ledger("op", 0, "me", "print").await.unwrap();
         work.commit().await.unwrap();
         assert!(!work.identity().await.unwrap().badge.in_doubt.is_none());
     });

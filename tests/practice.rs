@@ -41,7 +41,7 @@ fn cockpit(size: Size) -> Cockpit {
 
 fn agreed(size: Size) {
     let mut cockpit = cockpit(size);
-    cockpit.wait_for("first update in 44:");
+    cockpit.wait_for("first update in 45 min");
     cockpit.wait_for("call  Duty officer, pager 4711; due");
 
     cockpit.keys("S");
@@ -67,14 +67,14 @@ fn agreed(size: Size) {
     cockpit.wait_for("technical update recorded as given");
     cockpit.keys("esc");
     cockpit.wait_gone("esc done");
-    cockpit.wait_for("next update in 19:");
+    cockpit.wait_for("next update in 20 min");
     cockpit.keys("c");
     cockpit.wait_for("answers for it.");
     cockpit.keys("enter");
     cockpit.wait_for("please wait.");
     cockpit.keys("esc");
     cockpit.wait_gone("esc done");
-    cockpit.wait_for("next update in 44:");
+    cockpit.wait_for("next update in 45 min");
     cockpit.keys("q");
     cockpit.wait_for("Leave?");
     cockpit.keys("enter");

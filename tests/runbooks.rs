@@ -25,12 +25,13 @@ use steadyhand::demo;
 use steadyhand::dialect::Dialect;
 use steadyhand::engine::{Purpose, Stopper};
 use steadyhand::guardrail;
+use steadyhand::incident::Incident;
 use steadyhand::incident::entry::{Deed, Entry, Outcome};
 use steadyhand::incident::journal::{self, Journal};
 use steadyhand::ops::connect::{connect, identify};
 use steadyhand::ops::tool::{RECORD, Site};
-use steadyhand::ops::{detect, guard, plan, recover};
-use steadyhand::recovery::{Execution, Plan};
+use steadyhand::ops::{detect, guard, mass, plan, recover};
+use steadyhand::recovery::{Execution, Plan, Preview};
 use steadyhand::runbook::{Action, ActionKind, Change, CommandStep, Expect, Guard, Manual};
 use steadyhand::runbook::{Runbook, Stage, Step};
 use steadyhand::sql;
@@ -410,9 +411,15 @@ impl Walk<'_> {
         assert_eq!(preview.refused, [""; 0], "{place}");
         assert!(preview.rows() > 0, "{place}: nothing to change");
         let impossible = preview.undo.impossible.clone();
+        self.plan_chunks(&job, &preview);
         let approval = approve(&job.plan, preview);
-        let executed =
-            self.runtime.block_on(recover::execute(&job, approval, &self.journal, &stopper));
+        let executed = if job.plan.mass.is_some() {
+            let reins = mass::Reins::default();
+            let driven = mass::execute(&job, approval, &self.journal, &reins, &|_| {});
+            self.runtime.block_on(driven)
+        } else {
+            self.runtime.block_on(recover::execute(&job, approval, &self.journal, &stopper))
+        };
         assert!(
             matches!(executed, Execution::Committed { sound: true, .. }),
             "{place}: {executed:?}"
@@ -420,9 +427,24 @@ impl Walk<'_> {
         impossible
     }
 
+    /// As the cockpit writes it down.
+    fn plan_chunks(&self, job: &recover::Job, preview: &Preview) {
+        let Some(chunks) = &preview.chunks else { return };
+        let (step, op, deed) = (job.plan.step.clone(), job.op.clone(), job.deed());
+        let (left, done, first, about) = (chunks.left, chunks.done, chunks.first, chunks.about);
+        let entry = Entry::ChunksPlanned { step, op, deed, left, done, first, about, list: None };
+        self.journal.append(entry).unwrap();
+    }
+
     fn undo(&self, step: &Step, change: &Plan) -> Plan {
         let op = format!("{}-first", step.id);
         let (records, _, _) = journal::read(&self.folder).unwrap();
+        if change.mass.is_some() {
+            let (target, server) = (self.target.clone(), self.server.clone());
+            let (plan, actor, of) = (change.clone(), "ada".into(), format!("{}-again", step.id));
+            let job = recover::Job { plan, target, server, actor, op: of };
+            return mass::undo(&job, &Incident::replay(&records), &self.folder, &op).unwrap();
+        }
         let artefact = records.iter().find_map(|record| match &record.entry {
             Entry::UndoWritten { op: of, evidence, .. } if *of == op => Some(evidence.clone()),
             _ => None,

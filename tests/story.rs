@@ -8,7 +8,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use common::walk::{INCIDENT, assert_sound, demo, journal, leave, resume, to_change};
+use common::walk::{
+    CONFIRMATION, INCIDENT, assert_sound, confirm, demo, journal, leave, preview, resume, to_change,
+};
 use common::{COMPACT, Cockpit, Ended, Home, Signal};
 
 fn incident(home: &Home) -> PathBuf {
@@ -437,4 +439,83 @@ fn the_timeline_is_seen_from_hours_to_minutes() {
     cockpit.wait_for("all of it: 2 h");
     cockpit.wait_for("the import began");
     leave(&mut cockpit);
+}
+
+// -------------------------------------------------------------------------------------- the page
+
+/// An incident from its start to its end, as people work on it.
+fn worked_on() -> Home {
+    let mut cockpit = demo(Home::new());
+    for (note, word) in [
+        ("-40m the hand-over import began", "the hand-over import began"),
+        ("decision: stop <b>the import</b> & wait", "stop <b>the import</b>"),
+        ("luck: nobody had been handed out yet", "nobody had been handed out"),
+    ] {
+        open_note(&mut cockpit);
+        cockpit.type_text(note);
+        cockpit.breathe();
+        cockpit.keys("enter");
+        cockpit.wait_gone("sort it");
+        cockpit.wait_for(word);
+    }
+    to_change(&mut cockpit);
+    preview(&mut cockpit);
+    confirm(&mut cockpit, CONFIRMATION);
+    cockpit.wait_for("as previewed");
+    cockpit.keys("J");
+    cockpit.wait_for("[story]");
+    cockpit.wait_for("verified on a new connection");
+    cockpit.keys("p");
+    cockpit.wait_for("▸●");
+    cockpit.keys("a");
+    cockpit.wait_for("leave it as a draft");
+    cockpit.type_text("the numbers are those of the audit");
+    cockpit.keys("ctrl-o");
+    cockpit.wait_gone("leave it as a draft");
+    cockpit.keys("P");
+    cockpit.wait_for("parts are yours to write");
+    cockpit.keys("] ] ] e");
+    cockpit.wait_for("keep and close");
+    cockpit.paste("The import **ran twice**:\n\n1. the first run timed out\n2. the second did not ask\n\nSee [the wiki](https://wiki.internal/import) <script>alert(1)</script>");
+    cockpit.keys("ctrl-o");
+    cockpit.wait_gone("keep and close");
+    leave(&mut cockpit);
+    cockpit.into_home()
+}
+
+/// The page is read by a browser where there is one: it must be silent, and ask for nothing.
+#[test]
+fn the_page_of_an_incident_needs_nothing_else() {
+    let home = worked_on();
+    let args = ["postmortem", INCIDENT, "--format", "html", "--output", "page.html"];
+    home.steadyhand(&args).assert().code(0);
+    let read = || fs::read_to_string(home.work().join("page.html")).expect("the page is there");
+    let without = read();
+    assert!(!without.contains("return_date"), "no row is on the page that nobody asked for");
+    home.steadyhand(&[&args[..], &["--rows"]].concat()).assert().code(0);
+    let page = read();
+    assert!(page.contains("return_date") && page.contains("<ins>"), "the rows are on the page");
+    assert!(page.contains("stop &lt;b&gt;the import&lt;"), "what was typed is text");
+    assert!(page.contains("<strong>ran twice</strong>") && page.contains("&lt;script&gt;"));
+    assert!(page.contains("the numbers are those of the audit"));
+    for outside in ["<script", " src=", " href=", "url(", "@import", "<a ", "<link", "<img"] {
+        assert!(!page.contains(outside), "{outside} is on the page");
+    }
+    let said = home.steadyhand(&["postmortem", INCIDENT, "--rows"]).output().expect("it runs");
+    assert_eq!(said.status.code(), Some(4));
+
+    let pictures =
+        std::env::var("STEADYHAND_PAGES").map_or(home.work().join("pages"), PathBuf::from);
+    let check = concat!(env!("CARGO_MANIFEST_DIR"), "/tools/check-page");
+    let checked = std::process::Command::new(check)
+        .arg(home.work().join("page.html"))
+        .arg(&pictures)
+        .output()
+        .expect("the script runs");
+    let said = String::from_utf8_lossy(&[checked.stdout, checked.stderr].concat()).into_owned();
+    match checked.status.code() {
+        Some(0) => {}
+        Some(3) => eprintln!("{said}The page was not seen by a browser in this run."),
+        _ => panic!("{said}"),
+    }
 }

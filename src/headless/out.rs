@@ -6,6 +6,8 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal as _, Write};
 use std::path::Path;
+#[cfg(unix)]
+use std::sync::OnceLock;
 
 use crate::problem::Problem;
 use crate::source::Paint;
@@ -148,15 +150,31 @@ fn paint(color: Color, terminal: bool, variable: impl Fn(&str) -> Option<String>
     if coloured { Paint::Coloured } else { Paint::Plain }
 }
 
+/// The mask that the program was started with.
+#[cfg(unix)]
+static USERS_MASK: OnceLock<u32> = OnceLock::new();
+
+/// From now on whatever is written is for its owner alone: journals, evidence and backups hold rows.
+/// Only a result that was asked for goes by the mask of the user, see [`Out::put_into`].
+pub fn keep_to_oneself() {
+    #[cfg(unix)]
+    {
+        use rustix::fs::Mode;
+        let before = rustix::process::umask(Mode::RWXG | Mode::RWXO);
+        let _ = USERS_MASK.set(before.bits());
+    }
+}
+
 /// A new file that others may read as far as the user's mask lets them.
 fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile<File>> {
-    let mut builder = tempfile::Builder::new();
+    let file = tempfile::Builder::new().tempfile_in(folder)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        builder.permissions(fs::Permissions::from_mode(0o666));
+        let mode = 0o666 & !USERS_MASK.get().copied().unwrap_or(0o077);
+        file.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
     }
-    builder.tempfile_in(folder)
+    Ok(file)
 }
 
 #[cfg(test)]

@@ -175,6 +175,10 @@ impl Desk<'_> {
                     (Err(why), _) => (Exit::Violated, rows, why.clone()),
                     (Ok(_), []) => {
                         let rows = text::count(usize::try_from(preview.rows()).unwrap_or(0), "row");
+                        let rows = match &preview.chunks {
+                            Some(chunks) => format!("{}, {rows}", chunks.words()),
+                            None => rows,
+                        };
                         let what = format!("{rows}, rolled back in {:.2} s", preview.seconds);
                         (Exit::Clear, Some(preview.rows()), what)
                     }
@@ -201,8 +205,10 @@ impl Desk<'_> {
             Action::Ask(ask) => Some(ask.var.clone()),
             _ => None,
         });
+        let statements = change.statements.iter().map(|one| &one.sql);
+        let keys = change.chunks.iter().map(|chunks| &chunks.keys);
         let texts: Vec<&str> =
-            change.statements.iter().filter_map(|one| one.sql.get(dialect)).collect();
+            statements.chain(keys).filter_map(|text| text.get(dialect)).collect();
         let named = |var: &str| {
             texts.iter().any(|text| {
                 crate::sql::places(text, dialect)

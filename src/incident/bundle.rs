@@ -54,6 +54,9 @@ pub fn gather(
 ) -> io::Result<Making> {
     let scratch = tempfile::tempdir()?;
     let mut making = Making { id: id.to_owned(), made, scratch, files: BTreeMap::new() };
+    for part in ["journal.jsonl", "runbook.toml", "evidence"] {
+        not_a_link(&folder.join(part))?;
+    }
     let bytes = fs::read(folder.join("journal.jsonl"))?;
     // What is being written at this moment is not part of it.
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
@@ -97,6 +100,15 @@ pub fn gather(
     }
     making.write(SUMS, sums.as_bytes())?;
     Ok(making)
+}
+
+/// A link would bring into a bundle what is none of the incident's business.
+pub fn not_a_link(path: &Path) -> io::Result<()> {
+    if fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) {
+        let why = format!("{} is a link, and an incident holds none", path.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    }
+    Ok(())
 }
 
 impl Making {

@@ -197,6 +197,17 @@ mod tests {
         assert_eq!((records.len(), head.seq, fault), (5, 5, None));
     }
 
+    /// Written before there were pins and annotations; no later version may read it otherwise.
+    #[test]
+    fn a_journal_of_the_first_version_is_read_and_verified() {
+        let (records, head, fault) = replay(include_str!("chain/old.jsonl"));
+        assert_eq!((records.len(), head.seq, fault), (4, 4, None));
+        let incident = crate::incident::Incident::replay(&records);
+        assert_eq!(incident.id, "INC-0001");
+        assert!(!incident.is_open() && incident.pinned.is_empty());
+        assert_eq!(incident.notes[0].2, "nobody had been handed out");
+    }
+
     #[test]
     fn a_dropped_line_is_named() {
         let mut lines = journal(5);

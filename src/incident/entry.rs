@@ -14,6 +14,7 @@ use crate::control;
 use crate::dialect::Dialect;
 use crate::recovery::{Drift, Tally};
 use crate::runbook::ActionKind;
+use crate::value::thousands;
 
 /// One line of the journal, as it was read or written.
 #[derive(Debug, Clone, PartialEq)]
@@ -156,6 +157,32 @@ impl Deed {
             Self::Undo { .. } => "undo",
             Self::ApplyGuardrail => "guardrail",
             Self::WithdrawGuardrail => "withdrawal of the guardrail",
+        }
+    }
+}
+
+/// How the pace of a change in chunks was altered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pacing {
+    /// By a person.
+    Paused,
+    Continued,
+    /// By itself.
+    Waits,
+    GoesOn,
+    /// A chunk was rolled back and is tried again with fewer keys.
+    Smaller,
+}
+
+impl Pacing {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Paused => "paused",
+            Self::Continued => "continued",
+            Self::Waits => "waits",
+            Self::GoesOn => "goes on",
+            Self::Smaller => "smaller chunks",
         }
     }
 }
@@ -327,6 +354,56 @@ pub enum Entry {
         why: String,
         drift: Option<Drift>,
     },
+    /// A change was cut into chunks: how much is to be done, exactly, and how much of it was run.
+    ChunksPlanned {
+        step: String,
+        op: String,
+        deed: Deed,
+        /// Keys, or rows of an undo.
+        left: u64,
+        done: u64,
+        first: u64,
+        about: u64,
+        /// The frozen keys.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        list: Option<Evidence>,
+    },
+    /// The undo of a chunk is on disk and its COMMIT is about to be sent.
+    ChunkSent {
+        op: String,
+        chunk: u64,
+        keys: u64,
+        rows: u64,
+        /// Keys whose row was not as the change wants it any more.
+        left_alone: u64,
+        undo: Evidence,
+        mark: String,
+    },
+    ChunkEnded {
+        op: String,
+        chunk: u64,
+        outcome: Outcome,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        why: String,
+    },
+    /// Before this chunk.
+    Paced {
+        op: String,
+        chunk: u64,
+        pacing: Pacing,
+        why: String,
+    },
+    /// A change in chunks ended between two of them; what is done stays.
+    Halted {
+        step: String,
+        op: String,
+        deed: Deed,
+        done: u64,
+        of: u64,
+        rows: u64,
+        why: String,
+        drift: Option<Drift>,
+    },
     /// The outcome of an execution that was cut off, found out from the database.
     Resolved {
         step: String,
@@ -422,6 +499,11 @@ impl Entry {
             Self::UndoWritten { .. } => "undo-written",
             Self::CommitSent { .. } => "commit-sent",
             Self::Ended { .. } => "ended",
+            Self::ChunksPlanned { .. } => "chunks-planned",
+            Self::ChunkSent { .. } => "chunk-sent",
+            Self::ChunkEnded { .. } => "chunk-ended",
+            Self::Paced { .. } => "paced",
+            Self::Halted { .. } => "halted",
             Self::Resolved { .. } => "resolved",
             Self::Verified { .. } => "verified",
             Self::GuardRehearsed { .. } => "guard-rehearsed",
@@ -439,9 +521,15 @@ impl Entry {
 
     /// Belongs to the story a reader of the timeline wants; the rest is shown on demand.
     pub fn is_narrative(&self) -> bool {
+        if let Self::Paced { pacing, .. } = self {
+            return matches!(pacing, Pacing::Paused | Pacing::Continued);
+        }
         !matches!(
             self,
             Self::StepEntered { .. }
+                | Self::ChunksPlanned { .. }
+                | Self::ChunkSent { .. }
+                | Self::ChunkEnded { .. }
                 | Self::Controls { .. }
                 | Self::UndoWritten { .. }
                 | Self::CommitSent { .. }
@@ -584,6 +672,34 @@ impl Entry {
                 Outcome::RolledBack => format!("{} ROLLED BACK: {why}", deed.word()),
                 Outcome::Unknown => format!("outcome of the {} UNKNOWN: {why}", deed.word()),
             },
+            Self::ChunksPlanned { deed, left, done: 0, about, .. } => {
+                format!("{} cut into about {about} chunks: {} keys", deed.word(), thousands(*left))
+            }
+            Self::ChunksPlanned { deed, left, done, .. } => format!(
+                "{} goes on: {} keys are left, {} done before",
+                deed.word(),
+                thousands(*left),
+                thousands(*done)
+            ),
+            Self::ChunkSent { chunk, keys, rows, .. } => {
+                format!("COMMIT of chunk {chunk} sent: {keys} keys, {rows} rows")
+            }
+            Self::ChunkEnded { chunk, outcome: Outcome::Committed, why, .. } if why.is_empty() => {
+                format!("chunk {chunk} COMMITTED")
+            }
+            Self::ChunkEnded { chunk, outcome, why, .. } => {
+                format!("chunk {chunk} {}: {why}", outcome.word())
+            }
+            Self::Paced { chunk, pacing, why, .. } => {
+                format!("{} before chunk {chunk}: {why}", pacing.word())
+            }
+            Self::Halted { deed, done, of, rows, why, .. } => format!(
+                "{} HALTED at {} of {} keys, {} rows committed: {why}",
+                deed.word(),
+                thousands(*done),
+                thousands(*of),
+                thousands(*rows)
+            ),
             Self::Resolved { deed, outcome, how, .. } => {
                 format!("{} found {}: {how}", deed.word(), outcome.word())
             }

@@ -260,7 +260,7 @@ fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Journa
 }
 
 /// Trouble at a chosen record, for tests of the whole program: `STEADYHAND_KILL=after:commit-sent` or
-/// `before:ended`; with `STEADYHAND_PANIC` a panic instead, with `STEADYHAND_HALT` a stop from which
+/// `before:ended`, of one chunk as `after:chunk-sent:3`; with `STEADYHAND_PANIC` a panic instead, with `STEADYHAND_HALT` a stop from which
 /// only SIGCONT leads on, with `STEADYHAND_JUMP` a clock that goes back. Not in release builds.
 mod fault {
     #[cfg(debug_assertions)]
@@ -279,7 +279,14 @@ mod fault {
     #[cfg(debug_assertions)]
     fn at(when: &str, entry: &Entry) {
         let here = format!("{when}:{}", entry.kind());
-        let asked = |name: &str| std::env::var(name).is_ok_and(|asked| asked == here);
+        let of_chunk = match entry {
+            Entry::ChunkSent { chunk, .. } | Entry::ChunkEnded { chunk, .. } => {
+                format!("{here}:{chunk}")
+            }
+            _ => here.clone(),
+        };
+        let asked =
+            |name: &str| std::env::var(name).is_ok_and(|asked| asked == here || asked == of_chunk);
         assert!(!asked("STEADYHAND_PANIC"), "a panic that was asked for");
         for (name, signal) in [("STEADYHAND_KILL", Signal::KILL), ("STEADYHAND_HALT", Signal::STOP)]
         {

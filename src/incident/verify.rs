@@ -10,7 +10,7 @@ use std::fs;
 use std::io;
 use std::path::{Component, Path};
 
-use super::bundle::{ABOUT, Opened};
+use super::bundle::{ABOUT, Opened, not_a_link};
 use super::chain::{self, Fault, Head};
 use super::entry::{Entry, Evidence, Record};
 use super::journal::{self, JournalError};
@@ -101,6 +101,11 @@ fn judge(
         notes: Vec::new(),
     };
     let text = fs::read(folder.join("journal.jsonl")).unwrap_or_default();
+    for part in ["journal.jsonl", "head.json", "evidence"] {
+        if let Err(error) = not_a_link(&folder.join(part)) {
+            report.fault(error.to_string());
+        }
+    }
     report.lines(&text, fault);
     report.head_file(folder, &records);
     if let Some(head) = head {
@@ -247,7 +252,8 @@ impl Report {
             self.fault(format!("record {seq} names {file}, which lies outside of the incident"));
             return;
         }
-        match digest_of(&folder.join(file)) {
+        let path = folder.join(file);
+        match not_a_link(&path).and_then(|()| digest_of(&path)) {
             Ok(found) if found == *digest => self.files += 1,
             Ok(_) => self.fault(format!("{file} was altered: it is not what record {seq} names")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -354,7 +354,7 @@ async fn prepare(
         work.execute(statement).await.map_err(said)?;
     }
     judge(applying, probe(work, &job.plan).await)?;
-    work.write_ledger(&job.op, &job.actor, "guardrail").await.map_err(said)?;
+    work.write_ledger(&job.op, 0, &job.actor, "guardrail").await.map_err(said)?;
     work.mark().await.map_err(said)
 }
 
@@ -399,7 +399,7 @@ async fn online(
     }
     let written = async {
         work.begin(TIME_CAP).await?;
-        work.write_ledger(&job.op, &job.actor, "guardrail").await?;
+        work.write_ledger(&job.op, 0, &job.actor, "guardrail").await?;
         work.commit().await
     };
     written.await.map_err(|error| (Outcome::Unknown, format!("it stands, but {error}")))
@@ -448,7 +448,7 @@ pub async fn resolve(
 ) -> Result<(Outcome, String), Problem> {
     let failed = |error: EngineError| plain(&error, &job.target.name);
     let mut work = open(job, &Stopper::default()).await?;
-    let outcome = match work.settle(&job.op, mark).await.map_err(failed)? {
+    let outcome = match work.settle(&job.op, 0, mark).await.map_err(failed)? {
         Settled::Committed(how) => (Outcome::Committed, how),
         Settled::Unknown(why) => (Outcome::Unknown, why),
         Settled::RolledBack(how) => {

@@ -1,7 +1,7 @@
 //! Images of the rows that an open transaction wrote, sorted by what the statements did themselves and
 //! what followed from it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 
 use crate::engine::{Blind, EngineError, Image, Session, Table, Touched};
@@ -15,6 +15,43 @@ pub struct Written {
     /// Rows that were written with the values they had.
     pub unchanged: u64,
     pub blind: Blind,
+    /// Of a chunk: keys whose row was written.
+    pub met: u64,
+    /// Of a chunk: why what was written is not of it, if so.
+    pub outside: Option<String>,
+}
+
+/// The keys of one chunk.
+#[derive(Debug)]
+pub struct Cut {
+    /// The column that holds them.
+    pub column: String,
+    /// As a list for a statement.
+    pub literals: String,
+    /// As they read.
+    pub names: HashSet<String>,
+}
+
+impl Cut {
+    /// The key that a written row carries; else why it is not of this chunk.
+    fn key_of(&self, table: &Table, image: &Image) -> Result<String, String> {
+        let Cut { column, names, .. } = self;
+        let same = |name: &String| name.eq_ignore_ascii_case(column);
+        let at = table.stored().iter().position(same);
+        let name = &table.name;
+        let at = at.ok_or_else(|| {
+            format!("{name} has no column {column}, so its rows cannot be held against the keys of a chunk")
+        })?;
+        let side = image.before.as_ref().or(image.after.as_ref());
+        let key = side.and_then(|row| row.get(at)?.as_ref().plain()).unwrap_or_default();
+        if names.contains(&key) {
+            Ok(key)
+        } else {
+            Err(format!(
+                "a row of {name} would be written that is not of the chunk: {column} {key}"
+            ))
+        }
+    }
 }
 
 /// Reads everything that was written, given what the statements did directly to each table.
@@ -22,11 +59,20 @@ pub async fn written(
     work: &mut Session,
     observe: &mut Session,
     direct: &HashMap<String, Tally>,
+    cut: Option<&Cut>,
 ) -> Result<Written, EngineError> {
     let mut found: HashMap<String, (TableHead, Gather)> = HashMap::new();
     let mut unchanged = 0;
     let mut failed = None;
-    let mut keep = |table: &Table, Image { key, before, after }: Image| {
+    let (mut met, mut outside) = (HashSet::new(), None);
+    let mut keep = |table: &Table, image: Image| {
+        if let Some(cut) = cut.filter(|_| direct.contains_key(&table.name)) {
+            match cut.key_of(table, &image) {
+                Ok(key) => drop(met.insert(key)),
+                Err(why) => drop(outside.get_or_insert(why)),
+            }
+        }
+        let Image { key, before, after } = image;
         if before == after {
             unchanged += 1;
             return;
@@ -43,7 +89,8 @@ pub async fn written(
     if let Some(error) = failed {
         return Err(aside(&error));
     }
-    let mut written = Written { unchanged, blind, ..Written::default() };
+    let met = met.len() as u64;
+    let mut written = Written { unchanged, blind, met, outside, ..Written::default() };
     for entry in &touched {
         let own = direct.get(&entry.table).copied().unwrap_or_default();
         let hidden = all(entry).minus(own);

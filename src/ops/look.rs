@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::connect::{READ_LOCK_WAIT, connect, plain, prove};
 use crate::engine::{EngineError, Purpose, Session, Stopper};
 use crate::problem::Problem;
+use crate::recovery::mass::Source;
 use crate::recovery::{FirstLook, Looked, Plan, Planned};
 use crate::sql;
 use crate::value::{Rows, ValueRef};
@@ -24,6 +25,11 @@ pub async fn look(job: &super::recover::Job, stopper: &Stopper) -> Result<FirstL
             statements.push((note.clone(), looked));
         }
     }
+    if let Some(Source::Query { sql, .. }) = job.plan.mass.as_ref().map(|mass| &mass.source) {
+        let count = format!("SELECT COUNT(*) FROM ({sql}) keys_of_chunks");
+        let looked = both(&mut session, &job.plan, &count, sql).await.map_err(failed)?;
+        statements.push(("Keys of all chunks".into(), looked));
+    }
     let seconds = start.elapsed().as_secs_f64();
     session.close().await;
     Ok(FirstLook { at: crate::clock::now(), statements, seconds })
@@ -35,10 +41,20 @@ async fn one(session: &mut Session, plan: &Plan, text: &str) -> Result<Looked, E
             "its rows cannot be selected by a read; the preview counts them".into(),
         ));
     };
+    both(session, plan, &look.count, &look.sample).await
+}
+
+/// A count, and the first rows of a sample.
+async fn both(
+    session: &mut Session,
+    plan: &Plan,
+    count: &str,
+    of: &str,
+) -> Result<Looked, EngineError> {
     let cap = plan.limits.time_cap;
     let mut rows = 0;
     let counted = session
-        .read(&look.count, cap, &mut |_, row| {
+        .read(count, cap, &mut |_, row| {
             rows = match row.first() {
                 Some(ValueRef::Integer(n)) => u64::try_from(*n).unwrap_or(0),
                 Some(other) => other.plain().and_then(|text| text.parse().ok()).unwrap_or(0),
@@ -51,7 +67,7 @@ async fn one(session: &mut Session, plan: &Plan, text: &str) -> Result<Looked, E
     let sampled = match counted {
         Ok(_) => {
             session
-                .read(&look.sample, cap, &mut |names, row| {
+                .read(of, cap, &mut |names, row| {
                     if sample.is_empty() {
                         sample = Rows::new(names.to_vec());
                     }

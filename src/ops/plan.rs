@@ -14,8 +14,9 @@ use crate::digest::Through;
 use crate::engine::{Purpose, Stopper};
 use crate::incident::entry::Evidence;
 use crate::problem::Problem;
-use crate::recovery::{Plan, Planned, undo};
-use crate::runbook::{Change, Step};
+use crate::recovery::mass::{Artefact, Before, Mass, Source};
+use crate::recovery::{Plan, Planned, TableImages, undo};
+use crate::runbook::{Change, Chunks, Step};
 use crate::sql;
 use crate::value::Value;
 
@@ -36,8 +37,17 @@ pub async fn change(
             .sql
             .get(dialect)
             .ok_or_else(|| Problem::usage(format!("{name} has no SQL for {dialect}")))?;
-        actions.push(planned(&name, &statement.note, text, dialect, &quoted)?);
+        let note = &statement.note;
+        actions.push(if change.chunks.is_some() {
+            chunked(&name, note, text, dialect, &quoted)?
+        } else {
+            planned(&name, note, text, dialect, &quoted)?
+        });
     }
+    let mass = match &change.chunks {
+        Some(chunks) => Some(mass(step, chunks, dialect, &quoted)?),
+        None => None,
+    };
     let load = |id: &String| {
         checks(id).ok_or_else(|| {
             Problem::usage(format!("step {} names the check {id}, which is not loaded", step.id))
@@ -53,7 +63,42 @@ pub async fn change(
         limits: change.limits,
         valid: change.valid,
         undoes: None,
+        mass,
     })
+}
+
+/// A statement with the place for the keys of a chunk.
+fn chunked(
+    name: &str,
+    note: &str,
+    text: &str,
+    dialect: Dialect,
+    quoted: &HashMap<String, String>,
+) -> Result<Planned, Problem> {
+    let refused = |why: String| Problem::refused(format!("{name}: {why}; nothing was run"));
+    let listed = sql::Listed::of(text, dialect, &|var| quoted.get(var).cloned())
+        .map_err(|refusal| refused(refusal.sentence))?;
+    let write =
+        sql::write(&listed.sample(), dialect).map_err(|refusal| refused(refusal.sentence))?;
+    Ok(Planned::Chunked { note: note.to_owned(), listed, verb: write.verb, table: write.table })
+}
+
+fn mass(
+    step: &Step,
+    chunks: &Chunks,
+    dialect: Dialect,
+    quoted: &HashMap<String, String>,
+) -> Result<Mass, Problem> {
+    let name = format!("the keys of step {}", step.id);
+    let text = chunks.keys.get(dialect);
+    let text = text.ok_or_else(|| Problem::usage(format!("{name} have no SQL for {dialect}")))?;
+    let refused = |why: String| Problem::refused(format!("{name}: {why}; nothing was run"));
+    let sql = sql::substitute(text, dialect, &|var| quoted.get(var).cloned())
+        .map_err(|refusal| refused(refusal.sentence))?;
+    sql::read(&sql, dialect).map_err(|refusal| refused(refusal.sentence))?;
+    let (size, most) = (chunks.size, chunks.most);
+    let source = Source::Query { key: chunks.key.clone(), sql };
+    Ok(Mass { source, size, most, before: Before::default() })
 }
 
 fn planned(
@@ -104,28 +149,46 @@ async fn quote(
 /// The plan that takes an execution back, from its artefact on disk. The artefact must be the one
 /// the journal names.
 pub fn undo(change: &Plan, op: &str, folder: &Path, artefact: &Evidence) -> Result<Plan, Problem> {
-    let path = folder.join(&artefact.file);
+    let images = put_back(op, &folder.join(&artefact.file), &artefact.sha256)?;
+    Ok(Plan {
+        title: format!("Undo: {}", change.title),
+        actions: vec![Planned::PutBack(images)],
+        undoes: Some(op.to_owned()),
+        mass: None,
+        ..change.clone()
+    })
+}
+
+/// The same for an execution in chunks.
+pub fn undo_chunks(change: &Plan, op: &str, artefacts: Vec<Artefact>, before: Before) -> Plan {
+    let source = Source::Artefacts(artefacts);
+    Plan {
+        title: format!("Undo: {}", change.title),
+        actions: Vec::new(),
+        undoes: Some(op.to_owned()),
+        mass: Some(Mass { source, size: 1, most: 1, before }),
+        ..change.clone()
+    }
+}
+
+/// The images of an artefact, which must be the one of this digest.
+pub(super) fn put_back(op: &str, path: &Path, sha256: &str) -> Result<Vec<TableImages>, Problem> {
     let bad = |why: String| {
         Problem::refused(format!("the undo of {op} cannot be used: {why}; nothing was run"))
             .hint(format!("the file is {}", path.display()))
     };
     let broken = |error: io::Error| bad(error.to_string());
-    let file = File::open(&path).map_err(broken)?;
+    let file = File::open(path).map_err(broken)?;
     let mut input = BufReader::with_capacity(1 << 16, Through::new(file));
     let read = undo::read(&mut input);
     io::copy(&mut input, &mut io::sink()).map_err(broken)?;
     let (_, digest) = input.into_inner().finish();
-    if digest != artefact.sha256 {
+    if digest != sha256 {
         return Err(bad("it is not the file that was written at the change".into()));
     }
     let (_, images) = read.map_err(bad)?;
     if let Some(why) = undo::impossible(&images) {
         return Err(bad(why));
     }
-    Ok(Plan {
-        title: format!("Undo: {}", change.title),
-        actions: vec![Planned::PutBack(images)],
-        undoes: Some(op.to_owned()),
-        ..change.clone()
-    })
+    Ok(images)
 }

@@ -63,6 +63,8 @@ pub fn texts(checks: &[Check], runbooks: &[Runbook], dialect: Dialect) -> Vec<Te
                         let place = place(&format!("statement {}", number + 1));
                         add(By::Recovery, place, statement.sql.get(dialect), false);
                     }
+                    let keys = change.chunks.as_ref().and_then(|chunks| chunks.keys.get(dialect));
+                    add(By::Detector, place("keys"), keys, false);
                 }
                 Action::Guard(guard) => {
                     add(By::Recovery, place("apply"), guard.apply.get(dialect), true);

@@ -64,7 +64,7 @@ impl Stage<'_> {
             let message = format!("{} references would point nowhere again", now - broken);
             return Err(EngineError::Rejected { message });
         }
-        let left = written(self.work, self.observe, &HashMap::new()).await?.images;
+        let left = written(self.work, self.observe, &HashMap::new(), None).await?.images;
         let (missing, stays) = left_over(images, &left)?;
         rehearsal.restored = of.saturating_sub(missing);
         rehearsal.stays = stays;

@@ -8,17 +8,19 @@ use crate::engine::{Purpose, Settled, Stopper};
 use crate::incident::entry::Outcome;
 use crate::problem::Problem;
 
-/// Looks the operation up, after making sure that nobody can still commit it.
+/// Looks the operation up, or one chunk of it, after making sure that nobody can still commit it.
 pub async fn resolve(
     target: &Target,
     server: &str,
     op: &str,
+    chunk: u64,
     mark: Option<&str>,
 ) -> Result<(Outcome, String), Problem> {
     const LOCK_WAIT: Duration = Duration::from_secs(10);
     let mut session = connect(target, Purpose::Work, LOCK_WAIT, &Stopper::default()).await?;
     prove(&mut session, target, Some(server)).await?;
-    let settled = session.settle(op, mark).await.map_err(|error| plain(&error, &target.name));
+    let settled = session.settle(op, chunk, mark).await;
+    let settled = settled.map_err(|error| plain(&error, &target.name));
     session.close().await;
     Ok(match settled? {
         Settled::Committed(how) => (Outcome::Committed, how),

@@ -327,4 +327,123 @@ mod tests {
         assert_ne!(fingerprint(of(&a)), fingerprint(of(&b)));
         assert_eq!(drift(of(&a), of(&b)).differences.len(), 1);
     }
+
+    mod any_run {
+        use proptest::prelude::*;
+
+        use super::*;
+
+        #[derive(Debug, Clone)]
+        struct Run {
+            server: String,
+            statements: Vec<StatementOutcome>,
+            writes: Vec<TableWrites>,
+            tables: Vec<(TableHead, Vec<RowImage>)>,
+        }
+
+        fn print(run: &Run) -> String {
+            let images: Vec<TableImages> = run
+                .tables
+                .iter()
+                .map(|(head, rows)| TableImages {
+                    head: head.clone(),
+                    rows: ImageRows::of(rows.iter().cloned()).unwrap(),
+                })
+                .collect();
+            fingerprint(Seen {
+                server: &run.server,
+                statements: &run.statements,
+                writes: &run.writes,
+                images: &images,
+            })
+        }
+
+        fn cell() -> impl Strategy<Value = Value> {
+            prop_oneof![
+                Just(Value::Null),
+                any::<i64>().prop_map(Value::Integer),
+                ".{0,6}".prop_map(Value::Text),
+                prop::collection::vec(any::<u8>(), 0..4).prop_map(Value::Bytes),
+            ]
+        }
+
+        fn run() -> impl Strategy<Value = Run> {
+            let rows = prop::collection::vec((cell(), cell(), cell()), 1..6);
+            let tables = prop::collection::vec(rows, 1..3);
+            (tables, "[a-z]{1,4}", 0u64..9, 0u64..9).prop_map(|(tables, server, n, hidden)| Run {
+                server,
+                statements: vec![StatementOutcome {
+                    note: String::new(),
+                    sql: "UPDATE t".into(),
+                    rows: n,
+                    seconds: 0.1,
+                }],
+                writes: vec![TableWrites {
+                    table: "t".into(),
+                    direct: Tally { updated: n, ..Tally::default() },
+                    hidden: Tally { inserted: hidden, ..Tally::default() },
+                }],
+                tables: tables
+                    .into_iter()
+                    .enumerate()
+                    .map(|(at, rows)| {
+                        let head = TableHead {
+                            table: format!("t{at}"),
+                            key: vec!["id".into()],
+                            columns: vec!["id".into(), "a".into()],
+                            hidden: false,
+                        };
+                        let row = |(number, (_, before, after)): (usize, (Value, Value, Value))| {
+                            let key = Value::Integer(i64::try_from(number).unwrap());
+                            let image = |value| Some(vec![key.clone(), value]);
+                            let (before, after) = (image(before), image(after));
+                            RowImage { key: vec![key], before, after }
+                        };
+                        (head, rows.into_iter().enumerate().map(row).collect())
+                    })
+                    .collect(),
+            })
+        }
+
+        proptest! {
+            #[test]
+            fn has_another_print_if_anything_that_was_seen_is_other(
+                run in run(), what in 0u8..9, table in 0usize..9, row in 0usize..9, other in cell()
+            ) {
+                let mut changed = run.clone();
+                let at = table % run.tables.len();
+                let (head, rows) = &mut changed.tables[at];
+                let row = row % rows.len();
+                match what {
+                    0 => changed.server.push('x'),
+                    1 => changed.statements[0].rows += 1,
+                    2 => changed.statements[0].sql.push(' '),
+                    3 => changed.writes[0].direct.updated += 1,
+                    4 => changed.writes[0].hidden.deleted += 1,
+                    5 => head.table.push('x'),
+                    6 => drop(rows.remove(row)),
+                    7 => {
+                        prop_assume!(rows[row].before.as_ref().unwrap()[1] != other);
+                        rows[row].before.as_mut().unwrap()[1] = other;
+                    }
+                    _ => rows[row].key = vec![Value::Integer(-1)],
+                }
+                prop_assert_ne!(print(&run), print(&changed));
+            }
+
+            #[test]
+            fn keeps_its_print_whatever_the_order_and_what_rows_become(run in run(), by in 0usize..9) {
+                let mut same = run.clone();
+                same.statements[0].seconds += 1.0;
+                for (_, rows) in &mut same.tables {
+                    let by = by % rows.len();
+                    rows.rotate_left(by);
+                    for row in rows {
+                        row.after = None;
+                    }
+                }
+                prop_assert_eq!(print(&run), print(&same));
+            }
+        }
+    }
 }

@@ -102,7 +102,7 @@ pub enum Ask {
 /// back, that this is known.
 pub fn confirmation(plan: &Plan, preview: &Preview) -> String {
     let blind = if preview.undo.impossible.is_some() { " no undo" } else { "" };
-    format!("{} {}{blind}", plan.target, preview.rows())
+    format!("{} {}{blind}", plan.target, preview.asked())
 }
 
 /// One step of the protocol.
@@ -115,9 +115,10 @@ pub fn step(state: State, said: Said, plan: &Plan, now: Timestamp) -> (State, As
         (Idle | Previewed { .. } | Failed { .. }, Said::Preview { run }) => {
             (Previewing { run }, Ask::Preview { run })
         }
-        (Ended { execution: Execution::RolledBack { .. } }, Said::Preview { run }) => {
-            (Previewing { run }, Ask::Preview { run })
-        }
+        (
+            Ended { execution: Execution::RolledBack { .. } | Execution::Halted { .. } },
+            Said::Preview { run },
+        ) => (Previewing { run }, Ask::Preview { run }),
         (state @ Ended { execution: Execution::Committed { .. } }, Said::Preview { .. }) => {
             (state, refuse("this change is already committed; u takes it back"))
         }
@@ -242,6 +243,7 @@ mod tests {
             },
             valid: Duration::from_mins(10),
             undoes: None,
+            mass: None,
         }
     }
 
@@ -269,6 +271,7 @@ mod tests {
             proof: Ok("proved".into()),
             fingerprint: "f".into(),
             refused: Vec::new(),
+            chunks: None,
         }
     }
 

@@ -6,7 +6,9 @@ use sqlparser::ast::{
     AssignmentTarget, Delete, FromTable, Insert, ObjectName, Query, Select, SetExpr,
     SqliteOnConflict, Statement, TableFactor, TableObject, TableWithJoins, Update, Visit, Visitor,
 };
+use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Token, Word};
 
 use super::lex::{Lexeme, Text, grammar, sentence};
 use super::name::joined;
@@ -89,12 +91,33 @@ pub(super) fn is_select(sql: &str, dialect: Dialect) -> bool {
         .is_ok_and(|text| text.lexemes.first().is_some_and(|l| l.is("SELECT") || l.is("VALUES")))
 }
 
+/// More than any statement that somebody could approve.
+const BRANCHES: usize = 20_000;
+
+/// What long lists are made of.
+fn is_leaf(token: &Token) -> bool {
+    matches!(
+        token,
+        Token::Comma
+            | Token::LParen
+            | Token::RParen
+            | Token::Number(..)
+            | Token::SingleQuotedString(_)
+            | Token::Word(Word { keyword: Keyword::NULL, .. })
+    )
+}
+
 /// The one statement as a tree; what stands behind it (semicolons) is cut off.
 pub(super) fn parse(
     sql: &str,
     lexemes: &[Lexeme],
     dialect: Dialect,
 ) -> Result<Statement, ParserError> {
+    // A tree of so many branches in a row is walked, and freed, by recursion.
+    let branches = lexemes.iter().filter(|lexeme| !is_leaf(&lexeme.token)).count();
+    if branches > BRANCHES {
+        return Err(ParserError::RecursionLimitExceeded);
+    }
     let end = lexemes.last().map_or(0, |last| last.range.end);
     let grammar = grammar(dialect);
     let mut statements = Parser::new(&*grammar).try_with_sql(&sql[..end])?.parse_statements()?;
@@ -108,7 +131,7 @@ pub(super) fn parse(
 fn misread(sql: &str, error: &ParserError, dialect: Dialect) -> Refusal {
     let message = match error {
         ParserError::TokenizerError(text) | ParserError::ParserError(text) => text.as_str(),
-        ParserError::RecursionLimitExceeded => "it is nested too deeply",
+        ParserError::RecursionLimitExceeded => "it is nested too deeply or too long",
     };
     let (words, place) = match message.split_once(" at Line: ") {
         Some((words, place)) => (words, place.split_once(", Column: ")),

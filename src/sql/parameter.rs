@@ -90,7 +90,7 @@ pub fn places(sql: &str, dialect: Dialect) -> Result<Vec<(String, Range<usize>)>
     Ok(found)
 }
 
-fn is_literal(value: &str, dialect: Dialect) -> bool {
+pub(super) fn is_literal(value: &str, dialect: Dialect) -> bool {
     let Ok(text) = Text::new(value, dialect) else { return false };
     // A comment behind the literal would swallow the rest of the statement.
     let (first, last) = (text.lexemes.first(), text.lexemes.last());
@@ -102,6 +102,10 @@ fn is_literal(value: &str, dialect: Dialect) -> bool {
     let value = match text.lexemes.as_slice() {
         [minus, number] if minus.token == Token::Minus => {
             return matches!(number.token, Token::Number(..));
+        }
+        // As MySQL and MariaDB quote what a setting could read in two ways.
+        [charset, bytes] if charset.is("_utf8mb4") => {
+            return matches!(bytes.token, Token::HexStringLiteral(_));
         }
         [value] => value,
         _ => return false,

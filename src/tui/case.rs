@@ -16,11 +16,12 @@ use super::widget::table::Reading;
 use crate::check::{Delta, Finding, Verdict};
 use crate::config::Target;
 use crate::guardrail::Rehearsal;
-use crate::incident::Incident;
 use crate::incident::drafts::Draft;
+use crate::incident::{Chunked, Incident};
 use crate::ops::{Identity, Pressure};
 use crate::problem::Problem;
-use crate::recovery::protocol::State;
+use crate::recovery::mass::Progress;
+use crate::recovery::protocol::{self, State};
 use crate::recovery::{FirstLook, Plan, Preview};
 use crate::runbook::{Action, Ran, Runbook, Step, WaitFor};
 use crate::value::pile::Pile;
@@ -76,6 +77,8 @@ pub struct Recovery {
     pub looking: Option<Run>,
     pub since: Option<Timestamp>,
     pub undoing: bool,
+    /// How far a change in chunks came.
+    pub progress: Option<Progress>,
 }
 
 #[derive(Debug, Default)]
@@ -235,10 +238,33 @@ impl Case {
         self.is_writing() || !self.runs().is_empty()
     }
 
+    /// A time runs out before the eyes of the operator, by the second.
+    pub fn counts_down(&self, now: Timestamp) -> bool {
+        let runs_out = |recovery: &Recovery| match (&recovery.state, &recovery.plan) {
+            (State::Previewed { preview } | State::Confirming { preview }, Some(plan)) => {
+                let left = protocol::expiry(plan, preview).duration_since(now).as_secs();
+                (-1..=61).contains(&left)
+            }
+            _ => false,
+        };
+        let recovery = self.recoveries.get(&self.step().id);
+        matches!(self.step().action, Action::Wait(_)) || recovery.is_some_and(runs_out)
+    }
+
     /// Something that writes to the database is under way.
     pub fn is_writing(&self) -> bool {
         self.recoveries.values().any(|recovery| matches!(recovery.state, State::Executing { .. }))
             || self.guards.values().any(|guard| matches!(guard.running, Some((_, "writing", _))))
+    }
+
+    /// The run of a change in chunks that is under way.
+    pub fn driving(&self) -> Option<Run> {
+        self.recoveries.values().find_map(|recovery| match recovery.state {
+            State::Executing { run, .. } => {
+                recovery.plan.as_ref().and_then(|plan| plan.mass.as_ref()).map(|_| run)
+            }
+            _ => None,
+        })
     }
 
     /// Every run under way.
@@ -260,12 +286,15 @@ impl Case {
     /// What is left to do in the database for an execution that was cut off.
     pub fn doubt(&self) -> Option<Doubt> {
         let change = self.incident.in_doubt()?;
+        let of_chunk = change.chunks.as_ref().and_then(Chunked::in_doubt);
+        let of_chunk = of_chunk.map(|chunk| chunk.mark.clone()).filter(|mark| !mark.is_empty());
         Some(Doubt {
             step: change.step.clone(),
             op: change.op.clone(),
             deed: change.deed.clone(),
             rows: change.rows,
-            mark: change.mark.clone(),
+            mark: of_chunk.or_else(|| change.mark.clone()),
+            chunk: change.chunks.as_ref().map(Chunked::doubtful),
         })
     }
 }

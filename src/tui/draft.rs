@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::app::App;
 use super::case::Case;
 use super::effect::Effect;
+use super::overlay::answer::note as note_of;
 use super::overlay::writing::Writing;
 use super::overlay::{Ask, Kind, Overlay, Purpose};
 use crate::incident::drafts::Draft;
@@ -128,7 +129,10 @@ pub fn forget_what_is_kept(case: &mut Case) -> Vec<Effect> {
         let text = draft.text.trim();
         records.iter().any(|record| match &record.entry {
             // In front of it stood when it happened and what it is.
-            Entry::Note { text: kept, .. } => name == NOTE && text.ends_with(kept.as_str()),
+            Entry::Note { text: kept, .. } => {
+                let typed = (name == NOTE).then(|| note_of(text, record.at).ok()).flatten();
+                typed.is_some_and(|(_, _, text)| text == *kept)
+            }
             Entry::Annotated { record, text: kept } => {
                 name == format!("annotation-{record}") && text == kept
             }

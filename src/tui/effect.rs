@@ -9,7 +9,9 @@ use super::widget::table::job::Job;
 use crate::check::related::{From, Relation};
 use crate::check::{Delta, Finding};
 use crate::consent::Consent;
+use crate::incident::Doubtful;
 use crate::incident::entry::{Deed, Entry};
+use crate::recovery::mass::Rein;
 use crate::recovery::{Approval, Plan};
 
 /// Names one piece of work under way, so that its answer can be told from a late one.
@@ -23,6 +25,8 @@ pub struct Doubt {
     pub deed: Deed,
     pub rows: u64,
     pub mark: Option<String>,
+    /// Of a change in chunks, the one that is asked for.
+    pub chunk: Option<Doubtful>,
 }
 
 /// What a text that was edited outside is for.
@@ -109,6 +113,11 @@ pub enum Effect {
         plan: Box<Plan>,
         op: String,
         approval: Approval,
+    },
+    /// Let a change in chunks go on, wait or stop between two of them.
+    Rein {
+        run: Run,
+        rein: Rein,
     },
     Resolve {
         run: Run,

@@ -100,7 +100,10 @@ impl Keymap {
     }
 
     pub fn lookup(&self, context: Context, event: KeyEvent) -> Option<Command> {
-        let key = Key::event(event)?;
+        self.command_of(context, Key::event(event)?)
+    }
+
+    pub fn command_of(&self, context: Context, key: Key) -> Option<Command> {
         self.in_reach(context)
             .find(|binding| binding.keys.contains(&key))
             .map(|binding| binding.command)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crossterm::event::{KeyEvent, MouseEvent};
 
+use super::command::Command;
 use super::effect::{EditFor, Run};
 use super::perform::copy::Copied;
 use super::theme::Ground;
@@ -22,6 +23,7 @@ pub use crate::ops::Pressure;
 use crate::ops::explain::Explained;
 use crate::ops::export::Exported;
 use crate::problem::Problem;
+use crate::recovery::mass::Progress;
 use crate::recovery::{Execution, FirstLook, Plan, Preview};
 use crate::runbook::Ran;
 use crate::runbook::Runbook;
@@ -36,11 +38,17 @@ pub type Plans = Result<Vec<Explained>, Problem>;
 pub enum Message {
     Key(KeyEvent),
     Paste(String),
+    /// A command by its name, where there are no keys.
+    Command(Command),
+    /// The whole answer to the question that stands there.
+    Typed(String),
     Mouse(MouseEvent),
     Resized,
+    /// The program was stopped and goes on.
+    Continued,
     /// The background of the terminal, where nobody chose a theme.
     Ground(Ground),
-    /// A second went by.
+    /// Some time went by, a second at least.
     Tick,
     /// The terminal or the system asks us to go; the second time at once.
     GoAway(&'static str),
@@ -104,6 +112,12 @@ pub enum Message {
         run: Run,
         step: String,
         preview: Result<Box<(Plan, Preview, Evidence)>, Problem>,
+    },
+    /// A change in chunks came further.
+    Moved {
+        run: Run,
+        step: String,
+        progress: Box<Progress>,
     },
     Executed {
         run: Run,

@@ -250,6 +250,14 @@ impl Overlay {
         }
     }
 
+    /// It was shown, on a screen or line by line: from now on answers are taken.
+    pub fn was_shown(&mut self) {
+        self.drawn = true;
+        if let Kind::Ask(ask) = &self.kind {
+            ask.prompt.arm();
+        }
+    }
+
     /// Somebody is writing in it: what comes in between must not take it away. Not the typed
     /// confirmations, which are begun anew.
     pub fn is_written_in(&self) -> bool {

@@ -90,13 +90,31 @@ impl<'l> Page<'l> {
     }
 }
 
-/// `4 s ago`, `12 min ago`, `3 h ago`.
+/// `now`, `12 min ago`, `3 h ago`: by the minute, so that a page on which nothing happens stays as it
+/// is, and a slow link is silent.
 pub fn ago(seconds: i64) -> String {
     match seconds {
-        ..=0 => "now".into(),
-        1..=99 => format!("{seconds} s ago"),
-        100..=5999 => format!("{} min ago", seconds / 60),
+        ..=59 => "now".into(),
+        60..=5999 => format!("{} min ago", seconds / 60),
         _ => format!("{} h ago", seconds / 3600),
+    }
+}
+
+/// Time that goes on, by the minute: `<1 min`, `14 min`, `2 h 05 min`.
+pub fn going_on(seconds: i64) -> String {
+    match seconds {
+        ..=59 => "<1 min".into(),
+        60..=3599 => format!("{} min", seconds / 60),
+        _ => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+/// Time that runs out: by the minute, and the last one by the second.
+pub fn to_go(seconds: i64) -> String {
+    match seconds {
+        ..=0 => "0 s".into(),
+        1..=60 => format!("{seconds} s"),
+        _ => going_on((seconds + 59) / 60 * 60),
     }
 }
 
@@ -108,5 +126,23 @@ pub fn clock(seconds: i64) -> String {
         format!("{sign}{:02}:{:02}:{:02}", n / 3600, n / 60 % 60, n % 60)
     } else {
         format!("{sign}{:02}:{:02}", n / 60, n % 60)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_move_by_the_minute_and_a_countdown_ends_by_the_second() {
+        assert_eq!(
+            [0, 59, 60, 119, 3600].map(ago),
+            ["now", "now", "1 min ago", "1 min ago", "60 min ago"]
+        );
+        assert_eq!([0, 59, 60, 7500].map(going_on), ["<1 min", "<1 min", "1 min", "2 h 05 min"]);
+        assert_eq!(
+            [3601, 1200, 1199, 1141, 1140, 61, 60, 1, 0].map(to_go),
+            ["1 h 01 min", "20 min", "20 min", "20 min", "19 min", "2 min", "60 s", "1 s", "0 s"]
+        );
     }
 }

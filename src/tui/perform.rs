@@ -12,7 +12,7 @@ mod stage;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::task::TaskTracker;
@@ -61,6 +61,8 @@ pub struct World {
     messages: UnboundedSender<Message>,
     tasks: TaskTracker,
     stoppers: HashMap<Run, Stopper>,
+    /// The reins of the change in chunks that is under way.
+    reins: Option<(Run, ops::mass::Reins)>,
     desk: Option<Desk>,
     drafts: Option<Drafts>,
 }
@@ -74,6 +76,9 @@ struct Desk {
     server: String,
     runbook: Arc<Runbook>,
     monitor: Arc<tokio::sync::Mutex<ops::pressure::Monitor>>,
+    /// Held while the postmortem is read and written: a draft made anew from what was there before
+    /// must not be laid over what somebody has just written into it.
+    document: Arc<Mutex<()>>,
 }
 
 /// What only the owner of the terminal can do.
@@ -116,6 +121,7 @@ impl World {
             messages,
             tasks: TaskTracker::new(),
             stoppers: HashMap::new(),
+            reins: None,
             desk: None,
             drafts: None,
         }
@@ -182,12 +188,17 @@ impl World {
             }
             Effect::FirstLook { run, step, answers } => self.first_look(run, step, answers),
             Effect::Explain { run, check, step, answers } => {
-                self.explain(run, check, step, answers)
+                self.explain(run, check, step, answers);
             }
             Effect::Preview { run, op, step, answers, undoes } => {
                 self.preview(run, op, step, answers, undoes);
             }
             Effect::Execute { run, plan, op, approval } => self.execute(run, *plan, op, approval),
+            Effect::Rein { run, rein } => {
+                if let Some((_, reins)) = self.reins.as_ref().filter(|(of, _)| *of == run) {
+                    reins.pull(rein);
+                }
+            }
             Effect::Resolve { run, doubt } => {
                 self.resolve(run, doubt);
             }
@@ -403,6 +414,7 @@ impl World {
 
     fn write_postmortem(&mut self, text: &str) {
         let Some(desk) = &self.desk else { return };
+        let _alone = desk.document.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = postmortem::file::write(&desk.folder, text) {
             let sentence = format!("the postmortem cannot be written: {error}");
             self.send(Message::Failed(
@@ -414,6 +426,7 @@ impl World {
 
 /// The draft made anew from the journal on disk.
 fn postmortem_text(desk: &Desk, state: &Path, practice: &Practice) -> Result<String, String> {
+    let _alone = desk.document.lock().unwrap_or_else(PoisonError::into_inner);
     let (records, head, _) =
         crate::incident::journal::read(&desk.folder).map_err(|error| error.to_string())?;
     let incident = Incident::replay(&records);

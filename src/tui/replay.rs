@@ -60,10 +60,11 @@ pub async fn run(asked: Replaying) -> Result<Exit, Problem> {
     let (guard, mut screen) =
         terminal::take(terminal::Surface::Alternate, |name| std::env::var(name).ok())?;
     let (messages, mut inbox) = unbounded_channel();
-    watch_signals(&messages)?;
+    watch_signals(&messages, || Message::GoAway("SIGINT"))?;
     terminal::hangup::watch(move || _ = messages.send(Message::GoAway("the terminal is gone")))
         .map_err(|error| Problem::system(format!("the terminal cannot be watched: {error}")))?;
     let mut keys = EventStream::new();
+    // Nothing is asked of the terminal, so that every key is a key.
     let mut reply = Reply::none(Instant::now());
     let shown = async {
         loop {
@@ -111,6 +112,9 @@ fn take_in(
     guard: &terminal::Guard,
     message: Message,
 ) -> std::io::Result<()> {
+    if super::takes_again(&message, guard) {
+        terminal::repaint(screen)?;
+    }
     let now = app.now;
     for effect in update::update(app, message, now) {
         match effect {

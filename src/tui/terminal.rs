@@ -78,8 +78,8 @@ fn fit(is_terminal: bool, term: Option<&str>) -> Result<(), Problem> {
         _ => return Ok(()),
     };
     Err(Problem::usage(format!("The cockpit cannot be drawn here: {why}.")).hint(
-        "The same checks run without a screen: `steadyhand check`. `steadyhand incidents` lists \
-         incidents, `steadyhand postmortem INCIDENT` prints one.",
+        "With --plain the same runs line by line, such as `steadyhand resume --plain`. `steadyhand \
+         check` runs the checks without anybody, `steadyhand incidents` lists incidents.",
     ))
 }
 
@@ -93,6 +93,12 @@ impl Guard {
     pub fn suspend(&self) -> io::Result<()> {
         give_back();
         kill_process(getpid(), Signal::TSTP)?;
+        enter(self.surface)
+    }
+
+    /// Takes the terminal again as it was before somebody else had it, without its leave.
+    pub fn retake(&self) -> io::Result<()> {
+        disable_raw_mode()?;
         enter(self.surface)
     }
 

@@ -23,11 +23,14 @@ use super::theme::Theme;
 use crate::check::{Delta, Finding, Verdict};
 use crate::exit::Exit;
 use crate::guardrail::Standing;
+use crate::incident::Chunked;
 use crate::incident::entry::{Entry, Milestone, Origin, Outcome};
+use crate::recovery::mass::Rein;
 use crate::recovery::protocol::Said;
 use crate::runbook::Step;
 use crate::runbook::progress::StepState;
 use crate::value::pile::Pile;
+use crate::value::thousands;
 
 /// More than anybody writes on one line, in bytes.
 const LONG: usize = 4096;
@@ -45,8 +48,13 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
             pasted(app, &text);
             Vec::new()
         }
+        Message::Command(command) => match &app.overlay {
+            Some(overlay) if !overlay.drawn => Vec::new(),
+            _ => command_given(app, command, None),
+        },
+        Message::Typed(text) => answer::whole(app, &text),
+        Message::Resized | Message::Continued => Vec::new(),
         Message::Mouse(event) => mouse(app, event),
-        Message::Resized => Vec::new(),
         Message::Ground(ground) => {
             let fitting = Theme::built_in(Theme::name_for(ground), app.facts.depth);
             if let Some(theme) = fitting {
@@ -111,6 +119,10 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
         }
         Message::LookedFirst { run, step, look } => recovery::looked(app, run, &step, look),
         Message::Previewed { run, step, preview } => recovery::previewed(app, run, &step, preview),
+        Message::Moved { run, step, progress } => {
+            recovery::moved(app, run, &step, *progress);
+            Vec::new()
+        }
         Message::Executed { run, step, execution } => {
             recovery::executed(app, run, &step, execution)
         }
@@ -171,6 +183,7 @@ fn harmless(effect: &Effect) -> bool {
     matches!(
         effect,
         Effect::Stop { .. }
+            | Effect::Rein { rein: Rein::Stop(_), .. }
             | Effect::Leave
             | Effect::Suspend
             | Effect::Repaint
@@ -482,6 +495,10 @@ fn stop_case(app: &App) -> Vec<Effect> {
 }
 
 fn cancel(app: &mut App) -> Vec<Effect> {
+    if let Some(halt) = halt(app, "stopped by the operator") {
+        app.say("it stops after this chunk");
+        return vec![halt];
+    }
     let effects = stop_all(app);
     app.explaining = None;
     if effects.is_empty() {
@@ -534,7 +551,15 @@ fn go_away(app: &mut App, why: &'static str) -> Vec<Effect> {
         return Vec::new();
     }
     app.leaving = Some(why);
-    stop_all(app)
+    // What is done in chunks can be left between two of them, and is taken up again there.
+    let mut effects = stop_all(app);
+    effects.extend(halt(app, "the cockpit was asked to go"));
+    effects
+}
+
+fn halt(app: &App, why: &'static str) -> Option<Effect> {
+    let run = app.case.as_ref().and_then(Case::driving)?;
+    Some(Effect::Rein { run, rein: Rein::Stop(why) })
 }
 
 fn leave_when_done(app: &mut App) {
@@ -641,10 +666,13 @@ fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent>) -> Vec<E
     Vec::new()
 }
 
-/// A second went by: what is due runs again.
+/// Some time went by: what is due runs again.
 fn tick(app: &mut App) -> Vec<Effect> {
-    const SHOWN: i64 = 8;
-    if app.toast.as_ref().is_some_and(|toast| app.now.duration_since(toast.at).as_secs() >= SHOWN) {
+    if app
+        .toast
+        .as_ref()
+        .is_some_and(|toast| app.now.duration_since(toast.at).as_secs() >= super::wake::SHOWN)
+    {
         app.toast = None;
     }
     if app.leaving.is_some() {
@@ -659,7 +687,7 @@ fn tick(app: &mut App) -> Vec<Effect> {
         .case
         .as_ref()
         .is_some_and(|case| watching && case.incident.is_open() && case.is_due(app.now));
-    let mut effects = server::tick(app, app.screen == Screen::Server);
+    let mut effects = server::tick(app);
     if !due {
         return effects;
     }
@@ -796,7 +824,8 @@ fn catch_up(app: &App) -> Vec<Effect> {
     };
     let settled = |step: &Step| {
         let step = step.id.clone();
-        if let Some(change) = case.incident.standing_change(&step) {
+        let standing = case.incident.standing_change(&step);
+        if let Some(change) = standing.filter(|change| change.is_committed()) {
             return Some(if change.verified == Some(false) {
                 Entry::StepFailed { step, why: "committed, but the verification failed".into() }
             } else {
@@ -822,14 +851,14 @@ fn resolved(
             {
                 recovery.state = crate::recovery::protocol::State::Idle;
             }
-            let sentence = match outcome {
-                Outcome::Committed => format!("It did commit: {how}. Nothing is to be repeated."),
-                Outcome::RolledBack => format!("It did not commit: {how}. Nothing was changed."),
-                Outcome::Unknown => format!("Still unknown: {how}"),
-            };
+            let last = app.case.as_ref().and_then(|case| {
+                case.incident.changes.iter().rev().find(|change| change.step == step)
+            });
+            let chunks = last.and_then(|change| change.chunks.as_ref());
+            let sentences = became(outcome, &how, chunks);
             app.overlay = Some(Overlay::text(
                 "What became of the change that was cut off",
-                vec![crate::tui::widget::wrap::plain(sentence)],
+                sentences.into_iter().map(crate::tui::widget::wrap::plain).collect(),
             ));
             catch_up(app)
         }
@@ -838,6 +867,28 @@ fn resolved(
             problem.hint("The outcome stays UNKNOWN; r on the recovery screen asks again."),
         ),
     }
+}
+
+fn became(outcome: Outcome, how: &str, chunks: Option<&Chunked>) -> Vec<String> {
+    let (done, of) = chunks.map_or((0, 0), |chunks| (chunks.done(), chunks.keys));
+    let what = if done > 0 && done < of { "The chunk that was cut off" } else { "It" };
+    let left = (done > 0 && done < of).then(|| {
+        let (done, of) = (thousands(done), thousands(of));
+        format!("{done} of {of} keys are done; the rest can be gone on with from here.")
+    });
+    let sentence = match outcome {
+        Outcome::Unknown => format!("Still unknown: {how}"),
+        _ if done > 0 && done == of => {
+            format!(
+                "It did commit, to the last of its {of} keys: {how}. Nothing is to be repeated."
+            )
+        }
+        Outcome::Committed if left.is_some() => format!("{what} did commit: {how}."),
+        Outcome::Committed => format!("{what} did commit: {how}. Nothing is to be repeated."),
+        Outcome::RolledBack if left.is_some() => format!("{what} did not commit: {how}."),
+        Outcome::RolledBack => format!("{what} did not commit: {how}. Nothing was changed."),
+    };
+    [Some(sentence), left].into_iter().flatten().collect()
 }
 
 fn command_ran(

@@ -5,8 +5,7 @@ mod edge;
 mod journal;
 mod overlay;
 
-pub use edge::environment_word;
-use edge::{footer, top_line};
+pub use edge::{environment_word, footer, top_line, update_due};
 use journal::journal;
 use overlay::overlay;
 use ratatui::Frame;
@@ -30,6 +29,8 @@ const WIDE: u16 = 100;
 /// From this width on, what is known of a thing stands beside the list, which keeps this much.
 const ROOMY: u16 = 116;
 const HOME_LIST: u16 = 74;
+/// What a change comes to, where its statements stand beside it.
+const RECOVERY: u16 = 110;
 /// From this width on, the steps have room for their whole titles.
 const ULTRA: u16 = 180;
 
@@ -110,8 +111,12 @@ fn screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {
         Screen::Violations => rows_screen(app, area, buf, look),
         Screen::Recovery => {
             let lines = recovery::page(app).finish();
+            let mut place = inset(area);
+            if area.width >= ULTRA {
+                place = beside(place, RECOVERY, &recovery::statements(app), buf, look);
+            }
             app.recovery_scroll.set(lines);
-            app.recovery_scroll.view(inset(area), buf, look);
+            app.recovery_scroll.view(place, buf, look);
         }
         Screen::Guardrail => {
             let lines = guardrail::page(app).finish();
@@ -278,6 +283,17 @@ fn inset(area: Rect) -> Rect {
     Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area }
 }
 
+/// Draws these lines to the right of a rule, and gives what is left of it.
+fn beside(area: Rect, wide: u16, lines: &[Line], buf: &mut Buffer, look: &Look) -> Rect {
+    for row in 0..area.height {
+        let mut pen = Pen::new(buf, area, row);
+        pen.skip(wide).put(look.glyphs.vertical, look.style(Role::Border));
+    }
+    let x = area.x + wide + 2;
+    wrapped(lines, 0, Rect { x, width: area.right().saturating_sub(x), ..area }, buf);
+    Rect { width: wide, ..area }
+}
+
 /// The list, and beside it where there is room what is known of the thing under the cursor.
 fn home_screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {
     let (page, places) = home::page(app);
@@ -285,14 +301,8 @@ fn home_screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {
     let lines = page.finish();
     let mut place = area;
     if area.width >= ROOMY {
-        place.width = HOME_LIST + (area.width - ROOMY) / 6;
-        let x = place.right() + 1;
-        for row in 0..area.height {
-            let mut pen = Pen::new(buf, area, row);
-            pen.skip(place.width).put(look.glyphs.vertical, look.style(Role::Border));
-        }
-        let beside = Rect { x: x + 1, width: area.right().saturating_sub(x + 1), ..area };
-        wrapped(&home::detail::page(app).finish(), 0, beside, buf);
+        let wide = HOME_LIST + (area.width - ROOMY) / 6;
+        place = beside(area, wide, &home::detail::page(app).finish(), buf, look);
     }
     let top = list(&lines, at, place, buf, look);
     app.clickable = Some(Clickable { area: place, top, lines: places });

@@ -386,8 +386,53 @@ mod tests {
         prop::collection::vec(one, 0..24).prop_map(|chars| chars.into_iter().collect())
     }
 
+    /// What stood in the data, out of what is shown of it.
+    fn back(shown: &[Segment<'_>]) -> String {
+        let mut out = String::new();
+        for segment in shown {
+            let mut rest = segment.text.as_ref();
+            while segment.kind == Kind::Escaped && !rest.is_empty() {
+                let (code, length) = match rest.as_bytes() {
+                    [b'\\', b'e', ..] => (0x1b, 2),
+                    [b'\\', b'n', ..] => (0x0a, 2),
+                    [b'\\', b'r', ..] => (0x0d, 2),
+                    [b'\\', b't', ..] => (0x09, 2),
+                    [b'\\', b'x', ..] => (u32::from_str_radix(&rest[2..4], 16).unwrap(), 4),
+                    _ => {
+                        let end = rest.find('>').unwrap();
+                        (u32::from_str_radix(&rest["<U+".len()..end], 16).unwrap(), end + 1)
+                    }
+                };
+                out.push(char::from_u32(code).unwrap());
+                rest = &rest[length..];
+            }
+            out.push_str(rest);
+        }
+        out
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn what_is_spelled_out_can_be_read_back(source in nasty()) {
+            prop_assert_eq!(back(&segments(&source)), source);
+        }
+
+        /// Told by properties of Unicode that are written down here once more.
+        #[test]
+        fn no_control_no_direction_no_tag_and_nothing_without_width_is_left(source in nasty()) {
+            let shown = [text(&source).into_owned(), multi_line(&source).concat(), typed(&source)];
+            for c in shown.iter().flat_map(|shown| shown.chars()).filter(|c| *c != '\n') {
+                prop_assert!(!c.is_control(), "{c:?}");
+                let code = u32::from(c);
+                let turns = [0x61c, 0x200e, 0x200f].contains(&code)
+                    || (0x202a..=0x202e).contains(&code)
+                    || (0x2066..=0x2069).contains(&code);
+                let unseen = (0x200b..=0x200d).contains(&code) || [0x2060, 0xfeff].contains(&code);
+                prop_assert!(!turns && !unseen && !(0xe0000..=0xe007f).contains(&code), "{c:?}");
+            }
+        }
+
         #[test]
         fn nothing_hidden_is_left_and_widths_add_up(source in nasty()) {
             let shown = text(&source);

@@ -24,6 +24,15 @@ impl Cockpit {
         Self { terminal, home }
     }
 
+    /// The same behind a shell that does something first: `umask 0`.
+    pub fn start_after(words: &str, home: Home, args: &[&str], size: Size) -> Self {
+        let program = env!("CARGO_BIN_EXE_steadyhand");
+        let script = format!("{words}; exec \"$0\" \"$@\"");
+        let all = [&["-c", script.as_str(), program], args].concat();
+        let terminal = Terminal::start("/bin/sh", &all, &home.environment(), &home.work(), size);
+        Self { terminal, home }
+    }
+
     pub fn home(&self) -> &Home {
         &self.home
     }

@@ -174,6 +174,7 @@ impl Desk {
                 },
                 valid: Duration::from_mins(10),
                 undoes: None,
+                mass: None,
             },
             target: self.target.clone(),
             server: self.identity.clone(),

@@ -8,12 +8,22 @@ use std::time::Duration;
 use assert_cmd::Command;
 use tempfile::TempDir;
 
+/// A secret that every run could read, and no run may show, store or hand on.
+pub const PLANTED: &str = "planted-9d41-hunter2";
+
+/// The planted secret is not in this.
+pub fn assert_discreet(what: &str, bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    assert!(!text.contains(PLANTED), "the planted secret is in {what}");
+}
+
 /// How long a headless run may take before it counts as hanging.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 pub struct Home {
     root: TempDir,
     extra: Vec<(String, String)>,
+    taken: Vec<String>,
 }
 
 impl Home {
@@ -25,13 +35,20 @@ impl Home {
         for folder in ["home", "config", "state", "data", "cache", "tmp", "work"] {
             fs::create_dir(root.path().join(folder)).expect("the temporary folder is writable");
         }
-        Self { root, extra: Vec::new() }
+        Self { root, extra: Vec::new(), taken: Vec::new() }
     }
 
     /// Adds a variable, or changes one, for every run that starts from here.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.extra.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Takes a variable away.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.taken.push(name.to_owned());
         self
     }
 
@@ -79,14 +96,18 @@ impl Home {
             ("TZ".to_owned(), "UTC".to_owned()),
             // Every home here is new; the tour has a test of its own.
             ("STEADYHAND_TOUR".to_owned(), "false".to_owned()),
+            // Else the terminal is asked for its background.
+            ("STEADYHAND_THEME".to_owned(), "dark".to_owned()),
             ("USER".to_owned(), "casey".to_owned()),
             ("LOGNAME".to_owned(), "casey".to_owned()),
             ("SHELL".to_owned(), "/bin/sh".to_owned()),
+            ("PGPASSWORD".to_owned(), PLANTED.to_owned()),
         ];
         for (name, value) in &self.extra {
             variables.retain(|(known, _)| known != name);
             variables.push((name.clone(), value.clone()));
         }
+        variables.retain(|(name, _)| !self.taken.contains(name));
         variables
     }
 
@@ -100,6 +121,28 @@ impl Home {
             .current_dir(self.work())
             .timeout(PATIENCE);
         command
+    }
+}
+
+/// Whatever a test is about: the secret is in no file that its runs have left.
+impl Drop for Home {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        for inside in self.files("") {
+            let path = self.root.path().join(&inside);
+            // What a test wrote there for the program to find.
+            let given = [".pgpass", ".my.cnf", ".pg_service.conf"];
+            if given.iter().any(|name| inside.ends_with(name)) {
+                continue;
+            }
+            if fs::symlink_metadata(&path).is_ok_and(|found| found.is_file())
+                && let Ok(bytes) = fs::read(&path)
+            {
+                assert_discreet(&inside.display().to_string(), &bytes);
+            }
+        }
     }
 }
 

@@ -8,6 +8,7 @@ pub mod desk;
 pub mod dice;
 mod engines;
 mod home;
+pub mod mass;
 pub mod pooler;
 pub mod proxy;
 pub mod pty;
@@ -17,7 +18,7 @@ pub mod walk;
 
 pub use cockpit::Cockpit;
 pub use engines::{Database, Ground, Look};
-pub use home::Home;
+pub use home::{Home, PLANTED, assert_discreet};
 pub use pty::{COMPACT, Ended, Size, Terminal, WIDE};
 pub use rustix::process::Signal;
 pub use server::Client;

@@ -99,6 +99,9 @@ pub struct Terminal {
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
+    /// Nobody reads what the program writes, as when a link is stalled.
+    stalled: Mutex<bool>,
+    flows: Condvar,
 }
 
 struct State {
@@ -165,6 +168,12 @@ impl Shared {
         read(&self.lock())
     }
 
+    /// Holds the reader up as long as the link is stalled.
+    fn wait_for_link(&self) {
+        let stalled = self.stalled.lock().expect("nobody panics while the link is stalled");
+        drop(self.flows.wait_while(stalled, |stalled| *stalled));
+    }
+
     /// Waits until the answer is there, and gives it; `None` when it took too long or never can.
     fn wait<T>(
         &self,
@@ -223,6 +232,8 @@ impl Terminal {
                 closed: false,
             }),
             changed: Condvar::new(),
+            stalled: Mutex::new(false),
+            flows: Condvar::new(),
         });
         let shared = Arc::clone(&state);
         let reader = thread::spawn(move || {
@@ -233,6 +244,7 @@ impl Terminal {
                     return;
                 }
                 shared.change(|state| state.receive(now, &buffer[..length]));
+                shared.wait_for_link();
             }
             shared.change(|state| state.closed = true);
         });
@@ -295,6 +307,45 @@ impl Terminal {
         let writer = self.writer.as_mut().expect("the writer is there until the drop");
         // A program that is gone does not read; the wait that follows will say so with the screen.
         let _ = writer.write_all(bytes).and_then(|()| writer.flush());
+    }
+
+    /// The link stalls: what the program writes is not taken any more, but for what is under way.
+    pub fn stall(&self) {
+        *self.state.stalled.lock().expect("nobody panics while the link is stalled") = true;
+    }
+
+    /// The link is back.
+    pub fn flow(&self) {
+        *self.state.stalled.lock().expect("nobody panics while the link is stalled") = false;
+        self.state.flows.notify_all();
+    }
+
+    /// Whether the program is held up by a system call of this name or number, such as a write that
+    /// nobody takes.
+    #[cfg(target_os = "linux")]
+    pub fn waits_in(&self, place: &str) -> bool {
+        let path = format!("/proc/{0}/task/{0}/wchan", self.pid());
+        std::fs::read_to_string(path).is_ok_and(|wchan| wchan.contains(place))
+    }
+
+    /// How often the threads of the program went to sleep by themselves since they were started.
+    #[cfg(target_os = "linux")]
+    pub fn naps(&self) -> u64 {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).expect("it runs");
+        let naps = |task: std::fs::DirEntry| {
+            let status = std::fs::read_to_string(task.path().join("status")).ok()?;
+            let line = status.lines().find_map(|l| l.strip_prefix("voluntary_ctxt_switches:"))?;
+            line.trim().parse::<u64>().ok()
+        };
+        tasks.filter_map(Result::ok).filter_map(naps).sum()
+    }
+
+    /// Sets the terminal as somebody else might, while the program is stopped.
+    pub fn stty(&self, settings: &[&str]) {
+        let name = self.master.as_ref().and_then(|master| master.tty_name()).expect("a terminal");
+        let inside = File::options().read(true).write(true).open(name).expect("it is there");
+        let done = Command::new("stty").args(settings).stdin(inside).status();
+        assert!(done.is_ok_and(|status| status.success()), "stty works");
     }
 
     pub fn resize(&mut self, size: Size) {
@@ -393,6 +444,15 @@ impl Terminal {
         if seen.is_none() {
             self.give_up(&format!("the bytes {}", wanted.escape_ascii()));
         }
+    }
+
+    /// Waits until what the program sent after the first `from` bytes is as described, and gives it.
+    pub fn wait_output(&self, from: usize, what: &str, is_so: impl Fn(&str) -> bool) -> String {
+        let seen = self.state.wait(PATIENCE, |state| {
+            let text = String::from_utf8_lossy(state.raw.get(from..)?).replace('\r', "");
+            is_so(&text).then_some(text)
+        });
+        seen.unwrap_or_else(|| self.give_up(what))
     }
 
     /// Waits until the program ended and its last output was read.
@@ -551,6 +611,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
+        self.flow();
         // Before the writer goes, which says good-bye with a line end: nobody must read it as a key.
         self.signal(Signal::KILL);
         // Not its own `kill`, which asks politely first and gives it time.
@@ -561,6 +622,9 @@ impl Drop for Terminal {
         self.writer = None;
         self.master = None;
         self.join_reader();
+        if !std::thread::panicking() {
+            super::assert_discreet("what was sent to the terminal", &self.raw_output());
+        }
     }
 }
 

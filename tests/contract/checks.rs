@@ -53,6 +53,7 @@ fn check(home: &Home, sql: &str) -> (i32, String) {
     let args = ["check", "--target", "erp", "--checks", "checks", "--check", "asked"];
     let output = home.steadyhand(&args).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
+    super::common::assert_discreet("a check", &said);
     (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&said).into_owned())
 }
 

@@ -18,6 +18,7 @@ contract! {
     a_check_inside_the_transaction_leaves_nothing_of_its_own on postgres mariadb,
         not sqlite: "it has no stored functions";
     what_a_repair_does_not_cure_cannot_be_approved on sqlite postgres mariadb;
+    what_is_no_longer_cured_at_the_execution_rolls_back on sqlite postgres mariadb;
     a_row_edited_since_the_preview_rolls_back_and_is_named on sqlite postgres mariadb;
     a_row_that_came_since_the_preview_is_not_changed_unseen on sqlite postgres mariadb;
     an_edit_of_a_row_that_a_cascade_takes_is_a_difference_too on sqlite postgres mariadb;
@@ -119,6 +120,22 @@ fn what_a_repair_does_not_cure_cannot_be_approved(engine: Dialect) {
     job.plan.cures = vec![check("none-is-two", "SELECT id FROM stock WHERE n = 2")];
     desk.done(&job);
     assert_eq!(desk.count("SELECT SUM(n) FROM stock"), 5);
+}
+
+/// The rows of the change are those of the preview; what it is for is not true any more.
+fn what_is_no_longer_cured_at_the_execution_rolls_back(engine: Dialect) {
+    let schema = format!("{STOCK}CREATE TABLE other (id INTEGER PRIMARY KEY);");
+    let mut desk = Desk::new(engine, &schema);
+    let mut job = desk.job("op", &["UPDATE stock SET n = 0 WHERE id = 1"]);
+    job.plan.cures = vec![check("no-other", "SELECT id FROM other")];
+    let preview = desk.preview(&job);
+    assert_eq!(preview.refused, [""; 0]);
+    desk.run("INSERT INTO other VALUES (1)");
+    let before = dump(&mut desk, &["stock"]);
+    let execution = desk.execute(&job, preview);
+    let Execution::RolledBack { why, .. } = &execution else { panic!("{execution:?}") };
+    assert!(why.contains("no-other would still have 1 violations"), "{why}");
+    assert_eq!(dump(&mut desk, &["stock"]), before);
 }
 
 fn a_row_edited_since_the_preview_rolls_back_and_is_named(engine: Dialect) {
@@ -324,10 +341,10 @@ fn a_session_that_could_still_commit_is_ended_before_anything_is_said(engine: Di
     let tables = desk.block_on(work.tables()).unwrap();
     desk.block_on(work.begin_watched(&mut observe, &tables, "op", LONG)).unwrap();
     desk.block_on(work.execute("UPDATE stock SET n = 0")).unwrap();
-    desk.block_on(work.write_ledger("op", "ada", "print")).unwrap();
+    desk.block_on(work.write_ledger("op", 0, "ada", "print")).unwrap();
     let mark = desk.block_on(work.mark()).unwrap();
     let mut later = desk.open(Purpose::Work, &Stopper::default());
-    let settled = desk.block_on(later.settle("op", Some(&mark)));
+    let settled = desk.block_on(later.settle("op", 0, Some(&mark)));
     if engine == Dialect::Sqlite {
         // The file's write lock is still held: nothing is said while somebody could commit.
         assert!(matches!(settled, Err(EngineError::Locked { .. })), "{settled:?}");
@@ -337,7 +354,7 @@ fn a_session_that_could_still_commit_is_ended_before_anything_is_said(engine: Di
         let late = desk.block_on(work.commit());
         assert!(matches!(late, Err(EngineError::Lost { .. })), "{late:?}");
     }
-    let settled = desk.block_on(later.settle("op", Some(&mark)));
+    let settled = desk.block_on(later.settle("op", 0, Some(&mark)));
     assert!(matches!(settled, Ok(Settled::RolledBack(_))), "{settled:?}");
     assert_eq!(dump(&mut desk, &["stock"])[0], "stock 1|one|1");
 }
@@ -367,7 +384,7 @@ fn what_a_dead_program_held_is_let_go(engine: Dialect) {
     drop(work);
     drop(observe);
     let mut later = desk.open(Purpose::Work, &Stopper::default());
-    let settled = desk.block_on(later.settle("op", None));
+    let settled = desk.block_on(later.settle("op", 0, None));
     assert!(matches!(settled, Ok(Settled::RolledBack(_))), "{settled:?}");
     assert_eq!(desk.run("UPDATE stock SET n = 9 WHERE id = 1"), 1, "nobody holds the row");
     assert_eq!(dump(&mut desk, &["stock"])[0], "stock 1|one|9");

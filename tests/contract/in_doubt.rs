@@ -58,7 +58,7 @@ fn a_commit_that_is_cut_off_is_told_as_it_ended(dialect: Dialect) {
             desk.count(&format!("SELECT COUNT(*) FROM steadyhand_ledger WHERE op_id = '{op}'"));
         let said = match &execution {
             Execution::Committed { .. } => 1,
-            Execution::RolledBack { .. } => 0,
+            Execution::RolledBack { .. } | Execution::Halted { .. } => 0,
             Execution::Unknown { why, .. } => panic!("{moment:?}: unknown: {why}"),
         };
         assert_eq!(now - applied, said, "{moment:?}: {execution:?}");

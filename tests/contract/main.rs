@@ -36,6 +36,7 @@ mod commits;
 mod guardrails;
 mod in_doubt;
 mod many;
+mod mass;
 mod pooler;
 mod previews;
 mod refusals;

@@ -5,6 +5,7 @@ use steadyhand::dialect::Dialect;
 use steadyhand::recovery::protocol::confirmation;
 
 use super::common::desk::Desk;
+use super::common::dice::{Dice, rounds};
 use super::{STOCK, dump, family, of, serial};
 
 contract! {
@@ -20,6 +21,7 @@ contract! {
     values_that_moved_up_in_a_unique_column_move_down on sqlite postgres mariadb;
     a_trigger_that_stands_in_the_way_is_known_before on sqlite postgres mariadb;
     a_row_of_an_undone_change_is_not_undone_twice on sqlite postgres mariadb;
+    any_change_is_taken_back_but_for_what_was_edited_since on sqlite postgres mariadb;
 }
 
 /// Executes the statements, takes them back, and gives the preview of the change.
@@ -220,4 +222,90 @@ fn a_row_of_an_undone_change_is_not_undone_twice(engine: Dialect) {
     let again = desk.preview(&desk.undo_job("op", "again"));
     assert_eq!(again.refused, ["it changes nothing"]);
     assert_eq!(desk.count("SELECT SUM(n) FROM stock"), 6);
+}
+
+/// Random tables, random statements, random edits of others afterwards.
+fn any_change_is_taken_back_but_for_what_was_edited_since(engine: Dialect) {
+    let schema = "CREATE TABLE one (id INTEGER PRIMARY KEY, a VARCHAR(20), b INTEGER);
+         CREATE TABLE two (k VARCHAR(9), l INTEGER, a VARCHAR(20), b INTEGER, PRIMARY KEY (k, l));";
+    let mut desk = Desk::new(engine, schema);
+    let mut dice = Dice::new();
+    let texts = ["NULL", "''", "'x'", "'it''s'", "'\u{e4}\u{1f69a}'", "'NULL'", "a"];
+    let numbers = ["NULL", "0", "-1", "b + 1", "b * 2", "7"];
+    let tests = ["b > 3", "a IS NULL", "b IS NOT NULL", "a = 'x'", "b < 6", "1 = 1"];
+    let mut conflicts = 0;
+    for round in 0..rounds(6) {
+        for table in ["one", "two"] {
+            desk.run(&format!("DELETE FROM {table}"));
+        }
+        for n in 0..10 {
+            let text = dice.pick(&texts[..5]);
+            desk.run(&format!("INSERT INTO one VALUES ({n}, {text}, {n})"));
+            desk.run(&format!("INSERT INTO two VALUES ('k{}', {n}, {text}, {n})", n % 2));
+        }
+        let mut statements = vec![];
+        for number in 0..=dice.below(3) {
+            let table = dice.pick::<&str>(&["one", "two"]);
+            let test = dice.pick::<&str>(&tests);
+            statements.push(match dice.below(4) {
+                0 => format!("DELETE FROM {table} WHERE {test}"),
+                1 => {
+                    let key = if *table == "one" { "" } else { "'new', " };
+                    format!(
+                        "INSERT INTO {table} VALUES ({key}{}, {}, 1)",
+                        100 + number,
+                        dice.pick(&texts[..5])
+                    )
+                }
+                2 => format!("UPDATE {table} SET a = {} WHERE {test}", dice.pick::<&str>(&texts)),
+                _ => format!(
+                    "UPDATE {table} SET b = {}, a = {} WHERE {test}",
+                    dice.pick::<&str>(&numbers),
+                    dice.pick::<&str>(&texts)
+                ),
+            });
+        }
+        let what = format!("STEADYHAND_SEED={}, round {round}: {statements:?}", dice.seed);
+        let tables = ["one", "two"];
+        let before = sorted(&mut desk, &tables);
+        let texts: Vec<&str> = statements.iter().map(String::as_str).collect();
+        let (op, back) = (format!("op{round}"), format!("back{round}"));
+        let preview = desk.done(&desk.job(&op, &texts));
+        assert_eq!(preview.undo.impossible, None, "{what}");
+        // Somebody goes on working, on rows of the change and on others.
+        let after = sorted(&mut desk, &tables);
+        let edit = dice.below(2) * dice.below(12);
+        desk.run(&format!("UPDATE one SET b = 1000 WHERE id = {edit}"));
+        let edited = sorted(&mut desk, &tables);
+        let touched =
+            before.iter().filter(|row| !after.contains(row)).count() > 0 || after != before;
+        if !touched {
+            continue;
+        }
+        let undone = desk.done(&desk.undo_job(&op, &back));
+        let restored = sorted(&mut desk, &tables);
+        let key = format!("one {edit}|");
+        let of_others = |rows: &[String]| -> Vec<String> {
+            rows.iter().filter(|row| !row.starts_with(&key)).cloned().collect()
+        };
+        assert_eq!(of_others(&restored), of_others(&before), "{what}");
+        let row = |rows: &[String]| rows.iter().find(|row| row.starts_with(&key)).cloned();
+        if after == edited {
+            assert_eq!(restored, before, "{what}");
+        } else if row(&before) == row(&after) {
+            // The edit was none of the change's business, and stays.
+            assert_eq!(row(&restored), row(&edited), "{what}");
+        } else {
+            // The row is listed, and is as its editor left it.
+            assert_eq!((row(&restored), undone.conflicts.len()), (row(&edited), 1), "{what}");
+            conflicts += 1;
+        }
+    }
+    eprintln!("{conflicts} conflicts");
+}
+
+fn sorted(desk: &mut Desk, tables: &[&str]) -> Vec<String> {
+    let mut rows = dump(desk, tables);
+    rows.sort();
+    rows
 }

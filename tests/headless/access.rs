@@ -13,7 +13,7 @@ fn private(path: &std::path::Path, text: &str) {
 
 #[test]
 fn config_shows_where_each_part_of_a_connection_is_said() {
-    let home = Home::new().with("PGUSER", "from_variable");
+    let home = Home::new().with("PGUSER", "from_variable").without("PGPASSWORD");
     private(&home.path("home/.pgpass"), "db.internal:*:*:*:hunter2\n");
     private(&home.path("home/.my.cnf"), "[client]\nuser=keeper\npassword=hunter2\n");
     let marker = home.work().join("asked");
@@ -53,7 +53,7 @@ fn config_shows_where_each_part_of_a_connection_is_said() {
 
 #[test]
 fn a_password_file_that_others_can_read_is_told_with_the_way_out() {
-    let home = Home::new();
+    let home = Home::new().without("PGPASSWORD");
     fs::write(home.path("home/.pgpass"), "*:*:*:*:hunter2\n").unwrap();
     fs::set_permissions(home.path("home/.pgpass"), fs::Permissions::from_mode(0o644)).unwrap();
     home.write(

@@ -39,6 +39,7 @@ struct Ran {
 
 fn run(home: &Home, args: &[&str]) -> Ran {
     let Output { status, stdout, stderr } = home.steadyhand(args).output().unwrap();
+    common::assert_discreet(&format!("{args:?}"), &[stdout.as_slice(), &stderr].concat());
     Ran {
         code: status.code().unwrap_or(-1),
         out: String::from_utf8(stdout).unwrap(),

@@ -96,11 +96,21 @@ impl Session {
 
     pub async fn explain(&mut self, sql: &str) -> Result<Vec<String>, EngineError> {
         self.as_operator().await?;
-        // EXPLAIN of anything else might run it.
-        if let sql::Effect::Other(refusal) = sql::classify(sql, self.dialect()) {
-            return Err(EngineError::Refused { message: refusal.sentence });
-        }
-        let rows = self.named(&format!("EXPLAIN {sql}")).await?;
+        let asked = format!("EXPLAIN {sql}");
+        let rows = match sql::classify(sql, self.dialect()) {
+            // EXPLAIN of anything else might run it.
+            sql::Effect::Other(refusal) => {
+                return Err(EngineError::Refused { message: refusal.sentence });
+            }
+            // MariaDB plans no write for a session that may only read, as it compiles none.
+            sql::Effect::Write(_) if self.transaction.is_none() => {
+                self.wire.run("START TRANSACTION READ WRITE").await?;
+                let rows = self.named(&asked).await;
+                self.wire.run("ROLLBACK").await?;
+                rows?
+            }
+            _ => self.named(&asked).await?,
+        };
         let part = |row: &HashMap<String, String>, name: &str| row.get(name).cloned();
         Ok(rows
             .iter()

@@ -94,6 +94,7 @@ impl Session {
     pub async fn write_ledger(
         &mut self,
         op: &str,
+        chunk: u64,
         actor: &str,
         print: &str,
     ) -> Result<(), EngineError> {
@@ -115,7 +116,7 @@ impl Session {
         let [op, actor, print] = values;
         let sql = format!(
             "INSERT INTO {TABLE} (op_id, chunk_no, actor, fingerprint) \
-             VALUES ({op}, 0, LEFT({actor}, 255), {print})"
+             VALUES ({op}, {chunk}, LEFT({actor}, 255), {print})"
         );
         self.wire.run(&sql).await.map(drop)
     }
@@ -150,13 +151,19 @@ impl Session {
     }
 
     /// Needs no right beyond those of the operation: an account may always end its own sessions.
-    pub async fn settle(&mut self, op: &str, _mark: Option<&str>) -> Result<Settled, EngineError> {
+    pub async fn settle(
+        &mut self,
+        op: &str,
+        chunk: u64,
+        _mark: Option<&str>,
+    ) -> Result<Settled, EngineError> {
         if let Err(why) = self.end_holder(&name(op)).await? {
             return Ok(Settled::Unknown(why));
         }
         let found = if self.has_ledger().await? {
             let op = text(op);
-            let sql = format!("SELECT COUNT(*) FROM {TABLE} WHERE op_id = {op}");
+            let sql =
+                format!("SELECT COUNT(*) FROM {TABLE} WHERE op_id = {op} AND chunk_no = {chunk}");
             self.wire.number(&sql).await? > 0
         } else {
             false

@@ -157,6 +157,14 @@ impl Session {
         Ok(readable(value))
     }
 
+    pub async fn quote_all(&mut self, values: &[Value]) -> Result<Vec<String>, EngineError> {
+        let mut quoted = Vec::with_capacity(values.len());
+        for value in values {
+            quoted.push(self.quote(value).await?);
+        }
+        Ok(quoted)
+    }
+
     pub async fn insert_row(&mut self, row: RowWrite<'_>) -> Result<bool, EngineError> {
         let (columns, values) = row.set;
         let values = values.iter().map(literal).collect::<Vec<_>>().join(", ");

@@ -162,6 +162,14 @@ impl Session {
         literal(value)
     }
 
+    pub async fn quote_all(&mut self, values: &[Value]) -> Result<Vec<String>, EngineError> {
+        let mut quoted = Vec::with_capacity(values.len());
+        for value in values {
+            quoted.push(self.quote(value).await?);
+        }
+        Ok(quoted)
+    }
+
     pub async fn schema_mark(&mut self) -> Result<String, EngineError> {
         const MARK: &str = "SELECT COUNT(*) || '-' || COALESCE(SUM(ORA_HASH(OBJECT_NAME || '|' || \
             OBJECT_TYPE || '|' || STATUS || '|' || TO_CHAR(LAST_DDL_TIME, 'YYYYMMDDHH24MISS'))), 0) \

@@ -49,13 +49,13 @@ fn sought(id: &Id) -> String {
     )
 }
 
-fn entry(op: &str, actor: &str, print: &str) -> Statement {
+fn entry(op: &str, chunk: u64, actor: &str, print: &str) -> Statement {
     let mut row = Statement::default();
     let values = [op, actor, print].map(|text| row.text(text));
     let [op, actor, print] = values;
     row.push(&format!(
         "INSERT INTO {LEDGER} (op_id, chunk_no, actor, fingerprint) \
-         VALUES ({op}, 0, SUBSTRB({actor}, 1, 255), {print})"
+         VALUES ({op}, {chunk}, SUBSTRB({actor}, 1, 255), {print})"
     ));
     row
 }
@@ -87,6 +87,7 @@ impl Session {
     pub async fn write_ledger(
         &mut self,
         op: &str,
+        chunk: u64,
         actor: &str,
         print: &str,
     ) -> Result<(), EngineError> {
@@ -103,7 +104,7 @@ impl Session {
                 ),
             })?;
         }
-        self.wire.run_bound(entry(op, actor, print)).await.map(drop)
+        self.wire.run_bound(entry(op, chunk, actor, print)).await.map(drop)
     }
 
     async fn has_ledger(&mut self) -> Result<bool, EngineError> {
@@ -116,7 +117,12 @@ impl Session {
         Ok(!self.of_schema(&sql).await?.is_empty())
     }
 
-    pub async fn settle(&mut self, op: &str, mark: Option<&str>) -> Result<Settled, EngineError> {
+    pub async fn settle(
+        &mut self,
+        op: &str,
+        chunk: u64,
+        mark: Option<&str>,
+    ) -> Result<Settled, EngineError> {
         /// So long the old transaction may take to end by itself.
         const PATIENCE: Duration = Duration::from_secs(15);
         if let Some((id, identifier)) = mark.and_then(read_mark) {
@@ -133,7 +139,8 @@ impl Session {
             });
         }
         self.rollback().await?;
-        let tried = self.wire.work(entry(op, "asked", "asked"), PATIENCE, &mut nothing).await;
+        let tried =
+            self.wire.work(entry(op, chunk, "asked", "asked"), PATIENCE, &mut nothing).await;
         let settled = match tried {
             Ok(_) => Settled::RolledBack(
                 "its ledger row could be added anew, so the old transaction is gone with its row".into(),
@@ -220,7 +227,7 @@ mod tests {
 
     #[test]
     fn the_ledger_row_binds_what_people_typed() {
-        let row = entry("op-7", "it's me", "print");
+        let row = entry("op-7", 0, "it's me", "print");
         assert!(row.sql.starts_with("INSERT INTO steadyhand_ledger (op_id, chunk_no"));
         assert!(row.sql.ends_with("VALUES (:1, 0, SUBSTRB(:2, 1, 255), :3)"), "{}", row.sql);
         assert_eq!(row.binds[1], Bind::Text("it's me".into()));

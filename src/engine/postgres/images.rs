@@ -48,18 +48,20 @@ struct List {
 }
 
 impl Session {
-    /// Every row of a table that the transaction wrote; gives how many there are of each kind.
+    /// Every row of a table that the transaction wrote, or those of them of which a condition holds;
+    /// gives how many there are of each kind.
     pub(super) async fn images(
         &mut self,
         observe: &mut Session,
         table: &Table,
         whole: bool,
+        near: Option<&str>,
         on_image: OnImage<'_>,
     ) -> Result<Counts, EngineError> {
         let limit = self.remaining();
         self.apart(limit, async |work: &mut Self| {
             let span = work.span().await?;
-            let query = Query::of(table, whole, &work.encoding().await?);
+            let query = Query::of(table, whole, near, &work.encoding().await?);
             let ours = work.ours(&span).await?;
             let theirs = observe.ours(&span).await?;
             observe.declare("steadyhand_before", &query.before(&theirs), limit).await?;
@@ -133,13 +135,15 @@ struct Query {
     from: String,
     keys: Vec<String>,
     columns: Vec<String>,
+    near: String,
     order: String,
 }
 
 const ROW: &str = "steadyhand_row";
 
 impl Query {
-    fn of(table: &Table, whole: bool, encoding: &str) -> Self {
+    fn of(table: &Table, whole: bool, near: Option<&str>, encoding: &str) -> Self {
+        let near = near.map(|near| format!(" AND {near}")).unwrap_or_default();
         let only = if whole { "" } else { "ONLY " };
         let from = format!("{only}{} AS {ROW}", relation(&table.name));
         // Compared here byte by byte, so it must be ordered so there, in UTF-8 as it is sent.
@@ -153,7 +157,7 @@ impl Query {
             // The whole row is what it can be known by.
             let all = format!("format('%s', {ROW})");
             let order = format!("{}, tableoid, ctid", text(all.clone()));
-            return Self { from, keys: vec![all], columns, order };
+            return Self { from, keys: vec![all], columns, near, order };
         }
         let order: Vec<String> = table
             .key
@@ -169,15 +173,16 @@ impl Query {
             })
             .collect();
         let keys = table.key.iter().map(|name| quoted(name)).collect();
-        Self { from, keys, columns, order: order.join(", ") }
+        Self { from, keys, columns, near, order: order.join(", ") }
     }
 
     fn select(&self, last: &str, condition: &str) -> String {
         let parts: Vec<&str> = self.keys.iter().chain(&self.columns).map(String::as_str).collect();
         format!(
-            "SELECT {}, tableoid::bigint, ctid, {last} FROM {} WHERE {condition} ORDER BY {}",
+            "SELECT {}, tableoid::bigint, ctid, {last} FROM {} WHERE ({condition}){} ORDER BY {}",
             parts.join(", "),
             self.from,
+            self.near,
             self.order
         )
     }

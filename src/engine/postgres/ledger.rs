@@ -41,6 +41,7 @@ impl Session {
     pub async fn write_ledger(
         &mut self,
         op: &str,
+        chunk: u64,
         actor: &str,
         print: &str,
     ) -> Result<(), EngineError> {
@@ -54,7 +55,7 @@ impl Session {
         };
         let sql = format!(
             "INSERT INTO {ledger} (op_id, chunk_no, actor, fingerprint, applied_at) \
-             VALUES ({}, 0, {}, {}, clock_timestamp())",
+             VALUES ({}, {chunk}, {}, {}, clock_timestamp())",
             literal(op),
             literal(actor),
             literal(print)
@@ -101,7 +102,12 @@ impl Session {
         })
     }
 
-    pub async fn settle(&mut self, op: &str, mark: Option<&str>) -> Result<Settled, EngineError> {
+    pub async fn settle(
+        &mut self,
+        op: &str,
+        chunk: u64,
+        mark: Option<&str>,
+    ) -> Result<Settled, EngineError> {
         let mark = mark.and_then(Mark::read);
         let old = match &mark {
             Some(mark) => vec![mark.backend.clone()],
@@ -124,7 +130,7 @@ impl Session {
             Some(xid) => Some((xid, self.fate(xid).await?)),
             None => None,
         };
-        match self.look_up(op).await {
+        match self.look_up(op, chunk).await {
             Ok(written) => Ok(judge(fate, written)),
             Err(error) => Ok(match fate {
                 Some((xid, Fate::Aborted)) => Settled::RolledBack(aborted(xid)),
@@ -133,9 +139,10 @@ impl Session {
         }
     }
 
-    async fn look_up(&mut self, op: &str) -> Result<bool, EngineError> {
+    async fn look_up(&mut self, op: &str, chunk: u64) -> Result<bool, EngineError> {
         for ledger in self.ledgers().await? {
-            let sql = format!("SELECT 1 FROM {} WHERE op_id = {}", relation(&ledger), literal(op));
+            let (ledger, op) = (relation(&ledger), literal(op));
+            let sql = format!("SELECT 1 FROM {ledger} WHERE op_id = {op} AND chunk_no = {chunk}");
             if !self.rows(&sql).await?.is_empty() {
                 return Ok(true);
             }

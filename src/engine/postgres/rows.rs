@@ -155,6 +155,25 @@ impl Session {
         }
     }
 
+    pub async fn quote_all(&mut self, values: &[Value]) -> Result<Vec<String>, EngineError> {
+        if values.iter().all(|value| matches!(value, Value::Integer(_))) {
+            return Ok(values.iter().filter_map(text).collect());
+        }
+        let plain: Vec<String> =
+            values.iter().map(|value| text(value).unwrap_or_default()).collect();
+        if plain.iter().any(|plain| plain.contains('\0')) {
+            let message = "a text with the character U+0000 cannot be stored there".into();
+            return Err(EngineError::Refused { message });
+        }
+        let list: Vec<String> = plain.iter().map(|plain| literal(plain)).collect();
+        let sql = format!(
+            "SELECT quote_literal(x) FROM unnest(ARRAY[{}]) WITH ORDINALITY AS u (x, n) ORDER BY n",
+            list.join(", ")
+        );
+        let rows = self.rows(&sql).await?;
+        Ok(rows.iter().filter_map(|row| row[0].as_ref().plain()).collect())
+    }
+
     pub async fn insert_row(&mut self, row: RowWrite<'_>) -> Result<bool, EngineError> {
         let (columns, values) = row.set;
         // A column that the server numbers by itself takes our number only when told to.

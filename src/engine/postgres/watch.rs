@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::catalogue::NAME;
-use super::rows::literal;
+use super::rows::{literal, quoted};
 use super::{Session, connect, footprint, sibling};
-use crate::engine::{Blind, EngineError, OnImage, Session as Any, Table, Touched};
+use crate::engine::{Blind, EngineError, Image, OnImage, Session as Any, Table, Touched};
 use crate::sql::LEDGER;
 use crate::value::Value;
 
@@ -26,6 +26,8 @@ pub struct Watch {
     order: Vec<i64>,
     /// What no table can say for itself.
     blind: Blind,
+    /// A column, and the literals that rows to be written hold in it.
+    near: Option<(String, String)>,
     /// As it was when it was last looked at: a transaction that fails lets its locks go.
     pub words: Option<String>,
 }
@@ -129,9 +131,16 @@ impl Session {
             baseline: self.counts().await?,
             order: Vec::new(),
             blind: blind.clone(),
+            near: None,
             words: None,
         });
         Ok(blind)
+    }
+
+    pub fn narrow(&mut self, column: &str, literals: &str) {
+        if let Some(watch) = &mut self.watch {
+            watch.near = Some((column.to_owned(), literals.to_owned()));
+        }
     }
 
     /// The counters as they stand, of tables of the server as well.
@@ -203,8 +212,10 @@ impl Session {
                 Some(table) if *readable => {
                     let whole = written.kind == "p";
                     let observe = sibling(observe)?;
-                    let seen = self.images(observe, table, whole, on_image).await?;
-                    counts = self.agree(name, counts, seen);
+                    if !self.images_near(observe, table, whole, counts, on_image).await? {
+                        let seen = self.images(observe, table, whole, None, on_image).await?;
+                        counts = self.agree(name, counts, seen);
+                    }
                 }
                 Some(_) => blind.push(format!(
                     "{name}: {} rows are written that this role may not read",
@@ -224,6 +235,33 @@ impl Session {
             watch.words = words;
         }
         Ok((found, blind))
+    }
+
+    /// Looks only where the rows are said to be; `false` if the server counts others.
+    async fn images_near(
+        &mut self,
+        observe: &mut Session,
+        table: &Table,
+        whole: bool,
+        counts: Counts,
+        on_image: OnImage<'_>,
+    ) -> Result<bool, EngineError> {
+        let near = self.watch.as_ref().and_then(|watch| watch.near.clone());
+        let known = |column: &String| table.columns.iter().any(|other| other.name == *column);
+        let Some((column, literals)) = near.filter(|(column, _)| known(column)) else {
+            return Ok(false);
+        };
+        let near = format!("{} IN ({literals})", quoted(&column));
+        let mut found = Vec::new();
+        let mut keep = |_: &Table, image: Image| found.push(image);
+        let seen = self.images(observe, table, whole, Some(&near), &mut keep).await?;
+        if seen != counts {
+            return Ok(false);
+        }
+        for image in found {
+            on_image(table, image);
+        }
+        Ok(true)
     }
 
     /// Holds the images against the counters. What they see is complete by itself; the counters know

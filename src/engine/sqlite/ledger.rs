@@ -16,22 +16,32 @@ impl Session {
     pub async fn write_ledger(
         &mut self,
         op: &str,
+        chunk: u64,
         actor: &str,
         print: &str,
     ) -> Result<(), EngineError> {
         const INSERT: &str = "INSERT INTO main.steadyhand_ledger \
-            (op_id, chunk_no, actor, fingerprint, applied_at) VALUES (?, 0, ?, ?, CURRENT_TIMESTAMP)";
+            (op_id, chunk_no, actor, fingerprint, applied_at) VALUES (?, ?, ?, ?, CURRENT_TIMESTAMP)";
         self.run(&create_ledger(&format!("main.{TABLE}"), Dialect::Sqlite)).await?;
-        let insert = sqlx::query(INSERT).bind(op.to_owned()).bind(actor.to_owned());
-        let done = insert.bind(print.to_owned()).execute(&mut self.connection).await;
+        let insert = sqlx::query(INSERT).bind(op.to_owned()).bind(chunk.cast_signed());
+        let done = insert
+            .bind(actor.to_owned())
+            .bind(print.to_owned())
+            .execute(&mut self.connection)
+            .await;
         done.map(drop).map_err(|error| self.judge(&error, self.lock_wait))
     }
 
     /// Needs a session that may write: taking the write lock proves that no writer is left that
     /// could still commit the row, so its absence is final.
-    pub async fn settle(&mut self, op: &str, _mark: Option<&str>) -> Result<Settled, EngineError> {
+    pub async fn settle(
+        &mut self,
+        op: &str,
+        chunk: u64,
+        _mark: Option<&str>,
+    ) -> Result<Settled, EngineError> {
         self.run("BEGIN IMMEDIATE").await?;
-        let found = self.look_up(op).await;
+        let found = self.look_up(op, chunk).await;
         self.rollback().await?;
         Ok(if found? {
             Settled::Committed("its ledger row is in the database".into())
@@ -40,13 +50,14 @@ impl Session {
         })
     }
 
-    async fn look_up(&mut self, op: &str) -> Result<bool, EngineError> {
+    async fn look_up(&mut self, op: &str, chunk: u64) -> Result<bool, EngineError> {
         let exists = format!("SELECT COUNT(*) FROM main.sqlite_schema WHERE name = '{TABLE}'");
         if self.number(&exists).await? == 0 {
             return Ok(false);
         }
-        let sql = format!("SELECT COUNT(*) FROM main.{TABLE} WHERE op_id = ?");
+        let sql = format!("SELECT COUNT(*) FROM main.{TABLE} WHERE op_id = ? AND chunk_no = ?");
         let count = sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql)).bind(op.to_owned());
+        let count = count.bind(chunk.cast_signed());
         let found = count.fetch_one(&mut self.connection).await;
         found.map(|n| n > 0).map_err(|error| self.judge(&error, self.lock_wait))
     }

@@ -101,6 +101,14 @@ impl Session {
         Ok(cells.first().and_then(|cell| cell.as_ref().plain()).unwrap_or_else(|| "NULL".into()))
     }
 
+    pub async fn quote_all(&mut self, values: &[Value]) -> Result<Vec<String>, EngineError> {
+        let mut quoted = Vec::with_capacity(values.len());
+        for value in values {
+            quoted.push(self.quote(value).await?);
+        }
+        Ok(quoted)
+    }
+
     pub async fn insert_row(&mut self, row: RowWrite<'_>) -> Result<bool, EngineError> {
         let (columns, values) = row.set;
         let sql = format!(

@@ -40,7 +40,11 @@ impl Session {
         let commits = super::sibling(observe)?.commits_seen().await?;
         let tables: Vec<Table> =
             tables.iter().filter(|table| table.name != super::ledger::TABLE).cloned().collect();
-        self.run(&script(&tables)).await?;
+        // One session may run many transactions, one after the other.
+        let set_up = self.watch.as_ref().is_some_and(|watch| watch.tables == tables);
+        let script =
+            if set_up { "DELETE FROM temp.steadyhand_log".to_owned() } else { script(&tables) };
+        self.run(&script).await?;
         self.begin(time_cap).await?;
         let replacing = self.replacing().await?;
         let total_changes = self.number("SELECT total_changes()").await?;

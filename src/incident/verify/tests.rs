@@ -195,3 +195,119 @@ fn a_record_cannot_point_outside() {
     journal.append(entry).unwrap();
     assert!(folder.faults()[0].contains("outside"));
 }
+
+#[test]
+#[cfg(unix)]
+fn a_link_out_of_the_folder_is_a_fault_and_gets_into_no_bundle() {
+    use std::os::unix::fs::symlink;
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    fs::write(secret.path(), "{\"id\":1}\n").unwrap();
+    for part in ["runbook.toml", "journal.jsonl", "evidence/sample-1.jsonl", "evidence"] {
+        let folder = Folder::new();
+        let path = folder.path(part);
+        let moved = secret.path().with_extension(part.replace('/', "-"));
+        fs::rename(&path, &moved).unwrap();
+        symlink(&moved, &path).unwrap();
+        assert!(folder.faults().iter().any(|fault| fault.contains("is a link")), "{part}");
+        let made = crate::incident::bundle::gather(
+            folder.0.path(),
+            "INC-0001",
+            "",
+            false,
+            jiff::Timestamp::UNIX_EPOCH,
+        );
+        // A link in the evidence is left out, any other refused.
+        let names = made.map(|made| format!("{made:?}")).unwrap_or_default();
+        assert!(!names.contains("sample-1") || !part.contains("sample"), "{part}: {names}");
+        assert!(!names.contains("runbook.toml") || part != "runbook.toml", "{part}: {names}");
+        if moved.is_dir() { fs::remove_dir_all(moved) } else { fs::remove_file(moved) }.unwrap();
+    }
+}
+
+mod any_change {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What somebody does to the bytes of a journal.
+    #[derive(Debug, Clone)]
+    enum Edit {
+        Change(u8),
+        Insert(u8),
+        Remove,
+        Cut,
+        Double,
+        Swap(usize),
+    }
+
+    fn edit() -> impl Strategy<Value = Edit> {
+        prop_oneof![
+            (1u8..=255).prop_map(Edit::Change),
+            any::<u8>().prop_map(Edit::Insert),
+            Just(Edit::Remove),
+            Just(Edit::Cut),
+            Just(Edit::Double),
+            (0usize..10_000).prop_map(Edit::Swap),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+        /// Whatever it is, and wherever: it is found, and named is the record that it happened to or,
+        /// where two ran together or one is gone, the one that no longer follows.
+        #[test]
+        fn is_found_and_named(at in 0usize..10_000, edit in edit()) {
+            thread_local!(static FOLDER: (Folder, Vec<u8>) = {
+                let folder = Folder::new();
+                let bytes = fs::read(folder.path("journal.jsonl")).unwrap();
+                (folder, bytes)
+            });
+            FOLDER.with(|(folder, whole)| {
+                let mut bytes = whole.clone();
+                let at = at % bytes.len();
+                match edit {
+                    Edit::Change(by) => bytes[at] = bytes[at].wrapping_add(by),
+                    Edit::Insert(byte) => bytes.insert(at, byte),
+                    Edit::Remove => drop(bytes.remove(at)),
+                    Edit::Cut => bytes.truncate(at),
+                    Edit::Double => bytes.insert(at, bytes[at]),
+                    Edit::Swap(with) => { let with = with % bytes.len(); bytes.swap(at, with) }
+                }
+                prop_assume!(bytes != *whole);
+                let first = bytes.iter().zip(whole).position(|(a, b)| a != b);
+                let first = first.unwrap_or(bytes.len().min(whole.len()) - 1);
+                let record = line_of(whole, first);
+                fs::write(folder.path("journal.jsonl"), &bytes).unwrap();
+                let report = folder.verify(None);
+                prop_assert!(!report.is_sound(), "{edit:?} at {at}");
+                // What stands before is trusted, nothing else is.
+                prop_assert!(report.records < record || report.faults[0].contains(&format!("record {record}")),
+                    "{edit:?} at {at}, in record {record}: {report:?}");
+                // Of what was cut off, the record before is the last that is known.
+                let named = (record.saturating_sub(1)..=record + 1)
+                    .any(|n| report.faults.iter().any(|fault| fault.contains(&format!("record {n}"))));
+                prop_assert!(named || bytes.is_empty() || record == 1, "{edit:?} at {at}, in record {record}: {report:?}");
+                Ok(())
+            })?;
+        }
+    }
+
+    #[test]
+    fn a_journal_cut_inside_a_record_loses_no_other_and_says_so() {
+        let folder = Folder::new();
+        let path = folder.path("journal.jsonl");
+        let whole = fs::read(&path).unwrap();
+        for cut in (1..whole.len()).step_by(7) {
+            fs::write(&path, &whole[..cut]).unwrap();
+            fs::remove_file(folder.path("head.json")).unwrap_or_default();
+            let complete = whole[..cut].iter().filter(|byte| **byte == b'\n').count();
+            let (_, records) = Journal::open(folder.0.path(), "ada").unwrap();
+            let torn = usize::from(whole[cut - 1] != b'\n');
+            assert_eq!(records.len(), complete + torn, "cut at {cut}");
+            let aside = fs::read(folder.path("journal.torn")).unwrap_or_default();
+            let start =
+                whole[..cut].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+            assert!(torn == 0 || aside == whole[start..cut], "cut at {cut}");
+        }
+    }
+}

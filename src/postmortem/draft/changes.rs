@@ -99,6 +99,7 @@ fn outcome(phase: &Phase) -> (&'static str, String) {
             Outcome::Unknown.word(),
             "COMMIT was sent, and the answer is not in the journal".into(),
         ),
+        Phase::Halted(why) => ("HALTED", why.clone()),
         Phase::Ended(outcome, why) => (outcome.word(), why.clone()),
     }
 }

@@ -51,6 +51,9 @@ fn operations(incident: &Incident) -> Vec<String> {
             Phase::Started | Phase::CommitSent | Phase::Ended(Outcome::Unknown, _) => {
                 doubts.push(format!("the outcome of the {deed} {op} (step {step}) is UNKNOWN"));
             }
+            Phase::Halted(why) if change.stands() => doubts.push(format!(
+                "the {deed} {op} (step {step}) was halted and is done in part only: {why}"
+            )),
             Phase::Ended(Outcome::Committed, _) => {
                 let sql = matches!(change.deed, Deed::Change | Deed::Undo { .. });
                 let what = match change.verified {
@@ -60,7 +63,10 @@ fn operations(incident: &Incident) -> Vec<String> {
                 };
                 doubts.push(format!("the {deed} {op} (step {step}) {what}"));
             }
-            Phase::Previewed | Phase::Approved | Phase::Ended(Outcome::RolledBack, _) => {}
+            Phase::Previewed
+            | Phase::Approved
+            | Phase::Halted(_)
+            | Phase::Ended(Outcome::RolledBack, _) => {}
         }
     }
     doubts

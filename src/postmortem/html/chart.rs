@@ -142,9 +142,13 @@ struct Axis {
 
 impl Axis {
     fn of(draft: &Draft) -> Option<Self> {
+        // A note about last week would press everything else together.
         let milestones = draft.milestones.iter().filter_map(|one| one.at);
-        let times = || draft.timeline.iter().map(|line| line.at).chain(milestones.clone());
-        Some(Self { from: times().min()?, to: times().max()? })
+        let ends = [draft.opened, draft.closed].into_iter().flatten();
+        let changes = draft.changes.iter().filter_map(|change| change.ended);
+        let counts = draft.counts.iter().map(|one| one.at);
+        let times: Vec<Timestamp> = milestones.chain(ends).chain(changes).chain(counts).collect();
+        Some(Self { from: *times.iter().min()?, to: *times.iter().max()? })
     }
 
     fn x(&self, at: Timestamp) -> f64 {

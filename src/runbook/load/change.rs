@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Notes;
 use crate::check::load::complaint;
 use crate::dialect::{Dialect, PerDialect};
-use crate::runbook::{Action, Change, Guard, Limits, Risk, Statement};
+use crate::runbook::{Action, Change, Chunks, Guard, Limits, Risk, Statement};
 use crate::source::{Complaint, Table, did_you_mean, quoted};
 use crate::sql;
 
@@ -25,11 +25,24 @@ pub(super) fn change(table: &Table<'_>, notes: &Notes) -> Action {
         table.add(spot.fault(format!("{} is in `cures` already; delete it here.", quoted(&check))));
     }
     table.need_table("statement", "[[step.statement]]");
+    let is_mass = table.has("chunks");
     let statements = table.tables("statement", "a statement", |statement| Statement {
         note: statement.text("note"),
-        sql: statement.dialects(|text, dialect| write(text, dialect, notes)),
+        sql: statement.dialects(|text, dialect| {
+            if is_mass { write_chunk(text, dialect, notes) } else { write(text, dialect, notes) }
+        }),
     });
+    let chunks = chunks(table, notes);
     let texts: Vec<&PerDialect> = statements.iter().map(|statement| &statement.sql).collect();
+    if let Some(chunks) = &chunks
+        && let Some((dialect, _)) = gap(&[&texts[..], &[&chunks.keys]].concat())
+        && gap(&texts).is_none()
+    {
+        table.fault(
+            "chunks",
+            format!("The keys and the statements are not there for the same engines; both must have a text for {dialect}."),
+        );
+    }
     if let Some((dialect, place)) = gap(&texts) {
         table.fault(
             "statement",
@@ -43,6 +56,32 @@ pub(super) fn change(table: &Table<'_>, notes: &Notes) -> Action {
         must_not_worsen,
         valid: table.duration_or("valid", Duration::from_mins(10)),
         limits: limits(table),
+        chunks,
+    })
+}
+
+/// How a change is cut into chunks, if it is.
+fn chunks(table: &Table<'_>, notes: &Notes) -> Option<Chunks> {
+    table.table("chunks", "the chunks of a change", |chunks| {
+        let key = chunks.text("key");
+        if key.contains([',', ' ', '(']) {
+            chunks.fault(
+                "key",
+                "A chunk is made of the values of one column; name one that tells the rows apart, or leave the change in one transaction.",
+            );
+        }
+        let keys = chunks.need_per_dialect("keys", "[step.chunks.keys]", |text, dialect| {
+            sql::read(text, dialect).map_err(|refusal| {
+                complaint(refusal, Some("Write one SELECT of the keys, in their order."))
+            })?;
+            answered(text, dialect, notes)
+        });
+        let most = chunks.optional_whole("most", 1..=50_000).unwrap_or(50_000);
+        let size = chunks.optional_whole("size", 1..=50_000).unwrap_or(most.min(1_000));
+        if size > most {
+            chunks.fault("size", "`size` is more than `most`; the first chunk is no larger than the others.");
+        }
+        Chunks { key, keys, size, most }
     })
 }
 
@@ -149,6 +188,14 @@ fn write(text: &str, dialect: Dialect, notes: &Notes) -> Result<(), Complaint> {
     answered(text, dialect, notes)
 }
 
+/// The same for a statement that runs once for each chunk.
+fn write_chunk(text: &str, dialect: Dialect, notes: &Notes) -> Result<(), Complaint> {
+    sql::write(text, dialect)
+        .map_err(|refusal| complaint(refusal, Some("Write one INSERT, UPDATE or DELETE.")))?;
+    sql::chunked(text, dialect).map_err(|refusal| complaint(refusal, None))?;
+    known(text, dialect, notes, &[sql::CHUNK])
+}
+
 fn define(text: &str, dialect: Dialect, notes: &Notes) -> Result<Vec<sql::Definition>, Complaint> {
     let defined = sql::definitions(text, dialect).map_err(|refusal| complaint(refusal, None))?;
     answered(text, dialect, notes)?;
@@ -157,10 +204,20 @@ fn define(text: &str, dialect: Dialect, notes: &Notes) -> Result<Vec<sql::Defini
 
 /// Every `:name` must be the answer of an earlier step.
 fn answered(text: &str, dialect: Dialect, notes: &Notes) -> Result<(), Complaint> {
+    known(text, dialect, notes, &[])
+}
+
+/// The same where these names are known besides.
+fn known(text: &str, dialect: Dialect, notes: &Notes, more: &[&str]) -> Result<(), Complaint> {
     let places = sql::places(text, dialect).map_err(|refusal| complaint(refusal, None))?;
     let vars = notes.vars.borrow();
-    let unknown = places.into_iter().find(|(name, _)| !vars.iter().any(|(var, _)| var == name));
+    let mut places = places.into_iter().filter(|(name, _)| !more.contains(&name.as_str()));
+    let unknown = places.find(|(name, _)| !vars.iter().any(|(var, _)| var == name));
     unknown.map_or(Ok(()), |(name, part)| {
+        if name == sql::CHUNK {
+            let sentence = "`:chunk` needs `[step.chunks]`, which says how the change is cut.";
+            return Err(Complaint::new(sentence.to_owned()).over(part));
+        }
         let mut complaint =
             Complaint::new(format!("No step before this one asks for `:{name}`.")).over(part);
         complaint.suggestion =

@@ -19,6 +19,12 @@ pub(super) fn ask(table: &Table<'_>, notes: &Notes) -> Action {
             format!("`var` cannot be {}; write lower-case letters, digits and _, beginning with a letter.", quoted(&var)),
         );
     }
+    if var == sql::CHUNK {
+        table.fault(
+            "var",
+            "`chunk` is the name of the keys of a chunk; give the answer another name.",
+        );
+    }
     let mut vars = notes.vars.borrow_mut();
     if let Some((_, line)) = vars.iter().find(|(other, _)| *other == var) {
         table.fault(

@@ -5,7 +5,7 @@ use crate::runbook::{Action, Required, Stage, Step};
 use crate::source::{Table, list};
 
 /// The keys that only some kinds have.
-const KEYS: [(&str, &[&str]); 36] = [
+const KEYS: [(&str, &[&str]); 37] = [
     ("question", &["ask", "decide"]),
     ("var", &["ask"]),
     ("type", &["ask"]),
@@ -24,6 +24,7 @@ const KEYS: [(&str, &[&str]); 36] = [
     ("valid", &["change"]),
     ("statement", &["change"]),
     ("limits", &["change"]),
+    ("chunks", &["change"]),
     ("until", &["wait"]),
     ("for", &["wait"]),
     ("at_most", &["wait"]),

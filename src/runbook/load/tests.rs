@@ -56,3 +56,30 @@ fn a_key_of_another_kind_names_both_kinds() {
         "{faults:?}"
     );
 }
+
+#[test]
+fn chunks_need_statements_that_keep_to_them_and_one_key() {
+    let change = |sql: &str, chunks: &str| {
+        steps(&format!(
+            "[[step]]\nid = \"fix\"\nkind = \"change\"\ntitle = \"Fix\"\nrisk = \"low\"\ncures = [\"late\"]\n\
+             [[step.statement]]\nnote = \"n\"\nany = \"{sql}\"\n{chunks}[step.limits]\nmax_rows = 5\n"
+        ))
+    };
+    let chunks =
+        "[step.chunks]\nkey = \"id\"\n[step.chunks.keys]\nany = \"SELECT id FROM t ORDER BY id\"\n";
+    let fits = "UPDATE t SET a = 1 WHERE id IN (:chunk) AND a IS NULL";
+    assert!(change(fits, chunks).is_ok());
+    let fault = |sql: &str, chunks: &str| change(sql, chunks).expect_err("a fault").join("\n");
+    let whole = fault("UPDATE t SET a = 1", chunks);
+    assert!(whole.contains("must keep to the keys of its chunk"), "{whole}");
+    let compared = fault("UPDATE t SET a = 1 WHERE id > :chunk", chunks);
+    assert!(compared.contains("write `… IN (:chunk)`"), "{compared}");
+    let uncut = fault(fits, "");
+    assert!(uncut.contains("`:chunk` needs `[step.chunks]`"), "{uncut}");
+    let composite = fault(fits, &chunks.replace("\"id\"", "\"order_id, line\""));
+    assert!(composite.contains("A chunk is made of the values of one column"), "{composite}");
+    let written = fault(fits, &chunks.replace("SELECT id FROM t", "DELETE FROM t"));
+    assert!(written.contains("Write one SELECT of the keys"), "{written}");
+    let large = fault(fits, &chunks.replace("key =", "size = 9\nmost = 5\nkey ="));
+    assert!(large.contains("`size` is more than `most`"), "{large}");
+}

@@ -42,6 +42,25 @@ pub fn text(app: &mut App) -> Vec<Effect> {
     }
 }
 
+/// An answer that came in one piece, to a question that was shown before.
+pub fn whole(app: &mut App, typed: &str) -> Vec<Effect> {
+    let Some(overlay) = app.overlay.as_mut().filter(|overlay| overlay.drawn) else {
+        return Vec::new();
+    };
+    match &mut overlay.kind {
+        Kind::Ask(ask) => {
+            ask.refused = None;
+            ask.prompt.set_text(typed);
+            text(app)
+        }
+        Kind::Writing(writing) => {
+            writing.editor.set_text(typed);
+            edited(app, Command::Save)
+        }
+        _ => Vec::new(),
+    }
+}
+
 fn refuse(app: &mut App, why: String) -> Vec<Effect> {
     if let Some(Overlay { kind: Kind::Ask(ask), .. }) = &mut app.overlay {
         // A wrong confirmation is typed anew; other answers are mended.

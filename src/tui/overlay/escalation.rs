@@ -9,7 +9,7 @@ use crate::practice::escalation::Call;
 use crate::tui::app::App;
 use crate::tui::case::Case;
 use crate::tui::effect::Effect;
-use crate::tui::page::clock;
+use crate::tui::page::to_go;
 
 /// Everybody whom the severity calls, in the order of their time.
 fn calls(app: &App, case: &Case) -> Vec<Call> {
@@ -41,7 +41,7 @@ pub fn overlay(app: &App) -> Option<Overlay> {
             Some(at) => format!("called {} UTC", at.strftime("%H:%M")),
             None => {
                 let left = call.due.duration_since(app.now).as_secs();
-                if left > 0 { format!("in {}", clock(left)) } else { "now".to_owned() }
+                if left > 0 { format!("in {}", to_go(left)) } else { "now".to_owned() }
             }
         };
         let reach = call.reach.as_ref().map_or_else(String::new, |reach| format!(" ({reach})"));

@@ -65,7 +65,11 @@ impl Palette {
                 pattern.score(text, &mut matcher).map(|score| (score, entry))
             })
             .collect();
-        found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+        // Whoever knows the name gets it first, whatever else has the same letters.
+        found.sort_by_key(|(score, entry)| {
+            let name = entry.command.name();
+            std::cmp::Reverse((name == typed, name.starts_with(typed), *score))
+        });
         found.into_iter().map(|(_, entry)| entry).collect()
     }
 

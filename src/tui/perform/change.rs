@@ -7,6 +7,7 @@ use super::{Desk, World};
 use crate::catalogue::Catalogue;
 use crate::consent::Consent;
 use crate::guardrail;
+use crate::incident::Incident;
 use crate::incident::entry::{Deed, Entry, Evidence, Outcome};
 use crate::incident::journal::Journal;
 use crate::ops;
@@ -93,15 +94,27 @@ impl World {
     }
 
     pub(super) fn execute(&mut self, run: Run, plan: Plan, op: String, approval: Approval) {
-        // An execution cannot be stopped halfway by a key: its time cap ends it.
+        // One transaction cannot be stopped halfway by a key: its time cap ends it.
         let stopper = Stopper::default();
         let Some(desk) = self.desk.clone() else { return };
         let (step, actor) = (plan.step.clone(), self.actor.clone());
         let (of, cut_off) = (step.clone(), op.clone());
+        let (messages, reins) = (self.messages.clone(), ops::mass::Reins::default());
+        self.reins = Some((run, reins.clone()));
         let work = async move {
             let (target, server) = (desk.target, desk.server);
             let job = ops::recover::Job { plan, target, server, actor, op };
-            let execution = ops::recover::execute(&job, approval, &desk.journal, &stopper).await;
+            let execution = if job.plan.mass.is_some() {
+                let of = step.clone();
+                let tell = move |progress| {
+                    let (step, progress) = (of.clone(), Box::new(progress));
+                    // Nobody listens any more only when the cockpit is gone.
+                    let _ = messages.send(Message::Moved { run, step, progress });
+                };
+                ops::mass::execute(&job, approval, &desk.journal, &reins, &tell).await
+            } else {
+                ops::recover::execute(&job, approval, &desk.journal, &stopper).await
+            };
             Message::Executed { run, step, execution }
         };
         // Whether it committed is then asked of the database, as after a crash.
@@ -116,15 +129,23 @@ impl World {
         let Some(desk) = self.desk.clone() else { return };
         let guard = self.guard_job(&doubt.step, doubt.op.clone());
         self.spawn(async move {
-            let Doubt { step, op, deed, rows, mark } = doubt;
+            let Doubt { step, op, deed, rows, mark, chunk } = doubt;
             let mark = mark.as_deref();
+            let number = chunk.map_or(0, |chunk| chunk.number);
             let found = match (&deed, guard) {
                 (Deed::ApplyGuardrail | Deed::WithdrawGuardrail, Ok(job)) => {
                     ops::guard::resolve(&job, &deed, mark).await
                 }
-                (_, _) => ops::resolve::resolve(&desk.target, &desk.server, &op, mark).await,
+                (_, _) => {
+                    ops::resolve::resolve(&desk.target, &desk.server, &op, number, mark).await
+                }
             };
             let outcome = found.and_then(|(outcome, how)| {
+                if let Some(chunk) = chunk {
+                    let cut = ops::mass::CutOff { step: step.clone(), op, deed, chunk };
+                    let written = cut.found(outcome, &how, &desk.journal);
+                    return written.map(|()| (outcome, how));
+                }
                 let entry = Entry::Resolved {
                     step: step.clone(),
                     op,
@@ -210,16 +231,29 @@ async fn previewed(
     stopper: &Stopper,
 ) -> Result<(Plan, crate::recovery::Preview, Evidence), Problem> {
     let mut job = planned(desk, catalogue, actor, step, op, answers).await?;
-    if let Some(of) = undoes {
-        let artefact = undo_artefact(&desk.folder, &of)?;
-        job.plan = ops::plan::undo(&job.plan, &of, &desk.folder, &artefact)?;
+    if undoes.is_some() || job.plan.mass.is_some() {
+        let incident = told(&desk.folder)?;
+        match undoes {
+            Some(of) => job.plan = ops::mass::undo(&job, &incident, &desk.folder, &of)?,
+            None => ops::mass::go_on(&mut job, &incident, &desk.folder)?,
+        }
     }
     let preview = ops::recover::preview(&job, stopper).await?;
+    let (mut name, chunks) = (format!("preview-{}.json", job.op), preview.chunks.as_ref());
+    if chunks.is_some_and(|chunks| chunks.done > 0) {
+        // One operation is previewed again for what is left of it.
+        name = format!("preview-{}-{}.json", job.op, desk.journal.head().seq);
+    }
+    if let Some(keys) =
+        chunks.filter(|chunks| chunks.done == 0).and_then(|chunks| chunks.keys.as_ref())
+    {
+        let list = format!("keys-{}.jsonl", job.op);
+        let kept = desk.journal.keep_written(&list, |out| keys.write_to(out));
+        kept.map_err(|error| Problem::system(error.to_string()))?;
+    }
     let bytes = serde_json::to_vec(&preview).expect("plain data");
-    let evidence = desk
-        .journal
-        .keep(&format!("preview-{}.json", job.op), &bytes)
-        .map_err(|error| Problem::system(error.to_string()))?;
+    let evidence =
+        desk.journal.keep(&name, &bytes).map_err(|error| Problem::system(error.to_string()))?;
     Ok((job.plan, preview, evidence))
 }
 
@@ -242,17 +276,11 @@ async fn planned(
     Ok(ops::recover::Job { plan, target, server, actor, op })
 }
 
-/// The artefact of an execution, as the journal on disk names it.
-fn undo_artefact(folder: &Path, op: &str) -> Result<Evidence, Problem> {
+/// What the journal on disk tells.
+fn told(folder: &Path) -> Result<Incident, Problem> {
     let (records, _, _) = crate::incident::journal::read(folder)
         .map_err(|error| Problem::system(error.to_string()))?;
-    records
-        .iter()
-        .find_map(|record| match &record.entry {
-            Entry::UndoWritten { op: of, evidence, .. } if of == op => Some(evidence.clone()),
-            _ => None,
-        })
-        .ok_or_else(|| Problem::refused(format!("no undo was written for {op}")))
+    Ok(Incident::replay(&records))
 }
 
 async fn rehearsed(

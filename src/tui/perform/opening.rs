@@ -83,6 +83,7 @@ impl World {
             target: opened.target.clone(),
             runbook: Arc::new(opened.runbook.clone()),
             monitor: Arc::new(ops::pressure::Monitor::new(opened.target.clone()).into()),
+            document: Arc::default(),
         });
     }
 }

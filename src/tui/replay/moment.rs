@@ -18,6 +18,7 @@ use crate::incident::entry::{Deed, Entry, Evidence, Outcome, Record};
 use crate::incident::{Change, Incident, Phase};
 use crate::postmortem::{self, Around};
 use crate::problem::Problem;
+use crate::recovery::mass::Progress;
 use crate::recovery::protocol::State;
 use crate::recovery::{Execution, Preview};
 use crate::runbook::{Action, Ran, Runbook};
@@ -386,6 +387,17 @@ fn state(change: &Change, preview: &Arc<Preview>, incident: &Incident) -> State 
             });
             State::Ended { execution: Execution::RolledBack { why: why.clone(), drift } }
         }
+        Phase::Halted(why) => {
+            let halted = incident.records.iter().rev().find_map(|record| match &record.entry {
+                Entry::Halted { op: of, done, of: all, rows, drift, .. } if *of == op => {
+                    let (done, of, rows) = (*done, *all, *rows);
+                    Some((Progress { done, of, rows, ..Progress::default() }, drift.clone()))
+                }
+                _ => None,
+            });
+            let (progress, drift) = halted.unwrap_or_default();
+            State::Ended { execution: Execution::Halted { op, progress, why: why.clone(), drift } }
+        }
         Phase::Ended(Outcome::Unknown, why) => {
             State::Ended { execution: Execution::Unknown { op, why: why.clone() } }
         }
@@ -414,6 +426,7 @@ fn preview(replay: &Replay, record: &Record, change: &Change) -> Preview {
             server: String::new(),
             statements: Vec::new(),
             writes: writes.collect(),
+            chunks: None,
             images: Vec::new(),
             checks: Vec::new(),
             remaining: Vec::new(),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::check::{Check, Finding, Severity, Survey, Verdict};
+use crate::check::{Check, Count, Finding, Severity, Survey, Verdict};
 use crate::incident::entry::verdict_words;
 use crate::incident::store::Summary;
 use crate::problem::Problem;
@@ -48,6 +48,18 @@ pub enum Item {
     Target(String),
     Wrong { target: String, check: String },
     Runbook(String),
+}
+
+impl Item {
+    /// The heading it stands under.
+    pub fn section(&self) -> &'static str {
+        match self {
+            Self::Incident(_) => "Open incidents",
+            Self::Target(_) => "Health",
+            Self::Wrong { .. } => "What is wrong",
+            Self::Runbook(_) => "Runbooks",
+        }
+    }
 }
 
 /// Everything that can be opened, in the order of the screen.
@@ -241,12 +253,7 @@ pub fn page(app: &App) -> (Page<'_>, Vec<usize>) {
     let mut lines = Vec::with_capacity(items.len());
     let mut section = "";
     for (number, item) in items.iter().enumerate() {
-        let name = match item {
-            Item::Incident(_) => "Open incidents",
-            Item::Target(_) => "Health",
-            Item::Wrong { .. } => "What is wrong",
-            Item::Runbook(_) => "Runbooks",
-        };
+        let name = item.section();
         if name != section {
             if !page.is_empty() {
                 page.blank();
@@ -266,6 +273,14 @@ pub fn page(app: &App) -> (Page<'_>, Vec<usize>) {
     (page, lines)
 }
 
+/// In the room that a number has in the list.
+fn short_count(count: Count) -> String {
+    match count {
+        Count::Exact(n) => n.to_string(),
+        Count::AtLeast(n) => format!("{n}+"),
+    }
+}
+
 /// A check that is not clear on a target.
 #[derive(Debug, Clone, Copy)]
 pub struct Wrong<'a> {
@@ -282,7 +297,7 @@ fn wrong<'a>(app: &'a App, target: &str, check: &str) -> Option<Wrong<'a>> {
     Some(Wrong { check: app.facts.catalogue.check(check), finding, at: *at })
 }
 
-fn item_line(app: &App, item: &Item, here: bool, page: &mut Page<'_>) {
+pub fn item_line(app: &App, item: &Item, here: bool, page: &mut Page<'_>) {
     let look = &app.look;
     let mark = if here { look.glyphs.here } else { " " };
     let text = if here { Role::Selection } else { Role::Text };
@@ -301,7 +316,7 @@ fn item_line(app: &App, item: &Item, here: bool, page: &mut Page<'_>) {
                 (&format!("{severity:<7}"), severity_role(incident.severity)),
                 (&fit(&incident.title, 34), text),
                 (&format!("  {:<12}", incident.target), Role::Muted),
-                (&format!("open {}", crate::tui::page::clock(open)), Role::Muted),
+                (&format!("open {}", crate::tui::page::going_on(open)), Role::Muted),
             ]);
         }
         Item::Target(name) => target_line(app, name, mark, text, page),
@@ -312,7 +327,7 @@ fn item_line(app: &App, item: &Item, here: bool, page: &mut Page<'_>) {
             let title = known.map_or(check.as_str(), |check| check.title.as_str());
             let severity = known.map(|check| check.severity);
             let (sign, count) = match &finding.verdict {
-                Verdict::Violated { violations } => (look.bad(), violations.to_string()),
+                Verdict::Violated { violations } => (look.bad(), short_count(*violations)),
                 Verdict::Clear => (look.ok(), "0".into()),
                 Verdict::Measured { reading } => (look.bad(), reading.value.clone()),
                 Verdict::Inconclusive { .. } => (look.unknown(), "-".into()),
@@ -414,9 +429,12 @@ fn severity_role(severity: Option<Severity>) -> Role {
 /// A text in exactly this many columns.
 fn fit(text: &str, columns: usize) -> String {
     let text = visible::text(text);
-    let (head, _) = visible::head(&text, columns);
-    let wide = visible::width(head);
-    format!("{head}{}", " ".repeat(columns.saturating_sub(wide)))
+    let whole = visible::width(&text) <= columns;
+    let (head, _) = visible::head(&text, if whole { columns } else { columns.saturating_sub(1) });
+    // One column in ASCII too: the list must not move for it.
+    let more = if whole { "" } else { "~" };
+    let wide = visible::width(head) + more.len();
+    format!("{head}{more}{}", " ".repeat(columns.saturating_sub(wide)))
 }
 
 /// What Enter does to the thing under the cursor.

@@ -1,11 +1,13 @@
 //! The recovery screen: what a change would do, all of it; then the typed confirmation; then how it
 //! ended. Every decision is the protocol's; this asks it and shows what it says.
 
+mod chunks;
 mod page;
 mod rows;
 
+pub use chunks::moved;
 pub use page::page;
-use page::statements;
+pub use page::statements;
 
 use crate::incident::entry::{Deed, Entry, Evidence};
 use crate::problem::Problem;
@@ -36,6 +38,7 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
             if undoing { preview_undo(app) } else { preview(app, None) }
         }
         Command::Undo => preview_undo(app),
+        Command::Pause | Command::Continue | Command::Halt => chunks::rein(app, command),
         Command::Changes | Command::Rows => {
             if let Some(preview) =
                 case.recoveries.get(&case.step().id).and_then(|r| r.preview.clone())
@@ -86,13 +89,16 @@ fn enter(app: &mut App) -> Vec<Effect> {
     let Some(case) = &app.case else { return Vec::new() };
     let recovery = case.recoveries.get(&case.step().id);
     let standing = case.incident.standing_change(&case.step().id).is_some();
+    let halted = case.incident.halted(&case.step().id).is_some();
     match recovery.map(|recovery| &recovery.state) {
         // It was committed before the program was taken up again.
-        None | Some(State::Idle | State::Failed { .. }) if standing => super::step::onward(app),
-        None | Some(State::Idle | State::Failed { .. }) => preview(app, None),
-        Some(State::Ended { execution: Execution::RolledBack { .. } }) => {
-            on_command(app, Command::Preview)
+        None | Some(State::Idle | State::Failed { .. }) if standing && !halted => {
+            super::step::onward(app)
         }
+        None | Some(State::Idle | State::Failed { .. }) => preview(app, None),
+        Some(State::Ended {
+            execution: Execution::RolledBack { .. } | Execution::Halted { .. },
+        }) => on_command(app, Command::Preview),
         Some(State::Ended { execution: Execution::Committed { .. } }) => {
             let undone = recovery.is_some_and(|recovery| recovery.undoing);
             if undone { super::step::look_at(app, case.at) } else { super::step::onward(app) }
@@ -111,8 +117,13 @@ fn preview(app: &mut App, undoes: Option<String>) -> Vec<Effect> {
         return Vec::new();
     }
     let step = case.step().id.clone();
+    if let Some(why) = chunks::objection(case, undoes.is_some()) {
+        app.complain(why);
+        return Vec::new();
+    }
     if undoes.is_none()
         && let Some(change) = case.incident.standing_change(&step)
+        && change.is_committed()
     {
         let text = format!("this change is committed ({} rows); u takes it back", change.rows);
         app.complain(text);
@@ -126,7 +137,9 @@ fn preview(app: &mut App, undoes: Option<String>) -> Vec<Effect> {
     let recovery = case.recovery_mut(&step);
     recovery.undoing = undoes.is_some();
     // What was taken back may be done again, from a new preview.
-    if !standing && matches!(recovery.state, State::Ended { .. }) {
+    let committed =
+        matches!(recovery.state, State::Ended { execution: Execution::Committed { .. } });
+    if !standing && committed {
         recovery.state = State::Idle;
     }
     let run = app.new_run();
@@ -234,6 +247,7 @@ fn empty_plan(step: &str) -> Plan {
         },
         valid: std::time::Duration::ZERO,
         undoes: None,
+        mass: None,
     }
 }
 
@@ -254,7 +268,9 @@ impl Answer {
                 let undoes = undoing
                     .then(|| case.incident.standing_change(step).map(|change| change.op.clone()))
                     .flatten();
-                let op = case.new_op(run);
+                let op = chunks::going_on(case, step, undoing).unwrap_or_else(|| case.new_op(run));
+                let recovery = case.recoveries.entry(step.to_owned()).or_default();
+                recovery.progress = None;
                 let answers = case.incident.answers.clone();
                 vec![Effect::Preview { run, op, step: step.to_owned(), answers, undoes }]
             }
@@ -262,18 +278,20 @@ impl Answer {
                 recovery.preview = Some(preview.clone());
                 let deed = deed(recovery);
                 let Some(evidence) = self.evidence else { return Vec::new() };
-                vec![Effect::Append(Entry::Previewed {
+                let planned = chunks_planned(step, &preview, &deed);
+                let previewed = Effect::Append(Entry::Previewed {
                     step: step.to_owned(),
                     op: preview.op.clone(),
                     deed,
-                    rows: preview.rows(),
+                    rows: preview.asked(),
                     writes: preview.tallies(),
                     hidden: preview.hidden(),
                     fingerprint: preview.fingerprint.clone(),
                     refused: preview.refused.clone(),
                     undo: preview.undo.sentence(),
                     evidence,
-                })]
+                });
+                planned.into_iter().chain([previewed]).collect()
             }
             Asked::OpenConfirmation { expected } => {
                 let question = confirmation_text(recovery, &environment);
@@ -310,6 +328,25 @@ impl Answer {
     }
 }
 
+/// What is to be done in chunks, and the list that was frozen for it.
+fn chunks_planned(step: &str, preview: &Preview, deed: &Deed) -> Option<Effect> {
+    let chunks = preview.chunks.as_ref()?;
+    let list = chunks.keys.as_ref().filter(|_| chunks.done == 0).map(|keys| Evidence {
+        file: format!("evidence/keys-{}.jsonl", preview.op),
+        sha256: keys.sha256().to_owned(),
+    });
+    Some(Effect::Append(Entry::ChunksPlanned {
+        step: step.to_owned(),
+        op: preview.op.clone(),
+        deed: deed.clone(),
+        left: chunks.left,
+        done: chunks.done,
+        first: chunks.first,
+        about: chunks.about,
+        list,
+    }))
+}
+
 fn deed(recovery: &Recovery) -> Deed {
     match recovery.plan.as_ref().and_then(|plan| plan.undoes.clone()) {
         Some(of) => Deed::Undo { of },
@@ -326,6 +363,14 @@ fn confirmation_text(recovery: &Recovery, environment: &str) -> String {
         .iter()
         .map(|(table, tally)| format!("{} in {table}", tally.total()))
         .collect();
+    if let Some(chunks) = &preview.chunks {
+        let what = if plan.undoes.is_some() { "Undo" } else { "Execute" };
+        return format!(
+            "{what} on {environment} {} in chunks\n{}.\nThe first chunk must do exactly what was previewed; what is committed stays when it is stopped.",
+            plan.target,
+            chunks.words()
+        );
+    }
     let what = if plan.undoes.is_some() { "Undo" } else { "Execute" };
     let undo = match &preview.undo.impossible {
         Some(why) => format!("\nTHERE IS NO UNDO: {why}."),
@@ -391,8 +436,9 @@ pub fn executed(app: &mut App, run: Run, step: &str, execution: Execution) -> Ve
     let sound = matches!(&execution, Execution::Committed { sound: true, .. });
     let rows = match &execution {
         Execution::Committed { rows, .. } => *rows,
-        Execution::RolledBack { .. } | Execution::Unknown { .. } => 0,
+        Execution::RolledBack { .. } | Execution::Halted { .. } | Execution::Unknown { .. } => 0,
     };
+    let halted = matches!(&execution, Execution::Halted { .. });
     let unknown = matches!(&execution, Execution::Unknown { .. });
     let mut effects =
         step_protocol(case, step, Said::Ended { run, execution }, now).apply(app, step);
@@ -407,7 +453,7 @@ pub fn executed(app: &mut App, run: Run, step: &str, execution: Execution) -> Ve
     if unknown {
         effects.extend(resolve(app));
     }
-    if committed {
+    if committed || halted {
         effects.extend(look_again(app, step, undoing));
     }
     app.recovery_scroll = crate::tui::widget::scroll::Scroll::default();

@@ -3,7 +3,7 @@
 
 use crate::consent::{Act, Question};
 use crate::problem::Problem;
-use crate::tui::app::App;
+use crate::tui::app::{App, Screen};
 use crate::tui::case::{Case, Watch};
 use crate::tui::command::Command;
 use crate::tui::effect::{Effect, Run};
@@ -41,10 +41,16 @@ pub fn look(app: &mut App) -> Vec<Effect> {
     vec![Effect::Look { run }]
 }
 
-/// A second went by.
-pub fn tick(app: &mut App, on_this_screen: bool) -> Vec<Effect> {
+/// How often the server is asked, in seconds.
+pub fn every(app: &App) -> i64 {
+    let busy = app.case.as_ref().is_some_and(Case::is_busy);
+    if busy || app.screen == Screen::Server { NEAR } else { FAR }
+}
+
+/// Some time went by.
+pub fn tick(app: &mut App) -> Vec<Effect> {
     let Some(case) = &app.case else { return Vec::new() };
-    let every = if on_this_screen || case.is_busy() { NEAR } else { FAR };
+    let every = every(app);
     let last = case.watch.seen.as_ref().map(|(at, _)| *at);
     let due = last.is_none_or(|at| app.now.duration_since(at).as_secs() >= every);
     if due && case.incident.is_open() { look(app) } else { Vec::new() }
@@ -183,7 +189,9 @@ fn pressure_lines(app: &App, case: &Case, page: &mut Page<'_>) {
         page.signed(app.look.ok(), "nobody waits, no transaction is long", Role::Text);
     }
     lock_lines(app, pressure, page);
-    for open in &pressure.transactions {
+    // Whoever holds others up stands in the picture of the locks already.
+    let in_picture = |who: &str| pressure.waits.iter().any(|wait| wait.blocker == who);
+    for open in pressure.transactions.iter().filter(|open| !in_picture(&open.who)) {
         let state = if open.idle { "idle in transaction" } else { "in transaction" };
         page.text(&format!("  {} {state} for {} s", open.who, open.open.as_secs()));
         page.muted(&format!("    {}", open.sql));

@@ -15,9 +15,10 @@ use crate::tui::case::Case;
 use crate::tui::command::Command;
 use crate::tui::effect::Effect;
 use crate::tui::overlay::{Ask, Overlay, Purpose, comms, escalation};
-use crate::tui::page::{Page, ago, clock};
+use crate::tui::page::{Page, ago, to_go};
 use crate::tui::theme::Role;
 use crate::tui::widget::spark::spark;
+use crate::value::thousands;
 
 pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
     let Some(case) = &app.case else { return Vec::new() };
@@ -203,7 +204,7 @@ fn go_on(app: &mut App) -> Vec<Effect> {
             WaitFor::Time(_) => {
                 let left = wait_left(case, app.now);
                 if left > 0 {
-                    let text = format!("{} to go; s skips the rest with a reason", clock(left));
+                    let text = format!("{} to go; s skips the rest with a reason", to_go(left));
                     return no(app, &text);
                 }
                 pass(app, "waited")
@@ -357,9 +358,9 @@ fn wait_left(case: &Case, now: Timestamp) -> i64 {
     i64::try_from(length.as_secs()).unwrap_or(i64::MAX) - now.duration_since(since).as_secs()
 }
 
-/// `4 ms`, `2.31 s`.
+/// As coarse as it matters: a check that takes as long as before says the same as before.
 fn took(seconds: f64) -> String {
-    if seconds < 1.0 { format!("{:.0} ms", seconds * 1000.0) } else { format!("{seconds:.2} s") }
+    if seconds < 0.1 { "under 0.1 s".into() } else { format!("{seconds:.1} s") }
 }
 
 /// The last counts as a line of blocks; one alone says nothing.
@@ -476,7 +477,7 @@ pub fn page<'l>(app: &'l App, case: &Case) -> Page<'l> {
             }
             page.line(&[
                 ("time left  ", Role::Muted),
-                (&clock(wait_left(case, app.now)), Role::Text),
+                (&to_go(wait_left(case, app.now)), Role::Text),
             ]);
         }
         Action::Comms(comms) => {
@@ -532,6 +533,14 @@ fn guard_state(app: &App, case: &Case, page: &mut Page<'_>) {
 fn committed_lines(app: &App, case: &Case, page: &mut Page<'_>) {
     if let Some(change) = case.incident.standing_change(&case.step().id) {
         page.blank();
+        if let Some(chunks) = change.chunks.as_ref().filter(|_| !change.is_committed()) {
+            let (done, of) = (thousands(chunks.done()), thousands(chunks.keys));
+            let text = format!(
+                "HALTED at {done} of {of} keys; the recovery screen goes on or takes it back"
+            );
+            page.signed(app.look.bad(), &text, Role::Warning);
+            return;
+        }
         let text = format!("COMMITTED: {} rows; undo is ready on the recovery screen", change.rows);
         page.signed(app.look.ok(), &text, Role::Ok);
     }

@@ -102,6 +102,7 @@ const BLIND: [(&str, [[f64; 3]; 3]); 4] = [
 ];
 
 /// CIE L*a*b* of linear light.
+#[allow(clippy::many_single_char_names)] // the letters of the standard
 fn lab([r, g, b]: [f64; 3]) -> [f64; 3] {
     let x = (0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.9505;
     let y = 0.2126 * r + 0.7152 * g + 0.0722 * b;

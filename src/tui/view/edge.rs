@@ -9,7 +9,7 @@ use crate::tui::case::Case;
 use crate::tui::command::Command;
 use crate::tui::keymap::Context;
 use crate::tui::overlay::{Kind, Purpose, tour};
-use crate::tui::page::clock;
+use crate::tui::page::{clock, going_on, to_go};
 use crate::tui::screen::{guardrail, home, step};
 use crate::tui::widget::status::{self, Environment, Footer};
 
@@ -48,27 +48,31 @@ pub fn top_line(app: &App) -> status::Context {
             top.open = format!("closed after {}", clock(closed.duration_since(opened).as_secs()));
         }
         (Some(opened), None) => {
-            top.open = format!("open {}", clock(app.now.duration_since(opened).as_secs()));
+            top.open = format!("open {}", going_on(app.now.duration_since(opened).as_secs()));
         }
         _ => {}
     }
-    let (due, which) = match incident.next_update {
-        Some(due) => (Some(due), "next"),
-        None if incident.is_open() && incident.said.is_empty() => {
-            (fleet::first_update_due(incident, &app.facts.practice), "first")
-        }
-        None => (None, ""),
-    };
-    if let Some(due) = due {
+    if let Some(due) = update_due(app, case) {
+        let which = if incident.next_update.is_some() { "next" } else { "first" };
         let left = due.duration_since(app.now).as_secs();
         let text = if left >= 0 {
-            format!("{which} update in {}", clock(left))
+            format!("{which} update in {}", to_go(left))
         } else {
-            format!("update overdue {}", clock(-left))
+            format!("update overdue {}", going_on(-left))
         };
         top.update = Some((text, left < 0));
     }
     top
+}
+
+/// When people are to be told something, for the first time or again.
+pub fn update_due(app: &App, case: &Case) -> Option<Timestamp> {
+    let incident = &case.incident;
+    let first = || {
+        let nothing_said = incident.is_open() && incident.said.is_empty();
+        nothing_said.then(|| fleet::first_update_due(incident, &app.facts.practice)).flatten()
+    };
+    incident.next_update.or_else(first)
 }
 
 /// What is under way for longer than a moment, the gravest first.
@@ -155,8 +159,8 @@ pub fn footer(app: &App) -> Footer {
             ],
             Kind::Choice(_) | Kind::Palette(_) => vec![
                 (key(Command::Confirm), "choose"),
-                (key(Command::Up), "up"),
-                (key(Command::Down), "down"),
+                (key(Command::Up), "before"),
+                (key(Command::Down), "next"),
                 (key(Command::Back), "back"),
             ],
             Kind::Writing(writing) if writing.find.is_some() => {
@@ -186,13 +190,13 @@ pub fn footer(app: &App) -> Footer {
                     key(Command::Complete),
                     if app.unfolded { "only what changes" } else { "every column" },
                 ),
-                (key(Command::Down), "down"),
-                (key(Command::PageDown), "page"),
+                (key(Command::Down), "more"),
+                (key(Command::PageDown), "a page"),
             ],
             Kind::Text { .. } | Kind::Help { .. } => vec![
                 (key(Command::Back), "close"),
-                (key(Command::Down), "down"),
-                (key(Command::PageDown), "page"),
+                (key(Command::Down), "more"),
+                (key(Command::PageDown), "a page"),
             ],
             Kind::Problem(_) => vec![(key(Command::Confirm), "go on")],
         };
@@ -247,7 +251,7 @@ pub fn footer(app: &App) -> Footer {
         Screen::Server => vec![
             (key(Command::Back), "back"),
             (key(Command::Refresh), "ask again"),
-            (key(Command::Down), "down"),
+            (key(Command::Down), "more"),
         ],
         Screen::Journal => vec![
             (key(Command::Back), "back"),
@@ -318,6 +322,11 @@ fn recovery_keys(app: &App) -> Vec<(Option<String>, &'static str)> {
         }
         Some(State::Previewed { .. }) => vec![(key(Command::Preview), "preview again")],
         Some(State::Previewing { .. }) => vec![(key(Command::Cancel), "stop")],
+        Some(State::Executing { .. }) if case.driving().is_some() => vec![
+            (key(Command::Pause), "pause"),
+            (key(Command::Continue), "continue"),
+            (key(Command::Halt), "stop"),
+        ],
         Some(State::Executing { .. } | State::Confirming { .. }) => Vec::new(),
         Some(State::Ended { execution: Execution::Committed { .. } }) => {
             let standing = case.incident.standing_change(&case.step().id).is_some();

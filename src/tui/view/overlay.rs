@@ -36,8 +36,7 @@ pub fn overlay(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) -> Opti
                 let here = number == choice.at;
                 let mark = if here { look.glyphs.here } else { " " };
                 page.line(&[
-                    (mark, Role::Focus),
-                    (" ", Role::Text),
+                    (&format!("{mark} "), Role::Focus),
                     (item, if here { Role::Selection } else { Role::Text }),
                 ]);
             }
@@ -293,7 +292,8 @@ fn boxed(
     buf: &mut Buffer,
     look: &Look,
 ) -> Rect {
-    let inside = width.saturating_sub(4).max(1);
+    // What the panel and the air inside of it take.
+    let inside = width.saturating_sub(6).max(1);
     let rows: usize = lines.iter().map(|line| wrap::wrap(line, inside).len().max(1)).sum();
     let height = u16::try_from(rows).unwrap_or(u16::MAX).saturating_add(2);
     let place = centered(frame, width, height.min(frame.height));

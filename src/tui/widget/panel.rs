@@ -54,6 +54,9 @@ impl Panel<'_> {
         }
         let room = area.width.saturating_sub(6);
         if !self.title.is_empty() && room > 0 {
+            // What is not said about the title is not left over from the border.
+            let words = columns(&visible::text(self.title)).min(room);
+            Clear.render(Rect { x: area.x + 2, width: words, height: 1, ..area }, buf);
             let mut pen = Pen::new(buf, area, 0);
             pen.skip(1).put(" ", style);
             pen.put_within(self.title, room, look.glyphs.more, look.style(Role::Title))
@@ -61,6 +64,10 @@ impl Panel<'_> {
         }
         let hint = columns(&visible::text(self.hint));
         if !self.hint.is_empty() && hint + 5 <= area.width {
+            let below = area.y + area.height - 1;
+            let place =
+                Rect { x: area.x + area.width - hint - 3, y: below, width: hint, height: 1 };
+            Clear.render(place, buf);
             let mut pen = Pen::new(buf, area, area.height - 1);
             pen.skip(area.width - hint - 4).put(" ", style);
             pen.put(self.hint, look.style(Role::Muted)).put(" ", style);

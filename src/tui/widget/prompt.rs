@@ -58,6 +58,11 @@ impl Prompt {
         self.area.insert_str(one_line(text));
     }
 
+    /// It can be seen: from now on keys are taken.
+    pub fn arm(&self) {
+        self.armed.set(true);
+    }
+
     /// A key that is no command. Enter and tab never become text.
     pub fn on_key(&mut self, key: KeyEvent, now: Instant) {
         if !self.armed.get() {
@@ -112,7 +117,7 @@ impl Prompt {
         field.set_cursor_line_style(look.style(Role::Text));
         field.set_cursor_style(look.style(Role::Focus).add_modifier(Modifier::UNDERLINED));
         field.render(self.field(area).intersection(buf.area), buf);
-        self.armed.set(true);
+        self.arm();
     }
 
     /// Where the cursor of the terminal belongs.

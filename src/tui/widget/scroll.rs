@@ -33,6 +33,10 @@ impl Scroll {
         self.lines = lines;
     }
 
+    pub fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
     /// Rows that the text needs at this width.
     pub fn height(&self, width: u16) -> usize {
         self.lines.iter().map(|line| wrap::wrap(line, width).len()).sum()

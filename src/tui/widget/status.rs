@@ -55,11 +55,11 @@ pub struct Context {
     /// "INC-0042"
     pub incident: String,
     pub severity: String,
-    /// "open 00:14"
+    /// "open 14 min"
     pub open: String,
     /// "checking 3 s": what is under way, and for how long.
     pub running: String,
-    /// "next update in 05:28", and whether it is overdue.
+    /// "next update in 6 min", and whether it is overdue.
     pub update: Option<(String, bool)>,
     /// Shown at the left where there is no target: the name of the program.
     pub title: String,
@@ -166,6 +166,13 @@ impl Footer {
     pub fn new<W: Into<String>>(keys: impl IntoIterator<Item = (Option<String>, W)>) -> Self {
         let keys = keys.into_iter().filter_map(|(key, word)| Some((key?, word.into()))).collect();
         Self { keys }
+    }
+
+    /// All of it as a sentence.
+    pub fn words(&self) -> String {
+        let words: Vec<String> =
+            self.keys.iter().map(|(key, word)| format!("{key} {word}")).collect();
+        words.join("; ")
     }
 
     /// Dropped from the right where it is narrow; the very last, which is the help, goes last.

@@ -408,6 +408,16 @@ impl Table {
         self.order.is_empty()
     }
 
+    /// Rows after filter and sort.
+    pub fn len(&self) -> u64 {
+        self.order.len()
+    }
+
+    /// The row that stands at this place, counted from zero.
+    pub fn at(&self, place: u64) -> Option<Row> {
+        self.pile.row(self.order.get(place)?)
+    }
+
     /// The row of the cursor, counted as the rows came.
     pub fn selected(&self) -> Option<u64> {
         self.order.get(self.row)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::rows;
+use super::{chunks, rows};
 use crate::dialect::Dialect;
 use crate::recovery::fingerprint::show;
 use crate::recovery::protocol::{self, State};
@@ -11,7 +11,7 @@ use crate::runbook::Action;
 use crate::sql;
 use crate::tui::app::App;
 use crate::tui::case::Recovery;
-use crate::tui::page::{Page, ago, clock};
+use crate::tui::page::{Page, ago, to_go};
 use crate::tui::theme::Role;
 use crate::tui::widget::meter::{self, Writes};
 use crate::tui::widget::wrap::Line;
@@ -44,6 +44,10 @@ pub fn page(app: &App) -> Page<'_> {
             page.text(&format!("Running it for real, to roll it back at once: {since} s"));
             page.muted("x stops it on the server");
         }
+        State::Executing { .. } if case.driving().is_some() => {
+            page.title(&title).blank();
+            chunks::progress_lines(app, recovery, &mut page);
+        }
         State::Executing { .. } => {
             page.title(&title).blank();
             page.text(&format!("Executing: {since} s"));
@@ -60,7 +64,7 @@ pub fn page(app: &App) -> Page<'_> {
             let left =
                 recovery.plan.as_ref().map_or(String::new(), |plan| {
                     match protocol::expiry(plan, preview).duration_since(app.now).as_secs() {
-                        valid @ 1.. => format!(", valid {}", clock(valid)),
+                        valid @ 1.. => format!(", valid {}", to_go(valid)),
                         _ => ", too old: p previews again".into(),
                     }
                 });
@@ -142,6 +146,9 @@ fn looked_at(sample: &Rows, row: usize, arrow: &str) -> Vec<String> {
 fn preview_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
     for why in &preview.refused {
         page.signed(app.look.bad(), &format!("refused: {why}"), Role::Danger);
+    }
+    if let Some(of_chunks) = &preview.chunks {
+        chunks::preview_lines(of_chunks, page);
     }
     for (number, statement) in preview.statements.iter().enumerate() {
         let note =
@@ -241,7 +248,8 @@ fn check_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
         page.signed(sign, &text, Role::Text);
     }
     if unchanged > 0 {
-        page.muted(&format!("  {unchanged} other checks unchanged"));
+        let checks = if unchanged == 1 { "check" } else { "checks" };
+        page.muted(&format!("  {unchanged} other {checks} unchanged"));
     }
     for (check, rows) in &preview.remaining {
         page.line(&[("  remaining violations of ", Role::Muted), (check, Role::Text)]);
@@ -267,7 +275,11 @@ fn ended_lines(
 ) {
     match execution {
         Execution::Committed { rows, checks, sound, .. } => {
-            page.signed(app.look.ok(), &format!("COMMITTED   {rows} rows, as previewed"), Role::Ok);
+            let text = match recovery.plan.as_ref().and_then(|plan| plan.mass.as_ref()) {
+                Some(_) => format!("COMMITTED   {} rows, in chunks", thousands(*rows)),
+                None => format!("COMMITTED   {rows} rows, as previewed"),
+            };
+            page.signed(app.look.ok(), &text, Role::Ok);
             let words: Vec<String> = checks
                 .iter()
                 .map(|(check, verdict)| {
@@ -294,6 +306,9 @@ fn ended_lines(
             }
             page.muted("p previews again with the data as it is now");
         }
+        Execution::Halted { progress, why, drift, .. } => {
+            chunks::halted_lines(app, recovery, progress, why, drift.as_ref(), page);
+        }
         Execution::Unknown { why, .. } => {
             page.signed(
                 app.look.unknown(),
@@ -305,10 +320,24 @@ fn ended_lines(
     }
 }
 
-pub(super) fn statements(app: &App) -> Vec<Line> {
+pub fn statements(app: &App) -> Vec<Line> {
     let mut page = Page::new(&app.look);
     let Some(case) = &app.case else { return page.finish() };
-    match case.recoveries.get(&case.step().id).and_then(|recovery| recovery.preview.as_ref()) {
+    let recovery = case.recoveries.get(&case.step().id);
+    // Of a chunk's statement nobody wants to read all the keys.
+    let plan = recovery.and_then(|recovery| recovery.plan.as_ref());
+    for action in plan.iter().flat_map(|plan| &plan.actions) {
+        if let crate::recovery::Planned::Chunked { note, listed, .. } = action {
+            page.muted(note);
+            page.sql(listed.template().trim(), case.target.url.dialect);
+            page.blank();
+        }
+    }
+    if plan.is_some_and(|plan| plan.mass.is_some()) {
+        page.muted(":chunk stands for the keys of each chunk, quoted by the database");
+        return page.finish();
+    }
+    match recovery.and_then(|recovery| recovery.preview.as_ref()) {
         Some(preview) => {
             for (number, statement) in preview.statements.iter().enumerate() {
                 page.line(&[

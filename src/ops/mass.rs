@@ -1,0 +1,242 @@
+//! Mass recovery: a change of very many rows, chunk by chunk, each by the function that previews and
+//! executes any change.
+//!
+//! Here is what is worked off: a frozen list of keys, or the undo artefacts of an earlier execution.
+//! `execution` works it off. What goes on after an interruption is the rest of the frozen list, never
+//! a new search: the ledger and the journal say of each key whether it was done, while a statement
+//! whose rows can still be found after it (a price raised by a tenth) would be applied to them twice.
+
+mod execution;
+mod reins;
+mod rest;
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use super::connect::{READ_LOCK_WAIT, connect, plain, prove};
+use super::images::{Cut, aside};
+use super::plan::put_back;
+use super::recover::{self, Job, Piece, Scrutiny};
+use crate::clock;
+use crate::engine::{EngineError, Purpose, Session, Stopper};
+use crate::problem::Problem;
+use crate::recovery::mass::{Artefact, Chunks, Freeze, Keys, Mass, Place, Source};
+use crate::recovery::{Plan, Planned, Preview, UndoRehearsal};
+use crate::sql::Literals;
+use crate::value::{ValueRef, thousands};
+pub use execution::execute;
+pub use reins::Reins;
+pub use rest::{CutOff, go_on, undo};
+
+/// What is still to be worked off.
+#[derive(Debug)]
+enum Work {
+    Keys { key: String, keys: Keys, place: Place, chunk: u64 },
+    Artefacts(VecDeque<Artefact>),
+}
+
+/// The next chunk, ready to run.
+#[derive(Debug)]
+struct Unit {
+    plan: Plan,
+    chunk: u64,
+    /// Keys; rows of an undo.
+    size: u64,
+    cut: Option<Cut>,
+    /// Where the list goes on behind it.
+    next: Place,
+}
+
+impl Unit {
+    fn piece<'a>(&'a self, job: &'a Job, scrutiny: Scrutiny) -> Piece<'a> {
+        Piece { job, plan: &self.plan, chunk: self.chunk, scrutiny, cut: self.cut.as_ref() }
+    }
+}
+
+impl Work {
+    /// What an approval was given for.
+    fn approved(mass: &Mass, chunks: &Chunks) -> Result<Self, String> {
+        match (&mass.source, &chunks.keys) {
+            (Source::Query { key, .. } | Source::Rest { key, .. }, Some(keys)) => {
+                let place = keys.place(chunks.done).map_err(|error| aside(&error).to_string())?;
+                let (key, keys) = (key.clone(), keys.clone());
+                Ok(Self::Keys { key, keys, place, chunk: chunks.number })
+            }
+            (Source::Artefacts(artefacts), _) => Ok(Self::Artefacts(artefacts.clone().into())),
+            _ => Err("the preview froze no keys".into()),
+        }
+    }
+
+    /// So many keys as a chunk, or the next artefact.
+    async fn next(
+        &self,
+        job: &Job,
+        session: &mut Session,
+        most: u64,
+    ) -> Result<Option<Unit>, EngineError> {
+        match self {
+            Self::Keys { key, keys, place, chunk } => {
+                let (values, next) = keys.read(*place, most).map_err(|error| aside(&error))?;
+                if values.is_empty() {
+                    return Ok(None);
+                }
+                let quoted = session.quote_all(&values).await?;
+                let literals = Literals::of(&quoted, session.dialect())
+                    .map_err(|refusal| EngineError::Refused { message: refusal.sentence })?;
+                let names = values.iter().filter_map(|value| value.as_ref().plain()).collect();
+                let plan = job.plan.of_chunk(&literals);
+                let (column, literals) = (key.clone(), literals.text().to_owned());
+                let cut = Some(Cut { column, literals, names });
+                let size = values.len() as u64;
+                Ok(Some(Unit { plan, chunk: *chunk, size, cut, next }))
+            }
+            Self::Artefacts(artefacts) => {
+                let Some(artefact) = artefacts.front() else { return Ok(None) };
+                let op = job.plan.undoes.as_deref().unwrap_or_default();
+                let images = put_back(op, &artefact.path, &artefact.sha256)
+                    .map_err(|problem| EngineError::Refused { message: problem.sentence })?;
+                let actions = vec![Planned::PutBack(images)];
+                let plan = Plan { actions, mass: None, ..job.plan.clone() };
+                let Artefact { chunk, rows, .. } = *artefact;
+                Ok(Some(Unit { plan, chunk, size: rows, cut: None, next: Place::default() }))
+            }
+        }
+    }
+
+    /// That chunk is committed.
+    fn went_on(&mut self, unit: &Unit) {
+        match self {
+            Self::Keys { place, chunk, .. } => (*place, *chunk) = (unit.next, unit.chunk + 1),
+            Self::Artefacts(artefacts) => drop(artefacts.pop_front()),
+        }
+    }
+}
+
+/// Freezes the keys, then runs the first chunk for real and takes it back.
+pub(super) async fn preview(job: &Job, mass: &Mass, stopper: &Stopper) -> Result<Preview, Problem> {
+    let failed = |error: EngineError| plain(&error, &job.target.name);
+    let (keys, left, number) = match &mass.source {
+        Source::Query { sql, .. } => {
+            let keys = freeze(job, sql, stopper).await?;
+            let count = keys.count();
+            (Some(keys), count, 1)
+        }
+        Source::Rest { keys, chunk, .. } => {
+            (Some(keys.clone()), keys.count().saturating_sub(mass.before.keys), *chunk)
+        }
+        Source::Artefacts(artefacts) => {
+            let rows = artefacts.iter().map(|artefact| artefact.rows).sum();
+            (None, rows, artefacts.first().map_or(0, |artefact| artefact.chunk))
+        }
+    };
+    let done = mass.before.keys;
+    let print = String::new();
+    let mut chunks = Chunks { keys, left, done, number, first: 0, about: 0, print };
+    let work = Work::approved(mass, &chunks).map_err(Problem::system)?;
+    let mut desk = recover::sit_down(job, stopper).await?;
+    let Some(unit) = work.next(job, &mut desk.observe, mass.size).await.map_err(failed)? else {
+        let server = desk.server.clone();
+        desk.leave().await;
+        return Ok(nothing(job, server, chunks));
+    };
+    let mut preview = recover::of_first(desk, unit.piece(job, Scrutiny::Full)).await?;
+    chunks.first = unit.size;
+    chunks.about = about(&preview, &chunks, mass);
+    chunks.print.clone_from(&preview.fingerprint);
+    preview.fingerprint = chunks.fingerprint();
+    let allowed = job.plan.limits.max_rows;
+    if job.plan.undoes.is_none() && left > allowed {
+        preview.refused.push(format!(
+            "{} keys are to be changed, and the runbook allows {} rows",
+            thousands(left),
+            thousands(allowed)
+        ));
+    }
+    preview.chunks = Some(chunks);
+    Ok(preview)
+}
+
+/// One read in one snapshot; what the list says is what was true at one moment.
+async fn freeze(job: &Job, sql: &str, stopper: &Stopper) -> Result<Keys, Problem> {
+    let failed = |error: EngineError| plain(&error, &job.target.name);
+    let kept = |error: &std::io::Error| failed(aside(error));
+    let mut session = connect(&job.target, Purpose::Detect, READ_LOCK_WAIT, stopper).await?;
+    prove(&mut session, &job.target, Some(&job.server)).await?;
+    session.begin_snapshot().await.map_err(failed)?;
+    let mut freeze = Freeze::begin().map_err(|error| kept(&error))?;
+    let mut trouble = None;
+    // Reading a million keys is no transaction that anybody waits for.
+    const LONGEST: Duration = Duration::from_mins(10);
+    let read = session
+        .read(sql, LONGEST, &mut |names, row| {
+            let outcome = match row {
+                [ValueRef::Null] => {
+                    Err("a key is NULL, and no row can be found by that".to_owned())
+                }
+                [key] => {
+                    let kept = freeze.push(&(*key).to_owned());
+                    kept.map_err(|error| aside(&error).to_string())
+                }
+                _ => Err(format!("its query gives {} columns, and a key is one", names.len())),
+            };
+            match outcome {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(why) => {
+                    trouble = Some(why);
+                    ControlFlow::Break(())
+                }
+            }
+        })
+        .await;
+    session.close().await;
+    read.map_err(failed)?;
+    if let Some(why) = trouble {
+        return Err(Problem::refused(format!(
+            "the keys could not be frozen: {why}; nothing was run"
+        )));
+    }
+    freeze.finish().map_err(|error| kept(&error))
+}
+
+/// How many chunks it will be, if the rest is like the first.
+fn about(preview: &Preview, chunks: &Chunks, mass: &Mass) -> u64 {
+    if let Source::Artefacts(artefacts) = &mass.source {
+        return artefacts.len() as u64;
+    }
+    // Reading what was written takes about as long as writing it.
+    const SHARE: f64 = 0.35 / 2.0;
+    let seconds: f64 = preview.statements.iter().map(|statement| statement.seconds).sum();
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+    let fitting = (chunks.first as f64 * SHARE / seconds.max(1e-6)) as u64;
+    chunks.left.div_ceil(fitting.clamp(chunks.first.max(1), mass.most))
+}
+
+/// The preview of a change that has nothing to do.
+fn nothing(job: &Job, server: String, chunks: Chunks) -> Preview {
+    let refused = match &job.plan.undoes {
+        None => "its keys are none: nothing is to be changed".to_owned(),
+        Some(_) => "nothing is left to be put back".to_owned(),
+    };
+    Preview {
+        op: job.op.clone(),
+        at: clock::now(),
+        server,
+        statements: Vec::new(),
+        writes: Vec::new(),
+        images: Vec::new(),
+        checks: Vec::new(),
+        remaining: Vec::new(),
+        conflicts: Vec::new(),
+        left_alone: 0,
+        undo: UndoRehearsal::default(),
+        locks: "none".into(),
+        seconds: 0.0,
+        leaves_behind: Vec::new(),
+        warnings: Vec::new(),
+        proof: Ok("nothing was run".into()),
+        fingerprint: chunks.fingerprint(),
+        refused: vec![refused],
+        chunks: Some(chunks),
+    }
+}

@@ -1,0 +1,237 @@
+//! The execution: the run that was previewed, once more, and its commit; what became of one that was
+//! cut off; and the checks afterwards.
+
+use std::time::Duration;
+
+use super::{Desk, Job, Piece, Run, run_through, sit_down, take_back};
+use crate::check::Verdict;
+use crate::clock;
+use crate::engine::{EngineError, Stopper};
+use crate::incident::entry::{Entry, Evidence, Outcome};
+use crate::incident::journal::Journal;
+use crate::ops::{detect, resolve};
+use crate::recovery::fingerprint::{Seen, drift, fingerprint};
+use crate::recovery::{Approval, CheckOutcome, Drift, Execution, Preview, undo};
+
+/// What became of a COMMIT.
+#[derive(Debug)]
+pub enum Sent {
+    Committed,
+    RolledBack(String),
+    Unknown(String),
+}
+
+/// Runs an approved plan again and commits it, if it does exactly what was previewed.
+pub async fn execute(
+    job: &Job,
+    approval: Approval,
+    journal: &Journal,
+    stopper: &Stopper,
+) -> Execution {
+    let Some(preview) = approval.spend(clock::now()) else {
+        return ended(journal, job, rolled_back("the approval had expired; nothing was run", None));
+    };
+    let mut desk = match sit_down(job, stopper).await {
+        Ok(desk) => desk,
+        Err(problem) => return ended(journal, job, rolled_back(&problem.sentence, None)),
+    };
+    let prepared = prepare(&mut desk, job, &preview, journal).await;
+    let execution = match prepared {
+        Ok(run) => commit(&mut desk, job, &run, journal).await,
+        Err((why, drift)) => {
+            let why = match take_back(&mut desk, None).await {
+                Ok(_) => why,
+                Err(doubt) => format!("{why} (rolled back; the proof failed: {doubt})"),
+            };
+            rolled_back(&why, drift)
+        }
+    };
+    desk.leave().await;
+    let execution = ended(journal, job, execution);
+    verify(job, execution, journal).await
+}
+
+pub fn rolled_back(why: &str, drift: Option<Drift>) -> Execution {
+    Execution::RolledBack { why: why.to_owned(), drift }
+}
+
+/// Everything up to the moment before COMMIT.
+async fn prepare(
+    desk: &mut Desk,
+    job: &Job,
+    preview: &Preview,
+    journal: &Journal,
+) -> Result<Run, (String, Option<Drift>)> {
+    let run = run_through(desk, Piece::whole(job))
+        .await
+        .map_err(|error| (desk.explain(error).to_string(), None))?;
+    if fingerprint(run.seen()) != preview.fingerprint {
+        let drift = drifted(preview, &run);
+        return Err(("the data changed since the preview".into(), Some(drift)));
+    }
+    let objections: Vec<String> = run.checks.iter().filter_map(CheckOutcome::objection).collect();
+    if !objections.is_empty() {
+        return Err((objections.join("; "), None));
+    }
+    let (rows, evidence) = keep_undo(job, &run, &format!("undo-{}.jsonl", job.op), journal)
+        .map_err(|why| (why, None))?;
+    journal
+        .append(Entry::UndoWritten { op: job.op.clone(), rows, evidence })
+        .map_err(|error| (error.to_string(), None))?;
+    let ledger = desk.work.write_ledger(&job.op, 0, &job.actor, &preview.fingerprint).await;
+    ledger.map_err(|error| (format!("the ledger row could not be written: {error}"), None))?;
+    Ok(run)
+}
+
+/// How a run differs from what was previewed.
+pub fn drifted(preview: &Preview, run: &Run) -> Drift {
+    let then = Seen {
+        server: &preview.server,
+        statements: &preview.statements,
+        writes: &preview.writes,
+        images: &preview.images,
+    };
+    drift(then, run.seen())
+}
+
+/// The undo artefact, on disk and synced before COMMIT is sent; how many rows are in it.
+pub fn keep_undo(
+    job: &Job,
+    run: &Run,
+    name: &str,
+    journal: &Journal,
+) -> Result<(u64, Evidence), String> {
+    let images = &run.written.images;
+    let header = undo::Header {
+        op: job.op.clone(),
+        step: job.plan.step.clone(),
+        target: job.plan.target.clone(),
+        server: run.server.clone(),
+        tables: undo::heads(images),
+    };
+    let rows = images.iter().map(|images| images.rows.len()).sum();
+    let evidence = journal
+        .keep_written(name, |out| undo::write(out, &header, images))
+        .map_err(|error| format!("the undo could not be written: {error}"))?;
+    Ok((rows, evidence))
+}
+
+async fn commit(desk: &mut Desk, job: &Job, run: &Run, journal: &Journal) -> Execution {
+    let sent = match desk.ready_to_commit().await {
+        Ok(mark) => journal
+            .append(Entry::CommitSent { op: job.op.clone(), mark: mark.clone() })
+            .map(|_| mark)
+            .map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    let mark = match sent {
+        Ok(mark) => mark,
+        Err(why) => {
+            let _ = take_back(desk, None).await;
+            return rolled_back(&why, None);
+        }
+    };
+    match send(desk, Piece::whole(job), &mark, run).await {
+        Sent::Committed => {
+            let (op, rows, writes) = (job.op.clone(), run.rows(), run.written.writes.clone());
+            Execution::Committed { op, rows, writes, checks: Vec::new(), sound: false }
+        }
+        Sent::RolledBack(why) => rolled_back(&why, None),
+        Sent::Unknown(why) => Execution::Unknown { op: job.op.clone(), why },
+    }
+}
+
+/// Sends the COMMIT whose intent is in the journal.
+pub async fn send(desk: &mut Desk, piece: Piece<'_>, mark: &str, run: &Run) -> Sent {
+    match desk.work.commit().await {
+        Ok(()) => Sent::Committed,
+        // The lock was not to be had: the transaction is still open, so it can be taken back.
+        Err(
+            error @ (EngineError::Locked { .. }
+            | EngineError::Rejected { .. }
+            | EngineError::Conflict { .. }),
+        ) => match take_back(desk, Some(run)).await {
+            Ok(_) => Sent::RolledBack(error.to_string()),
+            Err(doubt) => Sent::Unknown(format!("{error}; {doubt}")),
+        },
+        Err(error) => find_out(piece, mark, &error).await,
+    }
+}
+
+/// The answer to COMMIT did not come: asks the server until it can say what became of it.
+async fn find_out(piece: Piece<'_>, mark: &str, error: &EngineError) -> Sent {
+    /// A server that restarts needs a moment; later the operator asks again.
+    const PATIENCE: [u64; 5] = [0, 1, 2, 4, 8];
+    let Piece { job, chunk, .. } = piece;
+    let mut why = error.to_string();
+    for seconds in PATIENCE {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        let mark = Some(mark).filter(|mark| !mark.is_empty());
+        match resolve::resolve(&job.target, &job.server, &job.op, chunk, mark).await {
+            Ok((Outcome::Committed, _)) => return Sent::Committed,
+            Ok((Outcome::RolledBack, how)) => return Sent::RolledBack(format!("{error}; {how}")),
+            Ok((Outcome::Unknown, doubt)) => why = format!("{error}; {doubt}"),
+            Err(problem) => why = format!("{error}; {}", problem.sentence),
+        }
+    }
+    Sent::Unknown(why)
+}
+
+/// Writes the outcome down. If even that fails, the screen says so; resuming finds the outcome.
+pub fn ended(journal: &Journal, job: &Job, execution: Execution) -> Execution {
+    let (step, op, deed) = (job.plan.step.clone(), job.op.clone(), job.deed());
+    let end = |outcome, rows, why: &str, drift: &Option<Drift>| {
+        let (step, op, deed) = (step.clone(), op.clone(), deed.clone());
+        Entry::Ended { step, op, deed, outcome, rows, why: why.to_owned(), drift: drift.clone() }
+    };
+    let entry = match &execution {
+        Execution::Committed { rows, .. } => end(Outcome::Committed, *rows, "", &None),
+        Execution::RolledBack { why, drift } => end(Outcome::RolledBack, 0, why, drift),
+        Execution::Unknown { why, .. } => end(Outcome::Unknown, 0, why, &None),
+        Execution::Halted { progress, why, drift, .. } => Entry::Halted {
+            step: step.clone(),
+            op: op.clone(),
+            deed: deed.clone(),
+            done: progress.done,
+            of: progress.of,
+            rows: progress.rows,
+            why: why.clone(),
+            drift: drift.clone(),
+        },
+    };
+    let word = match &execution {
+        Execution::Committed { .. } => Outcome::Committed.word(),
+        Execution::RolledBack { .. } => Outcome::RolledBack.word(),
+        Execution::Unknown { .. } => Outcome::Unknown.word(),
+        Execution::Halted { .. } => "HALTED",
+    };
+    match journal.append(entry) {
+        Ok(_) => execution,
+        Err(error) => {
+            let why = format!("{word} in the database, but the journal failed: {error}");
+            Execution::Unknown { op, why }
+        }
+    }
+}
+
+/// Checks again on a new connection, after COMMIT.
+pub async fn verify(job: &Job, execution: Execution, journal: &Journal) -> Execution {
+    let Execution::Committed { op, rows, writes, .. } = execution else { return execution };
+    let (checks, sound) = verified(job).await;
+    let (step, checks_kept) = (job.plan.step.clone(), checks.clone());
+    let entry = Entry::Verified { step, op: op.clone(), checks: checks_kept, sound };
+    let sound = sound && journal.append(entry).is_ok();
+    Execution::Committed { op, rows, writes, checks, sound }
+}
+
+async fn verified(job: &Job) -> (Vec<(String, Verdict)>, bool) {
+    let undoing = job.plan.undoes.is_some();
+    let mut sound = true;
+    let mut verdicts = Vec::new();
+    for check in &job.plan.cures {
+        let finding = detect::detect(&job.target, check, 1, None, &Stopper::default()).await;
+        sound &= undoing || finding.verdict.is_clear();
+        verdicts.push((check.id.clone(), finding.verdict));
+    }
+    (verdicts, sound)
+}

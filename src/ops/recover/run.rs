@@ -1,0 +1,268 @@
+//! One run of a plan in an open transaction: statements, counts, images, checks. Everything but the
+//! ending.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use super::{Desk, Job};
+use crate::check::Verdict;
+use crate::engine::{EngineError, Session, Table};
+use crate::ops::detect;
+use crate::ops::images::{Cut, Written, written};
+use crate::ops::restore::{Limit, PutBack, restore_all};
+use crate::recovery::fingerprint::Seen;
+use crate::recovery::{CheckOutcome, Conflict, Plan, Planned, Role, StatementOutcome, Tally};
+use crate::sql::{self, Verb};
+use crate::value::Rows;
+
+/// What is run: a whole plan, or the plan of one chunk of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Piece<'a> {
+    pub job: &'a Job,
+    pub plan: &'a Plan,
+    /// 0 for a whole plan.
+    pub chunk: u64,
+    pub scrutiny: Scrutiny,
+    /// The keys of a chunk; of an undo there are none.
+    pub cut: Option<&'a Cut>,
+}
+
+/// What is asked besides running it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scrutiny {
+    /// The server's objections beforehand, and every check before and after.
+    Full,
+    /// Nothing that was asked of a chunk before it.
+    Chunk,
+}
+
+impl<'a> Piece<'a> {
+    pub fn whole(job: &'a Job) -> Self {
+        Self { job, plan: &job.plan, chunk: 0, scrutiny: Scrutiny::Full, cut: None }
+    }
+}
+
+/// What one run of a plan did, before it ends.
+pub struct Run {
+    pub server: String,
+    pub statements: Vec<StatementOutcome>,
+    pub written: Written,
+    pub checks: Vec<CheckOutcome>,
+    pub remaining: Vec<(String, Rows)>,
+    pub conflicts: Vec<Conflict>,
+    pub left_alone: u64,
+    pub warnings: Vec<String>,
+    /// References that point nowhere once the plan was run.
+    pub broken: u64,
+}
+
+impl Run {
+    /// Rows written directly and besides.
+    pub fn rows(&self) -> u64 {
+        let all = self.written.writes.iter();
+        all.map(|writes| writes.direct.plus(writes.hidden).total()).sum()
+    }
+
+    pub fn seen(&self) -> Seen<'_> {
+        Seen {
+            server: &self.server,
+            statements: &self.statements,
+            writes: &self.written.writes,
+            images: &self.written.images,
+        }
+    }
+}
+
+/// The same from its start again when another transaction was in the way: nothing of it stays, and
+/// nothing was committed.
+pub async fn run_through(desk: &mut Desk, piece: Piece<'_>) -> Result<Run, EngineError> {
+    const TRIES: usize = 3;
+    let mut outcome = run(desk, piece).await;
+    for _ in 1..TRIES {
+        if !matches!(outcome, Err(EngineError::Conflict { .. })) {
+            break;
+        }
+        desk.locks = None;
+        desk.work.rollback().await?;
+        desk.observe.rollback().await?;
+        outcome = run(desk, piece).await;
+    }
+    outcome
+}
+
+/// Everything but the ending: statements, counts, images, checks.
+async fn run(desk: &mut Desk, piece: Piece<'_>) -> Result<Run, EngineError> {
+    let Piece { job, plan, scrutiny, .. } = piece;
+    let Desk { work, observe, tables, .. } = desk;
+    let texts: Vec<String> = plan.actions.iter().filter_map(Planned::text).collect();
+    // Whoever made the plan: what is no single change of rows gets nowhere near a server.
+    for text in &texts {
+        sql::write(text, work.dialect())
+            .map_err(|refusal| EngineError::Refused { message: refusal.sentence })?;
+    }
+    if scrutiny == Scrutiny::Full {
+        let objections = work.objections(&texts).await?;
+        if !objections.is_empty() {
+            return Err(EngineError::Refused { message: objections.join("; ") });
+        }
+    }
+    let time_cap = plan.limits.time_cap;
+    let mut warnings = work.begin_watched(observe, tables, &job.op, time_cap).await?;
+    if let Some(cut) = piece.cut {
+        work.narrow(&cut.column, &cut.literals);
+    }
+    desk.watch_locks(job).await?;
+    let Desk { work, observe, tables, server, .. } = desk;
+    let before = match scrutiny {
+        Scrutiny::Full => verdicts(observe, plan).await,
+        Scrutiny::Chunk => Vec::new(),
+    };
+    let mut direct: HashMap<String, Tally> = HashMap::new();
+    let Acted { statements, conflicts, left_alone } = act(work, tables, plan, &mut direct).await?;
+    let written = written(work, observe, &direct, piece.cut).await?;
+    if let Some(message) = written.outside.clone() {
+        return Err(EngineError::Refused { message });
+    }
+    let left_alone = match piece.cut {
+        Some(cut) => cut.names.len() as u64 - written.met,
+        None => left_alone,
+    };
+    let names: Vec<String> = written.writes.iter().map(|writes| writes.table.clone()).collect();
+    let broken = (observe.broken_references(&names).await?, work.broken_references(&names).await?);
+    if broken.1 > broken.0 {
+        let message = format!("{} references would point nowhere", broken.1 - broken.0);
+        return Err(EngineError::Rejected { message });
+    }
+    if written.unchanged > 0 {
+        warnings.push(format!("{} rows are written with the values they have", written.unchanged));
+    }
+    for blind in &written.blind {
+        if !warnings.contains(blind) {
+            warnings.push(blind.clone());
+        }
+    }
+    warnings.extend(work.warnings());
+    let (checks, remaining) = compare(work, piece, before).await;
+    let server = server.clone();
+    let broken = broken.1;
+    Ok(Run {
+        server,
+        statements,
+        written,
+        checks,
+        remaining,
+        conflicts,
+        left_alone,
+        warnings,
+        broken,
+    })
+}
+
+/// What the checks of a plan say, in the order of the plan.
+pub async fn verdicts(session: &mut Session, plan: &Plan) -> Vec<Verdict> {
+    let mut verdicts = Vec::new();
+    for check in plan.cures.iter().chain(&plan.must_not_worsen) {
+        verdicts.push(detect::ask(session, check, detect::KEPT_ROWS).await.verdict);
+    }
+    verdicts
+}
+
+async fn compare(
+    work: &mut Session,
+    piece: Piece<'_>,
+    before: Vec<Verdict>,
+) -> (Vec<CheckOutcome>, Vec<(String, Rows)>) {
+    let Piece { plan, chunk, .. } = piece;
+    let undoing = plan.undoes.is_some();
+    // What is left for later chunks is still violated.
+    let cure = if chunk == 0 { Role::Cure } else { Role::Falls };
+    let role = |role| if undoing { Role::Shown } else { role };
+    let cures = plan.cures.iter().map(|check| (check, role(cure)));
+    let neighbours = plan.must_not_worsen.iter().map(|check| (check, role(Role::Neighbour)));
+    let mut outcomes = Vec::new();
+    let mut remaining = Vec::new();
+    for ((check, role), before) in cures.chain(neighbours).zip(before) {
+        let finding = detect::ask(work, check, detect::KEPT_ROWS).await;
+        let outcome =
+            CheckOutcome { check: check.id.clone(), role, before, after: finding.verdict };
+        if outcome.objection().is_some() && !finding.rows.is_empty() {
+            remaining.push((check.id.clone(), finding.rows));
+        }
+        outcomes.push(outcome);
+    }
+    (outcomes, remaining)
+}
+
+/// What the plan's actions did.
+#[derive(Default)]
+struct Acted {
+    statements: Vec<StatementOutcome>,
+    conflicts: Vec<Conflict>,
+    left_alone: u64,
+}
+
+/// Runs the plan's actions and counts what each did directly.
+async fn act(
+    work: &mut Session,
+    tables: &[Table],
+    plan: &Plan,
+    direct: &mut HashMap<String, Tally>,
+) -> Result<Acted, EngineError> {
+    let mut acted = Acted::default();
+    for action in &plan.actions {
+        match action {
+            Planned::Sql { note, sql, verb, table } => {
+                let start = Instant::now();
+                let rows = work.execute(sql).await?;
+                let tally = direct.entry(known_name(tables, table)).or_default();
+                *tally = tally.plus(counted(*verb, rows));
+                let seconds = start.elapsed().as_secs_f64();
+                let (note, sql) = (note.clone(), sql.clone());
+                acted.statements.push(StatementOutcome { note, sql, rows, seconds });
+            }
+            Planned::Chunked { .. } => {
+                let message = "a statement for chunks was run without the keys of one".into();
+                return Err(EngineError::Refused { message });
+            }
+            Planned::PutBack(images) => {
+                let done = restore_all(work, tables, images, Limit::NONE).await?;
+                acted.put_back(done, direct);
+            }
+        }
+    }
+    Ok(acted)
+}
+
+impl Acted {
+    /// An undo is one line of the preview a table.
+    fn put_back(&mut self, done: PutBack, direct: &mut HashMap<String, Tally>) {
+        for (table, tally, seconds) in done.tables {
+            let entry = direct.entry(table.clone()).or_default();
+            *entry = entry.plus(tally);
+            let note = "only rows that still hold what the change wrote".into();
+            let sql = format!("put back rows of {table}");
+            self.statements.push(StatementOutcome { note, sql, rows: tally.total(), seconds });
+        }
+        self.conflicts = done.conflicts;
+        self.left_alone = done.left_alone;
+    }
+}
+
+fn counted(verb: Verb, rows: u64) -> Tally {
+    match verb {
+        Verb::Insert => Tally { inserted: rows, ..Tally::default() },
+        Verb::Update => Tally { updated: rows, ..Tally::default() },
+        Verb::Delete => Tally { deleted: rows, ..Tally::default() },
+    }
+}
+
+/// The table's name as the catalogue has it, for one that a statement wrote in its own way.
+fn known_name(tables: &[Table], written: &str) -> String {
+    let plain = |name: &str| name.replace(['"', '`', '[', ']'], "").to_lowercase();
+    let last = |name: &str| name.rsplit('.').next().unwrap_or(name).to_owned();
+    let wanted = plain(written);
+    let same = |table: &&Table| plain(&table.name) == wanted;
+    let near = |table: &&Table| last(&plain(&table.name)) == last(&wanted);
+    let found = tables.iter().find(same).or_else(|| tables.iter().find(near));
+    found.map_or(wanted.clone(), |table| table.name.clone())
+}

@@ -1,0 +1,146 @@
+//! A change in chunks on the recovery screen: how far it came, the keys that hold it, and how it
+//! ended between two chunks.
+
+use crate::incident::entry::verdict_words;
+use crate::recovery::Drift;
+use crate::recovery::mass::{Chunks, Progress, Rein};
+use crate::recovery::protocol::State;
+use crate::tui::app::App;
+use crate::tui::case::{Case, Recovery};
+use crate::tui::command::Command;
+use crate::tui::effect::{Effect, Run};
+use crate::tui::page::{Page, clock};
+use crate::tui::theme::Role;
+use crate::value::thousands;
+
+/// Pause, go on, stop: they act between two chunks.
+pub fn rein(app: &mut App, command: Command) -> Vec<Effect> {
+    let Some(run) = app.case.as_ref().and_then(Case::driving) else {
+        app.complain("no change in chunks is under way");
+        return Vec::new();
+    };
+    let (rein, said) = match command {
+        Command::Pause => (Rein::Pause, "it pauses after this chunk"),
+        Command::Continue => (Rein::Go, "it goes on"),
+        _ => (Rein::Stop("stopped by the operator"), "it stops after this chunk"),
+    };
+    app.say(said);
+    vec![Effect::Rein { run, rein }]
+}
+
+pub fn moved(app: &mut App, run: Run, step: &str, progress: Progress) {
+    let Some(case) = &mut app.case else { return };
+    let recovery = case.recovery_mut(step);
+    if matches!(recovery.state, State::Executing { run: of, .. } if of == run) {
+        recovery.progress = Some(progress);
+    }
+}
+
+/// Why a change that was begun is not begun anew, if so.
+pub fn objection(case: &Case, undoing: bool) -> Option<&'static str> {
+    let halted = case.incident.halted(&case.step().id)?;
+    let is_undo = halted.deed.word() == "undo";
+    (is_undo && !undoing)
+        .then_some("taking it back has begun and was halted; u goes on with the undo")
+}
+
+/// The operation that is gone on with, if one is.
+pub fn going_on(case: &Case, step: &str, undoing: bool) -> Option<String> {
+    let halted = case.incident.halted(step)?;
+    let is_undo = halted.deed.word() == "undo";
+    (is_undo == undoing).then(|| halted.op.clone())
+}
+
+/// How much the preview is of the whole.
+pub fn preview_lines(chunks: &Chunks, page: &mut Page<'_>) {
+    page.line(&[("In chunks ", Role::Focus), (&chunks.words(), Role::Title)]);
+    if chunks.done > 0 {
+        let done = thousands(chunks.done);
+        page.muted(&format!("{done} were done before; this is exactly the rest of the list."));
+    }
+    if chunks.left > chunks.first {
+        let more = thousands(chunks.left - chunks.first);
+        page.muted(&format!(
+            "Not run: the other {more}. Each chunk tests its rows again and keeps to its keys."
+        ));
+    }
+    page.blank().muted("The first chunk, run for real and rolled back:");
+}
+
+pub fn progress_lines(app: &App, recovery: &Recovery, page: &mut Page<'_>) {
+    let Some(progress) = &recovery.progress else {
+        page.text("The first chunk is under way.");
+        page.muted("It must do exactly what was previewed.");
+        return;
+    };
+    let Progress { chunk, done, of, rows, left_alone, size, held, .. } = progress;
+    let share = (done * 100).checked_div(*of).unwrap_or(0);
+    page.line(&[
+        (&format!("{} of {} keys", thousands(*done), thousands(*of)), Role::Title),
+        (&format!("   {share} %   chunk {chunk} committed"), Role::Text),
+    ]);
+    page.push(bar(app, share)).blank();
+    page.pair("Written", 10, &format!("{} rows", thousands(*rows)));
+    if *left_alone > 0 {
+        let left = thousands(*left_alone);
+        page.pair("Left alone", 10, &format!("{left} keys whose row had changed meanwhile"));
+    }
+    let held = held.as_secs_f64();
+    let pace = format!("{} keys; the last held its locks {held:.2} s", thousands(*size));
+    page.pair("Next chunk", 10, &pace);
+    if let Some(rate) = progress.a_second() {
+        page.pair("Rate", 10, &format!("{} keys a second", thousands(rate)));
+    }
+    if let Some(seconds) = progress.seconds_left() {
+        let left = clock(i64::try_from(seconds).unwrap_or(i64::MAX));
+        page.pair("Time left", 10, &format!("about {left}, if it goes on like this"));
+    }
+    for (check, verdict) in &progress.checks {
+        page.pair("Check", 10, &format!("{check}: {}", verdict_words(verdict)));
+    }
+    page.blank();
+    match &progress.paused {
+        Some(why) => {
+            page.signed(app.look.unknown(), &format!("PAUSED: {why}"), Role::Warning);
+            page.muted("No transaction is open.");
+        }
+        None => {
+            page.muted("Each chunk is a transaction of its own; what is committed stays.");
+        }
+    }
+}
+
+fn bar(app: &App, share: u64) -> crate::tui::widget::wrap::Line {
+    const WIDTH: usize = 50;
+    let full = usize::try_from(share).unwrap_or(100).min(100) * WIDTH / 100;
+    let (done, left) = ("#".repeat(full), ".".repeat(WIDTH - full));
+    let style = |role| app.look.style(role);
+    vec![
+        crate::tui::widget::wrap::Piece::new(format!("[{done}"), style(Role::Ok)),
+        crate::tui::widget::wrap::Piece::new(format!("{left}]"), style(Role::Muted)),
+    ]
+}
+
+pub fn halted_lines(
+    app: &App,
+    recovery: &Recovery,
+    progress: &Progress,
+    why: &str,
+    drift: Option<&Drift>,
+    page: &mut Page<'_>,
+) {
+    let (done, of) = (thousands(progress.done), thousands(progress.of));
+    let text =
+        format!("HALTED at {done} of {of} keys: {} rows committed", thousands(progress.rows));
+    page.signed(app.look.bad(), &text, Role::Warning);
+    page.text(why);
+    for difference in drift.iter().flat_map(|drift| &drift.differences) {
+        page.line(&[("  ", Role::Text), (difference, Role::Changed)]);
+    }
+    page.muted("What is committed stays; nothing of the other chunks is in the database.");
+    page.muted(if recovery.undoing {
+        "u previews the rest of the undo"
+    } else {
+        "p previews exactly the rest; u takes back what was done"
+    });
+}

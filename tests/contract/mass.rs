@@ -1,0 +1,378 @@
+//! A change in chunks: every row once and no other, whatever stops it, and the whole way back.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use steadyhand::check::Check;
+use steadyhand::check::load::parse;
+use steadyhand::config::TargetUrl;
+use steadyhand::dialect::Dialect;
+use steadyhand::incident::entry::{Entry, Pacing};
+use steadyhand::incident::journal;
+use steadyhand::ops::mass::Reins;
+use steadyhand::recovery::Execution;
+use steadyhand::recovery::mass::{Progress, Rein};
+
+use super::common::desk::Desk;
+use super::common::proxy::{Fault, Moment, Proxy, Upstream};
+use super::common::server::{ADMIN, Setup};
+use super::{dump, of};
+
+contract! {
+    every_row_is_done_once_and_taken_back_once on sqlite postgres mariadb;
+    the_preview_counts_all_keys_and_runs_the_first_chunk on sqlite postgres mariadb;
+    keys_are_quoted_by_the_database on sqlite postgres mariadb;
+    a_row_that_changed_meanwhile_is_left_alone_and_counted on sqlite postgres mariadb;
+    the_first_chunk_does_what_was_previewed_or_nothing_is_done on sqlite postgres mariadb;
+    a_statement_that_leaves_its_chunk_is_refused on sqlite postgres mariadb;
+    it_stops_when_it_does_not_help on sqlite postgres mariadb;
+    it_is_paused_continued_and_stopped_between_two_chunks on sqlite postgres mariadb;
+    what_was_stopped_goes_on_with_exactly_the_rest on sqlite postgres mariadb;
+    a_half_done_change_is_taken_back_and_the_undo_goes_on_too on sqlite postgres mariadb;
+    more_rows_than_the_runbook_allows_are_not_written on sqlite postgres mariadb;
+    a_chunk_whose_commit_is_cut_off_is_found_out on postgres mariadb,
+        not sqlite: "there is no wire; `tests/mass.rs` ends the process at every record instead";
+    a_lock_in_the_way_makes_chunks_smaller on postgres mariadb,
+        not sqlite: "whoever writes locks the whole file, however few rows";
+}
+
+const ROWS: i64 = 3_000;
+
+/// Jobs of which all but every tenth are open, with a trigger's record of each write.
+fn schema(engine: Dialect) -> String {
+    let fill = of(
+        engine,
+        [
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) INSERT INTO job SELECT i, CASE WHEN i % 10 = 0 THEN 'shut' ELSE 'open' END, 0 FROM n",
+            "INSERT INTO job SELECT i, CASE WHEN i % 10 = 0 THEN 'shut' ELSE 'open' END, 0 FROM generate_series(1, 3000) i",
+            "INSERT INTO job SELECT seq, CASE WHEN seq % 10 = 0 THEN 'shut' ELSE 'open' END, 0 FROM seq_1_to_3000",
+        ],
+    );
+    format!(
+        "CREATE TABLE job (id INTEGER PRIMARY KEY, state VARCHAR(10) NOT NULL, n INTEGER NOT NULL); {fill}"
+    )
+}
+
+const OPEN: i64 = ROWS / 10 * 9;
+const KEYS: &str = "SELECT id FROM job WHERE state = 'open' ORDER BY id";
+/// It still finds a row that it has written: whoever applies it twice is found out.
+const RAISE: &str = "UPDATE job SET n = n + 1 WHERE id IN (:chunk) AND state = 'open'";
+
+fn committed(execution: &Execution) -> u64 {
+    let Execution::Committed { rows, .. } = execution else { panic!("{execution:?}") };
+    *rows
+}
+
+fn halted(execution: Execution) -> (Progress, String) {
+    let Execution::Halted { progress, why, .. } = execution else { panic!("{execution:?}") };
+    (progress, why)
+}
+
+/// How often each open row was raised, from the least to the most.
+fn raised(desk: &mut Desk) -> (i64, i64, i64) {
+    let of_open = |what: &str| format!("SELECT {what} FROM job WHERE state = 'open'");
+    assert_eq!(desk.count("SELECT COALESCE(SUM(n), 0) FROM job WHERE state <> 'open'"), 0);
+    (desk.count(&of_open("MIN(n)")), desk.count(&of_open("MAX(n)")), desk.count(&of_open("SUM(n)")))
+}
+
+fn ledger(desk: &mut Desk, op: &str) -> i64 {
+    desk.count(&format!("SELECT COUNT(*) FROM steadyhand_ledger WHERE op_id = '{op}'"))
+}
+
+/// Somebody else does something and is done with it, while a chunk of ours is awaited.
+fn aside<T: Send>(act: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| scope.spawn(act).join().expect("they can"))
+}
+
+fn check(id: &str, sql: &str) -> Check {
+    let text = format!(
+        "id = \"{id}\"\ntitle = \"t\"\nrule = \"r\"\nseverity = \"sev2\"\nkey = [\"id\"]\nowner = \"o\"\n[sql]\nany = \"{sql}\"\n"
+    );
+    parse(&format!("{id}.toml"), "own", &text).expect("a check")
+}
+
+fn every_row_is_done_once_and_taken_back_once(engine: Dialect) {
+    let mut desk = Desk::new(engine, &schema(engine));
+    let before = dump(&mut desk, &["job"]);
+    let mut job = desk.mass_job("op", KEYS, &[RAISE], (150, 400));
+    job.plan.cures = vec![check("raised", "SELECT id FROM job WHERE state = 'open' AND n = 0")];
+    let execution = desk.drive_on(&job);
+    assert_eq!(committed(&execution), OPEN.unsigned_abs());
+    let Execution::Committed { sound: true, .. } = execution else { panic!("{execution:?}") };
+    assert_eq!(raised(&mut desk), (1, 1, OPEN));
+    let incident = desk.incident();
+    let chunks = incident.changes[0].chunks.clone().expect("it was in chunks");
+    assert!(incident.changes[0].is_committed() && chunks.sent.len() > 4, "{chunks:?}");
+    assert_eq!((chunks.done(), chunks.left_alone()), (OPEN.unsigned_abs(), 0));
+    assert_eq!(ledger(&mut desk, "op"), i64::try_from(chunks.sent.len()).unwrap());
+
+    let undo = desk.mass_undo(&job, "undo");
+    let execution = desk.drive_on(&undo);
+    assert_eq!(committed(&execution), OPEN.unsigned_abs());
+    assert_eq!(dump(&mut desk, &["job"]), before);
+    assert!(desk.incident().is_undone("op"));
+    let order: Vec<u64> = desk.incident().changes[1]
+        .chunks
+        .clone()
+        .expect("it was in chunks")
+        .sent
+        .iter()
+        .map(|chunk| chunk.number)
+        .collect();
+    assert!(order.is_sorted_by(|one, next| one > next), "the last one first: {order:?}");
+}
+
+fn the_preview_counts_all_keys_and_runs_the_first_chunk(engine: Dialect) {
+    let mut desk = Desk::new(engine, &schema(engine));
+    let before = dump(&mut desk, &["job"]);
+    let preview = desk.preview(&desk.mass_job("op", KEYS, &[RAISE], (100, 500)));
+    let chunks = preview.chunks.clone().expect("it is in chunks");
+    assert_eq!((chunks.left, chunks.first, chunks.done), (OPEN.unsigned_abs(), 100, 0));
+    assert_eq!((preview.rows(), preview.asked()), (100, OPEN.unsigned_abs()));
+    assert_eq!((preview.undo.restored, preview.undo.of), (100, 100));
+    assert!(preview.proof.is_ok() && preview.refused.is_empty(), "{preview:?}");
+    assert_eq!(dump(&mut desk, &["job"]), before);
+    let none =
+        desk.preview(&desk.mass_job("op2", "SELECT id FROM job WHERE 1 = 0", &[RAISE], (9, 9)));
+    assert_eq!(none.refused, ["its keys are none: nothing is to be changed"]);
+}
+
+fn keys_are_quoted_by_the_database(engine: Dialect) {
+    let schema = "CREATE TABLE job (id VARCHAR(40) PRIMARY KEY, n INTEGER NOT NULL);
+        INSERT INTO job VALUES ('it''s', 0), ('a\\b', 0), ('x) OR (1=1', 0), ('', 0), ('-- ', 0), ('other', 5)";
+    let schema =
+        if engine == Dialect::Mariadb { schema.replace('\\', "\\\\") } else { schema.into() };
+    let mut desk = Desk::new(engine, &schema);
+    let raise = "UPDATE job SET n = n + 1 WHERE id IN (:chunk)";
+    let job = desk.mass_job("op", "SELECT id FROM job WHERE n = 0 ORDER BY id", &[raise], (2, 2));
+    assert_eq!(committed(&desk.drive_on(&job)), 5);
+    assert_eq!(desk.count("SELECT COUNT(*) FROM job WHERE n = 1"), 5);
+    assert_eq!(desk.count("SELECT n FROM job WHERE id = 'other'"), 5);
+}
+
+fn a_row_that_changed_meanwhile_is_left_alone_and_counted(engine: Dialect) {
+    let mut desk = Desk::new(engine, &schema(engine));
+    let job = desk.mass_job("op", KEYS, &[RAISE], (100, 200));
+    let preview = desk.preview(&job);
+    let other = Mutex::new(Some(desk.other()));
+    let execution = desk.drive(&job, preview, &Reins::default(), &|_| {
+        let Some(mut other) = other.lock().unwrap().take() else { return };
+        aside(|| {
+            other.run("UPDATE job SET state = 'done' WHERE id = 2501");
+            other.run("DELETE FROM job WHERE id = 2601");
+            other.run("INSERT INTO job VALUES (9999, 'open', 1)");
+            drop(other);
+        });
+    });
+    assert_eq!(committed(&execution), OPEN.unsigned_abs() - 2);
+    assert_eq!(desk.incident().changes[0].chunks.clone().unwrap().left_alone(), 2);
+    assert_eq!(desk.count("SELECT n FROM job WHERE id = 2501"), 0);
+    // The one that came later was not in the list, and would be raised a second time.
+    assert_eq!(raised(&mut desk), (1, 1, OPEN - 2 + 1));
+}
+
+fn the_first_chunk_does_what_was_previewed_or_nothing_is_done(engine: Dialect) {
+    let mut desk = Desk::new(engine, &schema(engine));
+    let job = desk.mass_job("op", KEYS, &[RAISE], (100, 200));
+    let preview = desk.preview(&job);
+    desk.run("UPDATE job SET n = -1 WHERE id = 7");
+    let execution = desk.drive(&job, preview, &Reins::default(), &|_| {});
+    let Execution::RolledBack { drift: Some(drift), .. } = execution else {
+        panic!("{execution:?}")
+    };
+    assert_eq!(drift.differences, ["job id 7 was changed since the preview: n 0 -> -1"]);
+    assert_eq!(desk.count("SELECT COUNT(*) FROM job WHERE n > 0"), 0);
+}
+
+fn a_statement_that_leaves_its_chunk_is_refused(engine: Dialect) {
+    let mut desk = Desk::new(engine, &schema(engine));
+    let wide = "UPDATE job SET n = n + 1 WHERE id IN (:chunk) OR id = 3000";
+    let problem = desk.try_preview(&desk.mass_job("op", KEYS, &[wide], (100, 200))).unwrap_err();
+    let words = "a row of job would be written that is not of the chunk: id 3000";
+    assert!(problem.sentence.contains(words), "{problem}");
+    let keyless = "INSERT INTO log SELECT n FROM job WHERE id IN (:chunk)";
+    desk.run("CREATE TABLE log (n INTEGER)");
+    let problem = desk.try_preview(&desk.mass_job("op", KEYS, &[keyless], (100, 200))).unwrap_err();
+    assert!(problem.sentence.contains("log has no column id"), "{problem}");
+    assert_eq!(raised(&mut desk), (0, 0, 0));
+}
+
+fn it_stops_when_it_does_not_help(engine: Dialect) {
+    let mut desk = Desk::new(engine, &schema(engine));
+    let mut job = desk.mass_job("op", KEYS, &[RAISE], (20, 20));
+    job.plan.cures = vec![check("raised", "SELECT id FROM job WHERE state = 'open' AND n = 0")];
+    let preview = desk.preview(&job);
+    let other = Mutex::new(desk.other());
+    let next = AtomicU64::new(10_000);
+    let execution = desk.drive(&job, preview, &Reins::default(), &|_| {
+        let mut guard = other.lock().unwrap();
+        let other = &mut *guard;
+        let first = next.fetch_add(500, Ordering::Relaxed);
+        let rows: Vec<String> =
+            (first..first + 500).map(|id| format!("({id}, 'open', 0)")).collect();
+        aside(|| other.run(&format!("INSERT INTO job VALUES {}", rows.join(", "))));
+    });
+    let (progress, why) = halted(execution);
+    assert!(why.contains("it does not help: raised would not fall"), "{why}");
+    // What was done stays: nothing is undone by itself.
+    let done = desk.count("SELECT COUNT(*) FROM job WHERE n = 1");
+    assert_eq!(done.unsigned_abs(), progress.done);
+    assert!(progress.done < OPEN.unsigned_abs());
+}
+
+fn it_is_paused_continued_and_stopped_between_two_chunks(engine: Dialect) {
+    let mut desk = Desk::new(engine, &schema(engine));
+    let job = desk.mass_job("op", KEYS, &[RAISE], (100, 100));
+    let preview = desk.preview(&job);
+    let reins = Reins::default();
+    reins.pull(Rein::Pause);
+    let seen = Mutex::new(Vec::new());
+    let other = Mutex::new(desk.other());
+    let execution = desk.drive(&job, preview, &reins, &|progress| {
+        if progress.paused.is_some() {
+            // Nobody holds a lock meanwhile.
+            aside(|| other.lock().unwrap().run("UPDATE job SET n = n WHERE id <= 3000"));
+            reins.pull(Rein::Go);
+        } else if progress.done > 0 {
+            reins.pull(Rein::Stop("enough"));
+            reins.pull(Rein::Go);
+        }
+        seen.lock().unwrap().push(progress);
+    });
+    let (progress, why) = halted(execution);
+    assert_eq!(why, "enough");
+    assert_eq!(raised(&mut desk), (0, 1, progress.done.cast_signed()));
+    let (records, _, _) = journal::read(&desk.journal.folder()).unwrap();
+    let paced = records.iter().filter_map(|record| match &record.entry {
+        Entry::Paced { chunk, pacing, why, .. } => Some((*chunk, *pacing, why.as_str())),
+        _ => None,
+    });
+    let by = "by the operator";
+    assert_eq!(paced.collect::<Vec<_>>(), [(1, Pacing::Paused, by), (1, Pacing::Continued, by)]);
+}
+
+/// Does one chunk and is stopped.
+fn one_chunk(desk: &Desk, job: &steadyhand::ops::recover::Job) -> Progress {
+    let reins = Reins::default();
+    let preview = desk.preview(job);
+    let execution = desk.drive(job, preview, &reins, &|_| reins.pull(Rein::Stop("enough")));
+    halted(execution).0
+}
+
+fn what_was_stopped_goes_on_with_exactly_the_rest(engine: Dialect) {
+    let mut desk = Desk::new(engine, &schema(engine));
+    let job = desk.mass_job("op", KEYS, &[RAISE], (100, 300));
+    let first = one_chunk(&desk, &job);
+    let second = one_chunk(&desk, &desk.rest_of(&job));
+    assert!(second.done > first.done, "{second:?}");
+    let halted = desk.incident().halted("fix").expect("it can go on").clone();
+    assert_eq!((halted.op.as_str(), halted.rows), ("op", second.rows));
+    // What would be found by looking again is every row, done or not.
+    let rest = desk.rest_of(&job);
+    let preview = desk.preview(&rest);
+    assert_eq!(preview.asked(), OPEN.unsigned_abs() - second.done);
+    let execution = desk.drive(&rest, preview, &Reins::default(), &|_| {});
+    assert_eq!(committed(&execution), OPEN.unsigned_abs());
+    assert_eq!(raised(&mut desk), (1, 1, OPEN));
+}
+
+fn a_half_done_change_is_taken_back_and_the_undo_goes_on_too(engine: Dialect) {
+    let mut desk = Desk::new(engine, &schema(engine));
+    let before = dump(&mut desk, &["job"]);
+    let job = desk.mass_job("op", KEYS, &[RAISE], (100, 200));
+    for _ in 0..3 {
+        one_chunk(&desk, &desk.rest_of(&job));
+    }
+    desk.run("UPDATE job SET n = 7 WHERE id = 1");
+    let undo = desk.mass_undo(&job, "undo");
+    one_chunk(&desk, &undo);
+    assert_eq!(desk.incident().halted("fix").expect("it can go on").op, "undo");
+    let undo = desk.mass_undo(&job, "undo");
+    let preview = desk.preview(&undo);
+    assert_eq!(preview.chunks.as_ref().map(|chunks| chunks.number), Some(2));
+    let execution = desk.drive(&undo, preview, &Reins::default(), &|_| {});
+    committed(&execution);
+    // A row that somebody changed since is left alone.
+    desk.run("UPDATE job SET n = 0 WHERE id = 1 AND n = 7");
+    assert_eq!(dump(&mut desk, &["job"]), before);
+    assert_eq!(desk.incident().changes[1].chunks.clone().unwrap().left_alone(), 1);
+}
+
+fn more_rows_than_the_runbook_allows_are_not_written(engine: Dialect) {
+    let mut desk = Desk::new(engine, &schema(engine));
+    let mut job = desk.mass_job("op", KEYS, &[RAISE], (100, 200));
+    job.plan.limits.max_rows = 500;
+    let preview = desk.preview(&job);
+    assert_eq!(preview.refused, ["2,700 keys are to be changed, and the runbook allows 500 rows"]);
+    assert_eq!(raised(&mut desk), (0, 0, 0));
+}
+
+fn a_chunk_whose_commit_is_cut_off_is_found_out(dialect: Dialect) {
+    let mut desk = Desk::on(dialect, &schema(dialect), Setup::tcp);
+    let server = desk.server.as_ref().expect("a server");
+    let proxy = Proxy::before(Upstream::Tcp(server.port()));
+    let url = server.tcp_url(ADMIN, "127.0.0.1", proxy.port(), "erp");
+    desk.target.url = TargetUrl::parse(&url, std::path::Path::new("")).expect("a url");
+    let commit: &[u8] = match dialect {
+        Dialect::Postgres => b"Q\0\0\0\x0bCOMMIT\0",
+        _ => b"\x03COMMIT",
+    };
+    let job = desk.mass_job("op", KEYS, &[RAISE], (100, 100));
+    let moments = [Moment::Answered, Moment::Held, Moment::Part(1), Moment::Part(6), Moment::Sent];
+    let mut seen = [0, 0];
+    for moment in moments {
+        let rest = desk.rest_of(&job);
+        let done = rest.plan.mass.as_ref().map_or(0, |mass| mass.before.keys);
+        let preview = desk.preview(&rest);
+        let armed = AtomicU64::new(0);
+        let execution = desk.drive(&rest, preview, &Reins::default(), &|_| {
+            if armed.fetch_add(1, Ordering::Relaxed) == 0 {
+                proxy.arm(Fault::CutAt(commit.to_vec(), moment));
+            }
+        });
+        proxy.wait();
+        let (progress, _) = halted(execution);
+        let now = desk.count("SELECT COUNT(*) FROM job WHERE n = 1").unsigned_abs();
+        assert_eq!(progress.done, now, "{moment:?}: what is said is what is there");
+        assert_eq!(ledger(&mut desk, "op").unsigned_abs() * 100, now, "{moment:?}");
+        seen[usize::from(now > done + 100)] += 1;
+    }
+    assert!(seen[0] > 0 && seen[1] > 0, "both endings were met: {seen:?}");
+    committed(&desk.drive_on(&desk.rest_of(&job)));
+    assert_eq!(raised(&mut desk), (1, 1, OPEN));
+}
+
+fn a_lock_in_the_way_makes_chunks_smaller(engine: Dialect) {
+    let mut desk = Desk::new(engine, &schema(engine));
+    let mut job = desk.mass_job("op", KEYS, &[RAISE], (100, 100));
+    job.plan.limits.lock_wait = std::time::Duration::from_millis(200);
+    let preview = desk.preview(&job);
+    let other = Mutex::new(desk.other());
+    let held = AtomicU64::new(0);
+    let reins = Reins::default();
+    let execution = desk.drive(&job, preview, &reins, &|progress| {
+        let mut guard = other.lock().unwrap();
+        let other = &mut *guard;
+        // Held over the next chunk, whose end without a commit is told by a pause of ours.
+        if progress.paused.is_some() {
+            aside(|| other.run("ROLLBACK"));
+            reins.pull(Rein::Go);
+        } else if held.fetch_add(1, Ordering::Relaxed) == 0 {
+            aside(|| other.run("BEGIN"));
+            aside(|| other.run("UPDATE job SET n = n WHERE id = 151"));
+            let reins = reins.clone();
+            std::thread::spawn(move || {
+                std::thread::park_timeout(std::time::Duration::from_millis(100));
+                reins.pull(Rein::Pause);
+            });
+        }
+    });
+    assert_eq!(committed(&execution), OPEN.unsigned_abs());
+    assert_eq!(raised(&mut desk), (1, 1, OPEN));
+    let (records, _, _) = journal::read(&desk.journal.folder()).unwrap();
+    let smaller = records.iter().filter(|record| {
+        matches!(&record.entry, Entry::Paced { pacing: Pacing::Smaller, why, .. }
+            if why.contains("another session holds the lock"))
+    });
+    assert!(smaller.count() > 0);
+}

@@ -1,0 +1,663 @@
+//! Every screen as it is drawn, in every theme: what stands where, in which role, and what each theme
+//! makes of a role. And what keys do there: none of them writes, and a mistaken one is taken back.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod night;
+
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+
+use common::{Cockpit, Ground, Home};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use night::{Night, RUNBOOK};
+use ratatui::buffer::{Buffer, Cell};
+use ratatui::style::{Color, Modifier, Style};
+use steadyhand::dialect::Dialect;
+use steadyhand::incident::entry::verdict_words;
+use steadyhand::recovery::protocol::State;
+use steadyhand::recovery::{Drift, Execution};
+use steadyhand::tui::app::Screen;
+use steadyhand::tui::command::Command;
+use steadyhand::tui::glyphs::{self, Glyphs};
+use steadyhand::tui::keymap::{Context, Key, Keymap};
+use steadyhand::tui::overlay::{Kind, Overlay};
+use steadyhand::tui::theme::depth::Depth;
+use steadyhand::tui::theme::{Role, Theme};
+
+const SMALL: (u16, u16) = (80, 24);
+const WIDE: (u16, u16) = (120, 40);
+const ULTRA: (u16, u16) = (220, 50);
+
+/// A screen by its name, and the way to it.
+type Scene = (&'static str, fn(Theme, &'static Glyphs) -> Night);
+
+const SCENES: &[Scene] = &[
+    ("home", Night::new),
+    ("home-found", |theme, glyphs| {
+        let mut night = Night::new(theme, glyphs);
+        night.keys("/").type_text("asset").keys("enter");
+        night
+    }),
+    ("home-runbook", |theme, glyphs| with(Night::new(theme, glyphs), "n")),
+    ("tour", |theme, glyphs| {
+        let mut night = Night::new(theme, glyphs);
+        night.app.overlay = Some(Overlay::tour());
+        night
+    }),
+    ("step-manual", Night::opened),
+    ("step-check", |theme, glyphs| with(Night::opened(theme, glyphs), "]")),
+    ("step-check-plan", |theme, glyphs| with(Night::opened(theme, glyphs), "] H")),
+    ("violations", |theme, glyphs| with(Night::opened(theme, glyphs), "] v down right")),
+    ("step-decide", |theme, glyphs| with(Night::opened(theme, glyphs), "] enter enter")),
+    ("step-change", change),
+    ("recovery", |theme, glyphs| with(change(theme, glyphs), "enter")),
+    ("recovery-rows", |theme, glyphs| with(change(theme, glyphs), "enter d")),
+    ("recovery-rows-unfolded", |theme, glyphs| with(change(theme, glyphs), "enter d tab")),
+    ("recovery-statements", |theme, glyphs| with(change(theme, glyphs), "enter s")),
+    ("recovery-confirm", |theme, glyphs| with(change(theme, glyphs), "enter enter e r p")),
+    ("recovery-committed", |theme, glyphs| {
+        let verdict = steadyhand::check::Verdict::Clear;
+        assert_eq!(verdict_words(&verdict), "clear");
+        let committed = Execution::Committed {
+            op: "op".into(),
+            rows: 26,
+            writes: Vec::new(),
+            checks: vec![(RUNBOOK.into(), verdict)],
+            sound: true,
+        };
+        ended(theme, glyphs, committed)
+    }),
+    ("recovery-drifted", |theme, glyphs| {
+        let drift =
+            Drift { differences: vec!["asset_assignments: 12 rows updated, 13 seen".into()] };
+        let why = "the data changed since the preview".to_owned();
+        ended(theme, glyphs, Execution::RolledBack { why, drift: Some(drift) })
+    }),
+    ("recovery-unknown", |theme, glyphs| {
+        let (op, why) = ("op".to_owned(), "the link broke at COMMIT".to_owned());
+        ended(theme, glyphs, Execution::Unknown { op, why })
+    }),
+    ("guardrail", |theme, glyphs| {
+        let mut night = Night::opened(theme, glyphs);
+        night.keys("] ] ] ] ] ] ]");
+        night.app.screen = Screen::Guardrail;
+        night.keys("r");
+        night
+    }),
+    ("server", |theme, glyphs| with(Night::opened(theme, glyphs), "L")),
+    ("journal", |theme, glyphs| with(Night::opened(theme, glyphs), "enter J")),
+    ("postmortem", |theme, glyphs| with(Night::opened(theme, glyphs), "P")),
+    ("help", |theme, glyphs| with(Night::opened(theme, glyphs), "?")),
+    ("palette", |theme, glyphs| with(Night::opened(theme, glyphs), ": s e v")),
+    ("severity", |theme, glyphs| with(Night::opened(theme, glyphs), "S")),
+    ("note", |theme, glyphs| {
+        let mut night = Night::opened(theme, glyphs);
+        night.keys("e").type_text("finance paused the report");
+        night
+    }),
+    ("problem", |theme, glyphs| {
+        let mut night = Night::opened(theme, glyphs);
+        let problem = steadyhand::problem::Problem::system("the disk is full")
+            .hint("Nothing was changed. Make room, then r runs it again.");
+        night.app.overlay = Some(Overlay::problem(problem));
+        night
+    }),
+];
+
+fn with(mut night: Night, keys: &str) -> Night {
+    night.keys(keys);
+    night
+}
+
+/// At the change, its count seen.
+fn change(theme: Theme, glyphs: &'static Glyphs) -> Night {
+    let mut night = Night::opened(theme, glyphs);
+    night.keys("] enter ] ] ]");
+    night
+}
+
+fn ended(theme: Theme, glyphs: &'static Glyphs, execution: Execution) -> Night {
+    let mut night = with(change(theme, glyphs), "enter");
+    let case = night.app.case.as_mut().expect("an incident is open");
+    let step = case.step().id.clone();
+    case.recovery_mut(&step).state = State::Ended { execution };
+    night
+}
+
+/// A theme in which every role has a colour of its own: what is drawn in it tells the roles.
+fn probe() -> Theme {
+    static PROBE: LazyLock<Theme> = LazyLock::new(make_probe);
+    PROBE.clone()
+}
+
+fn make_probe() -> Theme {
+    let mut source = String::from("name = \"probe\"\n");
+    for (at, (_, word)) in Role::ALL.iter().enumerate() {
+        let _ = writeln!(source, "{word} = {{ fg = \"{}\" }}", 16 + at);
+    }
+    Theme::parse("probe.toml", &source).expect("it names every role").at(Depth::True)
+}
+
+/// The role in which a cell of the probe was drawn; none where the terminal's own colours stand.
+fn role(cell: &Cell) -> Option<(Role, &'static str)> {
+    match cell.fg {
+        Color::Indexed(index) => Role::ALL.get(usize::from(index - 16)).copied(),
+        _ => None,
+    }
+}
+
+fn rows(buf: &Buffer) -> Vec<String> {
+    let row = |y| (0..buf.area.width).map(|x| buf[(x, y)].symbol()).collect::<String>();
+    (0..buf.area.height).map(|y| row(y).trim_end().to_owned()).collect()
+}
+
+/// The frame as text, and below it the roles of each row: word and columns.
+fn told(buf: &Buffer) -> String {
+    let mut out = rows(buf).join("\n");
+    out.push_str("\n----\n");
+    for y in 0..buf.area.height {
+        let mut runs: Vec<(String, u16, u16)> = Vec::new();
+        for x in 0..buf.area.width {
+            let cell = &buf[(x, y)];
+            let mut word = role(cell).map_or("", |(_, word)| word).to_owned();
+            if !cell.modifier.is_empty() {
+                let _ = write!(word, "+{:?}", cell.modifier);
+            }
+            if word.is_empty() || word == "text" {
+                continue;
+            }
+            match runs.last_mut() {
+                Some((of, _, end)) if *of == word && *end + 1 == x => *end = x,
+                _ => runs.push((word, x, x)),
+            }
+        }
+        if !runs.is_empty() {
+            let runs: Vec<String> =
+                runs.iter().map(|(word, from, to)| format!("{word} {from}-{to}")).collect();
+            let _ = writeln!(out, "{y:02} {}", runs.join(", "));
+        }
+    }
+    out
+}
+
+#[test]
+fn every_screen_stands_as_it_was_looked_at() {
+    for (name, scene) in SCENES {
+        let mut night = scene(probe(), &glyphs::UTF8);
+        for size in [SMALL, WIDE] {
+            let drawn = told(&night.draw(size));
+            insta::assert_snapshot!(format!("{name}-{}x{}", size.0, size.1), drawn);
+        }
+    }
+    for name in ["home", "step-check", "recovery"] {
+        let (_, scene) = SCENES.iter().find(|(scene, _)| *scene == name).expect("a scene");
+        let drawn = told(&scene(probe(), &glyphs::UTF8).draw(ULTRA));
+        insta::assert_snapshot!(format!("{name}-{}x{}", ULTRA.0, ULTRA.1), drawn);
+    }
+}
+
+/// What the themes make of the roles: with the snapshots of the screens, every screen in every theme.
+#[test]
+fn every_theme_gives_the_roles_these_looks() {
+    for name in Theme::names() {
+        let mut out = String::new();
+        for (at, (_, word)) in Role::ALL.iter().enumerate() {
+            let looks: Vec<String> = [Depth::True, Depth::Indexed, Depth::Sixteen]
+                .map(|depth| {
+                    let theme = Theme::built_in(name, depth).expect("built in");
+                    look(theme.style(Role::ALL[at].0))
+                })
+                .to_vec();
+            let _ = writeln!(out, "{word:<12} {}", looks.join(" | "));
+        }
+        insta::assert_snapshot!(format!("theme-{name}"), out);
+    }
+}
+
+fn look(style: Style) -> String {
+    let mut parts = Vec::new();
+    parts.extend(style.fg.map(|color| color.to_string()));
+    parts.extend(style.bg.map(|color| format!("on {color}")));
+    if !style.add_modifier.is_empty() {
+        parts.push(format!("{:?}", style.add_modifier));
+    }
+    if parts.is_empty() { "as the terminal".into() } else { parts.join(" ") }
+}
+
+/// A theme changes nothing but the look of roles: same text, and each cell as its role says.
+#[test]
+fn every_screen_in_every_theme_is_the_same_screen() {
+    for (scene_name, scene) in SCENES {
+        let mut plain = scene(probe(), &glyphs::UTF8);
+        for name in Theme::names() {
+            for depth in [Depth::True, Depth::Indexed, Depth::Sixteen] {
+                let theme = Theme::built_in(name, depth).expect("built in");
+                let mut night = scene(theme.clone(), &glyphs::UTF8);
+                for size in [SMALL, WIDE] {
+                    let (plain, drawn) = (plain.draw(size), night.draw(size));
+                    assert_eq!(rows(&plain), rows(&drawn), "{scene_name} in {name}");
+                    assert_as_the_theme_says(&plain, &drawn, &theme, scene_name);
+                }
+            }
+        }
+    }
+}
+
+fn assert_as_the_theme_says(plain: &Buffer, drawn: &Buffer, theme: &Theme, scene: &str) {
+    for (before, after) in plain.content().iter().zip(drawn.content()) {
+        let Some((role, _)) = role(before) else { continue };
+        let style = theme.style(role);
+        let expected = (
+            style.fg.unwrap_or(Color::Reset),
+            style.bg.unwrap_or(Color::Reset),
+            style.add_modifier | before.modifier,
+        );
+        let found = (after.fg, after.bg, after.modifier);
+        assert_eq!(found, expected, "{scene} in {}: {before:?}", theme.name);
+    }
+}
+
+/// Nothing is said by colour alone: what is drawn in the role of a state has letters or a sign in it.
+#[test]
+fn a_state_is_a_word_or_a_sign_before_it_is_a_colour() {
+    const STATES: [Role; 6] =
+        [Role::Ok, Role::Warning, Role::Danger, Role::Unknown, Role::Production, Role::Staging];
+    const SIGNS: &str = "✓✗?!●▒█▁▂▃▄▅▆▇#+x*|-";
+    for (name, scene) in SCENES {
+        for glyphs in [&glyphs::UTF8, &glyphs::ASCII] {
+            let buf = scene(probe(), glyphs).draw(SMALL);
+            for y in 0..buf.area.height {
+                let mut run = String::new();
+                let mut of = None;
+                for x in 0..=buf.area.width {
+                    let next = (x < buf.area.width).then(|| &buf[(x, y)]);
+                    let state = next.and_then(role).map(|(role, _)| role);
+                    let state = state.filter(|role| STATES.contains(role));
+                    if state != of {
+                        let said = |c: char| c.is_alphanumeric() || SIGNS.contains(c);
+                        let border = run.contains(['─', '│', '┌', '└']);
+                        assert!(of.is_none() || border || run.contains(said), "{name}: '{run}'");
+                        run.clear();
+                        of = state;
+                    }
+                    if of.is_some() {
+                        run.push_str(next.map_or("", Cell::symbol));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Without colour and with the letters of ASCII a verdict is still read at once.
+#[test]
+fn without_colour_and_without_utf8_everything_is_still_said() {
+    let mono = || Theme::built_in("mono", Depth::Sixteen).expect("built in");
+    for name in ["home", "step-check", "recovery", "server"] {
+        let (_, scene) = SCENES.iter().find(|(scene, _)| *scene == name).expect("a scene");
+        let buf = scene(mono(), &glyphs::ASCII).draw(SMALL);
+        let data = |symbol: &str| symbol.chars().any(|c| "áéüöş".contains(c));
+        for cell in buf.content() {
+            assert_eq!((cell.fg, cell.bg), (Color::Reset, Color::Reset), "{name}");
+            assert!(cell.symbol().is_ascii() || data(cell.symbol()), "{name}: {}", cell.symbol());
+        }
+        insta::assert_snapshot!(format!("mono-ascii-{name}"), rows(&buf).join("\n"));
+    }
+}
+
+/// Which database, is it production, how grave, since when, and what next: on every frame.
+#[test]
+fn every_frame_of_an_incident_says_where_one_is_and_what_comes_next() {
+    for (name, scene) in
+        SCENES.iter().filter(|(name, _)| !name.starts_with("home") && *name != "tour")
+    {
+        for size in [SMALL, WIDE, ULTRA] {
+            let lines = rows(&scene(probe(), &glyphs::UTF8).draw(size));
+            let (first, last) = (&lines[0], &lines[lines.len() - 1]);
+            for word in ["PRODUCTION", "erp-prod", "SEV-2", "update"] {
+                assert!(first.contains(word), "{name} at {size:?}: {first}");
+            }
+            let (key, _) = last.trim().split_once(' ').expect("a key and what it does");
+            assert!(Key::parse(key).is_ok(), "{name} at {size:?}: {last}");
+            let way_out = ["? help", "esc ", "enter go on"].iter().any(|way| last.contains(way));
+            assert!(way_out, "{name} at {size:?}: {last}");
+        }
+    }
+}
+
+fn bound(context: Context) -> Vec<KeyEvent> {
+    let keymap = Keymap::built_in();
+    let entries = keymap.entries(context);
+    let keys = entries.iter().flat_map(|entry| entry.keys);
+    keys.map(|key| night::key(&key.to_string())).collect()
+}
+
+/// From every screen, every key once: a box opens, or something is read, and nothing is written.
+#[test]
+fn no_single_key_writes() {
+    for (name, scene) in SCENES {
+        let keys = bound(scene(probe(), &glyphs::UTF8).app.context());
+        assert!(!keys.is_empty(), "{name}");
+        for key in keys {
+            let mut night = scene(probe(), &glyphs::UTF8);
+            night.press(key);
+            assert!(night.writes.is_empty(), "{name}, {key:?}: {:?}", night.writes);
+        }
+    }
+}
+
+/// However many keys a cat walks over: what writes needs words that say what is meant.
+#[test]
+fn no_number_of_keys_writes_without_the_words() {
+    let every: Vec<KeyEvent> = Context::ALL.iter().flat_map(|context| bound(*context)).collect();
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    for (name, scene) in SCENES.iter().filter(|(name, _)| !name.starts_with("home")) {
+        let mut night = scene(probe(), &glyphs::UTF8);
+        for _ in 0..300 {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            let at = usize::try_from(seed % every.len() as u64).expect("it is small");
+            night.press(every[at]);
+            assert!(night.writes.is_empty(), "{name}: {:?}", night.writes);
+            if night.app.quit.is_some() {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_mistaken_key_is_taken_back() {
+    let mut night = Night::opened(probe(), &glyphs::UTF8);
+    // A theme.
+    night.keys("T");
+    assert_ne!(night.app.look.theme.name, "probe");
+    night.keys("z");
+    assert_eq!(night.app.look.theme.name, "probe");
+    // A box that was closed, with what was typed into it.
+    night.keys("] S down esc");
+    assert!(night.app.overlay.is_none());
+    night.keys("z");
+    let at = match &night.app.overlay {
+        Some(Overlay { kind: Kind::Choice(choice), .. }) => choice.at,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(at, 2, "the severity below the one that stands");
+    night.keys("esc");
+    // A filter.
+    night.keys("v f").type_text("Mei").keys("z");
+    std::thread::sleep(std::time::Duration::from_millis(40));
+    night.keys("enter");
+    let filter = |night: &Night| {
+        night
+            .app
+            .violations
+            .table
+            .as_ref()
+            .map_or_else(String::new, |table| table.filter().to_owned())
+    };
+    assert_eq!(filter(&night), "Meiz");
+    night.keys("z");
+    assert_eq!(filter(&night), "");
+    // The way home.
+    night.keys("esc esc");
+    assert!(night.app.case.is_none());
+    night.keys("z");
+    assert!(night.app.case.is_some());
+    // A confirmation never comes back half typed.
+    let mut night = with(change(probe(), &glyphs::UTF8), "enter enter e r p esc");
+    night.app.undone.clear();
+    night.keys("z");
+    assert!(night.app.overlay.is_none());
+}
+
+#[test]
+fn the_tour_is_three_keys_long_and_any_other_key_leaves_it() {
+    let tour = || {
+        let mut night = Night::new(probe(), &glyphs::UTF8);
+        night.app.overlay = Some(Overlay::tour());
+        night
+    };
+    let seen = |night: &Night| night.asked.iter().any(|asked| asked == "TourSeen");
+    let mut night = tour();
+    night.keys("enter enter");
+    assert!(night.app.overlay.is_some() && !seen(&night));
+    night.keys("enter");
+    assert!(night.app.overlay.is_none() && seen(&night));
+    for key in ["esc", "q", "x", "j", "ctrl-c"] {
+        let mut night = tour();
+        night.keys(key);
+        assert!(night.app.overlay.is_none() && seen(&night) && night.app.quit.is_none(), "{key}");
+    }
+}
+
+/// The palette knows every command of the place, and does what the key does.
+#[test]
+fn the_palette_finds_every_command_by_its_name() {
+    for entry in Keymap::built_in().entries(Context::Step) {
+        if matches!(entry.command, Command::Palette | Command::Suspend | Command::Quit) {
+            continue;
+        }
+        let mut night = Night::opened(probe(), &glyphs::UTF8);
+        night.keys(":").type_text(entry.command.name());
+        let lines = rows(&night.draw(SMALL));
+        let first = lines.iter().find(|line| line.contains('▸') && line.contains('│'));
+        let first = first.unwrap_or_else(|| panic!("{}", lines.join("\n")));
+        assert!(first.contains(entry.command.name()), "{}: {first}", entry.command.name());
+    }
+}
+
+/// Pictures of every screen for the eye: `SCREENS=dark cargo test --test screens look_at -- --ignored --nocapture`.
+#[test]
+#[ignore = "for the eye"]
+#[allow(clippy::print_stdout)] // it is there to be seen
+fn look_at_them() {
+    let wanted = std::env::var("SCREENS").unwrap_or_else(|_| "dark".into());
+    let only = std::env::var("SCENE").unwrap_or_default();
+    let size = if std::env::var("WIDE").is_ok() { WIDE } else { SMALL };
+    let theme = Theme::built_in(&wanted, Depth::True).expect("a built-in theme");
+    for (name, scene) in SCENES.iter().filter(|(name, _)| name.contains(&only)) {
+        let buf = scene(theme.clone(), &glyphs::UTF8).draw(size);
+        println!("== {name}");
+        for y in 0..buf.area.height {
+            let mut line = String::new();
+            for x in 0..buf.area.width {
+                let cell = &buf[(x, y)];
+                let _ = write!(line, "\x1b[0m{}{}", sgr(cell), cell.symbol());
+            }
+            println!("{line}\x1b[0m");
+        }
+    }
+}
+
+fn sgr(cell: &Cell) -> String {
+    let mut out = String::new();
+    for (color, kind) in [(cell.fg, 38), (cell.bg, 48)] {
+        if let Color::Rgb(r, g, b) = color {
+            let _ = write!(out, "\x1b[{kind};2;{r};{g};{b}m");
+        }
+    }
+    for (modifier, code) in [
+        (Modifier::BOLD, 1),
+        (Modifier::DIM, 2),
+        (Modifier::ITALIC, 3),
+        (Modifier::UNDERLINED, 4),
+        (Modifier::REVERSED, 7),
+    ] {
+        if cell.modifier.contains(modifier) {
+            let _ = write!(out, "\x1b[{code}m");
+        }
+    }
+    out
+}
+
+#[test]
+fn keys_of_this_file_are_those_of_terminals() {
+    let key = |name| night::key(name);
+    assert_eq!(key("ctrl-c"), KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL));
+    assert_eq!(key("f1"), KeyEvent::new(KeyCode::F(1), KeyModifiers::NONE));
+    assert_eq!(key("f"), KeyEvent::new(KeyCode::Char('f'), KeyModifiers::NONE));
+}
+
+// ------------------------------------------------------------------------ in a terminal of its own
+
+fn demo_at(home: Home, more: &[&str]) -> Cockpit {
+    let kept = home.path("demo").to_string_lossy().into_owned();
+    Cockpit::start_in(home, &[&["demo", "--keep", &kept], more].concat(), SMALL)
+}
+
+#[test]
+fn the_tour_comes_once_and_never_in_the_way_of_an_incident() {
+    let home = Home::new().with("STEADYHAND_TOUR", "true");
+    let mut cockpit = demo_at(home, &["--incident", RUNBOOK]);
+    cockpit.wait_for("Take the incident");
+    assert!(!cockpit.screen().contains("1 of 3"), "{}", cockpit.screen());
+    cockpit.keys("q");
+    cockpit.wait_for("Leave?");
+    cockpit.keys("enter");
+    assert_eq!(cockpit.wait_code(), 0);
+    let mut cockpit = demo_at(cockpit.into_home(), &[]);
+    for card in ["1 of 3", "2 of 3", "3 of 3"] {
+        cockpit.wait_for(card);
+        cockpit.keys("enter");
+    }
+    cockpit.wait_gone("3 of 3");
+    cockpit.wait_for("What is wrong");
+    cockpit.keys("q");
+    assert_eq!(cockpit.wait_code(), 0);
+    let mut cockpit = demo_at(cockpit.into_home(), &[]);
+    cockpit.wait_for("What is wrong");
+    assert!(!cockpit.screen().contains("1 of 3"), "{}", cockpit.screen());
+    // It is there again when it is asked for.
+    cockpit.keys(":");
+    cockpit.wait_for("Commands");
+    cockpit.type_text("tour");
+    cockpit.wait_for("▸ tour");
+    cockpit.keys("enter");
+    cockpit.wait_for("1 of 3");
+    cockpit.keys("esc");
+    cockpit.wait_gone("1 of 3");
+    cockpit.keys("q");
+    assert_eq!(cockpit.wait_code(), 0);
+}
+
+/// The terminal is asked once, and its answer, in time or not, is never taken for keys.
+#[test]
+fn an_answer_about_the_background_is_no_key() {
+    const QUESTION: &[u8] = b"\x1b]11;?\x1b\\";
+    let home = Home::new().with("STEADYHAND_THEME", "auto");
+    let mut cockpit = demo_at(home, &[]);
+    cockpit.wait_for_bytes(QUESTION);
+    cockpit.wait_for("What is wrong");
+    let before = cockpit.screen();
+    // As keys: find, quit, the next theme, runbooks, the palette.
+    cockpit.send(b"\x1b]11;rgb:fdfd/f6f6/e3e3\x1b\\");
+    cockpit.keys("down");
+    cockpit.wait_until("the cursor has moved", |screen| screen != before);
+    let asked =
+        cockpit.raw_output().windows(QUESTION.len()).filter(|part| *part == QUESTION).count();
+    assert_eq!(asked, 1);
+    assert!(!cockpit.screen().contains("Commands"), "{}", cockpit.screen());
+    cockpit.keys("q");
+    assert_eq!(cockpit.wait_code(), 0);
+    for (name, value) in [("NO_COLOR", "1"), ("COLORFGBG", "0;15"), ("STEADYHAND_THEME", "light")] {
+        let home = Home::new().with("STEADYHAND_THEME", "auto").with(name, value);
+        let mut cockpit = demo_at(home, &[]);
+        cockpit.wait_for("What is wrong");
+        let asked = cockpit.raw_output().windows(QUESTION.len()).any(|part| part == QUESTION);
+        assert!(!asked, "{name}");
+        cockpit.keys("q");
+        assert_eq!(cockpit.wait_code(), 0);
+    }
+}
+
+/// Selecting text with the mouse is the terminal's, unless somebody says otherwise.
+#[test]
+fn the_mouse_is_left_to_the_terminal_until_it_is_asked_for() {
+    let has = |cockpit: &Cockpit, bytes: &[u8]| {
+        cockpit.raw_output().windows(bytes.len()).any(|part| part == bytes)
+    };
+    let mut cockpit = demo_at(Home::new(), &[]);
+    cockpit.wait_for("▸ ✗");
+    assert!(!has(&cockpit, b"\x1b[?1000h"));
+    cockpit.send(b"\x1bm");
+    cockpit.wait_for("wheel and click are for the cockpit");
+    cockpit.wait_for_bytes(b"\x1b[?1000h");
+    // A click puts the cursor on a line and opens nothing.
+    let line = |cockpit: &Cockpit, text: &str| {
+        let screen = cockpit.screen();
+        screen.lines().position(|line| line.contains(text)).expect("it is on the screen") + 1
+    };
+    let row = line(&cockpit, "Assets with more than one active assignment");
+    cockpit.send(format!("\x1b[<0;20;{row}M\x1b[<0;20;{row}m").as_bytes());
+    cockpit.wait_until("the cursor is there", |screen| {
+        screen.lines().any(|line| line.contains('▸') && line.contains("Assets with more than one"))
+    });
+    // The wheel moves it on.
+    cockpit.send(format!("\x1b[<65;20;{row}M").as_bytes());
+    cockpit.wait_until("the cursor has moved on", |screen| {
+        screen.lines().any(|line| line.contains('▸') && line.contains("Timesheets with impossible"))
+    });
+    cockpit.keys("q");
+    assert_eq!(cockpit.wait_code(), 0);
+    assert!(has(&cockpit, b"\x1b[?1000l") && cockpit.is_restored());
+}
+
+/// A check and a change, on every engine: the plan comes, and nothing is written for it.
+#[test]
+fn the_plan_of_a_check_and_of_a_change_is_there_on_every_engine() {
+    for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::Mariadb] {
+        let ground = Ground::new(dialect);
+        let home = Home::new();
+        let kept = home.path("demo").to_string_lossy().into_owned();
+        let mut args = vec!["demo".to_owned(), "--keep".to_owned(), kept];
+        args.extend(["--incident".to_owned(), RUNBOOK.to_owned()]);
+        args.extend(ground.arguments());
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let mut cockpit = Cockpit::start_in(home, &args, WIDE);
+        cockpit.wait_for("milestone: detected");
+        cockpit.keys("]");
+        cockpit.wait_for("12 violations");
+        for (keys, words) in [("H", "Assets with more than one"), ("] ] ] ] H", "Close all open")] {
+            cockpit.keys(keys);
+            cockpit.wait_for("How the database would run it");
+            cockpit.wait_for("By the planner");
+            cockpit.wait_for(words);
+            cockpit.wait_for("planned in");
+            assert!(!cockpit.screen().contains("no plan:"), "{dialect}: {}", cockpit.screen());
+            cockpit.keys("esc");
+            cockpit.wait_gone("By the planner");
+        }
+        let mut erp = ground.look(&cockpit.home().path("demo"));
+        assert_eq!(erp.count(DOUBLE), 12, "{dialect}");
+        cockpit.keys("q");
+        cockpit.wait_for("Leave?");
+        cockpit.keys("enter");
+        assert_eq!(cockpit.wait_code(), 0);
+    }
+}
+
+const DOUBLE: &str = "SELECT COUNT(*) FROM (SELECT asset_id FROM asset_assignments \
+    WHERE return_date IS NULL GROUP BY asset_id HAVING COUNT(*) > 1) d";
+
+/// Two keys that mean one thing each are told at the start, with a sentence; the terminal is not taken.
+#[test]
+fn a_key_map_with_a_conflict_is_refused_with_a_sentence() {
+    let home = Home::new();
+    home.write("keys.toml", "[step]\nskip = [\"r\"]\n");
+    let told = home.steadyhand(&["--keymap", "keys.toml", "demo"]).assert().code(4);
+    let told = String::from_utf8_lossy(&told.get_output().stderr).into_owned();
+    assert!(told.contains("`r` cannot mean `skip` in [step]: it means `refresh`"), "{told}");
+    home.write(
+        "keys.toml",
+        "[step]\nskip = [\"r\"]\nrefresh = []\n[global]\ntheme = [\"ctrl-t\"]\n",
+    );
+    let mut cockpit = Cockpit::start_in(home, &["--keymap", "keys.toml", "demo"], SMALL);
+    cockpit.wait_for("What is wrong");
+    cockpit.send(b"\x14");
+    cockpit.wait_for("theme light");
+    cockpit.keys("q");
+    assert_eq!(cockpit.wait_code(), 0);
+}
