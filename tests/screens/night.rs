@@ -37,10 +37,12 @@ use steadyhand::tui::keymap::Keymap;
 use steadyhand::tui::look::Look;
 use steadyhand::tui::message::{Message, Opened};
 use steadyhand::tui::screen::home;
+use steadyhand::tui::terminal::clipboard::Between;
 use steadyhand::tui::theme::Theme;
 use steadyhand::tui::theme::depth::Depth;
 use steadyhand::tui::update::{begin, update};
 use steadyhand::tui::view;
+use steadyhand::value::pile::Pile;
 use steadyhand::value::{Rows, Value};
 
 pub const RUNBOOK: &str = "asset-double-assignment";
@@ -83,6 +85,7 @@ impl Night {
             practice: PRACTICE.clone(),
             targets: targets(),
             depth: Depth::True,
+            between: Between::see(|_| None),
             refresh: Duration::from_secs(10),
             demo: false,
             drill: None,
@@ -160,7 +163,7 @@ impl Night {
             }
             Effect::Append(entry) => Message::Recorded(Box::new(self.record(entry))),
             Effect::KeepFinding { step, check, finding, delta } => {
-                let (verdict, seconds) = (finding.verdict, finding.seconds);
+                let (verdict, seconds) = (finding.verdict.clone(), finding.seconds);
                 let entry = Entry::Checked { step, check, verdict, seconds, delta, sample: None };
                 Message::Recorded(Box::new(self.record(entry)))
             }
@@ -169,8 +172,10 @@ impl Night {
                 let survey = survey(&target);
                 Message::Surveyed { run, target, survey }
             }
-            Effect::Detect { run, check } => {
-                Message::Checked { run, finding: Box::new(finding(&check)), check }
+            Effect::Detect { run, check, .. } => {
+                let finding = Arc::new(finding(&check));
+                let rows = Pile::of(&finding.rows).expect("in memory");
+                Message::Checked { run, check, finding, delta: None, rows, cut: None }
             }
             Effect::Open { .. } | Effect::Resume { .. } => {
                 let runbook = CATALOGUE.runbook(RUNBOOK).expect("built in").clone();
@@ -288,7 +293,7 @@ fn text(text: &str) -> Value {
 }
 
 fn rows(columns: &[&str], rows: &[Vec<Value>]) -> Rows {
-    let mut all = Rows::new(columns.iter().map(|name| (*name).to_owned()).collect());
+    let mut all = Rows::new(columns.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
     for row in rows {
         all.push(row.iter().map(Value::as_ref));
     }
@@ -317,25 +322,25 @@ fn finding(check: &str) -> Finding {
         RUNBOOK => Finding {
             verdict: Verdict::Violated { violations: Count::Exact(12) },
             rows: rows(&columns, &found),
-            keys: (0..12).collect(),
+            keys: None,
             seconds: 0.08,
         },
         "approved-without-approval" => Finding {
             verdict: Verdict::Violated { violations: Count::AtLeast(10_000) },
             rows: Rows::default(),
-            keys: Vec::new(),
+            keys: None,
             seconds: 4.2,
         },
         "self-approval" => Finding {
             verdict: Verdict::Inconclusive { reason: "timed out after 5 s".into() },
             rows: Rows::default(),
-            keys: Vec::new(),
+            keys: None,
             seconds: 5.0,
         },
         _ => Finding {
             verdict: Verdict::Clear,
             rows: Rows::default(),
-            keys: Vec::new(),
+            keys: None,
             seconds: 0.01,
         },
     }
@@ -475,6 +480,7 @@ fn plan(step: &str) -> Plan {
         limits: change.limits,
         valid: Duration::from_mins(10),
         undoes: None,
+        mass: None,
     }
 }
 
@@ -525,6 +531,7 @@ fn preview(op: String, at: Timestamp) -> Preview {
         proof: Ok("transaction 7841221 aborted, seen from a second connection".into()),
         fingerprint: "f".repeat(64),
         refused: Vec::new(),
+        chunks: None,
     }
 }
 
