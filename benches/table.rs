@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench table` starts a PostgreSQL of its own, lays a million rows into it, writes the
 //! same rows as CSV, and drives each program that it finds in a real terminal of 120x40: the release
-//! build of ours on the database, `csvlens` and `vd` (VisiData) on the CSV, `less` on the CSV, and
+//! build of ours on the database, `csvlens` and `vd` on the CSV, `less` on the CSV, and
 //! `psql` with a cursor into `less` on the database. `TABLE_ROWS` asks for another number of rows.
 //!
 //! - first rows: from the start of the process until a row stands on the screen. Ours opens an

@@ -14,7 +14,7 @@ struct Place {
     home: Home,
     look: Look,
     target: String,
-    _server: Option<Server>,
+    server: Option<Server>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,7 +31,7 @@ impl Place {
         let home = Home::new();
         if engine == Engine::Sqlite {
             let look = Look::at_file(Sqlite::create(&home.work().join("shop.db")));
-            return Self { home, look, target: "shop.db".into(), _server: None };
+            return Self { home, look, target: "shop.db".into(), server: None };
         }
         let kind = if engine == Engine::Postgres { Kind::Postgres } else { Kind::Mariadb };
         let server = Setup::new(kind).start();
@@ -45,7 +45,7 @@ impl Place {
                 server.url("shop")
             ),
         );
-        Self { home, look, target, _server: Some(server) }
+        Self { home, look, target, server: Some(server) }
     }
 
     /// A check of these rows, and a runbook that begins with it.
@@ -77,7 +77,7 @@ impl Place {
         let mut cockpit = Cockpit::start_in(self.home, &args, size);
         cockpit.wait_for("Read this");
         cockpit.keys("V");
-        (cockpit, self.look, self._server)
+        (cockpit, self.look, self.server)
     }
 }
 
