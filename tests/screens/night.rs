@@ -466,6 +466,7 @@ fn plan(step: &str) -> Plan {
         panic!("{step} is a change");
     };
     Plan {
+        mass: None,
         step: step.into(),
         title: "Close the later assignments, keep the earliest".into(),
         target: TARGET.into(),
@@ -496,6 +497,7 @@ fn preview(op: String, at: Timestamp) -> Preview {
     };
     let twelve = Verdict::Violated { violations: Count::Exact(12) };
     Preview {
+        chunks: None,
         op,
         at,
         server: "7519320458813741".into(),
