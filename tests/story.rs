@@ -1,6 +1,8 @@
 //! The story of an incident while it is written: notes, annotations, pins, parts and messages, and
 //! that nothing which was typed is lost.
 
+#![allow(clippy::print_stderr, reason = "a check that could not be made is said aloud")]
+
 mod common;
 
 use std::fs;

@@ -337,12 +337,7 @@ fn finding(check: &str) -> Finding {
             keys: None,
             seconds: 5.0,
         },
-        _ => Finding {
-            verdict: Verdict::Clear,
-            rows: Rows::default(),
-            keys: None,
-            seconds: 0.01,
-        },
+        _ => Finding { verdict: Verdict::Clear, rows: Rows::default(), keys: None, seconds: 0.01 },
     }
 }
 
