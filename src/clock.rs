@@ -16,7 +16,9 @@ static SHIFT: LazyLock<Mutex<SignedDuration>> = LazyLock::new(|| {
 });
 
 pub fn now() -> Timestamp {
-    Timestamp::now() + *SHIFT.lock().unwrap_or_else(PoisonError::into_inner)
+    // First the shift: it is worked out at the first look, and time goes on meanwhile.
+    let shift = *SHIFT.lock().unwrap_or_else(PoisonError::into_inner);
+    Timestamp::now() + shift
 }
 
 /// The clock of the machine was set, as far as this process can tell. For tests.

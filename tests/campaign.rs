@@ -27,7 +27,9 @@ use common::{COMPACT, Client, Home, Signal, Sqlite, Terminal};
 use steadyhand::dialect::Dialect;
 
 /// How long the program may take to come to rest after a fault.
-const REST: Duration = Duration::from_secs(25);
+const REST: Duration = Duration::from_secs(40);
+/// The same where the wire says nothing any more, which only time can tell.
+const SILENCE: Duration = Duration::from_secs(150);
 /// How long the server may take to be rid of our sessions.
 const BUDGET: Duration = Duration::from_secs(45);
 
@@ -500,12 +502,13 @@ impl Night<'_> {
     fn rest(&mut self, screen: &mut Terminal) -> Result<(), String> {
         let gone = |screen: &Terminal| screen.ended().is_some();
         let unseen = |error: String, screen: &Terminal| format!("{error}\n{}", screen.screen());
+        let rest = if self.fault == Fault::Stalled { SILENCE } else { REST };
         if self.fault.ends() {
-            wait_until("the end of the program", REST, || gone(screen))
+            wait_until("the end of the program", rest, || gone(screen))
                 .map_err(|error| unseen(error, screen))?;
         } else {
             let calm = || gone(screen) || has_ended(&screen.screen()) || self.is_harmless(screen);
-            wait_until("an outcome", REST, calm).map_err(|error| unseen(error, screen))?;
+            wait_until("an outcome", rest, calm).map_err(|error| unseen(error, screen))?;
             screen.signal(Signal::TERM);
             wait_until("the end of the program", REST, || gone(screen))
                 .map_err(|error| unseen(error, screen))?;
@@ -623,6 +626,10 @@ fn campaign(dialect: Dialect, short: u64) {
     let mut wrong = Vec::new();
     for run in 0..runs {
         let (fault, moment) = next(dialect, run, &mut dice);
+        if fault == Fault::Stalled && runs == short {
+            // Minutes of waiting belong into the long form.
+            continue;
+        }
         let outcome = Night { ground: &mut ground, fault, moment }.run();
         let kind = match moment {
             Moment::Record(at) => at.to_owned(),

@@ -283,7 +283,7 @@ fn the_detector_role_is_enough_to_check_and_its_password_comes_from_where_client
     server.role("checks", Some("hunter2"));
     server.run("shop", "GRANT steadyhand_detector TO checks");
 
-    let home = Home::new();
+    let home = Home::new().without("PGPASSWORD");
     let url = format!("{}&search_path=erp", server.url_as("checks", "shop"));
     let target = |more: &str| {
         let text = format!(

@@ -21,6 +21,7 @@ fn a_deed_that_cannot_be_written_down_is_not_done() {
     args.extend(engine.iter().map(String::as_str));
     let mut cockpit = Cockpit::start_after("trap '' XFSZ", Home::new(), &args, WIDE);
     cockpit.wait_for("Take the incident");
+    cockpit.wait_for("milestone: detected");
     to_change(&mut cockpit);
     preview(&mut cockpit);
     let mut look = ground.look(&cockpit.home().work());

@@ -6,6 +6,8 @@
 
 mod common;
 
+use std::time::{Duration, Instant};
+
 use common::walk::{assert_sound, confirm, database, demo_with, leave, resume, to_change};
 use common::{Cockpit, Ended, Home, Signal, Sqlite};
 
@@ -188,6 +190,12 @@ fn a_hang_up_lets_the_chunk_come_to_its_end_and_leaves() {
     preview(&mut cockpit);
     confirm(&mut cockpit, "erp-demo 50000");
     cockpit.wait_for("space pause");
+    // Before the first chunk is committed there is nothing that could halt.
+    let start = Instant::now();
+    while erp.count("SELECT SUM(weight) FROM parcels") == 0 {
+        assert!(start.elapsed() < Duration::from_secs(30), "{}", cockpit.screen());
+        cockpit.breathe();
+    }
     cockpit.signal(Signal::TERM);
     cockpit.wait_exit();
     let done = erp.count("SELECT SUM(weight) FROM parcels");

@@ -75,6 +75,7 @@ fn journey(kind: Kind, engine: &str) {
     let args = ["demo", "--keep", ".", "--incident", common::walk::RUNBOOK, "--engine", engine];
     let mut cockpit = Cockpit::start_in(home, &[&args[..], &["--url", &url]].concat(), WIDE);
     cockpit.wait_for("Take the incident");
+    cockpit.wait_for("milestone: detected");
     to_change(&mut cockpit);
     preview(&mut cockpit);
     confirm(&mut cockpit, "erp-demo 26");
@@ -117,6 +118,7 @@ fn what_is_left_is_for_its_owner_whatever_the_mask_is() {
     let args = ["demo", "--keep", ".", "--incident", common::walk::RUNBOOK];
     let mut cockpit = Cockpit::start_after("umask 0", Home::new(), &args, WIDE);
     cockpit.wait_for("Take the incident");
+    cockpit.wait_for("milestone: detected");
     to_change(&mut cockpit);
     preview(&mut cockpit);
     confirm(&mut cockpit, "erp-demo 26");

@@ -178,7 +178,7 @@ fn the_memory_does_not_grow_with_the_rows() {
                 "SELECT i AS id, i % 97 AS shelf, 'parcel ' || i AS label FROM generate_series(1, {rows}) i"
             ),
         );
-        let (mut cockpit, _look, server) = place.open(WIDE);
+        let (mut cockpit, _look, _server) = place.open(WIDE);
         let all = format!("{},000", rows / 1_000);
         cockpit.wait_for("parcel 11");
         cockpit.wait_long_for(&format!("of {all}, exact"));
@@ -206,7 +206,7 @@ fn reading_and_sorting_can_be_stopped() {
         "",
         "SELECT i AS id, 'slow' AS what FROM generate_series(1, 100000) i WHERE i <= 500 OR (SELECT count(*) FROM generate_series(1, 50000 + i)) > 0",
     );
-    let (mut cockpit, _look, server) = place.open(COMPACT);
+    let (mut cockpit, _look, _server) = place.open(COMPACT);
     cockpit.wait_for("so far, still reading");
     cockpit.wait_for("x stops");
     cockpit.keys("down down");
@@ -242,7 +242,7 @@ fn assets(engine: Engine) -> Place {
 #[test]
 fn from_a_violation_to_its_parent_its_children_and_their_history_and_back() {
     for engine in ENGINES {
-        let (mut cockpit, _look, server) = assets(engine).open(WIDE);
+        let (mut cockpit, _look, _server) = assets(engine).open(WIDE);
         cockpit.wait_for("1-1 of 1, exact");
         cockpit.keys("t");
         cockpit.wait_for("Go to rows that have to do with this one");
@@ -295,7 +295,7 @@ fn cells_rows_and_keys_go_to_the_clipboard_or_to_a_file() {
     place.look.run("INSERT INTO notes VALUES (1, 'one'), (2, 'it''s' || char(27) || '[31m'), (3, NULL), (4, hex(zeroblob(100000)))");
     place.check("\"id\"", "\"notes\"", "SELECT id, text FROM notes ORDER BY id");
     place.home = place.home.with("TMUX", "/tmp/nowhere,1,0");
-    let (mut cockpit, _look, server) = place.open(WIDE);
+    let (mut cockpit, _look, _server) = place.open(WIDE);
     cockpit.wait_for("1-4 of 4, exact");
     let copy = |cockpit: &mut Cockpit, down: &str, words: &str| {
         let from = cockpit.bytes();
@@ -335,7 +335,7 @@ fn columns_are_chosen_widened_and_the_row_stands_beside_the_table() {
     place.look.run(&format!("CREATE TABLE wide (id INTEGER PRIMARY KEY, {})", names.join(", ")));
     place.look.run("INSERT INTO wide (id, c000, c001, c199) VALUES (1, 'first', hex(zeroblob(25000000)), 'last')");
     place.check("\"id\"", "\"wide\"", "SELECT * FROM wide");
-    let (mut cockpit, _look, server) = place.open(WIDE);
+    let (mut cockpit, _look, _server) = place.open(WIDE);
     cockpit.wait_long_for("1-1 of 1, exact");
     cockpit.keys("c");
     cockpit.wait_for("key, always shown");

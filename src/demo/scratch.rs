@@ -95,7 +95,9 @@ mod tests {
             .expect("a good file");
         let mut session = open(&demo).await;
         let script = super::super::script(session.dialect()).expect("known");
-        session.execute(script).await.expect("the ERP");
+        for statement in crate::sql::split(script, session.dialect()).expect("readable") {
+            session.execute(statement).await.expect("the ERP");
+        }
         let before = sheets(&mut session).await;
         let refused = inject(&mut session, &check).await.expect_err("no marker");
         assert!(matches!(refused, EngineError::Refused { .. }), "{refused}");

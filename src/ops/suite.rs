@@ -27,6 +27,8 @@ use crate::source::duration_text;
 
 /// How much longer than its own limit a check may take before the server counts as dead.
 const SILENCE: Duration = Duration::from_secs(10);
+/// What is left of a budget when nothing can be asked any more.
+const LEAST: Duration = Duration::from_millis(10);
 /// How long a stop or the end of the budget waits for what is under way to end in order.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -209,7 +211,7 @@ async fn within(
     known: &mut Known,
 ) -> Option<Finding> {
     let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() {
+    if left < LEAST {
         return Some(unseen(&spent(limits)));
     }
     let is_cut = left < check.timeout;

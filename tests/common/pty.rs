@@ -43,6 +43,9 @@ pub const COMPACT: Size = (80, 24);
 /// A pane with room.
 pub const WIDE: Size = (120, 40);
 
+/// What is waited for may lie outside of the terminal, where nothing rings a bell.
+const LOOK: Duration = Duration::from_millis(50);
+
 /// How long a test waits for something that should be there in a blink.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -190,7 +193,7 @@ impl Shared {
             if left.is_zero() || guard.closed {
                 return None;
             }
-            let waited = self.changed.wait_timeout(guard, left);
+            let waited = self.changed.wait_timeout(guard, left.min(LOOK));
             guard = waited.expect("no thread of the terminal panics while it holds the state").0;
         }
     }

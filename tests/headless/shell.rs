@@ -30,7 +30,7 @@ fn what_was_typed_wrongly_is_4_and_on_standard_error() {
         (&["check", "--target", "erp.db", "--checks", "nowhere"], "nowhere"),
         (&["check", "--target", "postgres://me:s3cret@h/d"], "password"),
         (&["verify"], "INCIDENT"),
-        (&["postmortem", "1", "--format", "html"], "html"),
+        (&["postmortem", "1", "--format", "pdf"], "pdf"),
         (&["config", "--config", "nowhere.toml"], "nowhere.toml"),
     ] {
         let ran = run(&desk.home, args);

@@ -2,6 +2,7 @@
 //! and disks answers that are the same every time. A second goes by with every key.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -176,6 +177,10 @@ impl Night {
                 let finding = Arc::new(finding(&check));
                 let rows = Pile::of(&finding.rows).expect("in memory");
                 Message::Checked { run, check, finding, delta: None, rows, cut: None }
+            }
+            Effect::Work { run, job } => {
+                let done = job.run(&mut |_, _| ControlFlow::Continue(()));
+                Message::Worked { run, done: done.map_err(|error| error.to_string()) }
             }
             Effect::Open { .. } | Effect::Resume { .. } => {
                 let runbook = CATALOGUE.runbook(RUNBOOK).expect("built in").clone();
@@ -476,7 +481,6 @@ fn plan(step: &str) -> Plan {
         limits: change.limits,
         valid: Duration::from_mins(10),
         undoes: None,
-        mass: None,
     }
 }
 
@@ -528,7 +532,6 @@ fn preview(op: String, at: Timestamp) -> Preview {
         proof: Ok("transaction 7841221 aborted, seen from a second connection".into()),
         fingerprint: "f".repeat(64),
         refused: Vec::new(),
-        chunks: None,
     }
 }
 
