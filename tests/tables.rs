@@ -210,7 +210,8 @@ fn reading_and_sorting_can_be_stopped() {
     cockpit.wait_for("so far, still reading");
     cockpit.wait_for("x stops");
     cockpit.keys("down down");
-    cockpit.wait_for("row   3");
+    let on_third = |line: &str| line.contains('▸') && line.contains(" 3 │");
+    cockpit.wait_until("the third row", |screen| screen.lines().any(on_third));
     cockpit.keys("x");
     cockpit.wait_for("stopped by the operator");
     cockpit.wait_for("of >= ");

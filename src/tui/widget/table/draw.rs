@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 
-use super::job::Only;
+use super::job::{Only, View};
 use super::{Direction, Table};
 use crate::tui::look::{Look, Pen, columns};
 use crate::tui::theme::Role;
@@ -82,8 +82,10 @@ impl Table {
             None => thousands(self.pile.len()),
         };
         let kept = self.pile.len();
+        // Rows that came since the last look are not filtered out.
+        let is_filtered = shown < kept && self.view != View::default();
         let filtered =
-            if shown < kept { format!("{} of ", thousands(shown)) } else { String::new() };
+            if is_filtered { format!("{} of ", thousands(shown)) } else { String::new() };
         if shown == 0 {
             return format!(
                 "{}no rows of {total}",
