@@ -1,0 +1,245 @@
+//! What comes back from the world and belongs to no screen: an incident, a finding, an outcome.
+
+use std::sync::Arc;
+
+use crate::check::{Delta, Finding, Verdict};
+use crate::guardrail::Standing;
+use crate::incident::Chunked;
+use crate::incident::entry::{Entry, Milestone, Origin, Outcome};
+use crate::runbook::Step;
+use crate::runbook::progress::StepState;
+use crate::tui::app::{App, Screen, Start};
+use crate::tui::case::Case;
+use crate::tui::draft;
+use crate::tui::effect::Effect;
+use crate::tui::message::Opened;
+use crate::tui::overlay::Overlay;
+use crate::tui::screen::{home, recovery, step, violations};
+use crate::value::pile::Pile;
+use crate::value::thousands;
+
+use super::tell;
+
+/// Where to go at the start, once there is something to go to.
+pub fn begin(app: &mut App) -> Vec<Effect> {
+    match app.facts.start.clone() {
+        Start::Home => Vec::new(),
+        Start::Open { runbook, target } => home::go_to(app, Effect::Open { runbook, target }),
+        Start::Resume { incident } => home::go_to(app, Effect::Resume { incident }),
+    }
+}
+
+pub(super) fn prepared(app: &mut App, outcome: Result<(), crate::problem::Problem>) -> Vec<Effect> {
+    app.home.preparing = false;
+    if let Err(problem) = outcome {
+        return tell(app, problem);
+    }
+    let mut effects = vec![Effect::ListIncidents];
+    if let Some(symptom) = app.facts.drill.clone() {
+        // Looking is the first thing that is scored.
+        app.overlay = Some(Overlay::plain("DRILL: you are called", called(&symptom)));
+        return effects;
+    }
+    effects.extend(home::survey_all(app));
+    effects.extend(begin(app));
+    effects
+}
+
+pub(super) fn called(symptom: &str) -> Vec<String> {
+    let told = [
+        symptom,
+        "",
+        "Something is wrong in one of these databases. They were made for this drill; nothing you do reaches any other.",
+        "",
+        "Find out what it is, open the incident on it, contain, tell people, mend it and close the incident, as you would at night. The clock runs.",
+        "",
+        "Leaving ends the drill, and it is scored either way.",
+    ];
+    told.map(str::to_owned).to_vec()
+}
+
+/// An incident was opened or taken up again: go to its step, and clear up what was cut off.
+pub(super) fn enter_case(app: &mut App, opened: Opened) -> Vec<Effect> {
+    let incident = crate::incident::Incident::replay(&opened.records);
+    let current = incident.progress.current.clone();
+    let at = current.and_then(|step| opened.runbook.position(&step)).unwrap_or(0);
+    let fresh = !opened.resumed;
+    let unseen = opened.identity.as_ref().err().map(ToString::to_string);
+    app.violations = violations::Violations::default();
+    app.case = Some(Case {
+        incident,
+        runbook: opened.runbook,
+        target: opened.target,
+        identity: opened.identity,
+        folder: opened.folder,
+        refresh: app.facts.refresh,
+        at,
+        live: std::collections::HashMap::new(),
+        recoveries: std::collections::HashMap::new(),
+        guards: std::collections::HashMap::new(),
+        outputs: std::collections::HashMap::new(),
+        waiting: std::collections::HashMap::new(),
+        watch: crate::tui::case::Watch::default(),
+        postmortem: String::new(),
+        postmortem_path: std::path::PathBuf::new(),
+        drafts: opened.drafts,
+    });
+    app.screen = Screen::Step;
+    // From here the database has other things to do, and a reader may be in a change's way.
+    let mut effects = home::stop_surveys(app);
+    if fresh {
+        let (at, origin) = (app.now, Origin::Auto);
+        effects.push(Effect::Append(Entry::Milestone { which: Milestone::Detected, at, origin }));
+    }
+    effects.extend(catch_up(app));
+    effects.extend(recovery::resolve(app));
+    effects.extend(step::look_at(app, at));
+    effects.push(Effect::Postmortem);
+    effects.extend(app.case.as_mut().map(draft::forget_what_is_kept).unwrap_or_default());
+    if let Some(waiting) = app.case.as_ref().and_then(draft::waiting) {
+        app.say(waiting);
+    }
+    if let Some(why) = unseen {
+        app.complain(why);
+    }
+    effects
+}
+
+pub(super) fn checked(
+    app: &mut App,
+    run: crate::tui::effect::Run,
+    check: &str,
+    finding: Arc<Finding>,
+    delta: Option<Delta>,
+    rows: Pile,
+    cut: Option<String>,
+) -> Vec<Effect> {
+    let stopped = matches!(&finding.verdict, Verdict::Inconclusive { reason } if reason.contains("stopped by"));
+    let now = app.now;
+    let Some(case) = &mut app.case else { return Vec::new() };
+    let open = case.incident.is_open();
+    let known = case.live_mut(check).running.is_some_and(|(of, _)| of == run);
+    let mut effects = case.checked(run, check, finding, delta, rows, now);
+    if !open {
+        effects.clear();
+    }
+    if known {
+        effects.extend(violations::checked(app, check, cut.as_deref()));
+    }
+    if stopped {
+        app.say("the database stopped the query");
+    }
+    effects
+}
+
+/// Writes down what follows from a commit where the program was cut off before it could: without it
+/// a step that is done could be neither done again nor left.
+pub(super) fn catch_up(app: &App) -> Vec<Effect> {
+    let Some(case) = &app.case else { return Vec::new() };
+    if !case.incident.is_open() {
+        return Vec::new();
+    }
+    let open = |step: &&Step| {
+        matches!(case.incident.progress.state(&step.id), StepState::Pending | StepState::Open)
+    };
+    let settled = |step: &Step| {
+        let step = step.id.clone();
+        let standing = case.incident.standing_change(&step);
+        if let Some(change) = standing.filter(|change| change.is_committed()) {
+            return Some(if change.verified == Some(false) {
+                Entry::StepFailed { step, why: "committed, but the verification failed".into() }
+            } else {
+                let how = "committed before the program was cut off".into();
+                Entry::StepPassed { step, how }
+            });
+        }
+        let stands = case.incident.guardrails.get(&step) == Some(&Standing::Applied);
+        stands.then(|| Entry::StepPassed { step, how: "the guardrail stands".into() })
+    };
+    case.runbook.steps.iter().filter(open).filter_map(settled).map(Effect::Append).collect()
+}
+
+pub(super) fn resolved(
+    app: &mut App,
+    step: &str,
+    outcome: Result<(Outcome, String), crate::problem::Problem>,
+) -> Vec<Effect> {
+    match outcome {
+        Ok((outcome, how)) => {
+            if let Some(case) = &mut app.case
+                && let Some(recovery) = case.recoveries.get_mut(step)
+            {
+                recovery.state = crate::recovery::protocol::State::Idle;
+            }
+            let last = app.case.as_ref().and_then(|case| {
+                case.incident.changes.iter().rev().find(|change| change.step == step)
+            });
+            let chunks = last.and_then(|change| change.chunks.as_ref());
+            let sentences = became(outcome, &how, chunks);
+            app.overlay = Some(Overlay::text(
+                "What became of the change that was cut off",
+                sentences.into_iter().map(crate::tui::widget::wrap::plain).collect(),
+            ));
+            catch_up(app)
+        }
+        Err(problem) => tell(
+            app,
+            problem.hint("The outcome stays UNKNOWN; r on the recovery screen asks again."),
+        ),
+    }
+}
+
+pub(super) fn became(outcome: Outcome, how: &str, chunks: Option<&Chunked>) -> Vec<String> {
+    let (done, of) = chunks.map_or((0, 0), |chunks| (chunks.done(), chunks.keys));
+    let what = if done > 0 && done < of { "The chunk that was cut off" } else { "It" };
+    let left = (done > 0 && done < of).then(|| {
+        let (done, of) = (thousands(done), thousands(of));
+        format!("{done} of {of} keys are done; the rest can be gone on with from here.")
+    });
+    let sentence = match outcome {
+        Outcome::Unknown => format!("Still unknown: {how}"),
+        _ if done > 0 && done == of => {
+            format!(
+                "It did commit, to the last of its {of} keys: {how}. Nothing is to be repeated."
+            )
+        }
+        Outcome::Committed if left.is_some() => format!("{what} did commit: {how}."),
+        Outcome::Committed => format!("{what} did commit: {how}. Nothing is to be repeated."),
+        Outcome::RolledBack if left.is_some() => format!("{what} did not commit: {how}."),
+        Outcome::RolledBack => format!("{what} did not commit: {how}. Nothing was changed."),
+    };
+    [Some(sentence), left].into_iter().flatten().collect()
+}
+
+pub(super) fn command_ran(
+    app: &mut App,
+    run: crate::tui::effect::Run,
+    step: &str,
+    argv: Vec<String>,
+    ran: crate::runbook::Ran,
+    output: Option<crate::incident::entry::Evidence>,
+) -> Vec<Effect> {
+    let Some(case) = &mut app.case else { return Vec::new() };
+    let slot = case.outputs.entry(step.to_owned()).or_default();
+    if slot.running.is_none_or(|(of, _)| of != run) {
+        return Vec::new();
+    }
+    slot.running = None;
+    let (exit, seconds) = (ran.exit, ran.seconds);
+    let why = match (&ran.trouble, exit) {
+        (Some(trouble), _) => Some(trouble.clone()),
+        (None, Some(0)) => None,
+        (None, _) => Some("the command did not end with 0".to_owned()),
+    };
+    slot.ran = Some(ran);
+    let Some(output) = output else { return Vec::new() };
+    let step = step.to_owned();
+    let told = match why {
+        None => Entry::StepPassed { step: step.clone(), how: "the command ended with 0".into() },
+        Some(why) => Entry::StepFailed { step: step.clone(), why },
+    };
+    vec![
+        Effect::Append(Entry::CommandRan { step, argv, exit, seconds, output }),
+        Effect::Append(told),
+    ]
+}
