@@ -6,28 +6,30 @@
 
 #![allow(clippy::unused_async, reason = "the contract waits; a file has some answers at once")]
 
+mod catalogue;
 mod ledger;
+mod read;
 mod rows;
+mod value;
 mod watch;
 
-use std::ops::ControlFlow;
+pub use value::quoted;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Either, Row as _, Sqlite};
-use sqlx::{TypeInfo as _, ValueRef as _};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Either};
 
 use super::{
-    Badge, Called, Column, EngineError, Identity, OnRow, Pressure, Purpose, Receipt, Reference,
-    Session as Any, Setting, Stopper, Table, Waiter,
+    Badge, Called, EngineError, Identity, Pressure, Purpose, Receipt, Session as Any, Setting,
+    Stopper, Table, Waiter,
 };
-use crate::dialect::Dialect;
-use crate::sql::split;
-use crate::value::{Value, ValueRef};
+use crate::value::Value;
+use value::{literal, values};
 
 #[derive(Debug)]
 pub struct Session {
@@ -146,170 +148,10 @@ impl Session {
         })
     }
 
-    /// A key that names no columns of its parent means its primary key.
-    pub async fn references(&mut self) -> Result<Vec<Reference>, EngineError> {
-        const PAIRS: &str = "SELECT CAST(f.id AS TEXT), l.name, f.\"from\", f.\"table\", \
-             COALESCE(f.\"to\", (SELECT x.name FROM pragma_table_xinfo(f.\"table\") AS x \
-             WHERE x.pk = f.seq + 1)) FROM pragma_table_list AS l \
-             JOIN pragma_foreign_key_list(l.name) AS f WHERE l.schema = 'main' \
-             ORDER BY l.name, f.id, f.seq";
-        let text = |value: &Value| value.as_ref().plain();
-        let pairs = self.rows(PAIRS).await?;
-        let pairs = pairs.iter().filter_map(|row| {
-            let texts: Option<Vec<String>> = row.iter().map(text).collect();
-            texts?.try_into().ok()
-        });
-        Ok(Reference::gather(pairs))
-    }
-
-    pub async fn tables(&mut self) -> Result<Vec<Table>, EngineError> {
-        const COLUMNS: &str = "SELECT l.name, x.name, x.hidden, x.pk, x.type FROM pragma_table_list AS l \
-             JOIN pragma_table_xinfo(l.name) AS x WHERE l.schema = 'main' AND l.type = 'table' \
-             AND l.name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY l.name, x.cid";
-        const UNIQUE: &str = "SELECT l.name, i.name, x.name FROM pragma_table_list AS l \
-             JOIN pragma_index_list(l.name) AS i JOIN pragma_index_info(i.name) AS x \
-             JOIN pragma_table_xinfo(l.name) AS c ON c.name = x.name \
-             WHERE l.schema = 'main' AND l.type = 'table' AND i.\"unique\" = 1 AND i.partial = 0 \
-             ORDER BY l.name, i.seq, x.seqno";
-        let mut tables: Vec<Table> = Vec::new();
-        let mut keys: Vec<Vec<(i64, String)>> = Vec::new();
-        for row in self.rows(COLUMNS).await? {
-            let [
-                Value::Text(table),
-                Value::Text(column),
-                Value::Integer(hidden),
-                Value::Integer(pk),
-                Value::Text(kind),
-            ] = row.as_slice()
-            else {
-                continue;
-            };
-            if tables.last().is_none_or(|last| last.name != *table) {
-                tables.push(Table { name: table.clone(), columns: Vec::new(), key: Vec::new() });
-                keys.push(Vec::new());
-            }
-            let last = tables.last_mut().expect("one was pushed");
-            last.columns.push(Column {
-                name: column.clone(),
-                kind: kind.clone(),
-                generated: *hidden > 1,
-            });
-            if *pk > 0 {
-                keys.last_mut().expect("one was pushed").push((*pk, column.clone()));
-            }
-        }
-        for (table, mut key) in tables.iter_mut().zip(keys) {
-            key.sort();
-            table.key = key.into_iter().map(|(_, column)| column).collect();
-        }
-        if tables.iter().any(|table| table.key.is_empty()) {
-            self.unique_keys(&mut tables, UNIQUE).await?;
-        }
-        Ok(tables)
-    }
-
-    pub async fn table_names(&mut self) -> Result<Vec<String>, EngineError> {
-        let found =
-            self.rows("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')").await?;
-        Ok(found.iter().filter_map(|row| row[0].as_ref().plain()).collect())
-    }
-
-    /// For tables without a primary key: the first unique index over columns that are not null.
-    async fn unique_keys(&mut self, tables: &mut [Table], sql: &str) -> Result<(), EngineError> {
-        let found = self.rows(sql).await?;
-        for table in tables.iter_mut().filter(|table| table.key.is_empty()) {
-            let of_table = found.iter().filter(|row| row[0] == Value::Text(table.name.clone()));
-            let Some(index) = of_table.clone().map(|row| row[1].clone()).next() else { continue };
-            let columns: Vec<String> = of_table
-                .filter(|row| row[1] == index)
-                .filter_map(|row| row[2].as_ref().plain())
-                .collect();
-            let not_null = format!(
-                "SELECT COUNT(*) FROM pragma_table_xinfo({}) WHERE \"notnull\" = 1 AND name IN ({})",
-                literal(&table.name),
-                columns.iter().map(|name| literal(name)).collect::<Vec<_>>().join(",")
-            );
-            if self.number(&not_null).await? == i64::try_from(columns.len()).unwrap_or(-1) {
-                table.key = columns;
-            }
-        }
-        Ok(())
-    }
-
     pub async fn begin_snapshot(&mut self) -> Result<(), EngineError> {
         self.run("BEGIN").await?;
         // A deferred transaction has its snapshot only after the first read.
         self.number("SELECT COUNT(*) FROM sqlite_schema").await.map(drop)
-    }
-
-    pub async fn scan(
-        &mut self,
-        sql: &str,
-        timeout: Duration,
-        on_row: OnRow<'_>,
-    ) -> Result<(), EngineError> {
-        self.read(sql, timeout, on_row).await.map(drop)
-    }
-
-    pub async fn read(
-        &mut self,
-        sql: &str,
-        timeout: Duration,
-        on_row: OnRow<'_>,
-    ) -> Result<Vec<String>, EngineError> {
-        self.deadline.set(&self.deadline.statement, timeout);
-        let outcome = match self.only(sql).await {
-            Ok(one) => self.stream(one, on_row).await,
-            Err(error) => Err(error),
-        };
-        self.deadline.statement.store(u64::MAX, Ordering::Release);
-        outcome.map_err(|error| self.judge(&error, timeout))
-    }
-
-    /// The driver runs whatever stands behind a semicolon, and which semicolons end a statement only
-    /// the library knows. What it compiles between parentheses and by itself is one query: a text that
-    /// closes the parenthesis has one too many when it stands alone.
-    async fn only<'s>(&mut self, sql: &'s str) -> Result<&'s str, sqlx::Error> {
-        if !sql.contains(';') {
-            return Ok(sql);
-        }
-        let one = match split(sql, Dialect::Sqlite).as_deref() {
-            Ok([one]) => one,
-            _ => sql,
-        };
-        self.columns(&format!("SELECT * FROM (\n{one}\n)")).await?;
-        self.columns(one).await.map(|_| one)
-    }
-
-    async fn stream(&mut self, sql: &str, on_row: OnRow<'_>) -> Result<Vec<String>, sqlx::Error> {
-        let mut columns: Option<Vec<String>> = None;
-        {
-            let mut rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch(&mut self.connection);
-            while let Some(row) = rows.next().await {
-                let row = row?;
-                let names = columns.get_or_insert_with(|| names(&row));
-                let values = values(&row)?;
-                let seen: Vec<ValueRef<'_>> = values.iter().map(Value::as_ref).collect();
-                if on_row(names, &seen) == ControlFlow::Break(()) {
-                    break;
-                }
-            }
-        }
-        match columns {
-            Some(columns) => Ok(columns),
-            None => self.columns(sql).await,
-        }
-    }
-
-    pub async fn prepare(&mut self, sql: &str) -> Result<Vec<String>, EngineError> {
-        self.columns(sql).await.map_err(|error| self.judge(&error, self.lock_wait))
-    }
-
-    /// An empty result has no header: the names come from preparing the text.
-    async fn columns(&mut self, sql: &str) -> Result<Vec<String>, sqlx::Error> {
-        use sqlx::{Column as _, Executor as _, SqlSafeStr as _, Statement as _};
-        let prepared = (&mut self.connection).prepare(AssertSqlSafe(sql).into_sql_str()).await?;
-        Ok(prepared.columns().iter().map(|column| column.name().to_owned()).collect())
     }
 
     pub async fn begin(&mut self, time_cap: Duration) -> Result<(), EngineError> {
@@ -393,11 +235,6 @@ impl Session {
         Ok(broken)
     }
 
-    pub async fn explain(&mut self, sql: &str) -> Result<Vec<String>, EngineError> {
-        let rows = self.rows(&format!("EXPLAIN QUERY PLAN {sql}")).await?;
-        Ok(rows.iter().filter_map(|row| row.last()?.as_ref().plain()).collect())
-    }
-
     pub async fn lag(&mut self) -> Result<Option<Duration>, EngineError> {
         Ok(None)
     }
@@ -443,10 +280,6 @@ impl Session {
     /// DDL is all or nothing here.
     pub async fn leftover(&mut self, _name: &str) -> Result<Option<String>, EngineError> {
         Ok(None)
-    }
-
-    pub async fn schema_mark(&mut self) -> Result<String, EngineError> {
-        self.text("PRAGMA schema_version").await
     }
 
     /// Proved if no connection has committed since the transaction began, this one included.
@@ -566,47 +399,6 @@ fn message(error: &sqlx::Error) -> String {
         Some(error) => error.message().to_owned(),
         None => error.to_string(),
     }
-}
-
-fn names(row: &SqliteRow) -> Vec<String> {
-    use sqlx::Column as _;
-    row.columns().iter().map(|column| column.name().to_owned()).collect()
-}
-
-fn values(row: &SqliteRow) -> Result<Vec<Value>, sqlx::Error> {
-    (0..row.len()).map(|column| value(row, column)).collect()
-}
-
-/// A value by its own storage class; the declared type of a column means nothing here.
-fn value(row: &SqliteRow, column: usize) -> Result<Value, sqlx::Error> {
-    let raw = row.try_get_raw(column)?;
-    if raw.is_null() {
-        return Ok(Value::Null);
-    }
-    let kind = raw.type_info().name().to_owned();
-    let decoded = match kind.as_str() {
-        "INTEGER" => <i64 as sqlx::Decode<Sqlite>>::decode(raw).map(Value::Integer),
-        "REAL" => <f64 as sqlx::Decode<Sqlite>>::decode(raw).map(Value::Real),
-        "BLOB" => <Vec<u8> as sqlx::Decode<Sqlite>>::decode(raw).map(Value::Bytes),
-        _ => <&[u8] as sqlx::Decode<Sqlite>>::decode(raw).map(|bytes| {
-            // Text that is not UTF-8 is kept as the bytes it is, so that nothing is made up.
-            match std::str::from_utf8(bytes) {
-                Ok(text) => Value::Text(text.to_owned()),
-                Err(_) => Value::Bytes(bytes.to_owned()),
-            }
-        }),
-    };
-    decoded.map_err(sqlx::Error::Decode)
-}
-
-/// A name inside double quotes, always.
-pub fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// A text of ours (a name from the catalogue) as a literal.
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }
 
 #[cfg(unix)]

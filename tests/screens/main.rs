@@ -12,7 +12,7 @@ use common::{Cockpit, Ground, Home};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use night::{Night, RUNBOOK};
 use ratatui::buffer::{Buffer, Cell};
-use ratatui::style::{Color, Modifier, Style};
+use ratatui::style::{Color, Style};
 use steadyhand::dialect::Dialect;
 use steadyhand::incident::entry::verdict_words;
 use steadyhand::recovery::protocol::State;
@@ -447,50 +447,6 @@ fn the_palette_finds_every_command_by_its_name() {
         let first = first.unwrap_or_else(|| panic!("{}", lines.join("\n")));
         assert!(first.contains(entry.command.name()), "{}: {first}", entry.command.name());
     }
-}
-
-/// Pictures of every screen for the eye: `SCREENS=dark cargo test --test screens look_at -- --ignored --nocapture`.
-#[test]
-#[ignore = "for the eye"]
-#[allow(clippy::print_stdout)] // it is there to be seen
-fn look_at_them() {
-    let wanted = std::env::var("SCREENS").unwrap_or_else(|_| "dark".into());
-    let only = std::env::var("SCENE").unwrap_or_default();
-    let size = if std::env::var("WIDE").is_ok() { WIDE } else { SMALL };
-    let theme = Theme::built_in(&wanted, Depth::True).expect("a built-in theme");
-    for (name, scene) in SCENES.iter().filter(|(name, _)| name.contains(&only)) {
-        let buf = scene(theme.clone(), &glyphs::UTF8).draw(size);
-        println!("== {name}");
-        for y in 0..buf.area.height {
-            let mut line = String::new();
-            for x in 0..buf.area.width {
-                let cell = &buf[(x, y)];
-                let _ = write!(line, "\x1b[0m{}{}", sgr(cell), cell.symbol());
-            }
-            println!("{line}\x1b[0m");
-        }
-    }
-}
-
-fn sgr(cell: &Cell) -> String {
-    let mut out = String::new();
-    for (color, kind) in [(cell.fg, 38), (cell.bg, 48)] {
-        if let Color::Rgb(r, g, b) = color {
-            let _ = write!(out, "\x1b[{kind};2;{r};{g};{b}m");
-        }
-    }
-    for (modifier, code) in [
-        (Modifier::BOLD, 1),
-        (Modifier::DIM, 2),
-        (Modifier::ITALIC, 3),
-        (Modifier::UNDERLINED, 4),
-        (Modifier::REVERSED, 7),
-    ] {
-        if cell.modifier.contains(modifier) {
-            let _ = write!(out, "\x1b[{code}m");
-        }
-    }
-    out
 }
 
 #[test]

@@ -5,7 +5,8 @@
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Sqlite};
 
-use super::{Session, quoted, values, watch};
+use super::value::{quoted, values};
+use super::{Session, watch};
 use crate::engine::{EngineError, Keyed, RowWrite, Table};
 use crate::value::Value;
 

@@ -11,7 +11,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::{Session, quoted};
+use super::Session;
+use super::value::quoted;
 use crate::engine::{Blind, EngineError, Image, Keyed, OnImage, Session as Any, Table, Touched};
 use crate::value::Value;
 

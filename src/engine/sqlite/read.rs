@@ -1,0 +1,97 @@
+//! Reading: one statement, proved to be one, row by row.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use sqlx::AssertSqlSafe;
+
+use crate::dialect::Dialect;
+use crate::engine::{EngineError, OnRow};
+use crate::sql::split;
+use crate::value::{Value, ValueRef};
+
+use super::Session;
+use super::value::{names, values};
+
+impl Session {
+    pub async fn scan(
+        &mut self,
+        sql: &str,
+        timeout: Duration,
+        on_row: OnRow<'_>,
+    ) -> Result<(), EngineError> {
+        self.read(sql, timeout, on_row).await.map(drop)
+    }
+
+    pub async fn read(
+        &mut self,
+        sql: &str,
+        timeout: Duration,
+        on_row: OnRow<'_>,
+    ) -> Result<Vec<String>, EngineError> {
+        self.deadline.set(&self.deadline.statement, timeout);
+        let outcome = match self.only(sql).await {
+            Ok(one) => self.stream(one, on_row).await,
+            Err(error) => Err(error),
+        };
+        self.deadline.statement.store(u64::MAX, Ordering::Release);
+        outcome.map_err(|error| self.judge(&error, timeout))
+    }
+
+    /// The driver runs whatever stands behind a semicolon, and which semicolons end a statement only
+    /// the library knows. What it compiles between parentheses and by itself is one query: a text that
+    /// closes the parenthesis has one too many when it stands alone.
+    pub(super) async fn only<'s>(&mut self, sql: &'s str) -> Result<&'s str, sqlx::Error> {
+        if !sql.contains(';') {
+            return Ok(sql);
+        }
+        let one = match split(sql, Dialect::Sqlite).as_deref() {
+            Ok([one]) => one,
+            _ => sql,
+        };
+        self.columns(&format!("SELECT * FROM (\n{one}\n)")).await?;
+        self.columns(one).await.map(|_| one)
+    }
+
+    pub(super) async fn stream(
+        &mut self,
+        sql: &str,
+        on_row: OnRow<'_>,
+    ) -> Result<Vec<String>, sqlx::Error> {
+        let mut columns: Option<Vec<String>> = None;
+        {
+            let mut rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch(&mut self.connection);
+            while let Some(row) = rows.next().await {
+                let row = row?;
+                let names = columns.get_or_insert_with(|| names(&row));
+                let values = values(&row)?;
+                let seen: Vec<ValueRef<'_>> = values.iter().map(Value::as_ref).collect();
+                if on_row(names, &seen) == ControlFlow::Break(()) {
+                    break;
+                }
+            }
+        }
+        match columns {
+            Some(columns) => Ok(columns),
+            None => self.columns(sql).await,
+        }
+    }
+
+    pub async fn prepare(&mut self, sql: &str) -> Result<Vec<String>, EngineError> {
+        self.columns(sql).await.map_err(|error| self.judge(&error, self.lock_wait))
+    }
+
+    /// An empty result has no header: the names come from preparing the text.
+    pub(super) async fn columns(&mut self, sql: &str) -> Result<Vec<String>, sqlx::Error> {
+        use sqlx::{Column as _, Executor as _, SqlSafeStr as _, Statement as _};
+        let prepared = (&mut self.connection).prepare(AssertSqlSafe(sql).into_sql_str()).await?;
+        Ok(prepared.columns().iter().map(|column| column.name().to_owned()).collect())
+    }
+
+    pub async fn explain(&mut self, sql: &str) -> Result<Vec<String>, EngineError> {
+        let rows = self.rows(&format!("EXPLAIN QUERY PLAN {sql}")).await?;
+        Ok(rows.iter().filter_map(|row| row.last()?.as_ref().plain()).collect())
+    }
+}
