@@ -89,6 +89,10 @@ pub enum Command {
     Resume(Resume),
     /// Tell an incident again, record by record, on the screens it was worked on
     Replay(Replay),
+    /// Follow an incident that somebody else works on; also the way to take it over
+    Watch(Watch),
+    /// The card for whoever goes on: what is known, what was tried, what is next
+    Handover(Handover),
     /// List the incidents
     Incidents(Incidents),
     /// Run checks, read-only, without a screen
@@ -109,6 +113,9 @@ pub enum Command {
     Rehearse(Rehearse),
     /// Whether a target could be had again: dump, backup, restore, objectives, and what guards it
     Resilience(Resilience),
+    /// The tables of an incident store that several hosts share
+    #[command(subcommand)]
+    Store(Store),
     /// Judge checks, runbooks and configuration files
     Lint(Lint),
     /// Write an incident's postmortem as it stands
@@ -476,6 +483,34 @@ pub enum PostmortemFormat {
     /// One page without anything from outside
     Html,
     Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Store {
+    /// Show the statements that make the tables; run them only with --apply
+    Init {
+        /// Run them on the configured store
+        #[arg(long)]
+        apply: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Handover {
+    /// The incident: its name, the beginning of it, its number, or the path of its folder
+    pub incident: String,
+    /// How to write it
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: TextMarkdownOrJson,
+}
+
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// The incident; without one, the open one that was worked on last
+    pub incident: Option<String>,
+    /// Line by line: every record as a sentence, as it comes
+    #[arg(long)]
+    pub plain: bool,
 }
 
 #[derive(Debug, Args)]

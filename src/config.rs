@@ -85,6 +85,10 @@ pub struct Config {
     pub tour: Setting<bool>,
     /// How often what is on the screen asks again.
     pub refresh: Setting<Duration>,
+    /// Where the incidents of several hosts are kept, besides the folder.
+    pub store: Option<Setting<Target>>,
+    /// How long whoever works on an incident has to answer before it can be taken over.
+    pub take_over_after: Setting<Duration>,
     /// How many rows of a result are kept.
     pub row_cap: Setting<u64>,
     /// Where incidents are kept.
@@ -180,6 +184,11 @@ impl Config {
         line("mouse", self.mouse.value.to_string(), &self.mouse.origin);
         line("tour", self.tour.value.to_string(), &self.tour.origin);
         line("refresh", duration_text(self.refresh.value), &self.refresh.origin);
+        if let Some(store) = &self.store {
+            line("store", store.value.url.to_string(), &store.origin);
+        }
+        let patience = &self.take_over_after;
+        line("take_over_after", duration_text(patience.value), &patience.origin);
         line("row_cap", self.row_cap.value.to_string(), &self.row_cap.origin);
         line("state", path(&self.state.value), &self.state.origin);
         for (key, dirs) in [("checks", &self.checks), ("runbooks", &self.runbooks)] {

@@ -23,6 +23,8 @@ use tokio::sync::Notify;
 use crate::config::access::Access;
 use crate::dialect::Dialect;
 use crate::value::{Value, ValueRef};
+/// What several hosts keep in one place.
+pub use postgres::{Claimed, DDL, Ear, Kept, Link, Shelf};
 pub use told::{
     Badge, Called, Capability, Identity, Lag, LongTransaction, Orphan, Pressure, Setting, Wait,
     Waiter,

@@ -9,9 +9,12 @@ mod chunks;
 pub mod drafts;
 pub mod entry;
 pub mod fleet;
+pub mod handover;
 pub mod journal;
+pub mod lease;
 pub mod metrics;
 pub mod redact;
+pub mod rights;
 pub mod store;
 pub mod verify;
 
@@ -65,6 +68,8 @@ pub struct Incident {
     pub pinned: BTreeSet<u64>,
     /// What people said about a record later, by its number.
     pub annotations: BTreeMap<u64, Vec<Annotation>>,
+    /// Who wrote from when on; another shift begins where that is somebody else.
+    pub shifts: Vec<(Timestamp, String)>,
     pub records: Vec<Record>,
 }
 
@@ -243,6 +248,9 @@ impl Incident {
     pub fn apply(&mut self, record: &Record) {
         self.records.push(record.clone());
         let at = record.at;
+        if self.shifts.last().is_none_or(|(_, who)| *who != record.actor) {
+            self.shifts.push((at, record.actor.clone()));
+        }
         match &record.entry {
             Entry::Opened {
                 incident,
@@ -333,6 +341,10 @@ impl Incident {
             | Entry::Confirmed { .. }
             | Entry::Mistyped { .. }
             | Entry::Scored { .. }
+            | Entry::TakeOverAsked { .. }
+            | Entry::TakeOverRefused { .. }
+            | Entry::HandedOver { .. }
+            | Entry::TakenOver { .. }
             | Entry::PreviewFailed { .. } => {}
             Entry::Previewed { .. }
             | Entry::Approved { .. }

@@ -1,27 +1,19 @@
 //! Chooses between cockpit and headless, prints a problem, exits with its code.
 
+mod shift;
 mod stage;
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
-use steadyhand::catalogue::Catalogue;
+use shift::{Form, Journey};
 use steadyhand::cli::{self, Cli, Command};
-use steadyhand::clock;
 use steadyhand::config::{Config, Surroundings};
-use steadyhand::demo;
-use steadyhand::dialect::Dialect;
-use steadyhand::drill::scenario;
 use steadyhand::exit::Exit;
 use steadyhand::headless::{self, Color, Format, Out};
 use steadyhand::problem::Problem;
-use steadyhand::source::{Fault, did_you_mean, quoted, render};
-use steadyhand::tui::keymap::Keymap;
-use steadyhand::tui::replay::Replaying;
-use steadyhand::tui::theme::depth::Depth;
+use steadyhand::source::{Fault, render};
 use steadyhand::tui::theme::{self, Theme};
-use steadyhand::tui::{Background, Cockpit, Start};
 use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {
@@ -65,241 +57,38 @@ fn run(cli: Cli, out: &mut Out) -> Result<Exit, Problem> {
     for warning in &config.warnings {
         out.say(&format!("steadyhand: {warning}"));
     }
+    if let (Some(command), true) = (&cli.command, config.store.is_some())
+        && let Some(wanted) = of_incident(command)
+    {
+        one_thread()?.block_on(headless::share::fetch(&config, wanted, out));
+    }
     let (plain, journey) = match cli.command {
         None => (false, Journey::Home),
         Some(Command::Demo(demo)) => (demo.plain, Journey::Demo(demo)),
         Some(Command::Drill(drill)) => (drill.plain, Journey::Drill(drill)),
         Some(Command::Open(open)) => (open.plain, Journey::Open(open)),
         Some(Command::Resume(resume)) => (resume.plain, Journey::Resume(resume.incident)),
-        Some(Command::Replay(asked)) => return replay(&config, asked.incident, out),
+        Some(Command::Watch(watch)) => (watch.plain, Journey::Watch(watch.incident)),
+        Some(Command::Replay(asked)) => return shift::replay(&config, asked.incident, out),
         Some(other) => return without_a_screen(other, &config, out),
     };
     let form = if plain || cli.plain { Form::Lines } else { Form::Screen };
-    cockpit(&config, journey, form, out)
+    shift::begin(&config, journey, form, out)
 }
 
-/// How the cockpit is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    Screen,
-    Lines,
-}
-
-/// How the cockpit begins.
-#[derive(Debug)]
-enum Journey {
-    Home,
-    Demo(cli::Demo),
-    Drill(cli::Drill),
-    Open(cli::Open),
-    /// This incident, or the open one that was worked on last.
-    Resume(Option<String>),
-}
-
-fn cockpit(config: &Config, journey: Journey, form: Form, out: &mut Out) -> Result<Exit, Problem> {
-    let (catalogue, keymap, theme) = match files(config, &journey) {
-        Ok(files) => files,
-        Err(faults) => return Ok(told(&faults, out)),
-    };
-    let mut targets = config.targets.clone();
-    let mut state = config.state.value.clone();
-    let mut stage = None;
-    let start = match journey {
-        Journey::Home => Start::Home,
-        Journey::Resume(incident) => Start::Resume { incident: incident.unwrap_or_default() },
-        Journey::Open(open) => {
-            let target = config.target(&open.target)?;
-            let start = opening(&catalogue, open.runbook, &target.name)?;
-            // What was typed stands before a configured target that happens to be called the same.
-            targets.retain(|other| other.name != target.name);
-            targets.push(target);
-            start
-        }
-        Journey::Demo(asked) => {
-            let built = stage.insert(stage::demo(&asked, &catalogue)?);
-            let dialect = built.targets[0].url.dialect;
-            match asked.incident {
-                Some(runbook) => {
-                    let start = opening(&catalogue, runbook.clone(), demo::TARGET)?;
-                    can_open(&catalogue, &runbook, dialect)?;
-                    start
-                }
-                None => Start::Home,
-            }
-        }
-        Journey::Drill(asked) => {
-            stage = Some(stage::drill(&asked, &catalogue)?);
-            Start::Home
-        }
-    };
-    let (mut ground, mut drill, mut thrown_away, mut faults) = (None, None, None, Vec::new());
-    if let Some(stage) = stage {
-        (targets, state, faults) = (stage.targets, stage.state, stage.faults);
-        (ground, drill, thrown_away) = (Some(stage.ground), stage.drill, stage.thrown_away);
+/// The incident that a command is about, or none for all of them.
+#[allow(clippy::option_option)] // the outer one is for commands about something else
+fn of_incident(command: &Command) -> Option<Option<&str>> {
+    match command {
+        Command::Resume(asked) => Some(asked.incident.as_deref()),
+        Command::Watch(asked) => Some(asked.incident.as_deref()),
+        Command::Replay(asked) => Some(Some(&asked.incident)),
+        Command::Handover(asked) => Some(Some(&asked.incident)),
+        Command::Postmortem(asked) => Some(Some(&asked.incident)),
+        Command::Verify(asked) => Some(Some(&asked.incident)),
+        Command::Incidents(_) => Some(None),
+        _ => None,
     }
-    let actor = actor();
-    let cockpit = Cockpit {
-        catalogue,
-        practice: config.practice.clone(),
-        targets,
-        state,
-        actor: actor.clone(),
-        theme,
-        background: if theme::is_open(&config.theme.value, |name| std::env::var(name).ok()) {
-            Background::Asked
-        } else {
-            Background::Settled
-        },
-        keymap,
-        ascii: config.ascii.value,
-        mouse: config.mouse.value,
-        // The folder of the site, not that of a demo: one is shown around once.
-        tour: config.tour.value.then(|| config.state.value.join("tour-seen")),
-        refresh: config.refresh.value,
-        kept_rows: usize::try_from(config.row_cap.value).unwrap_or(usize::MAX),
-        demo: ground,
-        drill,
-        faults,
-        thrown_away: thrown_away.is_some(),
-        start,
-    };
-    let runtime = runtime()?;
-    let farewell = match form {
-        Form::Screen => runtime.block_on(steadyhand::tui::run(cockpit))?,
-        Form::Lines => runtime.block_on(steadyhand::tui::plain::run(cockpit))?,
-    };
-    if let Some(card) = &farewell.scored {
-        out.put(&(card.lines().join("\n") + "\n"))?;
-        let written = scenario::remember(&config.state.value, clock::now(), &actor, card);
-        match written {
-            Ok(path) => out.say(&format!("the score is remembered in {}", path.display())),
-            Err(error) => out.say(&format!("the score could not be remembered: {error}")),
-        }
-    }
-    match (farewell.incident, thrown_away) {
-        (Some((id, ..)), Some(_)) => {
-            out.say(&format!("{id} and the demo's database are gone; --keep DIR keeps them"));
-        }
-        (Some((id, _, true)), None) => {
-            out.say(&format!("{id} is open: `steadyhand resume {id}` goes on with it"));
-        }
-        (Some((_, folder, false)), None) => {
-            out.say(&format!("the postmortem: {}", folder.join("postmortem.md").display()));
-        }
-        (None, _) => {}
-    }
-    Ok(farewell.exit)
-}
-
-/// Looks at an incident; nothing that could do anything is made.
-fn replay(config: &Config, incident: String, out: &mut Out) -> Result<Exit, Problem> {
-    let (catalogue, keymap, theme) = match files(config, &Journey::Home) {
-        Ok(files) => files,
-        Err(faults) => return Ok(told(&faults, out)),
-    };
-    runtime()?.block_on(steadyhand::tui::replay::run(Replaying {
-        incident,
-        state: config.state.value.clone(),
-        catalogue,
-        practice: config.practice.clone(),
-        theme,
-        keymap,
-        ascii: config.ascii.value,
-    }))
-}
-
-/// What the cockpit reads before it takes the terminal, so that faults are seen.
-fn files(config: &Config, journey: &Journey) -> Result<(Catalogue, Keymap, Theme), Vec<Fault>> {
-    let catalogue = Catalogue::load(&config.check_dirs(), &config.runbook_dirs())?;
-    let catalogue = match journey {
-        // The demo has the names of the packs, whatever the databases of the site are like.
-        Journey::Demo(_) | Journey::Drill(_) => catalogue,
-        Journey::Home | Journey::Open(_) | Journey::Resume(_) => {
-            let catalogue = catalogue.settled(&config.settings)?;
-            let faults = config.unknown_packs(&catalogue.packs());
-            if !faults.is_empty() {
-                return Err(faults);
-            }
-            catalogue
-        }
-    };
-    let keymap = match &config.keymap {
-        Some(path) => read(&path.value, Keymap::parse)?,
-        None => Keymap::built_in(),
-    };
-    let variable = |name: &str| std::env::var(name).ok();
-    let (named, depth) = (config.theme.value.as_str(), Depth::choose(variable));
-    let theme = match Theme::choose(named, depth, variable) {
-        Some(theme) => theme,
-        None if Path::new(named).extension().is_some_and(|ending| ending == "toml") => {
-            read(Path::new(named), Theme::parse)?
-        }
-        None => {
-            let known: Vec<&str> = std::iter::once(theme::AUTO).chain(Theme::names()).collect();
-            let fault = Fault::whole(
-                &config.theme.origin.to_string(),
-                format!("There is no theme {}.", quoted(named)),
-            );
-            return Err(vec![
-                fault.suggest(format!("Built in are {}; a file ends in .toml.", known.join(", "))),
-            ]);
-        }
-    };
-    Ok((catalogue, keymap, theme))
-}
-
-fn read<T>(
-    path: &Path,
-    parse: impl FnOnce(&str, &str) -> Result<T, Vec<Fault>>,
-) -> Result<T, Vec<Fault>> {
-    let name = path.display().to_string();
-    match std::fs::read_to_string(path) {
-        Ok(text) => parse(&name, &text),
-        Err(error) => Err(vec![Fault::whole(&name, format!("This file cannot be read: {error}."))]),
-    }
-}
-
-fn opening(catalogue: &Catalogue, runbook: String, target: &str) -> Result<Start, Problem> {
-    if catalogue.runbook(&runbook).is_some() {
-        return Ok(Start::Open { runbook, target: target.to_owned() });
-    }
-    let ids: Vec<&str> = catalogue.runbooks.iter().map(|runbook| runbook.id.as_str()).collect();
-    let problem = Problem::usage(format!("there is no runbook {}", quoted(&runbook)));
-    Err(match did_you_mean(&runbook, ids.iter().copied()) {
-        Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
-        None => problem.hint(format!("there are {}", ids.join(", "))),
-    })
-}
-
-/// A demo of an incident that its engine does not know would show nothing.
-fn can_open(catalogue: &Catalogue, id: &str, dialect: Dialect) -> Result<(), Problem> {
-    let on = |dialect: Dialect| {
-        catalogue.runbook(id).is_some_and(|runbook| {
-            let asks = |check: &str| catalogue.check(check).is_some_and(|c| c.is_for(dialect));
-            runbook.is_for(dialect, asks)
-        })
-    };
-    if on(dialect) {
-        return Ok(());
-    }
-    let others = [Dialect::Sqlite, Dialect::Postgres, Dialect::Mariadb];
-    let others: Vec<String> =
-        others.into_iter().filter(|other| on(*other)).map(|other| other.key().to_owned()).collect();
-    let problem = format!("the runbook {} has nothing to ask on {dialect}", quoted(id));
-    let problem = Problem::usage(problem);
-    Err(if others.is_empty() {
-        problem.hint("it names no check; add a step that runs one")
-    } else {
-        let engines = others.join("|");
-        problem.hint(format!("try steadyhand demo --incident {id} --engine {engines} --url URL"))
-    })
-}
-
-/// Who is at the keyboard, for the journal.
-fn actor() -> String {
-    let named = ["USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
-    let mut named = named.filter(|name| !name.trim().is_empty());
-    named.next().unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
 }
 
 fn told(faults: &[Fault], out: &mut Out) -> Exit {
@@ -442,6 +231,15 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
             let (head, signers) = (asked.head.as_deref(), asked.signers.as_deref());
             headless::verify::run(state, &asked.incident, head, signers, out)
         }
+        Command::Handover(asked) => {
+            use headless::handover::Format as To;
+            let format = match asked.format {
+                cli::TextMarkdownOrJson::Text => To::Text,
+                cli::TextMarkdownOrJson::Markdown => To::Markdown,
+                cli::TextMarkdownOrJson::Json => To::Json,
+            };
+            headless::handover::run(config, &asked.incident, format, out)
+        }
         Command::Incidents(asked) => {
             headless::incidents::run(state, text_or_json(asked.format), out)
         }
@@ -456,6 +254,9 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
             };
             headless::grants::run(&asked, config, out)
         }
+        Command::Store(cli::Store::Init { apply }) => {
+            one_thread()?.block_on(headless::share::init(config, apply, out))
+        }
         Command::Config => headless::config::run(config, out),
         Command::Themes => {
             let names: Vec<&str> = std::iter::once(theme::AUTO).chain(Theme::names()).collect();
@@ -465,6 +266,7 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
         | Command::Drill(_)
         | Command::Open(_)
         | Command::Resume(_)
+        | Command::Watch(_)
         | Command::Replay(_)
         | Command::Completions { .. }
         | Command::Man(_) => unreachable!("answered before"),

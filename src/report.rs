@@ -6,6 +6,7 @@
 
 pub mod alert;
 pub mod audit;
+pub mod handover;
 pub mod json;
 pub mod junit;
 pub mod markdown;

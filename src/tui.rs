@@ -24,6 +24,7 @@ pub mod theme;
 pub mod update;
 pub mod view;
 pub mod wake;
+pub mod watch;
 pub mod widget;
 
 use std::panic::AssertUnwindSafe;
@@ -46,6 +47,7 @@ use crate::clock;
 use crate::config::Target;
 use crate::drill::{Scenario, Scorecard};
 use crate::exit::Exit;
+use crate::incident::lease::Lease;
 use crate::practice::Practice;
 use crate::problem::Problem;
 use app::{App, Facts};
@@ -93,6 +95,10 @@ pub struct Cockpit {
     /// It goes when the cockpit is left.
     pub thrown_away: bool,
     pub start: Start,
+    /// Where incidents of several hosts are kept.
+    pub store: Option<Target>,
+    /// The lease of the incident it is started with, if it was taken over.
+    pub lease: Option<Lease>,
 }
 
 /// What is known of the background of the terminal.
@@ -125,6 +131,8 @@ pub struct Farewell {
     pub scored: Option<Scorecard>,
     /// The incident that was open, and its folder.
     pub incident: Option<(String, PathBuf, bool)>,
+    /// The incident that somebody else works on now, to be looked at.
+    pub watch: Option<String>,
 }
 
 /// Runs the cockpit on the terminal of the process.
@@ -166,14 +174,19 @@ async fn leave(
 ) -> Result<Farewell, Problem> {
     world.settle(Duration::from_secs(2)).await;
     let scored = world.score_at_the_end();
-    let cleared = if app.facts.thrown_away { world.clear_away().await } else { Ok(()) };
+    let cleared = if app.facts.thrown_away && app.watch.is_none() {
+        world.clear_away().await
+    } else {
+        Ok(())
+    };
     outcome.map_err(|error| Problem::system(format!("the terminal failed: {error}")))?;
     let incident = app
         .case
         .as_ref()
         .map(|case| (case.incident.id.clone(), case.folder.clone(), case.incident.is_open()));
     cleared?;
-    Ok(Farewell { exit: app.quit.unwrap_or(Exit::Clear), scored, incident })
+    let (exit, watch) = (app.quit.unwrap_or(Exit::Clear), app.watch);
+    Ok(Farewell { exit, scored, incident, watch })
 }
 
 fn make(cockpit: Cockpit, messages: UnboundedSender<Message>) -> (App, World) {
@@ -211,6 +224,8 @@ fn make(cockpit: Cockpit, messages: UnboundedSender<Message>) -> (App, World) {
     world.kept_rows = cockpit.kept_rows;
     world.drill = drill;
     world.tour = cockpit.tour;
+    world.lease = cockpit.lease;
+    world.store = cockpit.store;
     (app, world)
 }
 
@@ -363,12 +378,12 @@ fn take_in<B: Backend>(
     world: &mut World,
     screen: &mut Terminal<B>,
     guard: &terminal::Guard,
-    message: Message,
+    mut message: Message,
 ) -> Result<(), B::Error> {
     if takes_again(&message, guard) {
         terminal::repaint(screen)?;
     }
-    note_for_world(world, &message);
+    note_for_world(world, &mut message);
     let effects = update::update(app, message, clock::now());
     carry_out(app, world, screen, guard, effects)
 }
@@ -383,7 +398,7 @@ fn takes_again(message: &Message, guard: &terminal::Guard) -> bool {
 }
 
 /// What the world must know of an answer before anything follows from it.
-fn note_for_world(world: &mut World, message: &Message) {
+fn note_for_world(world: &mut World, message: &mut Message) {
     match message {
         Message::Opened(Ok(opened)) => world.take_desk(opened),
         Message::Prepared(Err(_)) => world.is_not_ours(),

@@ -34,13 +34,35 @@ struct Layer(&'static str, &'static [&'static [&'static str]], &'static str);
 const LAYERS: &[Layer] = &[
     Layer(
         "main",
-        &[&["cli", "config", "catalogue", "tui", "headless", "demo", "drill", "stage"], LEAVES],
+        &[
+            &["cli", "config", "catalogue", "tui", "headless", "demo", "drill", "stage", "shift"],
+            LEAVES,
+        ],
         "main only chooses: cockpit or headless",
     ),
     Layer(
         "stage",
         &[&["cli", "config", "catalogue", "check", "tui", "demo", "drill"], LEAVES],
         "stage belongs to main and only arranges",
+    ),
+    Layer(
+        "shift",
+        &[
+            &[
+                "cli",
+                "config",
+                "catalogue",
+                "tui",
+                "headless",
+                "demo",
+                "drill",
+                "incident",
+                "stage",
+                "main",
+            ],
+            LEAVES,
+        ],
+        "shift belongs to main and only arranges what comes after what",
     ),
     Layer(
         "cli",
@@ -214,8 +236,19 @@ const ONLY: &[Only] = &[
     ),
     Only(
         &["clock::now"],
-        &["clock", "main", "stage", "tui", "headless", "ops", "demo", "incident::journal"],
-        "the domain takes the time as an argument; only the journal stamps what it writes",
+        &[
+            "clock",
+            "main",
+            "stage",
+            "shift",
+            "tui",
+            "headless",
+            "ops",
+            "demo",
+            "incident::journal",
+            "incident::lease",
+        ],
+        "the domain takes the time as an argument; only journal and lease stamp what they write",
     ),
 ];
 

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use super::layers::Layer;
-use super::{Origin, Setting, runs, targets};
+use super::{Origin, Setting, Target, runs, targets};
 use crate::check::Settings;
 use crate::practice;
 use crate::source::{self, Fault, Table};
@@ -40,6 +40,13 @@ pub(super) fn parse(
             refresh: table
                 .optional_duration("refresh")
                 .map(|length| from(table, "refresh", length)),
+            store: Target::store(table, base, home).map(|(value, spot)| Setting {
+                value,
+                origin: Origin::File { path: file_name.to_owned(), line: spot.line() },
+            }),
+            take_over_after: table
+                .optional_duration("take_over_after")
+                .map(|length| from(table, "take_over_after", length)),
             row_cap: table
                 .optional_whole("row_cap", ROW_CAP)
                 .map(|cap| from(table, "row_cap", cap)),

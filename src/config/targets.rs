@@ -121,6 +121,21 @@ impl Target {
         Ok(Self::new(name, url, environment))
     }
 
+    /// Where the incidents of several hosts are kept.
+    pub(super) fn store(
+        table: &Table<'_>,
+        base: &Path,
+        home: Option<&Path>,
+    ) -> Option<(Self, Spot)> {
+        let url = self::url(table, "store", base, home)?;
+        if url.dialect != Dialect::Postgres {
+            table
+                .fault("store", "Incidents can be kept in PostgreSQL; write postgres://HOST/NAME.");
+            return None;
+        }
+        Some((Self::new("the incident store", url, Environment::Production), table.spot("store")))
+    }
+
     /// A target that was named in an argument: what it is was not said, so the careful guess holds.
     pub(super) fn on_the_spot(url: TargetUrl) -> Self {
         let name = match &url.server {

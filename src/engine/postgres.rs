@@ -19,6 +19,7 @@ mod objections;
 mod pressure;
 mod read;
 mod rows;
+mod shelf;
 mod stop;
 mod value;
 mod watch;
@@ -34,6 +35,7 @@ use crate::config::access::Access;
 use crate::value::Value;
 use connect::Settings;
 pub use rows::{quoted, relation};
+pub use shelf::{Claimed, DDL, Ear, Kept, Link, Shelf};
 use stop::{Side, Stops};
 
 /// How long a statement of our own may take that reads the catalogue.

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::chain::Mark;
+use super::lease::Party;
 use crate::check::{Count, Delta, Severity, Verdict};
 use crate::recovery::{Drift, Tally};
 use crate::runbook::ActionKind;
@@ -305,6 +306,21 @@ pub enum Entry {
     },
     Closed {
         violations: Option<Count>,
+    },
+    /// Somebody else wants to go on with it.
+    TakeOverAsked {
+        by: Party,
+    },
+    TakeOverRefused {
+        by: Party,
+    },
+    HandedOver {
+        to: Party,
+    },
+    /// Taken from somebody who did not answer.
+    TakenOver {
+        from: Party,
+        typed: String,
     },
     /// What a drill came to.
     Scored {

@@ -3,14 +3,21 @@
 //! A handle is cheap to clone; whoever appends gets the sealed record back, and the listener given
 //! at opening hears of every record in the order of the file. The head (number and hash of the
 //! last record) is kept in a file beside it, so that a journal cut at a record's edge is noticed.
+//!
+//! Only a lease opens it for writing. When the lease is handed over or taken, every handle is left
+//! without the file: nothing that is still under way can write, or act on having written.
+
+mod fault;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::chain::{self, Fault, Head, Mark};
 use super::entry::{Entry, Evidence, Record};
+use super::lease::{self, Holder, Lease, LeaseError, Party, Request};
+use super::rights;
 use crate::clock;
 use crate::digest::Through;
 
@@ -18,8 +25,10 @@ use crate::digest::Through;
 pub enum JournalError {
     #[error("{what} {}: {source}", path.display())]
     Io { what: &'static str, path: PathBuf, source: io::Error },
-    #[error("another steadyhand has this incident open (process {0})")]
-    Busy(String),
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+    #[error("the incident was handed over or taken over; from here it is only watched")]
+    Lost,
     #[error("{0}")]
     Broken(#[from] Fault),
     #[error("the journal could not be written before, so nothing more is written to it")]
@@ -28,16 +37,60 @@ pub enum JournalError {
 
 type Listener = Box<dyn Fn(&Record) + Send>;
 
-struct Inner {
+/// What it takes to append.
+struct Writer {
     file: File,
-    /// Holds the lock of the one writer as long as it lives.
-    _lock: File,
+    lease: Lease,
+}
+
+struct Inner {
+    /// None as soon as somebody else writes.
+    writer: Option<Writer>,
     folder: PathBuf,
     head: Head,
     actor: String,
     drill: Mark,
     failed: bool,
     listener: Option<Listener>,
+}
+
+impl Inner {
+    fn append(&mut self, entry: Entry) -> Result<Record, JournalError> {
+        if self.failed {
+            return Err(JournalError::Closed);
+        }
+        fault::before(&entry);
+        let writer = self.writer.as_mut().ok_or(JournalError::Lost)?;
+        if matches!(entry, Entry::ExecutionStarted { .. }) {
+            writer.lease.begin()?;
+        }
+        let (line, record) =
+            chain::seal_marked(&self.head, clock::now(), &self.actor, self.drill, entry);
+        let path = self.folder.join("journal.jsonl");
+        let written = writer
+            .file
+            .write_all(format!("{line}\n").as_bytes())
+            .and_then(|()| writer.file.sync_data());
+        // Whoever took the lease meanwhile has a journal of their own, and this one is nobody's.
+        if !writer.lease.is_ours() {
+            self.writer = None;
+            return Err(JournalError::Lost);
+        }
+        if let Err(source) = written {
+            self.failed = true;
+            return Err(JournalError::Io { what: "cannot write", path, source });
+        }
+        if matches!(record.entry, Entry::Ended { .. } | Entry::Halted { .. }) {
+            writer.lease.end();
+        }
+        self.head = Head { seq: record.seq, hash: record.hash.clone() };
+        keep_head(&self.folder, &self.head);
+        fault::after(&record.entry);
+        if let Some(listener) = &self.listener {
+            listener(&record);
+        }
+        Ok(record)
+    }
 }
 
 /// A handle to the journal of one open incident.
@@ -50,13 +103,62 @@ impl std::fmt::Debug for Journal {
     }
 }
 
+/// What a holder has to know of its lease.
+#[derive(Debug, PartialEq, Eq)]
+pub enum News {
+    /// Somebody asks to take over.
+    Asked(Request),
+    /// The question is gone again.
+    Withdrawn,
+    /// Somebody else holds the lease now.
+    Lost(Option<Holder>),
+}
+
+/// Looks after the lease of a journal that is open; does not keep it open.
+#[derive(Debug, Default)]
+pub struct Care {
+    inner: Weak<Mutex<Inner>>,
+    asked: Option<Request>,
+}
+
+impl Care {
+    /// Gives a sign of life and looks for what others want. None when the journal is closed.
+    pub fn look(&mut self) -> Option<Option<News>> {
+        let journal = Journal(self.inner.upgrade()?);
+        let mut inner = journal.lock();
+        let folder = inner.folder.clone();
+        match &mut inner.writer {
+            Some(writer) if writer.lease.is_ours() => writer.lease.beat(),
+            _ => {
+                inner.writer = None;
+                return Some(Some(News::Lost(lease::holder(&folder))));
+            }
+        }
+        let asked = Request::read(&folder).filter(|request| request.refused.is_none());
+        if asked == self.asked {
+            return Some(None);
+        }
+        self.asked.clone_from(&asked);
+        Some(Some(asked.map_or(News::Withdrawn, News::Asked)))
+    }
+}
+
 impl Journal {
     /// Opens an incident's journal for writing, creating folder and file if needed, and gives
     /// back the records that are there.
     pub fn open(folder: &Path, actor: &str) -> Result<(Self, Vec<Record>), JournalError> {
-        fs::create_dir_all(folder.join("evidence")).map_err(io_error("cannot create", folder))?;
-        restrict(folder);
-        let lock = take_lock(&folder.join("writer.lock"))?;
+        settle(folder)?;
+        Self::open_with(Lease::take(folder, actor)?, folder, actor)
+    }
+
+    /// The same with a lease that was taken before.
+    pub fn open_with(
+        lease: Lease,
+        folder: &Path,
+        actor: &str,
+    ) -> Result<(Self, Vec<Record>), JournalError> {
+        settle(folder)?;
+        let taken = lease.taken.clone();
         let path = folder.join("journal.jsonl");
         let mut file = OpenOptions::new()
             .read(true)
@@ -64,6 +166,8 @@ impl Journal {
             .create(true)
             .open(&path)
             .map_err(io_error("cannot open", &path))?;
+        // Whoever cannot change them has them from whoever could.
+        let _ = rights::settle_file(&file, folder);
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(io_error("cannot read", &path))?;
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
@@ -77,8 +181,7 @@ impl Journal {
             return Err(fault.into());
         }
         let inner = Inner {
-            file,
-            _lock: lock,
+            writer: Some(Writer { file, lease }),
             folder: folder.to_owned(),
             head,
             actor: actor.to_owned(),
@@ -91,7 +194,31 @@ impl Journal {
         if torn > 0 {
             records.push(journal.append(Entry::TornTail { bytes: torn })?);
         }
+        if let Some((from, typed)) = taken {
+            records.push(journal.append(Entry::TakenOver { from, typed })?);
+        }
         Ok((journal, records))
+    }
+
+    /// Looks after the lease.
+    pub fn care(&self) -> Care {
+        Care { inner: Arc::downgrade(&self.0), asked: None }
+    }
+
+    /// Somebody else writes: from now on no handle of this journal can.
+    pub fn surrender(&self) {
+        self.lock().writer = None;
+    }
+
+    /// Gives the lease to whoever waits for it. From then on no handle of this journal can write.
+    pub fn hand_over(&self, to: &Party) -> Result<Record, JournalError> {
+        let mut inner = self.lock();
+        if inner.writer.as_ref().is_some_and(|writer| writer.lease.is_executing()) {
+            return Err(LeaseError::Executing.into());
+        }
+        let record = inner.append(Entry::HandedOver { to: to.clone() })?;
+        inner.writer = None;
+        Ok(record)
     }
 
     /// From now on every record carries the watermark of a drill; a journal that has begun as one
@@ -107,29 +234,12 @@ impl Journal {
 
     /// Seals, writes and syncs. Only when this returns may the effect happen.
     pub fn append(&self, entry: Entry) -> Result<Record, JournalError> {
-        let mut inner = self.lock();
-        if inner.failed {
-            return Err(JournalError::Closed);
-        }
-        fault::before(&entry);
-        let (line, record) =
-            chain::seal_marked(&inner.head, clock::now(), &inner.actor, inner.drill, entry);
-        let path = inner.folder.join("journal.jsonl");
-        let written = inner
-            .file
-            .write_all(format!("{line}\n").as_bytes())
-            .and_then(|()| inner.file.sync_data());
-        if let Err(source) = written {
-            inner.failed = true;
-            return Err(JournalError::Io { what: "cannot write", path, source });
-        }
-        inner.head = Head { seq: record.seq, hash: record.hash.clone() };
-        keep_head(&inner.folder, &inner.head);
-        fault::after(&record.entry);
-        if let Some(listener) = &inner.listener {
-            listener(&record);
-        }
-        Ok(record)
+        self.lock().append(entry)
+    }
+
+    /// What others are told of who holds the lease.
+    pub fn holder(&self) -> String {
+        self.lock().writer.as_ref().map(|writer| writer.lease.told()).unwrap_or_default()
     }
 
     pub fn folder(&self) -> PathBuf {
@@ -152,6 +262,9 @@ impl Journal {
         name: &str,
         write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
     ) -> Result<Evidence, JournalError> {
+        if self.lock().writer.is_none() {
+            return Err(JournalError::Lost);
+        }
         let path = self.folder().join("evidence").join(name);
         let sha256 = write_through(&path, write).map_err(io_error("cannot write", &path))?;
         Ok(Evidence { file: format!("evidence/{name}"), sha256 })
@@ -172,6 +285,32 @@ pub fn read(folder: &Path) -> Result<(Vec<Record>, Head, Option<Fault>), Journal
     Ok((records, head, fault))
 }
 
+/// Takes in lines of the same chain that another host wrote.
+pub fn receive(lease: &Lease, lines: &[String]) -> Result<(), JournalError> {
+    let folder = lease.folder();
+    settle(folder)?;
+    let path = folder.join("journal.jsonl");
+    let mut file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(&path)
+        .map_err(io_error("cannot open", &path))?;
+    let _ = rights::settle_file(&file, folder);
+    let (_, mut head, fault) = read(folder)?;
+    if let Some(fault) = fault {
+        return Err(fault.into());
+    }
+    for line in lines {
+        let record = chain::open(&head, line)?;
+        head = Head { seq: record.seq, hash: record.hash };
+        let written = file.write_all(format!("{line}\n").as_bytes());
+        written.map_err(io_error("cannot write", &path))?;
+    }
+    file.sync_data().map_err(io_error("cannot write", &path))?;
+    keep_head(folder, &head);
+    Ok(())
+}
+
 /// A journal as it stands on disk.
 pub fn bytes(folder: &Path) -> Result<Vec<u8>, JournalError> {
     let path = folder.join("journal.jsonl");
@@ -190,6 +329,7 @@ fn write_through(
 ) -> io::Result<String> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let file = tempfile::NamedTempFile::new_in(folder)?;
+    rights::settle_file(file.as_file(), folder)?;
     let mut out = BufWriter::with_capacity(1 << 16, Through::new(file));
     write(&mut out)?;
     let (file, sha256) = out.into_inner().map_err(io::IntoInnerError::into_error)?.finish();
@@ -209,25 +349,28 @@ fn keep_head(folder: &Path, head: &Head) {
     let text = serde_json::to_string(head).expect("a head is plain data");
     let path = folder.join("head.json");
     let next = folder.join("head.json.next");
-    let _ = fs::write(&next, text).and_then(|()| fs::rename(&next, &path));
+    let write = || {
+        let mut file = File::create(&next)?;
+        rights::settle_file(&file, folder)?;
+        file.write_all(text.as_bytes())?;
+        fs::rename(&next, &path)
+    };
+    let _ = write();
 }
 
-fn take_lock(path: &Path) -> Result<File, JournalError> {
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
-        .map_err(io_error("cannot open", path))?;
-    if file.try_lock().is_err() {
-        let mut holder = String::new();
-        let _ = file.read_to_string(&mut holder);
-        return Err(JournalError::Busy(holder.trim().to_owned()));
-    }
-    let _ = file.set_len(0);
-    let _ = write!(file, "{}", std::process::id());
-    Ok(file)
+/// The folder of an incident, with the rights of those who may see it.
+pub fn settle(folder: &Path) -> Result<(), JournalError> {
+    let evidence = folder.join("evidence");
+    let settle = |folder: &Path| {
+        fs::create_dir_all(folder)?;
+        match rights::settle_folder(folder) {
+            // It is somebody else's, who let us in.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            settled => settled,
+        }
+    };
+    settle(folder).map_err(io_error("cannot create", folder))?;
+    settle(&evidence).map_err(io_error("cannot create", &evidence))
 }
 
 fn set_aside(
@@ -245,62 +388,9 @@ fn set_aside(
         .map_err(io_error("cannot mend", path))
 }
 
-#[cfg(unix)]
-fn restrict(folder: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    let _ = fs::set_permissions(folder, fs::Permissions::from_mode(0o700));
-}
-
-#[cfg(not(unix))]
-fn restrict(_folder: &Path) {}
-
 fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> JournalError {
     let path = path.to_owned();
     move |source| JournalError::Io { what, path, source }
-}
-
-/// Trouble at a chosen record, for tests of the whole program: `STEADYHAND_KILL=after:commit-sent` or
-/// `before:ended`, of one chunk as `after:chunk-sent:3`; with `STEADYHAND_PANIC` a panic instead, with `STEADYHAND_HALT` a stop from which
-/// only SIGCONT leads on, with `STEADYHAND_JUMP` a clock that goes back. Not in release builds.
-mod fault {
-    #[cfg(debug_assertions)]
-    use rustix::process::{Signal, getpid, kill_process};
-
-    use super::Entry;
-
-    pub fn before(entry: &Entry) {
-        at("before", entry);
-    }
-
-    pub fn after(entry: &Entry) {
-        at("after", entry);
-    }
-
-    #[cfg(debug_assertions)]
-    fn at(when: &str, entry: &Entry) {
-        let here = format!("{when}:{}", entry.kind());
-        let of_chunk = match entry {
-            Entry::ChunkSent { chunk, .. } | Entry::ChunkEnded { chunk, .. } => {
-                format!("{here}:{chunk}")
-            }
-            _ => here.clone(),
-        };
-        let asked =
-            |name: &str| std::env::var(name).is_ok_and(|asked| asked == here || asked == of_chunk);
-        assert!(!asked("STEADYHAND_PANIC"), "a panic that was asked for");
-        for (name, signal) in [("STEADYHAND_KILL", Signal::KILL), ("STEADYHAND_HALT", Signal::STOP)]
-        {
-            if asked(name) {
-                let _ = kill_process(getpid(), signal);
-            }
-        }
-        if asked("STEADYHAND_JUMP") {
-            crate::clock::jump(jiff::SignedDuration::from_hours(-2));
-        }
-    }
-
-    #[cfg(not(debug_assertions))]
-    fn at(_when: &str, _entry: &Entry) {}
 }
 
 #[cfg(test)]
@@ -327,7 +417,10 @@ mod tests {
     fn a_second_writer_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let _first = Journal::open(folder.path(), "ada").unwrap();
-        assert!(matches!(Journal::open(folder.path(), "bob"), Err(JournalError::Busy(_))));
+        assert!(matches!(
+            Journal::open(folder.path(), "bob"),
+            Err(JournalError::Lease(LeaseError::Held { .. }))
+        ));
     }
 
     #[test]

@@ -9,7 +9,7 @@
 use serde_json::Value;
 
 /// Texts under these names are the format's own, or name no row.
-const KEPT: [&str; 49] = [
+const KEPT: [&str; 50] = [
     "seq",
     "prev",
     "hash",
@@ -53,6 +53,7 @@ const KEPT: [&str; 49] = [
     "audience",
     "next_update",
     "who",
+    "login",
     "due",
     "grade",
     "mark",

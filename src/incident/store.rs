@@ -105,6 +105,11 @@ pub fn all(state: &Path) -> Result<Vec<(String, Incident, Option<String>)>, Stor
     Ok(ids(state)?.into_iter().map(one).collect())
 }
 
+/// The folder of every incident.
+pub fn folders(state: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    Ok(ids(state)?.iter().map(|id| folder(state, id)).collect())
+}
+
 /// What one folder holds.
 pub fn summary(folder: &Path) -> Summary {
     let (incident, trouble) = incident(folder);

@@ -20,8 +20,9 @@ use crate::check::{Severity, Verdict};
 use crate::incident::Incident;
 use crate::incident::chain::Head;
 use crate::incident::entry::{
-    Entry, Evidence, Milestone, NoteKind, Origin, TargetSeen, verdict_words,
+    Entry, Evidence, Milestone, NoteKind, Origin, Record, TargetSeen, verdict_words,
 };
+use crate::incident::handover::Card;
 use crate::incident::metrics::{metrics, previews_and_drifts, words};
 use crate::runbook::Runbook;
 pub use actions::Action;
@@ -61,6 +62,9 @@ pub struct Draft {
     pub doubts: Vec<String>,
     pub updates: Vec<Update>,
     pub calls: Vec<Called>,
+    /// What was handed over where somebody else went on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shifts: Vec<Shift>,
     pub timeline: Vec<Line>,
     pub evidence: Vec<Evidence>,
     pub exports: Vec<Evidence>,
@@ -123,6 +127,16 @@ pub struct Noted {
     pub text: String,
 }
 
+/// Somebody else went on from here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Shift {
+    pub at: Timestamp,
+    pub from: String,
+    pub to: String,
+    /// The incident as it stood then.
+    pub card: Card,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Guardrail {
     pub step: String,
@@ -168,6 +182,7 @@ impl Draft {
             doubts: doubts::gather(incident, &impact),
             updates: timeline::updates(incident),
             calls: timeline::calls(incident, around.practice),
+            shifts: shifts(incident, around),
             timeline: timeline::lines(incident),
             evidence: once(incident.evidence.iter().cloned()),
             exports: once(exports(incident)),
@@ -320,6 +335,18 @@ fn detection(incident: &Incident, impact: &Impact) -> Vec<String> {
         None => said.push("No check of this incident has found a violation.".into()),
     }
     said
+}
+
+fn shifts(incident: &Incident, around: Around<'_>) -> Vec<Shift> {
+    let both = incident.shifts.iter().zip(incident.shifts.iter().skip(1));
+    let one = |((_, from), (at, to)): (&(Timestamp, String), &(Timestamp, String))| {
+        let before = incident.records.iter().take_while(|one| (one.at, &one.actor) != (*at, to));
+        let before: Vec<Record> = before.cloned().collect();
+        let then = Incident::replay(&before);
+        let card = Card::of(&then, around.runbook, around.practice, None);
+        Shift { at: *at, from: from.clone(), to: to.clone(), card }
+    };
+    both.map(one).collect()
 }
 
 fn noted(incident: &Incident) -> Vec<Noted> {

@@ -30,6 +30,7 @@ pub fn render(draft: &Draft, texts: &Texts, zone: &TimeZone) -> String {
     page.times();
     page.comparison();
     page.timeline();
+    page.shifts();
     page.detection();
     page.human("contributing-factors");
     page.human("surprise");

@@ -22,6 +22,7 @@ use super::widget::scroll::Scroll;
 use crate::catalogue::Catalogue;
 use crate::config::Target;
 use crate::exit::Exit;
+use crate::incident::lease::Request;
 use crate::practice::Practice;
 
 /// What does not change while the cockpit is open.
@@ -147,6 +148,10 @@ pub struct App {
     pub undone: Vec<Lost>,
     /// Nothing is done here: what was done is looked at.
     pub replay: Option<Replay>,
+    /// Somebody who wants to go on with the incident.
+    pub asked: Option<Request>,
+    /// The incident that is only looked at from now on: somebody else works on it.
+    pub watch: Option<String>,
     /// Why nothing may be done any more.
     pub read_only: Option<String>,
     pub leaving: Option<&'static str>,
@@ -180,6 +185,8 @@ impl App {
             clickable: None,
             undone: Vec::new(),
             replay: None,
+            asked: None,
+            watch: None,
             read_only: None,
             leaving: None,
             quit: None,

@@ -99,6 +99,11 @@ commands! {
     Play "play" "go on by itself, or stop"
     Faster "faster" "go on by itself, faster"
 
+    // Together.
+    Card "handover-card" "the card for whoever goes on: known, tried, open, next"
+    HandOver "hand-over" "answer whoever asks to take the incident over"
+    TakeOver "take-over" "ask whoever works on the incident to hand it over"
+
     // Incidents and steps.
     NewIncident "new-incident" "open an incident on a runbook"
     CloseIncident "close-incident" "close the incident; asks first"

@@ -11,6 +11,7 @@ use crate::check::{Delta, Finding};
 use crate::consent::Consent;
 use crate::incident::Doubtful;
 use crate::incident::entry::{Deed, Entry};
+use crate::incident::lease::{Forced, Party, Request};
 use crate::recovery::mass::Rein;
 use crate::recovery::{Approval, Plan};
 
@@ -57,6 +58,13 @@ pub enum Effect {
     },
     /// Let go of the journal of the open incident.
     Leave,
+    /// Give the lease to whoever asked for it.
+    HandOver(Party),
+    /// Tell them that they do not get it now.
+    RefuseTakeOver(Request),
+    /// Of an incident that is watched: ask for its lease, or take it.
+    AskTakeOver,
+    TakeOver(Forced),
     /// Journal first: if this fails, whatever follows is dropped.
     Append(Entry),
     Detect {

@@ -9,6 +9,7 @@ use super::command::Command;
 use super::effect::{EditFor, Run};
 use super::perform::copy::Copied;
 use super::theme::Ground;
+use super::watch::Seen;
 use super::widget::table::job::Done;
 use crate::check::related::{Found, Relation};
 use crate::check::{Delta, Finding, Survey};
@@ -16,12 +17,14 @@ use crate::config::Target;
 use crate::drill::Scorecard;
 use crate::guardrail::Rehearsal;
 use crate::incident::entry::{Evidence, Outcome, Record};
-use crate::incident::journal::Journal;
+use crate::incident::journal::{Journal, News};
 use crate::incident::store::Summary;
 use crate::ops::Identity;
 pub use crate::ops::Pressure;
 use crate::ops::explain::Explained;
 use crate::ops::export::Exported;
+use crate::ops::share;
+pub use crate::ops::share::News as StoreNews;
 use crate::problem::Problem;
 use crate::recovery::mass::Progress;
 use crate::recovery::{Execution, FirstLook, Plan, Preview};
@@ -163,6 +166,14 @@ pub enum Message {
         path: PathBuf,
     },
     Scored(Box<Scorecard>),
+    /// Of the lease of the open incident.
+    Lease(News),
+    /// Of the store that several hosts share.
+    Store(StoreNews),
+    /// Somebody else works on the incident that was to be gone on with.
+    Held(String),
+    /// One look at an incident that is watched.
+    Seen(Box<Seen>),
     /// What is typed is not safe.
     DraftFailed(String),
     EditedOutside {
@@ -170,6 +181,13 @@ pub enum Message {
         text: Result<String, Problem>,
     },
     Failed(Problem),
+}
+
+/// What brings records to the store, and what it waits for.
+#[derive(Debug)]
+pub struct Shared {
+    pub courier: share::Courier,
+    pub bell: share::Bell,
 }
 
 /// An incident that was opened or taken up again.
@@ -184,6 +202,8 @@ pub struct Opened {
     pub identity: Result<Identity, Problem>,
     pub folder: PathBuf,
     pub journal: Journal,
+    /// Its way to the store, until somebody takes it along.
+    pub shared: Option<Shared>,
     pub resumed: bool,
     /// What was typed and not kept before.
     pub drafts: std::collections::BTreeMap<String, crate::incident::drafts::Draft>,

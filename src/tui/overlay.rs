@@ -23,6 +23,7 @@ use super::widget::wrap::{self, Line};
 use crate::check::Severity;
 use crate::consent::Question;
 use crate::incident::entry::Milestone;
+use crate::incident::handover::Card;
 use crate::practice::Practice;
 use crate::problem::Problem;
 use crate::runbook::{Action, AnswerType, Expect};
@@ -63,6 +64,9 @@ pub enum Purpose {
     Annotate(u64),
     CommsText,
     AnswerChoice,
+    /// What to say to whoever asks to take over.
+    HandOver,
+    TakeOver,
 }
 
 /// A question with one line for the answer.
@@ -121,6 +125,8 @@ pub enum Kind {
     Text {
         title: String,
         scroll: Scroll,
+        /// What goes to the clipboard on demand.
+        copy: Option<String>,
     },
     /// All rows of a change.
     Changes {
@@ -158,7 +164,19 @@ impl Overlay {
     }
 
     pub fn text(title: &str, lines: Vec<Line>) -> Self {
-        Self::new(Kind::Text { title: title.to_owned(), scroll: Scroll::new(lines) })
+        let (title, scroll) = (title.to_owned(), Scroll::new(lines));
+        Self::new(Kind::Text { title, scroll, copy: None })
+    }
+
+    /// The card for whoever goes on.
+    pub fn handover(card: &Card) -> Self {
+        let mut lines = vec![wrap::plain(card.head())];
+        for (heading, said) in card.sections() {
+            lines.push(wrap::plain(heading.to_owned()));
+            lines.extend(said.into_iter().map(|one| wrap::plain(format!("  {one}"))));
+        }
+        let (title, scroll) = ("Handover".to_owned(), Scroll::new(lines));
+        Self::new(Kind::Text { title, scroll, copy: Some(card.markdown()) })
     }
 
     /// Lines in the style of body text.

@@ -9,6 +9,7 @@ mod draft;
 mod opening;
 mod rows;
 mod stage;
+mod together;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -28,7 +29,8 @@ use crate::consent::Consent;
 use crate::drill::{Scenario, Scorecard};
 use crate::incident::Incident;
 use crate::incident::entry::{Entry, Outcome};
-use crate::incident::journal::{Journal, JournalError};
+use crate::incident::journal::{Journal, JournalError, News};
+use crate::incident::lease::Lease;
 use crate::incident::store;
 use crate::ops;
 use crate::ops::Stopper;
@@ -65,6 +67,12 @@ pub struct World {
     reins: Option<(Run, ops::mass::Reins)>,
     desk: Option<Desk>,
     drafts: Option<Drafts>,
+    /// Where incidents of several hosts are kept.
+    pub store: Option<Target>,
+    /// Ends the courier that brings records there.
+    courier: Option<Stopper>,
+    /// The lease of the incident that is taken over.
+    pub lease: Option<Lease>,
 }
 
 /// The open incident's way to disk and database.
@@ -124,6 +132,9 @@ impl World {
             reins: None,
             desk: None,
             drafts: None,
+            lease: None,
+            store: None,
+            courier: None,
         }
     }
 
@@ -134,7 +145,10 @@ impl World {
         for effect in effects.by_ref() {
             if let Err(error) = self.one(effect, &mut for_terminal) {
                 let why = error.to_string();
-                self.send(Message::JournalFailed(why.clone()));
+                self.send(match error {
+                    JournalError::Lost => Message::Lease(News::Lost(None)),
+                    _ => Message::JournalFailed(why.clone()),
+                });
                 effects.for_each(|dropped| self.not_done(dropped, &why));
                 break;
             }
@@ -170,7 +184,11 @@ impl World {
             Effect::Survey { run, target } => self.survey(run, target),
             Effect::Open { runbook, target } => self.open(&runbook, &target),
             Effect::Resume { incident } => self.resume(&incident),
-            Effect::Leave => self.desk = None,
+            Effect::Leave => self.leave(),
+            Effect::HandOver(to) => self.hand_over(&to),
+            Effect::RefuseTakeOver(request) => self.refuse_take_over(request),
+            // Only who watches can want these.
+            Effect::AskTakeOver | Effect::TakeOver(_) => {}
             Effect::Append(entry) => self.append(entry)?,
             Effect::Detect { run, check, before } => self.detect(run, check, before),
             Effect::Work { run, job } => self.work(run, *job),
@@ -231,6 +249,9 @@ impl World {
     pub async fn settle(&mut self, at_most: std::time::Duration) {
         for stopper in self.stoppers.values() {
             stopper.stop();
+        }
+        if let Some(courier) = self.courier.take() {
+            courier.stop();
         }
         // What is typed is on disk before anything is waited for.
         self.drafts = None;

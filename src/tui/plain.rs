@@ -164,8 +164,8 @@ impl Walk {
         self.app.now = now;
         self.tell.before(&self.app, &messages);
         let prompt = page::prompt(&self.app, false);
-        for message in messages {
-            super::note_for_world(&mut self.world, &message);
+        for mut message in messages {
+            super::note_for_world(&mut self.world, &mut message);
             let effects = update::update(&mut self.app, message, now);
             self.carry_out(effects);
         }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use crossterm::event::EventStream;
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::mpsc::unbounded_channel;
+use tokio::time::{Instant as Wake, sleep_until};
 
 use super::app::{App, Facts, Start};
 use super::effect::Effect;
@@ -25,11 +26,13 @@ use super::terminal::clipboard::Between;
 use super::terminal::reply::Reply;
 use super::theme::Theme;
 use super::theme::depth::Depth;
+use super::watch::{self, Watcher, Watching};
 use super::{of_event, ready, terminal, update, view, watch_signals};
 use crate::catalogue::Catalogue;
 use crate::config::Target;
 use crate::exit::Exit;
 use crate::incident::entry::Record;
+use crate::incident::lease::Lease;
 use crate::incident::store::StoreError;
 use crate::incident::{Incident, bundle, chain, journal, store};
 use crate::practice::Practice;
@@ -48,12 +51,42 @@ pub struct Replaying {
     pub theme: Theme,
     pub keymap: Keymap,
     pub ascii: bool,
+    /// Somebody else works on it, and it is followed.
+    pub watch: Option<watch::Asked>,
+}
+
+/// How the looking ended.
+#[derive(Debug)]
+pub enum Shown {
+    Left(Exit),
+    /// It was taken over: whoever has the lease goes on with it.
+    Taken {
+        incident: String,
+        lease: Lease,
+    },
+}
+
+/// Tells it line by line while somebody works on it.
+pub fn lines(asked: Replaying) -> Result<Shown, Problem> {
+    let (found, told) = find(&asked.state, &asked.incident)?;
+    if let Some(told) = told {
+        return Err(Problem::refused(told));
+    }
+    let incident = Incident::replay(&found.story.records).id;
+    let how = asked.watch.ok_or_else(|| Problem::usage("only what goes on is told by lines"))?;
+    Ok(match watch::lines::run(&mut Watcher::new(found.story.folder, how))? {
+        Ok(lease) => Shown::Taken { incident, lease },
+        Err(exit) => Shown::Left(exit),
+    })
 }
 
 /// Shows it until the operator leaves.
-pub async fn run(asked: Replaying) -> Result<Exit, Problem> {
+pub async fn run(mut asked: Replaying) -> Result<Shown, Problem> {
     let (found, told) = find(&asked.state, &asked.incident)?;
-    let mut app = make(asked, found.story)?;
+    let incident = Incident::replay(&found.story.records).id;
+    let folder = found.story.folder.clone();
+    let mut watcher = asked.watch.take().map(|how| Watcher::new(folder, how));
+    let mut app = make(asked, found.story, watcher.as_ref().map(Watcher::begin))?;
     if let Some(told) = told {
         app.complain(told);
     }
@@ -66,10 +99,12 @@ pub async fn run(asked: Replaying) -> Result<Exit, Problem> {
     let mut keys = EventStream::new();
     // Nothing is asked of the terminal, so that every key is a key.
     let mut reply = Reply::none(Instant::now());
+    let mut due = Wake::now();
     let shown = async {
         loop {
             screen.draw(|frame| view::view(&mut app, frame))?;
             let pause = app.replay.as_ref().and_then(Replay::pause);
+            let look = sleep_until(due);
             let message = tokio::select! {
                 biased;
                 Some(message) = inbox.recv() => message,
@@ -83,35 +118,51 @@ pub async fn run(asked: Replaying) -> Result<Exit, Problem> {
                 () = tokio::time::sleep(pause.unwrap_or(Duration::MAX)), if pause.is_some() => {
                     Message::Tick
                 }
+                () = look, if watcher.is_some() => {
+                    due = Wake::now() + Watcher::EVERY;
+                    let Some(watcher) = &mut watcher else { continue };
+                    if let Some(lease) = watcher.is_given() {
+                        return Ok::<_, std::io::Error>(Ok(lease));
+                    }
+                    Message::Seen(Box::new(watcher.look()))
+                }
             };
-            take_in(&mut app, &mut screen, &guard, message)?;
+            let mut messages = vec![message];
             while let Some(Some(Ok(event))) = ready(&mut keys).await {
-                if let Some(message) = of_event(event, &mut reply) {
-                    take_in(&mut app, &mut screen, &guard, message)?;
+                messages.extend(of_event(event, &mut reply));
+            }
+            for message in messages {
+                let taken = take_in(&mut app, &mut screen, &guard, &mut watcher, message)?;
+                if let Some(lease) = taken {
+                    return Ok(Ok(lease));
                 }
             }
             if let Some(exit) = app.quit {
-                return Ok::<Exit, std::io::Error>(exit);
+                return Ok(Err(exit));
             }
         }
     };
     let outcome = AssertUnwindSafe(shown).catch_unwind().await;
     drop(guard);
     match outcome {
-        Ok(outcome) => {
-            outcome.map_err(|error| Problem::system(format!("the terminal failed: {error}")))
-        }
+        Ok(outcome) => outcome
+            .map(|ended| match ended {
+                Ok(lease) => Shown::Taken { incident, lease },
+                Err(exit) => Shown::Left(exit),
+            })
+            .map_err(|error| Problem::system(format!("the terminal failed: {error}"))),
         Err(panic) => std::panic::resume_unwind(panic),
     }
 }
 
-/// One message; of what the screens ask for, only what concerns the terminal is done.
+/// One message; of what the screens ask for, only what concerns the terminal is done, and the lease.
 fn take_in(
     app: &mut App,
     screen: &mut terminal::Screen,
     guard: &terminal::Guard,
+    watcher: &mut Option<Watcher>,
     message: Message,
-) -> std::io::Result<()> {
+) -> std::io::Result<Option<Lease>> {
     if super::takes_again(&message, guard) {
         terminal::repaint(screen)?;
     }
@@ -123,10 +174,26 @@ fn take_in(
                 let _ = guard.suspend();
                 terminal::repaint(screen)?;
             }
+            Effect::Clipboard(text) => {
+                terminal::send(&terminal::clipboard::sequence(&text, app.facts.between));
+            }
+            Effect::AskTakeOver => match watcher.as_mut().map(Watcher::ask) {
+                Some(Ok(None)) => {
+                    app.say("asked; you go on as soon as it is handed over");
+                }
+                Some(Ok(lease)) => return Ok(lease),
+                Some(Err(why)) => app.complain(why),
+                None => {}
+            },
+            Effect::TakeOver(forced) => match watcher.as_mut().map(|one| one.force(forced)) {
+                Some(Ok(lease)) => return Ok(Some(lease)),
+                Some(Err(why)) => app.complain(why),
+                None => {}
+            },
             _ => {}
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// A story, and the folder that goes when it has been told.
@@ -186,7 +253,7 @@ fn story(folder: PathBuf, records: Vec<Record>) -> Result<Story, Problem> {
     Ok(Story { records, runbook, target, folder })
 }
 
-fn make(asked: Replaying, story: Story) -> Result<App, Problem> {
+fn make(asked: Replaying, story: Story, watching: Option<Watching>) -> Result<App, Problem> {
     let environment = |name: &str| std::env::var(name).ok();
     let depth = Depth::choose(environment);
     let theme = asked.theme.at(depth);
@@ -196,16 +263,17 @@ fn make(asked: Replaying, story: Story) -> Result<App, Problem> {
         practice: asked.practice.into(),
         targets: Vec::new(),
         depth,
-        between: Between::Nothing,
+        between: Between::see(environment),
         refresh: Duration::MAX,
         demo: false,
         drill: None,
         thrown_away: false,
         start: Start::Home,
     };
-    let now = story.records.first().map(|record| record.at);
+    let at = if watching.is_some() { story.records.last() } else { story.records.first() };
+    let now = at.map(|record| record.at);
     let now = now.ok_or_else(|| Problem::refused("its journal is empty"))?;
     let mut app = App::new(facts, Look { theme, glyphs }, asked.keymap, now);
-    moment::begin(&mut app, story);
+    moment::begin(&mut app, story, watching);
     Ok(app)
 }

@@ -6,6 +6,7 @@ mod arrival;
 mod input;
 mod leaving;
 mod overlay;
+pub mod together;
 
 use jiff::Timestamp;
 
@@ -154,6 +155,14 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Message::Lease(news) => together::heard(app, news),
+        Message::Store(news) => together::store(app, news),
+        Message::Held(incident) => {
+            app.watch = Some(incident);
+            app.quit = Some(crate::exit::Exit::Clear);
+            Vec::new()
+        }
+        Message::Seen(_) => Vec::new(),
         Message::DraftFailed(why) => {
             app.complain(format!("what is being typed cannot be put on disk: {why}"));
             Vec::new()

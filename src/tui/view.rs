@@ -90,8 +90,14 @@ fn told(app: &App, area: Rect, buf: &mut Buffer, look: &Look) {
     let time = format!("{} UTC {local}", record.at.strftime("%Y-%m-%d %H:%M:%S"));
     let speed = replay.speed().map_or(String::new(), |n| format!("  {n} a second"));
     let mut pen = Pen::new(buf, area, 0);
-    pen.put(&format!(" REPLAY {} ", replay.place()), look.style(Role::Drill))
-        .put(&format!(" {time}{speed}  "), look.style(Role::Muted));
+    match &replay.watching {
+        Some(watching) => pen
+            .put(&format!(" WATCHING {} ", replay.place()), look.style(Role::Drill))
+            .put(&format!(" {}  ", watching.line(app.now)), look.style(Role::Muted)),
+        None => pen
+            .put(&format!(" REPLAY {} ", replay.place()), look.style(Role::Drill))
+            .put(&format!(" {time}{speed}  "), look.style(Role::Muted)),
+    };
     let sentence = record.entry.sentence();
     let room = pen.left();
     pen.put_within(

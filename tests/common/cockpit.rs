@@ -34,6 +34,19 @@ impl Cockpit {
         Self { terminal, home: Some(home) }
     }
 
+    /// Somebody else starts the program in the same home, which stays ours.
+    pub fn beside(&self, login: &str, args: &[&str], size: Size) -> Self {
+        let (program, home) = (env!("CARGO_BIN_EXE_steadyhand"), self.home());
+        let mut environment = home.environment();
+        for (name, value) in &mut environment {
+            if name == "USER" || name == "LOGNAME" {
+                login.clone_into(value);
+            }
+        }
+        let terminal = Terminal::start(program, args, &environment, &home.work(), size);
+        Self { terminal, home: None }
+    }
+
     pub fn home(&self) -> &Home {
         self.home.as_ref().expect("it goes with the cockpit")
     }

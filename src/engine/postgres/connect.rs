@@ -51,7 +51,7 @@ pub fn tail(op: &str) -> String {
     plain[plain.len().saturating_sub(LENGTH)..].iter().collect()
 }
 
-fn options(access: &Access, name: &str) -> PgConnectOptions {
+pub fn options(access: &Access, name: &str) -> PgConnectOptions {
     // The environment that this reads is overridden below, part by part.
     let mut options = PgConnectOptions::new_without_pgpass()
         .port(access.port)

@@ -53,6 +53,10 @@ impl Entry {
             Self::Confirmed { .. } => "confirmed",
             Self::Mistyped { .. } => "mistyped",
             Self::Closed { .. } => "closed",
+            Self::TakeOverAsked { .. } => "take-over-asked",
+            Self::TakeOverRefused { .. } => "take-over-refused",
+            Self::HandedOver { .. } => "handed-over",
+            Self::TakenOver { .. } => "taken-over",
             Self::Scored { .. } => "scored",
         }
     }
@@ -180,6 +184,12 @@ impl Entry {
             }
             Self::Mistyped { .. } => "a confirmation was mistyped; nothing was executed".into(),
             Self::Closed { .. } => "incident closed".into(),
+            Self::TakeOverAsked { by } => format!("{by} asks to take over"),
+            Self::TakeOverRefused { by } => format!("{by} may not take over yet"),
+            Self::HandedOver { to } => format!("handed over to {to}"),
+            Self::TakenOver { from, .. } => {
+                format!("taken over from {from}, who did not answer")
+            }
             Self::Scored { score, grade, .. } => format!("drill scored {score} of 100: {grade}"),
         }
     }

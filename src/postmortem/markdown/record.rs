@@ -8,6 +8,26 @@ use super::Page;
 use super::table::table;
 
 impl Page<'_> {
+    /// What each who went on found, where more than one worked on it.
+    pub(super) fn shifts(&mut self) {
+        if self.draft.shifts.is_empty() {
+            return;
+        }
+        self.section("Shifts");
+        for shift in &self.draft.shifts {
+            let (from, to) = (inline(&shift.from), inline(&shift.to));
+            self.line(&format!(
+                "{} {to} went on for {from}, and found:\n",
+                self.when.full(shift.at)
+            ));
+            let sections = shift.card.sections().into_iter().skip(1);
+            let said = sections
+                .map(|(heading, lines)| format!("{heading}: {}", inline(&lines.join("; "))));
+            self.list(said, "");
+            self.line("");
+        }
+    }
+
     pub(super) fn updates(&mut self) {
         self.section("Communications");
         if self.draft.updates.is_empty() {

@@ -14,6 +14,8 @@ use crate::tui::command::Command;
 use crate::tui::draft;
 use crate::tui::effect::Effect;
 use crate::tui::screen::{guardrail, home, recovery, step, violations};
+use crate::tui::update::together;
+use crate::tui::watch;
 
 /// A line of text was confirmed.
 pub fn text(app: &mut App) -> Vec<Effect> {
@@ -171,7 +173,13 @@ fn take(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Effect>, St
             done(app);
             Ok(decided(app, *option, typed))
         }
+        Purpose::TakeOver => {
+            let effects = watch::forced(app, typed)?;
+            done(app);
+            Ok(effects)
+        }
         Purpose::Target(_)
+        | Purpose::HandOver
         | Purpose::Copy
         | Purpose::Related
         | Purpose::Close
@@ -232,6 +240,7 @@ pub fn choice(app: &mut App) -> Vec<Effect> {
                 None => Vec::new(),
             }
         }
+        Purpose::HandOver => together::answered(app, choice.at),
         Purpose::Copy => violations::copy(app, choice.at),
         Purpose::Related => violations::go(app, choice.at),
         Purpose::Escalate => escalation::called(app, choice.at),

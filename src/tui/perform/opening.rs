@@ -9,12 +9,14 @@ use super::{Desk, World};
 use crate::config::Target;
 use crate::incident::entry::{Entry, Record, TargetSeen};
 use crate::incident::journal::{Journal, JournalError};
+use crate::incident::lease::{self, Lease, LeaseError};
 use crate::incident::store;
 use crate::ops;
+use crate::ops::share::{self, Bell};
 use crate::ops::{Identity, Stopper};
 use crate::problem::Problem;
 use crate::runbook::Runbook;
-use crate::tui::message::{Message, Opened};
+use crate::tui::message::{Message, Opened, Shared};
 
 impl World {
     pub(super) fn open(&mut self, runbook: &str, target: &str) {
@@ -36,6 +38,8 @@ impl World {
                     .hint("targets are configured in steadyhand.toml")
             })?;
         let (state, actor, demo) = (self.state.clone(), self.actor.clone(), self.demo.is_some());
+        // Made-up incidents stay where they were made.
+        let store = self.store.clone().filter(|_| !demo && self.drill.is_none());
         let messages = self.messages.clone();
         let controls = self.controls(&runbook);
         let made_up = match (&self.drill, demo) {
@@ -45,7 +49,8 @@ impl World {
         };
         self.spawn(async move {
             let opened =
-                new_incident(&state, &actor, made_up, runbook, controls, target, messages).await;
+                new_incident(&state, &actor, made_up, runbook, controls, target, store, messages)
+                    .await;
             Message::Opened(opened.map(Box::new))
         });
         Ok(())
@@ -68,14 +73,22 @@ impl World {
         let (state, actor) = (self.state.clone(), self.actor.clone());
         let targets = self.targets.clone();
         let (incident, messages) = (incident.to_owned(), self.messages.clone());
+        let (lease, store) = (self.lease.take(), self.store.clone());
         self.spawn(async move {
-            let opened = old_incident(&state, &actor, &incident, &targets, messages).await;
-            Message::Opened(opened.map(Box::new))
+            match old_incident(&state, &actor, &incident, lease, store, &targets, messages).await {
+                Ok(opened) => Message::Opened(Ok(Box::new(opened))),
+                Err(NotOpened::Held(incident)) => Message::Held(incident),
+                Err(NotOpened::Trouble(problem)) => Message::Opened(Err(problem)),
+            }
         });
     }
 
     /// The loop hands over what an opened incident needs, before `update` sees it.
-    pub fn take_desk(&mut self, opened: &Opened) {
+    pub fn take_desk(&mut self, opened: &mut Opened) {
+        self.look_after(&opened.journal);
+        if let Some(shared) = opened.shared.take() {
+            self.send_to_store(shared, &opened.journal);
+        }
         self.desk = Some(Desk {
             journal: opened.journal.clone(),
             server: opened.server.clone(),
@@ -88,10 +101,32 @@ impl World {
     }
 }
 
-fn listen(journal: &Journal, messages: UnboundedSender<Message>) {
+fn listen(journal: &Journal, messages: UnboundedSender<Message>, bell: Option<Bell>) {
     journal.listen(move |record| {
         let _ = messages.send(Message::Recorded(Box::new(record.clone())));
+        if let Some(bell) = &bell {
+            bell.notify_one();
+        }
     });
+}
+
+/// The way to the store, if there is one. Gives the holder if another host has the incident.
+async fn shared(
+    store: Option<Target>,
+    journal: &Journal,
+    server: &str,
+    messages: &UnboundedSender<Message>,
+) -> Result<Option<Shared>, String> {
+    let Some(at) = store else { return Ok(None) };
+    let mut courier = share::Courier::new(at.clone(), journal.folder(), journal.holder());
+    // A store that is away holds nobody up; the courier says so, and tries again.
+    if let Ok(Some(holder)) = courier.claim().await {
+        return Err(holder);
+    }
+    if share::is_same_server(&at, server).await {
+        let _ = messages.send(Message::Store(share::News::SameServer));
+    }
+    Ok(Some(Shared { courier, bell: Bell::default() }))
 }
 
 /// Whether an incident is one that happened.
@@ -117,6 +152,7 @@ async fn is_for_drills(target: &Target) -> Result<(), Problem> {
     Err(Problem::refused(sentence).hint("a drill makes its own databases: `steadyhand drill`"))
 }
 
+#[allow(clippy::too_many_arguments)] // one call site
 async fn new_incident(
     state: &Path,
     actor: &str,
@@ -124,6 +160,7 @@ async fn new_incident(
     runbook: Runbook,
     controls: Option<Entry>,
     target: Target,
+    store: Option<Target>,
     messages: UnboundedSender<Message>,
 ) -> Result<Opened, Problem> {
     let identity = ops::connect::identify(&target).await?;
@@ -156,7 +193,8 @@ async fn new_incident(
     if let Some(controls) = controls {
         records.push(journal.append(controls).map_err(failed)?);
     }
-    listen(&journal, messages);
+    let shared = shared(store, &journal, &identity.server, &messages).await.unwrap_or(None);
+    listen(&journal, messages, shared.as_ref().map(|shared| shared.bell.clone()));
     let (server, identity) = (identity.server.clone(), Ok(identity));
     let drafts = std::collections::BTreeMap::new();
     Ok(Opened {
@@ -167,29 +205,60 @@ async fn new_incident(
         identity,
         folder,
         journal,
+        shared,
         resumed: false,
         drafts,
     })
+}
+
+/// Why an incident cannot be gone on with.
+enum NotOpened {
+    /// Somebody else does.
+    Held(String),
+    Trouble(Problem),
+}
+
+impl From<Problem> for NotOpened {
+    fn from(problem: Problem) -> Self {
+        Self::Trouble(problem)
+    }
 }
 
 async fn old_incident(
     state: &Path,
     actor: &str,
     incident: &str,
+    lease: Option<Lease>,
+    store: Option<Target>,
     targets: &[Target],
     messages: UnboundedSender<Message>,
-) -> Result<Opened, Problem> {
+) -> Result<Opened, NotOpened> {
     let wanted = (!incident.is_empty()).then_some(incident);
     let found = store::find(state, wanted).map_err(|error| {
         Problem::usage(error.to_string()).hint("`steadyhand incidents` lists what there is")
     })?;
     let (incident, folder) = (found.id, found.folder);
-    let (journal, mut records) = Journal::open(&folder, actor).map_err(|error| match error {
+    let opened = match lease {
+        Some(lease) => Journal::open_with(lease, &folder, actor),
+        None => Journal::open(&folder, actor),
+    };
+    let (journal, mut records) = opened.map_err(|error| match error {
+        JournalError::Lease(LeaseError::Held { .. }) => NotOpened::Held(incident.clone()),
         JournalError::Broken(fault) => Problem::refused(format!("{incident}: {fault}"))
-            .hint("`steadyhand verify` says more; an altered journal is not written to"),
-        other => Problem::system(other.to_string()),
+            .hint("`steadyhand verify` says more; an altered journal is not written to")
+            .into(),
+        other => Problem::system(other.to_string()).into(),
     })?;
     let (runbook, target, server) = frozen(&folder, &records, targets)?;
+    let shared = match shared(store, &journal, &server, &messages).await {
+        Ok(shared) => shared,
+        Err(holder) => {
+            let holder = Some(holder).filter(|holder| !holder.is_empty());
+            // For the screens that are shown instead.
+            let _ = lease::note_elsewhere(&folder, holder.as_deref());
+            return Err(NotOpened::Held(incident));
+        }
+    };
     let folded = crate::incident::Incident::replay(&records);
     let cut_off = folded.in_doubt().is_some();
     let identity = ops::connect::identify_as(&target, &server, cut_off).await;
@@ -200,7 +269,7 @@ async fn old_incident(
             .map_err(|error| Problem::system(error.to_string()))?;
         records.push(record);
     }
-    listen(&journal, messages);
+    listen(&journal, messages, shared.as_ref().map(|shared| shared.bell.clone()));
     let drafts = crate::incident::drafts::all(&folder);
     Ok(Opened {
         records,
@@ -210,6 +279,7 @@ async fn old_incident(
         identity,
         folder,
         journal,
+        shared,
         resumed: true,
         drafts,
     })

@@ -226,7 +226,7 @@ pub fn overlay(app: &App, overlay: &Overlay) -> Vec<String> {
             lines.push("A number chooses; esc goes back.".into());
             lines
         }
-        Kind::Text { title, scroll } => {
+        Kind::Text { title, scroll, .. } => {
             let mut lines = vec![format!("{title}:")];
             lines.extend(text(scroll.lines()));
             lines

@@ -30,6 +30,7 @@ use crate::tui::message::Message;
 use crate::tui::overlay::{Kind, Overlay, palette};
 use crate::tui::screen::violations::{self, Violations};
 use crate::tui::screen::{guardrail, journal, postmortem as document, recovery};
+use crate::tui::watch::{self, Watching};
 use crate::tui::widget::table::Reading;
 use crate::value::pile::Pile;
 use crate::value::{Rows, ValueRef};
@@ -50,6 +51,8 @@ pub struct Replay {
     at: usize,
     /// Records a second, when it goes on by itself.
     speed: Option<u32>,
+    /// Somebody works on it while it is looked at.
+    pub watching: Option<Watching>,
 }
 
 impl Replay {
@@ -94,11 +97,30 @@ impl Replay {
     }
 }
 
-/// Begins at the first record.
-pub fn begin(app: &mut App, story: Story) {
-    app.replay = Some(Replay { story, at: 1, speed: None });
+/// Begins at the first record, or where somebody works on it, at the last.
+pub fn begin(app: &mut App, story: Story, watching: Option<Watching>) {
+    let at = if watching.is_some() { story.records.len() } else { 1 };
+    app.replay = Some(Replay { story, at, speed: None, watching });
     show(app);
     follow(app);
+}
+
+/// The journal has other records than before. Whoever looks at the last one goes with it.
+pub fn grow(app: &mut App, records: Vec<Record>) {
+    let now = app.now;
+    let Some(replay) = &mut app.replay else { return };
+    if records.is_empty() || records.len() == replay.story.records.len() {
+        return;
+    }
+    let at_end = replay.at >= replay.story.records.len();
+    replay.story.records = records;
+    replay.go(if at_end { usize::MAX } else { replay.at });
+    let toast = app.toast.take();
+    show(app);
+    (app.toast, app.now) = (toast, now);
+    if at_end && !is_aside(app.screen) {
+        follow(app);
+    }
 }
 
 pub fn update(app: &mut App, message: Message) -> Vec<Effect> {
@@ -109,6 +131,7 @@ pub fn update(app: &mut App, message: Message) -> Vec<Effect> {
                 overlay.paste(&text);
             }
         }
+        Message::Seen(seen) => watch::seen(app, *seen),
         // The time for the next record.
         Message::Tick => step(app, |replay| replay.at + 1),
         // A storm of sizes may end where it began, on a terminal that lost what was drawn.
@@ -136,6 +159,8 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
         Command::PrevMilestone => step(app, |replay| replay.seek(false, is_milestone)),
         Command::Play => play(app, |speed| if speed.is_some() { None } else { Some(1) }),
         Command::Faster => play(app, |speed| Some(speed.map_or(1, |n| (n * 2).min(16)))),
+        Command::Card => crate::tui::update::together::card(app),
+        Command::TakeOver => return watch::take_over(app),
         Command::Help => app.overlay = Some(Overlay::help()),
         Command::Palette => {
             let palette = palette::Palette::new(&app.keymap, app.screen_context());
@@ -217,7 +242,12 @@ fn on_screen(app: &mut App, command: Command) -> Vec<Effect> {
 
 /// A key that does something elsewhere.
 pub fn refuse(app: &mut App) {
-    app.complain("this is a replay: it is looked at, and nothing is done");
+    let watching = app.replay.as_ref().is_some_and(|replay| replay.watching.is_some());
+    app.complain(if watching {
+        "this is watched: somebody else works on it, and nothing is done from here"
+    } else {
+        "this is a replay: it is looked at, and nothing is done"
+    });
 }
 
 fn step(app: &mut App, to: impl FnOnce(&Replay) -> usize) {

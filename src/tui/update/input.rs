@@ -16,6 +16,7 @@ use crate::tui::screen::{
 
 use super::leaving::{cancel, interrupt, quit, stop_case};
 use super::overlay::{dismiss, in_overlay, is_columns};
+use super::together;
 
 pub fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
     if event.kind == KeyEventKind::Release {
@@ -117,6 +118,14 @@ pub(super) fn on_screen(app: &mut App, command: Command) -> Vec<Effect> {
         }
         Command::Tour => {
             app.overlay = Some(Overlay::tour());
+            Vec::new()
+        }
+        Command::Card => {
+            together::card(app);
+            Vec::new()
+        }
+        Command::HandOver => {
+            together::question(app);
             Vec::new()
         }
         Command::Oops => oops(app),

@@ -61,6 +61,11 @@ pub(super) fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent
         (Kind::Tour(card), Command::Confirm) if *card + 1 < tour::CARDS => *card += 1,
         (Kind::Tour(_), _) => return dismiss(app),
         (Kind::Changes { .. }, Command::Complete) => recovery::fold_rows(app),
+        (Kind::Text { copy: Some(text), .. }, Command::Complete) => {
+            let copied = text.clone();
+            app.say("the card went to the clipboard of the terminal");
+            return vec![Effect::Clipboard(copied)];
+        }
         (Kind::Ask(_), Command::Confirm) => return answer::text(app),
         (Kind::Choice(_), Command::Confirm) => return answer::choice(app),
         (Kind::Choice(choice), Command::Up) => choice.at = choice.at.saturating_sub(1),

@@ -29,10 +29,12 @@ pub fn top_line(app: &App) -> status::Context {
     };
     let incident = &case.incident;
     top.target = Some((environment(case), case.target.name.clone()));
-    if app.replay.is_some() {
+    if let Some(replay) = &app.replay {
         // Where it happened is said in words: its colour would be that of the thing itself.
         let place = format!("{} ({})", case.target.name, environment_word(case));
-        top.target = Some((Environment::Replay, place));
+        let watching = replay.watching.is_some();
+        let what = if watching { Environment::Watching } else { Environment::Replay };
+        top.target = Some((what, place));
         let seen = incident.target.as_ref();
         top.engine =
             seen.map_or(String::new(), |seen| format!("{} {}", seen.dialect, seen.version));
@@ -77,6 +79,9 @@ pub fn update_due(app: &App, case: &Case) -> Option<Timestamp> {
 
 /// What is under way for longer than a moment, the gravest first.
 fn running(app: &App) -> String {
+    if let Some(request) = &app.asked {
+        return format!("{} ASKS TO TAKE OVER", request.by.login);
+    }
     use crate::recovery::protocol::State;
     const MOMENT: i64 = 1;
     let told = |what: &str, since: Timestamp| {
@@ -193,6 +198,12 @@ pub fn footer(app: &App) -> Footer {
                 (key(Command::Down), "more"),
                 (key(Command::PageDown), "a page"),
             ],
+            Kind::Text { copy: Some(_), .. } => vec![
+                (key(Command::Back), "close"),
+                (key(Command::Complete), "copy"),
+                (key(Command::Down), "more"),
+                (key(Command::PageDown), "a page"),
+            ],
             Kind::Text { .. } | Kind::Help { .. } => vec![
                 (key(Command::Back), "close"),
                 (key(Command::Down), "more"),
@@ -203,6 +214,18 @@ pub fn footer(app: &App) -> Footer {
         return Footer::new(keys);
     }
     if app.replay.is_some() {
+        if app.replay.as_ref().is_some_and(|replay| replay.watching.is_some()) {
+            return Footer::new([
+                (key(Command::TakeOver), "take over"),
+                (key(Command::Left), "back"),
+                (key(Command::Right), "next"),
+                (key(Command::Last), "to the end"),
+                (key(Command::Journal), "journal"),
+                (key(Command::Postmortem), "postmortem"),
+                (key(Command::Quit), "quit"),
+                (key(Command::Help), "help"),
+            ]);
+        }
         let playing = app.replay.as_ref().is_some_and(|replay| replay.speed().is_some());
         return Footer::new([
             (key(Command::Right), "next"),

@@ -71,7 +71,7 @@ pub fn overlay(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) -> Opti
             scroll.view(inner, buf, look);
             None
         }
-        Kind::Text { title, scroll } => {
+        Kind::Text { title, scroll, .. } => {
             let place = centered(frame, wide, frame.height);
             let panel = Panel { title, hint: "esc close", role: Role::Focus };
             let inner = panel.view(place, buf, look);

@@ -20,6 +20,8 @@ pub enum Environment {
     Drill,
     /// What was, and not what is.
     Replay,
+    /// What somebody else does.
+    Watching,
 }
 
 impl Environment {
@@ -31,6 +33,7 @@ impl Environment {
             Self::Demo => "demo",
             Self::Drill => "DRILL",
             Self::Replay => "REPLAY",
+            Self::Watching => "WATCHING",
         }
     }
 
@@ -39,7 +42,7 @@ impl Environment {
             Self::Production => Role::Production,
             Self::Staging => Role::Staging,
             Self::Development => Role::Development,
-            Self::Demo | Self::Drill | Self::Replay => Role::Drill,
+            Self::Demo | Self::Drill | Self::Replay | Self::Watching => Role::Drill,
         }
     }
 }

@@ -1,0 +1,278 @@
+//! Shelf: lines that several hosts keep in one place, in the order of a chain, with one writer each.
+//!
+//! The writer is whoever holds an advisory lock, which goes with the session; the number that counts
+//! up with each of them is in every insert, so that a writer whose session was lost cannot append any
+//! more, whatever it believes. Knows nothing of what the lines say.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgListener, PgPoolOptions};
+use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
+use tokio::time::timeout;
+
+use super::connect;
+use crate::config::access::Access;
+use crate::engine::EngineError;
+
+/// What makes the shelf. Nothing of it is run but on demand.
+pub const DDL: &str = "\
+CREATE SCHEMA IF NOT EXISTS steadyhand;
+CREATE TABLE IF NOT EXISTS steadyhand.incident (
+  id      text PRIMARY KEY,            -- the hash of its first record
+  name    text NOT NULL,               -- INC-0001
+  host    text NOT NULL,               -- where it was opened
+  runbook text NOT NULL,
+  lease   bigint NOT NULL DEFAULT 0,   -- counts up with every writer
+  holder  text NOT NULL DEFAULT ''     -- who that is, for people
+);
+CREATE TABLE IF NOT EXISTS steadyhand.record (
+  incident text NOT NULL REFERENCES steadyhand.incident,
+  seq      bigint NOT NULL,
+  prev     text NOT NULL,
+  hash     text NOT NULL,
+  line     text NOT NULL,              -- as it stands in the journal
+  PRIMARY KEY (incident, seq)
+);
+CREATE TABLE IF NOT EXISTS steadyhand.file (
+  incident text NOT NULL REFERENCES steadyhand.incident,
+  path     text NOT NULL,
+  bytes    bytea NOT NULL,
+  PRIMARY KEY (incident, path)
+);
+CREATE TABLE IF NOT EXISTS steadyhand.apart (  -- what a host wrote that had lost the lease
+  incident text NOT NULL REFERENCES steadyhand.incident,
+  host     text NOT NULL,
+  seq      bigint NOT NULL,
+  line     text NOT NULL,
+  PRIMARY KEY (incident, host, seq)
+);
+";
+
+/// How long anything may take.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Statements that find a lock by the name of an incident.
+const KEY: &str = "('x' || substr($1, 1, 16))::bit(64)::bigint";
+
+#[derive(Debug)]
+pub struct Shelf {
+    connection: PgConnection,
+    access: Access,
+    place: String,
+}
+
+/// An incident as it lies there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    pub id: String,
+    pub name: String,
+    pub host: String,
+    pub runbook: String,
+    pub holder: String,
+    /// Somebody's session holds it now.
+    pub held: bool,
+    pub last: i64,
+}
+
+/// What became of a wish to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claimed {
+    /// The number of our lease.
+    Ours(i64),
+    Held(String),
+}
+
+/// One line of a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    pub seq: i64,
+    pub prev: String,
+    pub hash: String,
+    pub line: String,
+}
+
+impl Shelf {
+    pub async fn open(access: &Access) -> Result<Self, EngineError> {
+        let name = connect::name(Some("store"));
+        let mut connection = connect::connect(access, &name).await?;
+        let place = connect::place(access);
+        let settle = "SET statement_timeout = '10s'; SET lock_timeout = '5s'; \
+                      SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; \
+                      SET tcp_keepalives_count = 4";
+        let settled = timeout(LIMIT, connection.execute(sqlx::raw_sql(settle))).await;
+        match settled {
+            Ok(Ok(_)) => Ok(Self { connection, access: access.clone(), place }),
+            Ok(Err(error)) => Err(lost(&place, &error)),
+            Err(_) => Err(silent(&place)),
+        }
+    }
+
+    pub async fn make(&mut self) -> Result<(), EngineError> {
+        let made = self.connection.execute(sqlx::raw_sql(DDL)).await;
+        made.map(drop).map_err(|error| lost(&self.place, &error))
+    }
+
+    /// Every incident there is.
+    pub async fn list(&mut self) -> Result<Vec<Kept>, EngineError> {
+        let sql = "SELECT i.id, name, host, runbook, holder, \
+             EXISTS (SELECT FROM pg_locks l WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
+               AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+               AND ((classid::bigint << 32) | objid::bigint) \
+                 = ('x' || substr(i.id, 1, 16))::bit(64)::bigint) AS held, \
+             coalesce((SELECT max(seq) FROM steadyhand.record r WHERE r.incident = i.id), 0) AS last \
+             FROM steadyhand.incident i ORDER BY name, host";
+        let asked = sqlx::query(sql).fetch_all(&mut self.connection);
+        let rows = answer(&self.place, asked).await?;
+        let kept = |row: &sqlx::postgres::PgRow| -> Result<Kept, sqlx::Error> {
+            Ok(Kept {
+                id: row.try_get("id")?,
+                name: row.try_get("name")?,
+                host: row.try_get("host")?,
+                runbook: row.try_get("runbook")?,
+                holder: row.try_get("holder")?,
+                held: row.try_get("held")?,
+                last: row.try_get("last")?,
+            })
+        };
+        rows.iter().map(kept).collect::<Result<_, _>>().map_err(|error| lost(&self.place, &error))
+    }
+
+    /// The right to append to an incident, made known if it is not there yet.
+    pub async fn claim(&mut self, kept: &Kept, holder: &str) -> Result<Claimed, EngineError> {
+        let lock = format!("SELECT pg_try_advisory_lock({KEY})");
+        let asked = sqlx::query_scalar(sqlx::AssertSqlSafe(lock)).bind(&kept.id);
+        let ours: bool = answer(&self.place, asked.fetch_one(&mut self.connection)).await?;
+        if !ours {
+            let asked = sqlx::query_scalar("SELECT holder FROM steadyhand.incident WHERE id = $1");
+            let asked = asked.bind(&kept.id).fetch_optional(&mut self.connection);
+            let holder: Option<String> = answer(&self.place, asked).await?;
+            return Ok(Claimed::Held(holder.unwrap_or_default()));
+        }
+        let asked = sqlx::query_scalar(
+            "INSERT INTO steadyhand.incident AS i (id, name, host, runbook, lease, holder) \
+             VALUES ($1, $2, $3, $4, 1, $5) \
+             ON CONFLICT (id) DO UPDATE SET lease = i.lease + 1, holder = excluded.holder \
+             RETURNING lease",
+        );
+        let asked = asked.bind(&kept.id).bind(&kept.name).bind(&kept.host).bind(&kept.runbook);
+        let asked = asked.bind(holder).fetch_one(&mut self.connection);
+        answer(&self.place, asked).await.map(Claimed::Ours)
+    }
+
+    /// Appends where the chain ends with the line before, and only for the one who writes. False if
+    /// that is not so.
+    pub async fn append(&mut self, id: &str, lease: i64, link: &Link) -> Result<bool, EngineError> {
+        let asked = sqlx::query(
+            "WITH held AS (SELECT id FROM steadyhand.incident WHERE id = $1 AND lease = $2 FOR SHARE), \
+             done AS (INSERT INTO steadyhand.record (incident, seq, prev, hash, line) \
+               SELECT id, $3, $4, $5, $6 FROM held \
+               WHERE ($3 = 1 AND NOT EXISTS (SELECT FROM steadyhand.record WHERE incident = $1)) \
+                  OR EXISTS (SELECT FROM steadyhand.record \
+                             WHERE incident = $1 AND seq = $3 - 1 AND hash = $4) \
+               ON CONFLICT DO NOTHING RETURNING seq) \
+             SELECT pg_notify('steadyhand', $1), seq FROM done",
+        );
+        let asked = asked.bind(id).bind(lease).bind(link.seq).bind(&link.prev);
+        let asked = asked.bind(&link.hash).bind(&link.line).fetch_all(&mut self.connection);
+        Ok(answer(&self.place, asked).await?.len() == 1)
+    }
+
+    /// The lines after a number.
+    pub async fn after(&mut self, id: &str, seq: i64) -> Result<Vec<Link>, EngineError> {
+        let asked = sqlx::query_as::<_, (i64, String, String, String)>(
+            "SELECT seq, prev, hash, line FROM steadyhand.record \
+             WHERE incident = $1 AND seq > $2 ORDER BY seq",
+        );
+        let asked = asked.bind(id).bind(seq).fetch_all(&mut self.connection);
+        let rows = answer(&self.place, asked).await?;
+        let link = |(seq, prev, hash, line)| Link { seq, prev, hash, line };
+        Ok(rows.into_iter().map(link).collect())
+    }
+
+    /// Keeps a line of a writer that lost the lease: nothing is thrown away.
+    pub async fn set_apart(
+        &mut self,
+        id: &str,
+        host: &str,
+        link: &Link,
+    ) -> Result<(), EngineError> {
+        let asked = sqlx::query(
+            "INSERT INTO steadyhand.apart VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        );
+        let asked = asked.bind(id).bind(host).bind(link.seq).bind(&link.line);
+        answer(&self.place, asked.execute(&mut self.connection)).await.map(drop)
+    }
+
+    pub async fn put_file(
+        &mut self,
+        id: &str,
+        path: &str,
+        bytes: &[u8],
+    ) -> Result<(), EngineError> {
+        let asked = sqlx::query(
+            "INSERT INTO steadyhand.file VALUES ($1, $2, $3) \
+             ON CONFLICT (incident, path) DO UPDATE SET bytes = excluded.bytes",
+        );
+        let asked = asked.bind(id).bind(path).bind(bytes).execute(&mut self.connection);
+        answer(&self.place, asked).await.map(drop)
+    }
+
+    pub async fn files(&mut self, id: &str) -> Result<Vec<String>, EngineError> {
+        let asked = sqlx::query_scalar("SELECT path FROM steadyhand.file WHERE incident = $1");
+        answer(&self.place, asked.bind(id).fetch_all(&mut self.connection)).await
+    }
+
+    pub async fn file(&mut self, id: &str, path: &str) -> Result<Vec<u8>, EngineError> {
+        let asked = sqlx::query_scalar(
+            "SELECT bytes FROM steadyhand.file WHERE incident = $1 AND path = $2",
+        );
+        let asked = asked.bind(id).bind(path).fetch_one(&mut self.connection);
+        answer(&self.place, asked).await
+    }
+
+    /// A connection that hears of every line.
+    pub async fn listen(&self) -> Result<Ear, EngineError> {
+        let options = connect::options(&self.access, &connect::name(Some("store")));
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(LIMIT);
+        let failed = |error: sqlx::Error| lost(&self.place, &error);
+        let pool = pool.connect_with(options).await.map_err(failed)?;
+        let mut listener = PgListener::connect_with(&pool).await.map_err(failed)?;
+        listener.listen("steadyhand").await.map_err(failed)?;
+        Ok(Ear(listener))
+    }
+
+    pub async fn close(self) {
+        let _ = timeout(LIMIT, self.connection.close()).await;
+    }
+}
+
+#[derive(Debug)]
+pub struct Ear(PgListener);
+
+impl Ear {
+    /// The incident that has another line.
+    pub async fn hear(&mut self) -> Option<String> {
+        self.0.recv().await.ok().map(|said| said.payload().to_owned())
+    }
+}
+
+async fn answer<T>(
+    place: &str,
+    asked: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, EngineError> {
+    match timeout(LIMIT, asked).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(lost(place, &error)),
+        Err(_) => Err(silent(place)),
+    }
+}
+
+fn silent(place: &str) -> EngineError {
+    EngineError::Lost { message: format!("{place} does not answer") }
+}
+
+fn lost(place: &str, error: &sqlx::Error) -> EngineError {
+    let why = super::fault::server(error)
+        .map_or_else(|| super::fault::transport(error), super::fault::words);
+    EngineError::Lost { message: format!("{place}: {why}") }
+}

@@ -1,0 +1,40 @@
+//! `steadyhand handover`: the card for whoever goes on, from the journal as it stands.
+
+use super::{Out, incident_folder};
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::incident::handover::Card;
+use crate::incident::{Incident, journal, lease, store};
+use crate::problem::Problem;
+use crate::report::handover;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Text,
+    Markdown,
+    Json,
+}
+
+pub fn run(
+    config: &Config,
+    incident: &str,
+    format: Format,
+    out: &mut Out,
+) -> Result<Exit, Problem> {
+    let folder = incident_folder(&config.state.value, incident)?;
+    let (records, _, fault) =
+        journal::read(&folder).map_err(|error| Problem::unreachable(error.to_string()))?;
+    if let Some(fault) = fault {
+        out.say(&format!("steadyhand: the journal is damaged: {fault}"));
+    }
+    let incident = Incident::replay(&records);
+    let runbook = store::frozen(&folder, &incident);
+    let holder = lease::holder(&folder);
+    let card = Card::of(&incident, runbook.as_ref(), &config.practice, holder.as_ref());
+    out.put(&match format {
+        Format::Text => handover::text(&card),
+        Format::Markdown => handover::markdown(&card),
+        Format::Json => handover::json(&card),
+    })?;
+    Ok(Exit::Clear)
+}

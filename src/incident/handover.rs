@@ -1,0 +1,235 @@
+//! The handover card: what somebody who goes on with an incident must know, from its journal.
+//!
+//! Two questions, answered without anybody writing: what was done, and what is next. Pure.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::entry::{NoteKind, Outcome, verdict_words};
+use super::lease::Holder;
+use super::{Change, Incident, Phase, fleet};
+use crate::guardrail::Standing;
+use crate::practice::Practice;
+use crate::runbook::Runbook;
+use crate::runbook::progress::StepState;
+use crate::value::thousands;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Card {
+    pub incident: String,
+    pub title: String,
+    pub target: String,
+    pub severity: String,
+    /// Who may write.
+    pub holder: Option<String>,
+    pub known: Vec<String>,
+    pub tried: Vec<String>,
+    pub open: Vec<String>,
+    /// Previews that wait for their typed confirmation.
+    pub approvals: Vec<String>,
+    pub guardrails: Vec<String>,
+    pub next_update: Option<Timestamp>,
+    pub next_step: Option<Next>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Next {
+    pub step: String,
+    pub title: String,
+    pub why: String,
+}
+
+impl Card {
+    pub fn of(
+        incident: &Incident,
+        runbook: Option<&Runbook>,
+        practice: &Practice,
+        holder: Option<&Holder>,
+    ) -> Self {
+        let target = incident.target.as_ref();
+        let first =
+            || fleet::first_update_due(incident, practice).filter(|_| incident.said.is_empty());
+        Self {
+            incident: incident.id.clone(),
+            title: incident.title.clone(),
+            target: target
+                .map_or_else(String::new, |seen| format!("{} ({})", seen.name, seen.environment)),
+            severity: incident.severity.map(|severity| severity.to_string()).unwrap_or_default(),
+            holder: holder.map(ToString::to_string),
+            known: known(incident),
+            tried: tried(incident),
+            open: open(incident, runbook),
+            approvals: incident.changes.iter().filter_map(waiting).collect(),
+            guardrails: guardrails(incident),
+            next_update: incident.next_update.or_else(first).filter(|_| incident.is_open()),
+            next_step: runbook.and_then(|runbook| next(incident, runbook)),
+        }
+    }
+
+    /// What stands on it, in its order: a heading and what is to be said under it.
+    pub fn sections(&self) -> Vec<(&'static str, Vec<String>)> {
+        let or = |lines: &[String], nothing: &str| {
+            if lines.is_empty() { vec![nothing.to_owned()] } else { lines.to_vec() }
+        };
+        let due = self.next_update.map_or_else(
+            || "none is due".to_owned(),
+            |due| format!("due {} UTC", due.strftime("%Y-%m-%d %H:%M")),
+        );
+        let next = match &self.next_step {
+            Some(next) if next.why.is_empty() => vec![next.title.clone()],
+            Some(next) => vec![next.title.clone(), format!("Why: {}", next.why)],
+            None => vec!["no step is left".to_owned()],
+        };
+        let holder = self.holder.clone().unwrap_or_else(|| "nobody works on it".into());
+        vec![
+            ("Who works on it", vec![holder]),
+            ("Known", or(&self.known, "nothing was checked yet")),
+            ("Tried", or(&self.tried, "nothing was changed")),
+            ("Open", or(&self.open, "nothing is open")),
+            ("Approvals open", or(&self.approvals, "none")),
+            ("Guardrails standing", or(&self.guardrails, "none")),
+            ("Next update", vec![due]),
+            ("Next step", next),
+        ]
+    }
+
+    pub fn head(&self) -> String {
+        format!("{}: {} on {}, {}", self.incident, self.title, self.target, self.severity)
+    }
+
+    /// For a chat or a ticket.
+    pub fn markdown(&self) -> String {
+        let mut text = format!("# Handover {}\n", self.head());
+        for (heading, lines) in self.sections() {
+            text.push_str(&format!("\n## {heading}\n\n"));
+            for line in lines {
+                text.push_str(&format!("- {}\n", line.replace('\n', " ")));
+            }
+        }
+        text
+    }
+}
+
+fn known(incident: &Incident) -> Vec<String> {
+    let mut checks: Vec<&str> = Vec::new();
+    for measured in &incident.counts {
+        if !checks.contains(&measured.check.as_str()) {
+            checks.push(&measured.check);
+        }
+    }
+    let mut known: Vec<String> = checks
+        .into_iter()
+        .filter_map(|check| {
+            let (mut of, last) = (incident.counts_of(check), incident.counts_of(check).last()?);
+            let first = of.next()?;
+            let (then, now) = (verdict_words(&first.verdict), verdict_words(&last.verdict));
+            let at = last.at.strftime("%H:%M");
+            Some(if then == now {
+                format!("{check}: {now} at {at} UTC")
+            } else {
+                format!("{check}: {now} at {at} UTC, {then} when first checked")
+            })
+        })
+        .collect();
+    known.extend(incident.answers.iter().map(|(var, answer)| format!("{var} = {answer}")));
+    let notes = incident.notes.iter().filter(|(_, kind, _)| *kind != NoteKind::Todo);
+    known.extend(
+        notes.map(|(at, kind, text)| format!("{} {}: {text}", at.strftime("%H:%M"), kind.word())),
+    );
+    known
+}
+
+fn tried(incident: &Incident) -> Vec<String> {
+    let changes = incident.changes.iter().filter_map(|change| {
+        let rows = thousands(change.rows);
+        let (deed, step) = (change.deed.word(), &change.step);
+        Some(match &change.phase {
+            Phase::Ended(Outcome::Committed, _) if incident.is_undone(&change.op) => {
+                format!("{deed} of {step}: COMMITTED, {rows} rows, and taken back")
+            }
+            Phase::Ended(Outcome::Committed, _) => {
+                format!("{deed} of {step}: COMMITTED, {rows} rows")
+            }
+            Phase::Ended(Outcome::RolledBack, why) => {
+                format!("{deed} of {step}: ROLLED BACK, {why}")
+            }
+            Phase::Halted(why) => format!("{deed} of {step}: halted, {why}"),
+            _ => return None,
+        })
+    });
+    let mut tried: Vec<String> = changes.collect();
+    let skipped = incident.skipped.iter();
+    tried.extend(skipped.map(|(_, step, reason)| format!("step {step} skipped: {reason}")));
+    let decided = incident.decisions.iter();
+    tried.extend(decided.map(|(_, question, choice, why)| format!("{question} {choice}: {why}")));
+    let called = incident.called.iter();
+    tried
+        .extend(called.map(|(at, _, who)| format!("{who} called at {} UTC", at.strftime("%H:%M"))));
+    tried
+}
+
+fn open(incident: &Incident, runbook: Option<&Runbook>) -> Vec<String> {
+    let title = |id: &str| {
+        let step = runbook.and_then(|runbook| runbook.step(id));
+        step.map_or_else(|| id.to_owned(), |step| step.title.clone())
+    };
+    let mut open = Vec::new();
+    if let Some(change) = incident.in_doubt() {
+        open.push(format!(
+            "the outcome of the {} at {} is not known; going on with the incident finds out",
+            change.deed.word(),
+            title(&change.step)
+        ));
+    }
+    let halted = incident.changes.iter().filter(|change| change.is_halted());
+    open.extend(halted.map(|change| format!("{} is done in part", title(&change.step))));
+    let mut failed: Vec<String> = Vec::new();
+    for (step, state) in &incident.progress.states {
+        if let StepState::Failed(why) = state {
+            failed.push(format!("{} failed: {why}", title(step)));
+        }
+    }
+    failed.sort();
+    open.extend(failed);
+    let missing = runbook.map(|runbook| incident.progress.missing(runbook)).unwrap_or_default();
+    if incident.is_open() {
+        open.extend(missing.into_iter().map(|step| format!("{} is required", title(step))));
+    }
+    let todo = incident.notes.iter().filter(|(_, kind, _)| *kind == NoteKind::Todo);
+    open.extend(todo.map(|(_, _, text)| format!("todo: {text}")));
+    let actions = incident.actions.iter();
+    open.extend(actions.map(|item| format!("{} ({}, due {})", item.title, item.owner, item.due)));
+    open
+}
+
+fn waiting(change: &Change) -> Option<String> {
+    let waits =
+        matches!(change.phase, Phase::Previewed | Phase::Approved) && change.refused.is_empty();
+    waits.then(|| {
+        let at = change.at.strftime("%H:%M");
+        format!(
+            "{} of {}: previewed at {at} UTC, {} rows",
+            change.deed.word(),
+            change.step,
+            thousands(change.rows)
+        )
+    })
+}
+
+fn guardrails(incident: &Incident) -> Vec<String> {
+    let standing =
+        incident.guardrails.iter().filter(|(_, standing)| **standing == Standing::Applied);
+    standing.map(|(step, _)| step.clone()).collect()
+}
+
+/// The step that it stands at; if that is done, the next one that is not.
+fn next(incident: &Incident, runbook: &Runbook) -> Option<Next> {
+    if !incident.is_open() {
+        return None;
+    }
+    let at =
+        incident.progress.current.as_deref().and_then(|step| runbook.position(step)).unwrap_or(0);
+    let mut steps = runbook.steps.iter().skip(at);
+    let step = steps.find(|step| !incident.progress.state(&step.id).is_settled())?;
+    Some(Next { step: step.id.clone(), title: step.title.clone(), why: step.why.clone() })
+}

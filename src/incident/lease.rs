@@ -1,0 +1,369 @@
+//! The lease: one writer for each incident. The kernel decides who that is, by a lock that goes with
+//! the process that held it; the file that is locked says who it is, for people.
+//!
+//! A lease can be asked for, and is then handed over. Where nobody answers it can be taken by typed
+//! words: the lock file is replaced by another one that the taker holds. Whoever held the old one may
+//! still have it locked, stopped in the middle of anything, and wake up: `is_ours` is false for them
+//! from that instant, and the journal asks it after each write and before anything follows from it.
+//! While a change is executed the lease cannot be taken at all (`begin`): its outcome comes first.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::rights;
+use crate::clock;
+
+const LOCK: &str = "writer.lock";
+/// Held by whoever executes something, and by whoever takes the lease by force.
+const TAKING: &str = "taking.lock";
+const REQUEST: &str = "take-over.json";
+const ELSEWHERE: &str = "elsewhere.json";
+
+/// A holder that gave no sign for so long is stopped or cut off.
+pub const SILENT: Duration = Duration::from_secs(15);
+/// How often a holder gives one, at least.
+pub const BEAT: Duration = Duration::from_secs(1);
+
+/// A cockpit and who sits at it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Party {
+    pub login: String,
+    pub host: String,
+    pub pid: u32,
+}
+
+impl Party {
+    pub fn here(login: &str) -> Self {
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        Self { login: login.to_owned(), host, pid: std::process::id() }
+    }
+}
+
+impl fmt::Display for Party {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on {}", self.login, self.host)
+    }
+}
+
+/// Who holds a lease, as its file says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    #[serde(flatten)]
+    pub party: Party,
+    pub since: Timestamp,
+    /// The last sign of life; of a process that is stopped there is none.
+    #[serde(skip)]
+    pub seen: Option<Timestamp>,
+}
+
+impl Holder {
+    pub fn is_silent(&self, now: Timestamp) -> bool {
+        self.seen.is_none_or(|seen| now.duration_since(seen).unsigned_abs() > SILENT)
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (party, pid) = (&self.party, self.party.pid);
+        write!(f, "{party} (process {pid}) since {} UTC", self.since.strftime("%H:%M:%S"))?;
+        match self.seen {
+            Some(seen) => write!(f, ", last sign of life {} UTC", seen.strftime("%H:%M:%S")),
+            None => Ok(()),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LeaseError {
+    #[error("another steadyhand has this incident open: {}", told(holder.as_deref()))]
+    Held { holder: Option<Box<Holder>> },
+    #[error("a change is being executed; its outcome comes first")]
+    Executing,
+    #[error("somebody is taking the incident over")]
+    Taking,
+    #[error("{}: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+}
+
+fn told(holder: Option<&Holder>) -> String {
+    holder.map_or_else(|| "it does not say who".into(), ToString::to_string)
+}
+
+/// The right to write. It is not to be had twice, and ends with the process at the latest.
+#[derive(Debug)]
+pub struct Lease {
+    file: File,
+    folder: PathBuf,
+    me: Party,
+    since: Timestamp,
+    /// Keeps others from taking it by force.
+    executing: Option<File>,
+    /// From whom it was taken, and by which words.
+    pub(super) taken: Option<(Party, String)>,
+}
+
+impl Lease {
+    /// The lease of an incident, if nobody has it.
+    pub fn take(folder: &Path, login: &str) -> Result<Self, LeaseError> {
+        let path = folder.join(LOCK);
+        if let Some(holder) = elsewhere(folder) {
+            return Err(LeaseError::Held { holder: Some(Box::new(holder)) });
+        }
+        loop {
+            let file = open(&path, folder)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    return Err(LeaseError::Held { holder: holder(folder).map(Box::new) });
+                }
+                Err(TryLockError::Error(source)) => return Err(LeaseError::Io { path, source }),
+            }
+            // Somebody may have replaced it between opening and locking.
+            if is_same(&file, &path) {
+                let lease = Self::of(file, folder, login);
+                forget_request(folder);
+                return Ok(lease);
+            }
+        }
+    }
+
+    /// The lease of somebody who does not answer. Only `Forced` leads here.
+    pub fn take_by_force(folder: &Path, login: &str, forced: Forced) -> Result<Self, LeaseError> {
+        let path = folder.join(LOCK);
+        let failed = |source| LeaseError::Io { path: path.clone(), source };
+        let others = open(&folder.join(TAKING), folder)?;
+        match others.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(LeaseError::Executing),
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        let next = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+        next.as_file().try_lock().map_err(|error| failed(io::Error::other(error)))?;
+        rights::settle_file(next.as_file(), folder).map_err(failed)?;
+        let file = next.persist(&path).map_err(|error| failed(error.error))?;
+        let mut lease = Self::of(file, folder, login);
+        replace(&folder.join("journal.jsonl"), folder).map_err(failed)?;
+        forget_request(folder);
+        lease.taken = Some((forced.from, forced.typed));
+        Ok(lease)
+    }
+
+    fn of(file: File, folder: &Path, login: &str) -> Self {
+        let (folder, me) = (folder.to_owned(), Party::here(login));
+        let mut lease =
+            Self { file, folder, me, since: clock::now(), executing: None, taken: None };
+        lease.say();
+        lease
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Whether it still is what others see as the lease.
+    pub fn is_ours(&self) -> bool {
+        is_same(&self.file, &self.folder.join(LOCK))
+    }
+
+    /// What others are told of its holder.
+    pub fn told(&self) -> String {
+        let holder = Holder { party: self.me.clone(), since: self.since, seen: None };
+        serde_json::to_string(&holder).expect("a holder is plain data")
+    }
+
+    /// Best effort, for people; the lock does not depend on it.
+    fn say(&mut self) {
+        let text = self.told();
+        let _ = self.file.set_len(0);
+        let _ =
+            self.file.seek(SeekFrom::Start(0)).and_then(|_| self.file.write_all(text.as_bytes()));
+    }
+
+    /// A sign of life.
+    pub fn beat(&mut self) {
+        // Written anew, because only its owner may set the time of a file.
+        let first = b"{";
+        let _ = self.file.seek(SeekFrom::Start(0)).and_then(|_| self.file.write_all(first));
+    }
+
+    /// Something is going to be executed: until `end` nobody can take the lease.
+    pub(super) fn begin(&mut self) -> Result<(), LeaseError> {
+        if self.executing.is_none() {
+            let path = self.folder.join(TAKING);
+            let file = open(&path, &self.folder)?;
+            file.try_lock().map_err(|_| LeaseError::Taking)?;
+            self.executing = Some(file);
+        }
+        Ok(())
+    }
+
+    pub(super) fn end(&mut self) {
+        self.executing = None;
+    }
+
+    pub fn is_executing(&self) -> bool {
+        self.executing.is_some()
+    }
+}
+
+/// Nobody is to be told of a holder that has left.
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if self.is_ours() {
+            let _ = self.file.set_len(0);
+        }
+    }
+}
+
+/// The words that take a lease from somebody who does not answer.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Forced {
+    from: Party,
+    typed: String,
+}
+
+impl Forced {
+    pub fn words(incident: &str) -> String {
+        format!("take over {incident}")
+    }
+
+    /// None if the words are wrong, or if the holder lives and may still answer.
+    pub fn new(
+        typed: &str,
+        incident: &str,
+        request: &Request,
+        holder: &Holder,
+        patience: Duration,
+        now: Timestamp,
+    ) -> Option<Self> {
+        let right = typed == Self::words(incident) && request.may_force(holder, patience, now);
+        right.then(|| Self { from: holder.party.clone(), typed: typed.to_owned() })
+    }
+}
+
+/// Somebody wants to go on with an incident that another one holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    pub by: Party,
+    pub at: Timestamp,
+    /// Who said no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
+impl Request {
+    /// Asks. The holder sees it within a second.
+    pub fn make(folder: &Path, login: &str, now: Timestamp) -> io::Result<Self> {
+        let request = Self { by: Party::here(login), at: now, refused: None };
+        request.write(folder)?;
+        Ok(request)
+    }
+
+    pub fn read(folder: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(folder.join(REQUEST)).ok()?).ok()
+    }
+
+    /// The holder says no.
+    pub fn refuse(mut self, folder: &Path, who: &str) -> io::Result<()> {
+        self.refused = Some(who.to_owned());
+        self.write(folder)
+    }
+
+    fn write(&self, folder: &Path) -> io::Result<()> {
+        let text = serde_json::to_string(self).expect("a request is plain data");
+        super::journal::write_synced(&folder.join(REQUEST), text.as_bytes())
+    }
+
+    /// Nobody answered for so long, or nobody is there to.
+    pub fn may_force(&self, holder: &Holder, patience: Duration, now: Timestamp) -> bool {
+        let waited = now.duration_since(self.at).unsigned_abs() >= patience;
+        self.refused.is_none() && (waited || holder.is_silent(now))
+    }
+}
+
+pub fn forget_request(folder: &Path) {
+    let _ = fs::remove_file(folder.join(REQUEST));
+}
+
+/// Who is said to hold it. Whether they still do, only `Lease::take` tells.
+pub fn holder(folder: &Path) -> Option<Holder> {
+    if let Some(holder) = elsewhere(folder) {
+        return Some(holder);
+    }
+    let holder = said(&folder.join(LOCK))?;
+    // Where the process is one of this host, its end can be seen.
+    if holder.party.host == Party::here("").host && !lives(holder.party.pid) {
+        return None;
+    }
+    Some(holder)
+}
+
+fn said(path: &Path) -> Option<Holder> {
+    let text = fs::read_to_string(path).ok()?;
+    let mut holder: Holder = serde_json::from_str(&text).ok()?;
+    let age = fs::metadata(path).ok()?.modified().ok()?.elapsed().unwrap_or_default();
+    holder.seen = Some(clock::now() - age);
+    Some(holder)
+}
+
+/// Who works on it on another host, as long as the store said so a moment ago.
+fn elsewhere(folder: &Path) -> Option<Holder> {
+    said(&folder.join(ELSEWHERE)).filter(|holder| !holder.is_silent(clock::now()))
+}
+
+/// The store says who works on it on another host, or that nobody does.
+pub fn note_elsewhere(folder: &Path, holder: Option<&str>) -> io::Result<()> {
+    let path = folder.join(ELSEWHERE);
+    match holder {
+        Some(holder) => super::journal::write_synced(&path, holder.as_bytes()),
+        None => match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        },
+    }
+}
+
+fn lives(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    let seen = pid.map(rustix::process::test_kill_process);
+    seen.is_some_and(|seen| seen != Err(rustix::io::Errno::SRCH))
+}
+
+/// Another file with the same content under the same name: what somebody still writes into the old
+/// one is nobody's.
+fn replace(path: &Path, folder: &Path) -> io::Result<()> {
+    let bytes = match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        bytes => bytes?,
+    };
+    super::journal::write_synced(path, &bytes)?;
+    File::open(folder)?.sync_all()
+}
+
+fn open(path: &Path, folder: &Path) -> Result<File, LeaseError> {
+    let failed = |source| LeaseError::Io { path: path.to_owned(), source };
+    let new = !path.exists();
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(failed)?;
+    if new {
+        rights::settle_file(&file, folder).map_err(failed)?;
+    }
+    Ok(file)
+}
+
+fn is_same(file: &File, path: &Path) -> bool {
+    let (Ok(ours), Ok(there)) = (file.metadata(), fs::metadata(path)) else { return false };
+    (ours.dev(), ours.ino()) == (there.dev(), there.ino())
+}

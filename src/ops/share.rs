@@ -1,0 +1,203 @@
+//! Share: the journals of several hosts in one PostgreSQL.
+//!
+//! The journal on disk stays the truth of its host, and is written first; the store has the same lines
+//! beside it, and may be away. `Courier` brings them there while an incident is worked on; `fetch`
+//! brings those of other hosts here, into folders like any other; `Mirror` does so again and again.
+
+mod courier;
+mod mirror;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::connect::{plain, reach};
+use crate::config::Target;
+pub use crate::engine::DDL;
+use crate::engine::{Kept, Link, Shelf};
+use crate::incident::chain::Head;
+use crate::incident::lease::{self, Lease, LeaseError};
+use crate::incident::{journal, store};
+use crate::problem::Problem;
+pub use courier::{Bell, Courier, News};
+pub use mirror::Mirror;
+
+/// How long a cockpit waits for a store before it goes on without.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Larger files of evidence stay on their host.
+const LARGE: u64 = 16 << 20;
+
+async fn open(at: &Target) -> Result<Shelf, Problem> {
+    let reached = async {
+        let access = reach(at).await?;
+        Shelf::open(&access).await.map_err(|error| plain(&error, "the incident store"))
+    };
+    match timeout(PATIENCE, reached).await {
+        Ok(opened) => opened,
+        Err(_) => Err(Problem::unreachable("the incident store does not answer")),
+    }
+}
+
+fn failed(error: &crate::engine::EngineError) -> Problem {
+    plain(error, "the incident store")
+}
+
+/// Makes the tables of a store.
+pub async fn make(at: &Target) -> Result<(), Problem> {
+    let mut shelf = open(at).await?;
+    let made = shelf.make().await.map_err(|error| failed(&error));
+    shelf.close().await;
+    made
+}
+
+/// Whether the store lies on the server that is worked on: then it goes away with it.
+pub async fn is_same_server(at: &Target, server: &str) -> bool {
+    let asked = timeout(PATIENCE, super::connect::identify(at)).await;
+    let system = |server: &str| server.split('/').next().map(str::to_owned);
+    asked.is_ok_and(|known| known.is_ok_and(|known| system(&known.server) == system(server)))
+}
+
+/// Brings incidents of other hosts here: all of them, without evidence, or the one that is wanted,
+/// with it. What is worked on here is left alone. Gives what must be told.
+pub async fn fetch(
+    at: &Target,
+    state: &Path,
+    wanted: Option<&str>,
+) -> Result<Vec<String>, Problem> {
+    let mut shelf = open(at).await?;
+    let all = shelf.list().await.map_err(|error| failed(&error))?;
+    let here = here(state)?;
+    let mut told = Vec::new();
+    for kept in &all {
+        let known = here.iter().find(|(id, _)| *id == kept.id).map(|(_, folder)| folder.clone());
+        if !wanted.is_none_or(|wanted| is_meant(kept, known.as_deref(), wanted)) {
+            continue;
+        }
+        let folder = known.unwrap_or_else(|| place(state, kept));
+        if let Some(why) = bring(&mut shelf, kept, &folder, wanted.is_some()).await? {
+            told.push(why);
+        }
+    }
+    shelf.close().await;
+    Ok(told)
+}
+
+fn is_meant(kept: &Kept, folder: Option<&Path>, wanted: &str) -> bool {
+    let named = folder.and_then(Path::file_name).is_some_and(|name| name == wanted);
+    let number = |text: &str| text.strip_prefix("INC-").unwrap_or(text).parse::<u64>().ok();
+    let same = kept.name.eq_ignore_ascii_case(wanted)
+        || number(wanted).is_some_and(|wanted| number(&kept.name) == Some(wanted));
+    named || same || wanted.eq_ignore_ascii_case(&format!("{}-{}", kept.name, kept.host))
+}
+
+/// The incidents of this host by the hash of their first record.
+fn here(state: &Path) -> Result<Vec<(String, PathBuf)>, Problem> {
+    let all = store::folders(state).map_err(|error| Problem::system(error.to_string()))?;
+    Ok(all.into_iter().filter_map(|folder| Some((id(&folder)?, folder))).collect())
+}
+
+/// What an incident is called in the store: names may come twice, this hash cannot.
+fn id(folder: &Path) -> Option<String> {
+    Some(links(folder, 0).ok()?.first()?.hash.clone())
+}
+
+/// Where an incident of another host is laid: under its name, if that is free.
+fn place(state: &Path, kept: &Kept) -> PathBuf {
+    let plain = |text: &str| -> String {
+        text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect()
+    };
+    let folder = store::folder(state, &plain(&kept.name));
+    let taken = folder.exists();
+    if taken {
+        store::folder(state, &format!("{}-{}", plain(&kept.name), plain(&kept.host)))
+    } else {
+        folder
+    }
+}
+
+/// Brings one incident up to what the store has. Gives what must be told.
+async fn bring(
+    shelf: &mut Shelf,
+    kept: &Kept,
+    folder: &Path,
+    with_files: bool,
+) -> Result<Option<String>, Problem> {
+    let system = |error: &dyn std::fmt::Display| Problem::system(error.to_string());
+    journal::settle(folder).map_err(|error| system(&error))?;
+    lease::note_elsewhere(folder, None).map_err(|error| system(&error))?;
+    let told = match Lease::take(folder, "the store") {
+        // It is worked on here, and goes the other way.
+        Err(LeaseError::Held { .. }) => return Ok(None),
+        Err(error) => return Err(system(&error)),
+        Ok(lease) => {
+            let head = head(folder)?;
+            let all = shelf.after(&kept.id, 0).await.map_err(|error| failed(&error))?;
+            let seq = i64::try_from(head.seq).unwrap_or(i64::MAX);
+            let same = seq == 0 || all.iter().all(|link| link.seq != seq || link.hash == head.hash);
+            if same {
+                let new = all.into_iter().filter(|link| link.seq > seq).map(|link| link.line);
+                let new: Vec<String> = new.collect();
+                journal::receive(&lease, &new).map_err(|error| system(&error))?;
+                None
+            } else {
+                Some(apart(folder))
+            }
+        }
+    };
+    let write = |path: &str, bytes: &[u8]| {
+        journal::write_synced(&folder.join(path), bytes).map_err(|error| system(&error))
+    };
+    if !folder.join("runbook.toml").exists() {
+        write("runbook.toml", kept.runbook.as_bytes())?;
+    }
+    if with_files {
+        for path in shelf.files(&kept.id).await.map_err(|error| failed(&error))? {
+            // A name of the store must not lead out of the folder.
+            let name = path.strip_prefix("evidence/").unwrap_or_default();
+            let plain = !name.is_empty() && !name.contains('/') && !name.starts_with('.');
+            if plain && !folder.join(&path).exists() {
+                let bytes = shelf.file(&kept.id, &path).await.map_err(|error| failed(&error))?;
+                write(&path, &bytes)?;
+            }
+        }
+    }
+    // Nobody here has it, so that whoever does is somewhere else.
+    let holder = Some(kept.holder.as_str()).filter(|_| kept.held);
+    lease::note_elsewhere(folder, holder).map_err(|error| system(&error))?;
+    Ok(told)
+}
+
+fn apart(folder: &Path) -> String {
+    format!(
+        "{}: this host and the store have different records; both are kept, and nothing is mixed. \
+         Compare them before anybody goes on",
+        folder.display()
+    )
+}
+
+fn head(folder: &Path) -> Result<Head, Problem> {
+    if !folder.join("journal.jsonl").exists() {
+        return Ok(Head::default());
+    }
+    let read = journal::read(folder).map_err(|error| Problem::system(error.to_string()))?;
+    Ok(read.1)
+}
+
+/// The lines of a journal after a number, with what the store wants to know of each.
+fn links(folder: &Path, after: i64) -> std::io::Result<Vec<Link>> {
+    #[derive(serde::Deserialize)]
+    struct Part {
+        seq: i64,
+        prev: String,
+        hash: String,
+    }
+    let text = fs::read_to_string(folder.join("journal.jsonl"))?;
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    let link = |line: &str| {
+        let Part { seq, prev, hash } = serde_json::from_str(line).ok()?;
+        (seq > after).then(|| Link { seq, prev, hash, line: line.to_owned() })
+    };
+    Ok(whole.lines().filter_map(link).collect())
+}

@@ -1,0 +1,66 @@
+//! The mirror: an incident that another host works on, kept up to date here while it is watched. On a
+//! thread of its own, because line mode has no other.
+
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+use super::{fetch, open};
+use crate::config::Target;
+use crate::engine::{Ear, Stopper};
+
+/// So long a holder is believed without a word of the store is longer than this.
+const AT_LEAST: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub struct Mirror(Stopper);
+
+impl Mirror {
+    pub fn start(at: Target, state: PathBuf, incident: String) -> Self {
+        let stopper = Stopper::default();
+        let stopped = stopper.clone();
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let Ok(runtime) = runtime else { return };
+            runtime.block_on(async {
+                tokio::select! {
+                    () = stopped.stopped() => {}
+                    () = follow(&at, &state, &incident) => {}
+                }
+            });
+        });
+        Self(stopper)
+    }
+}
+
+impl Drop for Mirror {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+async fn follow(at: &Target, state: &std::path::Path, incident: &str) {
+    let mut ear: Option<Ear> = None;
+    loop {
+        if ear.is_none()
+            && let Ok(shelf) = open(at).await
+        {
+            ear = shelf.listen().await.ok();
+            shelf.close().await;
+        }
+        // Away or not: what is here can be read, and its holder falls silent by itself.
+        let fetched = fetch(at, state, Some(incident)).await;
+        match &mut ear {
+            Some(heard) if fetched.is_ok() => match timeout(AT_LEAST, heard.hear()).await {
+                Ok(None) => ear = None,
+                Ok(Some(_)) | Err(_) => {}
+            },
+            _ => {
+                ear = None;
+                sleep(AT_LEAST).await;
+            }
+        }
+    }
+}

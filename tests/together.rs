@@ -1,0 +1,323 @@
+//! Two logins on one incident: one works, the other watches, and the lease goes from one to the other
+//! with a key, by typed words, or with the death of whoever held it. Never do two write.
+
+// The fault points are not in release builds.
+#![cfg(debug_assertions)]
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use common::walk::{
+    CONFIRMATION, Facts, INCIDENT, assert_sound, confirm, database, demo, journal, leave, preview,
+    to_change,
+};
+use common::{Cockpit, Home, Signal, WIDE};
+
+const WORDS: &str = "take over INC-0001";
+
+/// A home whose incidents can be taken over after a second.
+fn hasty() -> Home {
+    let home = Home::new();
+    let folder = home.path("config/steadyhand");
+    fs::create_dir_all(&folder).expect("the home is ours");
+    fs::write(folder.join("steadyhand.toml"), "take_over_after = \"1s\"\n").expect("it is ours");
+    home
+}
+
+fn watch(first: &Cockpit) -> Cockpit {
+    let second = first.beside("robin", &["watch", INCIDENT], WIDE);
+    second.wait_for("WATCHING");
+    second.wait_for("held by casey on ");
+    second
+}
+
+fn quit(cockpit: &mut Cockpit) {
+    cockpit.keys("q");
+    assert_eq!(cockpit.wait_code(), 0);
+}
+
+fn note(cockpit: &mut Cockpit, text: &str) {
+    cockpit.keys("e");
+    cockpit.wait_for("sort it");
+    cockpit.type_text(text);
+    cockpit.breathe();
+    cockpit.keys("enter");
+    cockpit.wait_gone("sort it");
+}
+
+fn type_words(cockpit: &mut Cockpit, words: &str) {
+    cockpit.wait_for("does not answer");
+    cockpit.type_text(words);
+    cockpit.wait_for(&format!("> {words}"));
+    cockpit.breathe();
+    cockpit.keys("enter");
+}
+
+#[test]
+fn who_watches_sees_every_record_and_can_do_nothing() {
+    let mut first = demo(Home::new());
+    let mut second = watch(&first);
+    note(&mut first, "the source is the import of five o'clock");
+    second.wait_for("the source is the import of five o'clock");
+    second.keys("e");
+    second.wait_for("somebody else works on it");
+    to_change(&mut first);
+    preview(&mut first);
+    second.wait_for("26 rows");
+    confirm(&mut first, CONFIRMATION);
+    second.wait_for("COMMITTED");
+    quit(&mut second);
+    leave(&mut first);
+    assert_sound(first.home());
+}
+
+#[test]
+fn a_second_cockpit_on_the_same_incident_watches() {
+    let mut first = demo(Home::new());
+    let mut second = first.beside("robin", &["resume", INCIDENT], WIDE);
+    second.wait_for("WATCHING");
+    second.wait_for("held by casey on ");
+    quit(&mut second);
+    // It asked for nothing, and left nothing.
+    assert!(!journal(first.home()).iter().any(|kind| kind.starts_with("take")));
+    leave(&mut first);
+}
+
+#[test]
+fn the_lease_is_handed_over_with_a_key_and_the_first_watches() {
+    let mut first = demo(Home::new());
+    let mut second = watch(&first);
+    second.keys("t");
+    second.wait_for("asked; you go on as soon as it is handed over");
+    first.wait_for("robin on ");
+    first.wait_for("asks to take over");
+    // An enter that was meant for something else hands nothing over.
+    first.keys("enter");
+    first.wait_gone("Answer later");
+    first.wait_for("robin ASKS TO TAKE OVER");
+    first.keys("alt-h");
+    first.wait_for("Answer later");
+    first.breathe();
+    first.keys("down enter");
+    first.wait_for("WATCHING");
+    second.wait_for("taken up again");
+    first.wait_for("held by robin on ");
+    note(&mut second, "robin goes on");
+    first.wait_for("robin goes on");
+    first.keys("e");
+    first.wait_for("somebody else works on it");
+    quit(&mut first);
+    leave(&mut second);
+    let kinds = journal(first.home());
+    let at = |kind: &str| kinds.iter().position(|one| one == kind).expect(kind);
+    assert!(at("take-over-asked") < at("handed-over") && at("handed-over") < at("resumed"));
+    assert_sound(first.home());
+}
+
+#[test]
+fn who_is_refused_goes_on_watching() {
+    let mut first = demo(Home::new());
+    let mut second = watch(&first);
+    second.keys("t");
+    first.wait_for("asks to take over");
+    first.breathe();
+    first.keys("down down enter");
+    second.wait_for("casey goes on with it and does not hand it over now");
+    first.wait_gone("ASKS TO TAKE OVER");
+    note(&mut first, "casey goes on");
+    second.wait_for("casey goes on");
+    quit(&mut second);
+    leave(&mut first);
+    assert_eq!(journal(first.home()).iter().filter(|kind| *kind == "take-over-refused").count(), 1);
+}
+
+#[test]
+fn a_holder_that_is_stopped_is_replaced_by_typed_words_and_can_never_write_again() {
+    let mut first = demo(hasty());
+    let before = Facts::of(first.home());
+    to_change(&mut first);
+    preview(&mut first);
+    let mut second = watch(&first);
+    // Everything but the enter that means it.
+    common::walk::type_confirmation(&mut first, CONFIRMATION);
+    first.signal(Signal::STOP);
+    second.keys("t");
+    type_words(&mut second, "take over INC-0002");
+    second.wait_for("is not it; nothing was executed");
+    type_words(&mut second, WORDS);
+    second.wait_for("enter preview");
+    note(&mut second, "robin goes on alone");
+    // The enter that was on its way meets a journal that is nobody's.
+    first.send(b"\r");
+    first.signal(Signal::CONT);
+    first.wait_for("WATCHING");
+    first.wait_for("held by robin on ");
+    first.wait_for("robin goes on alone");
+    assert_eq!(Facts::of(second_home(&first)), before);
+    quit(&mut first);
+    preview(&mut second);
+    confirm(&mut second, CONFIRMATION);
+    second.wait_for("COMMITTED   26 rows");
+    second.keys("esc");
+    second.wait_for("v rows");
+    leave(&mut second);
+    assert_eq!(Facts::of(first.home()), before.after_change());
+    let kinds = journal(first.home());
+    assert_eq!(kinds.iter().filter(|kind| *kind == "taken-over").count(), 1);
+    assert_eq!(kinds.iter().filter(|kind| *kind == "execution-started").count(), 1);
+    assert_sound(first.home());
+}
+
+fn second_home(first: &Cockpit) -> &Home {
+    first.home()
+}
+
+#[test]
+fn a_change_that_is_executed_cannot_be_taken_over_before_its_outcome_is_known() {
+    let mut first = demo(hasty().with("STEADYHAND_HALT", "after:commit-sent"));
+    let before = Facts::of(first.home());
+    to_change(&mut first);
+    preview(&mut first);
+    let mut second = watch(&first);
+    confirm(&mut first, CONFIRMATION);
+    second.wait_for("COMMIT of ");
+    second.keys("t");
+    type_words(&mut second, WORDS);
+    second.wait_for("a change is being executed; its outcome comes first");
+    first.signal(Signal::CONT);
+    first.wait_for("COMMITTED   26 rows");
+    second.wait_for("COMMITTED");
+    quit(&mut second);
+    first.wait_until("nobody asks", |screen| !screen.contains("ASKS TO TAKE OVER"));
+    first.keys("esc");
+    first.wait_for("v rows");
+    leave(&mut first);
+    assert_eq!(Facts::of(first.home()), before.after_change());
+    assert_sound(first.home());
+}
+
+#[test]
+fn the_lease_of_the_dead_is_free() {
+    let mut first = demo(Home::new());
+    let mut second = watch(&first);
+    first.signal(Signal::KILL);
+    first.wait_death();
+    second.wait_for("nobody works on it");
+    second.keys("t");
+    second.wait_for("taken up again");
+    leave(&mut second);
+    assert_sound(first.home());
+}
+
+#[test]
+fn line_by_line_it_is_followed_and_taken_over_too() {
+    let mut first = demo(Home::new());
+    let mut second = first.beside("robin", &["watch", INCIDENT, "--plain"], WIDE);
+    second.wait_for("incident opened");
+    second.wait_for("casey: ");
+    note(&mut first, "told line by line");
+    second.wait_for("told line by line");
+    second.type_text("take over");
+    second.keys("enter");
+    first.wait_for("asks to take over");
+    first.breathe();
+    first.keys("down enter");
+    first.wait_for("held by robin on ");
+    second.wait_for("step 1 of 10");
+    quit(&mut first);
+    second.type_text("quit");
+    second.keys("enter");
+    second.wait_for("Leave?");
+    second.type_text("1");
+    second.keys("enter");
+    assert_eq!(second.wait_code(), 0);
+    assert_sound(first.home());
+}
+
+fn modes(folder: &Path) -> Vec<(PathBuf, u32)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("the folder is ours").flatten() {
+        let path = entry.path();
+        let mode = fs::metadata(&path).expect("it is there").permissions().mode() & 0o7777;
+        found.push((path.clone(), mode));
+        if path.is_dir() {
+            found.extend(modes(&path));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_folder_of_a_group_gives_its_group_what_is_in_it_and_any_other_nothing() {
+    for (shared, folders, files) in [(true, 0o2770, 0o660), (false, 0o700, 0o600)] {
+        let home = Home::new();
+        let incidents = home.work().join("state/incidents");
+        fs::create_dir_all(&incidents).expect("the home is ours");
+        let mode = if shared { 0o2770 } else { 0o755 };
+        fs::set_permissions(&incidents, fs::Permissions::from_mode(mode)).expect("it is ours");
+        let mut first = demo(home);
+        to_change(&mut first);
+        preview(&mut first);
+        confirm(&mut first, CONFIRMATION);
+        first.wait_for("COMMITTED   26 rows");
+        first.keys("esc");
+        first.wait_for("v rows");
+        leave(&mut first);
+        assert!(database(first.home()).exists());
+        for (path, mode) in modes(&incidents) {
+            let wanted = if path.is_dir() { folders } else { files };
+            if !path.ends_with("drafts") {
+                assert_eq!(mode, wanted, "{} {mode:o}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_handover_card_says_what_is_known_tried_open_and_next() {
+    let mut first = demo(Home::new());
+    to_change(&mut first);
+    preview(&mut first);
+    first.keys("esc");
+    first.wait_for("v rows");
+    note(&mut first, "todo: ask the stock desk");
+    first.keys("W");
+    first.wait_for("Handover");
+    first.wait_for("asset-double-assignment: 12 violations");
+    first.wait_for("Approvals open");
+    first.keys("esc");
+    first.wait_gone("Approvals open");
+    let card = first.home().steadyhand(&["handover", INCIDENT]).assert().code(0);
+    let card = String::from_utf8_lossy(&card.get_output().stdout).into_owned();
+    for said in [
+        "casey on ",
+        "asset-double-assignment: 12 violations",
+        "nothing was changed",
+        "todo: ask the stock desk",
+        "26 rows",
+        "UTC",
+        "Close the later assignments, keep the earliest",
+        "Why: ",
+    ] {
+        assert!(card.contains(said), "{said} is not on the card:\n{card}");
+    }
+    let mut second = watch(&first);
+    second.keys("t");
+    first.wait_for("asks to take over");
+    first.breathe();
+    first.keys("down enter");
+    second.wait_for("taken up again");
+    quit(&mut first);
+    leave(&mut second);
+    let home = first.home();
+    let json = home.steadyhand(&["handover", INCIDENT, "--format", "json"]).assert().code(0);
+    let json: serde_json::Value =
+        serde_json::from_slice(&json.get_output().stdout).expect("the card is JSON");
+    assert_eq!(json["next_step"]["title"], "Close the later assignments, keep the earliest");
+    let postmortem = home.steadyhand(&["postmortem", INCIDENT]).assert().code(0);
+    let postmortem = String::from_utf8_lossy(&postmortem.get_output().stdout).into_owned();
+    assert!(postmortem.contains("robin went on for casey, and found:"), "{postmortem}");
+}
