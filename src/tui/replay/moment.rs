@@ -161,10 +161,10 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
         Command::Faster => play(app, |speed| Some(speed.map_or(1, |n| (n * 2).min(16)))),
         Command::Card => crate::tui::update::together::card(app),
         Command::TakeOver => return watch::take_over(app),
-        Command::Help => app.overlay = Some(Overlay::help()),
+        Command::Help => app.cover(Overlay::help()),
         Command::Palette => {
             let palette = palette::Palette::new(&app.keymap, app.screen_context());
-            app.overlay = Some(Overlay::new(Kind::Palette(Box::new(palette))));
+            app.cover(Overlay::new(Kind::Palette(Box::new(palette))));
         }
         Command::Theme => {
             app.look.theme = app.look.theme.next(app.facts.depth);
