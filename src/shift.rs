@@ -91,7 +91,7 @@ pub fn begin(
         };
         let start = Start::Resume { incident };
         let cockpit = match files(config, Packs::Settled) {
-            Ok(files) => Cockpit { lease: Some(lease), ..plain(config, files, &ground, start) },
+            Ok(files) => Cockpit { lease: Some(*lease), ..plain(config, files, &ground, start) },
             Err(faults) => return Ok(told(&faults, out)),
         };
         let farewell = run(cockpit, config, &ground, out)?;

@@ -239,7 +239,6 @@ fn the_server_refuses_a_line_of_a_writer_whose_lease_is_over() {
             runbook: String::new(),
             holder: String::new(),
             held: false,
-            last: 0,
         };
         let Ok(Claimed::Ours(old)) = first.claim(&kept, "casey").await else {
             unreachable!("nobody has it")

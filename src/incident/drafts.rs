@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::journal::write_synced;
+use super::rights;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
@@ -43,6 +44,8 @@ pub fn keep(incident: &Path, name: &str, text: &str) -> io::Result<()> {
     let path = path(incident, name);
     if let Some(folder) = path.parent() {
         create(folder)?;
+        // It may be somebody else's, who let us in.
+        let _ = rights::settle_folder(folder);
     }
     write_synced(&path, text.as_bytes())
 }

@@ -7,19 +7,23 @@
 //! Only a lease opens it for writing. When the lease is handed over or taken, every handle is left
 //! without the file: nothing that is still under way can write, or act on having written.
 
+mod care;
 mod fault;
+mod receive;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::chain::{self, Fault, Head, Mark};
 use super::entry::{Entry, Evidence, Record};
-use super::lease::{self, Holder, Lease, LeaseError, Party, Request};
+use super::lease::{Lease, LeaseError, Party};
 use super::rights;
 use crate::clock;
 use crate::digest::Through;
+pub use care::{Care, News};
+pub use receive::receive;
 
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
@@ -46,6 +50,8 @@ struct Writer {
 struct Inner {
     /// None as soon as somebody else writes.
     writer: Option<Writer>,
+    /// That was told already.
+    surrendered: bool,
     folder: PathBuf,
     head: Head,
     actor: String,
@@ -103,46 +109,6 @@ impl std::fmt::Debug for Journal {
     }
 }
 
-/// What a holder has to know of its lease.
-#[derive(Debug, PartialEq, Eq)]
-pub enum News {
-    /// Somebody asks to take over.
-    Asked(Request),
-    /// The question is gone again.
-    Withdrawn,
-    /// Somebody else holds the lease now.
-    Lost(Option<Holder>),
-}
-
-/// Looks after the lease of a journal that is open; does not keep it open.
-#[derive(Debug, Default)]
-pub struct Care {
-    inner: Weak<Mutex<Inner>>,
-    asked: Option<Request>,
-}
-
-impl Care {
-    /// Gives a sign of life and looks for what others want. None when the journal is closed.
-    pub fn look(&mut self) -> Option<Option<News>> {
-        let journal = Journal(self.inner.upgrade()?);
-        let mut inner = journal.lock();
-        let folder = inner.folder.clone();
-        match &mut inner.writer {
-            Some(writer) if writer.lease.is_ours() => writer.lease.beat(),
-            _ => {
-                inner.writer = None;
-                return Some(Some(News::Lost(lease::holder(&folder))));
-            }
-        }
-        let asked = Request::read(&folder).filter(|request| request.refused.is_none());
-        if asked == self.asked {
-            return Some(None);
-        }
-        self.asked.clone_from(&asked);
-        Some(Some(asked.map_or(News::Withdrawn, News::Asked)))
-    }
-}
-
 impl Journal {
     /// Opens an incident's journal for writing, creating folder and file if needed, and gives
     /// back the records that are there.
@@ -182,6 +148,7 @@ impl Journal {
         }
         let inner = Inner {
             writer: Some(Writer { file, lease }),
+            surrendered: false,
             folder: folder.to_owned(),
             head,
             actor: actor.to_owned(),
@@ -202,12 +169,7 @@ impl Journal {
 
     /// Looks after the lease.
     pub fn care(&self) -> Care {
-        Care { inner: Arc::downgrade(&self.0), asked: None }
-    }
-
-    /// Somebody else writes: from now on no handle of this journal can.
-    pub fn surrender(&self) {
-        self.lock().writer = None;
+        Care::of(&self.0)
     }
 
     /// Gives the lease to whoever waits for it. From then on no handle of this journal can write.
@@ -283,32 +245,6 @@ pub fn read(folder: &Path) -> Result<(Vec<Record>, Head, Option<Fault>), Journal
     let (records, head, fault) = chain::replay(&String::from_utf8_lossy(&bytes[..whole]));
     let fault = fault.or_else(|| truncated(folder, &head));
     Ok((records, head, fault))
-}
-
-/// Takes in lines of the same chain that another host wrote.
-pub fn receive(lease: &Lease, lines: &[String]) -> Result<(), JournalError> {
-    let folder = lease.folder();
-    settle(folder)?;
-    let path = folder.join("journal.jsonl");
-    let mut file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(&path)
-        .map_err(io_error("cannot open", &path))?;
-    let _ = rights::settle_file(&file, folder);
-    let (_, mut head, fault) = read(folder)?;
-    if let Some(fault) = fault {
-        return Err(fault.into());
-    }
-    for line in lines {
-        let record = chain::open(&head, line)?;
-        head = Head { seq: record.seq, hash: record.hash };
-        let written = file.write_all(format!("{line}\n").as_bytes());
-        written.map_err(io_error("cannot write", &path))?;
-    }
-    file.sync_data().map_err(io_error("cannot write", &path))?;
-    keep_head(folder, &head);
-    Ok(())
 }
 
 /// A journal as it stands on disk.

@@ -112,10 +112,15 @@ pub struct Lease {
 impl Lease {
     /// The lease of an incident, if nobody has it.
     pub fn take(folder: &Path, login: &str) -> Result<Self, LeaseError> {
-        let path = folder.join(LOCK);
         if let Some(holder) = elsewhere(folder) {
             return Err(LeaseError::Held { holder: Some(Box::new(holder)) });
         }
+        Self::take_here(folder, login)
+    }
+
+    /// The same, whoever writes on another host.
+    pub fn take_here(folder: &Path, login: &str) -> Result<Self, LeaseError> {
+        let path = folder.join(LOCK);
         loop {
             let file = open(&path, folder)?;
             match file.try_lock() {
@@ -298,11 +303,12 @@ pub fn holder(folder: &Path) -> Option<Holder> {
         return Some(holder);
     }
     let holder = said(&folder.join(LOCK))?;
-    // Where the process is one of this host, its end can be seen.
-    if holder.party.host == Party::here("").host && !lives(holder.party.pid) {
-        return None;
-    }
-    Some(holder)
+    if is_gone(&holder) { None } else { Some(holder) }
+}
+
+/// Where the process was one of this host, its end can be seen.
+pub fn is_gone(holder: &Holder) -> bool {
+    holder.party.host == Party::here("").host && !lives(holder.party.pid)
 }
 
 fn said(path: &Path) -> Option<Holder> {
@@ -314,7 +320,7 @@ fn said(path: &Path) -> Option<Holder> {
 }
 
 /// Who works on it on another host, as long as the store said so a moment ago.
-fn elsewhere(folder: &Path) -> Option<Holder> {
+pub fn elsewhere(folder: &Path) -> Option<Holder> {
     said(&folder.join(ELSEWHERE)).filter(|holder| !holder.is_silent(clock::now()))
 }
 

@@ -12,6 +12,7 @@ use crate::check::{Check, Count};
 use crate::config::Target;
 use crate::digest::Running;
 use crate::engine::{Purpose, Stopper};
+use crate::incident::rights;
 use crate::problem::Problem;
 use crate::value::{ValueRef, hex};
 
@@ -53,7 +54,9 @@ pub async fn export(
             .hint("nothing was exported; choose another place")
     };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
+    let folder = folder.unwrap_or(Path::new("."));
+    let file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    rights::settle_file(file.as_file(), folder).map_err(failed)?;
     let mut sheet =
         Sheet { out: io::BufWriter::new(file), digest: Running::default(), format, rows: 0 };
     let mut broken = None;

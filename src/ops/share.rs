@@ -7,7 +7,8 @@
 mod courier;
 mod mirror;
 
-use std::fs;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -100,7 +101,7 @@ fn here(state: &Path) -> Result<Vec<(String, PathBuf)>, Problem> {
 
 /// What an incident is called in the store: names may come twice, this hash cannot.
 fn id(folder: &Path) -> Option<String> {
-    Some(links(folder, 0).ok()?.first()?.hash.clone())
+    Some(links(folder, 0).ok()?.0.first()?.hash.clone())
 }
 
 /// Where an incident of another host is laid: under its name, if that is free.
@@ -126,16 +127,16 @@ async fn bring(
 ) -> Result<Option<String>, Problem> {
     let system = |error: &dyn std::fmt::Display| Problem::system(error.to_string());
     journal::settle(folder).map_err(|error| system(&error))?;
-    lease::note_elsewhere(folder, None).map_err(|error| system(&error))?;
-    let told = match Lease::take(folder, "the store") {
+    let told = match Lease::take_here(folder, "the store") {
         // It is worked on here, and goes the other way.
         Err(LeaseError::Held { .. }) => return Ok(None),
         Err(error) => return Err(system(&error)),
         Ok(lease) => {
             let head = head(folder)?;
-            let all = shelf.after(&kept.id, 0).await.map_err(|error| failed(&error))?;
             let seq = i64::try_from(head.seq).unwrap_or(i64::MAX);
-            let same = seq == 0 || all.iter().all(|link| link.seq != seq || link.hash == head.hash);
+            // From our last one on, which must be theirs too.
+            let all = shelf.after(&kept.id, seq - 1).await.map_err(|error| failed(&error))?;
+            let same = seq == 0 || all.first().is_none_or(|link| link.hash == head.hash);
             if same {
                 let new = all.into_iter().filter(|link| link.seq > seq).map(|link| link.line);
                 let new: Vec<String> = new.collect();
@@ -185,19 +186,24 @@ fn head(folder: &Path) -> Result<Head, Problem> {
     Ok(read.1)
 }
 
-/// The lines of a journal after a number, with what the store wants to know of each.
-fn links(folder: &Path, after: i64) -> std::io::Result<Vec<Link>> {
+/// The lines of a journal from a byte on, with what the store wants to know of each; and where the
+/// last of them ends.
+fn links(folder: &Path, from: u64) -> std::io::Result<(Vec<Link>, u64)> {
     #[derive(serde::Deserialize)]
     struct Part {
         seq: i64,
         prev: String,
         hash: String,
     }
-    let text = fs::read_to_string(folder.join("journal.jsonl"))?;
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    let mut file = File::open(folder.join("journal.jsonl"))?;
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    bytes.truncate(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
     let link = |line: &str| {
         let Part { seq, prev, hash } = serde_json::from_str(line).ok()?;
-        (seq > after).then(|| Link { seq, prev, hash, line: line.to_owned() })
+        Some(Link { seq, prev, hash, line: line.to_owned() })
     };
-    Ok(whole.lines().filter_map(link).collect())
+    let links = String::from_utf8_lossy(&bytes).lines().filter_map(link).collect();
+    Ok((links, from + bytes.len() as u64))
 }

@@ -62,7 +62,7 @@ pub enum Shown {
     /// It was taken over: whoever has the lease goes on with it.
     Taken {
         incident: String,
-        lease: Lease,
+        lease: Box<Lease>,
     },
 }
 
@@ -75,7 +75,7 @@ pub fn lines(asked: Replaying) -> Result<Shown, Problem> {
     let incident = Incident::replay(&found.story.records).id;
     let how = asked.watch.ok_or_else(|| Problem::usage("only what goes on is told by lines"))?;
     Ok(match watch::lines::run(&mut Watcher::new(found.story.folder, how))? {
-        Ok(lease) => Shown::Taken { incident, lease },
+        Ok(lease) => Shown::Taken { incident, lease: Box::new(lease) },
         Err(exit) => Shown::Left(exit),
     })
 }
@@ -147,7 +147,7 @@ pub async fn run(mut asked: Replaying) -> Result<Shown, Problem> {
     match outcome {
         Ok(outcome) => outcome
             .map(|ended| match ended {
-                Ok(lease) => Shown::Taken { incident, lease },
+                Ok(lease) => Shown::Taken { incident, lease: Box::new(lease) },
                 Err(exit) => Shown::Left(exit),
             })
             .map_err(|error| Problem::system(format!("the terminal failed: {error}"))),

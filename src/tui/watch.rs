@@ -116,6 +116,9 @@ impl Watcher {
             Err(LeaseError::Held { .. }) => {}
             Err(error) => return Err(error.to_string()),
         }
+        if lease::elsewhere(&self.folder).is_some() {
+            return Err("it is worked on on another host; it is free when they leave".into());
+        }
         let request = Request::make(&self.folder, &self.asked.login, clock::now());
         self.request = Some(request.map_err(|error| {
             format!("it cannot be asked for, this login may only read the incident: {error}")

@@ -213,6 +213,7 @@ impl Night {
                     identity: Ok(identity()),
                     folder: self.folder.path().join("INC-0001"),
                     journal: self.journal.clone(),
+                    shared: None,
                     resumed: false,
                     drafts: BTreeMap::new(),
                 })))

@@ -71,7 +71,6 @@ pub struct Kept {
     pub holder: String,
     /// Somebody's session holds it now.
     pub held: bool,
-    pub last: i64,
 }
 
 /// What became of a wish to write.
@@ -118,8 +117,7 @@ impl Shelf {
              EXISTS (SELECT FROM pg_locks l WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
                AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
                AND ((classid::bigint << 32) | objid::bigint) \
-                 = ('x' || substr(i.id, 1, 16))::bit(64)::bigint) AS held, \
-             coalesce((SELECT max(seq) FROM steadyhand.record r WHERE r.incident = i.id), 0) AS last \
+                 = ('x' || substr(i.id, 1, 16))::bit(64)::bigint) AS held \
              FROM steadyhand.incident i ORDER BY name, host";
         let asked = sqlx::query(sql).fetch_all(&mut self.connection);
         let rows = answer(&self.place, asked).await?;
@@ -131,7 +129,6 @@ impl Shelf {
                 runbook: row.try_get("runbook")?,
                 holder: row.try_get("holder")?,
                 held: row.try_get("held")?,
-                last: row.try_get("last")?,
             })
         };
         rows.iter().map(kept).collect::<Result<_, _>>().map_err(|error| lost(&self.place, &error))
@@ -201,6 +198,11 @@ impl Shelf {
         );
         let asked = asked.bind(id).bind(host).bind(link.seq).bind(&link.line);
         answer(&self.place, asked.execute(&mut self.connection)).await.map(drop)
+    }
+
+    /// Whether the server is still there.
+    pub async fn touch(&mut self) -> Result<(), EngineError> {
+        answer(&self.place, self.connection.ping()).await
     }
 
     pub async fn put_file(

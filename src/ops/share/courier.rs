@@ -1,21 +1,23 @@
 //! The courier: brings every record of the open incident to the store, in order, as soon as the store
 //! is there. It never holds up the journal, and stops for good when somebody else has the lease.
 
-use std::collections::HashSet;
+use std::collections::VecDeque;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use super::{LARGE, failed, id, links, open};
+use super::{LARGE, failed, links, open};
 use crate::config::Target;
-use crate::engine::{Claimed, Kept, Shelf, Stopper};
-use crate::incident::lease::Party;
+use crate::engine::{Claimed, Kept, Link, Shelf, Stopper};
+use crate::incident::lease::{self, Party};
 use crate::problem::Problem;
 
+/// How soon a session that is ending is looked for again.
+const SOON: Duration = Duration::from_millis(200);
 /// How soon a store that was away is tried again, and one that is there is asked whether it still is.
 const AGAIN: Duration = Duration::from_secs(5);
 
@@ -41,15 +43,23 @@ pub struct Courier {
     at: Target,
     folder: PathBuf,
     holder: String,
+    /// The hash of the first record.
+    id: String,
     shelf: Option<(Shelf, i64)>,
-    /// What the store has for certain.
-    sent: i64,
-    files: HashSet<String>,
+    /// Records that were read and are not in the store yet, and how far the journal was read.
+    unsent: VecDeque<Link>,
+    read: u64,
+    /// Files that these records name.
+    files: Vec<String>,
+    /// The incident is worked on: what the store does not take is kept beside it.
+    working: bool,
 }
 
 /// Why nothing more could be brought.
 enum Trouble {
     Away(Problem),
+    /// A former session of ours still holds it there.
+    Lingers,
     Lost(String),
 }
 
@@ -61,20 +71,31 @@ impl From<Problem> for Trouble {
 
 impl Courier {
     pub fn new(at: Target, folder: PathBuf, holder: String) -> Self {
-        Self { at, folder, holder, shelf: None, sent: 0, files: HashSet::new() }
+        let (unsent, files) = (VecDeque::new(), Vec::new());
+        let (id, shelf, read, working) = (String::new(), None, 0, false);
+        Self { at, folder, holder, id, shelf, unsent, read, files, working }
     }
 
     /// The holder, if another host has the lease. A store that is away holds nobody up.
     pub async fn claim(&mut self) -> Result<Option<String>, Problem> {
-        match self.bring().await {
-            Ok(_) => Ok(None),
-            Err(Trouble::Lost(holder)) => Ok(Some(holder)),
-            Err(Trouble::Away(problem)) => Err(problem),
+        const TRIES: u32 = 10;
+        let mut tries = 0;
+        loop {
+            match self.bring().await {
+                Ok(_) => return Ok(None),
+                Err(Trouble::Lost(holder)) => return Ok(Some(holder)),
+                // The server has not seen yet that a program of ours is gone.
+                Err(Trouble::Lingers) if tries < TRIES => tries += 1,
+                Err(Trouble::Lingers) => return Err(lingers()),
+                Err(Trouble::Away(problem)) => return Err(problem),
+            }
+            sleep(SOON).await;
         }
     }
 
     /// Until it is stopped, and then once more.
     pub async fn run(mut self, bell: Bell, stopper: Stopper, tell: impl Fn(News)) {
+        self.working = true;
         let mut away = false;
         loop {
             match self.bring().await {
@@ -90,6 +111,7 @@ impl Courier {
                     away = true;
                     self.shelf = None;
                 }
+                Err(Trouble::Lingers) => away = true,
                 Err(Trouble::Lost(holder)) => return tell(News::Lost(holder)),
             }
             if stopper.is_stopped() {
@@ -108,86 +130,82 @@ impl Courier {
 
     /// Brings what is missing; gives how many records that were.
     async fn bring(&mut self) -> Result<usize, Trouble> {
-        let system = |error: std::io::Error| Problem::system(error.to_string());
-        let Some(id) = id(&self.folder) else { return Ok(0) };
         if self.shelf.is_none() {
-            let mut shelf = open(&self.at).await?;
-            let runbook = fs::read_to_string(self.folder.join("runbook.toml")).map_err(system)?;
-            let kept = Kept {
-                id: id.clone(),
-                name: self.name(),
-                host: Party::here("").host,
-                runbook,
-                holder: String::new(),
-                held: false,
-                last: 0,
-            };
-            let claimed = shelf.claim(&kept, &self.holder).await.map_err(|error| failed(&error))?;
-            let lease = match claimed {
-                Claimed::Ours(lease) => lease,
-                Claimed::Held(holder) => return Err(Trouble::Lost(holder)),
-            };
-            self.sent = self.agreed(&mut shelf, &id).await?;
-            self.shelf = Some((shelf, lease));
+            self.connect().await?;
         }
-        let new = links(&self.folder, self.sent).map_err(system)?;
+        let read = links(&self.folder, self.read).map_err(|error| system(&error))?;
+        self.unsent.extend(read.0);
+        self.read = read.1;
         let Some((shelf, lease)) = &mut self.shelf else { return Ok(0) };
-        for link in &new {
-            if !shelf.append(&id, *lease, link).await.map_err(|error| failed(&error))? {
-                let lost = self.set_apart(&id).await;
-                return Err(lost?);
+        let mut brought = 0;
+        while let Some(link) = self.unsent.front() {
+            if !shelf.append(&self.id, *lease, link).await.map_err(|error| failed(&error))? {
+                set_apart(shelf, &self.id, self.unsent.make_contiguous()).await?;
+                return Err(Trouble::Lost(String::new()));
             }
-            self.sent = link.seq;
+            self.files.extend(named(&link.line));
+            self.unsent.pop_front();
+            brought += 1;
         }
-        if new.is_empty() {
-            // Nothing to bring: is it still there?
-            shelf.files(&id).await.map_err(|error| failed(&error))?;
+        while let Some(path) = self.files.last() {
+            let file = self.folder.join(path);
+            let small = fs::metadata(&file).is_ok_and(|meta| meta.len() <= LARGE);
+            if let (true, Ok(bytes)) = (small, fs::read(&file)) {
+                shelf.put_file(&self.id, path, &bytes).await.map_err(|error| failed(&error))?;
+            }
+            self.files.pop();
         }
-        self.bring_files(&id).await?;
-        Ok(new.len())
+        if brought == 0 {
+            shelf.touch().await.map_err(|error| failed(&error))?;
+        }
+        Ok(brought)
     }
 
-    /// The last record that the store has of ours. Where it has others, somebody else went on.
-    async fn agreed(&mut self, shelf: &mut Shelf, id: &str) -> Result<i64, Trouble> {
-        let theirs = shelf.after(id, 0).await.map_err(|error| failed(&error))?;
-        let ours = links(&self.folder, 0).map_err(|error| Problem::system(error.to_string()))?;
+    /// Takes the lease in the store, and finds out what it has of ours.
+    async fn connect(&mut self) -> Result<(), Trouble> {
+        let (ours, read) = links(&self.folder, 0).map_err(|error| system(&error))?;
+        let Some(first) = ours.first() else { return Ok(()) };
+        let runbook = fs::read_to_string(self.folder.join("runbook.toml"));
+        let kept = Kept {
+            id: first.hash.clone(),
+            name: self.name(),
+            host: Party::here("").host,
+            runbook: runbook.map_err(|error| system(&error))?,
+            holder: String::new(),
+            held: false,
+        };
+        let mut shelf = open(&self.at).await?;
+        let claimed = shelf.claim(&kept, &self.holder).await.map_err(|error| failed(&error))?;
+        if matches!(&claimed, Claimed::Held(holder) if self.is_ours(holder)) {
+            return Err(Trouble::Lingers);
+        }
+        let theirs = shelf.after(&kept.id, 0).await.map_err(|error| failed(&error))?;
         let both = theirs.iter().zip(&ours);
         let same = both.take_while(|(theirs, ours)| theirs.hash == ours.hash).count();
-        if same < theirs.len() {
-            for link in &ours[same..] {
-                let host = Party::here("").host;
-                shelf.set_apart(id, &host, link).await.map_err(|error| failed(&error))?;
+        let lease = match claimed {
+            Claimed::Ours(lease) if same == theirs.len() => lease,
+            other => {
+                // Somebody else went on: what only we have is laid beside it.
+                if self.working {
+                    set_apart(&mut shelf, &kept.id, &ours[same..]).await?;
+                }
+                let holder = if let Claimed::Held(holder) = other { holder } else { String::new() };
+                return Err(Trouble::Lost(holder));
             }
-            return Err(Trouble::Lost(String::new()));
-        }
-        Ok(ours.get(same.wrapping_sub(1)).map_or(0, |link| link.seq))
-    }
-
-    /// The store takes nothing more from us: what it does not have goes beside it.
-    async fn set_apart(&mut self, id: &str) -> Result<Trouble, Problem> {
-        let rest =
-            links(&self.folder, self.sent).map_err(|error| Problem::system(error.to_string()))?;
-        if let Some((shelf, _)) = &mut self.shelf {
-            for link in &rest {
-                let host = Party::here("").host;
-                shelf.set_apart(id, &host, link).await.map_err(|error| failed(&error))?;
-            }
-        }
-        Ok(Trouble::Lost(String::new()))
-    }
-
-    async fn bring_files(&mut self, id: &str) -> Result<(), Problem> {
-        let Some((shelf, _)) = &mut self.shelf else { return Ok(()) };
-        for (name, path) in evidence(&self.folder) {
-            if self.files.contains(&name) {
-                continue;
-            }
-            let Ok(bytes) = fs::read(&path) else { continue };
-            let path = format!("evidence/{name}");
-            shelf.put_file(id, &path, &bytes).await.map_err(|error| failed(&error))?;
-            self.files.insert(name);
-        }
+        };
+        let there = shelf.files(&kept.id).await.map_err(|error| failed(&error))?;
+        let named = ours[..same].iter().flat_map(|link| named(&link.line));
+        self.files = named.filter(|path| !there.contains(path)).collect();
+        (self.unsent, self.read) = (ours[same..].to_vec().into(), read);
+        (self.id, self.shelf) = (kept.id, Some((shelf, lease)));
         Ok(())
+    }
+
+    /// A session of ours that the server has not seen the end of, or one of a program of this host
+    /// that is gone.
+    fn is_ours(&self, holder: &str) -> bool {
+        let gone = serde_json::from_str(holder).is_ok_and(|holder| lease::is_gone(&holder));
+        holder == self.holder || gone
     }
 
     fn name(&self) -> String {
@@ -196,13 +214,25 @@ impl Courier {
     }
 }
 
-/// Files that are whole: what is still being written has another name.
-fn evidence(folder: &Path) -> Vec<(String, PathBuf)> {
-    let entries = fs::read_dir(folder.join("evidence")).into_iter().flatten().flatten();
-    let one = |entry: fs::DirEntry| {
-        let name = entry.file_name().to_str()?.to_owned();
-        let small = entry.metadata().is_ok_and(|meta| meta.is_file() && meta.len() <= LARGE);
-        (small && !name.starts_with('.')).then(|| (name, entry.path()))
-    };
-    entries.filter_map(one).collect()
+/// Keeps what the store does not take as the records of the incident.
+async fn set_apart(shelf: &mut Shelf, id: &str, links: &[Link]) -> Result<(), Problem> {
+    let host = Party::here("").host;
+    for link in links {
+        shelf.set_apart(id, &host, link).await.map_err(|error| failed(&error))?;
+    }
+    Ok(())
+}
+
+/// The files of evidence that a record names. They were whole before it was written.
+fn named(line: &str) -> impl Iterator<Item = String> {
+    let names = line.split("\"evidence/").skip(1).filter_map(|rest| rest.split('"').next());
+    names.map(|name| format!("evidence/{name}"))
+}
+
+fn system(error: &std::io::Error) -> Problem {
+    Problem::system(error.to_string())
+}
+
+fn lingers() -> Problem {
+    Problem::unreachable("the incident store still has a session of a program that is gone")
 }

@@ -53,10 +53,11 @@ async fn follow(at: &Target, state: &std::path::Path, incident: &str) {
         // Away or not: what is here can be read, and its holder falls silent by itself.
         let fetched = fetch(at, state, Some(incident)).await;
         match &mut ear {
-            Some(heard) if fetched.is_ok() => match timeout(AT_LEAST, heard.hear()).await {
-                Ok(None) => ear = None,
-                Ok(Some(_)) | Err(_) => {}
-            },
+            Some(heard) if fetched.is_ok() => {
+                if let Ok(None) = timeout(AT_LEAST, heard.hear()).await {
+                    ear = None;
+                }
+            }
             _ => {
                 ear = None;
                 sleep(AT_LEAST).await;

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::dialect::Dialect;
+use crate::incident::rights;
 use crate::tui::terminal::clipboard::MOST;
 use crate::value::pile::{Pile, Row};
 use crate::value::{ValueRef, hex};
@@ -53,6 +54,7 @@ impl Copying {
         }
         let path = folder.join(name);
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        rights::settle_file(&file, folder)?;
         let mut out = BufWriter::new(file);
         self.write(&mut out)?;
         let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;

@@ -120,11 +120,12 @@ async fn shared(
     let Some(at) = store else { return Ok(None) };
     let mut courier = share::Courier::new(at.clone(), journal.folder(), journal.holder());
     // A store that is away holds nobody up; the courier says so, and tries again.
-    if let Ok(Some(holder)) = courier.claim().await {
-        return Err(holder);
-    }
-    if share::is_same_server(&at, server).await {
-        let _ = messages.send(Message::Store(share::News::SameServer));
+    match courier.claim().await {
+        Ok(Some(holder)) => return Err(holder),
+        Ok(None) if share::is_same_server(&at, server).await => {
+            let _ = messages.send(Message::Store(share::News::SameServer));
+        }
+        Ok(None) | Err(_) => {}
     }
     Ok(Some(Shared { courier, bell: Bell::default() }))
 }

@@ -37,10 +37,10 @@ impl World {
     /// Brings every record to the store from now on.
     pub(super) fn send_to_store(&mut self, shared: Shared, journal: &Journal) {
         let stopper = Stopper::default();
-        let (messages, journal) = (self.messages.clone(), journal.clone());
+        let (messages, care) = (self.messages.clone(), journal.care());
         let tell = move |news| {
             if matches!(news, share::News::Lost(_)) {
-                journal.surrender();
+                care.surrender();
             }
             let _ = messages.send(Message::Store(news));
         };

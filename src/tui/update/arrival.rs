@@ -66,6 +66,7 @@ pub(super) fn enter_case(app: &mut App, opened: Opened) -> Vec<Effect> {
     let fresh = !opened.resumed;
     let unseen = opened.identity.as_ref().err().map(ToString::to_string);
     app.violations = violations::Violations::default();
+    app.asked = None;
     app.case = Some(Case {
         incident,
         runbook: opened.runbook,

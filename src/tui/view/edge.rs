@@ -79,11 +79,11 @@ pub fn update_due(app: &App, case: &Case) -> Option<Timestamp> {
 
 /// What is under way for longer than a moment, the gravest first.
 fn running(app: &App) -> String {
+    use crate::recovery::protocol::State;
+    const MOMENT: i64 = 1;
     if let Some(request) = &app.asked {
         return format!("{} ASKS TO TAKE OVER", request.by.login);
     }
-    use crate::recovery::protocol::State;
-    const MOMENT: i64 = 1;
     let told = |what: &str, since: Timestamp| {
         let seconds = app.now.duration_since(since).as_secs();
         (seconds >= MOMENT).then(|| format!("{what} {seconds} s"))
