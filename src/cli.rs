@@ -530,7 +530,7 @@ pub struct Verify {
     /// A hash of the journal that was written down elsewhere, or its beginning
     #[arg(long, value_name = "HASH")]
     pub head: Option<String>,
-    /// Of a bundle: who may have signed it, in the form of ssh-keygen
+    /// Who may have signed a bundle, or agreed to a change, in the form of ssh-keygen
     #[arg(long, value_name = "FILE")]
     pub signers: Option<PathBuf>,
 }

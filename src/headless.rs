@@ -23,6 +23,7 @@ pub mod postmortem;
 pub mod rehearse;
 pub mod resilience;
 pub mod review;
+mod seconds;
 pub mod suite;
 pub mod themes;
 mod tty;

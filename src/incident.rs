@@ -27,8 +27,8 @@ use crate::runbook::ActionKind;
 use crate::runbook::progress::{Progress, StepState};
 use chain::Mark;
 pub use chunks::{Chunk, Chunked, Doubtful};
-pub use second::{Review, Second};
 use entry::{Deed, Entry, Evidence, Milestone, NoteKind, Origin, Outcome, Record, TargetSeen};
+pub use second::{Review, Second};
 
 #[derive(Debug, Clone, Default)]
 pub struct Incident {

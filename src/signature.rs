@@ -163,10 +163,8 @@ pub fn armored(text: &str) -> Option<String> {
     if body.is_empty() || !body.chars().all(is_code) {
         return None;
     }
-    let lines: Vec<&str> = (0..body.len())
-        .step_by(WIDTH)
-        .map(|at| &body[at..(at + WIDTH).min(body.len())])
-        .collect();
+    let lines: Vec<&str> =
+        (0..body.len()).step_by(WIDTH).map(|at| &body[at..(at + WIDTH).min(body.len())]).collect();
     Some(format!("{BEGIN}\n{}\n{END}\n", lines.join("\n")))
 }
 

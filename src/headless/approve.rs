@@ -243,8 +243,7 @@ pub(super) fn signed(key: &Path, purpose: Purpose, bytes: &[u8]) -> Result<Strin
 
 /// The key that was named, that is configured, or that ssh would take.
 pub(super) fn key(named: Option<&Path>, config: &Config) -> Result<PathBuf, Problem> {
-    const USUAL: [&str; 5] =
-        ["id_ed25519", "id_ed25519_sk", "id_ecdsa", "id_ecdsa_sk", "id_rsa"];
+    const USUAL: [&str; 5] = ["id_ed25519", "id_ed25519_sk", "id_ecdsa", "id_ecdsa_sk", "id_rsa"];
     let said = named.or(config.seconding.key.as_ref().map(|set| set.value.as_path()));
     if let Some(said) = said {
         return Ok(said.to_owned());

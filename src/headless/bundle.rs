@@ -134,6 +134,9 @@ pub fn verified(
         }
         (true, signers) => signature(folder, signers, &mut report)?,
     };
+    // Without the rows that they show, requests cannot be in it.
+    let checked =
+        checked & (opened.about.redacted || super::seconds::judge(folder, signers, &mut report));
     out.put(&text::verification(&report, out.paint))?;
     Ok(match (report.is_sound(), checked) {
         (false, _) => Exit::Violated,
@@ -162,8 +165,9 @@ fn signature(folder: &Path, signers: Option<&Path>, report: &mut Report) -> Resu
             return Ok(false);
         }
         Err(Unproved::Unchecked(why)) => {
-            return Err(Problem::usage(format!("the signature was not checked: {why}"))
-                .hint("--signers takes a file of allowed signers, as `man ssh-keygen` describes it"));
+            return Err(Problem::usage(format!("the signature was not checked: {why}")).hint(
+                "--signers takes a file of allowed signers, as `man ssh-keygen` describes it",
+            ));
         }
         Err(unproved) => report.faults.push(unproved.to_string()),
     }

@@ -9,10 +9,21 @@ use super::{Change, Incident};
 /// Where the agreement of a second person stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Second {
-    Asked { words: String, expires: Timestamp },
-    Agreed { at: Timestamp, signer: String, key: String },
+    Asked {
+        words: String,
+        expires: Timestamp,
+    },
+    Agreed {
+        at: Timestamp,
+        signer: String,
+        key: String,
+    },
     /// Somebody went alone.
-    BrokenGlass { reason: String, due: Timestamp, reviewed: Option<Review> },
+    BrokenGlass {
+        reason: String,
+        due: Timestamp,
+        reviewed: Option<Review>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -37,8 +37,7 @@ pub fn account() -> String {
 
 /// Holds a signature, as a file or a chat has it, against the request and the list of signers.
 pub fn check(request: &Request, signature: &str, signers: &Path) -> Result<Seconded, String> {
-    let verified =
-        signature::verify(Purpose::Approval, &request.bytes(), signature, signers);
+    let verified = signature::verify(Purpose::Approval, &request.bytes(), signature, signers);
     let verified = verified.map_err(|unproved| unproved.to_string())?;
     Seconded::of(request, &verified, clock::now())
 }
@@ -56,8 +55,9 @@ pub async fn preview(
     };
     let mut actions = Vec::new();
     for statement in &request.statements {
-        let write = sql::write(&statement.sql, target.url.dialect)
-            .map_err(|refusal| Problem::refused(format!("{}; nothing was run", refusal.sentence)))?;
+        let write = sql::write(&statement.sql, target.url.dialect).map_err(|refusal| {
+            Problem::refused(format!("{}; nothing was run", refusal.sentence))
+        })?;
         let (note, sql) = (statement.note.clone(), statement.sql.clone());
         actions.push(Planned::Sql { note, sql, verb: write.verb, table: write.table });
     }

@@ -99,18 +99,34 @@ impl State {
 /// What the operator or the world says.
 #[derive(Debug)]
 pub enum Said {
-    Preview { run: u64 },
-    PreviewArrived { run: u64, preview: Box<Preview> },
-    PreviewFailed { run: u64, why: String },
+    Preview {
+        run: u64,
+    },
+    PreviewArrived {
+        run: u64,
+        preview: Box<Preview>,
+    },
+    PreviewFailed {
+        run: u64,
+        why: String,
+    },
     /// A second person is to be asked.
     AskSecond,
     Seconded(Seconded),
     /// Alone, for this reason.
-    BreakGlass { reason: String },
+    BreakGlass {
+        reason: String,
+    },
     Confirm,
-    Typed { text: String, run: u64 },
+    Typed {
+        text: String,
+        run: u64,
+    },
     Back,
-    Ended { run: u64, execution: Execution },
+    Ended {
+        run: u64,
+        execution: Execution,
+    },
 }
 
 /// What the protocol asks of the world.

@@ -111,8 +111,7 @@ impl Warrant {
     /// For exactly what the second person saw.
     pub fn seconded(plan: &Plan, preview: &Preview, seconded: Seconded) -> Result<Self, String> {
         let Seconded { signer, operation, fingerprint, expires, .. } = seconded;
-        let warrant =
-            Self { by: By::Second { signer, expires }, operation, fingerprint };
+        let warrant = Self { by: By::Second { signer, expires }, operation, fingerprint };
         warrant.fits(plan, preview)?;
         Ok(warrant)
     }
@@ -121,7 +120,9 @@ impl Warrant {
     pub fn broken_glass(plan: &Plan, preview: &Preview, reason: &str) -> Result<Self, String> {
         const WORDS: usize = 3;
         if plan.demand == Demand::Pair {
-            return Err("the policy of this target lets nobody go alone: a asks a second person".into());
+            return Err(
+                "the policy of this target lets nobody go alone: a asks a second person".into()
+            );
         }
         if reason.split_whitespace().count() < WORDS {
             return Err(format!("say why in at least {WORDS} words; it will be reviewed"));

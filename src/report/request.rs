@@ -41,15 +41,17 @@ pub fn text(request: &Request, now: Timestamp, paint: Paint) -> String {
     for (number, statement) in request.statements.iter().enumerate() {
         statement_lines(number + 1, statement, &mut out, paint);
     }
-    let tables = request.writes.iter().map(|one| {
-        vec![one.table.clone(), one.direct.words(), one.hidden.words()]
-    });
+    let tables = request
+        .writes
+        .iter()
+        .map(|one| vec![one.table.clone(), one.direct.words(), one.hidden.words()]);
     out.push('\n');
     out.push_str(&text::columns(&["writes", "itself", "by triggers and cascades"], tables));
     if !request.checks.is_empty() {
-        let checks = request.checks.iter().map(|one| {
-            vec![one.check.clone(), one.before.clone(), one.after.clone()]
-        });
+        let checks = request
+            .checks
+            .iter()
+            .map(|one| vec![one.check.clone(), one.before.clone(), one.after.clone()]);
         out.push('\n');
         out.push_str(&text::columns(&["check", "before", "after"], checks));
     }
@@ -58,7 +60,11 @@ pub fn text(request: &Request, now: Timestamp, paint: Paint) -> String {
         request.sample.iter().for_each(|row| sample_line(row, &mut out));
     }
     for warning in &request.warnings {
-        let _ = writeln!(out, "{}", inked(&visible::text(&format!("Warning: {warning}")), Ink::Warning, paint));
+        let _ = writeln!(
+            out,
+            "{}",
+            inked(&visible::text(&format!("Warning: {warning}")), Ink::Warning, paint)
+        );
     }
     let _ = writeln!(out, "\nWords     {}", inked(&request.words(), Ink::Good, paint));
     out.push_str("          the requester's screen must show the same: compare them by voice\n");

@@ -383,6 +383,7 @@ fn summary(now: Timestamp) -> Summary {
         last: Some(now - SignedDuration::from_mins(9)),
         step: None,
         in_doubt: false,
+        review_due: None,
         trouble: None,
     }
 }

@@ -46,11 +46,10 @@ impl World {
         };
         let targets = self.targets.clone();
         self.spawn(async move {
-            let opened =
-                new_incident(
-                    &state, &actor, made_up, runbook, controls, target, &targets, messages,
-                )
-                .await;
+            let opened = new_incident(
+                &state, &actor, made_up, runbook, controls, target, &targets, messages,
+            )
+            .await;
             Message::Opened(opened.map(Box::new))
         });
         Ok(())
@@ -281,9 +280,7 @@ fn frozen(
     };
     let target = careful(target, targets, &seen.server);
     let target = records.iter().fold(target, |target, record| match &record.entry {
-        Entry::Policy { approval, high_risk } => {
-            target.at_least(approval, high_risk.as_deref())
-        }
+        Entry::Policy { approval, high_risk } => target.at_least(approval, high_risk.as_deref()),
         _ => target,
     });
     Ok((runbook, target, seen.server.clone()))

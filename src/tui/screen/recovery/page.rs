@@ -64,7 +64,8 @@ pub fn page(app: &App) -> Page<'_> {
             // In a replay there is no plan, and nothing that could be too old for it.
             let left =
                 recovery.plan.as_ref().map_or(String::new(), |plan| {
-                    match protocol::expiry(plan, preview, warrant).duration_since(app.now).as_secs() {
+                    match protocol::expiry(plan, preview, warrant).duration_since(app.now).as_secs()
+                    {
                         valid @ 1.. => format!(", valid {}", to_go(valid)),
                         _ => ", too old: p previews again".into(),
                     }

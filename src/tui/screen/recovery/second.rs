@@ -125,7 +125,8 @@ pub(super) fn why(app: &mut App) -> Vec<Effect> {
     let plan = recovery(app).and_then(|recovery| recovery.plan.as_ref());
     match plan.map(|plan| plan.demand) {
         Some(Demand::PairOrBreakGlass) => {
-            let question = "Without a second person: why? It is recorded, and somebody will review it";
+            let question =
+                "Without a second person: why?\nIt is recorded, and somebody will review it";
             app.overlay = Some(Overlay::ask(Ask::new(Purpose::BreakGlass, question)));
         }
         Some(Demand::Pair) => {
@@ -168,7 +169,11 @@ pub(super) fn lines(
             page.signed(app.look.ok(), &format!("agreed: {signer}"), Role::Ok);
         }
         (None, Some(Second::BrokenGlass { reason, .. }), _) => {
-            page.signed(app.look.bad(), &format!("without a second person: {reason}"), Role::Danger);
+            page.signed(
+                app.look.bad(),
+                &format!("without a second person: {reason}"),
+                Role::Danger,
+            );
         }
         (None, _, Some(request)) => waiting(app, case, request, page),
         (None, _, None) => {
@@ -197,7 +202,10 @@ fn waiting(app: &App, case: &Case, request: &Request, page: &mut Page<'_>) {
     page.line(&[("  Words    ", Role::Muted), (&request.words(), Role::Title)]);
     let file = case.folder.join(crate::incident::journal::REQUESTS);
     let file = file.join(format!("{}.json", request.operation));
-    page.line(&[("  They run ", Role::Muted), (&format!("steadyhand approve {}", file.display()), Role::Text)]);
+    page.line(&[
+        ("  They run ", Role::Muted),
+        (&format!("steadyhand approve {}", file.display()), Role::Text),
+    ]);
     page.muted("  or, with the request from the clipboard:  steadyhand approve -");
     page.muted("  A signature beside the file is seen by itself; i takes one that was sent.");
 }
