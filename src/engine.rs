@@ -219,6 +219,19 @@ pub struct RowWrite<'a> {
     pub set: (&'a [String], &'a [Value]),
 }
 
+/// Called for every row of a result.
+pub type OnEach<'a> = &'a mut (dyn FnMut(&[String], &[ValueRef<'_>]) + Send);
+
+/// The same for who never has enough.
+pub fn to_the_end(
+    on_each: OnEach<'_>,
+) -> impl FnMut(&[String], &[ValueRef<'_>]) -> ControlFlow<()> + Send {
+    |names, row| {
+        on_each(names, row);
+        ControlFlow::Continue(())
+    }
+}
+
 /// Called for each row of a result; breaking off ends the query in the database.
 pub type OnRow<'a> = &'a mut (dyn FnMut(&[String], &[ValueRef<'_>]) -> ControlFlow<()> + Send);
 
@@ -395,8 +408,8 @@ contract! {
     /// Runs one query; every row goes to `on_row`. Columns are given back also when no row came.
     async fn read(sql: &str, timeout: Duration, on_row: OnRow<'_>) -> Vec<String>;
 
-    /// The same without the columns, which some servers must be asked for when no row came.
-    async fn scan(sql: &str, timeout: Duration, on_row: OnRow<'_>) -> ();
+    /// Every row of a query, to the last: who may stop early takes `read`.
+    async fn scan(sql: &str, timeout: Duration, on_each: OnEach<'_>) -> ();
 
     /// Compiles one statement without running it, and gives the columns of its result.
     async fn prepare(sql: &str) -> Vec<String>;

@@ -51,8 +51,7 @@ pub fn read_with<T>(
     text: &str,
     build: impl FnOnce(&Table<'_>) -> T,
 ) -> Result<T, Vec<Fault>> {
-    let shown: Arc<str> = mask(text).into();
-    let whole = Spot::new(file.into(), Arc::clone(&shown), 0..0);
+    let whole = Spot::new(file.into(), Arc::new(mask::Masked::new(text)), 0..0);
     let (document, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         // The keys of a file that is not TOML are guesses, so only the syntax is reported.

@@ -33,7 +33,7 @@ mod written;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use super::{EngineError, OnRow, Purpose, Receipt, Session as Any, Setting};
+use super::{EngineError, OnEach, OnRow, Purpose, Receipt, Session as Any, Setting, to_the_end};
 use crate::dialect::Dialect;
 use crate::sql::{self, Effect};
 use kinds::Statement;
@@ -111,9 +111,9 @@ impl Session {
         &mut self,
         sql: &str,
         timeout: Duration,
-        on_row: OnRow<'_>,
+        on_each: OnEach<'_>,
     ) -> Result<(), EngineError> {
-        self.read(sql, timeout, on_row).await.map(drop)
+        self.read(sql, timeout, &mut to_the_end(on_each)).await.map(drop)
     }
 
     pub async fn read(

@@ -4,7 +4,6 @@
 //! inconclusive, with the reason.
 
 use std::io;
-use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::bind::Known;
@@ -13,7 +12,7 @@ use crate::check::keys::{self, Keys};
 use crate::check::verdict::{key_columns, key_hash};
 use crate::check::{Check, Count, Finding, Kind, Survey, Verdict};
 use crate::config::Target;
-use crate::engine::{Called, EngineError, Purpose, Session, Stopper};
+use crate::engine::{Called, EngineError, Purpose, Session, Stopper, to_the_end};
 use crate::problem::Problem;
 use crate::value::pile::Writer;
 use crate::value::{Rows, ValueRef};
@@ -210,7 +209,7 @@ async fn collect(
 ) -> (Result<(), EngineError>, Kept) {
     let mut kept = Kept { rows: Rows::default(), keys: Some(keys::Gather::default()), total: 0 };
     let mut columns: Vec<usize> = Vec::new();
-    let mut on_row = |names: &[String], row: &[ValueRef<'_>]| {
+    let mut on_each = |names: &[String], row: &[ValueRef<'_>]| {
         if kept.total == 0 {
             kept.rows = Rows::new(names.to_vec());
             columns = key_columns(names, &check.key);
@@ -224,13 +223,12 @@ async fn collect(
         if let Some(onlooker) = &mut onlooker {
             onlooker.row(names, row, kept.total);
         }
-        ControlFlow::Continue(())
     };
     // Where nothing is wrong nobody looks at the columns; of a metric they are held against its form.
     let outcome = if matches!(check.kind, Kind::Metric(_)) {
-        session.read(sql, check.timeout, &mut on_row).await.map(Some)
+        session.read(sql, check.timeout, &mut to_the_end(&mut on_each)).await.map(Some)
     } else {
-        session.scan(sql, check.timeout, &mut on_row).await.map(|()| None)
+        session.scan(sql, check.timeout, &mut on_each).await.map(|()| None)
     };
     match outcome {
         Ok(names) => {

@@ -9,18 +9,19 @@ use annotate_snippets::{
 };
 
 use super::literal;
+use super::mask::Masked;
 
 /// A place in a file that was read; cheap to keep for questions that come up later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spot {
     file: Arc<str>,
-    /// The text of the file, secrets hidden, of the same length.
-    shown: Arc<str>,
+    /// The text of the file, with its secrets hidden at equal length.
+    shown: Arc<Masked>,
     span: Range<usize>,
 }
 
 impl Spot {
-    pub(super) fn new(file: Arc<str>, shown: Arc<str>, span: Range<usize>) -> Self {
+    pub(super) fn new(file: Arc<str>, shown: Arc<Masked>, span: Range<usize>) -> Self {
         Self { file, shown, span }
     }
 
@@ -33,7 +34,7 @@ impl Spot {
     /// A part of the text value that stands here; the whole value if it cannot be found.
     #[must_use]
     pub fn within(&self, value: &str, part: Range<usize>) -> Self {
-        let raw = self.shown.get(self.span.clone()).unwrap_or_default();
+        let raw = self.shown.as_str().get(self.span.clone()).unwrap_or_default();
         let offset = |decoded| literal::offset(raw, value, decoded);
         match (offset(part.start), offset(part.end)) {
             (Some(start), Some(end)) => self.over(self.span.start + start..self.span.start + end),
@@ -42,12 +43,12 @@ impl Spot {
     }
 
     pub fn fault(&self, sentence: impl Into<String>) -> Fault {
-        let start = self.span.start.min(self.shown.len());
-        let before = self.shown.get(..start).unwrap_or_default();
+        let text = self.shown.as_str();
+        let before = text.get(..self.span.start.min(text.len())).unwrap_or_default();
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         Fault {
             file: normalize_untrusted_str(&self.file),
-            line: before.matches('\n').count() + 1,
+            line: self.line(),
             column: before[line_start..].chars().count() + 1,
             sentence: sentence.into(),
             suggestion: None,
@@ -57,7 +58,7 @@ impl Spot {
 
     /// The line of the file, counted from 1.
     pub fn line(&self) -> usize {
-        self.shown.get(..self.span.start).unwrap_or_default().matches('\n').count() + 1
+        self.shown.line(self.span.start)
     }
 
     pub fn file(&self) -> &str {
@@ -66,7 +67,7 @@ impl Spot {
 
     /// The part to underline: never more than one line, never beyond the text.
     fn underlined(&self) -> Range<usize> {
-        let text = &*self.shown;
+        let text = self.shown.as_str();
         let start = self.span.start.min(text.len());
         let end = self.span.end.clamp(start, text.len());
         let line = text.get(start..end).unwrap_or_default();
@@ -130,7 +131,7 @@ impl Fault {
         let title = Level::ERROR.primary_title(normalize_untrusted_str(&self.sentence));
         let group = match &self.spot {
             Some(spot) => title.element(
-                Snippet::source(&*spot.shown)
+                Snippet::source(spot.shown.as_str())
                     .path(self.file.as_str())
                     .annotation(AnnotationKind::Primary.span(spot.underlined())),
             ),

@@ -2,9 +2,46 @@
 //!
 //! The text keeps its length, so a place in it stays the same place.
 
-use std::sync::OnceLock;
+use std::fmt;
+use std::sync::{LazyLock, OnceLock};
 
 use regex_lite::Regex;
+
+/// A text of which nobody sees more than its masked form. Looking for secrets takes longer than all
+/// other reading, and most files are never shown, so it waits until somebody looks.
+pub(super) struct Masked {
+    text: String,
+    seen: OnceLock<String>,
+}
+
+impl Masked {
+    pub(super) fn new(text: &str) -> Self {
+        Self { text: text.to_owned(), seen: OnceLock::new() }
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        self.seen.get_or_init(|| mask(&self.text))
+    }
+
+    /// The line that a place is on, counted from 1.
+    pub(super) fn line(&self, at: usize) -> usize {
+        self.text.get(..at).unwrap_or_default().matches('\n').count() + 1
+    }
+}
+
+impl fmt::Debug for Masked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl PartialEq for Masked {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Masked {}
 
 /// What a secret looks like on a line; the first group is the secret. The last `@` of a line ends a
 /// password, because a password may hold one, and too much hidden harms nobody.
@@ -16,12 +53,10 @@ const PATTERNS: [&str; 3] = [
 
 /// Replaces everything that looks like a secret with stars.
 pub fn mask(text: &str) -> String {
-    static COMPILED: OnceLock<Vec<Regex>> = OnceLock::new();
-    let patterns = COMPILED.get_or_init(|| {
-        PATTERNS.iter().map(|p| Regex::new(p).expect("the patterns are tested")).collect()
-    });
+    static COMPILED: LazyLock<[Regex; 3]> =
+        LazyLock::new(|| PATTERNS.map(|p| Regex::new(p).expect("the patterns are tested")));
     let mut hidden = vec![];
-    for pattern in patterns {
+    for pattern in COMPILED.iter() {
         hidden.extend(
             pattern.captures_iter(text).filter_map(|found| found.get(1)).map(|m| m.range()),
         );

@@ -10,7 +10,7 @@ use steadyhand::sql::{self, Verb};
 
 use super::common::desk::Desk;
 use super::common::dice::{Dice, rounds};
-use super::{STOCK, dump, of, read};
+use super::{LONG, STOCK, dump, of, read_some};
 
 contract! {
     what_we_read_lets_no_attack_pass on sqlite postgres mariadb;
@@ -200,9 +200,11 @@ fn a_check_writes_nothing_even_unread(engine: Dialect) {
         let text = text.replace("{out}", &out);
         let mut session = desk.open(Purpose::Detect, &Stopper::default());
         desk.block_on(session.begin_snapshot()).unwrap();
-        let outcome = read(&desk, &mut session, &text).map(|(names, _)| names);
+        let read = read_some(&desk, &mut session, &text, LONG, usize::MAX).map(|(names, _)| names);
+        let scanned = desk.block_on(session.scan(&text, LONG, &mut |_, _| {}));
         let _ = desk.block_on(session.rollback());
         desk.block_on(session.close());
+        let outcome = (read, scanned);
         assert_eq!(trace(&mut desk, folder.path()), before, "{engine}: {text}\n{outcome:?}");
     }
 }

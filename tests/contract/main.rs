@@ -152,8 +152,14 @@ fn read_some(
     Ok((names, rows))
 }
 
+/// Both ways of reading: what one refuses the other refuses too, and what one sees both see.
 fn read(desk: &Desk, session: &mut Session, sql: &str) -> Result<Rows, EngineError> {
-    read_some(desk, session, sql, LONG, usize::MAX)
+    let read = read_some(desk, session, sql, LONG, usize::MAX);
+    let mut rows = 0;
+    let scanned = desk.block_on(session.scan(sql, LONG, &mut |_, _| rows += 1));
+    assert_eq!(scanned.is_ok(), read.is_ok(), "{scanned:?}, {read:?}\n  in: {sql}");
+    assert_eq!(rows, read.as_ref().map_or(0, |(_, rows)| rows.len()), "in: {sql}");
+    read
 }
 
 /// The first value as a text.

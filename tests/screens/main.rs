@@ -14,13 +14,14 @@ use night::{Night, RUNBOOK};
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Style};
 use steadyhand::dialect::Dialect;
-use steadyhand::incident::entry::verdict_words;
+use steadyhand::incident::entry::{Outcome, verdict_words};
 use steadyhand::recovery::protocol::State;
 use steadyhand::recovery::{Drift, Execution};
 use steadyhand::tui::app::Screen;
 use steadyhand::tui::command::Command;
 use steadyhand::tui::glyphs::{self, Glyphs};
 use steadyhand::tui::keymap::{Context, Key, Keymap};
+use steadyhand::tui::message::Message;
 use steadyhand::tui::overlay::{Kind, Overlay};
 use steadyhand::tui::theme::depth::Depth;
 use steadyhand::tui::theme::{Role, Theme};
@@ -411,6 +412,24 @@ fn a_mistaken_key_is_taken_back() {
     night.app.undone.clear();
     night.keys("z");
     assert!(night.app.overlay.is_none());
+}
+
+/// What became of a change may come while somebody writes: it is told, and the text comes back.
+#[test]
+fn an_outcome_that_arrives_takes_no_text_away() {
+    let mut night = change(probe(), &glyphs::UTF8);
+    night.keys("e").type_text("the pool was doubled at five");
+    let step = night.app.case.as_ref().map(|case| case.step().id.clone()).expect("an incident");
+    night.send(Message::Resolved {
+        run: 0,
+        step,
+        outcome: Ok((Outcome::RolledBack, "its ledger row is not there".into())),
+    });
+    let told = told(&night.draw(SMALL));
+    assert!(told.contains("What became of the change"), "{told}");
+    night.keys("esc");
+    let told = self::told(&night.draw(SMALL));
+    assert!(told.contains("the pool was doubled at five"), "{told}");
 }
 
 #[test]

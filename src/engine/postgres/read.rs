@@ -11,7 +11,9 @@ use sqlx::{AssertSqlSafe, Executor as _, SqlSafeStr as _, Statement as _};
 
 use super::connect::millis;
 use super::{Cells, OWN, Session, notice, simple, stop, stops, value};
-use crate::engine::{EngineError, OnRow};
+use crate::dialect::Dialect;
+use crate::engine::{EngineError, OnEach, OnRow};
+use crate::sql::split;
 use crate::value::ValueRef;
 
 /// Rows that are asked for at a time: few at first, so that they can be seen at once.
@@ -32,22 +34,54 @@ impl Session {
         self.apart(timeout, async |session: &mut Self| {
             match session.through_cursor(sql, timeout, on_row).await? {
                 Some(names) => Ok(names),
-                None => session.columns(sql).await,
+                None => session.columns(sql, OWN).await,
             }
         })
         .await
     }
 
+    /// Without a cursor, so that the planner may use all the processes it is given.
     pub async fn scan(
         &mut self,
         sql: &str,
         timeout: Duration,
-        on_row: OnRow<'_>,
+        on_each: OnEach<'_>,
     ) -> Result<(), EngineError> {
-        self.apart(timeout, async |session: &mut Self| {
-            session.through_cursor(sql, timeout, on_row).await.map(drop)
-        })
-        .await
+        self.apart(timeout, async |session: &mut Self| session.whole(sql, timeout, on_each).await)
+            .await
+    }
+
+    /// A text that the server prepares is one statement, and what stands in a subquery is a query
+    /// that changes no row by itself. The very same text then runs, its values as text.
+    async fn whole(
+        &mut self,
+        sql: &str,
+        timeout: Duration,
+        on_each: OnEach<'_>,
+    ) -> Result<(), EngineError> {
+        use futures_util::TryStreamExt as _;
+        let one = match split(sql, Dialect::Postgres).as_deref() {
+            Ok([one]) => one,
+            _ => sql,
+        };
+        let sql = format!("SELECT * FROM (\n{one}\n) AS steadyhand_rows");
+        self.columns(&sql, timeout).await?;
+        let limit = timeout.min(self.remaining());
+        let connection = &mut self.connection;
+        let work = async move {
+            let mut rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch(connection);
+            let mut names: Option<Vec<String>> = None;
+            while let Some(row) = rows.try_next().await? {
+                let names = names.get_or_insert_with(|| value::names(&row));
+                let cells = value::row(&row)?;
+                let values: Vec<ValueRef<'_>> = cells.iter().map(value::Cell::as_ref).collect();
+                on_each(names, &values);
+            }
+            Ok(())
+        };
+        let stops = stops(&self.stopper, &mut self.side, &self.access, &self.backend, limit);
+        let driven = stop::drive(notice::heard(&self.notices, work), stops).await;
+        self.judge(driven)
     }
 
     /// Does something that leaves no trace in the transaction that may be open: no failure, no
@@ -179,16 +213,17 @@ impl Session {
     }
 
     pub async fn prepare(&mut self, sql: &str) -> Result<Vec<String>, EngineError> {
-        self.apart(OWN, async |session: &mut Self| session.columns(sql).await).await
+        self.apart(OWN, async |session: &mut Self| session.columns(sql, OWN).await).await
     }
 
     /// The columns of a result by name, without running anything.
-    async fn columns(&mut self, sql: &str) -> Result<Vec<String>, EngineError> {
+    async fn columns(&mut self, sql: &str, limit: Duration) -> Result<Vec<String>, EngineError> {
         use sqlx::Column as _;
         self.ready().await?;
+        let limit = limit.min(self.remaining());
         let text = AssertSqlSafe(sql.to_owned()).into_sql_str();
         let work = (&mut self.connection).prepare(text);
-        let stops = stops(&self.stopper, &mut self.side, &self.access, &self.backend, OWN);
+        let stops = stops(&self.stopper, &mut self.side, &self.access, &self.backend, limit);
         let driven = stop::drive(notice::heard(&self.notices, work), stops).await;
         let prepared = self.judge(driven)?;
         Ok(prepared.columns().iter().map(|column| column.name().to_owned()).collect())

@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 use sqlx::AssertSqlSafe;
 
 use crate::dialect::Dialect;
-use crate::engine::{EngineError, OnRow};
+use crate::engine::{EngineError, OnEach, OnRow, to_the_end};
 use crate::sql::split;
 use crate::value::{Value, ValueRef};
 
@@ -20,9 +20,9 @@ impl Session {
         &mut self,
         sql: &str,
         timeout: Duration,
-        on_row: OnRow<'_>,
+        on_each: OnEach<'_>,
     ) -> Result<(), EngineError> {
-        self.read(sql, timeout, on_row).await.map(drop)
+        self.read(sql, timeout, &mut to_the_end(on_each)).await.map(drop)
     }
 
     pub async fn read(

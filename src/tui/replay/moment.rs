@@ -136,10 +136,10 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
         Command::PrevMilestone => step(app, |replay| replay.seek(false, is_milestone)),
         Command::Play => play(app, |speed| if speed.is_some() { None } else { Some(1) }),
         Command::Faster => play(app, |speed| Some(speed.map_or(1, |n| (n * 2).min(16)))),
-        Command::Help => app.overlay = Some(Overlay::help()),
+        Command::Help => app.cover(Overlay::help()),
         Command::Palette => {
             let palette = palette::Palette::new(&app.keymap, app.screen_context());
-            app.overlay = Some(Overlay::new(Kind::Palette(Box::new(palette))));
+            app.cover(Overlay::new(Kind::Palette(Box::new(palette))));
         }
         Command::Theme => {
             app.look.theme = app.look.theme.next(app.facts.depth);

@@ -28,7 +28,7 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
         Command::PrevStep => super::step::look_at(app, case.at.saturating_sub(1)),
         Command::Statements => {
             let lines = texts(app);
-            app.overlay = Some(Overlay::text("The guardrail's statements", lines));
+            app.cover(Overlay::text("The guardrail's statements", lines));
             Vec::new()
         }
         other => {
@@ -111,7 +111,7 @@ fn confirm(app: &mut App, deed: Deed) -> Vec<Effect> {
         if applying { "Apply" } else { "Withdraw" }
     );
     let asked = Question { act, target: target.clone() };
-    app.overlay = Some(Overlay::ask(Ask::consent(asked, "", &question)));
+    app.cover(Overlay::ask(Ask::consent(asked, "", &question)));
     Vec::new()
 }
 

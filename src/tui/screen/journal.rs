@@ -128,7 +128,7 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
         Command::Search => {
             let ask =
                 Ask::new(Purpose::FindJournal, "Find in the journal").filled(&app.journal.find);
-            app.overlay = Some(Overlay::ask(ask));
+            app.cover(Overlay::ask(ask));
         }
         Command::ZoomIn | Command::ZoomOut => zoom(app, command),
         Command::Open | Command::Confirm => in_full(app),
@@ -220,7 +220,7 @@ fn pin(app: &mut App) -> Vec<Effect> {
 fn annotate(app: &mut App) {
     let Some(record) = selected(app) else { return };
     app.journal.at = Some(record.seq);
-    app.overlay = Some(crate::tui::draft::annotation(app, &record));
+    app.cover(crate::tui::draft::annotation(app, &record));
 }
 
 fn in_full(app: &mut App) {
@@ -242,7 +242,7 @@ fn in_full(app: &mut App) {
     }
     lines.push(String::new());
     lines.extend(entry.lines().map(str::to_owned));
-    app.overlay = Some(Overlay::plain("Record in full", lines));
+    app.cover(Overlay::plain("Record in full", lines));
 }
 
 /// The lines of what is in the window, and which of them is the cursor's.

@@ -33,7 +33,7 @@ pub fn explained(app: &mut App, run: Run, plans: Plans) {
         app.say("the plan is there; ask again when the box is closed");
         return;
     }
-    app.overlay = Some(match plans {
+    app.cover(match plans {
         Err(problem) => Overlay::problem(problem),
         Ok(plans) => {
             let Some(case) = &app.case else { return };

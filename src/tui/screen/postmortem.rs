@@ -45,7 +45,7 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
             let Some(part) = all.get(app.postmortem.part.min(all.len().saturating_sub(1))) else {
                 return Vec::new();
             };
-            app.overlay = Some(crate::tui::draft::part(app, part));
+            app.cover(crate::tui::draft::part(app, part));
             Vec::new()
         }
         Command::ExternalEditor => outside::postmortem(app),

@@ -50,7 +50,7 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
                 case.recoveries.get(&case.step().id).and_then(|r| r.preview.clone())
             {
                 let lines = rows::all(app, &preview);
-                app.overlay = Some(Overlay::changes(lines));
+                app.cover(Overlay::changes(lines));
             }
             Vec::new()
         }
@@ -62,7 +62,7 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
         Command::Plan => super::plan::ask(app, None),
         Command::Statements => {
             let lines = statements(app);
-            app.overlay = Some(Overlay::text("Statements as they run", lines));
+            app.cover(Overlay::text("Statements as they run", lines));
             Vec::new()
         }
         Command::NextStep => super::step::look_at(app, case.at + 1),

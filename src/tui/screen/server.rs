@@ -79,7 +79,7 @@ fn end_orphan(app: &mut App) -> Vec<Effect> {
     let act = Act::EndSession { mark: orphan.mark.clone() };
     let asked = Question { act, target: case.target.name.clone() };
     let what = format!("end the session {}, left behind by an earlier run", orphan.who);
-    app.overlay = Some(Overlay::ask(Ask::consent(asked, &what, &question)));
+    app.cover(Overlay::ask(Ask::consent(asked, &what, &question)));
     Vec::new()
 }
 

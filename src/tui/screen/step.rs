@@ -184,12 +184,12 @@ fn go_on(app: &mut App) -> Vec<Effect> {
             EvidenceKind::Number => ask(app, Purpose::Evidence, "Number that shows it"),
         },
         Action::Ask(_) => {
-            app.overlay = Some(Overlay::question(case));
+            app.cover(Overlay::question(case));
             Vec::new()
         }
         Action::Check(check) => leave_check(app, &check.check, check.expect),
         Action::Decide(_) => {
-            app.overlay = Some(Overlay::decide(case));
+            app.cover(Overlay::decide(case));
             Vec::new()
         }
         Action::Change(_) => {
@@ -231,7 +231,7 @@ fn confirm_command(app: &mut App, command: &CommandStep) -> Vec<Effect> {
         "Run on {environment} {target}\n{what}\nIt is not read-only, and nothing takes it back."
     );
     let act = Act::RunCommand { step: case.step().id.clone() };
-    app.overlay = Some(Overlay::ask(Ask::consent(Question { act, target }, &what, &text)));
+    app.cover(Overlay::ask(Ask::consent(Question { act, target }, &what, &text)));
     Vec::new()
 }
 
@@ -249,7 +249,7 @@ pub fn run_command(app: &mut App, consent: Option<Consent>) -> Vec<Effect> {
 }
 
 fn ask(app: &mut App, purpose: Purpose, question: &str) -> Vec<Effect> {
-    app.overlay = Some(Overlay::ask(Ask::new(purpose, question)));
+    app.cover(Overlay::ask(Ask::new(purpose, question)));
     Vec::new()
 }
 
@@ -331,7 +331,7 @@ pub fn close(app: &mut App) -> Vec<Effect> {
         return no(app, "it is closed already");
     }
     let answers = vec!["Close it".to_owned(), "Not yet".to_owned()];
-    app.overlay = Some(Overlay::choice("Close the incident?", answers, Purpose::Close));
+    app.cover(Overlay::choice("Close the incident?", answers, Purpose::Close));
     Vec::new()
 }
 

@@ -207,7 +207,7 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
         Command::Columns
             if app.violations.top().is_some_and(|table| !table.columns().is_empty()) =>
         {
-            app.overlay = Some(Overlay::new(Kind::Columns { at: 0 }));
+            app.cover(Overlay::new(Kind::Columns { at: 0 }));
         }
         Command::Copy => offer_copies(app),
         Command::Related => return relations(app),
@@ -216,7 +216,7 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
         }
         Command::Export => {
             let formats = vec!["csv".to_owned(), "json".to_owned()];
-            app.overlay = Some(Overlay::choice("Export all rows as", formats, Purpose::Export));
+            app.cover(Overlay::choice("Export all rows as", formats, Purpose::Export));
         }
         Command::Plan => {
             let check = app.violations.check.clone();
@@ -244,7 +244,7 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
 
 fn ask(app: &mut App, purpose: Purpose, question: &str, given: impl Fn(&Table) -> &str) {
     let given = app.violations.top().map_or("", given).to_owned();
-    app.overlay = Some(Overlay::ask(Ask::new(purpose, question).filled(&given)));
+    app.cover(Overlay::ask(Ask::new(purpose, question).filled(&given)));
 }
 
 /// What a table made of a command.
@@ -365,7 +365,7 @@ pub fn copied(app: &mut App, copied: Result<Copied, Problem>) -> Vec<Effect> {
             Vec::new()
         }
         Err(problem) => {
-            app.overlay = Some(Overlay::problem(problem));
+            app.cover(Overlay::problem(problem));
             Vec::new()
         }
     }
@@ -404,10 +404,10 @@ pub fn related(app: &mut App, run: Run, found: Result<Vec<Relation>, Problem>) -
         Ok(found) => {
             let words = found.iter().map(|one| visible::text(&one.words()).into_owned());
             let title = "Go to rows that have to do with this one";
-            app.overlay = Some(Overlay::choice(title, words.collect(), Purpose::Related));
+            app.cover(Overlay::choice(title, words.collect(), Purpose::Related));
             app.violations.offered = found;
         }
-        Err(problem) => app.overlay = Some(Overlay::problem(problem)),
+        Err(problem) => app.cover(Overlay::problem(problem)),
     }
     Vec::new()
 }
@@ -444,7 +444,7 @@ pub fn arrived(app: &mut App, run: Run, found: Result<Box<Found>, Problem>) -> V
             let table = Table::new(reading, None, &relation.key);
             app.violations.above.push(Above { title, table, relation });
         }
-        Err(problem) => app.overlay = Some(Overlay::problem(problem)),
+        Err(problem) => app.cover(Overlay::problem(problem)),
     }
     Vec::new()
 }

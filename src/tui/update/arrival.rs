@@ -37,7 +37,7 @@ pub(super) fn prepared(app: &mut App, outcome: Result<(), crate::problem::Proble
     let mut effects = vec![Effect::ListIncidents];
     if let Some(symptom) = app.facts.drill.clone() {
         // Looking is the first thing that is scored.
-        app.overlay = Some(Overlay::plain("DRILL: you are called", called(&symptom)));
+        app.cover(Overlay::plain("DRILL: you are called", called(&symptom)));
         return effects;
     }
     effects.extend(home::survey_all(app));
@@ -176,7 +176,7 @@ pub(super) fn resolved(
             });
             let chunks = last.and_then(|change| change.chunks.as_ref());
             let sentences = became(outcome, &how, chunks);
-            app.overlay = Some(Overlay::text(
+            app.cover(Overlay::text(
                 "What became of the change that was cut off",
                 sentences.into_iter().map(crate::tui::widget::wrap::plain).collect(),
             ));

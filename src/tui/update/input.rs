@@ -98,12 +98,12 @@ pub(super) fn on_screen(app: &mut App, command: Command) -> Vec<Effect> {
     match command {
         Command::Quit => quit(app),
         Command::Help => {
-            app.overlay = Some(Overlay::help());
+            app.cover(Overlay::help());
             Vec::new()
         }
         Command::Palette => {
             let palette = palette::Palette::new(&app.keymap, app.screen_context());
-            app.overlay = Some(Overlay::new(Kind::Palette(Box::new(palette))));
+            app.cover(Overlay::new(Kind::Palette(Box::new(palette))));
             Vec::new()
         }
         Command::Mouse => {
@@ -116,7 +116,7 @@ pub(super) fn on_screen(app: &mut App, command: Command) -> Vec<Effect> {
             vec![Effect::Mouse(app.mouse)]
         }
         Command::Tour => {
-            app.overlay = Some(Overlay::tour());
+            app.cover(Overlay::tour());
             Vec::new()
         }
         Command::Oops => oops(app),
@@ -163,7 +163,7 @@ pub(super) fn of_incident(app: &mut App, command: Command) -> Vec<Effect> {
     let open = case.incident.is_open();
     let ask = |app: &mut App, overlay: Overlay| {
         if open {
-            app.overlay = Some(overlay);
+            app.cover(overlay);
         } else {
             app.complain("the incident is closed");
         }

@@ -65,7 +65,7 @@ pub(super) fn quit(app: &mut App) -> Vec<Effect> {
             "Leave? The incident stays open; `steadyhand resume` goes on here."
         };
         let answers = vec!["Leave".to_owned(), "Stay".to_owned()];
-        app.overlay = Some(Overlay::choice(question, answers, Purpose::Leave));
+        app.cover(Overlay::choice(question, answers, Purpose::Leave));
         return Vec::new();
     }
     app.quit = Some(Exit::Clear);

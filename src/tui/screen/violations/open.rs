@@ -26,12 +26,12 @@ pub fn cell(app: &mut App) {
         }
         Err(error) => vec![format!("the value cannot be read any more: {error}")],
     };
-    app.overlay = Some(Overlay::plain(&title, lines));
+    app.cover(Overlay::plain(&title, lines));
 }
 
 pub fn row(app: &mut App) {
     if let Some(lines) = app.violations.top().and_then(|table| row_lines(table, CUT)) {
-        app.overlay = Some(Overlay::plain("Row in full", lines));
+        app.cover(Overlay::plain("Row in full", lines));
     }
 }
 
