@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::second::{Seconded, Warrant};
-use super::{Execution, Plan, Preview};
+use super::{Execution, Plan, Preview, Request};
 
 /// Permission to commit one previewed plan, once, soon.
 #[derive(Debug, PartialEq)]
@@ -226,7 +226,7 @@ pub fn step(state: State, said: Said, plan: &Plan, now: Timestamp) -> (State, As
         (state, Said::PreviewArrived { .. } | Said::PreviewFailed { .. }) => (state, Ask::Nothing),
 
         (Previewed { preview, warrant }, Said::AskSecond) => {
-            let asked = match blocked(plan, &preview, None, now) {
+            let asked = match blocked(plan, &preview, None, now).or_else(|| unshown(&preview)) {
                 Some(why) => Ask::Refuse(why),
                 None => Ask::Request { preview: preview.clone() },
             };
@@ -240,7 +240,10 @@ pub fn step(state: State, said: Said, plan: &Plan, now: Timestamp) -> (State, As
             (Previewed { preview, warrant }, asked)
         }
         (Previewed { preview, .. }, Said::BreakGlass { reason }) => {
-            let warrant = Warrant::broken_glass(plan, &preview, &reason);
+            let warrant = match unshown(&preview) {
+                Some(why) => Err(why),
+                None => Warrant::broken_glass(plan, &preview, &reason),
+            };
             confirming(plan, preview, warrant, now)
         }
         (
@@ -348,6 +351,14 @@ fn blocked(
         return Some(format!("this preview is older than {minutes} min: preview again"));
     }
     None
+}
+
+/// Why nobody else could be shown what is to be done, now or at a review.
+fn unshown(preview: &Preview) -> Option<String> {
+    (!Request::fits(preview)).then(|| {
+        "the statements are too long to be shown to somebody else; cut the change into smaller ones"
+            .into()
+    })
 }
 
 /// Why a preview cannot be approved on this warrant, if it cannot.

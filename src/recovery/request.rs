@@ -17,6 +17,7 @@ use super::fingerprint::{key_words, show};
 use super::{CheckOutcome, Limits, Plan, Preview, Role, RowImage, TableHead, TableWrites, Tally};
 use crate::check::Verdict;
 use crate::digest::{Running, sha256};
+use crate::value::Value;
 
 /// The form of the file.
 const FORM: u32 = 1;
@@ -24,9 +25,14 @@ const FORM: u32 = 1;
 pub const LONGEST: usize = 1 << 20;
 /// Nobody agrees to something for longer.
 const LONGEST_VALID: SignedDuration = SignedDuration::from_hours(24);
-/// Rows of each table that are shown, and letters of one of their values.
+/// Rows of each table that are shown, of all tables, values of a row, and letters of a value.
 const SAMPLE: usize = 5;
+const SAMPLES: usize = 40;
+const VALUES: usize = 12;
 const VALUE: usize = 160;
+/// What a request may keep an approver's database busy with.
+const LONGEST_RUN: Duration = Duration::from_mins(10);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 const BEGIN: &str = "-----BEGIN STEADYHAND REQUEST-----";
 const END: &str = "-----END STEADYHAND REQUEST-----";
@@ -186,6 +192,14 @@ impl Request {
         }
     }
 
+    /// Whether it can be shown at all: everything but the statements has an end by itself.
+    pub fn fits(preview: &Preview) -> bool {
+        let written = |text: &String| serde_json::to_string(text).map_or(LONGEST, |text| text.len());
+        let long: usize =
+            preview.statements.iter().map(|one| written(&one.sql) + written(&one.note)).sum();
+        long <= LONGEST / 2
+    }
+
     /// The bytes that are written, digested and signed.
     pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = serde_json::to_vec_pretty(self).expect("plain data");
@@ -292,8 +306,8 @@ impl Bounds {
     pub fn limits(self) -> Limits {
         Limits {
             max_rows: self.max_rows,
-            time_cap: Duration::from_millis(self.time_cap_ms),
-            lock_wait: Duration::from_millis(self.lock_wait_ms),
+            time_cap: Duration::from_millis(self.time_cap_ms).min(LONGEST_RUN),
+            lock_wait: Duration::from_millis(self.lock_wait_ms).min(LONGEST_WAIT),
             max_blocked: self.max_blocked,
         }
     }
@@ -327,27 +341,29 @@ fn sample(preview: &Preview) -> Vec<Sample> {
     let tables = preview.images.iter();
     tables
         .flat_map(|images| images.rows.head().iter().take(SAMPLE).map(|row| of(&images.head, row)))
+        .take(SAMPLES)
         .collect()
 }
 
 fn changes(head: &TableHead, row: &RowImage) -> Vec<String> {
-    let value = |at: usize, values: &[crate::value::Value]| clipped(show(&values[at]));
-    match (&row.before, &row.after) {
-        (Some(before), Some(after)) => {
-            let changed = row.changed().into_iter();
-            changed
-                .map(|at| {
-                    format!("{} {} -> {}", head.columns[at], value(at, before), value(at, after))
-                })
-                .collect()
-        }
+    let value = |at: usize, values: &[Value]| clipped(show(&values[at]));
+    let mut all: Vec<String> = match (&row.before, &row.after) {
+        (Some(before), Some(after)) => row
+            .changed()
+            .into_iter()
+            .map(|at| format!("{} {} -> {}", head.columns[at], value(at, before), value(at, after)))
+            .collect(),
         (None, Some(values)) | (Some(values), None) => {
             let sign = if row.before.is_none() { '+' } else { '-' };
             let columns = head.columns.iter().enumerate().take(values.len());
             columns.map(|(at, name)| format!("{sign} {name} {}", value(at, values))).collect()
         }
         (None, None) => Vec::new(),
-    }
+    };
+    let more = all.len().saturating_sub(VALUES);
+    all.truncate(VALUES);
+    all.extend((more > 0).then(|| format!("{more} more")));
+    all
 }
 
 fn clipped(text: String) -> String {

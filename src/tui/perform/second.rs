@@ -6,27 +6,61 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::World;
+use super::{Desk, World};
 use crate::clock;
 use crate::digest::sha256;
 use crate::incident::entry::{Deed, Entry, Evidence};
 use crate::incident::journal::{JournalError, REQUESTS};
 use crate::ops;
-use crate::problem::Problem;
-use crate::recovery::request::{About, LONGEST, Person};
+use crate::recovery::request::{About, Person};
 use crate::recovery::{Plan, Preview, Request};
 use crate::signature;
 use crate::tui::message::{Message, Signed, Unsigned};
 
 impl World {
+    pub(super) fn ask_second(
+        &mut self,
+        plan: &Plan,
+        preview: &Preview,
+        deed: Deed,
+    ) -> Result<(), JournalError> {
+        let Some(desk) = self.desk.clone() else { return Ok(()) };
+        let (request, evidence) = self.written(&desk, plan, preview)?;
+        let (step, op) = (request.step.clone(), request.operation.clone());
+        let (words, expires) = (request.words(), request.expires);
+        self.append(Entry::Requested { step, op, deed, words, expires, evidence })?;
+        self.send(Message::Requested(Arc::new(request)));
+        Ok(())
+    }
+
+    /// Whoever reviews it sees what it was.
+    pub(super) fn break_glass(
+        &mut self,
+        plan: &Plan,
+        preview: &Preview,
+        deed: Deed,
+        reason: String,
+    ) -> Result<(), JournalError> {
+        let Some(desk) = self.desk.clone() else { return Ok(()) };
+        let (request, evidence) = self.written(&desk, plan, preview)?;
+        let (step, op) = (request.step, request.operation);
+        let within = jiff::SignedDuration::try_from(self.seconding.review()).unwrap_or_default();
+        let review_due = request.created + within;
+        self.append(Entry::GlassBroken { step, op, deed, reason, review_due, evidence })
+    }
+
     /// What is asked, as a file beside the journal.
-    fn request(&mut self, plan: &Plan, preview: &Preview) -> Option<Request> {
-        let desk = self.desk.as_ref()?;
-        let target = &desk.target;
+    fn written(
+        &self,
+        desk: &Desk,
+        plan: &Plan,
+        preview: &Preview,
+    ) -> Result<(Request, Evidence), JournalError> {
+        let folder = desk.folder.file_name().unwrap_or_default();
         let about = About {
-            incident: incident_of(&desk.folder),
-            engine: target.url.dialect.key().to_owned(),
-            environment: target.environment.word().to_owned(),
+            incident: folder.to_string_lossy().into_owned(),
+            engine: desk.target.url.dialect.key().to_owned(),
+            environment: desk.target.environment.word().to_owned(),
             requester: Person {
                 name: self.actor.clone(),
                 account: ops::second::account(),
@@ -35,52 +69,9 @@ impl World {
             now: clock::now(),
             valid: self.seconding.valid(),
         };
-        Some(Request::of(plan, preview, about))
-    }
-
-    fn written(&mut self, request: &Request) -> Result<Option<Evidence>, JournalError> {
-        let Some(desk) = &self.desk else { return Ok(None) };
-        let bytes = request.bytes();
-        if bytes.len() > LONGEST {
-            self.send(Message::Failed(
-                Problem::refused("the statements are too long to be shown to a second person")
-                    .hint("nothing was written; cut the change into smaller ones"),
-            ));
-            return Ok(None);
-        }
-        desk.journal.keep_request(&file(request), &bytes).map(Some)
-    }
-
-    pub(super) fn ask_second(
-        &mut self,
-        plan: &Plan,
-        preview: &Preview,
-        deed: Deed,
-    ) -> Result<(), JournalError> {
-        let Some(request) = self.request(plan, preview) else { return Ok(()) };
-        let Some(evidence) = self.written(&request)? else { return Ok(()) };
-        let (step, op) = (request.step.clone(), request.operation.clone());
-        let (words, expires) = (request.words(), request.expires);
-        self.append(Entry::Requested { step, op, deed, words, expires, evidence })?;
-        self.send(Message::Requested(Arc::new(request)));
-        Ok(())
-    }
-
-    pub(super) fn break_glass(
-        &mut self,
-        plan: &Plan,
-        preview: &Preview,
-        deed: Deed,
-        reason: String,
-    ) -> Result<(), JournalError> {
-        let closed = || JournalError::Closed;
-        let request = self.request(plan, preview).ok_or_else(closed)?;
-        // Whoever reviews it must see what it was, or it is not done.
-        let evidence = self.written(&request)?.ok_or_else(closed)?;
-        let (step, op) = (request.step.clone(), request.operation.clone());
-        let review_due = request.created
-            + jiff::SignedDuration::try_from(self.seconding.review()).unwrap_or_default();
-        self.append(Entry::GlassBroken { step, op, deed, reason, review_due, evidence })
+        let request = Request::of(plan, preview, about);
+        let evidence = desk.journal.keep_request(&file(&request), &request.bytes())?;
+        Ok((request, evidence))
     }
 
     /// A signature that is not the one known lies beside the request.
@@ -114,10 +105,6 @@ impl World {
             Message::Signed { step, signed }
         });
     }
-}
-
-fn incident_of(folder: &Path) -> String {
-    folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
 /// The name of a request's file.

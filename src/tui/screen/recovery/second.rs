@@ -176,6 +176,10 @@ pub(super) fn lines(
             );
         }
         (None, _, Some(request)) => waiting(app, case, request, page),
+        (None, Some(Second::Asked { words, .. }), None) => {
+            let text = format!("a second person was asked: {words}");
+            page.signed(app.look.unknown(), &text, Role::Warning);
+        }
         (None, _, None) => {
             let demand = recovery.plan.as_ref().map(|plan| plan.demand).unwrap_or_default();
             let text = match demand {
