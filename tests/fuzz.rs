@@ -456,8 +456,7 @@ fn requests_and_signatures() {
         hidden: Tally::default(),
     };
     let person = |name: &str| Person { name: name.into(), account: "a".into(), host: "h".into() };
-    let sample =
-        Sample { table: "t".into(), key: "id 1".into(), changes: vec!["a 0 -> 1".into()] };
+    let sample = Sample { table: "t".into(), key: "id 1".into(), changes: vec!["a 0 -> 1".into()] };
     let request = Request {
         form: 1,
         incident: "INC-0001".into(),

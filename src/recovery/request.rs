@@ -194,7 +194,8 @@ impl Request {
 
     /// Whether it can be shown at all: everything but the statements has an end by itself.
     pub fn fits(preview: &Preview) -> bool {
-        let written = |text: &String| serde_json::to_string(text).map_or(LONGEST, |text| text.len());
+        let written =
+            |text: &String| serde_json::to_string(text).map_or(LONGEST, |text| text.len());
         let long: usize =
             preview.statements.iter().map(|one| written(&one.sql) + written(&one.note)).sum();
         long <= LONGEST / 2
