@@ -13,6 +13,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use pty::{Ended, Size, Terminal, WIDE};
+use rustix::process::Signal;
 
 /// How the program is started.
 const ARGUMENTS: &[&str] = &["demo"];
@@ -20,13 +21,14 @@ const ARGUMENTS: &[&str] = &["demo"];
 const USEFUL: &str = "What is wrong";
 /// From the home screen to the table of violations: keys, and the text to wait for after each.
 const TO_THE_TABLE: &[(&str, &str)] =
-    &[("enter", "Take the incident"), ("enter", "37 violations"), ("v", "of 37, exact")];
+    &[("enter", "milestone: detected"), ("enter", "37 violations"), ("v", "of 37, exact")];
 /// The keys that move the cursor there and back again.
 const MOVES: [&str; 2] = ["down", "up"];
 /// The key that leaves the program from the home screen.
 const LEAVE: &str = "q";
 
 const STARTS: usize = 10;
+const WAYS_OUT: usize = 5;
 const KEYS: usize = 200;
 const IDLE: Duration = Duration::from_secs(5);
 
@@ -54,6 +56,31 @@ fn main() {
     row("start to first paint", &times(&mut first));
     row("start to useful screen", &times(&mut useful));
     row("key to gone and restored", &times(&mut restored));
+    for (name, signal) in [("SIGTERM", Signal::TERM), ("SIGHUP", Signal::HUP)] {
+        let mut gone: Vec<Duration> = (0..WAYS_OUT)
+            .map(|_| {
+                let (terminal, _home) = start(size);
+                terminal.wait_for(USEFUL);
+                let sent = Instant::now();
+                terminal.signal(signal);
+                terminal.wait_exit();
+                assert!(terminal.is_restored(), "the terminal was not given back after {name}");
+                sent.elapsed()
+            })
+            .collect();
+        row(&format!("{name} to gone and restored"), &times(&mut gone));
+    }
+    let mut gone: Vec<Duration> = (0..WAYS_OUT)
+        .map(|_| {
+            let (mut terminal, _home) = start(size);
+            terminal.wait_for(USEFUL);
+            let taken = Instant::now();
+            terminal.hang_up();
+            terminal.wait_death();
+            taken.elapsed()
+        })
+        .collect();
+    row("terminal gone to gone", &times(&mut gone));
 
     let (mut terminal, _home) = start(size);
     terminal.wait_for(USEFUL);
@@ -117,7 +144,7 @@ fn start(size: Size) -> (Terminal, tempfile::TempDir) {
 }
 
 fn row(what: &str, result: &str) {
-    println!("{what:<26} {result}");
+    println!("{what:<30} {result}");
 }
 
 fn times(measured: &mut [Duration]) -> String {

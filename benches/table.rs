@@ -2,8 +2,8 @@
 //!
 //! `cargo bench --bench table` starts a PostgreSQL of its own, lays a million rows into it, writes the
 //! same rows as CSV, and drives each program that it finds in a real terminal of 120x40: the release
-//! build of ours on the database, `csvlens` and `vd` on the CSV, `less` on the CSV, and
-//! `psql` with a cursor into `less` on the database. `TABLE_ROWS` asks for another number of rows.
+//! build of ours on the database, `csvlens` and `vd` on the CSV, `less` on the CSV, and on the
+//! database `psql` with a cursor into `less`, `pgcli` into `less`, and `harlequin`. `TABLE_ROWS` asks for another number of rows.
 //!
 //! - first rows: from the start of the process until a row stands on the screen. Ours opens an
 //!   incident on the way, with its journal on disk.
@@ -42,6 +42,8 @@ struct Peer {
     name: String,
     program: PathBuf,
     arguments: Vec<String>,
+    /// Texts to wait for and what is typed then, until it is asked for the rows.
+    opening: Vec<(&'static str, String)>,
     /// Stands there as soon as a row does.
     row: &'static str,
     /// Stands there when all rows are read, if it says so.
@@ -93,11 +95,9 @@ fn main() {
         measured.print();
         all.push(measured);
     }
-    for absent in ["csvlens", "vd", "rainfrog", "gobang", "harlequin", "pgcli"] {
+    for absent in ["csvlens", "vd", "harlequin", "pgcli"] {
         if find(absent).is_none() {
             println!("{absent:<22} is not on PATH");
-        } else if !["csvlens", "vd"].contains(&absent) {
-            println!("{absent:<22} is on PATH, and nobody has taught this bench its keys");
         }
     }
     println!();
@@ -244,14 +244,14 @@ impl Place {
         self.write(&format!("{name}/books/{name}.toml"), &book);
     }
 
+    /// The folder of the server's socket.
+    fn host(&self) -> String {
+        self.server.socket().parent().expect("a socket is in a folder").display().to_string()
+    }
+
     fn psql(&self) -> Command {
         let mut command = Command::new(find("psql").expect("psql is there where the server is"));
-        command.args(["-X", "-h"]).arg(self.server.socket()).args([
-            "-U",
-            server::ADMIN,
-            "-d",
-            "shop",
-        ]);
+        command.args(["-X", "-h"]).arg(self.host()).args(["-U", server::ADMIN, "-d", "shop"]);
         command
     }
 
@@ -265,7 +265,8 @@ impl Place {
                 name: name.into(),
                 program: env!("CARGO_BIN_EXE_steadyhand").into(),
                 arguments: text(&args),
-                row: "parcel 3",
+                opening: Vec::new(),
+                row: "parcel ",
                 whole: Some(format!("of {}, exact", thousands(rows))),
                 down: "down",
                 up: "up",
@@ -279,7 +280,8 @@ impl Place {
                 name: name.into(),
                 program: find(program)?,
                 arguments,
-                row: "parcel 3",
+                opening: Vec::new(),
+                row: "parcel ",
                 whole: None,
                 down: "j",
                 up: "k",
@@ -291,7 +293,7 @@ impl Place {
         let cursor = vec![
             "-X".into(),
             "-h".into(),
-            self.server.socket().display().to_string(),
+            self.host(),
             "-U".into(),
             server::ADMIN.into(),
             "-d".into(),
@@ -303,6 +305,10 @@ impl Place {
             "-c".into(),
             QUERY.into(),
         ];
+        let socket = self.host();
+        let into_less =
+            ["--warn", "off", "--row-limit", "0", "-U", server::ADMIN, "-d", "shop", "-h"];
+        let url = format!("postgresql://{}@/shop?host={socket}", server::ADMIN);
         let found = [
             pager("csvlens", "csvlens", vec![csv()]).map(|peer| Peer {
                 page: "pagedown",
@@ -316,6 +322,26 @@ impl Place {
             }),
             pager("less", "less", vec!["-S".into(), csv()]),
             pager("psql cursor | less", "psql", cursor).map(|peer| Peer { streams: true, ..peer }),
+            pager("pgcli | less", "pgcli", [text(&into_less), vec![socket]].concat()).map(|peer| {
+                Peer {
+                    opening: vec![("shop>", format!("{QUERY};\r"))],
+                    row: "| parcel ",
+                    ..peer
+                }
+            }),
+            pager(
+                "harlequin",
+                "harlequin",
+                text(&["--viewer-max-rows", "-1", "-a", "postgres", &url]),
+            )
+            .map(|peer| Peer {
+                opening: vec![("shop db", QUERY.into()), ("FROM parcels", "\n".into())],
+                down: "down",
+                up: "up",
+                page: "pagedown",
+                to_the_edge: 30,
+                ..peer
+            }),
         ];
         let mut peers = vec![ours("ours", "rows", rows), ours("ours, a tenth", "few", rows / 10)];
         peers.extend(found.into_iter().flatten());
@@ -347,7 +373,12 @@ impl Place {
             pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         let arguments: Vec<&str> = peer.arguments.iter().map(String::as_str).collect();
         let program = peer.program.display().to_string();
-        Terminal::start(&program, &arguments, &pairs, self.folder.path(), WIDE)
+        let mut terminal = Terminal::start(&program, &arguments, &pairs, self.folder.path(), WIDE);
+        for (text, typed) in &peer.opening {
+            terminal.wait_long_for(text);
+            terminal.send(typed.as_bytes());
+        }
+        terminal
     }
 
     fn measure(&self, peer: &Peer) -> Measured {

@@ -1,0 +1,190 @@
+//! Guardrails: the definitions that may stand in one, and what takes them away again.
+
+use std::slice;
+
+use Dialect::{Mariadb, Mysql, Oracle, Postgres, Sqlite};
+
+use crate::sql::*;
+
+/// The only definition of a text.
+fn one(sql: &str, dialect: Dialect) -> Result<Definition, Refusal> {
+    definitions(sql, dialect).map(|mut found| {
+        assert_eq!(found.len(), 1, "{sql}");
+        found.remove(0)
+    })
+}
+
+#[test]
+fn guardrails_are_definitions() {
+    use Act::{Alter, Create, Drop};
+    use Object::{Index, Table, Trigger};
+    for (dialect, sql, expected) in [
+        (Sqlite, "CREATE UNIQUE INDEX ux ON t (a) WHERE b IS NULL", (Create, Index, "ux")),
+        (
+            Postgres,
+            "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS \"ux\" ON t (a)",
+            (Create, Index, "ux"),
+        ),
+        (
+            Sqlite,
+            "CREATE TRIGGER main.g BEFORE UPDATE ON t BEGIN SELECT RAISE(ABORT, 'no; never') WHERE NEW.a < 0; SELECT 1; END;",
+            (Create, Trigger, "g"),
+        ),
+        (
+            Mysql,
+            "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW BEGIN IF NEW.a < 0 THEN SIGNAL SQLSTATE '45000'; END IF; CASE NEW.b WHEN 1 THEN SET NEW.b = IF(NEW.b, 2, 3); END CASE; END",
+            (Create, Trigger, "g"),
+        ),
+        (
+            Mysql,
+            "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW IF NEW.a < 0 THEN SIGNAL SQLSTATE '45000'; END IF",
+            (Create, Trigger, "g"),
+        ),
+        (
+            Postgres,
+            "DO $g$ BEGIN CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $b$ BEGIN RETURN NEW; END $b$; CREATE TRIGGER g BEFORE INSERT ON t EXECUTE FUNCTION f(); END $g$",
+            (Create, Trigger, "g"),
+        ),
+        (Mysql, "ALTER TABLE t DROP CONSTRAINT c, ADD UNIQUE KEY k (a)", (Alter, Table, "t")),
+        (
+            Postgres,
+            "ALTER TABLE ONLY s.t ADD CONSTRAINT c CHECK (a > 0) NOT VALID",
+            (Alter, Table, "t"),
+        ),
+        (
+            Mysql,
+            "ALTER TABLE t NOWAIT ADD CONSTRAINT c CHECK (a IN (1, 2)), ALGORITHM=COPY, LOCK=SHARED",
+            (Alter, Table, "t"),
+        ),
+        (
+            Postgres,
+            "ALTER TABLE t ADD CONSTRAINT c EXCLUDE USING gist (a WITH =, tsrange(b, c) WITH &&)",
+            (Alter, Table, "t"),
+        ),
+        (Sqlite, "DROP TRIGGER IF EXISTS g", (Drop, Trigger, "g")),
+    ] {
+        let found = one(sql, dialect).map(|found| (found.act, found.object, found.name));
+        assert_eq!(found, Ok((expected.0, expected.1, expected.2.to_owned())), "{sql}");
+    }
+    for (dialect, sql, reason) in [
+        (Sqlite, "UPDATE t SET a = 1", "CREATE, ALTER or DROP"),
+        (Sqlite, "CREATE VIEW v AS SELECT 1", "not `VIEW`"),
+        (
+            Sqlite,
+            "CREATE TEMP TRIGGER g BEFORE UPDATE ON t BEGIN SELECT 1; END",
+            "only this connection",
+        ),
+        (
+            Postgres,
+            "CREATE OR REPLACE TRIGGER g BEFORE UPDATE ON t EXECUTE FUNCTION f()",
+            "overwrite",
+        ),
+        (Postgres, "CREATE INDEX ON t (a)", "no name"),
+        (
+            Postgres,
+            "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$",
+            "together with its trigger",
+        ),
+        (Postgres, "DO $$ BEGIN DELETE FROM t; END $$", "may hold only"),
+        (
+            Postgres,
+            "DO $$ BEGIN CREATE TRIGGER g BEFORE UPDATE ON t EXECUTE FUNCTION f(); DROP TABLE t; END $$",
+            "may hold only",
+        ),
+        (Sqlite, "ALTER TABLE t RENAME TO u", "rename"),
+        (Postgres, "ALTER TABLE t DISABLE TRIGGER ALL", "`DISABLE` is no part"),
+        (Postgres, "ALTER TABLE t ADD CHECK (f(a, b)), OWNER TO me", "`OWNER` is no part"),
+        (Mysql, "ALTER TABLE t ENGINE=MyISAM", "`ENGINE` is no part"),
+        (
+            Postgres,
+            "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0) NOT VALID; UPDATE t SET a = 1",
+            "CREATE, ALTER or DROP",
+        ),
+        (
+            Postgres,
+            "CREATE INDEX CONCURRENTLY i ON t (a); ALTER TABLE t ADD CHECK (a > 0)",
+            "write it alone",
+        ),
+        (Mysql, "CREATE INDEX i ON t (a); CREATE INDEX j ON t (b)", "several statements"),
+        (Mysql, "ALTER TABLE t DROP PARTITION p", "Partitions hold data"),
+        (
+            Sqlite,
+            "CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT 1; DROP TABLE t;",
+            "does not end",
+        ),
+        (
+            Sqlite,
+            "CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT CASE WHEN 1 THEN if(1, 2, 3) END; END; DROP TABLE t",
+            "several statements",
+        ),
+        (
+            Mysql,
+            "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW IF IF(NEW.a, 1, 0) THEN SET NEW.a = CASE WHEN 1 THEN IF(1, 2, 3) END; END IF; DROP TABLE t",
+            "several statements",
+        ),
+        (Sqlite, "DROP INDEX i; DROP TABLE t", "several statements"),
+        (
+            Sqlite,
+            "CREATE TRIGGER begin AFTER INSERT ON t BEGIN SELECT 1; END; DROP TABLE t",
+            "several statements",
+        ),
+        (
+            Sqlite,
+            "CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT 1; END; DROP TABLE t; END",
+            "several statements",
+        ),
+    ] {
+        let refusal = definitions(sql, dialect).expect_err(sql);
+        assert!(refusal.sentence.contains(reason), "{sql}\n{refusal}");
+    }
+}
+
+#[test]
+fn a_guardrail_takes_nothing_away_and_its_withdrawal_only_what_it_brought() {
+    let read = |sql| one(sql, Mysql).expect(sql);
+    let column = read("ALTER TABLE t ADD COLUMN g INT AS (a) VIRTUAL, ADD UNIQUE KEY ux (g)");
+    let index = read("CREATE INDEX ix ON t (a)");
+    assert_eq!(column.introduces(), Ok(()));
+    assert!(read("ALTER TABLE t DROP COLUMN a").introduces().is_err());
+    assert!(read("DROP TABLE t").introduces().is_err());
+    assert_eq!(
+        read("ALTER TABLE t DROP INDEX ux, DROP COLUMN g").withdraws(slice::from_ref(&column)),
+        Ok(())
+    );
+    assert!(read("ALTER TABLE t DROP COLUMN a").withdraws(slice::from_ref(&column)).is_err());
+    assert_eq!(read("DROP INDEX ix ON t").withdraws(slice::from_ref(&index)), Ok(()));
+    assert!(read("DROP INDEX other ON t").withdraws(slice::from_ref(&index)).is_err());
+    assert!(read("DROP TABLE t").withdraws(slice::from_ref(&index)).is_err());
+    let pair = "DO $g$ BEGIN CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $b$ BEGIN RETURN NEW; END $b$; CREATE TRIGGER g BEFORE INSERT ON t EXECUTE FUNCTION f(); END $g$";
+    let pair = definitions(pair, Postgres).expect("a trigger with its function");
+    let drop = |sql| one(sql, Postgres).expect(sql).withdraws(&pair);
+    assert_eq!(drop("DROP FUNCTION f() CASCADE"), Ok(()));
+    assert!(drop("DROP FUNCTION h() CASCADE").is_err());
+}
+
+#[test]
+fn a_guardrail_of_several_statements_is_read_and_withdrawn_as_a_whole() {
+    let apply = "ALTER TABLE t ADD COLUMN g int, ADD CONSTRAINT c CHECK (a > 0) NOT VALID;\n\
+                 ALTER TABLE t VALIDATE CONSTRAINT c;\nCREATE INDEX ix ON t (a);";
+    let applied = definitions(apply, Postgres).expect(apply);
+    assert_eq!(applied.len(), 3);
+    assert!(applied.iter().all(|applied| applied.introduces().is_ok() && !applied.alone));
+    for withdraw in ["DROP INDEX ix", "ALTER TABLE t DROP CONSTRAINT c, DROP COLUMN g"] {
+        assert_eq!(one(withdraw, Postgres).expect(withdraw).withdraws(&applied), Ok(()));
+    }
+    assert!(one("ALTER TABLE t DROP COLUMN a", Postgres).expect("").withdraws(&applied).is_err());
+}
+
+#[test]
+fn what_no_transaction_can_hold_is_known_and_can_be_rehearsed() {
+    let index = "CREATE UNIQUE INDEX CONCURRENTLY \"CONCURRENTLY\" ON t (a) -- CONCURRENTLY";
+    assert!(one(index, Postgres).expect(index).alone);
+    assert_eq!(
+        transactional(index, Postgres).expect(index),
+        "CREATE UNIQUE INDEX  \"CONCURRENTLY\" ON t (a) -- CONCURRENTLY"
+    );
+    assert!(one("DROP INDEX CONCURRENTLY ix", Postgres).expect("").alone);
+    assert!(!one("CREATE INDEX ix ON t (a)", Postgres).expect("").alone);
+    let other = "CREATE INDEX ix ON t (a)";
+    assert_eq!(transactional(other, Sqlite).expect(other), other);
+}
