@@ -12,6 +12,7 @@ pub mod markdown;
 pub mod metrics;
 pub mod past;
 pub mod prometheus;
+pub mod request;
 pub mod text;
 
 use jiff::Timestamp;

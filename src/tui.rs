@@ -43,7 +43,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use crate::catalogue::Catalogue;
 use crate::check::Check;
 use crate::clock;
-use crate::config::Target;
+use crate::config::{Seconding, Target};
 use crate::drill::{Scenario, Scorecard};
 use crate::exit::Exit;
 use crate::practice::Practice;
@@ -71,6 +71,8 @@ pub struct Cockpit {
     /// Where incidents are kept.
     pub state: PathBuf,
     pub actor: String,
+    /// How a second person agrees.
+    pub seconding: Seconding,
     pub theme: Theme,
     pub background: Background,
     pub keymap: Keymap,
@@ -190,6 +192,7 @@ fn make(cockpit: Cockpit, messages: UnboundedSender<Message>) -> (App, World) {
         catalogue: catalogue.clone(),
         practice: practice.clone(),
         targets: cockpit.targets.clone(),
+        seconding: cockpit.seconding.clone(),
         depth,
         between: terminal::clipboard::Between::see(environment),
         refresh: cockpit.refresh,
@@ -206,6 +209,7 @@ fn make(cockpit: Cockpit, messages: UnboundedSender<Message>) -> (App, World) {
     }
     let mut world =
         World::new(catalogue, practice, cockpit.targets, cockpit.state, cockpit.actor, messages);
+    world.seconding = cockpit.seconding;
     world.demo = cockpit.demo;
     world.faults = cockpit.faults;
     world.kept_rows = cockpit.kept_rows;

@@ -8,6 +8,7 @@ pub mod copy;
 mod draft;
 mod opening;
 mod rows;
+mod second;
 mod stage;
 
 use std::collections::HashMap;
@@ -23,7 +24,7 @@ use super::message::Message;
 use crate::catalogue::Catalogue;
 use crate::check::{Check, Delta, Finding};
 use crate::clock;
-use crate::config::Target;
+use crate::config::{Seconding, Target};
 use crate::consent::Consent;
 use crate::drill::{Scenario, Scorecard};
 use crate::incident::Incident;
@@ -47,6 +48,8 @@ pub struct World {
     pub targets: Vec<Target>,
     pub state: PathBuf,
     pub actor: String,
+    /// How a second person agrees.
+    pub seconding: Seconding,
     /// Makes the demo's database, if this is the demo.
     pub demo: Option<Ground>,
     /// What the demo is a drill of.
@@ -112,6 +115,7 @@ impl World {
             targets,
             state,
             actor,
+            seconding: Seconding::default(),
             demo: None,
             drill: None,
             scored: None,
@@ -192,6 +196,12 @@ impl World {
             }
             Effect::Preview { run, op, step, answers, undoes } => {
                 self.preview(run, op, step, answers, undoes);
+            }
+            Effect::AskSecond { plan, preview, deed } => self.ask_second(&plan, &preview, deed)?,
+            Effect::LookForSignature { request, known } => self.look_for_signature(request, known),
+            Effect::CheckSignature { request, text } => self.check_signature(request, text),
+            Effect::BreakGlass { plan, preview, deed, reason } => {
+                self.break_glass(&plan, &preview, deed, reason)?;
             }
             Effect::Execute { run, plan, op, approval } => self.execute(run, *plan, op, approval),
             Effect::Rein { run, rein } => {

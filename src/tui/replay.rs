@@ -194,6 +194,7 @@ fn make(asked: Replaying, story: Story) -> Result<App, Problem> {
     let facts = Facts {
         catalogue: asked.catalogue.into(),
         practice: asked.practice.into(),
+        seconding: crate::config::Seconding::default(),
         targets: Vec::new(),
         depth,
         between: Between::Nothing,

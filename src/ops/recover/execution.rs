@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
-use super::{Desk, Job, Piece, Run, run_through, sit_down, take_back};
+use super::{Desk, Job, Piece, Run, run_through, sit_down, spent, take_back};
 use crate::check::Verdict;
-use crate::clock;
 use crate::engine::{EngineError, Stopper};
 use crate::incident::entry::{Entry, Evidence, Outcome};
 use crate::incident::journal::Journal;
@@ -28,8 +27,9 @@ pub async fn execute(
     journal: &Journal,
     stopper: &Stopper,
 ) -> Execution {
-    let Some(preview) = approval.spend(clock::now()) else {
-        return ended(journal, job, rolled_back("the approval had expired; nothing was run", None));
+    let preview = match spent(job, approval) {
+        Ok(preview) => preview,
+        Err(why) => return ended(journal, job, rolled_back(&why, None)),
     };
     let mut desk = match sit_down(job, stopper).await {
         Ok(desk) => desk,
