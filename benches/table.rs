@@ -323,11 +323,7 @@ impl Place {
             pager("less", "less", vec!["-S".into(), csv()]),
             pager("psql cursor | less", "psql", cursor).map(|peer| Peer { streams: true, ..peer }),
             pager("pgcli | less", "pgcli", [text(&into_less), vec![socket]].concat()).map(|peer| {
-                Peer {
-                    opening: vec![("shop>", format!("{QUERY};\r"))],
-                    row: "| parcel ",
-                    ..peer
-                }
+                Peer { opening: vec![("shop>", format!("{QUERY};\r"))], row: "| parcel ", ..peer }
             }),
             pager(
                 "harlequin",

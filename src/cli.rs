@@ -95,6 +95,8 @@ pub enum Command {
     Handover(Handover),
     /// List the incidents
     Incidents(Incidents),
+    /// Look at what somebody else is about to change, and agree to it with your SSH key
+    Approve(Approve),
     /// Run checks, read-only, without a screen
     Check(Check),
     /// Let a deploy through, unless a violation is new, has grown, or is past its day
@@ -216,6 +218,28 @@ pub struct Incidents {
 pub enum TextOrJson {
     Text,
     Json,
+}
+
+#[derive(Debug, Args)]
+pub struct Approve {
+    /// The request: a file of the incident's folder, or - to paste it
+    #[arg(value_name = "FILE", required_unless_present = "review")]
+    pub file: Option<PathBuf>,
+    /// Review what was done without a second person in this incident, and record that
+    #[arg(long, value_name = "INCIDENT", conflicts_with_all = ["file", "show", "no_preview"])]
+    pub review: Option<String>,
+    /// The SSH key to sign with; without it, the configured one, else the first of ~/.ssh
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<PathBuf>,
+    /// Show and check it, and sign nothing
+    #[arg(long)]
+    pub show: bool,
+    /// Do not run it here, even where the target is configured
+    #[arg(long)]
+    pub no_preview: bool,
+    /// How to write the result
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: TextOrJson,
 }
 
 #[derive(Debug, Args)]
@@ -541,7 +565,7 @@ pub struct Verify {
     /// A hash of the journal that was written down elsewhere, or its beginning
     #[arg(long, value_name = "HASH")]
     pub head: Option<String>,
-    /// Of a bundle: who may have signed it, in the form of ssh-keygen
+    /// Who may have signed a bundle, or agreed to a change, in the form of ssh-keygen
     #[arg(long, value_name = "FILE")]
     pub signers: Option<PathBuf>,
 }

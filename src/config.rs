@@ -5,6 +5,7 @@
 //! kept or shown. Knows no engine: whether a target can be attached is not its business.
 
 pub mod access;
+mod approval;
 pub mod backup;
 mod file;
 mod layers;
@@ -23,6 +24,7 @@ use crate::practice::{self, Practice};
 use crate::problem::Problem;
 use crate::source::{Fault, Spot, did_you_mean, duration_text, quoted};
 
+pub use approval::Seconding;
 pub use layers::{Overrides, Surroundings};
 pub use targets::{Approval, Environment, Target};
 pub use url::{Server, TargetUrl};
@@ -104,6 +106,8 @@ pub struct Config {
     agreed: practice::Said,
     /// What is said about runs without a screen.
     pub runs: runs::Runs,
+    /// How a second person agrees.
+    pub seconding: Seconding,
     /// By name.
     pub targets: Vec<Target>,
     /// What is not wrong but was perhaps not meant.
@@ -133,11 +137,11 @@ impl Config {
             // What was typed is not repeated: it may hold a password.
             let url = TargetUrl::parse(wanted, Path::new(""))
                 .map_err(|complaint| Problem::usage(complaint.sentence))?;
-            return Ok(Target::on_the_spot(url));
+            return Ok(self.as_careful(Target::on_the_spot(url)));
         }
         let path = Path::new(wanted);
         if path.is_file() {
-            return Ok(Target::on_the_spot(TargetUrl::sqlite(path)));
+            return Ok(self.as_careful(Target::on_the_spot(TargetUrl::sqlite(path))));
         }
         let names: Vec<&str> = self.targets.iter().map(|target| target.name.as_str()).collect();
         let problem = Problem::usage(format!("There is no target and no file {}.", quoted(wanted)));
@@ -151,6 +155,13 @@ impl Config {
                 names.join(", ")
             )),
         })
+    }
+
+    /// A place that is configured keeps its policy, however it is named.
+    fn as_careful(&self, target: Target) -> Target {
+        let url = target.url.clone();
+        let same = self.targets.iter().filter(|other| other.url.is_place_of(&url));
+        same.fold(target, Target::as_careful_as)
     }
 
     /// Packs of targets that there are none of.
@@ -223,6 +234,9 @@ impl Config {
         }
         for (key, value, origin) in self.runs.lines() {
             line(&key, value, &origin);
+        }
+        for (key, value, origin) in self.seconding.lines() {
+            line(key, value, &origin);
         }
         for target in &self.targets {
             for (key, value) in target.lines() {

@@ -5,6 +5,7 @@
 //! and nothing here knows that there is a cockpit.
 
 pub mod alerts;
+pub mod approve;
 pub mod audit;
 pub mod bundle;
 pub mod check;
@@ -22,9 +23,12 @@ pub mod past;
 pub mod postmortem;
 pub mod rehearse;
 pub mod resilience;
+pub mod review;
+mod seconds;
 pub mod share;
 pub mod suite;
 pub mod themes;
+mod tty;
 pub mod verify;
 
 use std::path::{Path, PathBuf};

@@ -15,6 +15,7 @@ pub mod lease;
 pub mod metrics;
 pub mod redact;
 pub mod rights;
+pub mod second;
 pub mod store;
 pub mod verify;
 
@@ -30,6 +31,7 @@ use crate::runbook::progress::{Progress, StepState};
 use chain::Mark;
 pub use chunks::{Chunk, Chunked, Doubtful};
 use entry::{Deed, Entry, Evidence, Milestone, NoteKind, Origin, Outcome, Record, TargetSeen};
+pub use second::{Review, Second};
 
 #[derive(Debug, Clone, Default)]
 pub struct Incident {
@@ -42,6 +44,8 @@ pub struct Incident {
     pub demo: bool,
     /// Its records carry the watermark of a drill.
     pub drill: bool,
+    /// What the target asked of approvals when it was opened, and of those at high risk.
+    pub policy: Option<(String, Option<String>)>,
     /// The controls that its runbook and the checks named by it stood for when it was opened.
     pub controls: Controls,
     pub opened: Option<Timestamp>,
@@ -123,6 +127,8 @@ pub struct Change {
     pub chunks: Option<Chunked>,
     pub typed: String,
     pub actor: String,
+    /// Who else agreed, where somebody was asked.
+    pub second: Option<Second>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -272,6 +278,9 @@ impl Incident {
                 self.drill = record.drill == Mark::Drill;
                 self.opened = Some(at);
             }
+            Entry::Policy { approval, high_risk } => {
+                self.policy = Some((approval.clone(), high_risk.clone()));
+            }
             Entry::Controls { runbook, checks } => {
                 let checks = checks.iter().cloned().collect();
                 self.controls = Controls { runbook: runbook.clone(), checks };
@@ -345,7 +354,12 @@ impl Incident {
             | Entry::TakeOverRefused { .. }
             | Entry::HandedOver { .. }
             | Entry::TakenOver { .. }
+            | Entry::SecondRefused { .. }
             | Entry::PreviewFailed { .. } => {}
+            Entry::Requested { .. }
+            | Entry::Seconded { .. }
+            | Entry::GlassBroken { .. }
+            | Entry::Reviewed { .. } => self.apply_second(record),
             Entry::Previewed { .. }
             | Entry::Approved { .. }
             | Entry::ExecutionStarted { .. }
@@ -396,6 +410,7 @@ impl Incident {
             chunks: None,
             typed: String::new(),
             actor: record.actor.clone(),
+            second: None,
         });
         self.changes.last_mut().expect("one was pushed")
     }

@@ -28,6 +28,7 @@ pub mod problem;
 pub mod recovery;
 pub mod report;
 pub mod runbook;
+pub mod signature;
 pub mod source;
 pub mod sql;
 pub mod tui;

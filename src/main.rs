@@ -99,6 +99,22 @@ fn told(faults: &[Fault], out: &mut Out) -> Exit {
 fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<Exit, Problem> {
     let state = &config.state.value;
     match command {
+        Command::Approve(asked) => {
+            let (key, actor) = (asked.key, shift::actor());
+            if let Some(incident) = asked.review {
+                let asked = headless::review::Asked { incident, key, actor };
+                return headless::review::run(&asked, config, out);
+            }
+            let asked = headless::approve::Asked {
+                file: asked.file.unwrap_or_default(),
+                key,
+                show: asked.show,
+                no_preview: asked.no_preview,
+                format: text_or_json(asked.format),
+                actor,
+            };
+            one_thread()?.block_on(headless::approve::run(&asked, config, out))
+        }
         Command::Check(asked) => {
             let asked = headless::check::Asked {
                 suite: selection(asked.selection),

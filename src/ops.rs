@@ -20,6 +20,7 @@ pub mod pressure;
 pub mod recover;
 pub mod related;
 pub mod resolve;
+pub mod second;
 pub mod share;
 pub mod suite;
 pub mod tool;

@@ -8,13 +8,16 @@
 //! ```
 //!
 //! The types of that life cycle. `fingerprint` says whether two runs did the same, `undo` turns
-//! images into a plan that takes them back, `protocol` is the only maker of an `Approval`.
+//! images into a plan that takes them back, `protocol` is the only maker of an `Approval`, for which
+//! `second` says how many people must agree, and `request` what the other one is shown.
 //! Pure: `ops::recover` does the work.
 
 pub mod fingerprint;
 mod images;
 pub mod mass;
 pub mod protocol;
+pub mod request;
+pub mod second;
 pub mod undo;
 
 use std::time::Duration;
@@ -27,6 +30,7 @@ use crate::sql::{Listed, Verb};
 use crate::value::{Rows, thousands};
 pub use images::{Gather, ImageRows, RowImage, TableHead, TableImages};
 pub use protocol::Approval;
+pub use request::Request;
 
 /// What is to be done, ready to run: every text rendered, every check loaded.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +46,8 @@ pub struct Plan {
     pub limits: Limits,
     /// How long a preview may be approved.
     pub valid: Duration,
+    /// Who must agree.
+    pub demand: second::Demand,
     /// For an undo, the execution it takes back.
     pub undoes: Option<String>,
     /// How it is cut into chunks; without, it is one transaction.

@@ -13,6 +13,7 @@ pub mod markdown;
 pub mod metrics;
 pub mod past;
 pub mod prometheus;
+pub mod request;
 pub mod text;
 
 use jiff::Timestamp;

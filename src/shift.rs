@@ -169,6 +169,7 @@ fn plain(config: &Config, files: Files, ground: &Ground, start: Start) -> Cockpi
         targets: ground.targets.clone(),
         state: ground.state.clone(),
         actor: ground.actor.clone(),
+        seconding: config.seconding.clone(),
         theme,
         background: if theme::is_open(&config.theme.value, |name| std::env::var(name).ok()) {
             Background::Asked
@@ -375,7 +376,7 @@ fn can_open(catalogue: &Catalogue, id: &str, dialect: Dialect) -> Result<(), Pro
 }
 
 /// Who is at the keyboard, for the journal.
-fn actor() -> String {
+pub fn actor() -> String {
     let named = ["USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
     let mut named = named.filter(|name| !name.trim().is_empty());
     named.next().unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))

@@ -44,7 +44,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use crate::catalogue::Catalogue;
 use crate::check::Check;
 use crate::clock;
-use crate::config::Target;
+use crate::config::{Seconding, Target};
 use crate::drill::{Scenario, Scorecard};
 use crate::exit::Exit;
 use crate::incident::lease::Lease;
@@ -73,6 +73,8 @@ pub struct Cockpit {
     /// Where incidents are kept.
     pub state: PathBuf,
     pub actor: String,
+    /// How a second person agrees.
+    pub seconding: Seconding,
     pub theme: Theme,
     pub background: Background,
     pub keymap: Keymap,
@@ -203,6 +205,7 @@ fn make(cockpit: Cockpit, messages: UnboundedSender<Message>) -> (App, World) {
         catalogue: catalogue.clone(),
         practice: practice.clone(),
         targets: cockpit.targets.clone(),
+        seconding: cockpit.seconding.clone(),
         depth,
         between: terminal::clipboard::Between::see(environment),
         refresh: cockpit.refresh,
@@ -219,6 +222,7 @@ fn make(cockpit: Cockpit, messages: UnboundedSender<Message>) -> (App, World) {
     }
     let mut world =
         World::new(catalogue, practice, cockpit.targets, cockpit.state, cockpit.actor, messages);
+    world.seconding = cockpit.seconding;
     world.demo = cockpit.demo;
     world.faults = cockpit.faults;
     world.kept_rows = cockpit.kept_rows;
@@ -294,7 +298,7 @@ async fn cycle<B: Backend>(
         let message = tokio::select! {
             biased;
             Some(message) = inbox.recv() => message,
-            event = keys.next(), if !keys_over => match event {
+            event = keys.next(), if !keys_over && !terminal::hangup::is_gone() => match event {
                 Some(Ok(event)) => match of_event(event, &mut reply) {
                     Some(message) => message,
                     None => continue,
@@ -350,6 +354,9 @@ async fn cycle<B: Backend>(
 /// What the stream has without waiting. Polled as the task that we are: the stream keeps the first
 /// waker it is given for the next key, and one that wakes nobody would leave that key lying.
 async fn ready<S: Stream + Unpin>(stream: &mut S) -> Option<Option<S::Item>> {
+    if terminal::hangup::is_gone() {
+        return None;
+    }
     std::future::poll_fn(|context| match Pin::new(&mut *stream).poll_next(context) {
         Poll::Ready(item) => Poll::Ready(Some(item)),
         Poll::Pending => Poll::Ready(None),

@@ -89,9 +89,9 @@ fn dropped(kind: Kind, at: &str, wanted: &str, violated: i32) {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
     });
-    cockpit.signal(Signal::HUP);
+    cockpit.hang_up();
     cockpit.signal(Signal::CONT);
-    cockpit.wait_exit();
+    cockpit.wait_death();
     wait_until("the server to be rid of us", || sessions(&server) == 0);
     let home = cockpit.into_home();
     assert_eq!(outcome(&home).as_deref(), Some(wanted));

@@ -28,8 +28,11 @@ use steadyhand::incident::verify::verify_bundle;
 use steadyhand::incident::{Incident, metrics};
 use steadyhand::postmortem::{self, Around, Draft};
 use steadyhand::practice::Practice;
-use steadyhand::recovery::undo;
+use steadyhand::recovery::request::{Bounds, Person, Place, Sample, Statement};
+use steadyhand::recovery::{Request, TableWrites, Tally, undo};
+use steadyhand::report;
 use steadyhand::runbook;
+use steadyhand::signature;
 use steadyhand::source::{Fault, Paint, render};
 use steadyhand::sql;
 use steadyhand::tui::keymap::Keymap;
@@ -441,4 +444,60 @@ fn bundles() {
     let there: Vec<_> =
         fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(there.len(), 2, "{there:?}");
+}
+
+/// What a second person is shown, and what they send back.
+#[test]
+fn requests_and_signatures() {
+    let statement = Statement { note: "n".into(), sql: "UPDATE t SET a = 1".into(), rows: 2 };
+    let writes = TableWrites {
+        table: "t".into(),
+        direct: Tally { updated: 2, ..Tally::default() },
+        hidden: Tally::default(),
+    };
+    let person = |name: &str| Person { name: name.into(), account: "a".into(), host: "h".into() };
+    let sample = Sample { table: "t".into(), key: "id 1".into(), changes: vec!["a 0 -> 1".into()] };
+    let request = Request {
+        form: 1,
+        incident: "INC-0001".into(),
+        step: "fix".into(),
+        title: "Fix".into(),
+        operation: "INC-0001-x-1".into(),
+        undoes: None,
+        target: Place {
+            name: "erp".into(),
+            engine: "sqlite".into(),
+            environment: "production".into(),
+            server: "s".into(),
+        },
+        sql_sha256: sha256(b"UPDATE t SET a = 1\n"),
+        statements: vec![statement],
+        rows: 2,
+        chunks: None,
+        writes: vec![writes],
+        sample: vec![sample],
+        checks: Vec::new(),
+        undo: "rehearsed".into(),
+        warnings: vec!["w".into()],
+        limits: Bounds { max_rows: 5, time_cap_ms: 1, lock_wait_ms: 1, max_blocked: 1 },
+        fingerprint: sha256(b"f"),
+        requester: person("casey"),
+        created: Timestamp::UNIX_EPOCH,
+        expires: Timestamp::from_second(900).unwrap(),
+    };
+    assert_eq!(Request::read(&request.bytes()).as_ref(), Ok(&request));
+    assert_eq!(Request::read(request.armored().as_bytes()).as_ref(), Ok(&request));
+    let file = String::from_utf8(request.bytes()).unwrap();
+    let corpus = [file.clone(), request.armored(), file.replace("casey", "\\u001b[2J\\u202e")];
+    fuzz(3_000, &corpus, |text| {
+        if let Ok(request) = Request::read(text.as_bytes()) {
+            assert_eq!(Request::read(&request.bytes()).as_ref(), Ok(&request));
+            let page = report::request::text(&request, Timestamp::UNIX_EPOCH, Paint::Plain);
+            let odd = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+            assert!(!page.contains(odd), "{page:?}");
+        }
+        if let Some(armored) = signature::armored(text) {
+            assert!(armored.is_ascii() && armored.len() <= 2 * signature::LONGEST);
+        }
+    });
 }

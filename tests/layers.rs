@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// What everybody may name, and what names nothing but itself.
 const LEAVES: &[&str] =
-    &["value", "dialect", "digest", "clock", "problem", "exit", "sql", "source"];
+    &["value", "dialect", "digest", "clock", "problem", "exit", "signature", "sql", "source"];
 
 /// From the one that knows most to the one that knows least.
 const DOMAIN: &[&str] = &[
@@ -169,6 +169,7 @@ const LAYERS: &[Layer] = &[
     Layer("clock", &[LEAVES], "a leaf names only leaves"),
     Layer("problem", &[LEAVES], "a leaf names only leaves"),
     Layer("exit", &[LEAVES], "a leaf names only leaves"),
+    Layer("signature", &[LEAVES], "a leaf names only leaves"),
     Layer("sql", &[LEAVES], "a leaf names only leaves"),
     Layer("source", &[LEAVES], "a leaf names only leaves"),
 ];
@@ -223,6 +224,11 @@ const ONLY: &[Only] = &[
         &["tokio", "tokio_util", "futures_util"],
         &["engine", "ops", "tui", "headless", "demo", "main"],
         "what decides is synchronous; only what acts may wait",
+    ),
+    Only(
+        &["signature::sign", "signature::verify", "signature::fits"],
+        &["signature", "ops", "headless"],
+        "only what acts runs ssh-keygen; what decides is given what it found",
     ),
     Only(
         &["…Timestamp::now", "…Zoned::now", "…SystemTime::now"],

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use super::layers::Layer;
-use super::{Origin, Setting, Target, runs, targets};
+use super::{Origin, Setting, Target, approval, runs, targets};
 use crate::check::Settings;
 use crate::practice;
 use crate::source::{self, Fault, Table};
@@ -56,13 +56,16 @@ pub(super) fn parse(
             settings: Settings::read(table),
             practice: practice::Said::read(table),
             runs: runs::read(table, base, home),
+            seconding: table
+                .table("approval", "`approval`", |table| approval::read(table, base, home))
+                .unwrap_or_default(),
             targets: table
                 .named("target", "a target", |name, table| targets::read(name, table, base, home)),
         }
     })
 }
 
-fn from<T>(table: &Table<'_>, key: &str, value: T) -> Setting<T> {
+pub(super) fn from<T>(table: &Table<'_>, key: &str, value: T) -> Setting<T> {
     let spot = table.spot(key);
     Setting { value, origin: Origin::File { path: spot.file().to_owned(), line: spot.line() } }
 }

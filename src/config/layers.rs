@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use etcetera::BaseStrategy as _;
 
+use super::approval::Seconding;
 use super::file::{self, ROW_CAP};
 use super::runs::Runs;
 use super::{Config, Origin, Setting, Target};
@@ -107,6 +108,7 @@ pub(super) struct Layer {
     pub settings: Settings,
     pub practice: practice::Said,
     pub runs: Runs,
+    pub seconding: Seconding,
     pub targets: Vec<Target>,
 }
 
@@ -139,6 +141,7 @@ impl Layer {
             settings: self.settings.under(top.settings),
             practice: self.practice.under(top.practice),
             runs: self.runs.under(top.runs),
+            seconding: self.seconding.under(top.seconding),
             state: top.state.or(self.state),
             ..self
         }
@@ -183,6 +186,7 @@ pub(super) fn load(around: &Surroundings, overrides: &Overrides) -> Result<Confi
         practice: Practice::with(&layer.practice),
         agreed: layer.practice,
         runs: layer.runs,
+        seconding: layer.seconding,
         targets,
         warnings,
     })
@@ -275,6 +279,7 @@ fn variables(around: &Surroundings, faults: &mut Vec<Fault>, warnings: &mut Vec<
         settings: Settings::default(),
         practice: practice::Said::default(),
         runs: Runs::default(),
+        seconding: Seconding::default(),
         targets: vec![],
     }
 }
@@ -322,6 +327,7 @@ fn arguments(around: &Surroundings, overrides: &Overrides) -> Layer {
         settings: Settings { checks: vec![], bind: overrides.bind.clone() },
         practice: practice::Said::default(),
         runs: Runs::default(),
+        seconding: Seconding::default(),
         targets: vec![],
     }
 }

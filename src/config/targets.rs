@@ -39,14 +39,16 @@ impl Environment {
 
 const MAX_LAG: Duration = Duration::from_secs(30);
 
-/// Who must agree to a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Who must agree to a change, from the least to the most that can be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Approval {
     /// The typed confirmation is enough.
     None,
     Confirm,
-    FourEyes,
+    /// A second person; or one who says why, and is looked at afterwards.
     BreakGlass,
+    /// A second person.
+    FourEyes,
 }
 
 impl Approval {
@@ -81,6 +83,8 @@ pub struct Target {
     /// The server that was pinned; another one is refused.
     pub fingerprint: Option<String>,
     pub approval: Approval,
+    /// What a change of high risk needs, if that is more.
+    pub high_risk: Option<Approval>,
     /// A replica further behind than this is not judged by.
     pub max_lag: Duration,
     pub timezone: TimeZone,
@@ -103,6 +107,7 @@ impl Target {
             environment,
             fingerprint: None,
             approval: Approval::Confirm,
+            high_risk: None,
             max_lag: MAX_LAG,
             timezone: TimeZone::UTC,
             packs: Vec::new(),
@@ -151,6 +156,26 @@ impl Target {
         }
     }
 
+    /// This target with what the other one asks of approvals, where that is more.
+    #[must_use]
+    pub fn as_careful_as(mut self, other: &Self) -> Self {
+        self.approval = self.approval.max(other.approval);
+        self.high_risk = self.high_risk.max(other.high_risk);
+        self
+    }
+
+    /// The same for the words of a journal; one of another version asks for the most.
+    #[must_use]
+    pub fn at_least(mut self, approval: &str, high_risk: Option<&str>) -> Self {
+        let of = |word: &str| {
+            let known = Approval::ALL.iter().find(|(_, known)| *known == word);
+            known.map_or(Approval::FourEyes, |(approval, _)| *approval)
+        };
+        self.approval = self.approval.max(of(approval));
+        self.high_risk = self.high_risk.max(high_risk.map(of));
+        self
+    }
+
     /// Whether what is in this pack is meant for it.
     pub fn takes(&self, pack: &str) -> bool {
         self.packs.is_empty() || self.packs.iter().any(|(name, _)| name == pack)
@@ -187,6 +212,7 @@ impl Target {
         lines.push(("environment", self.environment.word().to_owned()));
         lines.extend(self.fingerprint.clone().map(|fingerprint| ("fingerprint", fingerprint)));
         lines.push(("approval", self.approval.word().to_owned()));
+        lines.extend(self.high_risk.map(|approval| ("high_risk", approval.word().to_owned())));
         let timezone = self.timezone.iana_name().unwrap_or("UTC");
         lines.push(("timezone", timezone.to_owned()));
         if !self.packs.is_empty() {
@@ -233,6 +259,7 @@ pub(super) fn read(name: &str, table: &Table<'_>, base: &Path, home: Option<&Pat
         environment: table.one_of("environment", &Environment::ALL),
         fingerprint: table.optional_text("fingerprint"),
         approval: table.optional_one_of("approval", &Approval::ALL).unwrap_or(Approval::Confirm),
+        high_risk: table.optional_one_of("high_risk", &Approval::ALL),
         max_lag: table.duration_or("max_lag", MAX_LAG),
         timezone: timezone(table),
         packs: table.spotted_texts("packs"),

@@ -85,6 +85,21 @@ impl TargetUrl {
 }
 
 impl TargetUrl {
+    /// Whether the other url leads to the same database, whoever logs in there and however.
+    pub(super) fn is_place_of(&self, other: &Self) -> bool {
+        let file = |url: &Self| url.path.canonicalize().unwrap_or_else(|_| url.path.clone());
+        match (&self.server, &other.server) {
+            (Some(one), Some(other)) => {
+                let place = |server: &Server| {
+                    (server.host.to_lowercase(), server.port, server.database.clone())
+                };
+                place(one) == place(other)
+            }
+            (None, None) => file(self) == file(other),
+            _ => false,
+        }
+    }
+
     /// The same server, with this schema of it in place of what the url names: `PostgreSQL` and Oracle
     /// look for tables there, `MySQL` calls it the database. A file has none.
     #[must_use]

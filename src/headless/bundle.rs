@@ -4,10 +4,9 @@
 //! Signatures are those of `ssh-keygen -Y`, made with the key that an engineer has anyway and checked
 //! by anybody with the list of signers that git uses too.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use jiff::tz::TimeZone;
 
@@ -22,10 +21,7 @@ use crate::incident::{Incident, chain, journal, redact, store};
 use crate::postmortem::{self, Around, Draft, file};
 use crate::problem::Problem;
 use crate::report::text;
-use crate::value::visible;
-
-/// What a signature of ours is for; a signature made for something else is none.
-const NAMESPACE: &str = "steadyhand";
+use crate::signature::{self, Purpose, Unproved};
 
 #[derive(Debug)]
 pub struct Asked {
@@ -104,19 +100,9 @@ fn sign(key: &Path, sums: &Path) -> Result<(), Problem> {
         Problem::unreachable(format!("the bundle was not signed, and not made: {why}"))
             .hint("--sign takes an SSH key: a private one, or a public one whose private half your agent holds")
     };
-    // A key with a passphrase asks for it on the terminal.
-    let ran = Command::new("ssh-keygen")
-        .args(["-Y", "sign", "-q", "-n", NAMESPACE, "-f"])
-        .args([key, sums])
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .and_then(std::process::Child::wait_with_output)
-        .map_err(|error| failed(format!("ssh-keygen: {error}")))?;
-    if ran.status.success() {
-        return Ok(());
-    }
-    Err(failed(words(&ran.stderr)))
+    let bytes = fs::read(sums).map_err(|error| failed(error.to_string()))?;
+    let signed = signature::sign(key, Purpose::Bundle, &bytes).map_err(failed)?;
+    fs::write(sums.with_file_name(SIGNATURE), signed).map_err(|error| failed(error.to_string()))
 }
 
 /// Checks a file that was made by `run`.
@@ -148,6 +134,9 @@ pub fn verified(
         }
         (true, signers) => signature(folder, signers, &mut report)?,
     };
+    // Without the rows that they show, requests cannot be in it.
+    let checked =
+        checked & (opened.about.redacted || super::seconds::judge(folder, signers, &mut report));
     out.put(&text::verification(&report, out.paint))?;
     Ok(match (report.is_sound(), checked) {
         (false, _) => Exit::Violated,
@@ -158,59 +147,29 @@ pub fn verified(
 
 /// Judges the signature; false if it could not be.
 fn signature(folder: &Path, signers: Option<&Path>, report: &mut Report) -> Result<bool, Problem> {
-    let signature = folder.join(SIGNATURE);
-    let keygen = |what: &str, arguments: &[&Path]| {
-        let sums = File::open(folder.join(SUMS))?;
-        Command::new("ssh-keygen")
-            .args(["-Y", what, "-n", NAMESPACE, "-s"])
-            .arg(&signature)
-            .args(arguments)
-            .stdin(sums)
-            .output()
+    let read = |name: &str| {
+        fs::read(folder.join(name)).map_err(|error| Problem::system(format!("{name}: {error}")))
     };
-    let Some(signers) = signers else {
-        let ran = match keygen("check-novalidate", &[]) {
-            Ok(ran) => ran,
-            Err(error) => {
-                report.notes.push(format!("it is signed, but ssh-keygen cannot be run, so the signature was not checked: {error}"));
-                return Ok(false);
-            }
-        };
-        if ran.status.success() {
-            let said = words(&ran.stdout);
-            report.notes.push(format!("{said}; --signers FILE tells whose key that is"));
-        } else {
-            report.faults.push("the signature does not fit".into());
+    let (sums, signed) = (read(SUMS)?, read(SIGNATURE)?);
+    let signed = String::from_utf8_lossy(&signed);
+    let judged = match signers {
+        None => signature::fits(Purpose::Bundle, &sums, &signed)
+            .map(|said| format!("{said}; --signers FILE tells whose key that is")),
+        Some(signers) => signature::verify(Purpose::Bundle, &sums, &signed, signers)
+            .map(|verified| verified.said().to_owned()),
+    };
+    match judged {
+        Ok(said) => report.notes.push(said),
+        Err(Unproved::Unchecked(why)) if signers.is_none() => {
+            report.notes.push(format!("it is signed, but the signature was not checked: {why}"));
+            return Ok(false);
         }
-        return Ok(true);
-    };
-    let unrun = |error: io::Error| {
-        Problem::unreachable(format!("the signature was not checked: ssh-keygen: {error}"))
-    };
-    if let Err(error) = fs::metadata(signers) {
-        return Err(Problem::usage(format!("{}: {error}", signers.display()))
-            .hint("--signers takes a file of allowed signers, as `man ssh-keygen` describes it"));
-    }
-    let found = keygen("find-principals", &[Path::new("-f"), signers]).map_err(unrun)?;
-    let principal = words(&found.stdout);
-    if !found.status.success() || principal.is_empty() {
-        report
-            .faults
-            .push(format!("the key that signed it is not among those of {}", signers.display()));
-        return Ok(true);
-    }
-    let arguments = [Path::new("-f"), signers, Path::new("-I"), Path::new(&principal)];
-    let ran = keygen("verify", &arguments).map_err(unrun)?;
-    if ran.status.success() {
-        report.notes.push(words(&ran.stdout));
-    } else {
-        report.faults.push(format!("the signature of {principal} does not fit"));
+        Err(Unproved::Unchecked(why)) => {
+            return Err(Problem::usage(format!("the signature was not checked: {why}")).hint(
+                "--signers takes a file of allowed signers, as `man ssh-keygen` describes it",
+            ));
+        }
+        Err(unproved) => report.faults.push(unproved.to_string()),
     }
     Ok(true)
-}
-
-/// The first line of what a program said.
-fn words(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    visible::text(text.lines().next().unwrap_or_default().trim()).into_owned()
 }

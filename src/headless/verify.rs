@@ -19,12 +19,14 @@ pub fn run(
     if Path::new(wanted).is_file() {
         return super::bundle::verified(Path::new(wanted), head, signers, out);
     }
-    if signers.is_some() {
-        return Err(Problem::usage("only a bundle can be signed, and this names an incident")
-            .hint("`steadyhand bundle INCIDENT --sign KEY` makes one"));
-    }
     let folder = incident_folder(state, wanted)?;
-    let report = verify(&folder, head).map_err(|error| Problem::unreachable(error.to_string()))?;
+    let mut report =
+        verify(&folder, head).map_err(|error| Problem::unreachable(error.to_string()))?;
+    let checked = super::seconds::judge(&folder, signers, &mut report);
     out.put(&text::verification(&report, out.paint))?;
-    Ok(if report.is_sound() { Exit::Clear } else { Exit::Violated })
+    Ok(match (report.is_sound(), checked) {
+        (false, _) => Exit::Violated,
+        (true, false) => Exit::Inconclusive,
+        (true, true) => Exit::Clear,
+    })
 }

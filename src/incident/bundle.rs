@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::chain::{self, Head};
+use super::journal::REQUESTS;
 use super::redact;
 use crate::digest::Running;
 
@@ -54,7 +55,7 @@ pub fn gather(
 ) -> io::Result<Making> {
     let scratch = tempfile::tempdir()?;
     let mut making = Making { id: id.to_owned(), made, scratch, files: BTreeMap::new() };
-    for part in ["journal.jsonl", "runbook.toml", "evidence"] {
+    for part in ["journal.jsonl", "runbook.toml", "evidence", REQUESTS] {
         not_a_link(&folder.join(part))?;
     }
     let bytes = fs::read(folder.join("journal.jsonl"))?;
@@ -76,12 +77,14 @@ pub fn gather(
         making.files.insert("runbook.toml".into(), runbook);
     }
     let mut left_out = Vec::new();
-    for entry in fs::read_dir(folder.join("evidence")).into_iter().flatten().flatten() {
-        let name = format!("evidence/{}", entry.file_name().to_string_lossy());
-        if redacted {
-            left_out.push(name);
-        } else if entry.file_type()?.is_file() {
-            making.files.insert(name, entry.path());
+    for inside in ["evidence", REQUESTS] {
+        for entry in fs::read_dir(folder.join(inside)).into_iter().flatten().flatten() {
+            let name = format!("{inside}/{}", entry.file_name().to_string_lossy());
+            if redacted {
+                left_out.push(name);
+            } else if entry.file_type()?.is_file() {
+                making.files.insert(name, entry.path());
+            }
         }
     }
     left_out.sort();

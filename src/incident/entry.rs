@@ -57,6 +57,12 @@ pub enum Entry {
     Resumed {
         step: String,
     },
+    /// What the target asks of approvals, where one person is not enough.
+    Policy {
+        approval: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        high_risk: Option<String>,
+    },
     /// What the runbook and the checks that it names stand for, in full: the register may change.
     Controls {
         runbook: Vec<String>,
@@ -173,6 +179,50 @@ pub enum Entry {
         fingerprint: String,
         typed: String,
         expires: Timestamp,
+    },
+    /// A second person was asked.
+    Requested {
+        step: String,
+        op: String,
+        deed: Deed,
+        /// The digest of the request as words.
+        words: String,
+        expires: Timestamp,
+        evidence: Evidence,
+    },
+    Seconded {
+        step: String,
+        op: String,
+        deed: Deed,
+        /// Everybody to whom the list of signers gives the key.
+        signer: String,
+        signer_key: String,
+        /// The digest of that list.
+        signers_sha256: String,
+        evidence: Evidence,
+    },
+    /// A signature that proves nothing, with the reason.
+    SecondRefused {
+        step: String,
+        op: String,
+        why: String,
+    },
+    /// Somebody goes alone where two should agree.
+    GlassBroken {
+        step: String,
+        op: String,
+        deed: Deed,
+        reason: String,
+        review_due: Timestamp,
+        evidence: Evidence,
+    },
+    /// Somebody else looked at it afterwards.
+    Reviewed {
+        op: String,
+        signer: String,
+        signer_key: String,
+        remark: String,
+        evidence: Evidence,
     },
     ExecutionStarted {
         step: String,
@@ -344,6 +394,7 @@ impl Entry {
                 | Self::ChunkSent { .. }
                 | Self::ChunkEnded { .. }
                 | Self::Controls { .. }
+                | Self::Policy { .. }
                 | Self::UndoWritten { .. }
                 | Self::CommitSent { .. }
                 | Self::ExecutionStarted { .. }
@@ -371,6 +422,10 @@ impl Entry {
             | Self::Previewed { step, .. }
             | Self::PreviewFailed { step, .. }
             | Self::Approved { step, .. }
+            | Self::Requested { step, .. }
+            | Self::Seconded { step, .. }
+            | Self::SecondRefused { step, .. }
+            | Self::GlassBroken { step, .. }
             | Self::ExecutionStarted { step, .. }
             | Self::Ended { step, .. }
             | Self::Resolved { step, .. }
@@ -390,6 +445,11 @@ impl Entry {
             Self::Previewed { .. }
                 | Self::PreviewFailed { .. }
                 | Self::Approved { .. }
+                | Self::Requested { .. }
+                | Self::Seconded { .. }
+                | Self::SecondRefused { .. }
+                | Self::GlassBroken { .. }
+                | Self::Reviewed { .. }
                 | Self::Confirmed { .. }
                 | Self::Mistyped { .. }
                 | Self::ExecutionStarted { .. }
@@ -412,6 +472,9 @@ impl Entry {
                 | Self::SeveritySet { .. }
                 | Self::StepSkipped { .. }
                 | Self::Approved { .. }
+                | Self::Seconded { .. }
+                | Self::GlassBroken { .. }
+                | Self::Reviewed { .. }
                 | Self::Confirmed { .. }
                 | Self::ActionItem { .. }
                 | Self::Milestone { origin: Origin::Human, .. }

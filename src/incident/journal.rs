@@ -39,6 +39,9 @@ pub enum JournalError {
     Closed,
 }
 
+/// Where approval requests lie in the folder of an incident.
+pub const REQUESTS: &str = "requests";
+
 type Listener = Box<dyn Fn(&Record) + Send>;
 
 /// What it takes to append.
@@ -216,6 +219,18 @@ impl Journal {
     /// entry of the caller.
     pub fn keep(&self, name: &str, bytes: &[u8]) -> Result<Evidence, JournalError> {
         self.keep_written(name, |out| out.write_all(bytes))
+    }
+
+    /// The same for a request and for what is signed under it, which lie in a folder of their own so
+    /// that a second person finds them.
+    pub fn keep_request(&self, name: &str, bytes: &[u8]) -> Result<Evidence, JournalError> {
+        let folder = self.folder().join(REQUESTS);
+        fs::create_dir_all(&folder).map_err(io_error("cannot create", &folder))?;
+        rights::settle_folder(&folder).map_err(io_error("cannot create", &folder))?;
+        let path = folder.join(name);
+        let write = |out: &mut dyn io::Write| out.write_all(bytes);
+        let sha256 = write_through(&path, write).map_err(io_error("cannot write", &path))?;
+        Ok(Evidence { file: format!("{REQUESTS}/{name}"), sha256 })
     }
 
     /// The same for a file too large to be held: it is digested while it is written.

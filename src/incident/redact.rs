@@ -9,7 +9,7 @@
 use serde_json::Value;
 
 /// Texts under these names are the format's own, or name no row.
-const KEPT: [&str; 50] = [
+const KEPT: [&str; 57] = [
     "seq",
     "prev",
     "hash",
@@ -60,6 +60,13 @@ const KEPT: [&str; 50] = [
     "writes",
     "hidden",
     "checks",
+    "approval",
+    "high_risk",
+    "words",
+    "signer",
+    "signer_key",
+    "signers_sha256",
+    "review_due",
 ];
 const KEPT_OF_METRICS: [&str; 4] = ["level", "value", "unit", "threshold"];
 const GONE: &str = "(redacted)";

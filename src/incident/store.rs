@@ -49,6 +49,8 @@ pub struct Summary {
     pub step: Option<String>,
     /// An operation whose outcome is not known.
     pub in_doubt: bool,
+    /// When the review of something done without a second person is due, the earliest.
+    pub review_due: Option<Timestamp>,
     /// Why its journal cannot be trusted or read, if so.
     pub trouble: Option<String>,
 }
@@ -120,6 +122,7 @@ pub fn summary(folder: &Path) -> Summary {
         id: name(folder),
         folder: folder.to_owned(),
         in_doubt: incident.in_doubt().is_some(),
+        review_due: incident.unreviewed().map(|(.., due)| due).min(),
         last: incident.records.last().map(|record| record.at),
         step: incident.progress.current.clone(),
         title: incident.title,

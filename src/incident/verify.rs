@@ -13,7 +13,7 @@ use std::path::{Component, Path};
 use super::bundle::{ABOUT, Opened, not_a_link};
 use super::chain::{self, Fault, Head};
 use super::entry::{Entry, Evidence, Record};
-use super::journal::{self, JournalError};
+use super::journal::{self, JournalError, REQUESTS};
 use crate::digest::Running;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,7 +101,7 @@ fn judge(
         notes: Vec::new(),
     };
     let text = fs::read(folder.join("journal.jsonl")).unwrap_or_default();
-    for part in ["journal.jsonl", "head.json", "evidence"] {
+    for part in ["journal.jsonl", "head.json", "evidence", REQUESTS] {
         if let Err(error) = not_a_link(&folder.join(part)) {
             report.fault(error.to_string());
         }
@@ -235,9 +235,12 @@ impl Report {
         for (evidence, seq) in last.values() {
             self.file(folder, evidence, *seq);
         }
-        let there = fs::read_dir(folder.join("evidence")).into_iter().flatten().flatten();
-        let mut unnamed: Vec<String> = there
-            .map(|entry| format!("evidence/{}", entry.file_name().to_string_lossy()))
+        let files = |inside: &'static str| {
+            let there = fs::read_dir(folder.join(inside)).into_iter().flatten().flatten();
+            there.map(move |entry| format!("{inside}/{}", entry.file_name().to_string_lossy()))
+        };
+        let mut unnamed: Vec<String> = files("evidence")
+            .chain(files(REQUESTS))
             .filter(|file| !last.contains_key(file.as_str()))
             .collect();
         unnamed.sort();
@@ -282,6 +285,10 @@ fn named(entry: &Entry) -> Option<&Evidence> {
         Entry::Checked { sample, .. } => sample.as_ref(),
         Entry::CommandRan { output, .. } => Some(output),
         Entry::Previewed { evidence, .. }
+        | Entry::Requested { evidence, .. }
+        | Entry::Seconded { evidence, .. }
+        | Entry::GlassBroken { evidence, .. }
+        | Entry::Reviewed { evidence, .. }
         | Entry::UndoWritten { evidence, .. }
         | Entry::GuardRehearsed { evidence, .. } => Some(evidence),
         _ => None,

@@ -8,6 +8,8 @@ use crate::dialect::Dialect;
 use crate::engine::{Called, EngineError, Identity, Stopper};
 pub use crate::engine::{Purpose, Session};
 use crate::problem::Problem;
+use crate::recovery::second::Demand;
+use crate::runbook::Risk;
 
 /// How long a read waits for a lock.
 pub const READ_LOCK_WAIT: Duration = Duration::from_secs(2);
@@ -125,14 +127,26 @@ pub fn no_writes(target: &Target, identity: &Identity) -> Option<String> {
     of_server.map(|why| format!("{}: {why}; nothing was run", target.name))
 }
 
-/// Why the policy of a target forbids a write from here, if it does.
-pub fn policy(target: &Target) -> Option<String> {
-    match target.approval {
-        Approval::None | Approval::Confirm => None,
-        Approval::FourEyes | Approval::BreakGlass => Some(format!(
-            "{} asks for approval `{}`, and this version cannot check a second person's yes",
-            target.name,
-            target.approval.word()
-        )),
-    }
+/// Who must agree to a change of this risk there.
+pub fn demand(target: &Target, risk: Risk) -> Demand {
+    let of = |approval| match approval {
+        Approval::None | Approval::Confirm => Demand::One,
+        Approval::BreakGlass => Demand::PairOrBreakGlass,
+        Approval::FourEyes => Demand::Pair,
+    };
+    let high = target.high_risk.filter(|_| risk == Risk::High).map_or(Demand::One, of);
+    of(target.approval).max(high)
+}
+
+/// Why a guardrail is not put up or taken down from here, if so: what a second person could be shown
+/// of it is not previewed.
+pub fn no_guardrail(target: &Target) -> Option<String> {
+    let one = demand(target, Risk::High) == Demand::One;
+    (!one).then(|| {
+        format!(
+            "{} asks for a second person, and a guardrail has no preview that one could agree to; \
+             apply it the way other changes of the schema come there, and rehearse it here",
+            target.name
+        )
+    })
 }

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::Path;
 
-use super::connect::{READ_LOCK_WAIT, connect, plain};
+use super::connect::{self, READ_LOCK_WAIT, connect, plain};
 use crate::check::Check;
 use crate::config::Target;
 use crate::dialect::Dialect;
@@ -62,6 +62,7 @@ pub async fn change(
         must_not_worsen: change.must_not_worsen.iter().map(load).collect::<Result<_, _>>()?,
         limits: change.limits,
         valid: change.valid,
+        demand: connect::demand(target, change.risk),
         undoes: None,
         mass,
     })

@@ -9,16 +9,20 @@ mod execution;
 mod preview;
 mod run;
 
-use super::connect::{READ_LOCK_WAIT, connect, plain, prove};
+use std::sync::Arc;
+
+use super::connect::{READ_LOCK_WAIT, connect, demand, plain, prove};
 use super::images::aside;
 use super::pressure::{Blocked, LockBudget, LockWatch};
 use super::rehearse::differing;
+use crate::clock;
 use crate::config::Target;
 use crate::dialect::Dialect;
 use crate::engine::{Capability, EngineError, Purpose, Receipt, Session, Stopper, Table};
 use crate::incident::entry::Deed;
 use crate::problem::Problem;
-use crate::recovery::Plan;
+use crate::recovery::{Approval, Plan, Preview};
+use crate::runbook::Risk;
 pub use execution::execute;
 pub(super) use execution::{Sent, drifted, ended, keep_undo, rolled_back, send, verify};
 pub(super) use preview::of_first;
@@ -44,6 +48,15 @@ impl Job {
             Some(of) => Deed::Undo { of: of.clone() },
         }
     }
+}
+
+/// The one door to an execution: the approval, held once more against the plan and against what the
+/// target asks for.
+pub(super) fn spent(job: &Job, approval: Approval) -> Result<Arc<Preview>, String> {
+    if job.plan.demand < demand(&job.target, Risk::Low) {
+        return Err("this target asks for more people to agree; nothing was run".into());
+    }
+    approval.spend(&job.plan, clock::now())
 }
 
 /// The two connections of a recovery and what they know.

@@ -1,20 +1,22 @@
 //! The protocol of recovery: which message is allowed in which state, and what follows.
 //!
-//! The screen cannot bypass it: an `Approval` has no other maker, is not `Clone`, expires, and is
-//! consumed by the execution. Every pair of state and message is decided by name. Pure: the time is
-//! an argument, effects are returned as `Ask`.
+//! The screen cannot bypass it: an `Approval` has no other maker, is not `Clone`, expires, needs the
+//! warrant of everybody who must agree, and is consumed by the execution. Every pair of state and
+//! message is decided by name. Pure: the time is an argument, effects are returned as `Ask`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Execution, Plan, Preview};
+use super::second::{Seconded, Warrant};
+use super::{Execution, Plan, Preview, Request};
 
 /// Permission to commit one previewed plan, once, soon.
 #[derive(Debug, PartialEq)]
 pub struct Approval {
     preview: Arc<Preview>,
+    warrant: Warrant,
     typed: String,
     expires: Timestamp,
 }
@@ -32,9 +34,20 @@ impl Approval {
         self.expires
     }
 
-    /// Gives up the approval for the preview it was made from, unless it is too late.
-    pub fn spend(self, now: Timestamp) -> Option<Arc<Preview>> {
-        (now <= self.expires).then_some(self.preview)
+    pub fn warrant(&self) -> &Warrant {
+        &self.warrant
+    }
+
+    /// Gives up the approval for the preview it was made from, unless it is too late or this plan
+    /// wants more people to agree.
+    pub fn spend(self, plan: &Plan, now: Timestamp) -> Result<Arc<Preview>, String> {
+        if now > self.expires {
+            return Err("the approval had expired; nothing was run".into());
+        }
+        match self.warrant.objection(plan, &self.preview, now) {
+            Some(why) => Err(format!("{why}; nothing was run")),
+            None => Ok(self.preview),
+        }
     }
 }
 
@@ -48,10 +61,13 @@ pub enum State {
     },
     Previewed {
         preview: Arc<Preview>,
+        /// A second person's, once it is there.
+        warrant: Option<Warrant>,
     },
     /// The box with the typed confirmation is open.
     Confirming {
         preview: Arc<Preview>,
+        warrant: Warrant,
     },
     Executing {
         run: u64,
@@ -65,16 +81,52 @@ pub enum State {
     },
 }
 
+impl State {
+    /// What lies before the operator to be approved, and who agreed to it.
+    pub fn offered(&self) -> Option<(&Arc<Preview>, Option<&Warrant>)> {
+        match self {
+            Self::Previewed { preview, warrant } => Some((preview, warrant.as_ref())),
+            Self::Confirming { preview, warrant } => Some((preview, Some(warrant))),
+            Self::Idle
+            | Self::Previewing { .. }
+            | Self::Executing { .. }
+            | Self::Ended { .. }
+            | Self::Failed { .. } => None,
+        }
+    }
+}
+
 /// What the operator or the world says.
 #[derive(Debug)]
 pub enum Said {
-    Preview { run: u64 },
-    PreviewArrived { run: u64, preview: Box<Preview> },
-    PreviewFailed { run: u64, why: String },
+    Preview {
+        run: u64,
+    },
+    PreviewArrived {
+        run: u64,
+        preview: Box<Preview>,
+    },
+    PreviewFailed {
+        run: u64,
+        why: String,
+    },
+    /// A second person is to be asked.
+    AskSecond,
+    Seconded(Seconded),
+    /// Alone, for this reason.
+    BreakGlass {
+        reason: String,
+    },
     Confirm,
-    Typed { text: String, run: u64 },
+    Typed {
+        text: String,
+        run: u64,
+    },
     Back,
-    Ended { run: u64, execution: Execution },
+    Ended {
+        run: u64,
+        execution: Execution,
+    },
 }
 
 /// What the protocol asks of the world.
@@ -85,6 +137,10 @@ pub enum Ask {
         run: u64,
     },
     Journal {
+        preview: Arc<Preview>,
+    },
+    /// A request for the second person, of what was previewed.
+    Request {
         preview: Arc<Preview>,
     },
     OpenConfirmation {
@@ -103,6 +159,35 @@ pub enum Ask {
 pub fn confirmation(plan: &Plan, preview: &Preview) -> String {
     let blind = if preview.undo.impossible.is_some() { " no undo" } else { "" };
     format!("{} {}{blind}", plan.target, preview.asked())
+}
+
+/// The same for what is about to be done on this warrant: whoever goes alone says so.
+fn words(plan: &Plan, preview: &Preview, warrant: &Warrant) -> String {
+    let alone = if warrant.reason().is_some() { " break glass" } else { "" };
+    format!("{}{alone}", confirmation(plan, preview))
+}
+
+/// Opens the box for the words, if the preview and the warrant allow it now.
+fn confirming(
+    plan: &Plan,
+    preview: Arc<Preview>,
+    warrant: Result<Warrant, String>,
+    now: Timestamp,
+) -> (State, Ask) {
+    let agreed = warrant.and_then(|warrant| match objection(plan, &preview, &warrant, now) {
+        Some(why) => Err(why),
+        None => Ok(warrant),
+    });
+    let warrant = match agreed {
+        Ok(warrant) => warrant,
+        Err(why) => {
+            // What nobody could agree to is said before who must.
+            let why = blocked(plan, &preview, None, now).unwrap_or(why);
+            return (State::Previewed { preview, warrant: None }, Ask::Refuse(why));
+        }
+    };
+    let expected = words(plan, &preview, &warrant);
+    (State::Confirming { preview, warrant }, Ask::OpenConfirmation { expected })
 }
 
 /// One step of the protocol.
@@ -133,19 +218,56 @@ pub fn step(state: State, said: Said, plan: &Plan, now: Timestamp) -> (State, As
         // An answer counts only if it is the one that is waited for.
         (Previewing { run }, Said::PreviewArrived { run: of, preview }) if run == of => {
             let preview = Arc::new(*preview);
-            (Previewed { preview: preview.clone() }, Ask::Journal { preview })
+            (Previewed { preview: preview.clone(), warrant: None }, Ask::Journal { preview })
         }
         (Previewing { run }, Said::PreviewFailed { run: of, why }) if run == of => {
             (Failed { why }, Ask::Nothing)
         }
         (state, Said::PreviewArrived { .. } | Said::PreviewFailed { .. }) => (state, Ask::Nothing),
 
-        (Previewed { preview }, Said::Confirm) => {
-            if let Some(why) = objection(plan, &preview, now) {
-                return (Previewed { preview }, Ask::Refuse(why));
-            }
-            let expected = confirmation(plan, &preview);
-            (Confirming { preview }, Ask::OpenConfirmation { expected })
+        (Previewed { preview, warrant }, Said::AskSecond) => {
+            let asked = match blocked(plan, &preview, None, now).or_else(|| unshown(&preview)) {
+                Some(why) => Ask::Refuse(why),
+                None => Ask::Request { preview: preview.clone() },
+            };
+            (Previewed { preview, warrant }, asked)
+        }
+        (Previewed { preview, .. }, Said::Seconded(seconded)) => {
+            let (warrant, asked) = match Warrant::seconded(plan, &preview, seconded) {
+                Ok(warrant) => (Some(warrant), Ask::Nothing),
+                Err(why) => (None, Ask::Refuse(why)),
+            };
+            (Previewed { preview, warrant }, asked)
+        }
+        (Previewed { preview, .. }, Said::BreakGlass { reason }) => {
+            let warrant = match unshown(&preview) {
+                Some(why) => Err(why),
+                None => Warrant::broken_glass(plan, &preview, &reason),
+            };
+            confirming(plan, preview, warrant, now)
+        }
+        (
+            state @ (Idle
+            | Previewing { .. }
+            | Confirming { .. }
+            | Executing { .. }
+            | Ended { .. }
+            | Failed { .. }),
+            Said::AskSecond | Said::BreakGlass { .. },
+        ) => (state, refuse("there is no preview that could be agreed to")),
+        (
+            state @ (Idle
+            | Previewing { .. }
+            | Confirming { .. }
+            | Executing { .. }
+            | Ended { .. }
+            | Failed { .. }),
+            Said::Seconded(_),
+        ) => (state, Ask::Nothing),
+
+        (Previewed { preview, warrant }, Said::Confirm) => {
+            let warrant = warrant.map_or_else(|| Warrant::alone(plan, &preview), Ok);
+            confirming(plan, preview, warrant, now)
         }
         (state @ (Idle | Failed { .. }), Said::Confirm) => {
             (state, refuse("nothing to confirm yet: preview first"))
@@ -157,22 +279,22 @@ pub fn step(state: State, said: Said, plan: &Plan, now: Timestamp) -> (State, As
             (state, Ask::Nothing)
         }
 
-        (Confirming { preview }, Said::Typed { text, run }) => {
-            let expected = confirmation(plan, &preview);
+        (Confirming { preview, warrant }, Said::Typed { text, run }) => {
+            let expected = words(plan, &preview, &warrant);
             if text != expected {
                 return (
-                    Confirming { preview },
+                    Confirming { preview, warrant },
                     Ask::Refuse(format!("that is not '{expected}'; nothing was executed")),
                 );
             }
-            if let Some(why) = objection(plan, &preview, now) {
-                return (Previewed { preview }, Ask::Refuse(why));
+            if let Some(why) = objection(plan, &preview, &warrant, now) {
+                return (Previewed { preview, warrant: None }, Ask::Refuse(why));
             }
             let op = preview.op.clone();
-            let expires = expiry(plan, &preview);
+            let expires = expiry(plan, &preview, Some(&warrant));
             (
                 Executing { run, op },
-                Ask::Execute { run, approval: Approval { preview, typed: text, expires } },
+                Ask::Execute { run, approval: Approval { preview, warrant, typed: text, expires } },
             )
         }
         (
@@ -185,7 +307,11 @@ pub fn step(state: State, said: Said, plan: &Plan, now: Timestamp) -> (State, As
             Said::Typed { .. },
         ) => (state, Ask::Nothing),
 
-        (Confirming { preview }, Said::Back) => (Previewed { preview }, Ask::Nothing),
+        (Confirming { preview, warrant }, Said::Back) => {
+            // Only what a second person gave outlives the box.
+            let warrant = Some(warrant).filter(|warrant| warrant.second().is_some());
+            (Previewed { preview, warrant }, Ask::Nothing)
+        }
         (
             state @ (Idle
             | Previewing { .. }
@@ -203,155 +329,42 @@ pub fn step(state: State, said: Said, plan: &Plan, now: Timestamp) -> (State, As
     }
 }
 
-/// Until when a preview may be approved.
-pub fn expiry(plan: &Plan, preview: &Preview) -> Timestamp {
-    preview.at + jiff::SignedDuration::try_from(plan.valid).unwrap_or(jiff::SignedDuration::ZERO)
+/// Until when a preview may be approved: the second person's yes holds as long as it says.
+pub fn expiry(plan: &Plan, preview: &Preview, warrant: Option<&Warrant>) -> Timestamp {
+    let own = preview.at
+        + jiff::SignedDuration::try_from(plan.valid).unwrap_or(jiff::SignedDuration::ZERO);
+    warrant.and_then(Warrant::expires).map_or(own, |agreed| agreed.max(own))
 }
 
-/// Why a preview cannot be approved, if it cannot.
-pub fn objection(plan: &Plan, preview: &Preview, now: Timestamp) -> Option<String> {
+/// Why a preview cannot be approved, whoever agrees.
+fn blocked(
+    plan: &Plan,
+    preview: &Preview,
+    warrant: Option<&Warrant>,
+    now: Timestamp,
+) -> Option<String> {
     if !preview.refused.is_empty() {
         return Some(format!("refused: {}", preview.refused.join("; ")));
     }
-    if now > expiry(plan, preview) {
+    if now > expiry(plan, preview, warrant) {
         let minutes = plan.valid.max(Duration::from_mins(1)).as_secs() / 60;
         return Some(format!("this preview is older than {minutes} min: preview again"));
     }
     None
 }
 
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic)]
-    use super::super::{TableWrites, Tally, UndoRehearsal};
-    use super::*;
-    use crate::runbook::Limits;
-
-    fn plan() -> Plan {
-        Plan {
-            step: "s".into(),
-            title: "t".into(),
-            target: "erp".into(),
-            actions: Vec::new(),
-            cures: Vec::new(),
-            must_not_worsen: Vec::new(),
-            limits: Limits {
-                max_rows: 10,
-                time_cap: Duration::from_secs(1),
-                lock_wait: Duration::from_secs(1),
-                max_blocked: 3,
-            },
-            valid: Duration::from_mins(10),
-            undoes: None,
-            mass: None,
-        }
-    }
-
-    fn preview() -> Preview {
-        Preview {
-            op: "op-1".into(),
-            at: at(0),
-            server: "x".into(),
-            statements: Vec::new(),
-            writes: vec![TableWrites {
-                table: "t".into(),
-                direct: Tally { updated: 12, ..Tally::default() },
-                hidden: Tally::default(),
-            }],
-            images: Vec::new(),
-            checks: Vec::new(),
-            remaining: Vec::new(),
-            conflicts: Vec::new(),
-            left_alone: 0,
-            undo: UndoRehearsal::default(),
-            locks: String::new(),
-            seconds: 0.0,
-            leaves_behind: Vec::new(),
-            warnings: Vec::new(),
-            proof: Ok("proved".into()),
-            fingerprint: "f".into(),
-            refused: Vec::new(),
-            chunks: None,
-        }
-    }
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
-    }
-
-    fn previewed(preview: Preview) -> State {
-        State::Previewed { preview: Arc::new(preview) }
-    }
-
-    #[test]
-    fn the_right_words_make_an_approval_that_can_be_spent_before_it_expires() {
-        let (state, ask) = step(previewed(preview()), Said::Confirm, &plan(), at(1));
-        assert_eq!(ask, Ask::OpenConfirmation { expected: "erp 12".into() });
-        let typed = Said::Typed { text: "erp 12".into(), run: 7 };
-        let (state, ask) = step(state, typed, &plan(), at(2));
-        assert!(matches!(state, State::Executing { run: 7, .. }));
-        let Ask::Execute { approval, .. } = ask else { panic!("{ask:?}") };
-        assert!(approval.spend(at(601)).is_none());
-    }
-
-    #[test]
-    fn wrong_words_execute_nothing() {
-        let (state, _) = step(previewed(preview()), Said::Confirm, &plan(), at(1));
-        for text in ["y", "erp", "erp 11", "erp  12", ""] {
-            let confirming = match &state {
-                State::Confirming { preview } => State::Confirming { preview: preview.clone() },
-                other => panic!("{other:?}"),
-            };
-            let (_, ask) =
-                step(confirming, Said::Typed { text: text.into(), run: 1 }, &plan(), at(2));
-            assert!(matches!(ask, Ask::Refuse(_)), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_stale_preview_cannot_be_confirmed() {
-        let (_, ask) = step(previewed(preview()), Said::Confirm, &plan(), at(601));
-        assert!(matches!(ask, Ask::Refuse(why) if why.contains("preview again")));
-    }
-
-    #[test]
-    fn a_preview_that_went_stale_while_typing_executes_nothing() {
-        let (state, _) = step(previewed(preview()), Said::Confirm, &plan(), at(599));
-        let (_, ask) = step(state, Said::Typed { text: "erp 12".into(), run: 1 }, &plan(), at(601));
-        assert!(matches!(ask, Ask::Refuse(_)));
-    }
-
-    #[test]
-    fn a_refused_preview_cannot_be_confirmed() {
-        let refused = Preview { refused: vec!["too many rows".into()], ..preview() };
-        let (_, ask) = step(previewed(refused), Said::Confirm, &plan(), at(1));
-        assert!(matches!(ask, Ask::Refuse(why) if why.contains("too many rows")));
-    }
-
-    #[test]
-    fn a_late_answer_of_another_run_changes_nothing() {
-        let said = Said::PreviewArrived { run: 1, preview: Box::new(preview()) };
-        let (state, ask) = step(State::Previewing { run: 2 }, said, &plan(), at(1));
-        assert!(matches!((state, ask), (State::Previewing { run: 2 }, Ask::Nothing)));
-    }
-
-    #[test]
-    fn typing_outside_the_confirmation_executes_nothing() {
-        let said = Said::Typed { text: "erp 12".into(), run: 1 };
-        let (_, ask) = step(previewed(preview()), said, &plan(), at(1));
-        assert_eq!(ask, Ask::Nothing);
-    }
-
-    #[test]
-    fn a_committed_change_is_not_previewed_again() {
-        let execution = Execution::Committed {
-            op: "o".into(),
-            rows: 1,
-            writes: Vec::new(),
-            checks: Vec::new(),
-            sound: true,
-        };
-        let (_, ask) = step(State::Ended { execution }, Said::Preview { run: 1 }, &plan(), at(1));
-        assert!(matches!(ask, Ask::Refuse(_)));
-    }
+/// Why nobody else could be shown what is to be done, now or at a review.
+fn unshown(preview: &Preview) -> Option<String> {
+    (!Request::fits(preview)).then(|| {
+        "the statements are too long to be shown to somebody else; cut the change into smaller ones"
+            .into()
+    })
 }
+
+/// Why a preview cannot be approved on this warrant, if it cannot.
+fn objection(plan: &Plan, preview: &Preview, warrant: &Warrant, now: Timestamp) -> Option<String> {
+    blocked(plan, preview, Some(warrant), now).or_else(|| warrant.objection(plan, preview, now))
+}
+
+#[cfg(test)]
+mod tests;

@@ -110,6 +110,7 @@ pub fn incident(summary: &Summary) -> String {
         "closed": summary.closed.map(|at| at.to_string()),
         "step": summary.step,
         "trouble": summary.trouble,
+        "review_due": summary.review_due.map(|at| at.to_string()),
         "folder": summary.folder.to_string_lossy(),
     }))
 }

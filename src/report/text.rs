@@ -198,8 +198,11 @@ pub fn incidents(all: &[Summary]) -> String {
             .opened
             .map_or_else(|| "-".into(), |at| at.strftime("%Y-%m-%d %H:%M UTC").to_string());
         let (target, step) = (or_dash(&one.target), or_dash(one.step.as_deref().unwrap_or("")));
-        let title = one.trouble.as_deref().unwrap_or(&one.title);
-        vec![one.id.clone(), one.state().into(), severity, opened, target, step, title.to_owned()]
+        let mut title = one.trouble.as_deref().unwrap_or(&one.title).to_owned();
+        if let Some(due) = one.review_due {
+            title.push_str(&format!("  (review due {})", due.strftime("%Y-%m-%d")));
+        }
+        vec![one.id.clone(), one.state().into(), severity, opened, target, step, title]
     });
     columns(&["incident", "state", "severity", "opened", "target", "step", "title"], rows)
 }

@@ -20,7 +20,7 @@ use super::theme::Theme;
 use super::theme::depth::Depth;
 use super::widget::scroll::Scroll;
 use crate::catalogue::Catalogue;
-use crate::config::Target;
+use crate::config::{Seconding, Target};
 use crate::exit::Exit;
 use crate::incident::lease::Request;
 use crate::practice::Practice;
@@ -31,6 +31,8 @@ pub struct Facts {
     pub catalogue: Arc<Catalogue>,
     pub practice: Arc<Practice>,
     pub targets: Vec<Target>,
+    /// How a second person agrees.
+    pub seconding: Seconding,
     pub depth: Depth,
     /// What stands between us and the terminal's clipboard.
     pub between: Between,

@@ -22,7 +22,7 @@ use crate::ops::{Identity, Pressure};
 use crate::problem::Problem;
 use crate::recovery::mass::Progress;
 use crate::recovery::protocol::{self, State};
-use crate::recovery::{FirstLook, Plan, Preview};
+use crate::recovery::{FirstLook, Plan, Preview, Request};
 use crate::runbook::{Action, Ran, Runbook, Step, WaitFor};
 use crate::value::pile::Pile;
 
@@ -79,6 +79,24 @@ pub struct Recovery {
     pub undoing: bool,
     /// How far a change in chunks came.
     pub progress: Option<Progress>,
+    /// What a second person was asked.
+    pub request: Option<Arc<Request>>,
+    /// The digest of the last signature beside it that proved nothing.
+    pub refused: Option<String>,
+}
+
+impl Recovery {
+    /// A second person was asked about what lies there, and has not agreed yet.
+    pub fn is_asking(&self) -> bool {
+        self.waiting().is_some()
+    }
+
+    /// The request that waits for its signature.
+    pub fn waiting(&self) -> Option<&Arc<Request>> {
+        let (preview, warrant) = self.state.offered()?;
+        let request = self.request.as_ref().filter(|request| request.operation == preview.op)?;
+        warrant.is_none().then_some(request)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -240,10 +258,10 @@ impl Case {
 
     /// A time runs out before the eyes of the operator, by the second.
     pub fn counts_down(&self, now: Timestamp) -> bool {
-        let runs_out = |recovery: &Recovery| match (&recovery.state, &recovery.plan) {
-            (State::Previewed { preview } | State::Confirming { preview }, Some(plan)) => {
-                let left = protocol::expiry(plan, preview).duration_since(now).as_secs();
-                (-1..=61).contains(&left)
+        let runs_out = |recovery: &Recovery| match (recovery.state.offered(), &recovery.plan) {
+            (Some((preview, warrant)), Some(plan)) => {
+                let left = protocol::expiry(plan, preview, warrant).duration_since(now).as_secs();
+                (-1..=61).contains(&left) || recovery.is_asking()
             }
             _ => false,
         };

@@ -11,9 +11,9 @@ use crate::check::{Delta, Finding};
 use crate::consent::Consent;
 use crate::incident::Doubtful;
 use crate::incident::entry::{Deed, Entry};
-use crate::incident::lease::{Forced, Party, Request};
+use crate::incident::lease::{self, Forced, Party};
 use crate::recovery::mass::Rein;
-use crate::recovery::{Approval, Plan};
+use crate::recovery::{Approval, Plan, Preview, Request};
 
 /// Names one piece of work under way, so that its answer can be told from a late one.
 pub type Run = u64;
@@ -58,10 +58,12 @@ pub enum Effect {
     },
     /// Let go of the journal of the open incident.
     Leave,
+    /// Nobody is there any more: take back the execution, unless its COMMIT was sent.
+    Abandon,
     /// Give the lease to whoever asked for it.
     HandOver(Party),
     /// Tell them that they do not get it now.
-    RefuseTakeOver(Request),
+    RefuseTakeOver(lease::Request),
     /// Of an incident that is watched: ask for its lease, or take it.
     AskTakeOver,
     TakeOver(Forced),
@@ -115,6 +117,29 @@ pub enum Effect {
         answers: BTreeMap<String, String>,
         /// For an undo, the execution it takes back.
         undoes: Option<String>,
+    },
+    /// Write down and copy what a second person is asked.
+    AskSecond {
+        plan: Arc<Plan>,
+        preview: Arc<Preview>,
+        deed: Deed,
+    },
+    /// Look whether a signature lies beside the request that is not the one with this digest.
+    LookForSignature {
+        request: Arc<Request>,
+        known: Option<String>,
+    },
+    /// Check a signature that somebody pasted.
+    CheckSignature {
+        request: Arc<Request>,
+        text: String,
+    },
+    /// Write down that somebody goes alone, and what for.
+    BreakGlass {
+        plan: Arc<Plan>,
+        preview: Arc<Preview>,
+        deed: Deed,
+        reason: String,
     },
     Execute {
         run: Run,

@@ -27,7 +27,8 @@ use crate::ops::share;
 pub use crate::ops::share::News as StoreNews;
 use crate::problem::Problem;
 use crate::recovery::mass::Progress;
-use crate::recovery::{Execution, FirstLook, Plan, Preview};
+use crate::recovery::second::Seconded;
+use crate::recovery::{Execution, FirstLook, Plan, Preview, Request};
 use crate::runbook::Ran;
 use crate::runbook::Runbook;
 use crate::value::pile::Pile;
@@ -116,6 +117,13 @@ pub enum Message {
         step: String,
         preview: Result<Box<(Plan, Preview, Evidence)>, Problem>,
     },
+    /// A second person was asked.
+    Requested(Arc<Request>),
+    /// A signature was held against its request.
+    Signed {
+        step: String,
+        signed: Result<Box<Signed>, Unsigned>,
+    },
     /// A change in chunks came further.
     Moved {
         run: Run,
@@ -188,6 +196,24 @@ pub enum Message {
 pub struct Shared {
     pub courier: share::Courier,
     pub bell: share::Bell,
+}
+
+/// A signature that proves that a second person agrees.
+#[derive(Debug)]
+pub struct Signed {
+    pub seconded: Seconded,
+    pub evidence: Evidence,
+    /// The digest of the list of signers.
+    pub signers_sha256: String,
+}
+
+/// A signature that proves nothing.
+#[derive(Debug)]
+pub struct Unsigned {
+    pub op: String,
+    /// The digest of what was read.
+    pub sha256: String,
+    pub why: String,
 }
 
 /// An incident that was opened or taken up again.

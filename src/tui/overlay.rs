@@ -44,6 +44,9 @@ pub enum Purpose {
     FindHome,
     FindJournal,
     Execute,
+    /// Of a second person.
+    Signature,
+    BreakGlass,
     /// An act outside of a change, and what it is in words.
     Consent {
         question: Question,

@@ -2,6 +2,8 @@
 //!
 //! The pen makes every text harmless where it is drawn. Knows no screen and no effect.
 
+use jiff::Timestamp;
+use jiff::tz::{Offset, TimeZone};
 use ratatui::style::Style;
 
 use super::look::Look;
@@ -115,6 +117,17 @@ pub fn to_go(seconds: i64) -> String {
         ..=0 => "0 s".into(),
         1..=60 => format!("{seconds} s"),
         _ => going_on((seconds + 59) / 60 * 60),
+    }
+}
+
+/// A moment as the journal has it, and as the clock on the wall has it where that is another.
+pub fn moment(at: Timestamp, form: &str) -> String {
+    let local = at.to_zoned(TimeZone::system());
+    let utc = at.strftime(form);
+    if local.offset() == Offset::UTC {
+        format!("{utc} UTC")
+    } else {
+        format!("{utc} UTC {}", local.strftime("%H:%M"))
     }
 }
 

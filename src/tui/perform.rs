@@ -8,12 +8,13 @@ pub mod copy;
 mod draft;
 mod opening;
 mod rows;
+mod second;
 mod stage;
 mod together;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::task::TaskTracker;
@@ -24,7 +25,7 @@ use super::message::Message;
 use crate::catalogue::Catalogue;
 use crate::check::{Check, Delta, Finding};
 use crate::clock;
-use crate::config::Target;
+use crate::config::{Seconding, Target};
 use crate::consent::Consent;
 use crate::drill::{Scenario, Scorecard};
 use crate::incident::Incident;
@@ -41,6 +42,9 @@ use crate::recovery::Execution;
 use crate::runbook::{Action, Ran, Runbook, Step};
 use draft::Drafts;
 
+/// How long the outcome of an execution is waited for when the cockpit is left.
+const OUTCOME: std::time::Duration = std::time::Duration::from_mins(1);
+
 /// The world as the cockpit can reach it.
 #[derive(Debug)]
 pub struct World {
@@ -49,6 +53,8 @@ pub struct World {
     pub targets: Vec<Target>,
     pub state: PathBuf,
     pub actor: String,
+    /// How a second person agrees.
+    pub seconding: Seconding,
     /// Makes the demo's database, if this is the demo.
     pub demo: Option<Ground>,
     /// What the demo is a drill of.
@@ -67,6 +73,8 @@ pub struct World {
     reins: Option<(Run, ops::mass::Reins)>,
     desk: Option<Desk>,
     drafts: Option<Drafts>,
+    /// Stops the execution under way where nobody is there any more, and tells whether it is over.
+    execution: Option<(Stopper, Weak<()>)>,
     /// Where incidents of several hosts are kept.
     pub store: Option<Target>,
     /// Ends the courier that brings records there.
@@ -120,6 +128,7 @@ impl World {
             targets,
             state,
             actor,
+            seconding: Seconding::default(),
             demo: None,
             drill: None,
             scored: None,
@@ -132,6 +141,7 @@ impl World {
             reins: None,
             desk: None,
             drafts: None,
+            execution: None,
             lease: None,
             store: None,
             courier: None,
@@ -185,6 +195,7 @@ impl World {
             Effect::Open { runbook, target } => self.open(&runbook, &target),
             Effect::Resume { incident } => self.resume(&incident),
             Effect::Leave => self.leave(),
+            Effect::Abandon => self.abandon(),
             Effect::HandOver(to) => self.hand_over(&to),
             Effect::RefuseTakeOver(request) => self.refuse_take_over(request),
             // Only who watches can want these.
@@ -210,6 +221,12 @@ impl World {
             }
             Effect::Preview { run, op, step, answers, undoes } => {
                 self.preview(run, op, step, answers, undoes);
+            }
+            Effect::AskSecond { plan, preview, deed } => self.ask_second(&plan, &preview, deed)?,
+            Effect::LookForSignature { request, known } => self.look_for_signature(request, known),
+            Effect::CheckSignature { request, text } => self.check_signature(request, text),
+            Effect::BreakGlass { plan, preview, deed, reason } => {
+                self.break_glass(&plan, &preview, deed, reason)?;
             }
             Effect::Execute { run, plan, op, approval } => self.execute(run, *plan, op, approval),
             Effect::Rein { run, rein } => {
@@ -255,8 +272,19 @@ impl World {
         }
         // What is typed is on disk before anything is waited for.
         self.drafts = None;
+        self.abandon();
         self.tasks.close();
+        // What was sent to be committed has an outcome, and it is written down first.
+        let executing = self.execution.as_ref().is_some_and(|(_, over)| over.strong_count() > 0);
+        let at_most = if executing { OUTCOME } else { at_most };
         let _ = tokio::time::timeout(at_most, self.tasks.wait()).await;
+    }
+
+    /// What was not sent to be committed is rolled back.
+    fn abandon(&self) {
+        if let Some((gone, _)) = &self.execution {
+            gone.stop();
+        }
     }
 
     fn send(&self, message: Message) {

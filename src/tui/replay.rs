@@ -108,7 +108,7 @@ pub async fn run(mut asked: Replaying) -> Result<Shown, Problem> {
             let message = tokio::select! {
                 biased;
                 Some(message) = inbox.recv() => message,
-                event = keys.next() => match event {
+                event = keys.next(), if !terminal::hangup::is_gone() => match event {
                     Some(Ok(event)) => match of_event(event, &mut reply) {
                         Some(message) => message,
                         None => continue,
@@ -261,6 +261,7 @@ fn make(asked: Replaying, story: Story, watching: Option<Watching>) -> Result<Ap
     let facts = Facts {
         catalogue: asked.catalogue.into(),
         practice: asked.practice.into(),
+        seconding: crate::config::Seconding::default(),
         targets: Vec::new(),
         depth,
         between: Between::see(environment),

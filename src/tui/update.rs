@@ -111,6 +111,8 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
         }
         Message::LookedFirst { run, step, look } => recovery::looked(app, run, &step, look),
         Message::Previewed { run, step, preview } => recovery::previewed(app, run, &step, preview),
+        Message::Requested(request) => recovery::requested(app, request),
+        Message::Signed { step, signed } => recovery::signed(app, &step, signed),
         Message::Moved { run, step, progress } => {
             recovery::moved(app, run, &step, *progress);
             Vec::new()
@@ -183,6 +185,7 @@ fn harmless(effect: &Effect) -> bool {
     matches!(
         effect,
         Effect::Stop { .. }
+            | Effect::Abandon
             | Effect::Rein { rein: Rein::Stop(_), .. }
             | Effect::Leave
             | Effect::Suspend
@@ -229,6 +232,7 @@ fn tick(app: &mut App) -> Vec<Effect> {
         .as_ref()
         .is_some_and(|case| watching && case.incident.is_open() && case.is_due(app.now));
     let mut effects = server::tick(app);
+    effects.extend(recovery::tick(app));
     if !due {
         return effects;
     }

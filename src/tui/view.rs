@@ -15,7 +15,7 @@ use ratatui::layout::{Position, Rect};
 use super::app::{App, Clickable, Screen};
 use super::case::Case;
 use super::look::{Look, Pen};
-use super::page::Page;
+use super::page::{Page, moment};
 use super::screen::{guardrail, home, postmortem, recovery, server, step, violations};
 use super::theme::Role;
 use super::widget::scroll::Scroll;
@@ -86,8 +86,7 @@ pub fn draw(app: &mut App, area: Rect, buf: &mut Buffer) -> Option<Position> {
 fn told(app: &App, area: Rect, buf: &mut Buffer, look: &Look) {
     let Some(replay) = &app.replay else { return };
     let record = replay.record();
-    let local = record.at.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M");
-    let time = format!("{} UTC {local}", record.at.strftime("%Y-%m-%d %H:%M:%S"));
+    let time = moment(record.at, "%Y-%m-%d %H:%M:%S");
     let speed = replay.speed().map_or(String::new(), |n| format!("  {n} a second"));
     let mut pen = Pen::new(buf, area, 0);
     match &replay.watching {

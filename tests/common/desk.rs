@@ -17,6 +17,7 @@ use steadyhand::ops::guard;
 use steadyhand::ops::recover::{self, Job};
 use steadyhand::problem::Problem;
 use steadyhand::recovery::protocol::{Ask, Said, State, confirmation, step};
+use steadyhand::recovery::second::Demand;
 use steadyhand::recovery::{Approval, Execution, Plan, Planned, Preview, undo};
 use steadyhand::runbook::Limits;
 use steadyhand::sql;
@@ -173,6 +174,7 @@ impl Desk {
                     max_blocked: 3,
                 },
                 valid: Duration::from_mins(10),
+                demand: Demand::One,
                 undoes: None,
                 mass: None,
             },
@@ -211,7 +213,7 @@ pub fn approve(plan: &Plan, preview: Preview) -> Approval {
     assert_eq!(preview.refused, Vec::<String>::new());
     let now = preview.at;
     let text = confirmation(plan, &preview);
-    let state = State::Previewed { preview: Arc::new(preview) };
+    let state = State::Previewed { preview: Arc::new(preview), warrant: None };
     let (state, ask) = step(state, Said::Confirm, plan, now);
     assert!(matches!(ask, Ask::OpenConfirmation { .. }), "{ask:?}");
     let (_, ask) = step(state, Said::Typed { text, run: 1 }, plan, now);

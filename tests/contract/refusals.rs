@@ -1,11 +1,14 @@
 //! What is not even tried: whatever a rollback would not take back, and whatever is no change of rows.
 
+use steadyhand::config::Approval;
 use steadyhand::dialect::Dialect;
-use steadyhand::ops::recover::Job;
+use steadyhand::ops::recover::{self, Job};
+use steadyhand::ops::{Stopper, mass};
+use steadyhand::recovery::second::Demand;
 use steadyhand::recovery::{Execution, Planned};
 use steadyhand::sql::Verb;
 
-use super::common::desk::Desk;
+use super::common::desk::{Desk, approve};
 use super::{STOCK, dump, of};
 
 contract! {
@@ -18,6 +21,32 @@ contract! {
     a_server_that_takes_no_writes on postgres mariadb,
         not sqlite: "there is no server: whether a file may be written shows when it is opened";
     another_server_under_the_same_name on sqlite postgres mariadb;
+    a_target_that_wants_two_is_written_by_no_approval_of_one on sqlite postgres mariadb;
+}
+
+/// Whatever made the approval: in one transaction and in chunks, by the target and by the plan.
+fn a_target_that_wants_two_is_written_by_no_approval_of_one(engine: Dialect) {
+    let mut desk = Desk::new(engine, STOCK);
+    let before = dump(&mut desk, &["stock"]);
+    for (by_target, in_chunks) in [(true, false), (false, false), (true, true), (false, true)] {
+        let mut job = desk.job("op-1", &["UPDATE stock SET n = n + 1"]);
+        let approval = approve(&job.plan, desk.preview(&job));
+        if by_target {
+            job.target.approval = Approval::FourEyes;
+        } else {
+            job.plan.demand = Demand::PairOrBreakGlass;
+        }
+        let stopper = Stopper::default();
+        let execution = if in_chunks {
+            let reins = mass::Reins::default();
+            desk.block_on(mass::execute(&job, approval, &desk.journal, &reins, &|_| {}))
+        } else {
+            desk.block_on(recover::execute(&job, approval, &desk.journal, &stopper))
+        };
+        let Execution::RolledBack { why, .. } = execution else { panic!("{execution:?}") };
+        assert!(why.contains("nothing was run"), "{why}");
+        assert_eq!(dump(&mut desk, &["stock"]), before);
+    }
 }
 
 /// A plan with a text in it that no part of the program has looked at.

@@ -7,14 +7,17 @@ mod night;
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use common::{Cockpit, Ground, Home};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use night::{Night, RUNBOOK};
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Style};
+use steadyhand::check::{Count, Verdict};
 use steadyhand::dialect::Dialect;
 use steadyhand::incident::entry::{Outcome, verdict_words};
+use steadyhand::recovery::mass::{Before, Mass, Progress, Source};
 use steadyhand::recovery::protocol::State;
 use steadyhand::recovery::{Drift, Execution};
 use steadyhand::tui::app::Screen;
@@ -58,7 +61,7 @@ const SCENES: &[Scene] = &[
     ("recovery-statements", |theme, glyphs| with(change(theme, glyphs), "enter s")),
     ("recovery-confirm", |theme, glyphs| with(change(theme, glyphs), "enter enter e r p")),
     ("recovery-committed", |theme, glyphs| {
-        let verdict = steadyhand::check::Verdict::Clear;
+        let verdict = Verdict::Clear;
         assert_eq!(verdict_words(&verdict), "clear");
         let committed = Execution::Committed {
             op: "op".into(),
@@ -79,6 +82,10 @@ const SCENES: &[Scene] = &[
         let (op, why) = ("op".to_owned(), "the link broke at COMMIT".to_owned());
         ended(theme, glyphs, Execution::Unknown { op, why })
     }),
+    ("recovery-chunks", |theme, glyphs| driven(theme, glyphs, None)),
+    ("recovery-chunks-paused", |theme, glyphs| {
+        driven(theme, glyphs, Some("7 sessions wait for our locks; 5 are allowed"))
+    }),
     ("guardrail", |theme, glyphs| {
         let mut night = Night::opened(theme, glyphs);
         night.keys("] ] ] ] ] ] ]");
@@ -88,6 +95,12 @@ const SCENES: &[Scene] = &[
     }),
     ("server", |theme, glyphs| with(Night::opened(theme, glyphs), "L")),
     ("journal", |theme, glyphs| with(Night::opened(theme, glyphs), "enter J")),
+    ("journal-everything", |theme, glyphs| with(Night::opened(theme, glyphs), "enter J f + k p")),
+    ("journal-annotate", |theme, glyphs| {
+        let mut night = with(Night::opened(theme, glyphs), "enter J a");
+        night.type_text("the pager was late");
+        night
+    }),
     ("postmortem", |theme, glyphs| with(Night::opened(theme, glyphs), "P")),
     ("help", |theme, glyphs| with(Night::opened(theme, glyphs), "?")),
     ("palette", |theme, glyphs| with(Night::opened(theme, glyphs), ": s e v")),
@@ -123,6 +136,33 @@ fn ended(theme: Theme, glyphs: &'static Glyphs, execution: Execution) -> Night {
     let case = night.app.case.as_mut().expect("an incident is open");
     let step = case.step().id.clone();
     case.recovery_mut(&step).state = State::Ended { execution };
+    night
+}
+
+/// A change in chunks in the middle of its way.
+fn driven(theme: Theme, glyphs: &'static Glyphs, paused: Option<&str>) -> Night {
+    let mut night = with(change(theme, glyphs), "enter");
+    let case = night.app.case.as_mut().expect("an incident is open");
+    let step = case.step().id.clone();
+    let recovery = case.recovery_mut(&step);
+    recovery.state = State::Executing { run: 7, op: "op".into() };
+    let key = "id".to_owned();
+    let source = Source::Query { key, sql: "SELECT id FROM asset_assignments".into() };
+    let plan = std::sync::Arc::make_mut(recovery.plan.as_mut().expect("it was previewed"));
+    plan.mass = Some(Mass { source, size: 5_000, most: 50_000, before: Before::default() });
+    recovery.progress = Some(Progress {
+        chunk: 41,
+        done: 410_000,
+        of: 1_000_000,
+        here: 410_000,
+        working: Duration::from_secs(82),
+        rows: 409_988,
+        left_alone: 12,
+        size: 12_000,
+        held: Duration::from_millis(190),
+        checks: vec![(RUNBOOK.into(), Verdict::from_count(Count::Exact(590_012)))],
+        paused: paused.map(str::to_owned),
+    });
     night
 }
 

@@ -82,6 +82,7 @@ impl Night {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let (journal, _) = Journal::open(&folder.path().join("INC-0001"), "casey").expect("empty");
         let facts = Facts {
+            seconding: steadyhand::config::Seconding::default(),
             catalogue: CATALOGUE.clone(),
             practice: PRACTICE.clone(),
             targets: targets(),
@@ -383,6 +384,7 @@ fn summary(now: Timestamp) -> Summary {
         last: Some(now - SignedDuration::from_mins(9)),
         step: None,
         in_doubt: false,
+        review_due: None,
         trouble: None,
     }
 }
@@ -481,6 +483,7 @@ fn plan(step: &str) -> Plan {
         must_not_worsen: Vec::new(),
         limits: change.limits,
         valid: Duration::from_mins(10),
+        demand: steadyhand::recovery::second::Demand::One,
         undoes: None,
     }
 }

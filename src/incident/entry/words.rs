@@ -14,6 +14,7 @@ impl Entry {
         match self {
             Self::Opened { .. } => "opened",
             Self::Resumed { .. } => "resumed",
+            Self::Policy { .. } => "policy",
             Self::Controls { .. } => "controls",
             Self::TornTail { .. } => "torn-tail",
             Self::SeveritySet { .. } => "severity-set",
@@ -33,6 +34,11 @@ impl Entry {
             Self::Previewed { .. } => "previewed",
             Self::PreviewFailed { .. } => "preview-failed",
             Self::Approved { .. } => "approved",
+            Self::Requested { .. } => "requested",
+            Self::Seconded { .. } => "seconded",
+            Self::SecondRefused { .. } => "second-refused",
+            Self::GlassBroken { .. } => "glass-broken",
+            Self::Reviewed { .. } => "reviewed",
             Self::ExecutionStarted { .. } => "execution-started",
             Self::UndoWritten { .. } => "undo-written",
             Self::CommitSent { .. } => "commit-sent",
@@ -68,6 +74,12 @@ impl Entry {
                 format!("incident opened: {title} on {} ({severity})", target.name)
             }
             Self::Resumed { step } => format!("taken up again at step {step}"),
+            Self::Policy { approval, high_risk: None } => {
+                format!("the target asks for approval `{approval}`")
+            }
+            Self::Policy { approval, high_risk: Some(high) } => {
+                format!("the target asks for approval `{approval}`, and `{high}` at high risk")
+            }
             Self::Controls { runbook, checks } => {
                 let all = checks.iter().flat_map(|(_, names)| names).chain(runbook);
                 let keys = all.filter(|name| control::place(name).is_none());
@@ -118,6 +130,23 @@ impl Entry {
             }
             Self::Approved { deed, typed, .. } => {
                 format!("{} approved by typing '{typed}'", deed.word())
+            }
+            Self::Requested { deed, words, expires, .. } => format!(
+                "a second person asked to agree to the {}: {words}, until {} UTC",
+                deed.word(),
+                expires.strftime("%H:%M")
+            ),
+            Self::Seconded { deed, signer, signer_key, .. } => {
+                format!("{} seconded by {signer} with the key {signer_key}", deed.word())
+            }
+            Self::SecondRefused { why, .. } => format!("a signature was refused: {why}"),
+            Self::GlassBroken { deed, reason, review_due, .. } => format!(
+                "GLASS BROKEN: {} without a second person: {reason}; review due {}",
+                deed.word(),
+                review_due.strftime("%Y-%m-%d")
+            ),
+            Self::Reviewed { signer, remark, .. } => {
+                format!("broken glass reviewed by {signer}: {remark}")
             }
             Self::ExecutionStarted { deed, op, .. } => format!("{} {op} started", deed.word()),
             Self::UndoWritten { rows, op, .. } => format!("undo of {op} written: {rows} rows"),

@@ -8,13 +8,12 @@ use std::time::{Duration, Instant};
 use super::lag::Lag;
 use super::sight::Sight;
 use super::{Reins, Unit, Work};
-use crate::clock;
 use crate::engine::{EngineError, Stopper};
 use crate::incident::entry::{Entry, Outcome, Pacing};
 use crate::incident::journal::Journal;
 use crate::ops::recover::{
     Desk, Job, Run, Scrutiny, Sent, drifted, ended, keep_undo, rolled_back, run_through, send,
-    sit_down, take_back, verify,
+    sit_down, spent, take_back, verify,
 };
 use crate::recovery::fingerprint::fingerprint;
 use crate::recovery::mass::{Chunks, Mass, Pace, Progress, Source};
@@ -34,11 +33,10 @@ pub async fn execute(
     reins: &Reins,
     tell: Tell<'_>,
 ) -> Execution {
-    let spent = approval.spend(clock::now());
-    let begun = match (spent, &job.plan.mass) {
-        (Some(preview), Some(mass)) => Drive::begin(job, mass, preview, journal, reins, tell).await,
-        (None, _) => Err("the approval had expired; nothing was run".into()),
-        (Some(_), None) => Err("this change is not cut into chunks".into()),
+    let begun = match (spent(job, approval), &job.plan.mass) {
+        (Ok(preview), Some(mass)) => Drive::begin(job, mass, preview, journal, reins, tell).await,
+        (Err(why), _) => Err(why),
+        (Ok(_), None) => Err("this change is not cut into chunks".into()),
     };
     let execution = match begun {
         Ok(mut drive) => {

@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
-use super::{Desk, Job, Piece, Run, run_through, sit_down, take_back};
+use super::{Desk, Job, Piece, Run, run_through, sit_down, spent, take_back};
 use crate::check::Verdict;
-use crate::clock;
 use crate::engine::{EngineError, Stopper};
 use crate::incident::entry::{Entry, Evidence, Outcome};
 use crate::incident::journal::Journal;
@@ -21,21 +20,33 @@ pub enum Sent {
     Unknown(String),
 }
 
-/// Runs an approved plan again and commits it, if it does exactly what was previewed.
+/// Runs an approved plan again and commits it, if it does exactly what was previewed. Whoever is gone
+/// before COMMIT is sent stops it; from then on nothing does.
 pub async fn execute(
     job: &Job,
     approval: Approval,
     journal: &Journal,
-    stopper: &Stopper,
+    gone: &Stopper,
 ) -> Execution {
-    let Some(preview) = approval.spend(clock::now()) else {
-        return ended(journal, job, rolled_back("the approval had expired; nothing was run", None));
+    let preview = match spent(job, approval) {
+        Ok(preview) => preview,
+        Err(why) => return ended(journal, job, rolled_back(&why, None)),
     };
-    let mut desk = match sit_down(job, stopper).await {
+    let stopper = Stopper::default();
+    let mut desk = match sit_down(job, &stopper).await {
         Ok(desk) => desk,
         Err(problem) => return ended(journal, job, rolled_back(&problem.sentence, None)),
     };
-    let prepared = prepare(&mut desk, job, &preview, journal).await;
+    let prepared = {
+        let mut preparing = std::pin::pin!(prepare(&mut desk, job, &preview, journal));
+        tokio::select! {
+            prepared = &mut preparing => prepared,
+            () = gone.stopped() => {
+                stopper.stop();
+                preparing.await.and(Err(("whoever executed it was gone".to_owned(), None)))
+            }
+        }
+    };
     let execution = match prepared {
         Ok(run) => commit(&mut desk, job, &run, journal).await,
         Err((why, drift)) => {

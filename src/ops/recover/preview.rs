@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{Desk, Job, Piece, Run, run_through, sit_down, take_back};
 use crate::clock;
 use crate::engine::Stopper;
-use crate::ops::connect::{self, plain};
+use crate::ops::connect::plain;
 use crate::ops::mass;
 use crate::ops::rehearse::{Stage, rehearse_undo};
 use crate::problem::Problem;
@@ -82,7 +82,6 @@ fn make_preview(piece: Piece<'_>, run: Run, undo: UndoRehearsal, ending: Ending)
     };
     let rows = preview.rows();
     let refused = &mut preview.refused;
-    refused.extend(connect::policy(&job.target));
     refused.extend(ending.no_ledger);
     if let Err(why) = &preview.proof {
         refused.push(format!("the rollback could not be proved: {why}"));

@@ -36,6 +36,16 @@ pub fn gather(incident: &Incident, around: Around<'_>) -> Vec<Action> {
             suggested: false,
         })
         .collect();
+    actions.extend(incident.unreviewed().map(|(change, reason, due)| Action {
+        title: format!(
+            "Review what was done without a second person: {} ({reason}), `steadyhand approve --review {}`",
+            change.op, incident.id
+        ),
+        owner: String::new(),
+        due: due.strftime("%Y-%m-%d").to_string(),
+        kind: ActionKind::Process,
+        suggested: false,
+    }));
     for (title, owner, kind) in suggestions(incident, around.runbook) {
         if !actions.iter().any(|action| action.title.trim() == title.trim()) {
             actions.push(Action { title, owner, due: due.clone(), kind, suggested: true });

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::title_of;
 use crate::incident::entry::{Deed, Entry, Evidence, Outcome};
-use crate::incident::{self, Chunked, Incident, Phase};
+use crate::incident::{self, Chunked, Incident, Phase, Second};
 use crate::recovery::Tally;
 use crate::runbook::Runbook;
 use crate::value::thousands;
@@ -24,6 +24,8 @@ pub struct Change {
     pub rows: u64,
     pub tables: Vec<Written>,
     pub approved_by: String,
+    /// Who else agreed, or why nobody did.
+    pub second: Option<String>,
     /// The confirmation, as it was typed.
     pub typed: String,
     pub approved: Option<Timestamp>,
@@ -69,6 +71,7 @@ fn one(incident: &Incident, runbook: Option<&Runbook>, change: &incident::Change
         rows: change.rows,
         tables: written(change),
         approved_by: change.actor.clone(),
+        second: change.second.as_ref().and_then(second),
         typed: change.typed.clone(),
         approved: when(|entry, of| matches!(entry, Entry::Approved { op, .. } if op == of)),
         verified: change.verified,
@@ -76,6 +79,22 @@ fn one(incident: &Incident, runbook: Option<&Runbook>, change: &incident::Change
         undo_file: change.undo_file.clone(),
         in_chunks: change.chunks.as_ref().map(in_chunks),
         undone: incident.is_undone(&change.op),
+    }
+}
+
+fn second(second: &Second) -> Option<String> {
+    match second {
+        Second::Asked { .. } => None,
+        Second::Agreed { signer, key, .. } => Some(format!("{signer}, with the key {key}")),
+        Second::BrokenGlass { reason, due, reviewed: None } => {
+            Some(format!("nobody: {reason}; review due {}, and not done", due.strftime("%Y-%m-%d")))
+        }
+        Second::BrokenGlass { reason, reviewed: Some(review), .. } => Some(format!(
+            "nobody: {reason}; reviewed by {} on {}: {}",
+            review.signer,
+            review.at.strftime("%Y-%m-%d"),
+            review.remark
+        )),
     }
 }
 

@@ -56,6 +56,9 @@ fn facts(change: &Change, when: &When<'_>) -> Vec<String> {
             when.maybe(change.approved)
         ));
     }
+    if let Some(second) = &change.second {
+        facts.push(format!("Second person: {}", inline(second)));
+    }
     if change.outcome != Outcome::RolledBack.word() {
         facts.push(match change.verified {
             Some(true) => "Verified: yes, on a new connection".into(),

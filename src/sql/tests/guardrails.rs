@@ -2,7 +2,7 @@
 
 use std::slice;
 
-use Dialect::{Mariadb, Mysql, Oracle, Postgres, Sqlite};
+use Dialect::{Mysql, Postgres, Sqlite};
 
 use crate::sql::*;
 

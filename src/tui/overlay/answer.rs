@@ -149,6 +149,11 @@ fn take(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Effect>, St
             let run = app.new_run();
             Ok(recovery::say(app, Said::Typed { text: typed.to_owned(), run }))
         }
+        Purpose::BreakGlass => {
+            needed(typed)?;
+            done(app);
+            Ok(recovery::break_glass(app, typed))
+        }
         Purpose::Consent { question, what } => {
             let consent = question.answer(typed, now)?;
             done(app);
@@ -192,6 +197,7 @@ fn take(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Effect>, St
         | Purpose::Part(_)
         | Purpose::Annotate(_)
         | Purpose::CommsText
+        | Purpose::Signature
         | Purpose::AnswerChoice => Ok(Vec::new()),
     }
 }
@@ -286,6 +292,13 @@ pub fn edited(app: &mut App, command: Command) -> Vec<Effect> {
     let (text, changed) = (writing.editor.text(), writing.editor.is_changed());
     let (purpose, name) = (writing.purpose.clone(), writing.draft.clone().unwrap_or_default());
     let entry = match &purpose {
+        Purpose::Signature => {
+            app.uncover();
+            return match command {
+                Command::Back => effects,
+                _ => recovery::signature(app, &text),
+            };
+        }
         Purpose::Part(_) | Purpose::CommsText => None,
         _ if command == Command::Back => {
             app.uncover();

@@ -54,6 +54,7 @@ impl Writing {
     pub fn save_word(&self) -> &'static str {
         match self.purpose {
             Purpose::Note | Purpose::Annotate(_) => "write it down",
+            Purpose::Signature => "check it",
             _ => "keep and close",
         }
     }
@@ -61,6 +62,7 @@ impl Writing {
     pub fn back_word(&self) -> &'static str {
         match self.purpose {
             Purpose::Note | Purpose::Annotate(_) => "leave it as a draft",
+            Purpose::Signature => "leave it",
             _ => "keep and close",
         }
     }

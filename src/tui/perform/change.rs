@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::{Desk, World};
 use crate::catalogue::Catalogue;
@@ -94,14 +95,16 @@ impl World {
     }
 
     pub(super) fn execute(&mut self, run: Run, plan: Plan, op: String, approval: Approval) {
-        // One transaction cannot be stopped halfway by a key: its time cap ends it.
-        let stopper = Stopper::default();
+        // No key stops one transaction halfway: its time cap ends it, or that nobody is there any more.
+        let (gone, running) = (Stopper::default(), Arc::new(()));
+        self.execution = Some((gone.clone(), Arc::downgrade(&running)));
         let Some(desk) = self.desk.clone() else { return };
         let (step, actor) = (plan.step.clone(), self.actor.clone());
         let (of, cut_off) = (step.clone(), op.clone());
         let (messages, reins) = (self.messages.clone(), ops::mass::Reins::default());
         self.reins = Some((run, reins.clone()));
         let work = async move {
+            let _running = running;
             let (target, server) = (desk.target, desk.server);
             let job = ops::recover::Job { plan, target, server, actor, op };
             let execution = if job.plan.mass.is_some() {
@@ -113,7 +116,7 @@ impl World {
                 };
                 ops::mass::execute(&job, approval, &desk.journal, &reins, &tell).await
             } else {
-                ops::recover::execute(&job, approval, &desk.journal, &stopper).await
+                ops::recover::execute(&job, approval, &desk.journal, &gone).await
             };
             Message::Executed { run, step, execution }
         };

@@ -15,7 +15,8 @@ use crate::ops;
 use crate::ops::share::{self, Bell};
 use crate::ops::{Identity, Stopper};
 use crate::problem::Problem;
-use crate::runbook::Runbook;
+use crate::recovery::second::Demand;
+use crate::runbook::{Risk, Runbook};
 use crate::tui::message::{Message, Opened, Shared};
 
 impl World {
@@ -47,10 +48,12 @@ impl World {
             (None, true) => MadeUp::Demo,
             (None, false) => MadeUp::No,
         };
+        let targets = self.targets.clone();
         self.spawn(async move {
-            let opened =
-                new_incident(&state, &actor, made_up, runbook, controls, target, store, messages)
-                    .await;
+            let opened = new_incident(
+                &state, &actor, made_up, runbook, controls, target, &targets, store, messages,
+            )
+            .await;
             Message::Opened(opened.map(Box::new))
         });
         Ok(())
@@ -153,7 +156,7 @@ async fn is_for_drills(target: &Target) -> Result<(), Problem> {
     Err(Problem::refused(sentence).hint("a drill makes its own databases: `steadyhand drill`"))
 }
 
-#[allow(clippy::too_many_arguments)] // one call site
+#[allow(clippy::too_many_arguments)] // one call site; each is a fact of the opening
 async fn new_incident(
     state: &Path,
     actor: &str,
@@ -161,10 +164,12 @@ async fn new_incident(
     runbook: Runbook,
     controls: Option<Entry>,
     target: Target,
+    targets: &[Target],
     store: Option<Target>,
     messages: UnboundedSender<Message>,
 ) -> Result<Opened, Problem> {
     let identity = ops::connect::identify(&target).await?;
+    let target = careful(target, targets, &identity.server);
     if made_up == MadeUp::Drill {
         is_for_drills(&target).await?;
     }
@@ -191,8 +196,8 @@ async fn new_incident(
         })
         .map_err(failed)?;
     let mut records = vec![record];
-    if let Some(controls) = controls {
-        records.push(journal.append(controls).map_err(failed)?);
+    for entry in controls.into_iter().chain(policy(&target)) {
+        records.push(journal.append(entry).map_err(failed)?);
     }
     let shared = shared(store, &journal, &identity.server, &messages).await.unwrap_or(None);
     listen(&journal, messages, shared.as_ref().map(|shared| shared.bell.clone()));
@@ -297,6 +302,22 @@ fn target_seen(target: &Target, identity: &Identity) -> TargetSeen {
     }
 }
 
+/// A server that is configured keeps its policy, whatever name and address lead to it.
+fn careful(target: Target, targets: &[Target], server: &str) -> Target {
+    let same = targets.iter().filter(|other| other.fingerprint.as_deref() == Some(server));
+    same.fold(target, Target::as_careful_as)
+}
+
+/// What the journal remembers of who must agree, where one person is not enough.
+fn policy(target: &Target) -> Option<Entry> {
+    let one = ops::connect::demand(target, Risk::High) == Demand::One;
+    let (approval, high_risk) = (target.approval.word(), target.high_risk);
+    (!one).then(|| Entry::Policy {
+        approval: approval.to_owned(),
+        high_risk: high_risk.map(|approval| approval.word().to_owned()),
+    })
+}
+
 /// The runbook as it was frozen and the target the incident is bound to.
 fn frozen(
     folder: &Path,
@@ -326,5 +347,10 @@ fn frozen(
         Some(target) => target,
         None => Target::seen(&seen.name, &seen.url, &seen.environment)?,
     };
+    let target = careful(target, targets, &seen.server);
+    let target = records.iter().fold(target, |target, record| match &record.entry {
+        Entry::Policy { approval, high_risk } => target.at_least(approval, high_risk.as_deref()),
+        _ => target,
+    });
     Ok((runbook, target, seen.server.clone()))
 }

@@ -395,8 +395,7 @@ fn begins<'i>(entry: &Entry, incident: &'i Incident) -> Option<&'i Change> {
 fn state(change: &Change, preview: &Arc<Preview>, incident: &Incident) -> State {
     let (op, preview) = (change.op.clone(), preview.clone());
     match &change.phase {
-        Phase::Previewed => State::Previewed { preview },
-        Phase::Approved => State::Confirming { preview },
+        Phase::Previewed | Phase::Approved => State::Previewed { preview, warrant: None },
         Phase::Started | Phase::CommitSent => State::Executing { run: 0, op },
         Phase::Ended(Outcome::Committed, _) => {
             let verified = incident.records.iter().rev().find_map(|record| match &record.entry {

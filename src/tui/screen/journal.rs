@@ -11,7 +11,7 @@ use crate::tui::case::Case;
 use crate::tui::command::Command;
 use crate::tui::effect::Effect;
 use crate::tui::overlay::{Ask, Overlay, Purpose};
-use crate::tui::page::Page;
+use crate::tui::page::{Page, moment};
 use crate::tui::theme::Role;
 
 #[derive(Debug, Default)]
@@ -253,7 +253,6 @@ pub fn page(app: &App) -> (Page<'_>, usize) {
     let at = cursor(app, &records);
     let window = window(app);
     let whole = app.journal.span.is_none();
-    let zone = jiff::tz::TimeZone::system();
     let mut line = 0;
     for (number, record) in records.iter().enumerate() {
         let happened = record.happened();
@@ -267,15 +266,13 @@ pub fn page(app: &App) -> (Page<'_>, usize) {
         let mark = if here { app.look.glyphs.here } else { " " };
         let pinned = case.incident.pinned.contains(&record.seq);
         let backdated = record.at.duration_since(happened).as_secs().abs() > 1;
-        let local = happened.to_zoned(zone.clone()).strftime("%H:%M").to_string();
         let sentence = record.entry.sentence();
         let mut sentence = sentence.lines();
         let role = if here { Role::Selection } else { Role::Text };
         page.line(&[
             (mark, Role::Focus),
             (if pinned { app.look.glyphs.mark } else { " " }, Role::Mark),
-            (&happened.strftime("%H:%M:%S").to_string(), Role::Muted),
-            (&format!(" UTC {local} "), Role::Muted),
+            (&format!("{} ", moment(happened, "%H:%M:%S")), Role::Muted),
             (if backdated { "(backdated) " } else { "" }, Role::Changed),
             (sentence.next().unwrap_or_default(), role),
         ]);

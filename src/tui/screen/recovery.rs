@@ -4,14 +4,17 @@
 mod chunks;
 mod page;
 mod rows;
+mod second;
 
 pub use chunks::moved;
 pub use page::page;
 pub use page::statements;
+pub use second::{break_glass, requested, signature, signed, tick};
 
 use crate::incident::entry::{Deed, Entry, Evidence};
 use crate::problem::Problem;
 use crate::recovery::protocol::{self, Ask as Asked, Said, State};
+use crate::recovery::second::Demand;
 use crate::recovery::{Execution, FirstLook, Plan, Preview};
 use crate::runbook::Action;
 use crate::tui::app::App;
@@ -31,6 +34,9 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
     match command {
         Command::Approve | Command::Confirm => enter(app),
         Command::FirstLook => first_look(app),
+        Command::AskSecond => second::ask(app),
+        Command::Signature => second::paste(app),
+        Command::BreakGlass => second::why(app),
         Command::Preview | Command::Refresh => {
             let standing = case.incident.standing_change(&case.step().id).is_some();
             let undoing =
@@ -201,10 +207,16 @@ fn preview_undo(app: &mut App) -> Vec<Effect> {
 
 /// One step of the protocol for the present step, and what it asks for.
 pub fn say(app: &mut App, said: Said) -> Vec<Effect> {
+    let Some(case) = &app.case else { return Vec::new() };
+    let step = case.step().id.clone();
+    say_of(app, &step, said)
+}
+
+/// The same for any step.
+fn say_of(app: &mut App, step: &str, said: Said) -> Vec<Effect> {
     let now = app.now;
     let Some(case) = &mut app.case else { return Vec::new() };
-    let step = case.step().id.clone();
-    step_protocol(case, &step, said, now).apply(app, &step)
+    step_protocol(case, step, said, now).apply(app, step)
 }
 
 /// What the protocol asked, to be carried out with the whole app at hand.
@@ -246,6 +258,7 @@ fn empty_plan(step: &str) -> Plan {
             max_blocked: 3,
         },
         valid: std::time::Duration::ZERO,
+        demand: Demand::default(),
         undoes: None,
         mass: None,
     }
@@ -293,6 +306,11 @@ impl Answer {
                 });
                 planned.into_iter().chain([previewed]).collect()
             }
+            Asked::Request { preview } => {
+                let Some(plan) = recovery.plan.clone() else { return Vec::new() };
+                let deed = deed(recovery);
+                vec![Effect::AskSecond { plan, preview, deed }]
+            }
             Asked::OpenConfirmation { expected } => {
                 let question = confirmation_text(recovery, &environment);
                 app.overlay =
@@ -306,7 +324,12 @@ impl Answer {
                 };
                 let deed = deed(recovery);
                 let (step, op) = (step.to_owned(), preview.op.clone());
-                vec![
+                let alone = approval.warrant().reason().map(str::to_owned);
+                let alone = alone.map(|reason| {
+                    let (plan, deed) = (plan.clone(), deed.clone());
+                    Effect::BreakGlass { plan, preview: preview.clone(), deed, reason }
+                });
+                let execution = [
                     Effect::Append(Entry::Approved {
                         step: step.clone(),
                         op: op.clone(),
@@ -322,7 +345,8 @@ impl Answer {
                         fingerprint: preview.fingerprint.clone(),
                     }),
                     Effect::Execute { run, plan: Box::new((*plan).clone()), op, approval },
-                ]
+                ];
+                alone.into_iter().chain(execution).collect()
             }
         }
     }

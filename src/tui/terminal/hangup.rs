@@ -6,7 +6,7 @@
 use std::os::fd::BorrowedFd;
 use std::thread;
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 /// Calls back once when standard input hangs up. The thread ends with the process.
@@ -19,13 +19,22 @@ pub fn watch(gone: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Whether standard input has hung up by now. Keys are not to be asked for then.
+pub fn is_gone() -> bool {
+    let input = rustix::stdio::stdin();
+    let mut fds = [PollFd::from_borrowed_fd(input, PollFlags::empty())];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut fds, Some(&now)).is_ok_and(|_| fds[0].revents().intersects(GONE))
+}
+
+const GONE: PollFlags = PollFlags::HUP.union(PollFlags::ERR).union(PollFlags::NVAL);
+
 /// Sleeps until the other end is gone; false if that cannot be waited for.
 fn until_gone(fd: BorrowedFd<'_>) -> bool {
-    let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
     loop {
         let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::empty())];
         match poll(&mut fds, None) {
-            Ok(_) if fds[0].revents().intersects(gone) => return true,
+            Ok(_) if fds[0].revents().intersects(GONE) => return true,
             Ok(_) | Err(Errno::INTR | Errno::AGAIN) => {}
             Err(_) => return false,
         }

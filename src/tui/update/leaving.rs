@@ -83,6 +83,7 @@ pub(super) fn go_away(app: &mut App, why: &'static str) -> Vec<Effect> {
     // What is done in chunks can be left between two of them, and is taken up again there.
     let mut effects = stop_all(app);
     effects.extend(halt(app, "the cockpit was asked to go"));
+    effects.push(Effect::Abandon);
     effects
 }
 

@@ -335,13 +335,31 @@ fn step_keys(app: &App) -> Vec<(Option<String>, &'static str)> {
 fn recovery_keys(app: &App) -> Vec<(Option<String>, &'static str)> {
     use crate::recovery::Execution;
     use crate::recovery::protocol::State;
+    use crate::recovery::second::Demand;
     let key = |command: Command| app.keymap.label(Context::Recovery, command);
     let Some(case) = &app.case else { return Vec::new() };
     let recovery = case.recoveries.get(&case.step().id);
     let enter = (key(Command::Approve), "");
+    let seconding_keys = || {
+        vec![
+            (key(Command::AskSecond), "ask a second person"),
+            (key(Command::Signature), "paste their signature"),
+        ]
+    };
     let mut keys = match recovery.map(|recovery| &recovery.state) {
-        Some(State::Previewed { preview }) if preview.refused.is_empty() => {
-            vec![(enter.0, "confirm"), (key(Command::Preview), "preview again")]
+        Some(State::Previewed { preview, warrant }) if preview.refused.is_empty() => {
+            let demand = recovery.and_then(|recovery| recovery.plan.as_ref());
+            let demand = demand.map(|plan| plan.demand).unwrap_or_default();
+            let mut keys = match (demand, warrant) {
+                (Demand::One, _) | (_, Some(_)) => vec![(enter.0, "confirm")],
+                (Demand::Pair, None) => seconding_keys(),
+                (Demand::PairOrBreakGlass, None) => {
+                    let alone = (key(Command::BreakGlass), "go alone");
+                    seconding_keys().into_iter().chain([alone]).collect()
+                }
+            };
+            keys.push((key(Command::Preview), "preview again"));
+            keys
         }
         Some(State::Previewed { .. }) => vec![(key(Command::Preview), "preview again")],
         Some(State::Previewing { .. }) => vec![(key(Command::Cancel), "stop")],

@@ -8,6 +8,7 @@ use super::{inset, list};
 use crate::tui::app::App;
 use crate::tui::case::Case;
 use crate::tui::look::{Look, Pen};
+use crate::tui::page::moment;
 use crate::tui::screen::journal::{self, window};
 use crate::tui::theme::Role;
 use crate::tui::widget::chart::Chart;
@@ -50,9 +51,6 @@ fn chart(app: &App, area: Rect, buf: &mut Buffer, look: &Look) -> bool {
     let mut marks: Vec<(Timestamp, &str)> =
         case.incident.milestones.iter().map(|(which, (at, _))| (*at, which.word())).collect();
     marks.sort();
-    let zone = jiff::tz::TimeZone::system();
-    let utc = |at: Timestamp| at.strftime("%H:%M:%S").to_string();
-    let local = |at: Timestamp| at.to_zoned(zone.clone()).strftime("%H:%M").to_string();
     let listed = journal::selected(app);
     let chart = Chart {
         points: &points,
@@ -60,10 +58,7 @@ fn chart(app: &App, area: Rect, buf: &mut Buffer, look: &Look) -> bool {
         to,
         marks: &marks,
         here: listed.map(|record| record.happened()),
-        ends: (
-            format!("{} UTC {}", utc(from), local(from)),
-            format!("{} UTC {}", utc(to), local(to)),
-        ),
+        ends: (moment(from, "%H:%M:%S"), moment(to, "%H:%M:%S")),
     };
     chart.view(area, buf, look);
     true

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{chunks, rows};
+use super::{chunks, rows, second};
 use crate::dialect::Dialect;
 use crate::recovery::fingerprint::show;
 use crate::recovery::protocol::{self, State};
@@ -58,12 +58,14 @@ pub fn page(app: &App) -> Page<'_> {
             page.signed(app.look.bad(), "The preview failed; nothing was changed.", Role::Danger);
             page.lines(why, Role::Text);
         }
-        State::Previewed { preview } | State::Confirming { preview } => {
+        State::Previewed { preview, .. } | State::Confirming { preview, .. } => {
+            let warrant = recovery.state.offered().and_then(|(_, warrant)| warrant);
             let age = app.now.duration_since(preview.at).as_secs();
             // In a replay there is no plan, and nothing that could be too old for it.
             let left =
                 recovery.plan.as_ref().map_or(String::new(), |plan| {
-                    match protocol::expiry(plan, preview).duration_since(app.now).as_secs() {
+                    match protocol::expiry(plan, preview, warrant).duration_since(app.now).as_secs()
+                    {
                         valid @ 1.. => format!(", valid {}", to_go(valid)),
                         _ => ", too old: p previews again".into(),
                     }
@@ -73,6 +75,7 @@ pub fn page(app: &App) -> Page<'_> {
                 (&format!("{}{left}   ", ago(age)), Role::Muted),
                 (&title, Role::Title),
             ]);
+            second::lines(app, case, recovery, preview, &mut page);
             preview_lines(app, preview, &mut page);
         }
         State::Ended { execution } => {

@@ -1,0 +1,96 @@
+//! `steadyhand approve --review`: somebody else looks at what was done alone, and says so under a
+//! signature in the journal. A bundle and a postmortem carry it as open until then.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::approve::{key, signed};
+use super::tty::Tty;
+use super::{Out, incident_folder};
+use crate::clock;
+use crate::config::Config;
+use crate::digest::sha256;
+use crate::exit::Exit;
+use crate::incident::entry::{Entry, Evidence, Record};
+use crate::incident::journal::{self, Journal};
+use crate::incident::{Incident, second};
+use crate::problem::Problem;
+use crate::recovery::Request;
+use crate::recovery::second::own_key;
+use crate::report;
+use crate::signature::{self, Purpose};
+
+#[derive(Debug)]
+pub struct Asked {
+    pub incident: String,
+    pub key: Option<PathBuf>,
+    pub actor: String,
+}
+
+pub fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, Problem> {
+    let folder = incident_folder(&config.state.value, &asked.incident)?;
+    let (records, _, fault) =
+        journal::read(&folder).map_err(|error| Problem::unreachable(error.to_string()))?;
+    if let Some(fault) = fault {
+        return Err(Problem::refused(format!("the journal is damaged: {fault}"))
+            .hint("`steadyhand verify` says more; nothing is written to an altered journal"));
+    }
+    let incident = Incident::replay(&records);
+    let Some(op) = incident.unreviewed().map(|(change, ..)| change.op.clone()).next() else {
+        out.put("nothing here waits for a review\n")?;
+        return Ok(Exit::Clear);
+    };
+    let signers = config.seconding.signers.as_ref().ok_or_else(|| {
+        Problem::usage("`signers` of [approval] names no list, so that nobody can review")
+    })?;
+    let (request, reason) = alone(&folder, &records, &op)?;
+    out.say_as_it_is(&report::request::text(&request, clock::now(), out.paint_errors));
+    out.say(&format!("\nDone without a second person: {reason}"));
+    let key = key(asked.key.as_deref(), config)?;
+    let mut tty = Tty::open()?;
+    let remark = tty.ask("\nWhat did your review find? One sentence, empty to leave: ")?;
+    if remark.is_empty() {
+        return Err(Problem::refused("left alone; nothing was recorded"));
+    }
+    let bytes = second::reviewed(&request.sha256(), &remark);
+    let signature = signed(&key, Purpose::Review, &bytes)?;
+    let verified = signature::verify(Purpose::Review, &bytes, &signature, &signers.value)
+        .map_err(|why| Problem::refused(format!("{why}; nothing was recorded")))?;
+    if let Some(own) = own_key(&request, &verified) {
+        return Err(Problem::refused(format!(
+            "{own} did it, and somebody else must review it; nothing was recorded"
+        )));
+    }
+    let failed = |error: journal::JournalError| Problem::system(error.to_string());
+    let (journal, _) = Journal::open(&folder, &asked.actor).map_err(failed)?;
+    let name = format!("{op}.review.sig");
+    let evidence = journal.keep_request(&name, signature.as_bytes()).map_err(failed)?;
+    let (signer, signer_key) = (verified.signers().join(", "), verified.key().to_owned());
+    journal
+        .append(Entry::Reviewed { op: op.clone(), signer, signer_key, remark, evidence })
+        .map_err(failed)?;
+    let left = incident.unreviewed().count() - 1;
+    out.put(&format!("the review of {op} is recorded; {left} more wait here\n"))?;
+    Ok(Exit::Clear)
+}
+
+/// What somebody did alone, as it was written down then, and why.
+fn alone(folder: &Path, records: &[Record], op: &str) -> Result<(Request, String), Problem> {
+    let found = records.iter().rev().find_map(|record| match &record.entry {
+        Entry::GlassBroken { op: of, reason, evidence, .. } if of == op => {
+            Some((evidence, reason.clone()))
+        }
+        _ => None,
+    });
+    let (Evidence { file, sha256: digest }, reason) =
+        found.ok_or_else(|| Problem::refused("the journal does not say what was done alone"))?;
+    let altered = || {
+        Problem::refused(format!("{file} is not as it was written"))
+            .hint("`steadyhand verify` says what was altered")
+    };
+    let bytes = fs::read(folder.join(file)).map_err(|_| altered())?;
+    if sha256(&bytes) != *digest {
+        return Err(altered());
+    }
+    Ok((Request::read(&bytes).map_err(|_| altered())?, reason))
+}

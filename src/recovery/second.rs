@@ -1,0 +1,184 @@
+//! Second: how many people must agree to a change, and the proof that they did.
+//!
+//! ```text
+//!   Demand::One    ──────────────────────────────────▶ Warrant ─▶ (typed words) ─▶ Approval
+//!   Demand::Pair   ── Request ─ signature ─▶ Seconded ──▲ ▲
+//!   Demand::PairOrBreakGlass  ── reason ──────────────────┘
+//! ```
+//!
+//! No approval is made without a warrant, and nothing makes one but the three functions here. Each is
+//! for one operation with one fingerprint, and says so again when it is spent. Pure.
+
+use jiff::Timestamp;
+
+use super::request::Request;
+use super::{Plan, Preview};
+use crate::signature::{Purpose, Verified};
+
+/// Who must agree, from the least to the most that can be asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Demand {
+    #[default]
+    One,
+    /// A second person; or one who says why, and is looked at afterwards.
+    PairOrBreakGlass,
+    Pair,
+}
+
+/// That a second person signed this very request, in time.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Seconded {
+    signer: String,
+    key: String,
+    operation: String,
+    fingerprint: String,
+    expires: Timestamp,
+}
+
+impl Seconded {
+    /// Holds a good signature against the request that was made, and against who made it.
+    pub fn of(request: &Request, verified: &Verified, now: Timestamp) -> Result<Self, String> {
+        if verified.purpose() != Purpose::Approval {
+            return Err("the signature was given for something else".into());
+        }
+        if verified.sha256() != request.sha256() {
+            return Err("the signature is for another request".into());
+        }
+        if now > request.expires {
+            let at = request.expires.strftime("%H:%M:%S");
+            return Err(format!("the request expired at {at} UTC"));
+        }
+        if let Some(own) = own_key(request, verified) {
+            return Err(format!(
+                "{own} asked for it, and whoever asks cannot be the second person"
+            ));
+        }
+        Ok(Self {
+            signer: verified.signers().join(", "),
+            key: verified.key().to_owned(),
+            operation: request.operation.clone(),
+            fingerprint: request.fingerprint.clone(),
+            expires: request.expires,
+        })
+    }
+
+    pub fn signer(&self) -> &str {
+        &self.signer
+    }
+
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    pub fn operation(&self) -> &str {
+        &self.operation
+    }
+}
+
+/// The requester, if the key that signed is theirs.
+pub fn own_key<'a>(request: &Request, verified: &'a Verified) -> Option<&'a str> {
+    let all = verified.signers().iter().map(String::as_str);
+    all.into_iter().find(|signer| request.requester.is(signer))
+}
+
+/// That enough people agreed to one operation.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Warrant {
+    by: By,
+    operation: String,
+    fingerprint: String,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum By {
+    One,
+    Second { signer: String, expires: Timestamp },
+    BrokenGlass { reason: String },
+}
+
+impl Warrant {
+    /// Where one person is enough.
+    pub fn alone(plan: &Plan, preview: &Preview) -> Result<Self, String> {
+        match plan.demand {
+            Demand::One => Ok(Self::new(By::One, preview)),
+            Demand::Pair => Err("a second person must agree first: a asks one".into()),
+            Demand::PairOrBreakGlass => {
+                Err("a second person must agree first: a asks one, ! goes alone".into())
+            }
+        }
+    }
+
+    /// For exactly what the second person saw.
+    pub fn seconded(plan: &Plan, preview: &Preview, seconded: Seconded) -> Result<Self, String> {
+        let Seconded { signer, operation, fingerprint, expires, .. } = seconded;
+        let warrant = Self { by: By::Second { signer, expires }, operation, fingerprint };
+        warrant.fits(plan, preview)?;
+        Ok(warrant)
+    }
+
+    /// Alone, where the policy lets somebody who says why.
+    pub fn broken_glass(plan: &Plan, preview: &Preview, reason: &str) -> Result<Self, String> {
+        const WORDS: usize = 3;
+        if plan.demand == Demand::Pair {
+            return Err(
+                "the policy of this target lets nobody go alone: a asks a second person".into()
+            );
+        }
+        if reason.split_whitespace().count() < WORDS {
+            return Err(format!("say why in at least {WORDS} words; it will be reviewed"));
+        }
+        Ok(Self::new(By::BrokenGlass { reason: reason.to_owned() }, preview))
+    }
+
+    fn new(by: By, preview: &Preview) -> Self {
+        Self { by, operation: preview.op.clone(), fingerprint: preview.fingerprint.clone() }
+    }
+
+    fn fits(&self, plan: &Plan, preview: &Preview) -> Result<(), String> {
+        let enough = match self.by {
+            By::One => plan.demand == Demand::One,
+            By::BrokenGlass { .. } => plan.demand != Demand::Pair,
+            By::Second { .. } => true,
+        };
+        if !enough {
+            return Err("a second person must agree first".into());
+        }
+        if self.operation != preview.op || self.fingerprint != preview.fingerprint {
+            return Err("what was agreed to is not what was previewed".into());
+        }
+        Ok(())
+    }
+
+    /// Why it does not allow this now, if it does not.
+    pub fn objection(&self, plan: &Plan, preview: &Preview, now: Timestamp) -> Option<String> {
+        if let Err(why) = self.fits(plan, preview) {
+            return Some(why);
+        }
+        let late = self.expires().is_some_and(|expires| now > expires);
+        late.then(|| "the request expired: preview and ask again".into())
+    }
+
+    /// Until when a second person agreed.
+    pub fn expires(&self) -> Option<Timestamp> {
+        match self.by {
+            By::Second { expires, .. } => Some(expires),
+            By::One | By::BrokenGlass { .. } => None,
+        }
+    }
+
+    /// The second person.
+    pub fn second(&self) -> Option<&str> {
+        match &self.by {
+            By::Second { signer, .. } => Some(signer),
+            By::One | By::BrokenGlass { .. } => None,
+        }
+    }
+
+    /// Why somebody goes alone.
+    pub fn reason(&self) -> Option<&str> {
+        match &self.by {
+            By::BrokenGlass { reason } => Some(reason),
+            By::One | By::Second { .. } => None,
+        }
+    }
+}

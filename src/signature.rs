@@ -1,0 +1,225 @@
+//! Signatures of `ssh-keygen -Y`: made with the key that a person has anyway, checked against the
+//! list of signers that git uses too.
+//!
+//! A signature is for one purpose, and one made for another is none. What was found good is a
+//! [`Verified`], which only `verify` makes. Knows nothing of what is signed.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use crate::digest::sha256;
+use crate::value::visible;
+
+/// More than any signature is long.
+pub const LONGEST: usize = 64 << 10;
+
+/// What is signed, as the namespace of the signature says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The list of digests of a bundle.
+    Bundle,
+    /// A request, by the second person, before it is done.
+    Approval,
+    /// A request, by somebody who looked at it after it was done.
+    Review,
+}
+
+impl Purpose {
+    pub fn namespace(self) -> &'static str {
+        match self {
+            Self::Bundle => "steadyhand",
+            Self::Approval => "steadyhand-approval",
+            Self::Review => "steadyhand-review",
+        }
+    }
+}
+
+/// A signature that `ssh-keygen` found good for these bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    purpose: Purpose,
+    sha256: String,
+    signers: Vec<String>,
+    key: String,
+    said: String,
+}
+
+impl Verified {
+    pub fn purpose(&self) -> Purpose {
+        self.purpose
+    }
+
+    /// The digest of what was signed.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// Everybody to whom the list of signers gives this key; never nobody.
+    pub fn signers(&self) -> &[String] {
+        &self.signers
+    }
+
+    /// The key's own fingerprint.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The words of `ssh-keygen`.
+    pub fn said(&self) -> &str {
+        &self.said
+    }
+}
+
+/// Why a signature proves nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unproved {
+    #[error("the key that signed it is not among those of {0}")]
+    Stranger(String),
+    #[error("the signature does not fit")]
+    Misfit,
+    #[error("the signature of {0} does not fit")]
+    MisfitOf(String),
+    #[error("it is no signature of ssh-keygen")]
+    NoSignature,
+    /// Nothing was found out.
+    #[error("{0}")]
+    Unchecked(String),
+}
+
+/// Signs with a private key, or with a public one whose private half an agent holds. A key with a
+/// passphrase asks for it on the terminal.
+pub fn sign(key: &Path, purpose: Purpose, bytes: &[u8]) -> Result<String, String> {
+    let mut keygen = keygen("sign", purpose);
+    keygen.arg("-q").arg("-f").arg(key);
+    let ran = fed(&mut keygen, bytes).map_err(|error| format!("ssh-keygen: {error}"))?;
+    if !ran.status.success() {
+        return Err(first_line(&ran.stderr));
+    }
+    String::from_utf8(ran.stdout).map_err(|_| "ssh-keygen gave no text".into())
+}
+
+/// Whose signature this is, by the list of signers.
+pub fn verify(
+    purpose: Purpose,
+    bytes: &[u8],
+    signature: &str,
+    signers: &Path,
+) -> Result<Verified, Unproved> {
+    let listed = fs::metadata(signers).and_then(|found| {
+        if found.is_file() { Ok(()) } else { Err(io::Error::other("it is no file")) }
+    });
+    listed.map_err(|error| Unproved::Unchecked(format!("{}: {error}", signers.display())))?;
+    let file = laid_down(signature)?;
+    let stranger = || Unproved::Stranger(signers.display().to_string());
+    let mut find = keygen("find-principals", purpose);
+    find.arg("-s").arg(file.path()).arg("-f").arg(signers);
+    let found = fed(&mut find, bytes).map_err(unrun)?;
+    let named = String::from_utf8_lossy(&found.stdout).into_owned();
+    let all: Vec<String> = named.lines().flat_map(|line| line.split(',')).map(harmless).collect();
+    let all: Vec<String> = all.into_iter().filter(|one| !one.is_empty()).collect();
+    let Some(first) = all.first().filter(|_| found.status.success()) else {
+        return Err(stranger());
+    };
+    if all.iter().any(|one| one.contains(['*', '?', '!'])) {
+        return Err(Unproved::Unchecked(format!(
+            "{} gives the key to '{first}', which is nobody in particular",
+            signers.display()
+        )));
+    }
+    let mut check = keygen("verify", purpose);
+    check.arg("-s").arg(file.path()).arg("-f").arg(signers).args(["-I", first]);
+    let ran = fed(&mut check, bytes).map_err(unrun)?;
+    if !ran.status.success() {
+        return Err(Unproved::MisfitOf(first.clone()));
+    }
+    let said = first_line(&ran.stdout);
+    let key = said.rsplit(' ').next().unwrap_or_default().to_owned();
+    Ok(Verified { purpose, sha256: sha256(bytes), signers: all, key, said })
+}
+
+/// Whether the signature fits at all; whose it is is not asked. Gives the words of `ssh-keygen`.
+pub fn fits(purpose: Purpose, bytes: &[u8], signature: &str) -> Result<String, Unproved> {
+    let file = laid_down(signature)?;
+    let mut check = keygen("check-novalidate", purpose);
+    check.arg("-s").arg(file.path());
+    let ran = fed(&mut check, bytes).map_err(unrun)?;
+    if ran.status.success() { Ok(first_line(&ran.stdout)) } else { Err(Unproved::Misfit) }
+}
+
+/// A signature as it is on disk, from one that went through a chat or over one line of a terminal.
+pub fn armored(text: &str) -> Option<String> {
+    const BEGIN: &str = "-----BEGIN SSH SIGNATURE-----";
+    const END: &str = "-----END SSH SIGNATURE-----";
+    const WIDTH: usize = 70;
+    if text.len() > LONGEST {
+        return None;
+    }
+    let (_, rest) = text.split_once(BEGIN)?;
+    let (body, _) = rest.split_once(END)?;
+    let body: String = body.split_whitespace().collect();
+    let is_code = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
+    if body.is_empty() || !body.chars().all(is_code) {
+        return None;
+    }
+    let lines: Vec<&str> =
+        (0..body.len()).step_by(WIDTH).map(|at| &body[at..(at + WIDTH).min(body.len())]).collect();
+    Some(format!("{BEGIN}\n{}\n{END}\n", lines.join("\n")))
+}
+
+fn keygen(what: &str, purpose: Purpose) -> Command {
+    let mut command = Command::new("ssh-keygen");
+    command.args(["-Y", what, "-n", purpose.namespace()]);
+    command
+}
+
+/// `ssh-keygen` reads signatures from files only.
+fn laid_down(signature: &str) -> Result<tempfile::NamedTempFile, Unproved> {
+    let signature = armored(signature).ok_or(Unproved::NoSignature)?;
+    let written = tempfile::NamedTempFile::new().and_then(|mut file| {
+        file.write_all(signature.as_bytes())?;
+        Ok(file)
+    });
+    written.map_err(|error| Unproved::Unchecked(format!("a temporary file: {error}")))
+}
+
+fn fed(command: &mut Command, bytes: &[u8]) -> io::Result<Output> {
+    // What comes from a file can neither stop halfway nor be held up.
+    let mut input = tempfile::tempfile()?;
+    input.write_all(bytes)?;
+    io::Seek::rewind(&mut input)?;
+    command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).output()
+}
+
+fn unrun(error: io::Error) -> Unproved {
+    Unproved::Unchecked(format!("ssh-keygen cannot be run: {error}"))
+}
+
+fn harmless(text: &str) -> String {
+    visible::text(text.trim()).into_owned()
+}
+
+fn first_line(bytes: &[u8]) -> String {
+    harmless(String::from_utf8_lossy(bytes).lines().next().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::armored;
+
+    #[test]
+    fn a_signature_is_read_whatever_a_chat_made_of_its_lines() {
+        let body = "U1NIU0lH".repeat(20);
+        let file = armored(&format!(
+            "so be it:\n-----BEGIN SSH SIGNATURE-----\n{body}\n-----END SSH SIGNATURE-----"
+        ))
+        .expect("a signature");
+        assert!(file.lines().all(|line| line.len() <= 70) && file.ends_with("-----\n"));
+        assert_eq!(armored(&file.replace('\n', " ")).as_ref(), Some(&file));
+        assert_eq!(armored(&file.replace('\n', "\r\n  ")).as_ref(), Some(&file));
+        for other in ["", "yes", &file.replace("U1", "\u{1b}"), &file.replace("END", "end")] {
+            assert_eq!(armored(other), None, "{other}");
+        }
+    }
+}
