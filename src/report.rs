@@ -16,6 +16,8 @@ pub mod prometheus;
 pub mod request;
 pub mod text;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::check::baseline::Ruling;
@@ -25,7 +27,7 @@ use crate::exit::Exit;
 /// One check on one target.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    pub check: Check,
+    pub check: Arc<Check>,
     pub target: String,
     pub finding: Finding,
     /// The state of the database that was looked at; none if it was not reached.

@@ -5,6 +5,7 @@
 
 pub mod needle;
 pub mod pile;
+pub mod room;
 pub mod sorter;
 pub mod visible;
 
@@ -53,6 +54,24 @@ impl ValueRef<'_> {
             Self::Text(text) => Value::Text(text.to_owned()),
             Self::Bytes(bytes) => Value::Bytes(bytes.to_owned()),
         }
+    }
+
+    /// At most so many bytes of it, and how many it has.
+    pub fn beginning(self, most: usize) -> (Self, usize) {
+        match self {
+            Self::Text(text) => (Self::Text(&text[..text.floor_char_boundary(most)]), text.len()),
+            Self::Bytes(bytes) => (Self::Bytes(&bytes[..bytes.len().min(most)]), bytes.len()),
+            value => (value, 0),
+        }
+    }
+
+    /// The plain text for a sample that somebody reads: of a very long value its beginning, and how long
+    /// it is.
+    pub fn told(self) -> Option<String> {
+        const LONGEST: usize = 4096;
+        let (head, bytes) = self.beginning(LONGEST);
+        let text = head.plain()?;
+        Some(if bytes > LONGEST { format!("{text} ... of {}", visible::size(bytes)) } else { text })
     }
 
     pub fn is_number(self) -> bool {

@@ -102,11 +102,6 @@ fn note(cockpit: &mut Cockpit, text: &str) {
     cockpit.wait_gone("sort it");
 }
 
-fn quit(cockpit: &mut Cockpit) {
-    cockpit.keys("q");
-    assert_eq!(cockpit.wait_code(), 0);
-}
-
 fn journal(home: &Home) -> PathBuf {
     home.work().join("state/incidents").join(INCIDENT).join("journal.jsonl")
 }
@@ -203,10 +198,10 @@ fn the_lease_of_a_host_that_died_is_free() {
     let mut second = Cockpit::start_in(second, &["resume", INCIDENT], WIDE);
     second.wait_for("taken up again");
     leave(&mut second);
-    quit_nothing(&store);
+    is_rid_of_us(&store);
 }
 
-fn quit_nothing(store: &Store) {
+fn is_rid_of_us(store: &Store) {
     // No session of ours is left behind.
     let mut client = store.server.client("store");
     let sessions = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'";

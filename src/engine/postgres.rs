@@ -40,11 +40,14 @@ use stop::{Side, Stops};
 
 /// How long a statement of our own may take that reads the catalogue.
 const OWN: Duration = Duration::from_secs(30);
+const GOODBYE: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 pub struct Session {
     connection: PgConnection,
     backend: Backend,
+    /// Of the server's history, as it was told when it was last asked who it is.
+    timeline: Option<String>,
     access: Access,
     purpose: Purpose,
     lock_wait: Duration,
@@ -117,6 +120,7 @@ impl Session {
         let mut session = Self {
             connection,
             backend,
+            timeline: None,
             access: access.clone(),
             purpose,
             lock_wait,
@@ -161,8 +165,9 @@ impl Session {
     }
 
     pub async fn close(self) {
-        // Nothing is left to lose: a transaction still open is rolled back by the server.
-        let _ = tokio::time::timeout(OWN, self.connection.close()).await;
+        // Nothing is left to lose: a transaction still open is rolled back by the server. Nobody waits
+        // for one that does not hear the goodbye.
+        let _ = tokio::time::timeout(GOODBYE, self.connection.close()).await;
         if let Some(side) = self.side {
             side.close().await;
         }
@@ -261,7 +266,9 @@ impl Session {
         if let Some(open) = &mut self.transaction {
             open.xid = Some(xid.clone());
         }
-        Ok(format!("{}/{}/{xid}", self.backend.pid, self.backend.started))
+        let Backend { pid, started } = &self.backend;
+        let timeline = self.timeline.as_deref().unwrap_or_default();
+        Ok(format!("{pid}/{started}/{xid}/{timeline}"))
     }
 
     pub async fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {

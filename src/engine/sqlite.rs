@@ -139,6 +139,7 @@ impl Session {
         }
         Ok(Identity {
             server,
+            history: None,
             version,
             role: "file owner".into(),
             replica: false,

@@ -16,6 +16,9 @@ pub struct Called {
 pub struct Identity {
     /// Differs between two databases whatever they are called.
     pub server: String,
+    /// Which of its histories this is, where a copy that took over keeps the name and has one of its
+    /// own from then on.
+    pub history: Option<String>,
     pub version: String,
     /// As whom we are there.
     pub role: String,
@@ -30,6 +33,14 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// The name together with the history: what a preview and its execution must have in common.
+    pub fn incarnation(&self) -> String {
+        match &self.history {
+            Some(history) => format!("{}, {history}", self.server),
+            None => self.server.clone(),
+        }
+    }
+
     /// The settings in one line.
     pub fn settings_told(&self) -> String {
         self.settings.iter().map(Setting::words).collect::<Vec<_>>().join(", ")

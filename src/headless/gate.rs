@@ -94,7 +94,7 @@ fn write(
         out.put("stopped by the operator; the baseline is as it was\n")?;
         return Ok(Exit::Interrupted);
     }
-    let found = run.outcomes().map(|one| (&one.check, one.target.as_str(), &one.finding));
+    let found = run.outcomes().map(|one| (&*one.check, one.target.as_str(), &one.finding));
     let new = old.updated(found, expires);
     out.put_into(&asked.baseline, &new.to_toml())?;
     for note in &run.notes {

@@ -2,6 +2,7 @@
 //! itself, and its place in the history.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -111,8 +112,8 @@ pub async fn run(
     for target in targets {
         let (run_here, disabled) = sorted(&checks, asked, &target, &mut run.left_out);
         let held = hold(&target, asked, config, at, &mut run.notes, &mut locks);
-        let outcome = |check: &Check| Outcome {
-            check: check.clone(),
+        let outcome = |check: &Arc<Check>| Outcome {
+            check: Arc::clone(check),
             target: target.name.clone(),
             finding: unseen(held.as_deref().unwrap_or("not asked yet")),
             snapshot: None,
@@ -126,7 +127,7 @@ pub async fn run(
                 checks: run_here.into_iter().cloned().collect(),
             });
         }
-        let disabled = disabled.into_iter().cloned().collect();
+        let disabled = disabled.into_iter().map(|check| Check::clone(check)).collect();
         run.looked.push(Looked { target, seen: String::new(), outcomes, disabled });
     }
     let limits = Limits {
@@ -378,7 +379,7 @@ pub fn targets(asked: &Asked, config: &Config) -> Result<Vec<Target>, Problem> {
 }
 
 /// The checks of all suites and all names together; all there are if none was named.
-fn checks<'c>(asked: &Asked, catalogue: &'c Catalogue) -> Result<Vec<&'c Check>, Problem> {
+fn checks(asked: &Asked, catalogue: &Catalogue) -> Result<Vec<Arc<Check>>, Problem> {
     let ids: Vec<&str> = catalogue.checks.iter().map(|check| check.id.as_str()).collect();
     let mut suites: Vec<&str> =
         catalogue.checks.iter().flat_map(|check| &check.suites).map(String::as_str).collect();
@@ -393,7 +394,8 @@ fn checks<'c>(asked: &Asked, catalogue: &'c Catalogue) -> Result<Vec<&'c Check>,
     let wanted = |check: &&Check| {
         asked.checks.contains(&check.id) || (of_pack(check) && (all || of_suite(check)))
     };
-    let chosen: Vec<&Check> = catalogue.checks.iter().filter(wanted).collect();
+    let chosen: Vec<Arc<Check>> =
+        catalogue.checks.iter().filter(wanted).cloned().map(Arc::new).collect();
     if chosen.is_empty() {
         // Nothing that was asked is not the same as nothing that is wrong.
         let suites = asked.suites.join(", ");
@@ -426,23 +428,23 @@ pub fn known(name: &str, all: &[&str], what: &str) -> Result<(), Problem> {
 /// The checks that run on a target, and those that were switched off. Both are told, because a check
 /// that is left out in silence looks like one that is clear.
 fn sorted<'c>(
-    checks: &[&'c Check],
+    checks: &'c [Arc<Check>],
     asked: &Asked,
     target: &Target,
     left_out: &mut LeftOut,
-) -> (Vec<&'c Check>, Vec<&'c Check>) {
+) -> (Vec<&'c Arc<Check>>, Vec<&'c Arc<Check>>) {
     let (mut run, mut disabled) = (vec![], vec![]);
     for check in checks {
         if asked.checks.contains(&check.id) {
-            run.push(*check);
+            run.push(check);
         } else if !check.is_for(target.url.dialect) {
             left_out.elsewhere += 1;
         } else if asked.packs.is_empty() && !target.takes(&check.pack) {
             left_out.other_packs += 1;
         } else if check.disabled.is_some() {
-            disabled.push(*check);
+            disabled.push(check);
         } else {
-            run.push(*check);
+            run.push(check);
         }
     }
     (run, disabled)

@@ -127,12 +127,12 @@ pub(super) async fn sit_down(job: &Job, stopper: &Stopper) -> Result<Desk, Probl
     let observe =
         connect(&job.target, Purpose::Detect, READ_LOCK_WAIT, &Stopper::default()).await?;
     let tables = work.tables().await.map_err(failed)?;
-    let (locks, stopper) = (None, stopper.clone());
+    let (server, locks, stopper) = (identity.incarnation(), None, stopper.clone());
     let no_ledger = match identity.badge.in_doubt {
         Capability::None(why) => Some(why),
         Capability::Full | Capability::Partial(_) => None,
     };
-    Ok(Desk { work, observe, tables, server: identity.server, no_ledger, locks, stopper })
+    Ok(Desk { work, observe, tables, server, no_ledger, locks, stopper })
 }
 
 /// Rolls back and proves from the other connection that nothing stayed.

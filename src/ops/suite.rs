@@ -1,5 +1,5 @@
-//! Many checks on many targets: all targets at once, but never more connections to one server than
-//! allowed, and never longer than the budget.
+//! Many checks on many targets: many targets at once, but never more connections to one server than
+//! allowed, never more to all of them than a process has files for, and never longer than the budget.
 //!
 //! Every check gets a finding, whatever happens: a server that hangs, an end of the budget, a stop.
 //! Each connection sees one snapshot; with one connection, which is the rule, so does the target.
@@ -32,11 +32,16 @@ const LEAST: Duration = Duration::from_millis(10);
 /// How long a stop or the end of the budget waits for what is under way to end in order.
 const GRACE: Duration = Duration::from_secs(3);
 
+/// Connections to all servers at a time. A process may often have no more than 256 files, and a thread
+/// waits for each password command.
+const AT_ONCE: usize = 64;
+
 /// A target and what is asked of it.
 #[derive(Debug, Clone)]
 pub struct Job {
     pub target: Target,
-    pub checks: Vec<Check>,
+    /// The same for many targets.
+    pub checks: Vec<Arc<Check>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -80,6 +85,7 @@ pub async fn run(jobs: Vec<Job>, limits: Limits, stopper: &Stopper, mut on: impl
     let deadline = Instant::now() + limits.budget;
     let mut open: Vec<Vec<bool>> = jobs.iter().map(|job| vec![true; job.checks.len()]).collect();
     let mut servers: HashMap<String, Arc<Semaphore>> = HashMap::new();
+    let everywhere = Arc::new(Semaphore::new(AT_ONCE));
     let mut workers = JoinSet::new();
     let (news, mut heard) = unbounded_channel();
     for (number, mut job) in jobs.into_iter().enumerate() {
@@ -91,9 +97,11 @@ pub async fn run(jobs: Vec<Job>, limits: Limits, stopper: &Stopper, mut on: impl
         let plan = Arc::new(Plan { number, job, next: AtomicUsize::new(0) });
         for hand in 0..hands {
             let (plan, places) = (Arc::clone(&plan), Arc::clone(places));
+            let everywhere = Arc::clone(&everywhere);
             let (news, stopper) = (news.clone(), stopper.clone());
             workers.spawn(async move {
                 let Ok(_place) = places.acquire_owned().await else { return };
+                let Ok(_room) = everywhere.acquire_owned().await else { return };
                 work(&plan, hand == 0, limits, deadline, &stopper, &news).await;
             });
         }
@@ -215,7 +223,7 @@ async fn within(
         return Some(unseen(&spent(limits)));
     }
     let is_cut = left < check.timeout;
-    let check = Check { timeout: check.timeout.min(left), ..check.clone() };
+    let check = Check { timeout: check.timeout.min(left), ..Check::clone(check) };
     let asked =
         timeout(check.timeout + SILENCE, ask_next(session, &check, limits.kept, known, None)).await;
     let mut finding = asked.ok()?;

@@ -228,9 +228,9 @@ pub fn key_words(names: &[String], key: &[Value]) -> String {
     if parts.len() == 1 { parts.concat() } else { format!("({})", parts.join(", ")) }
 }
 
-/// A value in a sentence.
+/// A value in a sentence; of a very long one its beginning, and how long it is.
 pub fn show(value: &Value) -> String {
-    value.as_ref().plain().map_or_else(|| "NULL".into(), |text| visible::text(&text).into_owned())
+    value.as_ref().told().map_or_else(|| "NULL".into(), |text| visible::text(&text).into_owned())
 }
 
 #[cfg(test)]

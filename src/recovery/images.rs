@@ -4,6 +4,8 @@
 //! open it, and nothing of it is left when the program dies. What decides about a change are the
 //! digests that are kept while rows come in, so nobody has to hold all rows to compare them.
 
+mod shorten;
+
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -14,10 +16,15 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::digest::{Running, Sum};
 use crate::value::Value;
+use crate::value::room::Room;
 
 /// Rows that stay in memory, unless they are large.
 const HEAD_ROWS: usize = 2_000;
 const HEAD_BYTES: usize = 4 << 20;
+/// Rows that can be looked at without reading any again, and bytes of those that are not in memory
+/// whole: of these, long values are shortened.
+const SEEN_ROWS: usize = 5_000;
+const SEEN_BYTES: usize = 2 << 20;
 /// Rows that are read at one time, unless they are large.
 const CHUNK_ROWS: usize = 500;
 const CHUNK_BYTES: usize = 256 << 10;
@@ -70,6 +77,8 @@ pub struct ImageRows(Arc<Kept>);
 #[derive(Default)]
 struct Kept {
     head: Vec<RowImage>,
+    /// What can be seen of the rows behind the head.
+    beyond: Vec<RowImage>,
     len: u64,
     /// Rows that existed before, and the digest of their keys and what they were.
     existing: u64,
@@ -94,10 +103,12 @@ struct Block {
 pub struct Gather {
     kept: Kept,
     head_bytes: usize,
+    seen_bytes: usize,
     line: Vec<u8>,
     block: Vec<u8>,
     block_rows: usize,
     end: u64,
+    room: Room,
 }
 
 /// The after-image as it is put aside: what did not change is not written twice.
@@ -137,6 +148,13 @@ impl Gather {
             self.head_bytes += line.len();
             self.kept.head.push(row);
         } else {
+            if self.kept.head.len() + self.kept.beyond.len() < SEEN_ROWS
+                && self.seen_bytes < SEEN_BYTES
+            {
+                let seen = shorten::row(&row);
+                self.seen_bytes += shorten::bytes(&seen);
+                self.kept.beyond.push(seen);
+            }
             self.block.extend_from_slice(&line);
             self.block_rows += 1;
             if self.block_rows == CHUNK_ROWS || self.block.len() >= CHUNK_BYTES {
@@ -156,7 +174,9 @@ impl Gather {
             self.kept.spill = Some(Spill { file, blocks: Vec::new() });
         }
         let spill = self.kept.spill.as_mut().expect("it was just made");
-        spill.file.get_mut().unwrap_or_else(PoisonError::into_inner).write_all(&self.block)?;
+        let file = spill.file.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.room.take(file, self.block.len())?;
+        file.write_all(&self.block)?;
         spill.blocks.push(Block { start: self.end, bytes: self.block.len() });
         self.end += self.block.len() as u64;
         self.block.clear();
@@ -234,9 +254,9 @@ impl ImageRows {
         self.0.before
     }
 
-    /// The first rows: those that are in memory.
-    pub fn head(&self) -> &[RowImage] {
-        &self.0.head
+    /// The first rows, to be looked at: of a value of very many bytes, where it begins or changes.
+    pub fn seen(&self) -> impl Iterator<Item = &RowImage> + Clone {
+        self.0.head.iter().chain(&self.0.beyond)
     }
 
     /// All rows in their order.
@@ -290,7 +310,7 @@ impl Serialize for ImageRows {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut rows = serializer.serialize_struct("rows", 2)?;
         rows.serialize_field("total", &self.0.len)?;
-        rows.serialize_field("first", &self.0.head)?;
+        rows.serialize_field("first", &self.seen().take(HEAD_ROWS).collect::<Vec<_>>())?;
         rows.end()
     }
 }
@@ -334,7 +354,7 @@ mod tests {
     fn rows_come_back_in_their_order_from_memory_and_from_the_file() {
         let rows = ImageRows::of((0..MANY).map(row)).unwrap();
         assert_eq!(rows.len(), 7_321);
-        assert_eq!(rows.head().len(), HEAD_ROWS);
+        assert_eq!(rows.0.head.len(), HEAD_ROWS);
         let all: Vec<RowImage> = rows.iter().map(Result::unwrap).collect();
         assert_eq!(all, (0..MANY).map(row).collect::<Vec<_>>());
         let back = rows.chunks().rev().flat_map(|chunk| chunk.unwrap().into_iter().rev());
@@ -362,7 +382,7 @@ mod tests {
             after: Some(vec![Value::Text("x".repeat(1 << 20))]),
         };
         let rows = ImageRows::of((0..9).map(large)).unwrap();
-        assert_eq!(rows.head().len(), 3);
+        assert_eq!(rows.0.head.len(), 3);
         assert_eq!(rows.iter().map(Result::unwrap).last(), Some(large(8)));
     }
 

@@ -341,7 +341,7 @@ fn sample(preview: &Preview) -> Vec<Sample> {
     };
     let tables = preview.images.iter();
     tables
-        .flat_map(|images| images.rows.head().iter().take(SAMPLE).map(|row| of(&images.head, row)))
+        .flat_map(|images| images.rows.seen().take(SAMPLE).map(|row| of(&images.head, row)))
         .take(SAMPLES)
         .collect()
 }

@@ -153,7 +153,7 @@ fn sample(rows: &Rows) -> Vec<Json> {
     }
     (0..rows.len().min(SAMPLE))
         .map(|row| {
-            let values = rows.row(row).map(|value| value.plain().map_or(Json::Null, Json::String));
+            let values = rows.row(row).map(|value| value.told().map_or(Json::Null, Json::String));
             Json::Object(names.iter().cloned().zip(values).collect())
         })
         .collect()

@@ -40,7 +40,7 @@ fn outcome(id: &str, severity: Severity, verdict: Verdict) -> Outcome {
     let finding = Finding { verdict, rows, keys: None, seconds: 0.084_21 };
     let snapshot = Some("2026-11-21T06:00:00Z".parse().unwrap());
     Outcome {
-        check: check(id, severity),
+        check: Arc::new(check(id, severity)),
         target: "erp-prod".into(),
         finding,
         snapshot,
@@ -120,8 +120,8 @@ fn measured(value: &str) -> Outcome {
     let (verdict, rows, _) = metric.judge(&rows, &[]);
     let mut one = outcome("connections", Severity::Sev2, Verdict::Clear);
     one.finding = Finding { verdict, rows, keys: None, seconds: 0.0 };
-    one.check.kind = Kind::Metric(metric);
-    one.check.key.clear();
+    Arc::make_mut(&mut one.check).kind = Kind::Metric(metric);
+    Arc::make_mut(&mut one.check).key.clear();
     one
 }
 
@@ -151,7 +151,7 @@ fn what_is_missing_comes_with_the_ddl_that_mends_it() {
     let mut rows = Rows::new(vec!["asset_id".into(), REMEDIATION.into()]);
     rows.push([ValueRef::Text("ix"), ValueRef::Text("CREATE INDEX ix\n ON t (a)")]);
     let mut one = outcome("index", Severity::Sev3, Verdict::from_count(Count::Exact(1)));
-    one.check.kind = Kind::Catalog;
+    Arc::make_mut(&mut one.check).kind = Kind::Catalog;
     one.finding.rows = rows;
     let text = text::target("erp", "", &[one], Paint::Plain);
     assert!(text.contains("CREATE INDEX ix\n") && text.contains("  ON t (a)\n"), "{text}");

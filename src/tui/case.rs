@@ -219,11 +219,14 @@ impl Case {
 
     /// The interval at which the present step's check runs again.
     pub fn interval(&self) -> Option<Duration> {
-        match &self.step().action {
-            Action::Check(step) => Some(step.every.unwrap_or(self.refresh)),
-            Action::Wait(wait) => Some(wait.every),
-            _ => None,
-        }
+        let wanted = match &self.step().action {
+            Action::Check(step) => step.every.unwrap_or(self.refresh),
+            Action::Wait(wait) => wait.every,
+            _ => return None,
+        };
+        let live = self.check_of_step().and_then(|check| self.live.get(check));
+        let finding = live.and_then(|live| live.finding.as_ref());
+        Some(spaced(wanted, finding.map_or(0.0, |finding| finding.seconds)))
     }
 
     /// Whether the present step's check is due.
@@ -314,5 +317,28 @@ impl Case {
             mark: of_chunk.or_else(|| change.mark.clone()),
             chunk: change.chunks.as_ref().map(Chunked::doubtful),
         })
+    }
+}
+
+/// What takes long rests four times as long: looking again must not be what loads the server.
+fn spaced(wanted: Duration, seconds: f64) -> Duration {
+    const REST: f64 = 4.0;
+    let rest = Duration::try_from_secs_f64((seconds * REST).ceil()).unwrap_or(Duration::MAX);
+    // Less than a second is nobody's load.
+    if seconds < 1.0 { wanted } else { wanted.max(rest) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_that_takes_long_is_not_asked_all_the_time() {
+        let ten = Duration::from_secs(10);
+        assert_eq!(spaced(ten, 0.2), ten);
+        assert_eq!(spaced(ten, 2.5), ten);
+        assert_eq!(spaced(ten, 60.0), Duration::from_mins(4));
+        assert_eq!(spaced(Duration::from_mins(5), 60.0), Duration::from_mins(5));
+        assert_eq!(spaced(Duration::from_millis(200), 0.9), Duration::from_millis(200));
     }
 }

@@ -321,11 +321,16 @@ impl World {
         self.stoppers.entry(run).or_default().clone()
     }
 
+    /// Every journal is read for it.
     fn list(&mut self) {
-        match store::list(&self.state) {
-            Ok(incidents) => self.send(Message::Incidents(incidents)),
-            Err(error) => self.send(Message::Failed(Problem::system(error.to_string()))),
-        }
+        let state = self.state.clone();
+        self.spawn(async move {
+            match tokio::task::spawn_blocking(move || store::list(&state)).await {
+                Ok(Ok(incidents)) => Message::Incidents(incidents),
+                Ok(Err(error)) => Message::Failed(Problem::system(error.to_string())),
+                Err(error) => Message::Failed(Problem::system(error.to_string())),
+            }
+        });
     }
 
     fn survey(&mut self, run: Run, name: String) {
@@ -493,7 +498,7 @@ fn postmortem_text(desk: &Desk, state: &Path, practice: &Practice) -> Result<Str
 fn sample_of(finding: &Finding) -> Vec<u8> {
     const KEPT: usize = 200;
     let rows: Vec<Vec<Option<String>>> = (0..finding.rows.len().min(KEPT))
-        .map(|row| finding.rows.row(row).map(crate::value::ValueRef::plain).collect())
+        .map(|row| finding.rows.row(row).map(crate::value::ValueRef::told).collect())
         .collect();
     let sample = serde_json::json!({
         "columns": finding.rows.columns(),

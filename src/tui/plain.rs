@@ -134,7 +134,7 @@ impl Walk {
     /// Nothing is under way that a script would have to wait for.
     fn is_settled(&self) -> bool {
         let home = &self.app.home;
-        let surveyed = home.health.iter().all(|health| health.running.is_none());
+        let surveyed = home.health.iter().all(|health| !health.waiting && health.running.is_none());
         let case = self.app.case.as_ref();
         !home.preparing
             && !home.opening

@@ -70,10 +70,7 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
             home::settle_cursor(app);
             Vec::new()
         }
-        Message::Surveyed { run, target, survey } => {
-            home::surveyed(app, run, &target, survey);
-            Vec::new()
-        }
+        Message::Surveyed { run, target, survey } => home::surveyed(app, run, &target, survey),
         Message::Opened(opened) => {
             app.home.opening = false;
             match opened {

@@ -12,6 +12,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
+use super::room::Room;
 use super::sorter::Stretch;
 use super::{Rows, Value, ValueRef};
 
@@ -281,6 +282,7 @@ pub struct Writer {
     pile: Pile,
     page: Vec<u8>,
     rows: u64,
+    room: Room,
 }
 
 impl Writer {
@@ -357,6 +359,7 @@ impl Writer {
             }
         };
         let start = file.metadata()?.len();
+        self.room.take(&file, whole.len())?;
         (&*file).write_all(whole)?;
         Ok(start)
     }
@@ -378,6 +381,7 @@ impl Writer {
             };
             // Readers need not wait for the disk; this page is not there for them yet.
             drop(store);
+            self.room.take(&file, page.len())?;
             (&*file).write_all(&page)?;
             store = self.pile.0.store.write().unwrap_or_else(PoisonError::into_inner);
         }

@@ -29,11 +29,9 @@ pub enum Fault {
     CutAt(Vec<u8>, Moment),
     /// When the program sends these bytes, nothing passes any more; both sides stay open.
     StallAt(Vec<u8>, Moment),
-    /// Both sides are cut at the so-and-so-many-th message of the program from now, counted from 0
-    /// over all connections.
-    CutNth(usize, Moment),
-    /// The same, and both sides stay open.
-    StallNth(usize, Moment),
+    /// The so-and-so-many-th message of the program from now, counted from 0 over all connections,
+    /// waits on its way until [`Proxy::release`].
+    HoldNth(usize, Moment),
 }
 
 /// How far the bytes come that a fault waits for.
@@ -58,11 +56,20 @@ enum Wire {
     Cut,
 }
 
+/// How far it is with the fault that was armed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Course {
+    Awaited,
+    Happened,
+    /// What is held may go on.
+    Released,
+}
+
 struct State {
     fault: Option<Fault>,
     delay: Duration,
     refuse: bool,
-    happened: bool,
+    course: Course,
     links: Vec<Arc<Link>>,
     upstream: Upstream,
     /// Messages of the program since the fault was armed.
@@ -95,7 +102,7 @@ impl Proxy {
             fault: None,
             delay: Duration::ZERO,
             refuse: false,
-            happened: false,
+            course: Course::Awaited,
             links: Vec::new(),
             upstream,
             sent: 0,
@@ -129,9 +136,18 @@ impl Proxy {
     /// Arms the fault for the connections that are open and those to come; it happens once.
     pub fn arm(&self, fault: Fault) {
         let mut state = lock(&self.shared);
-        state.happened = false;
+        state.course = Course::Awaited;
         state.sent = 0;
         state.fault = Some(fault);
+    }
+
+    /// What is held goes on its way, unless its connection is cut or stalled by now. What an armed
+    /// fault still waits for does not happen any more.
+    pub fn release(&self) {
+        let mut state = lock(&self.shared);
+        state.course = Course::Released;
+        state.fault = None;
+        self.shared.1.notify_all();
     }
 
     /// How many messages the program has sent since a fault was armed.
@@ -141,12 +157,17 @@ impl Proxy {
 
     /// Whether the armed fault has happened.
     pub fn has_happened(&self) -> bool {
-        lock(&self.shared).happened
+        lock(&self.shared).course != Course::Awaited
+    }
+
+    /// New connections lead to another server; those that are open stay.
+    pub fn lead_to(&self, upstream: Upstream) {
+        lock(&self.shared).upstream = upstream;
     }
 
     /// Another server answers from now on, and the one before is not heard any more.
     pub fn redirect(&self, upstream: Upstream) {
-        lock(&self.shared).upstream = upstream;
+        self.lead_to(upstream);
         self.cut();
     }
 
@@ -180,7 +201,8 @@ impl Proxy {
     pub fn wait(&self) {
         let (_, told) = &*self.shared;
         let state = lock(&self.shared);
-        let waited = told.wait_timeout_while(state, PATIENCE, |state| !state.happened);
+        let waited =
+            told.wait_timeout_while(state, PATIENCE, |state| state.course == Course::Awaited);
         let (state, timeout) = waited.expect("no thread of the proxy has panicked");
         assert!(!timeout.timed_out(), "the wire was not cut: {:?} is still to come", state.fault);
     }
@@ -224,6 +246,7 @@ fn to_server(link: &Link, shared: &Arc<(Mutex<State>, Condvar)>) -> io::Result<(
     loop {
         let length = (&link.client).read(&mut buffer)?;
         if length == 0 {
+            link.keep_quiet();
             return Ok(());
         }
         let chunk = &buffer[..length];
@@ -244,7 +267,8 @@ fn to_server(link: &Link, shared: &Arc<(Mutex<State>, Condvar)>) -> io::Result<(
             tail.drain(..tail.len().saturating_sub(256));
             continue;
         };
-        let stalls = matches!(fault, Fault::StallAt(..) | Fault::StallNth(..));
+        let stalls = matches!(fault, Fault::StallAt(..));
+        let holds = matches!(fault, Fault::HoldNth(..));
         if moment == Moment::Answered {
             link.set(Wire::Answering);
         } else if stalls {
@@ -253,6 +277,14 @@ fn to_server(link: &Link, shared: &Arc<(Mutex<State>, Condvar)>) -> io::Result<(
         link.server.write_all(&chunk[..leaves])?;
         if moment == Moment::Answered {
             // The other direction goes on from here; the fault stays armed for it.
+            continue;
+        }
+        if holds {
+            happened(shared);
+            link.wait_for_release(shared);
+            if !link.is(Wire::Stalled) {
+                link.server.write_all(&chunk[leaves..])?;
+            }
             continue;
         }
         if !stalls {
@@ -271,7 +303,7 @@ fn due(
     sent: usize,
 ) -> Option<(Fault, usize, Moment)> {
     match &fault {
-        Fault::CutNth(number, moment) | Fault::StallNth(number, moment) => {
+        Fault::HoldNth(number, moment) => {
             let leaves = match moment {
                 Moment::Held => 0,
                 Moment::Part(bytes) => (*bytes).min(chunk.len()),
@@ -303,21 +335,36 @@ fn to_client(link: &Link, shared: &Arc<(Mutex<State>, Condvar)>) -> io::Result<(
     loop {
         let length = link.server.read(&mut buffer)?;
         if length == 0 {
+            link.keep_quiet();
             return Ok(());
         }
         if link.is(Wire::Stalled) {
             continue;
         }
         if link.is(Wire::Answering) {
-            let stalls =
-                matches!(lock(shared).fault, Some(Fault::StallAt(..) | Fault::StallNth(..)));
-            if stalls {
-                link.set(Wire::Stalled);
-            } else {
-                link.cut();
+            let fault = lock(shared).fault.clone();
+            match fault {
+                Some(Fault::HoldNth(..)) => {
+                    link.set(Wire::Open);
+                    happened(shared);
+                    link.wait_for_release(shared);
+                    if link.is(Wire::Stalled) {
+                        continue;
+                    }
+                }
+                Some(Fault::StallAt(..)) => {
+                    link.set(Wire::Stalled);
+                    happened(shared);
+                    continue;
+                }
+                Some(_) => {
+                    link.cut();
+                    happened(shared);
+                    continue;
+                }
+                // Released before there was an answer.
+                None => link.set(Wire::Open),
             }
-            happened(shared);
-            continue;
         }
         let delay = lock(shared).delay;
         if !delay.is_zero() {
@@ -330,7 +377,7 @@ fn to_client(link: &Link, shared: &Arc<(Mutex<State>, Condvar)>) -> io::Result<(
 fn happened(shared: &Arc<(Mutex<State>, Condvar)>) {
     let mut state = lock(shared);
     state.fault = None;
-    state.happened = true;
+    state.course = Course::Happened;
     shared.1.notify_all();
 }
 
@@ -349,6 +396,19 @@ impl Link {
 
     fn set(&self, wire: Wire) {
         *self.wire.lock().expect("no thread of the proxy has panicked") = wire;
+    }
+
+    /// On a stalled wire not even the end of one side reaches the other, until it is cut.
+    fn keep_quiet(&self) {
+        while self.is(Wire::Stalled) {
+            pause(Duration::from_millis(20));
+        }
+    }
+
+    fn wait_for_release(&self, shared: &Arc<(Mutex<State>, Condvar)>) {
+        while lock(shared).course != Course::Released && !self.is(Wire::Cut) {
+            pause(Duration::from_millis(2));
+        }
     }
 
     /// Closes both sides. What was written before still arrives.

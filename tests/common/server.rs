@@ -256,6 +256,20 @@ impl Server {
         self.wait_until_it_answers();
     }
 
+    /// Becomes what a physical copy of a `PostgreSQL` is that was promoted: the same identifier, and a
+    /// timeline of its own.
+    pub fn take_over(&mut self) {
+        // A server that does not write through would lose what it was just given.
+        self.run(self.home_database(), "CHECKPOINT");
+        self.stop();
+        let signal = self.folder().join("data/standby.signal");
+        fs::write(&signal, "").expect("the data folder is writable");
+        self.owner.give(&self.folder().join("data"));
+        self.start();
+        let promoted = self.client(self.home_database()).rows("SELECT pg_promote()");
+        assert_eq!(promoted, [["t"]]);
+    }
+
     fn wait_until_it_answers(&mut self) {
         let start = Instant::now();
         loop {

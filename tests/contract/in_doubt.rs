@@ -2,9 +2,14 @@
 //! the database holds, and nothing is applied twice.
 
 use std::path::Path;
+use std::sync::Mutex;
 
 use steadyhand::config::TargetUrl;
 use steadyhand::dialect::Dialect;
+use steadyhand::incident::entry::{Entry, Outcome};
+use steadyhand::incident::journal;
+use steadyhand::ops::mass::Reins;
+use steadyhand::ops::resolve::resolve;
 use steadyhand::recovery::Execution;
 
 use super::common::desk::Desk;
@@ -14,6 +19,10 @@ use super::common::server::{ADMIN, Setup};
 contract! {
     a_commit_that_is_cut_off_is_told_as_it_ended on postgres mariadb,
         not sqlite: "there is no wire; `tests/kill.rs` ends the process at every step instead";
+    a_server_that_took_over_gets_nothing_that_was_seen_on_another on postgres mariadb,
+        not sqlite: "a file has no second server";
+    a_server_that_took_over_gets_no_chunk on postgres mariadb,
+        not sqlite: "a file has no second server";
 }
 
 const TIMES: usize = 20;
@@ -67,4 +76,101 @@ fn a_commit_that_is_cut_off_is_told_as_it_ended(dialect: Dialect) {
         seen[usize::try_from(said).expect("none or one")] += 1;
     }
     assert!(seen[0] > 0 && seen[1] > 0, "both endings were met: {seen:?}");
+}
+
+/// Two servers and a wire that leads to the first: to `PostgreSQL` the second is a physical copy that was
+/// promoted, to `MariaDB` a server with a data folder of its own.
+fn with_heir(dialect: Dialect, schema: &str) -> (Desk, Desk, Proxy) {
+    let mut desk = Desk::on(dialect, schema, Setup::tcp);
+    let mut heir = Desk::on(dialect, schema, Setup::tcp);
+    if dialect == Dialect::Postgres {
+        heir.server.as_mut().expect("a server").take_over();
+        heir.look = heir.other();
+    }
+    let proxy = Proxy::before(upstream(&desk));
+    let server = desk.server.as_ref().expect("a server");
+    let url = server.tcp_url(ADMIN, "127.0.0.1", proxy.port(), "erp");
+    desk.target.url = TargetUrl::parse(&url, Path::new("")).expect("a url");
+    (desk, heir, proxy)
+}
+
+fn upstream(desk: &Desk) -> Upstream {
+    Upstream::Tcp(desk.server.as_ref().expect("a server").port())
+}
+
+/// What is said when the second is found instead of the first.
+fn another(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Postgres => "timeline 1 at the preview",
+        _ => "another server now",
+    }
+}
+
+fn a_server_that_took_over_gets_nothing_that_was_seen_on_another(dialect: Dialect) {
+    let schema = "CREATE TABLE stock (id INT PRIMARY KEY, n INT NOT NULL); \
+                  INSERT INTO stock VALUES (1, 0), (2, 0)";
+    let (mut desk, mut heir, proxy) = with_heir(dialect, schema);
+    let sent = desk.job("sent", &["UPDATE stock SET n = n + 1 WHERE id = 1"]);
+    desk.done(&sent);
+    let (records, _, _) = journal::read(&desk.journal.folder()).expect("a journal");
+    let mark = records.iter().find_map(|record| match &record.entry {
+        Entry::CommitSent { mark, .. } => Some(mark.clone()),
+        _ => None,
+    });
+    let seen = desk.job("seen", &["UPDATE stock SET n = n + 1 WHERE id = 2"]);
+    let preview = desk.preview(&seen);
+    proxy.redirect(upstream(&heir));
+
+    let Execution::RolledBack { why, drift } = desk.execute(&seen, preview) else {
+        panic!("it was executed on a server that was not previewed")
+    };
+    let differences = drift.map(|drift| drift.differences).unwrap_or_default();
+    let why = format!("{why} {}", differences.join(" "));
+    assert!(why.contains(another(dialect)), "{why}");
+    let asked = resolve(&desk.target, &desk.identity, "sent", 0, mark.as_deref());
+    match (dialect, desk.block_on(asked)) {
+        (Dialect::Postgres, Ok((Outcome::Unknown, why))) => {
+            assert!(why.contains("took over since COMMIT was sent"), "{why}");
+        }
+        (Dialect::Mariadb, Err(problem)) => {
+            assert!(problem.sentence.contains("another server now"), "{problem}");
+        }
+        (_, told) => panic!("{told:?}"),
+    }
+    assert_eq!(heir.count("SELECT SUM(n) FROM stock"), 0);
+    proxy.redirect(upstream(&desk));
+    let asked = resolve(&desk.target, &desk.identity, "sent", 0, mark.as_deref());
+    assert!(matches!(desk.block_on(asked), Ok((Outcome::Committed, _))));
+    assert_eq!(desk.count("SELECT SUM(n) FROM stock"), 1);
+}
+
+/// After a chunk that others were in the way of, new connections are opened: here they lead elsewhere.
+fn a_server_that_took_over_gets_no_chunk(dialect: Dialect) {
+    let rows: Vec<String> = (1..=30).map(|id| format!("({id}, 0)")).collect();
+    let schema = format!(
+        "CREATE TABLE stock (id INT PRIMARY KEY, n INT NOT NULL); INSERT INTO stock VALUES {}",
+        rows.join(", ")
+    );
+    let (mut desk, mut heir, proxy) = with_heir(dialect, &schema);
+    let raise = "UPDATE stock SET n = n + 1 WHERE id IN (:chunk)";
+    let mut job = desk.mass_job("op", "SELECT id FROM stock ORDER BY id", &[raise], (10, 10));
+    job.plan.limits.lock_wait = std::time::Duration::from_millis(200);
+    let preview = desk.preview(&job);
+    let other = Mutex::new(desk.other());
+    let execution = desk.drive(&job, preview, &Reins::default(), &|_| {
+        let lock = || {
+            let mut other = other.lock().expect("nobody panics with it");
+            other.run("BEGIN");
+            other.run("UPDATE stock SET n = n WHERE id = 15");
+        };
+        // Not on a thread of the runtime that waits for the chunk.
+        std::thread::scope(|scope| scope.spawn(lock).join().expect("nobody else has that lock"));
+        proxy.lead_to(upstream(&heir));
+    });
+    let Execution::Halted { progress, why, .. } = execution else { panic!("{execution:?}") };
+    assert!(why.contains(another(dialect)), "{why}");
+    assert_eq!(progress.done, 10);
+    drop(other);
+    assert_eq!(desk.count("SELECT SUM(n) FROM stock"), 10);
+    assert_eq!(heir.count("SELECT SUM(n) FROM stock"), 0);
 }

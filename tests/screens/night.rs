@@ -393,6 +393,7 @@ fn identity() -> Identity {
     let partial = Capability::Partial("sequences keep the numbers that were taken".into());
     Identity {
         server: "7519320458813741".into(),
+        history: Some("timeline 1".into()),
         version: "15.8".into(),
         role: "erp_oncall".into(),
         replica: false,

@@ -25,6 +25,7 @@ impl Session {
         let Called { server, version } = self.called().await?;
         Ok(Identity {
             server,
+            history: None,
             version,
             role: self.wire.text("SELECT CURRENT_USER()").await?,
             replica,

@@ -127,6 +127,7 @@ impl Session {
         let sight = self.sight().await?;
         Ok(Identity {
             server: heard.server(),
+            history: None,
             version: format!("{} {}", self.dialect(), self.wire.version()),
             role: heard.user.clone(),
             replica: heard.is_replica(),

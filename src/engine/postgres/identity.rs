@@ -79,7 +79,27 @@ impl Session {
             .into_iter()
             .filter(|setting| setting.name != "default_transaction_read_only")
             .collect();
-        Ok(Identity { server, version, role, replica, no_writes, settings, badge })
+        self.timeline = self.current_timeline(replica).await?;
+        let history = self.timeline.as_ref().map(|number| format!("timeline {number}"));
+        Ok(Identity { server, history, version, role, replica, no_writes, settings, badge })
+    }
+
+    /// A physical copy has the identifier of its original; when it takes over it begins a timeline of
+    /// its own, at once in the names of its WAL and only with the next checkpoint in its control file.
+    async fn current_timeline(&mut self, replica: bool) -> Result<Option<String>, EngineError> {
+        const TIMELINE: &str = "SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)";
+        if replica {
+            return Ok(None);
+        }
+        match self.text(TIMELINE).await {
+            Ok(told) => {
+                let number = told.and_then(|hex| u32::from_str_radix(&hex, 16).ok());
+                Ok(number.map(|number| number.to_string()))
+            }
+            // A service that keeps its WAL to itself.
+            Err(EngineError::Database { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Ours beside what a new session of this role gets in this database.

@@ -109,6 +109,10 @@ impl Session {
         mark: Option<&str>,
     ) -> Result<Settled, EngineError> {
         let mark = mark.and_then(Mark::read);
+        // Processes and transactions of another history only share their numbers with ours.
+        let taken_over =
+            mark.as_ref().and_then(|mark| mark.timeline_before(self.timeline.as_deref()));
+        let mark = mark.filter(|_| taken_over.is_none());
         let old = match &mark {
             Some(mark) => vec![mark.backend.clone()],
             None => self.sessions_of(op).await?,
@@ -130,9 +134,10 @@ impl Session {
             Some(xid) => Some((xid, self.fate(xid).await?)),
             None => None,
         };
-        match self.look_up(op, chunk).await {
-            Ok(written) => Ok(judge(fate, written)),
-            Err(error) => Ok(match fate {
+        match (self.look_up(op, chunk).await, taken_over) {
+            (Ok(false), Some(timeline)) => Ok(Settled::Unknown(not_here(&timeline))),
+            (Ok(written), _) => Ok(judge(fate, written)),
+            (Err(error), _) => Ok(match fate {
                 Some((xid, Fate::Aborted)) => Settled::RolledBack(aborted(xid)),
                 _ => Settled::Unknown(format!("the ledger cannot be read: {error}")),
             }),
@@ -204,6 +209,13 @@ impl Session {
     }
 }
 
+fn not_here(timeline: &str) -> String {
+    format!(
+        "this server took over since COMMIT was sent, and no ledger row came with it; the server of \
+         timeline {timeline} may have committed it, and if it did, that was lost here"
+    )
+}
+
 fn aborted(xid: &str) -> String {
     format!("the server says that transaction {xid} was rolled back")
 }
@@ -233,10 +245,11 @@ fn judge(fate: Option<(&str, Fate)>, written: bool) -> Settled {
     }
 }
 
-/// What was written down before COMMIT: process, its start, number of the transaction.
+/// What was written down before COMMIT: process, its start, number of the transaction, timeline.
 pub struct Mark {
     pub backend: Backend,
     pub xid: Option<String>,
+    timeline: Option<String>,
 }
 
 impl Mark {
@@ -244,8 +257,15 @@ impl Mark {
         let mut parts = text.split('/');
         let pid = parts.next()?.parse().ok()?;
         let started = parts.next()?.to_owned();
-        let xid = parts.next().filter(|xid| !xid.is_empty()).map(str::to_owned);
-        Some(Self { backend: Backend { pid, started }, xid })
+        let mut told = || parts.next().filter(|part| !part.is_empty()).map(str::to_owned);
+        let (xid, timeline) = (told(), told());
+        Some(Self { backend: Backend { pid, started }, xid, timeline })
+    }
+
+    /// The timeline it was sent to, if the server has another one now.
+    fn timeline_before(&self, now: Option<&str>) -> Option<String> {
+        let then = self.timeline.as_deref()?;
+        now.filter(|now| *now != then).map(|_| then.to_owned())
     }
 }
 
@@ -283,9 +303,14 @@ mod tests {
 
     #[test]
     fn a_mark_is_read_back() {
-        let mark = Mark::read("12/2026-01-02 03:04:05.678901+00/99").expect("a mark");
+        let mark = Mark::read("12/2026-01-02 03:04:05.678901+00/99/1").expect("a mark");
         assert_eq!(mark.backend.pid, 12);
         assert_eq!(mark.xid.as_deref(), Some("99"));
+        assert_eq!(mark.timeline_before(Some("2")).as_deref(), Some("1"));
+        assert_eq!(mark.timeline_before(Some("1")), None);
+        assert_eq!(mark.timeline_before(None), None);
+        let older = Mark::read("12/2026-01-02 03:04:05.678901+00/99").expect("a mark");
+        assert_eq!(older.timeline_before(Some("2")), None);
         assert!(Mark::read("").is_none());
     }
 }

@@ -282,6 +282,12 @@ impl<'a> Drive<'a> {
     /// The first chunk does exactly what was previewed; the others keep to their keys, which the run
     /// has seen to, and to the tables of the preview.
     fn as_approved(&mut self, run: &Run) -> Result<(), Stopped> {
+        if !self.is_first() && run.server != self.preview.server {
+            return Err(Stopped::halt(format!(
+                "the server is another one: {} at the preview, {} now",
+                self.preview.server, run.server
+            )));
+        }
         if self.is_first() {
             if fingerprint(run.seen()) != self.chunks.print {
                 let drift = Some(drifted(&self.preview, run));

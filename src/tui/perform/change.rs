@@ -104,7 +104,6 @@ impl World {
         let (messages, reins) = (self.messages.clone(), ops::mass::Reins::default());
         self.reins = Some((run, reins.clone()));
         let work = async move {
-            let _running = running;
             let (target, server) = (desk.target, desk.server);
             let job = ops::recover::Job { plan, target, server, actor, op };
             let execution = if job.plan.mass.is_some() {
@@ -118,6 +117,7 @@ impl World {
             } else {
                 ops::recover::execute(&job, approval, &desk.journal, &gone).await
             };
+            drop(running);
             Message::Executed { run, step, execution }
         };
         // Whether it committed is then asked of the database, as after a crash.

@@ -4,6 +4,7 @@
 
 pub mod detail;
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -19,7 +20,7 @@ use crate::tui::overlay::{Ask, Overlay, Purpose};
 use crate::tui::page::{Page, ago};
 use crate::tui::theme::Role;
 use crate::tui::widget::wrap::Piece;
-use crate::value::visible;
+use crate::value::{thousands, visible};
 
 #[derive(Debug, Default)]
 pub struct Home {
@@ -37,6 +38,8 @@ pub struct Home {
 #[derive(Debug)]
 pub struct Health {
     pub target: String,
+    /// It is to be looked at as soon as there is room.
+    pub waiting: bool,
     pub running: Option<(Run, Timestamp)>,
     pub seen: Option<(Timestamp, Result<Arc<Survey>, Problem>)>,
 }
@@ -65,24 +68,12 @@ impl Item {
 /// Everything that can be opened, in the order of the screen.
 pub fn items(app: &App) -> Vec<Item> {
     let home = &app.home;
-    let fits = |text: &str| text.to_lowercase().contains(&home.find.to_lowercase());
+    let find = home.find.to_lowercase();
+    let fits = |text: &str| text.to_lowercase().contains(&find);
     let incidents = home.incidents.iter().filter(|incident| incident.is_open());
     let incidents = incidents
         .filter(|incident| fits(&incident.title) || fits(&incident.id))
         .map(|incident| Item::Incident(incident.id.clone()));
-    let wrong = home.health.iter().flat_map(|health| {
-        let findings = health.seen.iter().filter_map(|(_, seen)| seen.as_ref().ok());
-        let findings = findings.flat_map(|survey| &survey.findings);
-        findings
-            .filter(|(_, finding)| !finding.verdict.is_clear())
-            .map(|(check, _)| Item::Wrong { target: health.target.clone(), check: check.clone() })
-    });
-    let mut wrong: Vec<Item> =
-        wrong.filter(|item| matches!(item, Item::Wrong { check, .. } if fits(check))).collect();
-    wrong.sort_by_key(|item| match item {
-        Item::Wrong { check, .. } => app.facts.catalogue.check(check).map(|check| check.severity),
-        _ => None,
-    });
     let targets = home.health.iter().map(|health| Item::Target(health.target.clone()));
     let runbooks = app
         .facts
@@ -92,7 +83,33 @@ pub fn items(app: &App) -> Vec<Item> {
         .filter(|runbook| fits(&runbook.id) || fits(&runbook.title))
         .map(|runbook| Item::Runbook(runbook.id.clone()));
     let targets: Vec<Item> = if home.find.is_empty() { targets.collect() } else { Vec::new() };
-    incidents.chain(targets).chain(wrong).chain(runbooks).collect()
+    incidents.chain(targets).chain(all_wrong(app).0).chain(runbooks).collect()
+}
+
+/// What is not clear, the most severe first, as far as anybody goes through it; and how many more.
+fn all_wrong(app: &App) -> (Vec<Item>, usize) {
+    const MOST: usize = 200;
+    let find = app.home.find.to_lowercase();
+    let known = app.facts.catalogue.checks.iter();
+    let known: HashMap<&str, Severity> =
+        known.map(|check| (check.id.as_str(), check.severity)).collect();
+    let mut found: BTreeMap<Option<Severity>, Vec<Item>> = BTreeMap::new();
+    let mut all = 0;
+    for health in &app.home.health {
+        let Some((_, Ok(survey))) = &health.seen else { continue };
+        let wrong = survey.findings.iter().filter(|(_, finding)| !finding.verdict.is_clear());
+        for (check, _) in wrong.filter(|(check, _)| check.to_lowercase().contains(&find)) {
+            all += 1;
+            let alike = found.entry(known.get(check.as_str()).copied()).or_default();
+            if alike.len() < MOST {
+                let (target, check) = (health.target.clone(), check.clone());
+                alike.push(Item::Wrong { target, check });
+            }
+        }
+    }
+    let shown: Vec<Item> = found.into_values().flatten().take(MOST).collect();
+    let more = all - shown.len();
+    (shown, more)
 }
 
 /// Puts the cursor on what comes first: an open incident, else the first thing that is wrong.
@@ -108,7 +125,12 @@ pub fn start(app: &mut App) -> Vec<Effect> {
         .facts
         .targets
         .iter()
-        .map(|target| Health { target: target.name.clone(), running: None, seen: None })
+        .map(|target| Health {
+            target: target.name.clone(),
+            waiting: false,
+            running: None,
+            seen: None,
+        })
         .collect();
     if app.facts.demo {
         app.home.preparing = true;
@@ -119,32 +141,56 @@ pub fn start(app: &mut App) -> Vec<Effect> {
     effects
 }
 
+/// Targets that are looked at at a time: nobody asked to look everywhere at once.
+const AT_ONCE: usize = 8;
+
 pub fn survey_all(app: &mut App) -> Vec<Effect> {
+    for health in &mut app.home.health {
+        health.waiting = health.running.is_none();
+    }
+    survey_more(app)
+}
+
+/// Those whose turn it is, in the order of the screen.
+fn survey_more(app: &mut App) -> Vec<Effect> {
+    let running = app.home.health.iter().filter(|health| health.running.is_some()).count();
     let mut effects = Vec::new();
     for at in 0..app.home.health.len() {
-        if app.home.health[at].running.is_some() {
+        if running + effects.len() >= AT_ONCE {
+            break;
+        }
+        if !app.home.health[at].waiting {
             continue;
         }
         let run = app.new_run();
         let health = &mut app.home.health[at];
-        health.running = Some((run, app.now));
+        (health.waiting, health.running) = (false, Some((run, app.now)));
         effects.push(Effect::Survey { run, target: health.target.clone() });
     }
     effects
 }
 
-pub fn stop_surveys(app: &App) -> Vec<Effect> {
-    let running = app.home.health.iter().filter_map(|health| health.running);
+pub fn stop_surveys(app: &mut App) -> Vec<Effect> {
+    let health = &mut app.home.health;
+    for health in health.iter_mut() {
+        health.waiting = false;
+    }
+    let running = health.iter().filter_map(|health| health.running);
     running.map(|(run, _)| Effect::Stop { run }).collect()
 }
 
-pub fn surveyed(app: &mut App, run: Run, target: &str, survey: Result<Survey, Problem>) {
+pub fn surveyed(
+    app: &mut App,
+    run: Run,
+    target: &str,
+    survey: Result<Survey, Problem>,
+) -> Vec<Effect> {
     let now = app.now;
     let Some(health) = app.home.health.iter_mut().find(|health| health.target == target) else {
-        return;
+        return Vec::new();
     };
     if health.running.is_none_or(|(of, _)| of != run) {
-        return;
+        return Vec::new();
     }
     health.running = None;
     let first = health.seen.is_none();
@@ -152,6 +198,7 @@ pub fn surveyed(app: &mut App, run: Run, target: &str, survey: Result<Survey, Pr
     if first {
         settle_cursor(app);
     }
+    survey_more(app)
 }
 
 pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
@@ -252,9 +299,16 @@ pub fn page(app: &App) -> (Page<'_>, Vec<usize>) {
     let cursor = app.home.cursor.min(items.len().saturating_sub(1));
     let mut lines = Vec::with_capacity(items.len());
     let mut section = "";
+    let more = all_wrong(app).1;
+    let left_out = |page: &mut Page<'_>| {
+        page.muted(&format!("   and {} more; / finds them by name", thousands(more as u64)));
+    };
     for (number, item) in items.iter().enumerate() {
         let name = item.section();
         if name != section {
+            if more > 0 && matches!(items.get(number.wrapping_sub(1)), Some(Item::Wrong { .. })) {
+                left_out(&mut page);
+            }
             if !page.is_empty() {
                 page.blank();
             }
@@ -263,6 +317,9 @@ pub fn page(app: &App) -> (Page<'_>, Vec<usize>) {
         }
         lines.push(page.len());
         item_line(app, item, number == cursor, &mut page);
+    }
+    if more > 0 && matches!(items.last(), Some(Item::Wrong { .. })) {
+        left_out(&mut page);
     }
     if app.home.preparing {
         page.blank().muted("Making the demo's database ...");

@@ -10,7 +10,7 @@ use crate::tui::screen::home;
 
 use super::overlay::dismiss;
 
-pub(super) fn stop_all(app: &App) -> Vec<Effect> {
+pub(super) fn stop_all(app: &mut App) -> Vec<Effect> {
     let mut effects = stop_case(app);
     effects.extend(app.explaining.map(|(run, _)| Effect::Stop { run }));
     effects.extend(home::stop_surveys(app));

@@ -1,6 +1,6 @@
 //! Text that may be longer than its place: wrapped, scrolled, and with a sign where it goes on.
 
-use std::cell::Cell;
+use std::cell::{Cell, Ref, RefCell};
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -16,6 +16,9 @@ pub struct Scroll {
     top: usize,
     /// Of the last drawing: how tall the window and how long the wrapped text was.
     drawn: Cell<(usize, usize)>,
+    /// The text as it was last wrapped, and for which width: of a very long one, wrapping it for every
+    /// key would be felt.
+    wrapped: RefCell<Option<(u16, Vec<Line>)>>,
 }
 
 impl Scroll {
@@ -30,7 +33,23 @@ impl Scroll {
 
     /// Other lines in the same place; the reader stays where they were.
     pub fn set(&mut self, lines: Vec<Line>) {
-        self.lines = lines;
+        if self.lines != lines {
+            self.lines = lines;
+            self.wrapped.take();
+        }
+    }
+
+    fn wrapped(&self, width: u16) -> Ref<'_, [Line]> {
+        let mut wrapped = self.wrapped.borrow_mut();
+        if wrapped.as_ref().is_none_or(|(known, _)| *known != width) {
+            let lines = self.lines.iter().flat_map(|line| wrap::wrap(line, width)).collect();
+            *wrapped = Some((width, lines));
+        }
+        drop(wrapped);
+        Ref::map(self.wrapped.borrow(), |wrapped| match wrapped {
+            Some((_, lines)) => lines.as_slice(),
+            None => &[],
+        })
     }
 
     pub fn lines(&self) -> &[Line] {
@@ -39,7 +58,7 @@ impl Scroll {
 
     /// Rows that the text needs at this width.
     pub fn height(&self, width: u16) -> usize {
-        self.lines.iter().map(|line| wrap::wrap(line, width).len()).sum()
+        self.wrapped(width).len()
     }
 
     /// Whether the command scrolls.
@@ -65,7 +84,7 @@ impl Scroll {
     pub fn view(&self, area: Rect, buf: &mut Buffer, look: &Look) {
         // One column for the sign at the right edge.
         let width = area.width.saturating_sub(1);
-        let lines: Vec<Line> = self.lines.iter().flat_map(|line| wrap::wrap(line, width)).collect();
+        let lines = self.wrapped(width);
         let height = usize::from(area.height);
         let top = self.top.min(lines.len().saturating_sub(height));
         self.drawn.set((height, lines.len()));

@@ -27,11 +27,11 @@ pub(super) fn lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
     ]);
     for images in &preview.images {
         head(app, images, page);
-        let shown = &images.rows.head()[..images.rows.head().len().min(SHOWN)];
-        for row in shown {
+        let shown = images.rows.seen().take(SHOWN);
+        for row in shown.clone() {
             row_lines(app, &images.head, row, page);
         }
-        let more = images.rows.len() - shown.len() as u64;
+        let more = images.rows.len() - shown.count() as u64;
         if more > 0 {
             page.muted(&format!("    and {} more", thousands(more)));
         }
@@ -40,26 +40,19 @@ pub(super) fn lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
 
 /// Every row, as far as anybody reads.
 pub(super) fn all(app: &App, preview: &Preview) -> Vec<Line> {
-    const MOST: usize = 5_000;
     let mut page = Page::new(&app.look);
     for images in &preview.images {
         head(app, images, &mut page);
         // Above the rows, because few will go to the end of so many.
-        let more = images.rows.len().saturating_sub(MOST as u64);
+        let shown = images.rows.seen().count() as u64;
+        let more = images.rows.len() - shown;
         if more > 0 {
-            let (shown, more) = (thousands(MOST as u64), thousands(more));
+            let (shown, more) = (thousands(shown), thousands(more));
             page.text(&format!("  the first {shown} rows, and {more} more that are not shown:"));
             page.text("  the undo, which is written before COMMIT, holds every one");
         }
-        for row in images.rows.iter().take(MOST) {
-            match row {
-                Ok(row) => row_lines(app, &images.head, &row, &mut page),
-                Err(error) => {
-                    let text = format!("the rows from here on cannot be read: {error}");
-                    page.signed(app.look.bad(), &text, Role::Danger);
-                    break;
-                }
-            }
+        for row in images.rows.seen() {
+            row_lines(app, &images.head, row, &mut page);
         }
         page.blank();
     }
@@ -69,7 +62,7 @@ pub(super) fn all(app: &App, preview: &Preview) -> Vec<Line> {
 /// The table, and how many of its columns are folded away.
 fn head(app: &App, images: &TableImages, page: &mut Page<'_>) {
     let rows = thousands(images.rows.len());
-    let mut changed: Vec<usize> = images.rows.head().iter().flat_map(RowImage::changed).collect();
+    let mut changed: Vec<usize> = images.rows.seen().flat_map(RowImage::changed).collect();
     changed.sort_unstable();
     changed.dedup();
     let same = images.head.columns.len().saturating_sub(changed.len());

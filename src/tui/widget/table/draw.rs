@@ -82,6 +82,10 @@ impl Table {
             None => thousands(self.pile.len()),
         };
         let kept = self.pile.len();
+        // Where the disk had no room for the others.
+        let is_part = !self.is_reading() && of.is_some_and(|total| total.number() > kept);
+        let total =
+            if is_part { format!("the first {} of {total}", thousands(kept)) } else { total };
         // Rows that came since the last look are not filtered out.
         let is_filtered = shown < kept && self.view != View::default();
         let filtered =

@@ -458,7 +458,7 @@ fn a_lower_bound_says_so() {
     let rows = Reading { total: Some(Count::AtLeast(10_000)), ..reading(&assets(100)) };
     let table = Table::new(rows, None, &columns(&["asset_id"]));
     draw(&table, 80, 24);
-    assert_eq!(table.position(), "row   1, 1-22 of >= 10,000");
+    assert_eq!(table.position(), "row   1, 1-22 of the first 100 of >= 10,000");
 }
 
 #[test]

@@ -1,0 +1,186 @@
+//! More of everything than anybody has: targets, checks, violations, columns, steps, incidents, and cells
+//! of many megabytes. Nothing may freeze or grow without a bound, and what is left out is said.
+//!
+//! The sizes here are those of a usual run; `STEADYHAND_STORM=full` takes the full ones.
+
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod rows;
+mod targets;
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use common::{Cockpit, Home, Sqlite, WIDE};
+
+/// How long a key may take until the screen shows what it did: far more than it takes, far less than
+/// what would be felt as a freeze.
+const SWIFT: Duration = Duration::from_secs(5);
+
+fn full() -> bool {
+    std::env::var("STEADYHAND_STORM").is_ok_and(|said| said == "full")
+}
+
+fn size(usual: usize, all: usize) -> usize {
+    if full() { all } else { usual }
+}
+
+/// The screen shows it soon after the key.
+fn swift(cockpit: &mut Cockpit, key: &str, shown: &str) {
+    let start = Instant::now();
+    cockpit.keys(key);
+    cockpit.wait_for(shown);
+    let taken = start.elapsed();
+    assert!(taken < SWIFT, "{key} took {taken:?}\n{}", cockpit.screen());
+}
+
+#[allow(clippy::print_stdout, reason = "the figures are what such a run is for")]
+fn holds_at_most(cockpit: &Cockpit, what: &str, mib: u64) {
+    // Only there a process can be asked for the most memory it ever held.
+    if cfg!(target_os = "linux") {
+        let peak = cockpit.peak_memory().expect("the system tells") / 1024;
+        println!("{what}: peak {peak} MiB");
+        assert!(peak <= mib, "{what}: {peak} MiB");
+    }
+}
+
+fn check(id: &str, sql: &str) -> String {
+    format!(
+        "id = \"{id}\"\ntitle = \"Check {id}\"\nrule = \"There is none.\"\nseverity = \"sev3\"\nkey = [\"id\"]\n\
+         suites = [\"storm\"]\nowner = \"us\"\nrunbook = \"storm\"\n[sql]\nany = \"{sql}\"\n"
+    )
+}
+
+fn runbook(steps: &str) -> String {
+    format!(
+        "id = \"storm\"\ntitle = \"Storm\"\nsummary = \"Storm\"\nowner = \"us\"\nseverity = \"sev2\"\n{steps}"
+    )
+}
+
+const LOOK: &str = "[[step]]\nid = \"look\"\nkind = \"check\"\nstage = \"validate\"\ntitle = \"Look at them\"\n\
+                    check = \"storm\"\nexpect = \"any\"\n";
+
+fn with_database(home: &Home, script: &[&str]) {
+    let mut file = Sqlite::create(&home.work().join("shop.db"));
+    for one in script {
+        file.run(one);
+    }
+    home.write("steadyhand.toml", &configuration("sqlite://shop.db"));
+}
+
+fn configuration(url: &str) -> String {
+    format!(
+        "checks = [\"checks\"]\nrunbooks = [\"books\"]\n[target.shop]\nurl = \"{url}\"\n\
+         packs = [\"storm\"]\nenvironment = \"development\"\n"
+    )
+}
+
+#[test]
+fn a_thousand_checks_run_and_are_looked_through() {
+    let many = size(300, 1000);
+    let home = Home::new();
+    with_database(
+        &home,
+        &[
+            "CREATE TABLE stock (id INTEGER PRIMARY KEY, n INTEGER)",
+            "INSERT INTO stock VALUES (1, 1)",
+        ],
+    );
+    for at in 0..many {
+        let id = format!("storm-{at:04}");
+        home.write(&format!("checks/storm/{id}.toml"), &check(&id, "SELECT id, n FROM stock"));
+    }
+    home.write("books/storm.toml", &runbook(&LOOK.replace("\"storm\"", "\"storm-0000\"")));
+    let start = Instant::now();
+    let ran = home.steadyhand(&["check", "--suite", "storm", "--format", "json"]).assert().code(1);
+    let said = String::from_utf8_lossy(&ran.get_output().stdout).into_owned();
+    assert_eq!(said.lines().count(), many + 1);
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    let mut cockpit = Cockpit::start_in(home, &[], WIDE);
+    cockpit.wait_for("checked");
+    swift(&mut cockpit, "G", "Storm");
+    for _ in 0..30 {
+        cockpit.keys("up");
+    }
+    swift(&mut cockpit, "g", "What is wrong");
+    holds_at_most(&cockpit, "many checks", 120);
+}
+
+#[test]
+fn a_runbook_of_ten_thousand_steps_is_opened_and_walked() {
+    let many = size(3000, 10_000);
+    let home = Home::new();
+    with_database(&home, &["CREATE TABLE stock (id INTEGER PRIMARY KEY)"]);
+    home.write("checks/storm/storm.toml", &check("storm", "SELECT id FROM stock"));
+    let steps = (1..=many).fold(String::new(), |mut text, at| {
+        let _ = writeln!(
+            text,
+            "[[step]]\nid = \"step-{at}\"\nkind = \"note\"\nstage = \"stabilise\"\ntitle = \"Step number {at}\"\n\
+             why = \"It is one of many.\"\ndo = \"Go on.\""
+        );
+        text
+    });
+    home.write("books/storm.toml", &runbook(&steps));
+    let start = Instant::now();
+    home.steadyhand(&["lint", "books"]).assert().code(0);
+    assert!(start.elapsed() < Duration::from_secs(20), "lint took {:?}", start.elapsed());
+    let start = Instant::now();
+    let mut cockpit = Cockpit::start_in(home, &["open", "storm", "--target", "shop"], WIDE);
+    cockpit.wait_for("Step number 1");
+    assert!(start.elapsed() < Duration::from_secs(10), "it opened after {:?}", start.elapsed());
+    for at in 2..12 {
+        swift(&mut cockpit, "enter", &format!("Step number {at}"));
+    }
+    swift(&mut cockpit, "J", "step step-10 done");
+    cockpit.keys("esc");
+    cockpit.wait_for("It is one of many.");
+    holds_at_most(&cockpit, "very many steps", 160);
+    common::walk::leave(&mut cockpit);
+    common::walk::assert_sound(cockpit.home());
+}
+
+#[test]
+fn five_hundred_incidents_lie_in_the_folder() {
+    let many = size(200, 500);
+    let home = Home::new();
+    with_database(
+        &home,
+        &["CREATE TABLE stock (id INTEGER PRIMARY KEY)", "INSERT INTO stock VALUES (1)"],
+    );
+    home.write("checks/storm/storm.toml", &check("storm", "SELECT id FROM stock"));
+    home.write("books/storm.toml", &runbook(LOOK));
+    let mut cockpit = Cockpit::start_in(home, &["open", "storm", "--target", "shop"], WIDE);
+    cockpit.wait_for("1 violation");
+    // A night's worth of records.
+    for _ in 0..60 {
+        cockpit.keys("r");
+    }
+    common::walk::leave(&mut cockpit);
+    let home = cockpit.into_home();
+    let folder = home.path("state/steadyhand/incidents");
+    for at in 2..=many {
+        let copied = std::process::Command::new("cp")
+            .arg("-a")
+            .args([folder.join("INC-0001"), folder.join(format!("INC-{at:04}"))])
+            .status();
+        assert!(copied.unwrap().success());
+    }
+    let start = Instant::now();
+    let ran = home.steadyhand(&["incidents", "--format", "json"]).assert().code(0);
+    assert_eq!(String::from_utf8_lossy(&ran.get_output().stdout).lines().count(), many + 1);
+    home.steadyhand(&["report"]).output().unwrap();
+    home.steadyhand(&["metrics"]).output().unwrap();
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    let start = Instant::now();
+    let mut cockpit = Cockpit::start_in(home, &[], WIDE);
+    cockpit.wait_for("Health");
+    let first = start.elapsed();
+    assert!(first < SWIFT, "the first screen after {first:?}");
+    cockpit.wait_for("INC-0001");
+    swift(&mut cockpit, "G", "Storm");
+    swift(&mut cockpit, "g", "INC-0001");
+    holds_at_most(&cockpit, "many incidents", 160);
+    cockpit.keys("q");
+}
