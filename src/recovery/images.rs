@@ -24,7 +24,7 @@ const HEAD_BYTES: usize = 4 << 20;
 /// Rows that can be looked at without reading any again, and bytes of those that are not in memory
 /// whole: of these, long values are shortened.
 const SEEN_ROWS: usize = 5_000;
-const SEEN_BYTES: usize = 2 << 20;
+const SEEN_BYTES: usize = 3 << 20;
 /// Rows that are read at one time, unless they are large.
 const CHUNK_ROWS: usize = 500;
 const CHUNK_BYTES: usize = 256 << 10;

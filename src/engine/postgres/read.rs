@@ -52,7 +52,8 @@ impl Session {
     }
 
     /// A text that the server prepares is one statement, and what stands in a subquery is a query
-    /// that changes no row by itself. The very same text then runs, its values as text.
+    /// that changes no row by itself. Prepared as one to explain, so that the driver looks up no types;
+    /// the very same text then runs, its values as text.
     async fn whole(
         &mut self,
         sql: &str,
@@ -65,7 +66,7 @@ impl Session {
             _ => sql,
         };
         let sql = format!("SELECT * FROM (\n{one}\n) AS steadyhand_rows");
-        self.columns(&sql, timeout).await?;
+        self.columns(&format!("EXPLAIN {sql}"), timeout).await?;
         let limit = timeout.min(self.remaining());
         let connection = &mut self.connection;
         let work = async move {
