@@ -9,22 +9,23 @@ mod mysql;
 #[cfg(feature = "oracle")]
 mod oracle;
 mod postgres;
+mod row;
+mod schema;
 mod sqlite;
+mod stopper;
 mod told;
 
-use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-
-use tokio::sync::Notify;
 
 use crate::config::access::Access;
 use crate::dialect::Dialect;
-use crate::value::{Value, ValueRef};
+use crate::value::Value;
 /// What several hosts keep in one place.
 pub use postgres::{Claimed, DDL, Ear, Kept, Link, Shelf};
+pub use row::{Image, Keyed, OnEach, OnImage, OnRow, RowWrite, Touched, to_the_end};
+pub use schema::{Column, Reference, Table};
+pub use stopper::Stopper;
 pub use told::{
     Badge, Called, Capability, Identity, Lag, LongTransaction, Orphan, Pressure, Setting, Wait,
     Waiter,
@@ -73,112 +74,6 @@ pub enum Purpose {
     Work,
 }
 
-/// Stops what a session is doing, from any thread. One stopper belongs to one piece of work.
-#[derive(Debug, Clone, Default)]
-pub struct Stopper(Arc<Stop>);
-
-#[derive(Debug, Default)]
-struct Stop {
-    asked: AtomicBool,
-    bell: Notify,
-}
-
-impl Stopper {
-    pub fn stop(&self) {
-        self.0.asked.store(true, Ordering::Release);
-        self.0.bell.notify_waiters();
-    }
-
-    pub fn is_stopped(&self) -> bool {
-        self.0.asked.load(Ordering::Acquire)
-    }
-
-    /// Ends when somebody stops.
-    pub async fn stopped(&self) {
-        let mut bell = std::pin::pin!(self.0.bell.notified());
-        bell.as_mut().enable();
-        if !self.is_stopped() {
-            bell.await;
-        }
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Table {
-    /// As SQL must write it without quotes: with its schema where it is not on the search path.
-    pub name: String,
-    pub columns: Vec<Column>,
-    /// Columns that name a row: primary key, else a unique and not-null key, else none.
-    pub key: Vec<String>,
-}
-
-impl Table {
-    /// Columns that can be written.
-    pub fn stored(&self) -> Vec<String> {
-        let stored = self.columns.iter().filter(|column| !column.generated);
-        stored.map(|column| column.name.clone()).collect()
-    }
-}
-
-/// A foreign key: columns of a table that hold the key of a row of another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reference {
-    pub child: String,
-    pub child_columns: Vec<String>,
-    pub parent: String,
-    pub parent_columns: Vec<String>,
-}
-
-impl Reference {
-    /// From child, column, parent and column of each pair, those of one foreign key side by side
-    /// and with the same name in front.
-    fn gather(pairs: impl IntoIterator<Item = [String; 5]>) -> Vec<Self> {
-        let mut found: Vec<Self> = Vec::new();
-        let mut last = None;
-        for [name, child, column, parent, parent_column] in pairs {
-            if last.as_ref() != Some(&(name.clone(), child.clone())) {
-                last = Some((name, child.clone()));
-                let (child_columns, parent_columns) = (Vec::new(), Vec::new());
-                found.push(Self { child, child_columns, parent, parent_columns });
-            }
-            if let Some(reference) = found.last_mut() {
-                reference.child_columns.push(column);
-                reference.parent_columns.push(parent_column);
-            }
-        }
-        found
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Column {
-    pub name: String,
-    /// As the engine writes it: `numeric(10,2)`.
-    pub kind: String,
-    /// Computed from others; cannot be written.
-    pub generated: bool,
-}
-
-/// How many rows of a table a transaction wrote, triggers and cascades included.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Touched {
-    pub table: String,
-    pub inserted: u64,
-    pub updated: u64,
-    pub deleted: u64,
-}
-
-/// What one row was and what it is now; values in the order of `Table::stored`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Image {
-    pub key: Vec<Value>,
-    pub before: Option<Vec<Value>>,
-    pub after: Option<Vec<Value>>,
-}
-
-/// Called for each row that a transaction wrote.
-pub type OnImage<'a> = &'a mut (dyn FnMut(&Table, Image) + Send);
-
 /// What the watch over a transaction cannot vouch for, a sentence each. Anything here forbids an undo.
 pub type Blind = Vec<String>;
 
@@ -209,36 +104,6 @@ pub enum ProvingGround {
     /// DDL commits: on a copy only.
     Copy,
 }
-
-/// A row to put back, as columns and values; the guard is part of the statement.
-#[derive(Debug, Clone, Copy)]
-pub struct RowWrite<'a> {
-    pub table: &'a Table,
-    pub key: (&'a [String], &'a [Value]),
-    /// Columns and the values they must hold now (update, delete).
-    pub guard: (&'a [String], &'a [Value]),
-    /// Columns and the values they get (insert, update).
-    pub set: (&'a [String], &'a [Value]),
-}
-
-/// Called for every row of a result.
-pub type OnEach<'a> = &'a mut (dyn FnMut(&[String], &[ValueRef<'_>]) + Send);
-
-/// The same for who never has enough.
-pub fn to_the_end(
-    on_each: OnEach<'_>,
-) -> impl FnMut(&[String], &[ValueRef<'_>]) -> ControlFlow<()> + Send {
-    |names, row| {
-        on_each(names, row);
-        ControlFlow::Continue(())
-    }
-}
-
-/// Called for each row of a result; breaking off ends the query in the database.
-pub type OnRow<'a> = &'a mut (dyn FnMut(&[String], &[ValueRef<'_>]) -> ControlFlow<()> + Send);
-
-/// A row found by its key: the key, and the values of the columns that were asked for.
-pub type Keyed = (Vec<Value>, Vec<Value>);
 
 /// One dedicated connection. The set of engines is closed; one that is missing somewhere is a
 /// compile error here.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::app::App;
 use super::case::Case;
 use super::effect::Effect;
-use super::overlay::answer::note as note_of;
+use super::overlay::typed::note as note_of;
 use super::overlay::writing::Writing;
 use super::overlay::{Ask, Kind, Overlay, Purpose};
 use crate::incident::drafts::Draft;

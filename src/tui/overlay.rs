@@ -9,6 +9,7 @@ pub mod escalation;
 pub mod outside;
 pub mod palette;
 pub mod tour;
+pub mod typed;
 pub mod writing;
 
 use std::time::Instant;

@@ -5,6 +5,7 @@
 //! like is in `moment`.
 
 pub mod moment;
+mod shown;
 
 use std::fs;
 use std::panic::AssertUnwindSafe;

@@ -1,14 +1,12 @@
 //! Where answers go: one arm a purpose. An answer that is not taken stays in its box, with the
 //! reason.
 
-use jiff::{SignedDuration, Timestamp};
-
-use super::{Ask, Kind, Overlay, Purpose, comms, escalation};
+use super::{Ask, Kind, Overlay, Purpose, comms, escalation, typed};
 use crate::check::Severity;
 use crate::consent::{Act, Consent};
-use crate::incident::entry::{Deed, Entry, Milestone, NoteKind, Origin};
+use crate::incident::entry::{Deed, Entry, Milestone, Origin};
 use crate::recovery::protocol::Said;
-use crate::runbook::{Action, ActionKind, AnswerType, EvidenceKind};
+use crate::runbook::Action;
 use crate::tui::app::{App, Screen};
 use crate::tui::command::Command;
 use crate::tui::draft;
@@ -88,16 +86,12 @@ fn mistyped(app: &App, expected: &str, typed: &str) -> Vec<Effect> {
     vec![Effect::Append(Entry::Mistyped { step, names_another_target })]
 }
 
-fn needed(typed: &str) -> Result<(), String> {
-    if typed.is_empty() { Err("a few words are needed; esc goes back".into()) } else { Ok(()) }
-}
-
 fn take(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Effect>, String> {
     let now = app.now;
     let done = |app: &mut App| _ = app.uncover();
     match purpose {
         Purpose::Note => {
-            needed(typed)?;
+            typed::needed(typed)?;
             let entry = noted(app, typed)?;
             let mut effects = draft::keep(app);
             done(app);
@@ -105,7 +99,7 @@ fn take(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Effect>, St
             Ok(effects)
         }
         Purpose::SkipReason => {
-            needed(typed)?;
+            typed::needed(typed)?;
             done(app);
             let Some(case) = &app.case else { return Ok(Vec::new()) };
             let (step, reason) = (case.step().id.clone(), typed.to_owned());
@@ -116,7 +110,7 @@ fn take(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Effect>, St
         Purpose::Evidence => {
             let Some(case) = &app.case else { return Ok(Vec::new()) };
             if let Action::Manual(manual) = &case.step().action {
-                evidence(manual.evidence, typed)?;
+                typed::evidence(manual.evidence, typed)?;
             }
             done(app);
             Ok(step::pass(app, typed))
@@ -124,7 +118,7 @@ fn take(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Effect>, St
         Purpose::Answer => {
             let Some(case) = &app.case else { return Ok(Vec::new()) };
             let Action::Ask(ask) = &case.step().action else { return Ok(Vec::new()) };
-            answer(&ask.answer, typed)?;
+            typed::answer(&ask.answer, typed)?;
             let var = ask.var.clone();
             done(app);
             Ok(answered(app, &var, typed))
@@ -150,7 +144,7 @@ fn take(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Effect>, St
             Ok(recovery::say(app, Said::Typed { text: typed.to_owned(), run }))
         }
         Purpose::BreakGlass => {
-            needed(typed)?;
+            typed::needed(typed)?;
             done(app);
             Ok(recovery::break_glass(app, typed))
         }
@@ -160,7 +154,7 @@ fn take(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Effect>, St
             Ok(agreed(app, consent, what))
         }
         Purpose::SeverityReason(to) => {
-            needed(typed)?;
+            typed::needed(typed)?;
             done(app);
             let Some(case) = &app.case else { return Ok(Vec::new()) };
             let from = case.incident.severity.unwrap_or(*to);
@@ -168,13 +162,13 @@ fn take(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Effect>, St
             Ok(vec![Effect::Append(Entry::SeveritySet { from, to: *to, reason })])
         }
         Purpose::MilestoneAt(which) => {
-            let at = if typed.is_empty() { now } else { moment(typed, now)? };
+            let at = if typed.is_empty() { now } else { typed::moment(typed, now)? };
             done(app);
             let origin = Origin::Human;
             Ok(vec![Effect::Append(Entry::Milestone { which: *which, at, origin })])
         }
         Purpose::DecideReason(option) => {
-            needed(typed)?;
+            typed::needed(typed)?;
             done(app);
             Ok(decided(app, *option, typed))
         }
@@ -310,7 +304,7 @@ pub fn edited(app: &mut App, command: Command) -> Vec<Effect> {
         Purpose::Note => Some(noted(app, text.trim())),
         Purpose::Annotate(record) => {
             let text = text.trim().to_owned();
-            Some(needed(&text).map(|()| Entry::Annotated { record: *record, text }))
+            Some(typed::needed(&text).map(|()| Entry::Annotated { record: *record, text }))
         }
         _ => return effects,
     };
@@ -340,11 +334,11 @@ pub fn edited(app: &mut App, command: Command) -> Vec<Effect> {
 
 /// A note of several lines, or an action item.
 fn noted(app: &App, text: &str) -> Result<Entry, String> {
-    needed(text)?;
-    if let Some(item) = action_item(app, text)? {
+    typed::needed(text)?;
+    if let Some(item) = typed::action_item(app, text)? {
         return Ok(item);
     }
-    let (at, note, text) = note(text, app.now)?;
+    let (at, note, text) = typed::note(text, app.now)?;
     Ok(Entry::Note { at, note, text })
 }
 
@@ -403,131 +397,4 @@ fn close(app: &mut App) -> Result<Vec<Effect>, String> {
     }
     effects.push(Effect::Postmortem);
     Ok(effects)
-}
-
-fn evidence(kind: EvidenceKind, typed: &str) -> Result<(), String> {
-    match kind {
-        EvidenceKind::None => Ok(()),
-        EvidenceKind::Text => needed(typed),
-        EvidenceKind::Url if typed.starts_with("http://") || typed.starts_with("https://") => {
-            Ok(())
-        }
-        EvidenceKind::Url => Err("a link is needed: https://…".into()),
-        EvidenceKind::Number if typed.parse::<f64>().is_ok() => Ok(()),
-        EvidenceKind::Number => Err(format!("'{typed}' is not a number")),
-    }
-}
-
-fn answer(kind: &AnswerType, typed: &str) -> Result<(), String> {
-    match kind {
-        AnswerType::Text { pattern: None } => needed(typed),
-        AnswerType::Text { pattern: Some(pattern) } => {
-            let fits = regex_lite::Regex::new(&format!("^(?:{pattern})$"))
-                .is_ok_and(|regex| regex.is_match(typed));
-            if fits { Ok(()) } else { Err(format!("'{typed}' must look like {pattern}")) }
-        }
-        AnswerType::Integer => {
-            typed.parse::<i64>().map(drop).map_err(|_| format!("'{typed}' is not a whole number"))
-        }
-        AnswerType::Number => {
-            typed.parse::<f64>().map(drop).map_err(|_| format!("'{typed}' is not a number"))
-        }
-        AnswerType::Date => typed
-            .parse::<jiff::civil::Date>()
-            .map(drop)
-            .map_err(|_| format!("'{typed}' is not a date like 2026-11-21")),
-        AnswerType::Choice(items) if items.iter().any(|item| item == typed) => Ok(()),
-        AnswerType::Choice(items) => Err(format!("one of: {}", items.join(", "))),
-    }
-}
-
-/// `action: take the import's right to write @stock lead` is an action item, due by the severity.
-fn action_item(app: &App, typed: &str) -> Result<Option<Entry>, String> {
-    let Some(text) = typed.strip_prefix("action:") else { return Ok(None) };
-    let Some(case) = &app.case else { return Ok(None) };
-    let (title, owner) = match text.rsplit_once('@') {
-        Some((title, owner)) => (title.trim(), owner.trim()),
-        None => (text.trim(), case.runbook.owner.as_str()),
-    };
-    needed(title)?;
-    let severity = case.incident.severity.unwrap_or(case.runbook.severity);
-    let day = case.incident.opened.unwrap_or(app.now).to_zoned(jiff::tz::TimeZone::UTC).date();
-    let due = day
-        .saturating_add(jiff::Span::new().days(app.facts.practice.level(severity).due_days()))
-        .to_string();
-    let (title, owner) = (title.to_owned(), owner.to_owned());
-    Ok(Some(Entry::ActionItem { title, owner, due, action: ActionKind::Process }))
-}
-
-/// `-5m the text`, `decision: the text`, `-1h luck: the text`.
-pub fn note(typed: &str, now: Timestamp) -> Result<(Timestamp, NoteKind, String), String> {
-    let (at, rest) = match typed.split_once(' ') {
-        Some((when, rest)) if is_back(when) => (moment(when, now)?, rest.trim()),
-        _ => (now, typed),
-    };
-    let (kind, text) = match rest.split_once(':') {
-        Some((word, text)) => NoteKind::ALL
-            .iter()
-            .find(|(_, name)| *name == word.trim())
-            .map_or((NoteKind::Observation, rest), |(kind, _)| (*kind, text.trim())),
-        None => (NoteKind::Observation, rest),
-    };
-    needed(text)?;
-    Ok((at, kind, text.to_owned()))
-}
-
-fn is_back(word: &str) -> bool {
-    word.strip_prefix('-').is_some_and(|rest| {
-        rest.len() > 1
-            && rest.starts_with(|c: char| c.is_ascii_digit())
-            && rest.ends_with(['s', 'm', 'h', 'd'])
-    })
-}
-
-/// A moment not in the future: `-5m`, `-90s`, `-2h`, `-1d`, or a time of day in UTC.
-fn moment(typed: &str, now: Timestamp) -> Result<Timestamp, String> {
-    let wrong = || format!("'{typed}' is no time: write -5m, -2h, or 14:05 (UTC)");
-    if let Some(rest) = typed.strip_prefix('-') {
-        let (number, unit) = rest.split_at(rest.len().saturating_sub(1));
-        let number: i64 = number.parse().map_err(|_| wrong())?;
-        let seconds = match unit {
-            "s" => 1,
-            "m" => 60,
-            "h" => 3600,
-            "d" => 86_400,
-            _ => return Err(wrong()),
-        };
-        let back = number.checked_mul(seconds).ok_or_else(wrong)?;
-        return now.checked_sub(SignedDuration::from_secs(back)).map_err(|_| wrong());
-    }
-    let time: jiff::civil::Time = typed.parse().map_err(|_| wrong())?;
-    let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
-    let at = today.to_datetime(time).to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| wrong())?;
-    let at = at.timestamp();
-    if at <= now { Ok(at) } else { Ok(at - SignedDuration::from_hours(24)) }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn a_note_may_be_backdated_and_have_a_kind() {
-        let now: Timestamp = "2026-11-21T06:00:00Z".parse().unwrap();
-        let (at, kind, text) = note("-5m decision: stop the import", now).unwrap();
-        assert_eq!(at.to_string(), "2026-11-21T05:55:00Z");
-        assert_eq!((kind, text.as_str()), (NoteKind::Decision, "stop the import"));
-        let (at, kind, text) = note("finance: paused", now).unwrap();
-        assert_eq!((at, kind, text.as_str()), (now, NoteKind::Observation, "finance: paused"));
-        assert!(note("-5m ", now).is_err() || note("-5m", now).is_ok());
-    }
-
-    #[test]
-    fn a_time_of_day_is_never_in_the_future() {
-        let now: Timestamp = "2026-11-21T06:00:00Z".parse().unwrap();
-        assert_eq!(moment("05:41", now).unwrap().to_string(), "2026-11-21T05:41:00Z");
-        assert_eq!(moment("23:50", now).unwrap().to_string(), "2026-11-20T23:50:00Z");
-        assert!(moment("soon", now).is_err());
-    }
 }

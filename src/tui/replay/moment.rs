@@ -2,28 +2,23 @@
 //! are the same: the moment is made anew. Decides, and reads nothing but the evidence beside the
 //! journal, each file of which must be the one that its record names.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::check::Finding;
+use super::shown;
 use crate::config::Target;
 use crate::exit::Exit;
+use crate::incident::Incident;
 use crate::incident::chain::Head;
-use crate::incident::entry::{Deed, Entry, Evidence, Outcome, Record};
-use crate::incident::{Change, Incident, Phase};
+use crate::incident::entry::{Entry, Evidence, Record};
 use crate::postmortem::{self, Around};
 use crate::problem::Problem;
-use crate::recovery::mass::Progress;
-use crate::recovery::protocol::State;
-use crate::recovery::{Execution, Preview};
-use crate::runbook::{Action, Ran, Runbook};
+use crate::runbook::{Action, Runbook};
 use crate::tui::app::{App, Screen};
-use crate::tui::case::{Case, Guarding, Live, Output, Recovery, Watch};
+use crate::tui::case::{Case, Watch};
 use crate::tui::command::Command;
 use crate::tui::effect::Effect;
 use crate::tui::message::Message;
@@ -31,9 +26,6 @@ use crate::tui::overlay::{Kind, Overlay, palette};
 use crate::tui::screen::violations::{self, Violations};
 use crate::tui::screen::{guardrail, journal, postmortem as document, recovery};
 use crate::tui::watch::{self, Watching};
-use crate::tui::widget::table::Reading;
-use crate::value::pile::Pile;
-use crate::value::{Rows, ValueRef};
 
 /// An incident as it lies on disk.
 #[derive(Debug)]
@@ -91,7 +83,7 @@ impl Replay {
     }
 
     /// A file of evidence, if it is still the one that was written.
-    fn evidence(&self, named: &Evidence) -> Option<Vec<u8>> {
+    pub(super) fn evidence(&self, named: &Evidence) -> Option<Vec<u8>> {
         let bytes = std::fs::read(self.story.folder.join(&named.file)).ok()?;
         (crate::digest::sha256(&bytes) == named.sha256).then_some(bytes)
     }
@@ -299,11 +291,11 @@ fn show(app: &mut App) {
     let runbook = replay.story.runbook.clone();
     let at = incident.progress.current.as_deref().and_then(|step| runbook.position(step));
     let case = Case {
-        live: live(replay, &incident),
-        recoveries: recoveries(replay, &incident),
-        guards: guards(told),
-        outputs: outputs(replay, told),
-        waiting: waiting(told),
+        live: shown::live(replay, &incident),
+        recoveries: shown::recoveries(replay, &incident),
+        guards: shown::guards(told),
+        outputs: shown::outputs(replay, told),
+        waiting: shown::waiting(told),
         incident,
         runbook,
         target: replay.story.target.clone(),
@@ -325,195 +317,6 @@ fn show(app: &mut App) {
     if app.screen == Screen::Postmortem {
         write_postmortem(app);
     }
-}
-
-/// What each check had said last, with the rows that were kept.
-fn live(replay: &Replay, incident: &Incident) -> HashMap<String, Live> {
-    let mut live: HashMap<String, Live> = HashMap::new();
-    for record in &incident.records {
-        let Entry::Checked { check, verdict, seconds, delta, sample, .. } = &record.entry else {
-            continue;
-        };
-        let one = live.entry(check.clone()).or_default();
-        one.history.extend(verdict.number());
-        one.at = Some(record.at);
-        one.delta.clone_from(delta);
-        let rows = sample.as_ref().and_then(|sample| rows(&replay.evidence(sample)?));
-        let (verdict, rows) = (verdict.clone(), rows.unwrap_or_default());
-        let finding = Finding { verdict, rows, keys: None, seconds: *seconds };
-        one.rows = Pile::of(&finding.rows).ok().map(|pile| Reading::of(pile, &finding));
-        one.finding = Some(Arc::new(finding));
-    }
-    live
-}
-
-/// The rows of a sample: columns once, then a list a row.
-fn rows(bytes: &[u8]) -> Option<Rows> {
-    #[derive(serde::Deserialize)]
-    struct Sample {
-        columns: Vec<String>,
-        rows: Vec<Vec<Option<String>>>,
-    }
-    let sample: Sample = serde_json::from_slice(bytes).ok()?;
-    let mut rows = Rows::new(sample.columns);
-    for row in &sample.rows {
-        rows.push(row.iter().map(|cell| cell.as_deref().map_or(ValueRef::Null, ValueRef::Text)));
-    }
-    Some(rows)
-}
-
-/// Each change as far as it had come, with what its preview had shown.
-fn recoveries(replay: &Replay, incident: &Incident) -> HashMap<String, Recovery> {
-    let mut found: HashMap<String, Recovery> = HashMap::new();
-    for record in &incident.records {
-        if let Entry::PreviewFailed { step, deed: Deed::Change | Deed::Undo { .. }, why } =
-            &record.entry
-        {
-            let state = State::Failed { why: why.clone() };
-            found.insert(step.clone(), Recovery { state, ..Recovery::default() });
-            continue;
-        }
-        // The first record that names an operation stands for it; the fold has how it went on.
-        let Some(change) = begins(&record.entry, incident) else { continue };
-        let preview = Arc::new(preview(replay, record, change));
-        let state = state(change, &preview, incident);
-        let undoing = matches!(change.deed, Deed::Undo { .. });
-        let preview = Some(preview);
-        let recovery = Recovery { state, preview, undoing, ..Recovery::default() };
-        found.insert(change.step.clone(), recovery);
-    }
-    found
-}
-
-fn begins<'i>(entry: &Entry, incident: &'i Incident) -> Option<&'i Change> {
-    let Entry::Previewed { op, deed: Deed::Change | Deed::Undo { .. }, .. } = entry else {
-        return None;
-    };
-    incident.changes.iter().find(|change| change.op == *op)
-}
-
-fn state(change: &Change, preview: &Arc<Preview>, incident: &Incident) -> State {
-    let (op, preview) = (change.op.clone(), preview.clone());
-    match &change.phase {
-        Phase::Previewed | Phase::Approved => State::Previewed { preview, warrant: None },
-        Phase::Started | Phase::CommitSent => State::Executing { run: 0, op },
-        Phase::Ended(Outcome::Committed, _) => {
-            let verified = incident.records.iter().rev().find_map(|record| match &record.entry {
-                Entry::Verified { op: of, checks, sound, .. } if *of == op => {
-                    Some((checks, *sound))
-                }
-                _ => None,
-            });
-            let (checks, sound) =
-                verified.map_or((Vec::new(), true), |(all, sound)| (all.clone(), sound));
-            let (rows, writes) = (change.rows, preview.writes.clone());
-            State::Ended { execution: Execution::Committed { op, rows, writes, checks, sound } }
-        }
-        Phase::Ended(Outcome::RolledBack, why) => {
-            let drift = incident.records.iter().rev().find_map(|record| match &record.entry {
-                Entry::Ended { op: of, drift, .. } if *of == op => drift.clone(),
-                _ => None,
-            });
-            State::Ended { execution: Execution::RolledBack { why: why.clone(), drift } }
-        }
-        Phase::Halted(why) => {
-            let halted = incident.records.iter().rev().find_map(|record| match &record.entry {
-                Entry::Halted { op: of, done, of: all, rows, drift, .. } if *of == op => {
-                    let (done, of, rows) = (*done, *all, *rows);
-                    Some((Progress { done, of, rows, ..Progress::default() }, drift.clone()))
-                }
-                _ => None,
-            });
-            let (progress, drift) = halted.unwrap_or_default();
-            State::Ended { execution: Execution::Halted { op, progress, why: why.clone(), drift } }
-        }
-        Phase::Ended(Outcome::Unknown, why) => {
-            State::Ended { execution: Execution::Unknown { op, why: why.clone() } }
-        }
-    }
-}
-
-/// As it is in evidence; without that, what the journal says of it.
-fn preview(replay: &Replay, record: &Record, change: &Change) -> Preview {
-    let Entry::Previewed { evidence, refused, fingerprint, undo, .. } = &record.entry else {
-        unreachable!("only a preview begins an operation")
-    };
-    let kept = replay.evidence(evidence).and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    kept.unwrap_or_else(|| {
-        let hidden = |table: &str| {
-            let of = change.hidden.iter().find(|(of, _)| of == table);
-            of.map(|(_, tally)| *tally).unwrap_or_default()
-        };
-        let writes = change.writes.iter().map(|(table, all)| crate::recovery::TableWrites {
-            table: table.clone(),
-            direct: all.minus(hidden(table)),
-            hidden: hidden(table),
-        });
-        Preview {
-            op: change.op.clone(),
-            at: record.at,
-            server: String::new(),
-            statements: Vec::new(),
-            writes: writes.collect(),
-            chunks: None,
-            images: Vec::new(),
-            checks: Vec::new(),
-            remaining: Vec::new(),
-            conflicts: Vec::new(),
-            left_alone: 0,
-            undo: crate::recovery::UndoRehearsal::default(),
-            locks: String::new(),
-            seconds: 0.0,
-            leaves_behind: Vec::new(),
-            warnings: vec![format!("its evidence is not here as it was written; undo {undo}")],
-            proof: Err("it is in the evidence, which is not here".into()),
-            fingerprint: fingerprint.clone(),
-            refused: refused.clone(),
-        }
-    })
-}
-
-fn guards(told: &[Record]) -> HashMap<String, Guarding> {
-    let mut found: HashMap<String, Guarding> = HashMap::new();
-    for record in told {
-        let step = match &record.entry {
-            Entry::GuardRehearsed { step, .. } => step,
-            Entry::Approved { step, deed, .. }
-            | Entry::ExecutionStarted { step, deed, .. }
-            | Entry::Ended { step, deed, .. }
-            | Entry::Resolved { step, deed, .. }
-                if matches!(deed, Deed::ApplyGuardrail | Deed::WithdrawGuardrail) =>
-            {
-                step
-            }
-            _ => continue,
-        };
-        let said = Some(record.entry.sentence());
-        found.insert(step.clone(), Guarding { said, ..Guarding::default() });
-    }
-    found
-}
-
-fn outputs(replay: &Replay, told: &[Record]) -> HashMap<String, Output> {
-    let mut found = HashMap::new();
-    for record in told {
-        if let Entry::CommandRan { step, exit, seconds, output, .. } = &record.entry {
-            let output = replay.evidence(output).unwrap_or_default();
-            let ran = Ran { exit: *exit, output, seconds: *seconds, trouble: None };
-            found.insert(step.clone(), Output { running: None, ran: Some(ran) });
-        }
-    }
-    found
-}
-
-fn waiting(told: &[Record]) -> HashMap<String, Timestamp> {
-    let mut found = HashMap::new();
-    for record in told {
-        if let Entry::StepEntered { step } = &record.entry {
-            found.entry(step.clone()).or_insert(record.at);
-        }
-    }
-    found
 }
 
 /// The document as it was then. What people wrote in it carries no time, so that it is there at the

@@ -1,0 +1,56 @@
+//! Rows on their way: as a query gives them, as a transaction leaves them, as they are put back.
+
+use std::ops::ControlFlow;
+
+use super::Table;
+use crate::value::{Value, ValueRef};
+
+/// How many rows of a table a transaction wrote, triggers and cascades included.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Touched {
+    pub table: String,
+    pub inserted: u64,
+    pub updated: u64,
+    pub deleted: u64,
+}
+
+/// What one row was and what it is now; values in the order of `Table::stored`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Image {
+    pub key: Vec<Value>,
+    pub before: Option<Vec<Value>>,
+    pub after: Option<Vec<Value>>,
+}
+
+/// Called for each row that a transaction wrote.
+pub type OnImage<'a> = &'a mut (dyn FnMut(&Table, Image) + Send);
+
+/// A row to put back, as columns and values; the guard is part of the statement.
+#[derive(Debug, Clone, Copy)]
+pub struct RowWrite<'a> {
+    pub table: &'a Table,
+    pub key: (&'a [String], &'a [Value]),
+    /// Columns and the values they must hold now (update, delete).
+    pub guard: (&'a [String], &'a [Value]),
+    /// Columns and the values they get (insert, update).
+    pub set: (&'a [String], &'a [Value]),
+}
+
+/// Called for every row of a result.
+pub type OnEach<'a> = &'a mut (dyn FnMut(&[String], &[ValueRef<'_>]) + Send);
+
+/// The same for who never has enough.
+pub fn to_the_end(
+    on_each: OnEach<'_>,
+) -> impl FnMut(&[String], &[ValueRef<'_>]) -> ControlFlow<()> + Send {
+    |names, row| {
+        on_each(names, row);
+        ControlFlow::Continue(())
+    }
+}
+
+/// Called for each row of a result; breaking off ends the query in the database.
+pub type OnRow<'a> = &'a mut (dyn FnMut(&[String], &[ValueRef<'_>]) -> ControlFlow<()> + Send);
+
+/// A row found by its key: the key, and the values of the columns that were asked for.
+pub type Keyed = (Vec<Value>, Vec<Value>);

@@ -1,0 +1,279 @@
+//! The fold: what each entry adds to an incident.
+
+use jiff::Timestamp;
+
+use super::chain::Mark;
+use super::entry::{Deed, Entry, Evidence, Milestone, Origin, Outcome, Record};
+use super::{ActionItem, Annotation, Change, Controls, Incident, Measured, Phase};
+use crate::guardrail::Standing;
+use crate::runbook::progress::StepState;
+
+impl Incident {
+    /// Takes in one record. The only way an incident changes.
+    pub fn apply(&mut self, record: &Record) {
+        self.records.push(record.clone());
+        let at = record.at;
+        if self.shifts.last().is_none_or(|(_, who)| *who != record.actor) {
+            self.shifts.push((at, record.actor.clone()));
+        }
+        match &record.entry {
+            Entry::Opened {
+                incident,
+                runbook,
+                runbook_sha256,
+                title,
+                severity,
+                target,
+                demo,
+                ..
+            } => {
+                self.id.clone_from(incident);
+                self.runbook.clone_from(runbook);
+                self.runbook_sha256.clone_from(runbook_sha256);
+                self.title.clone_from(title);
+                self.severity = Some(*severity);
+                self.target = Some(target.clone());
+                self.demo = *demo;
+                self.drill = record.drill == Mark::Drill;
+                self.opened = Some(at);
+            }
+            Entry::Policy { approval, high_risk } => {
+                self.policy = Some((approval.clone(), high_risk.clone()));
+            }
+            Entry::Controls { runbook, checks } => {
+                let checks = checks.iter().cloned().collect();
+                self.controls = Controls { runbook: runbook.clone(), checks };
+            }
+            Entry::SeveritySet { to, .. } => self.severity = Some(*to),
+            Entry::Milestone { which, at, origin } => self.reach(*which, *at, *origin),
+            Entry::Note { at, note, text } => self.notes.push((*at, *note, text.clone())),
+            Entry::StepEntered { step } => self.progress.enter(step),
+            Entry::StepPassed { step, how } => {
+                self.progress.set(step, StepState::Passed(how.clone()));
+            }
+            Entry::StepFailed { step, why } => {
+                self.progress.set(step, StepState::Failed(why.clone()));
+            }
+            Entry::StepSkipped { step, reason } => {
+                self.progress.set(step, StepState::Skipped(reason.clone()));
+                self.skipped.push((at, step.clone(), reason.clone()));
+            }
+            Entry::Answered { var, answer, .. } => {
+                self.answers.insert(var.clone(), answer.clone());
+            }
+            Entry::Checked { check, verdict, sample, .. } => {
+                let (check, verdict) = (check.clone(), verdict.clone());
+                self.counts.push(Measured { at, check, verdict });
+                self.evidence.extend(sample.clone());
+            }
+            Entry::Exported { path, sha256, .. } => {
+                self.exports.push((path.clone(), sha256.clone()));
+                if path.starts_with("evidence/") {
+                    self.evidence.push(Evidence { file: path.clone(), sha256: sha256.clone() });
+                }
+            }
+            Entry::Decided { question, choice, reason, .. } => {
+                self.decisions.push((at, question.clone(), choice.clone(), reason.clone()));
+            }
+            Entry::Said { step, audience, next_update, .. } => {
+                self.said.push((at, step.clone(), audience.clone()));
+                self.next_update = *next_update;
+            }
+            Entry::Escalated { to, who, .. } => {
+                self.called.push((at, to.clone(), who.clone()));
+            }
+            Entry::CommandRan { output, .. } => self.evidence.push(output.clone()),
+            Entry::GuardRehearsed { sentence, evidence, .. } => {
+                self.guard_notes.push((at, sentence.clone()));
+                self.evidence.push(evidence.clone());
+            }
+            Entry::ActionItem { title, owner, due, action } => {
+                let (title, owner, due) = (title.clone(), owner.clone(), due.clone());
+                self.actions.retain(|item| item.title != title);
+                self.actions.push(ActionItem { title, owner, due, kind: *action });
+            }
+            Entry::Closed { .. } => {
+                self.closed = Some(at);
+                self.next_update = None;
+                self.reach(Milestone::Closed, at, Origin::Auto);
+            }
+            Entry::Pinned { record } => _ = self.pinned.insert(*record),
+            Entry::Unpinned { record } => _ = self.pinned.remove(record),
+            Entry::Annotated { record: of, text } => {
+                let (actor, text) = (record.actor.clone(), text.clone());
+                self.annotations.entry(*of).or_default().push(Annotation { at, actor, text });
+            }
+            Entry::Resumed { .. }
+            | Entry::TornTail { .. }
+            | Entry::PostmortemEdited { .. }
+            | Entry::Confirmed { .. }
+            | Entry::Mistyped { .. }
+            | Entry::Scored { .. }
+            | Entry::TakeOverAsked { .. }
+            | Entry::TakeOverRefused { .. }
+            | Entry::HandedOver { .. }
+            | Entry::TakenOver { .. }
+            | Entry::SecondRefused { .. }
+            | Entry::PreviewFailed { .. } => {}
+            Entry::Requested { .. }
+            | Entry::Seconded { .. }
+            | Entry::GlassBroken { .. }
+            | Entry::Reviewed { .. } => self.apply_second(record),
+            Entry::Previewed { .. }
+            | Entry::Approved { .. }
+            | Entry::ExecutionStarted { .. }
+            | Entry::UndoWritten { .. }
+            | Entry::CommitSent { .. }
+            | Entry::Ended { .. }
+            | Entry::ChunksPlanned { .. }
+            | Entry::ChunkSent { .. }
+            | Entry::ChunkEnded { .. }
+            | Entry::Paced { .. }
+            | Entry::Halted { .. }
+            | Entry::Resolved { .. }
+            | Entry::Verified { .. } => self.apply_change(record),
+        }
+    }
+
+    fn reach(&mut self, which: Milestone, at: Timestamp, origin: Origin) {
+        // What a person said stands against what the program concludes.
+        let human = matches!(self.milestones.get(&which), Some((_, Origin::Human)));
+        if origin == Origin::Human || !human {
+            self.milestones.insert(which, (at, origin));
+        }
+    }
+
+    pub(super) fn change(&mut self, op: &str) -> Option<&mut Change> {
+        self.changes.iter_mut().find(|change| change.op == op)
+    }
+
+    /// The change that an entry speaks of, made if this entry is the first to name it.
+    fn change_or_new(&mut self, record: &Record, step: &str, op: &str, deed: &Deed) -> &mut Change {
+        if let Some(at) = self.changes.iter().position(|change| change.op == op) {
+            return &mut self.changes[at];
+        }
+        self.changes.push(Change {
+            step: step.to_owned(),
+            op: op.to_owned(),
+            deed: deed.clone(),
+            at: record.at,
+            rows: 0,
+            writes: Vec::new(),
+            hidden: Vec::new(),
+            refused: Vec::new(),
+            undo: String::new(),
+            phase: Phase::Previewed,
+            verified: None,
+            undo_file: None,
+            mark: None,
+            chunks: None,
+            typed: String::new(),
+            actor: record.actor.clone(),
+            second: None,
+        });
+        self.changes.last_mut().expect("one was pushed")
+    }
+
+    fn apply_change(&mut self, record: &Record) {
+        match &record.entry {
+            Entry::Previewed {
+                step,
+                op,
+                deed,
+                rows,
+                writes,
+                hidden,
+                refused,
+                undo,
+                evidence,
+                ..
+            } => {
+                let change = self.change_or_new(record, step, op, deed);
+                if !change.stands() {
+                    change.rows = *rows;
+                }
+                change.writes.clone_from(writes);
+                change.hidden.clone_from(hidden);
+                change.refused.clone_from(refused);
+                change.undo.clone_from(undo);
+                self.evidence.push(evidence.clone());
+            }
+            Entry::Approved { step, op, deed, typed, .. } => {
+                let change = self.change_or_new(record, step, op, deed);
+                change.phase = Phase::Approved;
+                change.typed.clone_from(typed);
+                change.actor.clone_from(&record.actor);
+            }
+            Entry::ExecutionStarted { step, op, deed, .. } => {
+                self.change_or_new(record, step, op, deed).phase = Phase::Started;
+            }
+            Entry::UndoWritten { op, evidence, .. } => {
+                self.evidence.push(evidence.clone());
+                if let Some(change) = self.change(op) {
+                    change.undo_file = Some(evidence.clone());
+                }
+            }
+            Entry::ChunksPlanned { step, op, deed, list, .. } => {
+                self.evidence.extend(list.clone());
+                let change = self.change_or_new(record, step, op, deed);
+                change.chunks.get_or_insert_default().apply(&record.entry);
+            }
+            Entry::ChunkSent { op, .. }
+            | Entry::ChunkEnded { op, .. }
+            | Entry::Paced { op, .. } => {
+                if let Entry::ChunkSent { undo, .. } = &record.entry {
+                    self.evidence.push(undo.clone());
+                }
+                if let Some(change) = self.change(op) {
+                    change.chunks.get_or_insert_default().apply(&record.entry);
+                }
+            }
+            Entry::Halted { step, op, deed, rows, why, .. } => {
+                let change = self.change_or_new(record, step, op, deed);
+                change.phase = Phase::Halted(why.clone());
+                change.rows = *rows;
+            }
+            Entry::CommitSent { op, mark } => {
+                if let Some(change) = self.change(op) {
+                    change.mark = Some(mark.clone()).filter(|mark| !mark.is_empty());
+                    change.phase = Phase::CommitSent;
+                }
+            }
+            Entry::Ended { step, op, deed, outcome, rows, why, .. }
+            | Entry::Resolved { step, op, deed, outcome, rows, how: why } => {
+                let change = self.change_or_new(record, step, op, deed);
+                change.phase = Phase::Ended(*outcome, why.clone());
+                if *outcome == Outcome::Committed && *rows > 0 {
+                    change.rows = *rows;
+                }
+                if *outcome == Outcome::Committed {
+                    self.committed(step, deed, record.at);
+                }
+            }
+            Entry::Verified { op, sound, .. } => {
+                if let Some(change) = self.change(op) {
+                    change.verified = Some(*sound);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn committed(&mut self, step: &str, deed: &Deed, at: Timestamp) {
+        match deed {
+            Deed::Change => self.reach(Milestone::Fixed, at, Origin::Auto),
+            Deed::Undo { .. } => {
+                self.progress.set(step, StepState::Open);
+                self.milestones.remove(&Milestone::Fixed);
+                self.milestones.remove(&Milestone::Verified);
+            }
+            Deed::ApplyGuardrail => {
+                self.guardrails.insert(step.to_owned(), Standing::Applied);
+            }
+            Deed::WithdrawGuardrail => {
+                self.guardrails.insert(step.to_owned(), Standing::Withdrawn);
+                self.progress.set(step, StepState::Open);
+            }
+        }
+    }
+}
