@@ -120,6 +120,7 @@ fn a_note_survives_a_terminal_that_is_gone() {
     let mut cockpit = demo(Home::new());
     open_note(&mut cockpit);
     cockpit.type_text("the link is about to go");
+    cockpit.wait_for("> the link is about to go");
     cockpit.hang_up();
     cockpit.wait_death();
     assert_eq!(draft(cockpit.home(), "note").as_deref(), Some("the link is about to go"));

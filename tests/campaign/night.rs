@@ -95,7 +95,8 @@ impl Cockpit {
         self.until(&format!("{text:?}"), REST, || self.shows(text))
     }
 
-    /// The same where the program stops at its records on the way, as it was told to.
+    /// The same where the program stops at its records on the way, as it was told to. A picture may
+    /// stand before the record that it speaks of does, so a stop can follow what was waited for.
     fn see_through(&self, text: &str) -> Held<()> {
         self.until(&format!("{text:?}"), REST, || {
             if self.is_halted() {
@@ -113,12 +114,12 @@ impl Cockpit {
     /// The box with the words that write, filled in; one more enter writes.
     fn type_words(&mut self) -> Held<()> {
         self.screen.keys("enter");
-        self.see("Type   erp ")?;
+        self.see_through("Type   erp ")?;
         let screen = self.screen.screen();
         let (_, words) = screen.split_once("Type   ").expect("it was seen");
         let words = words.lines().next().unwrap_or_default().trim_end_matches(['│', ' ']);
         self.screen.type_text(words);
-        self.see(&format!("> {words}"))?;
+        self.see_through(&format!("> {words}"))?;
         self.screen.breathe();
         Ok(())
     }

@@ -119,6 +119,17 @@ struct State {
 }
 
 impl State {
+    /// Left of the caret, or below it where the box is full. At the left edge nobody can tell: the
+    /// letter may be on the line above.
+    fn is_at_caret(&self, letter: char) -> bool {
+        let screen = self.parser.screen();
+        let (row, column) = screen.cursor_position();
+        let cells = (0..=column).rev().filter_map(|column| screen.cell(row, column));
+        let mut near = cells.filter(|cell| !cell.is_wide_continuation()).take(2);
+        let is_it = |shown: &str| shown.contains(letter) || letter == ' ' && shown.is_empty();
+        column == 0 || near.any(|cell| is_it(&cell.contents()))
+    }
+
     fn receive(&mut self, now: Instant, bytes: &[u8]) {
         /// More than one of the shell's strings is long.
         const LOOK_BACK: usize = 64;
@@ -276,13 +287,15 @@ impl Terminal {
         }
     }
 
-    /// Types a text, one key after the other, each after the program answered the one before.
+    /// Types a text, one key after the other, each after the one before stands at the caret:
+    /// whatever else is drawn meanwhile is no answer.
     pub fn type_text(&mut self, text: &str) {
         for letter in text.chars() {
             let before = self.bytes();
             self.send(letter.to_string().as_bytes());
             let answered = self.state.wait(PATIENCE, |state| {
-                (state.raw.len() > before && !state.in_frame()).then_some(())
+                let is_new = state.raw.len() > before && !state.in_frame();
+                (is_new && state.is_at_caret(letter)).then_some(())
             });
             if answered.is_none() {
                 self.give_up(&format!("an answer to the key {letter:?} of {text:?}"));
