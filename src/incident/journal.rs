@@ -135,6 +135,11 @@ impl Journal {
             .create(true)
             .open(&path)
             .map_err(io_error("cannot open", &path))?;
+        // Who takes it by force puts the lock there first and the journal then: with the old lock still
+        // there, this file is not somebody else's.
+        if !lease.is_ours() {
+            return Err(JournalError::Lost);
+        }
         // Whoever cannot change them has them from whoever could.
         let _ = rights::settle_file(&file, folder);
         let mut bytes = Vec::new();
