@@ -201,6 +201,26 @@ fn the_lease_of_a_host_that_died_is_free() {
     is_rid_of_us(&store);
 }
 
+/// A member of the group can lay down who asks, and the record says it.
+#[test]
+fn no_text_of_a_record_brings_a_file_to_the_store() {
+    let (store, mut first) = first(Store::new());
+    first.home().write("private", "a private key");
+    let folder = journal(first.home());
+    let folder = folder.parent().expect("it lies in a folder");
+    let asked = r#"{"by":{"login":"evidence/../../../../private","host":"x","pid":1},"at":"2026-01-01T00:00:00Z"}"#;
+    fs::write(folder.join("take-over.json"), asked).expect("the folder is ours");
+    first.wait_for("Answer later");
+    first.breathe();
+    first.keys("enter");
+    first.wait_gone("Answer later");
+    leave(&mut first);
+    let told = fs::read_to_string(journal(first.home())).expect("a journal");
+    assert!(told.contains("\"evidence/../../../../private\""), "{told}");
+    let kept = store.server.client("store").rows("SELECT path FROM steadyhand.file");
+    assert!(!kept.iter().flatten().any(|path| path.contains("private")), "{kept:?}");
+}
+
 fn is_rid_of_us(store: &Store) {
     // No session of ours is left behind.
     let mut client = store.server.client("store");

@@ -39,7 +39,9 @@ pub enum JournalError {
     Closed,
 }
 
-/// Where approval requests lie in the folder of an incident.
+/// Where files that records name lie in the folder of an incident.
+pub const EVIDENCE: &str = "evidence";
+/// Where approval requests lie, and what is signed under them.
 pub const REQUESTS: &str = "requests";
 
 type Listener = Box<dyn Fn(&Record) + Send>;
@@ -242,9 +244,9 @@ impl Journal {
         if self.lock().writer.is_none() {
             return Err(JournalError::Lost);
         }
-        let path = self.folder().join("evidence").join(name);
+        let path = self.folder().join(EVIDENCE).join(name);
         let sha256 = write_through(&path, write).map_err(io_error("cannot write", &path))?;
-        Ok(Evidence { file: format!("evidence/{name}"), sha256 })
+        Ok(Evidence { file: format!("{EVIDENCE}/{name}"), sha256 })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -311,7 +313,7 @@ fn keep_head(folder: &Path, head: &Head) {
 
 /// The folder of an incident, with the rights of those who may see it.
 pub fn settle(folder: &Path) -> Result<(), JournalError> {
-    let evidence = folder.join("evidence");
+    let evidence = folder.join(EVIDENCE);
     let settle = |folder: &Path| {
         fs::create_dir_all(folder)?;
         match rights::settle_folder(folder) {

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,10 @@ use tokio::time::sleep;
 
 use super::{LARGE, failed, links, open};
 use crate::config::Target;
+use crate::digest::sha256;
 use crate::engine::{Claimed, Kept, Link, Shelf, Stopper};
+use crate::incident::bundle::not_a_link;
+use crate::incident::entry::{Entry, Evidence};
 use crate::incident::lease::{self, Party};
 use crate::problem::Problem;
 
@@ -50,7 +53,7 @@ pub struct Courier {
     unsent: VecDeque<Link>,
     read: u64,
     /// Files that these records name.
-    files: Vec<String>,
+    files: Vec<Evidence>,
     /// The incident is worked on: what the store does not take is kept beside it.
     working: bool,
 }
@@ -143,15 +146,14 @@ impl Courier {
                 set_apart(shelf, &self.id, self.unsent.make_contiguous()).await?;
                 return Err(Trouble::Lost(String::new()));
             }
-            self.files.extend(named(&link.line));
+            self.files.extend(named(link));
             self.unsent.pop_front();
             brought += 1;
         }
-        while let Some(path) = self.files.last() {
-            let file = self.folder.join(path);
-            let small = fs::metadata(&file).is_ok_and(|meta| meta.len() <= LARGE);
-            if let (true, Ok(bytes)) = (small, fs::read(&file)) {
-                shelf.put_file(&self.id, path, &bytes).await.map_err(|error| failed(&error))?;
+        while let Some(file) = self.files.last() {
+            if let Some(bytes) = as_written(&self.folder, file) {
+                let put = shelf.put_file(&self.id, &file.file, &bytes).await;
+                put.map_err(|error| failed(&error))?;
             }
             self.files.pop();
         }
@@ -194,8 +196,8 @@ impl Courier {
             }
         };
         let there = shelf.files(&kept.id).await.map_err(|error| failed(&error))?;
-        let named = ours[..same].iter().flat_map(|link| named(&link.line));
-        self.files = named.filter(|path| !there.contains(path)).collect();
+        let named = ours[..same].iter().filter_map(named);
+        self.files = named.filter(|file| !there.contains(&file.file)).collect();
         (self.unsent, self.read) = (ours[same..].to_vec().into(), read);
         (self.id, self.shelf) = (kept.id, Some((shelf, lease)));
         Ok(())
@@ -223,10 +225,25 @@ async fn set_apart(shelf: &mut Shelf, id: &str, links: &[Link]) -> Result<(), Pr
     Ok(())
 }
 
-/// The files of evidence that a record names. They were whole before it was written.
-fn named(line: &str) -> impl Iterator<Item = String> {
-    let names = line.split("\"evidence/").skip(1).filter_map(|rest| rest.split('"').next());
-    names.map(|name| format!("evidence/{name}"))
+/// The file that a record names. It was whole before the record was written.
+fn named(link: &Link) -> Option<Evidence> {
+    #[derive(serde::Deserialize)]
+    struct Part {
+        entry: Entry,
+    }
+    serde_json::from_str::<Part>(&link.line).ok()?.entry.file()
+}
+
+/// Its bytes, if they are what the record names. Whoever may write in the folder can lay something
+/// else there, or a link to it; that stays here.
+fn as_written(folder: &Path, file: &Evidence) -> Option<Vec<u8>> {
+    let path = folder.join(&file.file);
+    not_a_link(path.parent()?).and_then(|()| not_a_link(&path)).ok()?;
+    let found = fs::metadata(&path).ok()?;
+    if !file.is_inside() || !found.is_file() || found.len() > LARGE {
+        return None;
+    }
+    fs::read(&path).ok().filter(|bytes| sha256(bytes) == file.sha256)
 }
 
 fn system(error: &std::io::Error) -> Problem {
