@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use common::proxy::{Proxy, Upstream};
 use common::server::{self, Kind, Server, Setup};
-use common::walk::{RUNBOOK, database, demo, leave};
+use common::walk::{RUNBOOK, database, demo, leave, to_change};
 use common::{Cockpit, Home, WIDE};
 use steadyhand::config::access::{Access, access};
 use steadyhand::config::{Environment, Target, TargetUrl};
@@ -199,6 +199,75 @@ fn the_lease_of_a_host_that_died_is_free() {
     second.wait_for("taken up again");
     leave(&mut second);
     is_rid_of_us(&store);
+}
+
+/// With a request of four eyes, which is a file like evidence.
+fn with_a_request() -> (Store, Cockpit) {
+    let mut made = demo(Home::new());
+    leave(&mut made);
+    let (home, store) = (made.into_home(), Store::new());
+    with_store(&home, &store.over_the_wire());
+    let path = home.work().join("steadyhand.toml");
+    let text = fs::read_to_string(&path).expect("the demo wrote it");
+    let text = text.replace("[target.erp-demo]\n", "[target.erp-demo]\napproval = \"four-eyes\"\n");
+    fs::write(&path, text + "\n[approval]\nsigners = \"signers\"\n").expect("the home is ours");
+    home.write("signers", "");
+    let store = store.made(&home);
+    let mut cockpit = Cockpit::start_in(home, &["open", RUNBOOK, "--target", "erp-demo"], WIDE);
+    cockpit.wait_for("milestone: detected");
+    cockpit.breathe();
+    to_change(&mut cockpit);
+    cockpit.keys("enter");
+    cockpit.wait_for("a second person must agree");
+    cockpit.keys("a");
+    cockpit.wait_for("waiting for a second person");
+    leave(&mut cockpit);
+    (store, cockpit)
+}
+
+/// The files of an incident that a home has.
+fn kept_files(home: &Home) -> Vec<PathBuf> {
+    let mut files = home.files(&format!("work/state/incidents/{INCIDENT}"));
+    files.retain(|file| file.starts_with("evidence") || file.starts_with("requests"));
+    files
+}
+
+#[test]
+fn another_host_has_every_file_of_the_incident_it_goes_on_with() {
+    let (store, first) = with_a_request();
+    let files = kept_files(first.home());
+    assert!(files.iter().any(|file| file.starts_with("requests")), "{files:?}");
+    let second = other(&store, &first);
+    second.steadyhand(&["verify", INCIDENT]).assert().code(0);
+    assert_eq!(kept_files(&second), files);
+    // The list of incidents needs no files; whoever goes on with one does, however they get there.
+    let third = other(&store, &first);
+    third.steadyhand(&["incidents"]).assert().code(0);
+    assert_eq!(kept_files(&third), Vec::<PathBuf>::new());
+    let mut third = Cockpit::start_in(third, &["resume"], WIDE);
+    third.wait_for("taken up again");
+    leave(&mut third);
+    // It counts for itself as well.
+    let there = kept_files(third.home());
+    assert!(files.iter().all(|file| there.contains(file)), "{there:?}");
+}
+
+#[test]
+fn a_file_that_was_not_brought_is_told_from_one_that_went_missing() {
+    let (store, first) = with_a_request();
+    store.server.client("store").run("DELETE FROM steadyhand.file WHERE path LIKE 'requests/%'");
+    let second = other(&store, &first);
+    let told = |home: &Home, code: i32| {
+        let ran = home.steadyhand(&["verify", INCIDENT]).assert().code(code);
+        String::from_utf8_lossy(&ran.get_output().stdout).into_owned()
+    };
+    let said = told(&second, 3);
+    assert!(said.contains("was not brought here") && !said.contains("missing"), "{said}");
+    let preview = kept_files(&second).remove(0);
+    let folder = journal(&second).with_file_name("");
+    fs::remove_file(folder.join(&preview)).expect("it was brought");
+    let said = told(&second, 2);
+    assert!(said.contains(&format!("{} is missing", preview.display())), "{said}");
 }
 
 /// A member of the group can lay down who asks, and the record says it.

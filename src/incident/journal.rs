@@ -7,6 +7,7 @@
 //! Only a lease opens it for writing. When the lease is handed over or taken, every handle is left
 //! without the file: nothing that is still under way can write, or act on having written.
 
+mod awaited;
 mod care;
 mod fault;
 mod receive;
@@ -22,6 +23,7 @@ use super::lease::{Lease, LeaseError, Party};
 use super::rights;
 use crate::clock;
 use crate::digest::Through;
+pub use awaited::{arrive, awaited};
 pub use care::{Care, News};
 pub use receive::receive;
 
@@ -227,8 +229,7 @@ impl Journal {
     /// that a second person finds them.
     pub fn keep_request(&self, name: &str, bytes: &[u8]) -> Result<Evidence, JournalError> {
         let folder = self.folder().join(REQUESTS);
-        fs::create_dir_all(&folder).map_err(io_error("cannot create", &folder))?;
-        rights::settle_folder(&folder).map_err(io_error("cannot create", &folder))?;
+        settle_inside(&folder)?;
         let path = folder.join(name);
         let write = |out: &mut dyn io::Write| out.write_all(bytes);
         let sha256 = write_through(&path, write).map_err(io_error("cannot write", &path))?;
@@ -313,17 +314,17 @@ fn keep_head(folder: &Path, head: &Head) {
 
 /// The folder of an incident, with the rights of those who may see it.
 pub fn settle(folder: &Path) -> Result<(), JournalError> {
-    let evidence = folder.join(EVIDENCE);
-    let settle = |folder: &Path| {
-        fs::create_dir_all(folder)?;
-        match rights::settle_folder(folder) {
-            // It is somebody else's, who let us in.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
-            settled => settled,
-        }
-    };
-    settle(folder).map_err(io_error("cannot create", folder))?;
-    settle(&evidence).map_err(io_error("cannot create", &evidence))
+    settle_inside(folder)?;
+    settle_inside(&folder.join(EVIDENCE))
+}
+
+fn settle_inside(folder: &Path) -> Result<(), JournalError> {
+    let settled = fs::create_dir_all(folder).and_then(|()| match rights::settle_folder(folder) {
+        // It is somebody else's, who let us in.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        settled => settled,
+    });
+    settled.map_err(io_error("cannot create", folder))
 }
 
 fn set_aside(

@@ -24,6 +24,8 @@ pub struct Report {
     pub head: Head,
     /// Files whose content fits its digest.
     pub files: usize,
+    /// Files that another host wrote and that were not brought here: nothing can be said of them.
+    pub not_brought: usize,
     /// What is wrong, a sentence each.
     pub faults: Vec<String>,
     /// What is worth knowing and is not wrong.
@@ -96,6 +98,7 @@ fn judge(
         records: found.seq,
         head: found,
         files: 0,
+        not_brought: 0,
         faults: Vec::new(),
         notes: Vec::new(),
     };
@@ -225,14 +228,21 @@ impl Report {
 
     fn evidence(&mut self, folder: &Path, records: &[Record]) {
         let named = entry::files(records);
+        let awaited = journal::awaited(folder, records);
         for (evidence, seq) in named.values() {
-            if evidence.is_inside() {
-                self.file(folder, evidence, *seq);
-            } else {
-                let file = &evidence.file;
+            let file = &evidence.file;
+            if !evidence.is_inside() {
                 self.fault(format!(
                     "record {seq} names {file}, which lies outside of the incident"
                 ));
+            } else if awaited.contains(evidence) && fs::symlink_metadata(folder.join(file)).is_err()
+            {
+                self.not_brought += 1;
+                self.note(format!(
+                    "{file} was not brought here: another host wrote it (record {seq}), and the store does not have it"
+                ));
+            } else {
+                self.file(folder, evidence, *seq);
             }
         }
         let files = |inside: &'static str| {

@@ -147,27 +147,35 @@ async fn bring(
             }
         }
     };
-    let write = |path: &str, bytes: &[u8]| {
-        journal::write_synced(&folder.join(path), bytes).map_err(|error| system(&error))
-    };
-    if !folder.join("runbook.toml").exists() {
-        write("runbook.toml", kept.runbook.as_bytes())?;
+    let runbook = folder.join("runbook.toml");
+    if !runbook.exists() {
+        let written = journal::write_synced(&runbook, kept.runbook.as_bytes());
+        written.map_err(|error| system(&error))?;
     }
     if with_files {
-        for path in shelf.files(&kept.id).await.map_err(|error| failed(&error))? {
-            // A name of the store must not lead out of the folder.
-            let name = path.strip_prefix("evidence/").unwrap_or_default();
-            let plain = !name.is_empty() && !name.contains('/') && !name.starts_with('.');
-            if plain && !folder.join(&path).exists() {
-                let bytes = shelf.file(&kept.id, &path).await.map_err(|error| failed(&error))?;
-                write(&path, &bytes)?;
-            }
-        }
+        bring_files(shelf, &kept.id, folder).await?;
     }
     // Nobody here has it, so that whoever does is somewhere else.
     let holder = Some(kept.holder.as_str()).filter(|_| kept.held);
     lease::note_elsewhere(folder, holder).map_err(|error| system(&error))?;
     Ok(told)
+}
+
+/// Brings the files that lines of other hosts name and that are not here yet.
+async fn bring_files(shelf: &mut Shelf, id: &str, folder: &Path) -> Result<(), Problem> {
+    let system = |error: journal::JournalError| Problem::system(error.to_string());
+    let (records, ..) = journal::read(folder).map_err(system)?;
+    let mut awaited = journal::awaited(folder, &records);
+    if awaited.is_empty() {
+        return Ok(());
+    }
+    let there = shelf.files(id).await.map_err(|error| failed(&error))?;
+    awaited.retain(|file| there.contains(&file.file));
+    for file in awaited {
+        let bytes = shelf.file(id, &file.file).await.map_err(|error| failed(&error))?;
+        journal::arrive(folder, &file, &bytes).map_err(system)?;
+    }
+    Ok(())
 }
 
 fn apart(folder: &Path) -> String {
