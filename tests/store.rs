@@ -270,6 +270,28 @@ fn a_file_that_was_not_brought_is_told_from_one_that_went_missing() {
     assert!(said.contains(&format!("{} is missing", preview.display())), "{said}");
 }
 
+#[test]
+fn an_incident_that_is_damaged_here_hides_no_other() {
+    let (store, mut first) = first(Store::new());
+    leave(&mut first);
+    let second = other(&store, &first);
+    second.steadyhand(&["incidents"]).assert().code(0);
+    let damaged = fs::read_to_string(journal(&second)).expect("it was brought");
+    let damaged = damaged.replacen("milestone", "millstone", 1);
+    fs::write(journal(&second), damaged).expect("the home is ours");
+    let open = ["open", RUNBOOK, "--target", "erp-demo"];
+    let mut first = Cockpit::start_in(first.into_home(), &open, WIDE);
+    first.wait_for("INC-0003");
+    first.wait_for("milestone: detected");
+    leave(&mut first);
+    let listed = second.steadyhand(&["incidents"]).assert().code(0);
+    let output = listed.get_output();
+    let (said, told) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("INC-0003"), "{said}");
+    assert!(told.contains(INCIDENT) && told.contains("was altered"), "{told}");
+}
+
 /// A member of the group can lay down who asks, and the record says it.
 #[test]
 fn no_text_of_a_record_brings_a_file_to_the_store() {

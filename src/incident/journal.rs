@@ -132,27 +132,7 @@ impl Journal {
     ) -> Result<(Self, Vec<Record>), JournalError> {
         settle(folder)?;
         let taken = lease.taken.clone();
-        let path = folder.join("journal.jsonl");
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(&path)
-            .map_err(io_error("cannot open", &path))?;
-        // Whoever cannot change them has them from whoever could.
-        let _ = rights::settle_file(&file, folder);
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(io_error("cannot read", &path))?;
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        let torn = bytes.len() - whole;
-        if torn > 0 {
-            set_aside(&mut file, &path, folder, &bytes[whole..], whole as u64)?;
-        }
-        let text = String::from_utf8_lossy(&bytes[..whole]);
-        let (records, head, fault) = chain::replay(&text);
-        if let Some(fault) = fault.or_else(|| truncated(folder, &head)) {
-            return Err(fault.into());
-        }
+        let Mended { file, records, head, torn } = mended(folder)?;
         let inner = Inner {
             writer: Some(Writer { file, lease }),
             surrendered: false,
@@ -325,6 +305,40 @@ fn settle_inside(folder: &Path) -> Result<(), JournalError> {
         settled => settled,
     });
     settled.map_err(io_error("cannot create", folder))
+}
+
+/// A journal to append to.
+struct Mended {
+    file: File,
+    records: Vec<Record>,
+    head: Head,
+    /// Bytes of half a line that were put aside; the next line would have become one with it.
+    torn: usize,
+}
+
+/// Opens it. Only for the holder of the lease.
+fn mended(folder: &Path) -> Result<Mended, JournalError> {
+    let path = folder.join("journal.jsonl");
+    let mut file = OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .open(&path)
+        .map_err(io_error("cannot open", &path))?;
+    // Whoever cannot change them has them from whoever could.
+    let _ = rights::settle_file(&file, folder);
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(io_error("cannot read", &path))?;
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let torn = bytes.len() - whole;
+    if torn > 0 {
+        set_aside(&mut file, &path, folder, &bytes[whole..], whole as u64)?;
+    }
+    let (records, head, fault) = chain::replay(&String::from_utf8_lossy(&bytes[..whole]));
+    if let Some(fault) = fault.or_else(|| truncated(folder, &head)) {
+        return Err(fault.into());
+    }
+    Ok(Mended { file, records, head, torn })
 }
 
 fn set_aside(

@@ -21,7 +21,7 @@ use crate::engine::{Kept, Link, Shelf};
 use crate::incident::chain::Head;
 use crate::incident::lease::{self, Lease, LeaseError};
 use crate::incident::{journal, store};
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 pub use courier::{Bell, Courier, News};
 pub use mirror::Mirror;
 
@@ -77,8 +77,11 @@ pub async fn fetch(
             continue;
         }
         let folder = known.unwrap_or_else(|| place(state, kept));
-        if let Some(why) = bring(&mut shelf, kept, &folder, wanted.is_some()).await? {
-            told.push(why);
+        match bring(&mut shelf, kept, &folder, wanted.is_some()).await {
+            Ok(why) => told.extend(why),
+            Err(problem) if problem.kind == Kind::Unreachable => return Err(problem),
+            // One that is damaged here keeps nobody from the others.
+            Err(problem) => told.push(format!("{}: {}", folder.display(), problem.sentence)),
         }
     }
     shelf.close().await;
