@@ -107,18 +107,20 @@ fn id(folder: &Path) -> Option<String> {
     Some(links(folder, 0).ok()?.0.first()?.hash.clone())
 }
 
-/// Where an incident of another host is laid: under its name, if that is free.
+/// Where an incident of another host is laid: under its name if that is free, else under one that is.
 fn place(state: &Path, kept: &Kept) -> PathBuf {
     let plain = |text: &str| -> String {
         text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect()
     };
-    let folder = store::folder(state, &plain(&kept.name));
-    let taken = folder.exists();
-    if taken {
-        store::folder(state, &format!("{}-{}", plain(&kept.name), plain(&kept.host)))
-    } else {
-        folder
-    }
+    let name = plain(&kept.name);
+    let of_host = format!("{name}-{}", plain(&kept.host));
+    let more = (2_u32..).map(|n| format!("{of_host}-{n}"));
+    let mut all = [name, of_host.clone()].into_iter().chain(more);
+    let free = all.find_map(|name| {
+        let folder = store::folder(state, &name);
+        (!folder.exists()).then_some(folder)
+    });
+    free.expect("the numbers do not end before the folders")
 }
 
 /// Brings one incident up to what the store has. Gives what must be told.
@@ -217,4 +219,28 @@ fn links(folder: &Path, from: u64) -> std::io::Result<(Vec<Link>, u64)> {
     };
     let links = String::from_utf8_lossy(&bytes).lines().filter_map(link).collect();
     Ok((links, from + bytes.len() as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn an_incident_of_another_host_gets_a_folder_of_its_own() {
+        let state = tempfile::tempdir().unwrap();
+        let kept = Kept {
+            id: "00ff".into(),
+            name: "INC-0001".into(),
+            host: "../db one".into(),
+            runbook: String::new(),
+            holder: String::new(),
+            held: false,
+        };
+        for name in ["INC-0001", "INC-0001-dbone", "INC-0001-dbone-2", "INC-0001-dbone-3"] {
+            let folder = place(state.path(), &kept);
+            assert_eq!(folder, store::folder(state.path(), name));
+            std::fs::create_dir_all(folder).unwrap();
+        }
+    }
 }
