@@ -174,6 +174,16 @@ fn two_hosts_that_wrote_while_apart_are_told_and_nothing_is_lost() {
     note(&mut second, "robin is not disturbed");
     leave(&mut second);
     leave(&mut first);
+    // Whoever looks there from now on is told.
+    let mut first = Cockpit::start_in(first.into_home(), &["watch", INCIDENT], WIDE);
+    first.wait_for("WATCHING");
+    first.wait_until("told that the records differ", |screen| {
+        let words: Vec<&str> = screen.split(|c: char| c.is_whitespace() || c == '│').collect();
+        let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+        words.join(" ").contains("this host and the store have different records")
+    });
+    first.keys("q");
+    assert_eq!(first.wait_code(), 0);
     let kept = store.server.client("store").rows("SELECT line FROM steadyhand.apart");
     assert!(kept.iter().flatten().any(|line| line.contains("casey does not know")), "{kept:?}");
     second.into_home().steadyhand(&["verify", INCIDENT]).assert().code(0);
