@@ -293,6 +293,19 @@ fn an_incident_that_is_damaged_here_hides_no_other() {
     assert!(told.contains(INCIDENT) && told.contains("was altered"), "{told}");
 }
 
+#[test]
+fn what_was_made_up_stays_where_it_was_made() {
+    let mut made = demo(Home::new());
+    leave(&mut made);
+    let (home, store) = (made.into_home(), Store::new());
+    with_store(&home, &store.over_the_wire());
+    let store = store.made(&home);
+    let mut cockpit = Cockpit::start_in(home, &["resume", "INC-0001"], WIDE);
+    cockpit.wait_for("taken up again");
+    leave(&mut cockpit);
+    assert_eq!((store.count("incident"), store.count("record")), (0, 0));
+}
+
 /// A member of the group can lay down who asks, and the record says it.
 #[test]
 fn no_text_of_a_record_brings_a_file_to_the_store() {

@@ -14,8 +14,10 @@ use super::{LARGE, bring_files, failed, links, open};
 use crate::config::Target;
 use crate::digest::sha256;
 use crate::engine::{Claimed, Kept, Link, Shelf, Stopper};
+use crate::incident::Incident;
 use crate::incident::bundle::not_a_link;
-use crate::incident::entry::{Entry, Evidence};
+use crate::incident::entry::{Entry, Evidence, Record};
+use crate::incident::journal::Journal;
 use crate::incident::lease::{self, Party};
 use crate::problem::Problem;
 
@@ -73,10 +75,16 @@ impl From<Problem> for Trouble {
 }
 
 impl Courier {
-    pub fn new(at: Target, folder: PathBuf, holder: String) -> Self {
+    /// None for what is made up: incidents of demos and drills stay where they were made.
+    pub fn of(at: &Target, records: &[Record], journal: &Journal) -> Option<Self> {
+        let incident = Incident::replay(records);
+        if incident.demo || incident.drill {
+            return None;
+        }
+        let (at, folder, holder) = (at.clone(), journal.folder(), journal.holder());
         let (unsent, files) = (VecDeque::new(), Vec::new());
         let (id, shelf, read, working) = (String::new(), None, 0, false);
-        Self { at, folder, holder, id, shelf, unsent, read, files, working }
+        Some(Self { at, folder, holder, id, shelf, unsent, read, files, working })
     }
 
     /// The holder, if another host has the lease. A store that is away holds nobody up.
