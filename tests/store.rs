@@ -5,10 +5,11 @@ mod common;
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use common::proxy::{Proxy, Upstream};
 use common::server::{self, Kind, Server, Setup};
-use common::walk::{RUNBOOK, database, demo, leave, note, to_change};
+use common::walk::{CONFIRMATION, RUNBOOK, database, demo, leave, note, to_change};
 use common::{Cockpit, Home, WIDE};
 use steadyhand::config::access::{Access, access};
 use steadyhand::config::{Environment, Target, TargetUrl};
@@ -202,15 +203,16 @@ fn the_lease_of_a_host_that_died_is_free() {
     is_rid_of_us(&store);
 }
 
-/// With a request of four eyes, which is a file like evidence.
-fn with_a_request() -> (Store, Cockpit) {
+/// At a change that wants a second person, previewed.
+fn previewed(approval: &str) -> (Store, Cockpit) {
     let mut made = demo(Home::new());
     leave(&mut made);
     let (home, store) = (made.into_home(), Store::new());
     with_store(&home, &store.over_the_wire());
     let path = home.work().join("steadyhand.toml");
     let text = fs::read_to_string(&path).expect("the demo wrote it");
-    let text = text.replace("[target.erp-demo]\n", "[target.erp-demo]\napproval = \"four-eyes\"\n");
+    let wanted = format!("[target.erp-demo]\napproval = \"{approval}\"\n");
+    let text = text.replace("[target.erp-demo]\n", &wanted);
     fs::write(&path, text + "\n[approval]\nsigners = \"signers\"\n").expect("the home is ours");
     home.write("signers", "");
     let store = store.made(&home);
@@ -220,6 +222,12 @@ fn with_a_request() -> (Store, Cockpit) {
     to_change(&mut cockpit);
     cockpit.keys("enter");
     cockpit.wait_for("a second person must agree");
+    (store, cockpit)
+}
+
+/// With a request of four eyes, which is a file like evidence.
+fn with_a_request() -> (Store, Cockpit) {
+    let (store, mut cockpit) = previewed("four-eyes");
     cockpit.keys("a");
     cockpit.wait_for("waiting for a second person");
     leave(&mut cockpit);
@@ -304,6 +312,62 @@ fn what_was_made_up_stays_where_it_was_made() {
     cockpit.wait_for("taken up again");
     leave(&mut cockpit);
     assert_eq!((store.count("incident"), store.count("record")), (0, 0));
+}
+
+/// Robin's host, with a key of robin's that may review.
+fn reviewer(store: &Store, first: &Cockpit) -> Home {
+    let home = other(store, first);
+    let path = home.work().join("steadyhand.toml");
+    let text = fs::read_to_string(&path).expect("it was written");
+    fs::write(path, text + "[approval]\nsigners = \"signers\"\nkey = \"key\"\n").expect("ours");
+    let made = Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-C", "robin", "-f", "key"])
+        .current_dir(home.work())
+        .status();
+    assert!(made.expect("ssh-keygen can be run").success());
+    let key = fs::read_to_string(home.work().join("key.pub")).expect("it was made");
+    home.write("signers", &format!("robin@example.org {key}"));
+    home
+}
+
+#[test]
+fn a_review_on_another_host_is_of_the_one_chain() {
+    let (store, mut first) = previewed("break-glass");
+    first.keys("!");
+    first.wait_for("It is recorded, and somebody will review it");
+    first.type_text("nobody answers and stock is blocked");
+    first.breathe();
+    first.keys("enter");
+    first.wait_for("esc leaves it alone");
+    first.type_text(&format!("{CONFIRMATION} break glass"));
+    first.breathe();
+    first.keys("enter");
+    first.wait_for("COMMITTED   26 rows");
+    let asked = ["approve", "--review", INCIDENT];
+    // While casey works on it, by the way that knows of it and by the one that does not.
+    let second = Cockpit::start_in(reviewer(&store, &first), &asked, (120, 90));
+    second.wait_for("What did your review find?");
+    let theirs = fs::read(journal(second.home())).expect("it was brought");
+    fs::remove_file(journal(second.home()).with_file_name("elsewhere.json")).expect("it is there");
+    let mut second = second;
+    second.type_text("right, and rightly alone");
+    second.keys("enter");
+    assert_ne!(second.wait_code(), 0);
+    assert!(second.screen().contains("nothing was recorded"), "{}", second.screen());
+    assert_eq!(fs::read(journal(second.home())).expect("a journal"), theirs);
+    note(&mut first, "casey is not disturbed");
+    leave(&mut first);
+    let mut second = Cockpit::start_in(second.into_home(), &asked, (120, 90));
+    second.wait_for("What did your review find?");
+    second.type_text("right, and rightly alone");
+    second.keys("enter");
+    second.wait_for("is recorded");
+    assert_eq!(second.wait_code(), 0);
+    // It is there for everybody, with its signature.
+    first.home().steadyhand(&["verify", INCIDENT]).assert().code(0);
+    let (here, there) = (fs::read(journal(first.home())), fs::read(journal(second.home())));
+    assert_eq!(here.expect("a journal"), there.expect("a journal"));
+    assert_eq!(kept_files(first.home()), kept_files(second.home()));
 }
 
 /// A member of the group can lay down who asks, and the record says it.

@@ -104,6 +104,22 @@ impl Courier {
         }
     }
 
+    /// Brings what is missing once and leaves.
+    pub async fn deliver(mut self) -> Result<(), Problem> {
+        let brought = self.bring().await;
+        if let Some((shelf, _)) = self.shelf {
+            shelf.close().await;
+        }
+        match brought {
+            Ok(_) => Ok(()),
+            Err(Trouble::Away(problem)) => Err(problem),
+            Err(Trouble::Lingers) => Err(lingers()),
+            Err(Trouble::Lost(_)) => {
+                Err(Problem::refused("somebody on another host went on with it"))
+            }
+        }
+    }
+
     /// Until it is stopped, and then once more.
     pub async fn run(mut self, bell: Bell, stopper: Stopper, tell: impl Fn(News)) {
         self.working = true;
