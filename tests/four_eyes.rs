@@ -285,8 +285,7 @@ fn whatever_is_not_the_second_persons_yes_to_this_very_request_executes_nothing(
             all.iter().filter(|kind| *kind == "second-refused").count() > refused
                 && screen.replace(['\n', '│'], " ").contains("the signature was refused")
         });
-        let path = casey.home().work().join(format!("state/incidents/{INCIDENT}/journal.jsonl"));
-        let told = fs::read_to_string(path).expect("the journal is there");
+        let told = told(casey.home());
         let last = told.lines().rfind(|line| line.contains("second-refused")).unwrap_or_default();
         assert!(last.contains(said), "{last}");
         casey.keys("enter");
@@ -484,6 +483,88 @@ fn the_policy_holds_however_somebody_comes_there() {
     casey.send(b"\x04");
     casey.wait_code();
     assert_eq!(Facts::of(casey.home()), before);
+}
+
+/// Casey has a list of signers with casey's own second key in it, and says nothing of approvals or
+/// the least.
+#[test]
+fn no_later_layer_takes_back_what_the_system_asks() {
+    let home = scene("confirm", "valid = \"23h\"");
+    shell(
+        &home.work(),
+        "printf 'robin@example.org ' > mine; cat keys/stranger.pub >> mine
+         cp signers ../etc/signers; mv mine signers",
+    );
+    let database = walk::database(&home).display().to_string();
+    let etc = format!(
+        "[approval]\nsigners = \"signers\"\nvalid = \"20m\"\n[target.books]\n\
+         url = \"sqlite://{database}\"\nenvironment = \"production\"\napproval = \"four-eyes\"\n"
+    );
+    fs::write(home.path("etc/steadyhand.toml"), etc).expect("the folder is ours");
+    let path = home.work().join("steadyhand.toml");
+    let own = fs::read_to_string(&path).expect("it is there");
+    home.write("mine.toml", &own);
+    let silent = own.replace("approval = \"confirm\"\n", "");
+    let second = format!(
+        "{own}\n[target.other]\nurl = \"sqlite://{database}\"\nenvironment = \"staging\"\n\
+         approval = \"none\"\n"
+    );
+    let same = format!("{}\n", own.replace("[target.erp-demo]", "[target.books]"));
+    let nobody = "state = \"state\"\n".to_owned();
+    for (name, text, args) in [
+        ("erp-demo", &own, &["config"][..]),
+        ("erp-demo", &silent, &["config"]),
+        ("other", &second, &["config"]),
+        ("books", &same, &["config"]),
+        ("erp-demo", &nobody, &["config", "--config", "mine.toml"]),
+    ] {
+        fs::write(&path, text).expect("it is ours");
+        let ran = home.steadyhand(args).output().expect("it runs");
+        let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+        let warned = String::from_utf8_lossy(&ran.stderr).into_owned();
+        let line = |key: &str| {
+            let of = |line: &&str| line.split_whitespace().next() == Some(key);
+            said.lines().find(of).unwrap_or_else(|| panic!("{key} in {said}{warned}")).to_owned()
+        };
+        let approval = line(&format!("target.{name}.approval"));
+        assert!(approval.contains("four-eyes") && approval.contains("/etc/"), "{approval}");
+        for key in ["approval.signers", "approval.valid"] {
+            assert!(line(key).contains("/etc/steadyhand.toml"), "{}", line(key));
+        }
+        assert!(warned.contains("the stricter holds"), "{name}: {warned}");
+        assert!(warned.contains("`signers` of [approval]"), "{name}: {warned}");
+    }
+    // The walk itself, on a file of casey's own.
+    let mut casey = Cockpit::start_in(home, &["resume", "--config", "mine.toml"], WIDE);
+    let before = Facts::of(casey.home());
+    casey.wait_for("taken up again");
+    to_change(&mut casey);
+    casey.keys("enter");
+    casey.wait_for("a second person must agree");
+    casey.keys("enter");
+    casey.wait_for("a second person must agree first");
+    ask(&mut casey);
+    let bytes = fs::read(request(casey.home())).expect("it can be read");
+    sign(casey.home(), "stranger", "steadyhand-approval", &bytes);
+    casey.wait_for("the signature was refused");
+    leave(&mut casey);
+    assert_nothing_done(casey.home(), &before);
+    let text = told(casey.home());
+    assert!(text.contains(r#""kind":"policy","approval":"four-eyes""#), "{text}");
+    assert!(text.contains("is not among those of"), "{text}");
+}
+
+#[test]
+fn the_policy_that_was_in_force_is_in_the_journal_also_where_one_is_enough() {
+    let home = scene("confirm", "");
+    let text = told(&home);
+    assert!(text.contains(r#""kind":"policy","approval":"confirm""#), "{text}");
+}
+
+/// The journal as it is on disk.
+fn told(home: &Home) -> String {
+    let path = home.work().join(format!("state/incidents/{INCIDENT}/journal.jsonl"));
+    fs::read_to_string(path).expect("the journal is there")
 }
 
 #[test]
