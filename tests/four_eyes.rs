@@ -26,7 +26,20 @@ fn scene(approval: &str, more: &str) -> Home {
 fn scene_on(ground: &Ground, approval: &str, more: &str) -> Home {
     let arguments = ground.arguments();
     let more_of_demo: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let mut cockpit = walk::demo_with(Home::new(), &more_of_demo);
+    wanting(walk::demo_with(Home::new(), &more_of_demo), approval, more)
+}
+
+/// The same for a runbook that takes the place of the demo's.
+fn scene_with(runbook: &str, approval: &str) -> Home {
+    let home = Home::new();
+    home.write("books/asset-double-assignment.toml", runbook);
+    let args = ["demo", "--keep", ".", "--incident", RUNBOOK, "--runbooks", "books"];
+    let cockpit = Cockpit::start_in(home, &args, WIDE);
+    cockpit.wait_for("milestone: detected");
+    wanting(cockpit, approval, "")
+}
+
+fn wanting(mut cockpit: Cockpit, approval: &str, more: &str) -> Home {
     leave(&mut cockpit);
     let home = cockpit.into_home();
     let path = home.work().join("steadyhand.toml");
@@ -87,7 +100,7 @@ fn request(home: &Home) -> PathBuf {
     let found = fs::read_dir(folder).expect("a request was written").flatten();
     let mut files: Vec<PathBuf> = found.map(|entry| entry.path()).collect();
     files.retain(|path| path.extension().is_some_and(|ending| ending == "json"));
-    files.sort();
+    files.sort_by_key(|path| fs::metadata(path).and_then(|found| found.modified()).ok());
     files.pop().expect("a request was written")
 }
 
@@ -291,7 +304,6 @@ fn whatever_is_not_the_second_persons_yes_to_this_very_request_executes_nothing(
         casey.keys("enter");
         casey.wait_for("a second person must agree first");
     }
-    // No text at all, and a link to a good one.
     sign(casey.home(), "robin", approval, &bytes);
     casey.wait_for("agreed: robin@example.org");
     // It was good all along; what it is good for goes with the preview.
@@ -559,6 +571,67 @@ fn the_policy_that_was_in_force_is_in_the_journal_also_where_one_is_enough() {
     let home = scene("confirm", "");
     let text = told(&home);
     assert!(text.contains(r#""kind":"policy","approval":"confirm""#), "{text}");
+}
+
+/// What has no preview: a command that writes, and a guardrail that would stand.
+const UNSEEN: &str = r#"
+id       = "asset-double-assignment"
+title    = "A command and a guardrail"
+summary  = "Neither can be shown to anybody before it is done."
+owner    = "it"
+severity = "sev3"
+
+[[step]]
+id       = "make"
+kind     = "command"
+stage    = "contain"
+title    = "Make a file"
+argv     = ["touch", "made"]
+timeout  = "10s"
+readonly = false
+
+[[step]]
+id       = "count"
+kind     = "check"
+stage    = "validate"
+title    = "How many"
+check    = "asset-double-assignment"
+expect   = "any"
+
+[[step]]
+id       = "stand"
+kind     = "guard"
+stage    = "close"
+title    = "One of each"
+apply    = { any = "CREATE UNIQUE INDEX ux_one ON asset_assignments (note) WHERE note = 'one'" }
+probe    = { any = "UPDATE asset_assignments SET note = 'one'" }
+rejects  = { any = "asset_assignments.note" }
+withdraw = { any = "DROP INDEX ux_one" }
+"#;
+
+#[test]
+fn what_nobody_can_be_shown_is_refused_before_any_words_are_typed() {
+    let mut casey = walk::resume(scene_with(UNSEEN, "four-eyes"));
+    let before = Facts::of(casey.home());
+    casey.wait_for("a command that writes has no preview");
+    casey.keys("enter");
+    casey.wait_until("it is refused, and said", |screen| {
+        screen.matches("erp-demo asks for a second person").count() == 2
+    });
+    assert!(!casey.screen().contains("erp-demo run"), "{}", casey.screen());
+    casey.keys("]");
+    casey.wait_for("12 violations");
+    casey.keys("]");
+    casey.wait_for("One of each");
+    casey.keys("enter");
+    casey.wait_for("enter apply");
+    casey.keys("enter");
+    casey.wait_for("erp-demo asks for a second person");
+    assert!(!casey.screen().contains("erp-demo apply"), "{}", casey.screen());
+    leave(&mut casey);
+    assert_nothing_done(casey.home(), &before);
+    assert!(!journal(casey.home()).iter().any(|kind| kind == "confirmed"));
+    assert!(!casey.home().work().join("made").exists());
 }
 
 /// The journal as it is on disk.

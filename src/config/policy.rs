@@ -1,7 +1,7 @@
 //! What all layers together ask of approvals, place by place. Where two speak of the same database the
 //! stricter one holds: no later layer, other name or other login takes back what another one asks.
 
-use super::{Origin, Target};
+use super::{Approval, Origin, Target};
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Policy {
@@ -53,5 +53,35 @@ impl Policy {
                 pinned.is_some() && [server, place.fingerprint.as_deref()].contains(&pinned);
             is_server || other.url.is_place_of(&place.url)
         })
+    }
+}
+
+impl Target {
+    /// Why a guardrail is not put up or taken down from here, if so: what a second person could be
+    /// shown of it is not previewed.
+    pub fn no_guardrail(&self) -> Option<String> {
+        self.wants_two().then(|| {
+            format!(
+                "{} asks for a second person, and a guardrail has no preview that one could agree to; \
+                 apply it the way other changes of the schema come there, and rehearse it here",
+                self.name
+            )
+        })
+    }
+
+    /// The same for a command that writes: what it will do is known by nobody.
+    pub fn no_command(&self) -> Option<String> {
+        self.wants_two().then(|| {
+            format!(
+                "{} asks for a second person, and a command that writes has no preview that one could \
+                 agree to; nothing was run: have it done the way such things are agreed to there, and \
+                 skip the step with a word about it",
+                self.name
+            )
+        })
+    }
+
+    fn wants_two(&self) -> bool {
+        self.approval.max(self.high_risk.unwrap_or(Approval::None)) > Approval::Confirm
     }
 }

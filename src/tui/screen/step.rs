@@ -224,6 +224,9 @@ fn confirm_command(app: &mut App, command: &CommandStep) -> Vec<Effect> {
     let Some(argv) = command.argv.get(case.target.url.dialect) else {
         return run_command(app, None);
     };
+    if let Some(why) = case.target.no_command() {
+        return no(app, &why);
+    }
     let what = argv.join(" ");
     let environment = super::super::view::environment_word(case);
     let target = case.target.name.clone();
