@@ -319,6 +319,29 @@ fn whatever_is_not_the_second_persons_yes_to_this_very_request_executes_nothing(
 }
 
 #[test]
+fn a_key_that_left_the_list_after_it_agreed_executes_nothing() {
+    for (list, said) in [
+        ("grep -v robin signers", "is not among those of"),
+        ("sed 's/robin@/casey@/' signers", "whoever asks cannot be the second person"),
+    ] {
+        let mut casey = asked(scene("four-eyes", ""));
+        let before = Facts::of(casey.home());
+        let bytes = fs::read(request(casey.home())).expect("it can be read");
+        sign(casey.home(), "robin", "steadyhand-approval", &bytes);
+        casey.wait_for("agreed: robin@example.org");
+        shell(&casey.home().work(), &format!("{list} > other; mv other signers"));
+        confirm(&mut casey, CONFIRMATION);
+        casey.wait_for("ROLLED BACK");
+        leave(&mut casey);
+        let home = casey.into_home();
+        assert_eq!(Facts::of(&home), before);
+        let told = told(&home);
+        assert!(told.contains(said) && told.contains("nothing was run"), "{said}: {told}");
+        assert_sound(&home);
+    }
+}
+
+#[test]
 fn a_request_that_expired_is_neither_signed_nor_taken() {
     let mut casey = asked(scene("four-eyes", "valid = \"2s\""));
     let before = Facts::of(casey.home());
