@@ -657,6 +657,80 @@ fn what_nobody_can_be_shown_is_refused_before_any_words_are_typed() {
     assert!(!casey.home().work().join("made").exists());
 }
 
+/// Agreed to, cut off after four of ten chunks, agreed to once more for the rest.
+#[test]
+#[cfg_attr(not(debug_assertions), ignore = "the fault points are not in release builds")]
+fn each_half_of_a_change_in_chunks_has_its_own_request_and_its_own_signature() {
+    let home = scene_with(&in_chunks(), "four-eyes").with("STEADYHAND_KILL", "after:chunk-ended:4");
+    let mut erp = common::Sqlite::open(&walk::database(&home));
+    erp.run(
+        "CREATE TABLE parcels (id INTEGER PRIMARY KEY, weight INTEGER NOT NULL); \
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) \
+         INSERT INTO parcels SELECT i, 0 FROM n",
+    );
+    let robin_agrees = |casey: &mut Cockpit| {
+        ask(casey);
+        let bytes = fs::read(request(casey.home())).expect("it can be read");
+        sign(casey.home(), "robin", "steadyhand-approval", &bytes);
+        casey.wait_for("agreed: robin@example.org");
+    };
+    let mut casey = previewed(home);
+    casey.wait_for("1,000 keys exactly");
+    robin_agrees(&mut casey);
+    confirm(&mut casey, "erp-demo 1000");
+    casey.wait_exit();
+    let home = casey.into_home().with("STEADYHAND_KILL", "");
+    let mut casey = walk::resume(home);
+    casey.wait_for("did not commit");
+    casey.keys("enter");
+    casey.wait_gone("did not commit");
+    casey.wait_for("enter preview");
+    casey.keys("enter");
+    // What was agreed to is done; the rest is another question.
+    casey.wait_for("a second person must agree");
+    assert_sound(casey.home());
+    robin_agrees(&mut casey);
+    assert_sound(casey.home());
+    confirm(&mut casey, "erp-demo 600");
+    casey.wait_for("COMMITTED   1,000 rows");
+    leave(&mut casey);
+    let home = casey.into_home();
+    assert_eq!(erp.count("SELECT SUM(weight) FROM parcels"), 1000);
+    let of = |ending: &str| {
+        let all = home.files(&format!("work/state/incidents/{INCIDENT}/requests"));
+        all.iter().filter(|path| path.to_string_lossy().ends_with(ending)).count()
+    };
+    assert_eq!((of(".json"), of(".json.sig")), (2, 2));
+    let ran = home.steadyhand(&["verify", "1", "--signers", "signers"]).output().expect("it runs");
+    let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert_eq!(ran.status.code(), Some(0), "{said}");
+    assert_eq!(
+        said.matches("Good \"steadyhand-approval\" signature for robin").count(),
+        2,
+        "{said}"
+    );
+}
+
+/// The demo's runbook with a change of all parcels in tens of a hundred.
+fn in_chunks() -> String {
+    const BUILT_IN: &str = include_str!("../runbooks/reliability/asset-double-assignment.toml");
+    const CHANGE: &str = r#"[[step.statement]]
+note = "Weigh the parcels anew"
+any  = "UPDATE parcels SET weight = weight + 1 WHERE id IN (:chunk)"
+[step.chunks]
+key  = "id"
+size = 100
+most = 100
+[step.chunks.keys]
+any = "SELECT id FROM parcels ORDER BY id"
+"#;
+    let start = BUILT_IN.find("[[step.statement]]").expect("it has a statement");
+    let end = BUILT_IN.find("[step.limits]").expect("it has limits");
+    let book = format!("{}{CHANGE}{}", &BUILT_IN[..start], &BUILT_IN[end..]);
+    book.replace("cures           = [\"asset-double-assignment\"]\n", "")
+        .replace("max_rows  = 500", "max_rows  = 5000000")
+}
+
 /// The journal as it is on disk.
 fn told(home: &Home) -> String {
     let path = home.work().join(format!("state/incidents/{INCIDENT}/journal.jsonl"));
