@@ -318,6 +318,45 @@ fn whatever_is_not_the_second_persons_yes_to_this_very_request_executes_nothing(
     assert_sound(&home);
 }
 
+/// Each of these holds a good signature, or would hold up whoever reads it.
+#[test]
+fn what_lies_beside_the_request_and_is_no_plain_file_of_that_length_is_not_read() {
+    // In its last minute the time that is left is told by the second, in which it is looked for.
+    let mut casey = asked(scene("four-eyes", "valid = \"59s\""));
+    let left = |screen: &str| {
+        let (_, rest) = screen.split_once("waiting for a second person, ")?;
+        Some(rest.split("left").next()?.to_owned())
+    };
+    let file = request(casey.home());
+    let lay = |script: &str| {
+        let (sig, to) = (format!("{}.sig", file.display()), "to-sign.sig");
+        let script = format!("sig='{sig}'; good=\"$PWD/{to}\"; rm -f \"$sig\"; {script}");
+        shell(&casey.home().work(), &script);
+    };
+    lay(&format!(
+        "cp '{}' to-sign; ssh-keygen -q -Y sign -n steadyhand-approval -f keys/robin to-sign",
+        file.display()
+    ));
+    for script in [
+        "ln -s \"$good\" \"$sig\"",
+        "mkfifo \"$sig\"",
+        "cp \"$good\" long; head -c 70000 /dev/zero | tr '\\0' '\\n' >> long; mv long \"$sig\"",
+    ] {
+        lay(script);
+        for _ in 0..3 {
+            let before = left(&casey.screen());
+            assert!(before.is_some(), "{script}: {}", casey.screen());
+            casey.wait_until("a second goes by", |screen| left(screen) != before);
+        }
+        let kinds = journal(casey.home());
+        let told = kinds.iter().any(|kind| kind.starts_with("second"));
+        assert!(!told, "{script}: {kinds:?}");
+    }
+    lay("cp \"$good\" plain; mv plain \"$sig\"");
+    casey.wait_for("agreed: robin@example.org");
+    leave(&mut casey);
+}
+
 #[test]
 fn a_key_that_left_the_list_after_it_agreed_executes_nothing() {
     for (list, said) in [
