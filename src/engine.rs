@@ -31,6 +31,9 @@ pub use told::{
     Waiter,
 };
 
+/// How long the end of a transaction may take that wrote nothing.
+const PROMPT: Duration = Duration::from_secs(5);
+
 /// What went wrong at the door, told apart by what follows from it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {

@@ -44,8 +44,8 @@ fn while_nothing_changes_nothing_is_sent_and_nobody_wakes() {
     leave(&mut cockpit);
 }
 
-/// The program writes and nobody reads; what is typed meanwhile was not meant for the box that is on
-/// its way.
+/// What is typed into a link that takes no pictures was meant for what is still on the screen: neither
+/// for a box that opens in the next one ...
 #[test]
 #[cfg(target_os = "linux")]
 fn keys_typed_into_a_stalled_link_confirm_nothing() {
@@ -54,14 +54,8 @@ fn keys_typed_into_a_stalled_link_confirm_nothing() {
     to_change(&mut cockpit);
     preview(&mut cockpit);
     cockpit.stall();
-    // More pictures than the system takes from a program whose reader is away.
-    for _ in 0..200 {
-        cockpit.keys("ctrl-r");
-        if cockpit.waits_in("tty") || cockpit.waits_in("wait_woken") {
-            break;
-        }
-        cockpit.breathe();
-    }
+    cockpit.keys("ctrl-r");
+    wait_for_stall(&cockpit);
     cockpit.send(b"\rerp-demo 26");
     cockpit.breathe();
     cockpit.send(b"\r");
@@ -73,6 +67,40 @@ fn keys_typed_into_a_stalled_link_confirm_nothing() {
     assert!(!cockpit.screen().contains("mistyped"), "{}", cockpit.screen());
     assert_eq!(Facts::of(cockpit.home()), before);
     leave(&mut cockpit);
+}
+
+/// ... nor for one whose own picture is held up.
+#[test]
+#[cfg(target_os = "linux")]
+fn keys_typed_before_a_box_is_seen_are_not_for_it() {
+    /// As long as a picture may take whose box still takes what was typed meanwhile, and more.
+    const LONG: Duration = Duration::from_millis(700);
+    let mut cockpit = demo(Home::new());
+    to_change(&mut cockpit);
+    preview(&mut cockpit);
+    cockpit.stall();
+    cockpit.keys("enter");
+    wait_for_stall(&cockpit);
+    cockpit.send(b"erp-demo");
+    let start = Instant::now();
+    while start.elapsed() < LONG {
+        cockpit.breathe();
+    }
+    cockpit.flow();
+    cockpit.wait_for("esc leaves it alone");
+    cockpit.type_text(" 26");
+    cockpit.breathe();
+    assert!(!cockpit.screen().contains("> erp-demo"), "{}", cockpit.screen());
+    cockpit.keys("esc");
+    cockpit.wait_for("enter confirm");
+    leave(&mut cockpit);
+}
+
+#[cfg(target_os = "linux")]
+fn wait_for_stall(cockpit: &Cockpit) {
+    cockpit.wait_until("a picture that is not taken", |_| {
+        cockpit.waits_in("tty") || cockpit.waits_in("wait_woken")
+    });
 }
 
 /// However slow this machine is: no two pictures follow each other sooner than a program may draw that

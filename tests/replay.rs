@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use common::walk::{
-    CONFIRMATION, INCIDENT, confirm, database, demo, journal, leave, preview, to_change,
+    CONFIRMATION, INCIDENT, confirm, database, demo, journal, leave, note, preview, to_change,
 };
 use common::{COMPACT, Cockpit, Home, WIDE};
 
@@ -23,12 +23,7 @@ fn told() -> Home {
     confirm(&mut cockpit, CONFIRMATION);
     cockpit.wait_for("COMMITTED");
     cockpit.wait_for("as previewed");
-    cockpit.keys("e");
-    cockpit.wait_for("sort it");
-    cockpit.type_text("luck: nobody had been handed out yet");
-    cockpit.breathe();
-    cockpit.keys("enter");
-    cockpit.wait_gone("sort it");
+    note(&mut cockpit, "luck: nobody had been handed out yet");
     leave(&mut cockpit);
     let home = cockpit.into_home();
     fs::remove_file(database(&home)).expect("the database is ours");

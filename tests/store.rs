@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use common::proxy::{Proxy, Upstream};
 use common::server::{self, Kind, Server, Setup};
-use common::walk::{RUNBOOK, database, demo, leave};
+use common::walk::{RUNBOOK, database, demo, leave, note};
 use common::{Cockpit, Home, WIDE};
 use steadyhand::config::access::{Access, access};
 use steadyhand::config::{Environment, Target, TargetUrl};
@@ -91,15 +91,6 @@ fn other(store: &Store, first: &Cockpit) -> Home {
     );
     home.write("steadyhand.toml", &text);
     home
-}
-
-fn note(cockpit: &mut Cockpit, text: &str) {
-    cockpit.keys("e");
-    cockpit.wait_for("sort it");
-    cockpit.type_text(text);
-    cockpit.breathe();
-    cockpit.keys("enter");
-    cockpit.wait_gone("sort it");
 }
 
 fn journal(home: &Home) -> PathBuf {

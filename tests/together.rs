@@ -11,8 +11,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use common::walk::{
-    CONFIRMATION, Facts, INCIDENT, assert_sound, confirm, database, demo, journal, leave, preview,
-    to_change,
+    CONFIRMATION, Facts, INCIDENT, assert_sound, confirm, database, demo, journal, leave, note,
+    preview, to_change,
 };
 use common::{Cockpit, Home, Signal, WIDE};
 
@@ -37,15 +37,6 @@ fn watch(first: &Cockpit) -> Cockpit {
 fn quit(cockpit: &mut Cockpit) {
     cockpit.keys("q");
     assert_eq!(cockpit.wait_code(), 0);
-}
-
-fn note(cockpit: &mut Cockpit, text: &str) {
-    cockpit.keys("e");
-    cockpit.wait_for("sort it");
-    cockpit.type_text(text);
-    cockpit.breathe();
-    cockpit.keys("enter");
-    cockpit.wait_gone("sort it");
 }
 
 fn type_words(cockpit: &mut Cockpit, words: &str) {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::keys::Keys;
 use super::metric::{Level, Reading};
-use crate::value::{Rows, ValueRef};
+use crate::value::{Rows, ValueRef, thousands};
 
 /// A number of rows that is exact, or says that it is a lower bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,11 +26,12 @@ impl Count {
     }
 }
 
+/// As people read it.
 impl std::fmt::Display for Count {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Exact(n) => write!(f, "{n}"),
-            Self::AtLeast(n) => write!(f, ">= {n}"),
+            Self::Exact(n) => f.write_str(&thousands(*n)),
+            Self::AtLeast(n) => write!(f, ">= {}", thousands(*n)),
         }
     }
 }

@@ -23,7 +23,9 @@ mod wire;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use super::{EngineError, OnEach, OnRow, Purpose, Receipt, Session as Any, Setting, to_the_end};
+use super::{
+    EngineError, OnEach, OnRow, PROMPT, Purpose, Receipt, Session as Any, Setting, to_the_end,
+};
 use crate::dialect::Dialect;
 pub use values::quoted;
 use wire::Wire;
@@ -183,7 +185,8 @@ impl Session {
         self.watch = None;
         self.transaction = None;
         // Also where none is open: it costs nothing, and is true whatever a statement left.
-        self.wire.run("ROLLBACK").await?;
+        let limit = if self.purpose == Purpose::Work { wire::PATIENCE } else { PROMPT };
+        self.wire.run_within("ROLLBACK", limit).await?;
         self.unshadow().await
     }
 

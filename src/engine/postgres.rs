@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Connection as _, Either, PgConnection};
 
-use super::{EngineError, Purpose, Receipt, Session as Any, Stopper};
+use super::{EngineError, PROMPT, Purpose, Receipt, Session as Any, Stopper};
 use crate::config::access::Access;
 use crate::value::Value;
 use connect::Settings;
@@ -57,6 +57,8 @@ pub struct Session {
     side: Option<Side>,
     pooling: Pooling,
     transaction: Option<Transaction>,
+    /// The number that the server gave to the transaction that is or was open last, once it had one.
+    xid: Option<String>,
     watch: Option<watch::Watch>,
     notices: Arc<Mutex<Vec<String>>>,
     /// Whether a savepoint of ours is set in the transaction.
@@ -98,8 +100,6 @@ impl Backend {
 struct Transaction {
     begun: Instant,
     cap: Duration,
-    /// The number that the server gave it, once it has one.
-    xid: Option<String>,
     /// Whether it may write.
     writes: bool,
 }
@@ -129,6 +129,7 @@ impl Session {
             side: None,
             pooling: Pooling::Unknown,
             transaction: None,
+            xid: None,
             watch: None,
             saved: false,
             away: false,
@@ -199,7 +200,8 @@ impl Session {
     /// Begins, and sets what holds for the transaction.
     async fn enter(&mut self, begin: &str, cap: Duration, writes: bool) -> Result<(), EngineError> {
         let sql = format!("{begin}; {}", self.settings.local(cap));
-        self.transaction = Some(Transaction { begun: Instant::now(), cap, xid: None, writes });
+        self.transaction = Some(Transaction { begun: Instant::now(), cap, writes });
+        self.xid = None;
         (self.saved, self.away) = (false, false);
         let entered = self.plain(&sql, OWN).await;
         if entered.is_err() {
@@ -209,9 +211,18 @@ impl Session {
     }
 
     pub async fn rollback(&mut self) -> Result<(), EngineError> {
-        self.transaction = None;
+        let wrote = self.transaction.take().is_some_and(|open| open.writes);
         self.away = false;
-        self.unstoppable("ROLLBACK").await.map(drop)
+        if wrote {
+            return self.unstoppable("ROLLBACK").await.map(drop);
+        }
+        self.caught_up().await?;
+        let ended = tokio::time::timeout(PROMPT, simple(&mut self.connection, "ROLLBACK")).await;
+        let outcome = match ended {
+            Ok(said) => said.map_err(|error| stop::Failure::Said { error, limit: PROMPT }),
+            Err(_) => Err(stop::Failure::Deaf { why: format!("no answer for {PROMPT:?}") }),
+        };
+        self.judge(stop::Driven { outcome, late: false }).map(drop)
     }
 
     pub async fn commit(&mut self) -> Result<(), EngineError> {
@@ -223,7 +234,6 @@ impl Session {
 
     pub async fn take_back(&mut self, observe: &mut Any) -> Result<Receipt, EngineError> {
         let observe = sibling(observe)?;
-        let xid = self.transaction.as_mut().and_then(|open| open.xid.take());
         let backend = self.backend.clone();
         let said = self.rollback().await;
         observe.rollback().await?;
@@ -241,7 +251,7 @@ impl Session {
                 return Ok(Receipt::CompareRows(why));
             }
         };
-        let Some(xid) = xid else {
+        let Some(xid) = &self.xid else {
             let how = format!("no transaction number was given out, and {idle}");
             return Ok(Receipt::Proved(how));
         };
@@ -263,9 +273,7 @@ impl Session {
         if self.transaction.is_some() {
             xid = self.text("SELECT pg_current_xact_id()").await?.unwrap_or_default();
         }
-        if let Some(open) = &mut self.transaction {
-            open.xid = Some(xid.clone());
-        }
+        self.xid = Some(xid.clone()).filter(|xid| !xid.is_empty());
         let Backend { pid, started } = &self.backend;
         let timeline = self.timeline.as_deref().unwrap_or_default();
         Ok(format!("{pid}/{started}/{xid}/{timeline}"))

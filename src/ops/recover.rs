@@ -127,9 +127,7 @@ pub(super) async fn sit_down(job: &Job, stopper: &Stopper) -> Result<Desk, Probl
     if let Some(why) = super::connect::no_writes(&job.target, &identity) {
         return Err(Problem::refused(why));
     }
-    // The proof must work when the operator has stopped the work.
-    let observe =
-        connect(&job.target, Purpose::Detect, READ_LOCK_WAIT, &Stopper::default()).await?;
+    let observe = new_observer(&job.target, None).await?;
     let tables = work.tables().await.map_err(failed)?;
     let (server, locks, stopper) = (identity.incarnation(), None, stopper.clone());
     let no_ledger = match identity.badge.in_doubt {
@@ -139,10 +137,37 @@ pub(super) async fn sit_down(job: &Job, stopper: &Stopper) -> Result<Desk, Probl
     Ok(Desk { work, observe, tables, server, no_ledger, locks, stopper })
 }
 
+/// Sees from beside what becomes of the work, also when the operator has stopped it. One that comes
+/// later must see the server that the work is on.
+async fn new_observer(target: &Target, server: Option<&str>) -> Result<Session, Problem> {
+    let never = Stopper::default();
+    let mut session = connect(target, Purpose::Detect, READ_LOCK_WAIT, &never).await?;
+    if server.is_some() {
+        prove(&mut session, target, server).await?;
+    }
+    Ok(session)
+}
+
 /// Rolls back and proves from the other connection that nothing stayed.
-pub(super) async fn take_back(desk: &mut Desk, run: Option<&Run>) -> Result<String, String> {
-    let Desk { work, observe, tables, .. } = desk;
-    let why = match work.take_back(observe).await.map_err(|error| error.to_string())? {
+pub(super) async fn take_back(
+    desk: &mut Desk,
+    job: &Job,
+    run: Option<&Run>,
+) -> Result<String, String> {
+    let Desk { work, observe, tables, server, .. } = desk;
+    let mut taken_back = work.take_back(observe).await;
+    // That old connections are silent says nothing of a new one to the same server.
+    if matches!(taken_back, Err(EngineError::Lost { .. }))
+        && let Ok(new) = new_observer(&job.target, Some(server)).await
+    {
+        let silent = std::mem::replace(observe, new).mark().await;
+        if let Ok(mark) = silent {
+            // Its snapshot holds locks as well.
+            let _ = observe.end_session(&mark).await;
+        }
+        taken_back = work.take_back(observe).await;
+    }
+    let why = match taken_back.map_err(|error| error.to_string())? {
         Receipt::Proved(how) => return Ok(how),
         Receipt::CompareRows(why) => why,
     };

@@ -8,9 +8,10 @@
 //! terminal that is still there is as it was.
 //!
 //! `STEADYHAND_CAMPAIGN=400` runs so many faults on each engine, `STEADYHAND_FROM=400` the ones after the
-//! first 400, `STEADYHAND_SEED=7` others; without them it is the short form. What a run is depends on its
-//! seed and number alone, so parts add up, and a run that fails can be seen again by itself. The table of
-//! all parts lies in `target/campaign-SEED.md`, or in the folder that `STEADYHAND_CAMPAIGN_REPORT` names.
+//! first 400, `STEADYHAND_SEED=7` others, `STEADYHAND_FAULT="network stalled"` those of one kind among
+//! them; without them it is the short form. What a run is depends on its seed and number alone, so parts
+//! add up, and a run that fails can be seen again by itself. The table of all parts lies in
+//! `target/campaign-SEED.md`, or in the folder that `STEADYHAND_CAMPAIGN_REPORT` names.
 
 #![cfg(debug_assertions)]
 #![allow(clippy::print_stdout, reason = "the table is what the long form is for")]
@@ -46,6 +47,7 @@ fn number(name: &str) -> Option<u64> {
 fn campaign(dialect: Dialect, short: u64) {
     let (long, seed) = (number("STEADYHAND_CAMPAIGN"), number("STEADYHAND_SEED").unwrap_or(11));
     let from = number("STEADYHAND_FROM").unwrap_or(0);
+    let only = std::env::var("STEADYHAND_FAULT").ok();
     let end = from + long.unwrap_or(short);
     let lines = Lines::open(dialect, seed, from);
     let ground = Ground::new(dialect);
@@ -63,8 +65,9 @@ fn campaign(dialect: Dialect, short: u64) {
                 return;
             }
             let plan = Plan::draw(dialect, seed, number, |work| known[&work].1);
-            if plan.fault == Fault::Stalled && long.is_none() {
-                // Minutes of waiting belong into the long form.
+            let is_asked_for = only.as_ref().is_none_or(|fault| plan.fault.to_string() == *fault);
+            // Minutes of waiting belong into the long form.
+            if !is_asked_for || plan.fault == Fault::Stalled && long.is_none() {
                 continue;
             }
             let start = Instant::now();

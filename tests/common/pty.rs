@@ -33,6 +33,7 @@ use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal, kill_process};
 #[cfg(target_os = "linux")]
 use rustix::process::{PidfdFlags, pidfd_open};
+use rustix::termios::{Action, tcflow};
 use vt100::Parser;
 
 /// Columns, rows.
@@ -102,9 +103,6 @@ pub struct Terminal {
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
-    /// Nobody reads what the program writes, as when a link is stalled.
-    stalled: Mutex<bool>,
-    flows: Condvar,
 }
 
 struct State {
@@ -182,12 +180,6 @@ impl Shared {
         read(&self.lock())
     }
 
-    /// Holds the reader up as long as the link is stalled.
-    fn wait_for_link(&self) {
-        let stalled = self.stalled.lock().expect("nobody panics while the link is stalled");
-        drop(self.flows.wait_while(stalled, |stalled| *stalled));
-    }
-
     /// Waits until the answer is there, and gives it; `None` when it took too long or never can.
     fn wait<T>(
         &self,
@@ -246,8 +238,6 @@ impl Terminal {
                 closed: false,
             }),
             changed: Condvar::new(),
-            stalled: Mutex::new(false),
-            flows: Condvar::new(),
         });
         let shared = Arc::clone(&state);
         let reader = thread::spawn(move || {
@@ -258,7 +248,6 @@ impl Terminal {
                     return;
                 }
                 shared.change(|state| state.receive(now, &buffer[..length]));
-                shared.wait_for_link();
             }
             shared.change(|state| state.closed = true);
         });
@@ -325,15 +314,14 @@ impl Terminal {
         let _ = writer.write_all(bytes).and_then(|()| writer.flush());
     }
 
-    /// The link stalls: what the program writes is not taken any more, but for what is under way.
+    /// The link stalls: nothing that the program writes from now on is taken.
     pub fn stall(&self) {
-        *self.state.stalled.lock().expect("nobody panics while the link is stalled") = true;
+        tcflow(self.inside(), Action::OOff).expect("an open terminal can be held");
     }
 
     /// The link is back.
     pub fn flow(&self) {
-        *self.state.stalled.lock().expect("nobody panics while the link is stalled") = false;
-        self.state.flows.notify_all();
+        tcflow(self.inside(), Action::OOn).expect("an open terminal can be let go");
     }
 
     /// Whether the program is held up by a system call of this name or number, such as a write that
@@ -356,11 +344,15 @@ impl Terminal {
         tasks.filter_map(Result::ok).filter_map(naps).sum()
     }
 
+    /// The terminal as the program has it.
+    fn inside(&self) -> File {
+        let name = self.master.as_ref().and_then(|master| master.tty_name()).expect("a terminal");
+        File::options().read(true).write(true).open(name).expect("it is there")
+    }
+
     /// Sets the terminal as somebody else might, while the program is stopped.
     pub fn stty(&self, settings: &[&str]) {
-        let name = self.master.as_ref().and_then(|master| master.tty_name()).expect("a terminal");
-        let inside = File::options().read(true).write(true).open(name).expect("it is there");
-        let done = Command::new("stty").args(settings).stdin(inside).status();
+        let done = Command::new("stty").args(settings).stdin(self.inside()).status();
         assert!(done.is_ok_and(|status| status.success()), "stty works");
     }
 
@@ -627,7 +619,6 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        self.flow();
         // Before the writer goes, which says good-bye with a line end: nobody must read it as a key.
         self.signal(Signal::KILL);
         // Not its own `kill`, which asks politely first and gives it time.

@@ -78,6 +78,16 @@ pub fn confirm(cockpit: &mut Cockpit, text: &str) {
     cockpit.keys("enter");
 }
 
+/// Writes a note into the journal.
+pub fn note(cockpit: &mut Cockpit, text: &str) {
+    cockpit.keys("e");
+    cockpit.wait_for("sort it");
+    cockpit.type_text(text);
+    cockpit.breathe();
+    cockpit.keys("enter");
+    cockpit.wait_gone("sort it");
+}
+
 pub fn leave(cockpit: &mut Cockpit) {
     cockpit.keys("q");
     cockpit.wait_for("Leave?");

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use steadyhand::config::TargetUrl;
 use steadyhand::dialect::Dialect;
@@ -23,6 +24,9 @@ contract! {
         not sqlite: "a file has no second server";
     a_server_that_took_over_gets_no_chunk on postgres mariadb,
         not sqlite: "a file has no second server";
+    connections_that_fall_silent_are_ended_and_proved_by_new_ones on postgres,
+        not sqlite: "there is no wire",
+        not mariadb: "a session that waits for its client is ended by its own limit alone";
 }
 
 const TIMES: usize = 20;
@@ -104,6 +108,36 @@ fn another(dialect: Dialect) -> &'static str {
         Dialect::Postgres => "timeline 1 at the preview",
         _ => "another server now",
     }
+}
+
+/// Every connection that is open goes silent before COMMIT is sent; new ones pass.
+fn connections_that_fall_silent_are_ended_and_proved_by_new_ones(dialect: Dialect) {
+    let schema = "CREATE TABLE stock (id INT PRIMARY KEY, n INT NOT NULL); \
+                  INSERT INTO stock VALUES (1, 0), (2, 0)";
+    let mut desk = Desk::on(dialect, schema, Setup::tcp);
+    let proxy = Proxy::before(upstream(&desk));
+    let server = desk.server.as_ref().expect("a server");
+    let url = server.tcp_url(ADMIN, "127.0.0.1", proxy.port(), "erp");
+    desk.target.url = TargetUrl::parse(&url, Path::new("")).expect("a url");
+    let mut job = desk.job("op", &["UPDATE stock SET n = n + 1 WHERE id = 1"]);
+    job.plan.limits.time_cap = Duration::from_secs(2);
+    let preview = desk.preview(&job);
+    // By then the observer has read the rows too.
+    proxy.arm(Fault::StallAt(b"(op_id, chunk_no, actor".to_vec(), Moment::Sent));
+    let execution = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            proxy.wait();
+            proxy.stall();
+        });
+        desk.execute(&job, preview)
+    });
+    let Execution::RolledBack { why, .. } = &execution else { panic!("{execution:?}") };
+    assert!(why.contains("did not answer") && !why.contains("proof failed"), "{why}");
+    assert_eq!(desk.count("SELECT n FROM stock WHERE id = 1"), 0);
+    // Not even a reader of ours is left in anybody's way.
+    let mut other = desk.other();
+    other.run("BEGIN");
+    other.run("LOCK TABLE stock IN ACCESS EXCLUSIVE MODE NOWAIT");
 }
 
 fn a_server_that_took_over_gets_nothing_that_was_seen_on_another(dialect: Dialect) {

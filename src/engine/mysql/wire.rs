@@ -24,7 +24,7 @@ use crate::value::{Value, ValueRef};
 const GRACE: Duration = Duration::from_secs(5);
 
 /// How long a statement of ours may take that nobody may stop: COMMIT, ROLLBACK, looking at catalogues.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The rest of a result may take this long before it is worth a kill.
 const REST: Duration = Duration::from_millis(20);
@@ -152,12 +152,16 @@ impl Wire {
 
     /// Runs one statement of ours to its end.
     pub async fn run(&mut self, sql: &str) -> Result<u64, EngineError> {
+        self.run_within(sql, PATIENCE).await
+    }
+
+    pub async fn run_within(&mut self, sql: &str, limit: Duration) -> Result<u64, EngineError> {
         self.alive()?;
         let running = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.link);
-        match timeout(PATIENCE, running).await {
+        match timeout(limit, running).await {
             Ok(Ok(done)) => Ok(done.rows_affected()),
-            Ok(Err(error)) => Err(self.judge(&error, None, PATIENCE)),
-            Err(_) => Err(self.silent()),
+            Ok(Err(error)) => Err(self.judge(&error, None, limit)),
+            Err(_) => Err(self.silent(limit)),
         }
     }
 
@@ -167,7 +171,7 @@ impl Wire {
         let rows = match timeout(PATIENCE, running).await {
             Ok(Ok(rows)) => rows,
             Ok(Err(error)) => return Err(self.judge(&error, None, PATIENCE)),
-            Err(_) => return Err(self.silent()),
+            Err(_) => return Err(self.silent(PATIENCE)),
         };
         let shapes = rows.first().map(values::shapes).unwrap_or_default();
         let decoded: Result<_, _> = rows.iter().map(|row| values::values(row, &shapes)).collect();
@@ -198,7 +202,7 @@ impl Wire {
         match timeout(PATIENCE, preparing).await {
             Ok(Ok(it)) => Ok(it.columns().iter().map(|column| column.name().to_owned()).collect()),
             Ok(Err(error)) => Err(self.judge(&error, None, PATIENCE)),
-            Err(_) => Err(self.silent()),
+            Err(_) => Err(self.silent(PATIENCE)),
         }
     }
 
@@ -228,9 +232,9 @@ impl Wire {
         Ok(())
     }
 
-    fn silent(&mut self) -> EngineError {
+    fn silent(&mut self, limit: Duration) -> EngineError {
         self.lost = true;
-        let seconds = PATIENCE.as_secs();
+        let seconds = limit.as_secs();
         EngineError::Lost { message: format!("no answer for {seconds} s") }
     }
 }

@@ -198,6 +198,8 @@ impl Settings {
 
     /// For one transaction.
     pub fn local(&self, limit: Duration) -> String {
+        /// Nothing of ours rests for longer in a transaction, whatever the network makes of us.
+        const REST: Duration = Duration::from_hours(1);
         let mut sql = String::new();
         for (name, value) in &self.common {
             sql.push_str(&format!("SET LOCAL {name} = {value}; "));
@@ -207,7 +209,7 @@ impl Settings {
              SET LOCAL idle_in_transaction_session_timeout = {}",
             millis(self.lock_wait),
             millis(limit),
-            millis(limit.saturating_add(Duration::from_secs(30)))
+            millis(limit.min(REST) + Duration::from_secs(30))
         ));
         sql
     }

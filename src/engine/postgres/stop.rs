@@ -11,7 +11,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use sqlx::{Connection as _, PgConnection};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{Backend, Cells, connect, fault, simple};
 use crate::config::access::Access;
@@ -62,18 +62,24 @@ pub async fn drive<T>(
         () = sleep(limit.saturating_add(GRACE)) => {}
     }
     for ask in [Ask::Cancel, Ask::Cancel, Ask::End] {
-        let mut asking = pin!(timeout(PATIENCE, ask_beside(side, access, backend, ask)));
-        let ended = tokio::select! {
+        let heard_by = Instant::now() + PATIENCE;
+        let mut asking = pin!(timeout_at(heard_by, ask_beside(side, access, backend, ask)));
+        let raced = tokio::select! {
             biased;
-            outcome = &mut work => Some(outcome),
-            _ = &mut asking => None,
+            outcome = &mut work => Err(outcome),
+            asked = &mut asking => Ok(matches!(asked, Ok(Ok(())))),
         };
-        if let Some(outcome) = ended {
-            // The question is waited for as well, or it would meet the next statement.
-            let _ = asking.await;
-            return said(outcome, true);
-        }
-        if let Ok(outcome) = timeout(PATIENCE, &mut work).await {
+        let was_heard = match raced {
+            Ok(was_heard) => was_heard,
+            Err(outcome) => {
+                // The question is waited for as well, or it would meet the next statement.
+                let _ = asking.await;
+                return said(outcome, true);
+            }
+        };
+        // What was not heard has no effect to wait for.
+        let ended_by = if was_heard { Instant::now() + PATIENCE } else { heard_by };
+        if let Ok(outcome) = timeout_at(ended_by, &mut work).await {
             return said(outcome, true);
         }
     }
@@ -103,12 +109,14 @@ async fn ask_beside(
     };
     let who = backend.is();
     let sql = format!("SELECT {function}(pid) FROM pg_stat_activity WHERE {who}{active}");
-    let asked = Side::at(side, access).await?.rows(&sql).await.map(drop);
-    if asked.is_err() {
-        // A new one for the next question.
-        *side = None;
-    }
-    asked
+    // Only one that has answered is kept for the next question, also if this one is given up.
+    let mut beside = match side.take() {
+        Some(beside) => beside,
+        None => Side::open(access).await?,
+    };
+    beside.rows(&sql).await?;
+    *side = Some(beside);
+    Ok(())
 }
 
 /// A connection beside the one that works: it cancels, and looks at what the other holds.
@@ -118,14 +126,17 @@ pub struct Side {
 }
 
 impl Side {
+    async fn open(access: &Access) -> Result<Self, EngineError> {
+        Ok(Self { connection: connect::connect(access, &connect::name(None)).await? })
+    }
+
     /// The one that is there, or a new one.
     pub async fn at<'s>(
         side: &'s mut Option<Self>,
         access: &Access,
     ) -> Result<&'s mut Self, EngineError> {
         if side.is_none() {
-            let connection = connect::connect(access, &connect::name(None)).await?;
-            *side = Some(Self { connection });
+            *side = Some(Self::open(access).await?);
         }
         Ok(side.as_mut().expect("it was put there"))
     }

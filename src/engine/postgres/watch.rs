@@ -119,9 +119,7 @@ impl Session {
             );
         }
         let xid = text(2);
-        if let Some(open) = &mut self.transaction {
-            open.xid = Some(xid.clone());
-        }
+        self.xid = Some(xid.clone());
         let first_group = text(3).parse::<i64>().unwrap_or_default();
         self.watch = Some(Watch {
             tables: tables.to_vec(),

@@ -332,7 +332,7 @@ impl<'a> Drive<'a> {
     /// Nothing of the chunk stays.
     async fn take_back(&mut self, stopped: Stopped) -> Stopped {
         let Some(desk) = &mut self.desk else { return stopped };
-        match (take_back(desk, None).await, stopped) {
+        match (take_back(desk, self.job, None).await, stopped) {
             (Err(doubt), Stopped::Halt(why, drift)) => {
                 Stopped::Halt(format!("{why} (rolled back; the proof failed: {doubt})"), drift)
             }

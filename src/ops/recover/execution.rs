@@ -1,7 +1,7 @@
 //! The execution: the run that was previewed, once more, and its commit; what became of one that was
 //! cut off; and the checks afterwards.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Desk, Job, Piece, Run, run_through, sit_down, spent, take_back};
 use crate::check::Verdict;
@@ -50,7 +50,7 @@ pub async fn execute(
     let execution = match prepared {
         Ok(run) => commit(&mut desk, job, &run, journal).await,
         Err((why, drift)) => {
-            let why = match take_back(&mut desk, None).await {
+            let why = match take_back(&mut desk, job, None).await {
                 Ok(_) => why,
                 Err(doubt) => format!("{why} (rolled back; the proof failed: {doubt})"),
             };
@@ -138,7 +138,7 @@ async fn commit(desk: &mut Desk, job: &Job, run: &Run, journal: &Journal) -> Exe
     let mark = match sent {
         Ok(mark) => mark,
         Err(why) => {
-            let _ = take_back(desk, None).await;
+            let _ = take_back(desk, job, None).await;
             return rolled_back(&why, None);
         }
     };
@@ -161,7 +161,7 @@ pub async fn send(desk: &mut Desk, piece: Piece<'_>, mark: &str, run: &Run) -> S
             error @ (EngineError::Locked { .. }
             | EngineError::Rejected { .. }
             | EngineError::Conflict { .. }),
-        ) => match take_back(desk, Some(run)).await {
+        ) => match take_back(desk, piece.job, Some(run)).await {
             Ok(_) => Sent::RolledBack(error.to_string()),
             Err(doubt) => Sent::Unknown(format!("{error}; {doubt}")),
         },
@@ -172,10 +172,15 @@ pub async fn send(desk: &mut Desk, piece: Piece<'_>, mark: &str, run: &Run) -> S
 /// The answer to COMMIT did not come: asks the server until it can say what became of it.
 async fn find_out(piece: Piece<'_>, mark: &str, error: &EngineError) -> Sent {
     /// A server that restarts needs a moment; later the operator asks again.
-    const PATIENCE: [u64; 5] = [0, 1, 2, 4, 8];
+    const PAUSES: [u64; 5] = [0, 1, 2, 4, 8];
+    /// Where nothing gets through, each question alone takes long.
+    const PATIENCE: Duration = Duration::from_secs(30);
     let Piece { job, chunk, .. } = piece;
-    let mut why = error.to_string();
-    for seconds in PATIENCE {
+    let (mut why, start) = (error.to_string(), Instant::now());
+    for seconds in PAUSES {
+        if start.elapsed() > PATIENCE {
+            break;
+        }
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         let mark = Some(mark).filter(|mark| !mark.is_empty());
         match resolve::resolve(&job.target, &job.server, &job.op, chunk, mark).await {

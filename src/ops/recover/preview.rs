@@ -31,7 +31,7 @@ pub async fn of_first(mut desk: Desk, piece: Piece<'_>) -> Result<Preview, Probl
     let outcome = rehearse(&mut desk, piece).await;
     let locks = desk.work.lock_words().await;
     let leaves_behind = desk.work.leaves_behind().await;
-    let proof = take_back(&mut desk, outcome.as_ref().ok().map(|(run, _)| run)).await;
+    let proof = take_back(&mut desk, piece.job, outcome.as_ref().ok().map(|(run, _)| run)).await;
     let seconds = start.elapsed().as_secs_f64();
     let locks = locks.unwrap_or_else(|error| error.to_string());
     let waited = desk.blocked().map_or_else(String::new, |seen| format!("; {}", seen.words()));
