@@ -362,6 +362,7 @@ fn a_key_that_left_the_list_after_it_agreed_executes_nothing() {
     for (list, said) in [
         ("grep -v robin signers", "is not among those of"),
         ("sed 's/robin@/casey@/' signers", "whoever asks cannot be the second person"),
+        ("sed 's/robin@[^ ]*/*/' signers", "which is nobody in particular"),
     ] {
         let mut casey = asked(scene("four-eyes", ""));
         let before = Facts::of(casey.home());
