@@ -1,14 +1,15 @@
 //! The validated configuration: what was said, by whom, and nothing of what is done with it.
 //!
 //! Layers, the later wins: built-in, `/etc/steadyhand/`, the user's folder, `./steadyhand.toml`,
-//! `STEADYHAND_…` variables, arguments. Every value keeps its origin. No password is ever accepted,
-//! kept or shown. Knows no engine: whether a target can be attached is not its business.
+//! `STEADYHAND_…` variables, arguments. Every value keeps its origin. Who must agree to a change is the
+//! exception: the strictest layer wins (`policy`). No password is ever accepted, kept or shown. Knows no engine: whether a target can be attached is not its business.
 
 pub mod access;
 mod approval;
 pub mod backup;
 mod file;
 mod layers;
+mod policy;
 pub mod runs;
 mod targets;
 mod url;
@@ -26,6 +27,7 @@ use crate::source::{Fault, Spot, did_you_mean, duration_text, quoted};
 
 pub use approval::Seconding;
 pub use layers::{Overrides, Surroundings};
+pub use policy::Policy;
 pub use targets::{Approval, Environment, Target};
 pub use url::{Server, TargetUrl};
 
@@ -137,11 +139,12 @@ impl Config {
             // What was typed is not repeated: it may hold a password.
             let url = TargetUrl::parse(wanted, Path::new(""))
                 .map_err(|complaint| Problem::usage(complaint.sentence))?;
-            return Ok(self.as_careful(Target::on_the_spot(url)));
+            return Ok(self.seconding.policy.over(Target::on_the_spot(url), None));
         }
         let path = Path::new(wanted);
         if path.is_file() {
-            return Ok(self.as_careful(Target::on_the_spot(TargetUrl::sqlite(path))));
+            let target = Target::on_the_spot(TargetUrl::sqlite(path));
+            return Ok(self.seconding.policy.over(target, None));
         }
         let names: Vec<&str> = self.targets.iter().map(|target| target.name.as_str()).collect();
         let problem = Problem::usage(format!("There is no target and no file {}.", quoted(wanted)));
@@ -155,13 +158,6 @@ impl Config {
                 names.join(", ")
             )),
         })
-    }
-
-    /// A place that is configured keeps its policy, however it is named.
-    fn as_careful(&self, target: Target) -> Target {
-        let url = target.url.clone();
-        let same = self.targets.iter().filter(|other| other.url.is_place_of(&url));
-        same.fold(target, Target::as_careful_as)
     }
 
     /// Packs of targets that there are none of.
@@ -240,7 +236,11 @@ impl Config {
         }
         for target in &self.targets {
             for (key, value) in target.lines() {
-                line(&format!("target.{}.{key}", target.name), value, &target.origin);
+                let origin = match key {
+                    "approval" | "high_risk" => self.seconding.policy.origin(target, key),
+                    _ => &target.origin,
+                };
+                line(&format!("target.{}.{key}", target.name), value, origin);
             }
         }
         lines

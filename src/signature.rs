@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use crate::digest::sha256;
@@ -44,6 +44,8 @@ pub struct Verified {
     signers: Vec<String>,
     key: String,
     said: String,
+    signature: String,
+    list: PathBuf,
 }
 
 impl Verified {
@@ -64,6 +66,11 @@ impl Verified {
     /// The key's own fingerprint.
     pub fn key(&self) -> &str {
         &self.key
+    }
+
+    /// The same question once more: the list may be another one by now.
+    pub fn again(&self, bytes: &[u8]) -> Result<Self, Unproved> {
+        verify(self.purpose, bytes, &self.signature, &self.list)
     }
 
     /// The words of `ssh-keygen`.
@@ -136,7 +143,8 @@ pub fn verify(
     }
     let said = first_line(&ran.stdout);
     let key = said.rsplit(' ').next().unwrap_or_default().to_owned();
-    Ok(Verified { purpose, sha256: sha256(bytes), signers: all, key, said })
+    let (signature, list) = (signature.to_owned(), signers.to_owned());
+    Ok(Verified { purpose, sha256: sha256(bytes), signers: all, key, said, signature, list })
 }
 
 /// Whether the signature fits at all; whose it is is not asked. Gives the words of `ssh-keygen`.

@@ -26,7 +26,20 @@ fn scene(approval: &str, more: &str) -> Home {
 fn scene_on(ground: &Ground, approval: &str, more: &str) -> Home {
     let arguments = ground.arguments();
     let more_of_demo: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let mut cockpit = walk::demo_with(Home::new(), &more_of_demo);
+    wanting(walk::demo_with(Home::new(), &more_of_demo), approval, more)
+}
+
+/// The same for a runbook that takes the place of the demo's.
+fn scene_with(runbook: &str, approval: &str) -> Home {
+    let home = Home::new();
+    home.write("books/asset-double-assignment.toml", runbook);
+    let args = ["demo", "--keep", ".", "--incident", RUNBOOK, "--runbooks", "books"];
+    let cockpit = Cockpit::start_in(home, &args, WIDE);
+    cockpit.wait_for("milestone: detected");
+    wanting(cockpit, approval, "")
+}
+
+fn wanting(mut cockpit: Cockpit, approval: &str, more: &str) -> Home {
     leave(&mut cockpit);
     let home = cockpit.into_home();
     let path = home.work().join("steadyhand.toml");
@@ -87,7 +100,7 @@ fn request(home: &Home) -> PathBuf {
     let found = fs::read_dir(folder).expect("a request was written").flatten();
     let mut files: Vec<PathBuf> = found.map(|entry| entry.path()).collect();
     files.retain(|path| path.extension().is_some_and(|ending| ending == "json"));
-    files.sort();
+    files.sort_by_key(|path| fs::metadata(path).and_then(|found| found.modified()).ok());
     files.pop().expect("a request was written")
 }
 
@@ -285,14 +298,12 @@ fn whatever_is_not_the_second_persons_yes_to_this_very_request_executes_nothing(
             all.iter().filter(|kind| *kind == "second-refused").count() > refused
                 && screen.replace(['\n', '│'], " ").contains("the signature was refused")
         });
-        let path = casey.home().work().join(format!("state/incidents/{INCIDENT}/journal.jsonl"));
-        let told = fs::read_to_string(path).expect("the journal is there");
+        let told = told(casey.home());
         let last = told.lines().rfind(|line| line.contains("second-refused")).unwrap_or_default();
         assert!(last.contains(said), "{last}");
         casey.keys("enter");
         casey.wait_for("a second person must agree first");
     }
-    // No text at all, and a link to a good one.
     sign(casey.home(), "robin", approval, &bytes);
     casey.wait_for("agreed: robin@example.org");
     // It was good all along; what it is good for goes with the preview.
@@ -305,6 +316,69 @@ fn whatever_is_not_the_second_persons_yes_to_this_very_request_executes_nothing(
     assert_eq!(Facts::of(&home), before);
     assert!(!journal(&home).iter().any(|kind| kind == "approved"));
     assert_sound(&home);
+}
+
+/// Each of these holds a good signature, or would hold up whoever reads it.
+#[test]
+fn what_lies_beside_the_request_and_is_no_plain_file_of_that_length_is_not_read() {
+    // In its last minute the time that is left is told by the second, in which it is looked for.
+    let mut casey = asked(scene("four-eyes", "valid = \"59s\""));
+    let left = |screen: &str| {
+        let (_, rest) = screen.split_once("waiting for a second person, ")?;
+        Some(rest.split("left").next()?.to_owned())
+    };
+    let file = request(casey.home());
+    let lay = |script: &str| {
+        let (sig, to) = (format!("{}.sig", file.display()), "to-sign.sig");
+        let script = format!("sig='{sig}'; good=\"$PWD/{to}\"; rm -f \"$sig\"; {script}");
+        shell(&casey.home().work(), &script);
+    };
+    lay(&format!(
+        "cp '{}' to-sign; ssh-keygen -q -Y sign -n steadyhand-approval -f keys/robin to-sign",
+        file.display()
+    ));
+    for script in [
+        "ln -s \"$good\" \"$sig\"",
+        "mkfifo \"$sig\"",
+        "cp \"$good\" long; head -c 70000 /dev/zero | tr '\\0' '\\n' >> long; mv long \"$sig\"",
+    ] {
+        lay(script);
+        for _ in 0..3 {
+            let before = left(&casey.screen());
+            assert!(before.is_some(), "{script}: {}", casey.screen());
+            casey.wait_until("a second goes by", |screen| left(screen) != before);
+        }
+        let kinds = journal(casey.home());
+        let told = kinds.iter().any(|kind| kind.starts_with("second"));
+        assert!(!told, "{script}: {kinds:?}");
+    }
+    lay("cp \"$good\" plain; mv plain \"$sig\"");
+    casey.wait_for("agreed: robin@example.org");
+    leave(&mut casey);
+}
+
+#[test]
+fn a_key_that_left_the_list_after_it_agreed_executes_nothing() {
+    for (list, said) in [
+        ("grep -v robin signers", "is not among those of"),
+        ("sed 's/robin@/casey@/' signers", "whoever asks cannot be the second person"),
+        ("sed 's/robin@[^ ]*/*/' signers", "which is nobody in particular"),
+    ] {
+        let mut casey = asked(scene("four-eyes", ""));
+        let before = Facts::of(casey.home());
+        let bytes = fs::read(request(casey.home())).expect("it can be read");
+        sign(casey.home(), "robin", "steadyhand-approval", &bytes);
+        casey.wait_for("agreed: robin@example.org");
+        shell(&casey.home().work(), &format!("{list} > other; mv other signers"));
+        confirm(&mut casey, CONFIRMATION);
+        casey.wait_for("ROLLED BACK");
+        leave(&mut casey);
+        let home = casey.into_home();
+        assert_eq!(Facts::of(&home), before);
+        let told = told(&home);
+        assert!(told.contains(said) && told.contains("nothing was run"), "{said}: {told}");
+        assert_sound(&home);
+    }
 }
 
 #[test]
@@ -484,6 +558,223 @@ fn the_policy_holds_however_somebody_comes_there() {
     casey.send(b"\x04");
     casey.wait_code();
     assert_eq!(Facts::of(casey.home()), before);
+}
+
+/// Casey has a list of signers with casey's own second key in it, and says nothing of approvals or
+/// the least.
+#[test]
+fn no_later_layer_takes_back_what_the_system_asks() {
+    let home = scene("confirm", "valid = \"23h\"");
+    shell(
+        &home.work(),
+        "printf 'robin@example.org ' > mine; cat keys/stranger.pub >> mine
+         cp signers ../etc/signers; mv mine signers",
+    );
+    let database = walk::database(&home).display().to_string();
+    let etc = format!(
+        "[approval]\nsigners = \"signers\"\nvalid = \"20m\"\n[target.books]\n\
+         url = \"sqlite://{database}\"\nenvironment = \"production\"\napproval = \"four-eyes\"\n"
+    );
+    fs::write(home.path("etc/steadyhand.toml"), etc).expect("the folder is ours");
+    let path = home.work().join("steadyhand.toml");
+    let own = fs::read_to_string(&path).expect("it is there");
+    home.write("mine.toml", &own);
+    let silent = own.replace("approval = \"confirm\"\n", "");
+    let second = format!(
+        "{own}\n[target.other]\nurl = \"sqlite://{database}\"\nenvironment = \"staging\"\n\
+         approval = \"none\"\n"
+    );
+    let same = format!("{}\n", own.replace("[target.erp-demo]", "[target.books]"));
+    let nobody = "state = \"state\"\n".to_owned();
+    for (name, text, args) in [
+        ("erp-demo", &own, &["config"][..]),
+        ("erp-demo", &silent, &["config"]),
+        ("other", &second, &["config"]),
+        ("books", &same, &["config"]),
+        ("erp-demo", &nobody, &["config", "--config", "mine.toml"]),
+    ] {
+        fs::write(&path, text).expect("it is ours");
+        let ran = home.steadyhand(args).output().expect("it runs");
+        let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+        let warned = String::from_utf8_lossy(&ran.stderr).into_owned();
+        let line = |key: &str| {
+            let of = |line: &&str| line.split_whitespace().next() == Some(key);
+            said.lines().find(of).unwrap_or_else(|| panic!("{key} in {said}{warned}")).to_owned()
+        };
+        let approval = line(&format!("target.{name}.approval"));
+        assert!(approval.contains("four-eyes") && approval.contains("/etc/"), "{approval}");
+        for key in ["approval.signers", "approval.valid"] {
+            assert!(line(key).contains("/etc/steadyhand.toml"), "{}", line(key));
+        }
+        assert!(warned.contains("the stricter holds"), "{name}: {warned}");
+        assert!(warned.contains("`signers` of [approval]"), "{name}: {warned}");
+    }
+    // The walk itself, on a file of casey's own.
+    let mut casey = Cockpit::start_in(home, &["resume", "--config", "mine.toml"], WIDE);
+    let before = Facts::of(casey.home());
+    casey.wait_for("taken up again");
+    to_change(&mut casey);
+    casey.keys("enter");
+    casey.wait_for("a second person must agree");
+    casey.keys("enter");
+    casey.wait_for("a second person must agree first");
+    ask(&mut casey);
+    let bytes = fs::read(request(casey.home())).expect("it can be read");
+    sign(casey.home(), "stranger", "steadyhand-approval", &bytes);
+    casey.wait_for("the signature was refused");
+    leave(&mut casey);
+    assert_nothing_done(casey.home(), &before);
+    let text = told(casey.home());
+    assert!(text.contains(r#""kind":"policy","approval":"four-eyes""#), "{text}");
+    assert!(text.contains("is not among those of"), "{text}");
+}
+
+#[test]
+fn the_policy_that_was_in_force_is_in_the_journal_also_where_one_is_enough() {
+    let home = scene("confirm", "");
+    let text = told(&home);
+    assert!(text.contains(r#""kind":"policy","approval":"confirm""#), "{text}");
+}
+
+/// What has no preview: a command that writes, and a guardrail that would stand.
+const UNSEEN: &str = r#"
+id       = "asset-double-assignment"
+title    = "A command and a guardrail"
+summary  = "Neither can be shown to anybody before it is done."
+owner    = "it"
+severity = "sev3"
+
+[[step]]
+id       = "make"
+kind     = "command"
+stage    = "contain"
+title    = "Make a file"
+argv     = ["touch", "made"]
+timeout  = "10s"
+readonly = false
+
+[[step]]
+id       = "count"
+kind     = "check"
+stage    = "validate"
+title    = "How many"
+check    = "asset-double-assignment"
+expect   = "any"
+
+[[step]]
+id       = "stand"
+kind     = "guard"
+stage    = "close"
+title    = "One of each"
+apply    = { any = "CREATE UNIQUE INDEX ux_one ON asset_assignments (note) WHERE note = 'one'" }
+probe    = { any = "UPDATE asset_assignments SET note = 'one'" }
+rejects  = { any = "asset_assignments.note" }
+withdraw = { any = "DROP INDEX ux_one" }
+"#;
+
+#[test]
+fn what_nobody_can_be_shown_is_refused_before_any_words_are_typed() {
+    let mut casey = walk::resume(scene_with(UNSEEN, "four-eyes"));
+    let before = Facts::of(casey.home());
+    casey.wait_for("a command that writes has no preview");
+    casey.keys("enter");
+    casey.wait_until("it is refused, and said", |screen| {
+        screen.matches("erp-demo asks for a second person").count() == 2
+    });
+    assert!(!casey.screen().contains("erp-demo run"), "{}", casey.screen());
+    casey.keys("]");
+    casey.wait_for("12 violations");
+    casey.keys("]");
+    casey.wait_for("One of each");
+    casey.keys("enter");
+    casey.wait_for("enter apply");
+    casey.keys("enter");
+    casey.wait_for("erp-demo asks for a second person");
+    assert!(!casey.screen().contains("erp-demo apply"), "{}", casey.screen());
+    leave(&mut casey);
+    assert_nothing_done(casey.home(), &before);
+    assert!(!journal(casey.home()).iter().any(|kind| kind == "confirmed"));
+    assert!(!casey.home().work().join("made").exists());
+}
+
+/// Agreed to, cut off after four of ten chunks, agreed to once more for the rest.
+#[test]
+#[cfg_attr(not(debug_assertions), ignore = "the fault points are not in release builds")]
+fn each_half_of_a_change_in_chunks_has_its_own_request_and_its_own_signature() {
+    let home = scene_with(&in_chunks(), "four-eyes").with("STEADYHAND_KILL", "after:chunk-ended:4");
+    let mut erp = common::Sqlite::open(&walk::database(&home));
+    erp.run(
+        "CREATE TABLE parcels (id INTEGER PRIMARY KEY, weight INTEGER NOT NULL); \
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) \
+         INSERT INTO parcels SELECT i, 0 FROM n",
+    );
+    let robin_agrees = |casey: &mut Cockpit| {
+        ask(casey);
+        let bytes = fs::read(request(casey.home())).expect("it can be read");
+        sign(casey.home(), "robin", "steadyhand-approval", &bytes);
+        casey.wait_for("agreed: robin@example.org");
+    };
+    let mut casey = previewed(home);
+    casey.wait_for("1,000 keys exactly");
+    robin_agrees(&mut casey);
+    confirm(&mut casey, "erp-demo 1000");
+    casey.wait_exit();
+    let home = casey.into_home().with("STEADYHAND_KILL", "");
+    let mut casey = walk::resume(home);
+    casey.wait_for("did not commit");
+    casey.keys("enter");
+    casey.wait_gone("did not commit");
+    casey.wait_for("enter preview");
+    casey.keys("enter");
+    // What was agreed to is done; the rest is another question.
+    casey.wait_for("a second person must agree");
+    assert_sound(casey.home());
+    robin_agrees(&mut casey);
+    assert_sound(casey.home());
+    confirm(&mut casey, "erp-demo 600");
+    casey.wait_for("COMMITTED   1,000 rows");
+    leave(&mut casey);
+    let home = casey.into_home();
+    assert_eq!(erp.count("SELECT SUM(weight) FROM parcels"), 1000);
+    let of = |ending: &str| {
+        let all = home.files(&format!("work/state/incidents/{INCIDENT}/requests"));
+        all.iter().filter(|path| path.to_string_lossy().ends_with(ending)).count()
+    };
+    assert_eq!((of(".json"), of(".json.sig")), (2, 2));
+    let ran = home.steadyhand(&["verify", "1", "--signers", "signers"]).output().expect("it runs");
+    let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert_eq!(ran.status.code(), Some(0), "{said}");
+    assert_eq!(
+        said.matches("Good \"steadyhand-approval\" signature for robin").count(),
+        2,
+        "{said}"
+    );
+}
+
+/// The demo's runbook with a change of all parcels in tens of a hundred.
+fn in_chunks() -> String {
+    const BUILT_IN: &str = include_str!("../runbooks/reliability/asset-double-assignment.toml");
+    const CHANGE: &str = r#"[[step.statement]]
+note = "Weigh the parcels anew"
+any  = "UPDATE parcels SET weight = weight + 1 WHERE id IN (:chunk)"
+[step.chunks]
+key  = "id"
+size = 100
+most = 100
+[step.chunks.keys]
+any = "SELECT id FROM parcels ORDER BY id"
+"#;
+    let start = BUILT_IN.find("[[step.statement]]").expect("it has a statement");
+    let end = BUILT_IN.find("[step.limits]").expect("it has limits");
+    let book = format!("{}{CHANGE}{}", &BUILT_IN[..start], &BUILT_IN[end..]);
+    book.replace("cures           = [\"asset-double-assignment\"]\n", "")
+        .replace("max_rows  = 500", "max_rows  = 5000000")
+}
+
+/// The journal as it is on disk.
+fn told(home: &Home) -> String {
+    let path = home.work().join(format!("state/incidents/{INCIDENT}/journal.jsonl"));
+    fs::read_to_string(path).expect("the journal is there")
 }
 
 #[test]

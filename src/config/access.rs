@@ -107,6 +107,16 @@ pub fn access(
     decide(target, &Place { env, home, root: Path::new("/") }, Ask::Now)
 }
 
+/// Where a server of this kind listens if nothing else is said.
+pub(super) fn usual_port(dialect: Dialect) -> u16 {
+    match dialect {
+        Dialect::Postgres => postgres::PORT,
+        Dialect::Mysql | Dialect::Mariadb => mysql::PORT,
+        Dialect::Oracle => oracle::PORT,
+        Dialect::Sqlite => 0,
+    }
+}
+
 /// The same for this process: its variables, its user's home.
 pub fn of_process(target: &Target) -> Result<Access, Problem> {
     access(target, &variable, etcetera::home_dir().ok().as_deref())

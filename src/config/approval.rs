@@ -4,17 +4,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::file::{at_home, from};
-use super::{Origin, Setting};
+use super::{Origin, Policy, Setting};
 use crate::source::{Table, duration_text};
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Seconding {
+    /// Who asks for one.
+    pub policy: Policy,
     /// Who may be the second person, in the form of `ssh-keygen`.
     pub signers: Option<Setting<PathBuf>>,
     /// The key that `approve` signs with.
     pub key: Option<Setting<PathBuf>>,
-    valid: Option<Setting<Duration>>,
-    review: Option<Setting<Duration>>,
+    pub(super) valid: Option<Setting<Duration>>,
+    pub(super) review: Option<Setting<Duration>>,
 }
 
 impl Seconding {
@@ -28,13 +30,21 @@ impl Seconding {
         self.review.as_ref().map_or(Duration::from_hours(3 * 24), |set| set.value)
     }
 
-    pub(super) fn under(self, top: Self) -> Self {
+    /// With a later layer on top. What binds people is said by the lowest layer that says it, which is
+    /// the one that fewest can write; with which key somebody signs is their own business.
+    pub(super) fn under(self, top: Self, warnings: &mut Vec<String>) -> Self {
         Self {
-            signers: top.signers.or(self.signers),
+            policy: self.policy.and(top.policy),
+            signers: lowest("signers", self.signers, top.signers, warnings),
             key: top.key.or(self.key),
-            valid: top.valid.or(self.valid),
-            review: top.review.or(self.review),
+            valid: lowest("valid", self.valid, top.valid, warnings),
+            review: lowest("review", self.review, top.review, warnings),
         }
+    }
+
+    /// What of a layer binds people who read another file instead.
+    pub(super) fn binding(self) -> Self {
+        Self { key: None, ..self }
     }
 
     pub(super) fn lines(&self) -> Vec<(&'static str, String, Origin)> {
@@ -55,6 +65,21 @@ impl Seconding {
     }
 }
 
+fn lowest<T: PartialEq>(
+    key: &str,
+    low: Option<Setting<T>>,
+    top: Option<Setting<T>>,
+    warnings: &mut Vec<String>,
+) -> Option<Setting<T>> {
+    if let (Some(low), Some(top)) = (&low, &top)
+        && low.value != top.value
+    {
+        let (low, top) = (&low.origin, &top.origin);
+        warnings.push(format!("`{key}` of [approval] in {top} does not count: {low} says it."));
+    }
+    low.or(top)
+}
+
 pub(super) fn read(table: &Table<'_>, base: &Path, home: Option<&Path>) -> Seconding {
     let path = |key| {
         let text = table.optional_text(key);
@@ -62,6 +87,7 @@ pub(super) fn read(table: &Table<'_>, base: &Path, home: Option<&Path>) -> Secon
     };
     let length = |key| table.optional_duration(key).map(|length| from(table, key, length));
     Seconding {
+        policy: Policy::default(),
         signers: path("signers"),
         key: path("key"),
         valid: length("valid"),

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use super::layers::Layer;
-use super::{Origin, Setting, Target, approval, runs, targets};
+use super::{Origin, Policy, Seconding, Setting, Target, approval, runs, targets};
 use crate::check::Settings;
 use crate::practice;
 use crate::source::{self, Fault, Table};
@@ -28,6 +28,10 @@ pub(super) fn parse(
                 origin: Origin::File { path: file_name.to_owned(), line: spot.line() },
             })
         };
+        let targets =
+            table.named("target", "a target", |name, table| targets::read(name, table, base, home));
+        let seconding =
+            table.table("approval", "`approval`", |table| approval::read(table, base, home));
         Layer {
             theme: table.optional_text("theme").map(|theme| {
                 let file = Path::new(&theme).extension().is_some_and(|ending| ending == "toml");
@@ -56,11 +60,8 @@ pub(super) fn parse(
             settings: Settings::read(table),
             practice: practice::Said::read(table),
             runs: runs::read(table, base, home),
-            seconding: table
-                .table("approval", "`approval`", |table| approval::read(table, base, home))
-                .unwrap_or_default(),
-            targets: table
-                .named("target", "a target", |name, table| targets::read(name, table, base, home)),
+            seconding: Seconding { policy: Policy::of(&targets), ..seconding.unwrap_or_default() },
+            targets,
         }
     })
 }

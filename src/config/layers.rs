@@ -82,12 +82,22 @@ impl Surroundings {
                 .filter(|(name, _)| name.starts_with("STEADYHAND_"))
                 .collect(),
             home: strategy.as_ref().map(|xdg| xdg.home_dir().to_owned()),
-            system: PathBuf::from("/etc/steadyhand"),
+            system: system(),
             user: strategy.as_ref().map(|xdg| of(xdg.config_dir())),
             state: strategy.and_then(|xdg| xdg.state_dir()).map(of),
             here,
         })
     }
+}
+
+/// The folder of the system's layer, which nobody who is bound by it can choose.
+fn system() -> PathBuf {
+    // Tests of the whole program bring their own; a release has no such variable.
+    #[cfg(debug_assertions)]
+    if let Some(folder) = std::env::var_os("DEBUG_STEADYHAND_SYSTEM") {
+        return folder.into();
+    }
+    PathBuf::from("/etc/steadyhand")
 }
 
 /// What one layer says.
@@ -141,7 +151,7 @@ impl Layer {
             settings: self.settings.under(top.settings),
             practice: self.practice.under(top.practice),
             runs: self.runs.under(top.runs),
-            seconding: self.seconding.under(top.seconding),
+            seconding: self.seconding.under(top.seconding, warnings),
             state: top.state.or(self.state),
             ..self
         }
@@ -167,6 +177,16 @@ pub(super) fn load(around: &Surroundings, overrides: &Overrides) -> Result<Confi
     }
     let mut targets = layer.targets;
     targets.sort_by(|a, b| a.name.cmp(&b.name));
+    for target in &mut targets {
+        let policy = &layer.seconding.policy;
+        if let Some(other) = policy.stricter(target) {
+            warnings.push(format!(
+                "The target {} of {} asks for less than {} of {} does for the same database; the stricter holds.",
+                target.name, target.origin, other.name, other.origin
+            ));
+        }
+        *target = policy.over(target.clone(), None);
+    }
     Ok(Config {
         theme: layer.theme.unwrap_or_else(|| Setting::built_in("auto".to_owned())),
         keymap: layer.keymap,
@@ -192,30 +212,36 @@ pub(super) fn load(around: &Surroundings, overrides: &Overrides) -> Result<Confi
     })
 }
 
-/// The files that are there; one that was named must be.
+/// The files that are there; one that was named must be. The system's is read beside one that was named
+/// too, for who must agree to a change.
 fn files(around: &Surroundings, overrides: &Overrides, faults: &mut Vec<Fault>) -> Vec<Layer> {
     let named = overrides
         .config
         .clone()
         .or_else(|| variable(around, "STEADYHAND_CONFIG").map(PathBuf::from));
-    let paths = match &named {
-        Some(path) => vec![around.here.join(path)],
-        None => std::iter::once(around.system.clone())
-            .chain(around.user.clone())
-            .chain([around.here.clone()])
-            .map(|folder| folder.join(FILE))
-            .collect(),
-    };
+    let named = named.map(|path| around.here.join(path));
+    let system = around.system.join(FILE);
+    let mut paths = vec![system.clone()];
+    match &named {
+        Some(path) => paths.push(path.clone()),
+        None => paths.extend(around.user.iter().chain([&around.here]).map(|dir| dir.join(FILE))),
+    }
+    paths.dedup();
     let mut layers = vec![];
     for path in paths {
+        let is_named = named.as_ref() == Some(&path);
         let base = path.parent().unwrap_or(Path::new(""));
         let name = path.strip_prefix(&around.here).unwrap_or(&path).display().to_string();
         match std::fs::read_to_string(&path) {
             Ok(text) => match file::parse(&name, &text, base, around.home.as_deref()) {
+                Ok(layer) if named.is_some() && !is_named => {
+                    let seconding = layer.seconding.binding();
+                    layers.push(Layer { seconding, ..Layer::default() });
+                }
                 Ok(layer) => layers.push(layer),
                 Err(found) => faults.extend(found),
             },
-            Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !is_named => {}
             Err(error) => {
                 faults.push(Fault::whole(&name, format!("This file cannot be read: {error}.")));
             }

@@ -91,7 +91,8 @@ fn faults_of_all_layers_come_together() {
         "STEADYHAND_ASCII: It cannot be \"maybe\"; write true or false."
     );
     let overrides = Overrides { config: Some("none.toml".into()), ..overrides };
-    assert_eq!(machine.load(&[], &overrides).expect_err("missing").len(), 1);
+    // Who must agree is asked of the system's file also then, so that it must be readable.
+    assert_eq!(machine.load(&[], &overrides).expect_err("missing, and wrong").len(), 2);
 }
 
 const TARGETS: &str = r#"

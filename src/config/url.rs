@@ -89,11 +89,13 @@ impl TargetUrl {
     pub(super) fn is_place_of(&self, other: &Self) -> bool {
         let file = |url: &Self| url.path.canonicalize().unwrap_or_else(|_| url.path.clone());
         match (&self.server, &other.server) {
-            (Some(one), Some(other)) => {
-                let place = |server: &Server| {
-                    (server.host.to_lowercase(), server.port, server.database.clone())
+            (Some(_), Some(_)) => {
+                let place = |url: &Self| {
+                    let server = url.server.as_ref()?;
+                    let port = server.port.unwrap_or(super::access::usual_port(url.dialect));
+                    Some((server.host.to_lowercase(), port, server.database.clone()))
                 };
-                place(one) == place(other)
+                place(self) == place(other)
             }
             (None, None) => file(self) == file(other),
             _ => false,

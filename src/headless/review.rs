@@ -65,7 +65,7 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
     let failed = |error: journal::JournalError| Problem::system(error.to_string());
     let (journal, records) = Journal::open(&folder, &asked.actor).map_err(failed)?;
     let courier = claimed(config, &records, &journal).await?;
-    let name = format!("{op}.review.sig");
+    let name = format!("{}.review.sig", request.file());
     let evidence = journal.keep_request(&name, signature.as_bytes()).map_err(failed)?;
     let (signer, signer_key) = (verified.signers().join(", "), verified.key().to_owned());
     journal

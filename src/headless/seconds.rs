@@ -1,12 +1,13 @@
 //! Whether those who are said to have agreed did: the signatures that lie with an incident, checked
 //! on a machine that knows neither the incident nor a database.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use crate::incident::entry::{Entry, Evidence};
+use crate::incident::entry::{Entry, Evidence, Record};
 use crate::incident::verify::Report;
-use crate::incident::{Change, Incident, Second, journal, second};
+use crate::incident::{Incident, journal, second};
 use crate::recovery::Request;
 use crate::signature::{self, Purpose, Unproved};
 
@@ -15,13 +16,13 @@ pub fn judge(folder: &Path, signers: Option<&Path>, report: &mut Report) -> bool
     let Ok((records, _, _)) = journal::read(folder) else { return true };
     let incident = Incident::replay(&records);
     let mut checked = true;
-    for record in &incident.records {
+    for (at, record) in incident.records.iter().enumerate() {
         let (op, purpose, signature) = match &record.entry {
             Entry::Seconded { op, evidence, .. } => (op, Purpose::Approval, evidence),
             Entry::Reviewed { op, evidence, .. } => (op, Purpose::Review, evidence),
             _ => continue,
         };
-        let found = match signed(folder, &incident, op, &record.entry) {
+        let found = match signed(folder, &incident.records[..at], op, &record.entry) {
             Ok(bytes) => held(folder, purpose, &bytes, signature, signers),
             Err(why) => Err(Unproved::Unchecked(why)),
         };
@@ -41,34 +42,53 @@ pub fn judge(folder: &Path, signers: Option<&Path>, report: &mut Report) -> bool
             "{op} was done without a second person ({reason}) and waits for its review, due {due}"
         ));
     }
-    let alone = incident.changes.iter().filter(|change| was_alone(&incident, change));
-    report.faults.extend(alone.map(|change| {
-        format!("{} was executed by one person, where the target asks for two", change.op)
-    }));
+    let alone = alone(&incident.records);
+    let stands =
+        |op: &str| incident.changes.iter().any(|change| change.op == op && change.stands());
+    report.faults.extend(
+        alone
+            .into_iter()
+            .filter(|op| stands(op))
+            .map(|op| format!("{op} was executed by one person, where the target asks for two")),
+    );
     checked
 }
 
-/// Whether nobody agreed to what was executed, although every change there needs somebody.
-fn was_alone(incident: &Incident, change: &Change) -> bool {
-    let pair = matches!(&incident.policy, Some((approval, _)) if approval == "four-eyes" || approval == "break-glass");
-    let agreed = matches!(change.second, Some(Second::Agreed { .. } | Second::BrokenGlass { .. }));
-    pair && !agreed && change.stands()
+/// The operations that were executed while every change there needed somebody, and nobody had agreed to
+/// what was previewed last.
+fn alone(records: &[Record]) -> BTreeSet<&str> {
+    let (mut pair, mut agreed, mut alone) = (false, BTreeSet::new(), BTreeSet::new());
+    for record in records {
+        match &record.entry {
+            Entry::Policy { approval, .. } => {
+                pair |= approval == "four-eyes" || approval == "break-glass";
+            }
+            Entry::Previewed { op, .. } => drop(agreed.remove(op.as_str())),
+            Entry::Seconded { op, .. } | Entry::GlassBroken { op, .. } => {
+                agreed.insert(op.as_str());
+            }
+            Entry::ExecutionStarted { op, .. } if pair && !agreed.contains(op.as_str()) => {
+                alone.insert(op.as_str());
+            }
+            _ => {}
+        }
+    }
+    alone
 }
 
-/// What the signature of this record is over.
-fn signed(folder: &Path, incident: &Incident, op: &str, entry: &Entry) -> Result<Vec<u8>, String> {
-    let request = incident.records.iter().rev().find_map(|record| match &record.entry {
-        Entry::Requested { op: of, evidence, .. } | Entry::GlassBroken { op: of, evidence, .. }
-            if of == op =>
-        {
-            Some(evidence)
-        }
+/// What the signature of this entry is over, by the records before it: an operation that was halted is
+/// previewed and asked for again for the rest of it.
+fn signed(folder: &Path, before: &[Record], op: &str, entry: &Entry) -> Result<Vec<u8>, String> {
+    let review = matches!(entry, Entry::Reviewed { .. });
+    let request = before.iter().enumerate().rev().find_map(|(at, record)| match &record.entry {
+        Entry::GlassBroken { op: of, evidence, .. } if review && of == op => Some((at, evidence)),
+        Entry::Requested { op: of, evidence, .. } if !review && of == op => Some((at, evidence)),
         _ => None,
     });
-    let request = request.ok_or("no record names its request")?;
+    let (asked, request) = request.ok_or("no record names its request")?;
     let bytes = read(folder, request)?;
     let request = Request::read(&bytes)?;
-    let fingerprint = incident.records.iter().rev().find_map(|record| match &record.entry {
+    let fingerprint = before[..asked].iter().rev().find_map(|record| match &record.entry {
         Entry::Previewed { op: of, fingerprint, .. } if of == op => Some(fingerprint),
         _ => None,
     });

@@ -63,9 +63,30 @@ impl Incident {
             }
             _ => return,
         };
-        if let Some(change) = self.change(op) {
+        let Some(change) = self.change(op) else { return };
+        let open = matches!(change.second, Some(Second::BrokenGlass { reviewed: None, .. }));
+        // Whoever agrees to the rest of a change has not looked at what was done alone before.
+        if !open || matches!(second, Second::BrokenGlass { .. }) {
             change.second = Some(second);
         }
+    }
+
+    /// Who agreed to what was previewed last of this operation: the rest of one that was halted is
+    /// agreed to anew.
+    pub fn second_of(&self, op: &str) -> Option<&Second> {
+        let last = self.records.iter().rev().find_map(|record| match &record.entry {
+            Entry::Previewed { op: of, .. } if of == op => Some(false),
+            Entry::Requested { op: of, .. }
+            | Entry::Seconded { op: of, .. }
+            | Entry::GlassBroken { op: of, .. }
+                if of == op =>
+            {
+                Some(true)
+            }
+            _ => None,
+        });
+        let change = self.changes.iter().find(|change| change.op == op)?;
+        change.second.as_ref().filter(|_| last == Some(true))
     }
 
     /// What somebody did alone and nobody has looked at since.

@@ -141,16 +141,3 @@ pub fn demand(target: &Target, risk: Risk) -> Demand {
     let high = target.high_risk.filter(|_| risk == Risk::High).map_or(Demand::One, of);
     of(target.approval).max(high)
 }
-
-/// Why a guardrail is not put up or taken down from here, if so: what a second person could be shown
-/// of it is not previewed.
-pub fn no_guardrail(target: &Target) -> Option<String> {
-    let one = demand(target, Risk::High) == Demand::One;
-    (!one).then(|| {
-        format!(
-            "{} asks for a second person, and a guardrail has no preview that one could agree to; \
-             apply it the way other changes of the schema come there, and rehearse it here",
-            target.name
-        )
-    })
-}

@@ -294,7 +294,7 @@ fn back(why: impl Into<String>) -> (Outcome, String) {
 }
 
 async fn transact(job: &Job, deed: &Deed, journal: &Journal, stopper: &Stopper) -> Ending {
-    if let Some(why) = super::connect::no_guardrail(&job.target) {
+    if let Some(why) = job.target.no_guardrail() {
         return Err(back(why));
     }
     let mut work = open(job, stopper).await.map_err(|problem| back(problem.sentence))?;

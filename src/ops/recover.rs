@@ -50,11 +50,15 @@ impl Job {
     }
 }
 
-/// The one door to an execution: the approval, held once more against the plan and against what the
-/// target asks for.
-pub(super) fn spent(job: &Job, approval: Approval) -> Result<Arc<Preview>, String> {
+/// The one door to an execution: the approval, held once more against the plan, against what the target
+/// asks for and against who may agree at this moment.
+pub(super) async fn spent(job: &Job, approval: Approval) -> Result<Arc<Preview>, String> {
     if job.plan.demand < demand(&job.target, Risk::Low) {
         return Err("this target asks for more people to agree; nothing was run".into());
+    }
+    if let Some(seconded) = approval.warrant().seconded_by() {
+        let asked = super::second::holds(seconded).await;
+        asked.map_err(|why| format!("{why}; nothing was run"))?;
     }
     approval.spend(&job.plan, clock::now())
 }

@@ -42,6 +42,16 @@ pub fn check(request: &Request, signature: &str, signers: &Path) -> Result<Secon
     Seconded::of(request, &verified, clock::now())
 }
 
+/// Asks all of it once more: the list of signers may have lost the key since, or the time gone by.
+pub async fn holds(seconded: &Seconded) -> Result<(), String> {
+    let (request, verified) = seconded.proof();
+    let asked = tokio::task::spawn_blocking(move || {
+        let verified = verified.again(&request.bytes()).map_err(|unproved| unproved.to_string())?;
+        Seconded::of(&request, &verified, clock::now()).map(drop)
+    });
+    asked.await.unwrap_or_else(|_| Err("a task of ours failed".into()))
+}
+
 /// Runs what a request asks for and takes it back, like any preview.
 pub async fn preview(
     request: &Request,

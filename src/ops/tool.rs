@@ -105,6 +105,9 @@ impl Site {
     }
 
     fn agreed(&self, step: &str, consent: Option<Consent>) -> Result<(), String> {
+        if let Some(why) = self.target.no_command() {
+            return Err(why);
+        }
         let act = Act::RunCommand { step: step.to_owned() };
         let consent = consent.ok_or("it was not confirmed; nothing was executed")?;
         consent.spend(&act, &self.target.name, clock::now())

@@ -212,6 +212,12 @@ impl Request {
         sha256(&self.bytes())
     }
 
+    /// The name of its file: another request for the same operation is another file.
+    pub fn file(&self) -> String {
+        const ENOUGH: usize = 12;
+        format!("{}-{}.json", self.operation, &self.sha256()[..ENOUGH])
+    }
+
     /// The words that both read to each other.
     pub fn words(&self) -> String {
         words::words(&self.bytes())

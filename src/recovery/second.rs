@@ -29,10 +29,8 @@ pub enum Demand {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Seconded {
     signer: String,
-    key: String,
-    operation: String,
-    fingerprint: String,
-    expires: Timestamp,
+    request: Request,
+    verified: Verified,
 }
 
 impl Seconded {
@@ -55,10 +53,8 @@ impl Seconded {
         }
         Ok(Self {
             signer: verified.signers().join(", "),
-            key: verified.key().to_owned(),
-            operation: request.operation.clone(),
-            fingerprint: request.fingerprint.clone(),
-            expires: request.expires,
+            request: request.clone(),
+            verified: verified.clone(),
         })
     }
 
@@ -67,11 +63,16 @@ impl Seconded {
     }
 
     pub fn key(&self) -> &str {
-        &self.key
+        self.verified.key()
     }
 
     pub fn operation(&self) -> &str {
-        &self.operation
+        &self.request.operation
+    }
+
+    /// What was asked and what proves the answer, to be asked again.
+    pub fn proof(&self) -> (Request, Verified) {
+        (self.request.clone(), self.verified.clone())
     }
 }
 
@@ -92,7 +93,7 @@ pub struct Warrant {
 #[derive(Debug, PartialEq, Eq)]
 enum By {
     One,
-    Second { signer: String, expires: Timestamp },
+    Second(Box<Seconded>),
     BrokenGlass { reason: String },
 }
 
@@ -110,8 +111,8 @@ impl Warrant {
 
     /// For exactly what the second person saw.
     pub fn seconded(plan: &Plan, preview: &Preview, seconded: Seconded) -> Result<Self, String> {
-        let Seconded { signer, operation, fingerprint, expires, .. } = seconded;
-        let warrant = Self { by: By::Second { signer, expires }, operation, fingerprint };
+        let Request { operation, fingerprint, .. } = seconded.request.clone();
+        let warrant = Self { by: By::Second(Box::new(seconded)), operation, fingerprint };
         warrant.fits(plan, preview)?;
         Ok(warrant)
     }
@@ -138,7 +139,7 @@ impl Warrant {
         let enough = match self.by {
             By::One => plan.demand == Demand::One,
             By::BrokenGlass { .. } => plan.demand != Demand::Pair,
-            By::Second { .. } => true,
+            By::Second(_) => true,
         };
         if !enough {
             return Err("a second person must agree first".into());
@@ -160,16 +161,17 @@ impl Warrant {
 
     /// Until when a second person agreed.
     pub fn expires(&self) -> Option<Timestamp> {
-        match self.by {
-            By::Second { expires, .. } => Some(expires),
-            By::One | By::BrokenGlass { .. } => None,
-        }
+        self.seconded_by().map(|seconded| seconded.request.expires)
     }
 
     /// The second person.
     pub fn second(&self) -> Option<&str> {
+        self.seconded_by().map(Seconded::signer)
+    }
+
+    pub fn seconded_by(&self) -> Option<&Seconded> {
         match &self.by {
-            By::Second { signer, .. } => Some(signer),
+            By::Second(seconded) => Some(seconded),
             By::One | By::BrokenGlass { .. } => None,
         }
     }
@@ -178,7 +180,7 @@ impl Warrant {
     pub fn reason(&self) -> Option<&str> {
         match &self.by {
             By::BrokenGlass { reason } => Some(reason),
-            By::One | By::Second { .. } => None,
+            By::One | By::Second(_) => None,
         }
     }
 }

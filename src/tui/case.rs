@@ -95,7 +95,11 @@ impl Recovery {
     /// The request that waits for its signature.
     pub fn waiting(&self) -> Option<&Arc<Request>> {
         let (preview, warrant) = self.state.offered()?;
-        let request = self.request.as_ref().filter(|request| request.operation == preview.op)?;
+        // One operation is previewed again for what is left of it.
+        let same = |request: &&Arc<Request>| {
+            request.operation == preview.op && request.fingerprint == preview.fingerprint
+        };
+        let request = self.request.as_ref().filter(same)?;
         warrant.is_none().then_some(request)
     }
 }

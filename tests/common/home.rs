@@ -32,7 +32,7 @@ impl Home {
             .prefix("steadyhand-test-")
             .tempdir()
             .expect("a temporary folder can be made");
-        for folder in ["home", "config", "state", "data", "cache", "tmp", "work"] {
+        for folder in ["home", "config", "state", "data", "cache", "tmp", "work", "etc"] {
             fs::create_dir(root.path().join(folder)).expect("the temporary folder is writable");
         }
         Self { root, extra: Vec::new(), taken: Vec::new() }
@@ -52,7 +52,7 @@ impl Home {
         self
     }
 
-    /// A folder or file in this home: `home`, `config`, `state`, `data`, `cache`, `tmp`, `work`.
+    /// A folder or file in this home: `home`, `config`, `state`, `data`, `cache`, `tmp`, `work`, `etc`.
     pub fn path(&self, inside: &str) -> PathBuf {
         self.root.path().join(inside)
     }
@@ -91,6 +91,8 @@ impl Home {
             ("XDG_DATA_HOME".to_owned(), at("data")),
             ("XDG_CACHE_HOME".to_owned(), at("cache")),
             ("TMPDIR".to_owned(), at("tmp")),
+            // In place of `/etc/steadyhand`, which is the machine's.
+            ("DEBUG_STEADYHAND_SYSTEM".to_owned(), at("etc")),
             ("TERM".to_owned(), "xterm-256color".to_owned()),
             ("LANG".to_owned(), "C.UTF-8".to_owned()),
             ("TZ".to_owned(), "UTC".to_owned()),

@@ -11,7 +11,7 @@ use crate::dialect::Dialect;
 use crate::problem::Problem;
 use crate::source::{did_you_mean, quoted};
 
-const PORT: u16 = 3306;
+pub(super) const PORT: u16 = 3306;
 
 /// Where the distributions put the socket.
 const SOCKETS: [&str; 4] = [

@@ -8,7 +8,7 @@ use crate::config::Server;
 use crate::dialect::Dialect;
 use crate::problem::Problem;
 
-const PORT: u16 = 1521;
+pub(super) const PORT: u16 = 1521;
 
 /// Called as in a connect string of Oracle, but for the schema, which that has not.
 const OPTIONS: [(&str, Rule); 4] = [

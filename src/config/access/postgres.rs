@@ -10,7 +10,7 @@ use crate::dialect::Dialect;
 use crate::problem::Problem;
 use crate::source::{did_you_mean, quoted};
 
-const PORT: u16 = 5432;
+pub(super) const PORT: u16 = 5432;
 
 /// Where servers put their socket: the distributions' folders, then PostgreSQL's own.
 const SOCKETS: [&str; 3] = ["run/postgresql", "var/run/postgresql", "tmp"];

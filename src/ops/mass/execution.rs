@@ -33,7 +33,7 @@ pub async fn execute(
     reins: &Reins,
     tell: Tell<'_>,
 ) -> Execution {
-    let begun = match (spent(job, approval), &job.plan.mass) {
+    let begun = match (spent(job, approval).await, &job.plan.mass) {
         (Ok(preview), Some(mass)) => Drive::begin(job, mass, preview, journal, reins, tell).await,
         (Err(why), _) => Err(why),
         (Ok(_), None) => Err("this change is not cut into chunks".into()),

@@ -28,7 +28,7 @@ pub async fn execute(
     journal: &Journal,
     gone: &Stopper,
 ) -> Execution {
-    let preview = match spent(job, approval) {
+    let preview = match spent(job, approval).await {
         Ok(preview) => preview,
         Err(why) => return ended(journal, job, rolled_back(&why, None)),
     };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{Desk, World};
-use crate::config::Target;
+use crate::config::{Policy, Target};
 use crate::incident::entry::{Entry, Record, TargetSeen};
 use crate::incident::journal::{Journal, JournalError};
 use crate::incident::lease::{self, Lease, LeaseError};
@@ -15,8 +15,7 @@ use crate::ops;
 use crate::ops::share::{self, Bell};
 use crate::ops::{Identity, Stopper};
 use crate::problem::Problem;
-use crate::recovery::second::Demand;
-use crate::runbook::{Risk, Runbook};
+use crate::runbook::Runbook;
 use crate::tui::message::{Message, Opened, Shared};
 
 impl World {
@@ -46,10 +45,10 @@ impl World {
             (None, true) => MadeUp::Demo,
             (None, false) => MadeUp::No,
         };
-        let targets = self.targets.clone();
+        let policy = self.seconding.policy.clone();
         self.spawn(async move {
             let opened = new_incident(
-                &state, &actor, made_up, runbook, controls, target, &targets, store, messages,
+                &state, &actor, made_up, runbook, controls, target, &policy, store, messages,
             )
             .await;
             Message::Opened(opened.map(Box::new))
@@ -72,11 +71,12 @@ impl World {
 
     pub(super) fn resume(&mut self, incident: &str) {
         let (state, actor) = (self.state.clone(), self.actor.clone());
-        let targets = self.targets.clone();
+        let (targets, policy) = (self.targets.clone(), self.seconding.policy.clone());
         let (incident, messages) = (incident.to_owned(), self.messages.clone());
         let (lease, store) = (self.lease.take(), self.store.clone());
         self.spawn(async move {
-            match old_incident(&state, &actor, &incident, lease, store, &targets, messages).await {
+            let known = Known { targets: &targets, policy: &policy };
+            match old_incident(&state, &actor, &incident, lease, store, known, messages).await {
                 Ok(opened) => Message::Opened(Ok(Box::new(opened))),
                 Err(NotOpened::Held(incident)) => Message::Held(incident),
                 Err(NotOpened::Trouble(problem)) => Message::Opened(Err(problem)),
@@ -163,12 +163,12 @@ async fn new_incident(
     runbook: Runbook,
     controls: Option<Entry>,
     target: Target,
-    targets: &[Target],
+    asked: &Policy,
     store: Option<Target>,
     messages: UnboundedSender<Message>,
 ) -> Result<Opened, Problem> {
     let identity = ops::connect::identify(&target).await?;
-    let target = careful(target, targets, &identity.server);
+    let target = asked.over(target, Some(&identity.server));
     if made_up == MadeUp::Drill {
         is_for_drills(&target).await?;
     }
@@ -195,7 +195,7 @@ async fn new_incident(
         })
         .map_err(failed)?;
     let mut records = vec![record];
-    for entry in controls.into_iter().chain(policy(&target)) {
+    for entry in controls.into_iter().chain([policy(&target)]) {
         records.push(journal.append(entry).map_err(failed)?);
     }
     let shared =
@@ -217,6 +217,13 @@ async fn new_incident(
     })
 }
 
+/// What the configuration knows.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    targets: &'a [Target],
+    policy: &'a Policy,
+}
+
 /// Why an incident cannot be gone on with.
 enum NotOpened {
     /// Somebody else does.
@@ -236,7 +243,7 @@ async fn old_incident(
     incident: &str,
     lease: Option<Lease>,
     store: Option<Target>,
-    targets: &[Target],
+    known: Known<'_>,
     messages: UnboundedSender<Message>,
 ) -> Result<Opened, NotOpened> {
     let wanted = (!incident.is_empty()).then_some(incident);
@@ -255,7 +262,7 @@ async fn old_incident(
             .into(),
         other => Problem::system(other.to_string()).into(),
     })?;
-    let (runbook, target, server) = frozen(&folder, &records, targets)?;
+    let (runbook, target, server) = frozen(&folder, &records, known)?;
     let shared = match shared(store, &records, &journal, &server, &messages).await {
         Ok(shared) => shared,
         Err(holder) => {
@@ -270,10 +277,14 @@ async fn old_incident(
     let identity = ops::connect::identify_as(&target, &server, cut_off).await;
     if folded.is_open() {
         let step = folded.progress.current.unwrap_or_default();
-        let record = journal
-            .append(Entry::Resumed { step })
-            .map_err(|error| Problem::system(error.to_string()))?;
-        records.push(record);
+        // Known already, unless more is asked by now.
+        let asked =
+            Some(policy(&target)).filter(|asked| records.iter().all(|one| one.entry != *asked));
+        for entry in std::iter::once(Entry::Resumed { step }).chain(asked) {
+            let record =
+                journal.append(entry).map_err(|error| Problem::system(error.to_string()))?;
+            records.push(record);
+        }
     }
     listen(&journal, messages, shared.as_ref().map(|shared| shared.bell.clone()));
     let drafts = crate::incident::drafts::all(&folder);
@@ -302,27 +313,20 @@ fn target_seen(target: &Target, identity: &Identity) -> TargetSeen {
     }
 }
 
-/// A server that is configured keeps its policy, whatever name and address lead to it.
-fn careful(target: Target, targets: &[Target], server: &str) -> Target {
-    let same = targets.iter().filter(|other| other.fingerprint.as_deref() == Some(server));
-    same.fold(target, Target::as_careful_as)
-}
-
-/// What the journal remembers of who must agree, where one person is not enough.
-fn policy(target: &Target) -> Option<Entry> {
-    let one = ops::connect::demand(target, Risk::High) == Demand::One;
+/// What the journal remembers of who must agree.
+fn policy(target: &Target) -> Entry {
     let (approval, high_risk) = (target.approval.word(), target.high_risk);
-    (!one).then(|| Entry::Policy {
+    Entry::Policy {
         approval: approval.to_owned(),
         high_risk: high_risk.map(|approval| approval.word().to_owned()),
-    })
+    }
 }
 
 /// The runbook as it was frozen and the target the incident is bound to.
 fn frozen(
     folder: &Path,
     records: &[Record],
-    targets: &[Target],
+    Known { targets, policy }: Known<'_>,
 ) -> Result<(Runbook, Target, String), Problem> {
     let broken = |why: String| {
         Problem::refused(format!("{}: {why}", folder.display()))
@@ -347,7 +351,7 @@ fn frozen(
         Some(target) => target,
         None => Target::seen(&seen.name, &seen.url, &seen.environment)?,
     };
-    let target = careful(target, targets, &seen.server);
+    let target = policy.over(target, Some(&seen.server));
     let target = records.iter().fold(target, |target, record| match &record.entry {
         Entry::Policy { approval, high_risk } => target.at_least(approval, high_risk.as_deref()),
         _ => target,

@@ -70,14 +70,14 @@ impl World {
             valid: self.seconding.valid(),
         };
         let request = Request::of(plan, preview, about);
-        let evidence = desk.journal.keep_request(&file(&request), &request.bytes())?;
+        let evidence = desk.journal.keep_request(&request.file(), &request.bytes())?;
         Ok((request, evidence))
     }
 
     /// A signature that is not the one known lies beside the request.
     pub(super) fn look_for_signature(&mut self, request: Arc<Request>, known: Option<String>) {
         let Some(desk) = &self.desk else { return };
-        let path = desk.folder.join(REQUESTS).join(format!("{}.sig", file(&request)));
+        let path = desk.folder.join(REQUESTS).join(format!("{}.sig", request.file()));
         let Some(text) = read(&path) else { return };
         if known.as_deref() != Some(&sha256(text.as_bytes())) {
             self.check_signature(request, text);
@@ -93,7 +93,7 @@ impl World {
             let checked = tokio::task::spawn_blocking(move || {
                 let seconded = ops::second::check(&request, &text, &signers)?;
                 let signature = signature::armored(&text).unwrap_or(text);
-                let name = format!("{}.sig", file(&request));
+                let name = format!("{}.sig", request.file());
                 let kept = desk.journal.keep_request(&name, signature.as_bytes());
                 let evidence = kept.map_err(|error| error.to_string())?;
                 let list = fs::read(&signers).map_err(|error| error.to_string())?;
@@ -105,11 +105,6 @@ impl World {
             Message::Signed { step, signed }
         });
     }
-}
-
-/// The name of a request's file.
-fn file(request: &Request) -> String {
-    format!("{}.json", request.operation)
 }
 
 /// A plain file of no more than a signature's length; whatever else lies there is none.

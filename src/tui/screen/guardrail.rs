@@ -102,6 +102,10 @@ fn confirm(app: &mut App, deed: Deed) -> Vec<Effect> {
         app.complain("this incident has not applied it, so there is nothing to withdraw");
         return Vec::new();
     }
+    if let Some(why) = case.target.no_guardrail() {
+        app.complain(why);
+        return Vec::new();
+    }
     let step = case.step().id.clone();
     let act = if applying { Act::ApplyGuardrail { step } } else { Act::WithdrawGuardrail { step } };
     let environment = super::super::view::environment_word(case);

@@ -222,6 +222,9 @@ fn go_on(app: &mut App) -> Vec<Effect> {
 fn confirm_command(app: &mut App, command: &CommandStep) -> Vec<Effect> {
     let Some(case) = &app.case else { return Vec::new() };
     let Some(argv) = case.words(&command.argv) else { return run_command(app, None) };
+    if let Some(why) = case.target.no_command() {
+        return no(app, &why);
+    }
     let what = argv.join(" ");
     let environment = super::super::view::environment_word(case);
     let target = case.target.name.clone();

@@ -85,12 +85,12 @@ pub fn tick(app: &App) -> Vec<Effect> {
 pub fn signed(app: &mut App, step: &str, signed: Result<Box<Signed>, Unsigned>) -> Vec<Effect> {
     let Some(case) = &mut app.case else { return Vec::new() };
     let recovery = case.recovery_mut(step);
-    let waiting = recovery.waiting().map(|request| request.operation.clone());
+    let waiting = recovery.waiting().cloned();
     match signed {
         Ok(signed) => {
             let Signed { seconded, evidence, signers_sha256 } = *signed;
             // It may have been previewed anew meanwhile.
-            if waiting.as_deref() != Some(seconded.operation()) {
+            if waiting.is_none_or(|request| *request != seconded.proof().0) {
                 return Vec::new();
             }
             let deed = super::deed(recovery);
@@ -110,7 +110,9 @@ pub fn signed(app: &mut App, step: &str, signed: Result<Box<Signed>, Unsigned>) 
             effects
         }
         Err(Unsigned { op, sha256, why }) => {
-            if waiting.as_deref() != Some(&op) || recovery.refused.as_ref() == Some(&sha256) {
+            if waiting.is_none_or(|request| request.operation != op)
+                || recovery.refused.as_ref() == Some(&sha256)
+            {
                 return Vec::new();
             }
             recovery.refused = Some(sha256);
@@ -157,9 +159,8 @@ pub(super) fn lines(
     preview: &Preview,
     page: &mut Page<'_>,
 ) {
-    let change = case.incident.changes.iter().find(|change| change.op == preview.op);
     let agreed = recovery.state.offered().and_then(|(_, warrant)| warrant?.second());
-    let known = change.and_then(|change| change.second.as_ref());
+    let known = case.incident.second_of(&preview.op);
     let agreed = agreed.or(match known {
         Some(Second::Agreed { signer, .. }) => Some(signer),
         _ => None,
@@ -205,7 +206,7 @@ fn waiting(app: &App, case: &Case, request: &Request, page: &mut Page<'_>) {
     page.signed(app.look.unknown(), &text, Role::Warning);
     page.line(&[("  Words    ", Role::Muted), (&request.words(), Role::Title)]);
     let file = case.folder.join(crate::incident::journal::REQUESTS);
-    let file = file.join(format!("{}.json", request.operation));
+    let file = file.join(request.file());
     page.line(&[
         ("  They run ", Role::Muted),
         (&format!("steadyhand approve {}", file.display()), Role::Text),

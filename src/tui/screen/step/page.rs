@@ -122,6 +122,9 @@ pub fn page<'l>(app: &'l App, case: &Case) -> Page<'l> {
                 Some(argv) => page.line(&[("$ ", Role::Muted), (&argv.join(" "), Role::Text)]),
                 None => page.text(&nothing_here(case)),
             };
+            if let Some(why) = case.target.no_command().filter(|_| !command.readonly) {
+                page.signed(app.look.bad(), &why, Role::Warning);
+            }
             output_lines(app, case, &mut page);
         }
         Action::Guard(guard) => {
