@@ -4,7 +4,8 @@
 use std::io::Write as _;
 
 use super::awaited::expect;
-use super::{JournalError, Mended, io_error, keep_head, mended, settle};
+use super::mend::{Mended, mended};
+use super::{JournalError, io_error, keep_head, settle};
 use crate::incident::chain::{self, Head};
 use crate::incident::lease::Lease;
 
