@@ -134,7 +134,7 @@ impl Journal {
     ) -> Result<(Self, Vec<Record>), JournalError> {
         settle(folder)?;
         let taken = lease.taken.clone();
-        let Mended { file, records, head, torn } = mended(folder)?;
+        let Mended { file, records, head, torn } = mended(&lease)?;
         let inner = Inner {
             writer: Some(Writer { file, lease }),
             surrendered: false,

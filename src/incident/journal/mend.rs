@@ -7,6 +7,7 @@ use std::path::Path;
 use super::{JournalError, io_error, truncated, write_synced};
 use crate::incident::chain::{self, Head};
 use crate::incident::entry::Record;
+use crate::incident::lease::Lease;
 use crate::incident::rights;
 
 /// A journal to append to.
@@ -18,8 +19,8 @@ pub struct Mended {
     pub torn: usize,
 }
 
-/// Opens it. Only for the holder of the lease.
-pub fn mended(folder: &Path) -> Result<Mended, JournalError> {
+pub fn mended(lease: &Lease) -> Result<Mended, JournalError> {
+    let folder = lease.folder();
     let path = folder.join("journal.jsonl");
     let mut file = OpenOptions::new()
         .read(true)
@@ -27,6 +28,11 @@ pub fn mended(folder: &Path) -> Result<Mended, JournalError> {
         .create(true)
         .open(&path)
         .map_err(io_error("cannot open", &path))?;
+    // Who takes it by force puts the lock there first and the journal then: with the old lock still
+    // there, this file is not somebody else's.
+    if !lease.is_ours() {
+        return Err(JournalError::Lost);
+    }
     // Whoever cannot change them has them from whoever could.
     let _ = rights::settle_file(&file, folder);
     let mut bytes = Vec::new();

@@ -14,7 +14,7 @@ pub fn receive(lease: &Lease, lines: &[String]) -> Result<(), JournalError> {
     let folder = lease.folder();
     settle(folder)?;
     let path = folder.join("journal.jsonl");
-    let Mended { mut file, mut head, .. } = mended(folder)?;
+    let Mended { mut file, mut head, .. } = mended(lease)?;
     let (mut records, mut text) = (Vec::new(), String::new());
     for line in lines {
         let record = chain::open(&head, line)?;
