@@ -10,10 +10,11 @@
 mod awaited;
 mod care;
 mod fault;
+mod mend;
 mod receive;
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,6 +26,7 @@ use crate::clock;
 use crate::digest::Through;
 pub use awaited::{arrive, awaited};
 pub use care::{Care, News};
+use mend::{Mended, mended};
 pub use receive::receive;
 
 #[derive(Debug, thiserror::Error)]
@@ -132,7 +134,7 @@ impl Journal {
     ) -> Result<(Self, Vec<Record>), JournalError> {
         settle(folder)?;
         let taken = lease.taken.clone();
-        let Mended { file, records, head, torn } = mended(&lease, folder)?;
+        let Mended { file, records, head, torn } = mended(&lease)?;
         let inner = Inner {
             writer: Some(Writer { file, lease }),
             surrendered: false,
@@ -307,60 +309,6 @@ fn settle_inside(folder: &Path) -> Result<(), JournalError> {
     settled.map_err(io_error("cannot create", folder))
 }
 
-/// A journal to append to.
-struct Mended {
-    file: File,
-    records: Vec<Record>,
-    head: Head,
-    /// Bytes of half a line that were put aside; the next line would have become one with it.
-    torn: usize,
-}
-
-/// Opens it, and mends it only for the holder of the lease.
-fn mended(lease: &Lease, folder: &Path) -> Result<Mended, JournalError> {
-    let path = folder.join("journal.jsonl");
-    let mut file = OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(true)
-        .open(&path)
-        .map_err(io_error("cannot open", &path))?;
-    // Who takes it by force puts the lock there first and the journal then: with the old lock still
-    // there, this file is not somebody else's.
-    if !lease.is_ours() {
-        return Err(JournalError::Lost);
-    }
-    // Whoever cannot change them has them from whoever could.
-    let _ = rights::settle_file(&file, folder);
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(io_error("cannot read", &path))?;
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    let torn = bytes.len() - whole;
-    if torn > 0 {
-        set_aside(&mut file, &path, folder, &bytes[whole..], whole as u64)?;
-    }
-    let (records, head, fault) = chain::replay(&String::from_utf8_lossy(&bytes[..whole]));
-    if let Some(fault) = fault.or_else(|| truncated(folder, &head)) {
-        return Err(fault.into());
-    }
-    Ok(Mended { file, records, head, torn })
-}
-
-fn set_aside(
-    file: &mut File,
-    path: &Path,
-    folder: &Path,
-    tail: &[u8],
-    whole: u64,
-) -> Result<(), JournalError> {
-    let aside = folder.join("journal.torn");
-    write_synced(&aside, tail).map_err(io_error("cannot write", &aside))?;
-    file.set_len(whole)
-        .and_then(|()| file.seek(SeekFrom::End(0)))
-        .and_then(|_| file.sync_all())
-        .map_err(io_error("cannot mend", path))
-}
-
 fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> JournalError {
     let path = path.to_owned();
     move |source| JournalError::Io { what, path, source }
@@ -369,6 +317,8 @@ fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Journa
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::fs::OpenOptions;
+
     use super::*;
 
     fn note(step: &str) -> Entry {

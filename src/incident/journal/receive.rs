@@ -4,7 +4,8 @@
 use std::io::Write as _;
 
 use super::awaited::expect;
-use super::{JournalError, Mended, io_error, keep_head, mended, settle};
+use super::mend::{Mended, mended};
+use super::{JournalError, io_error, keep_head, settle};
 use crate::incident::chain::{self, Head};
 use crate::incident::lease::Lease;
 
@@ -13,7 +14,7 @@ pub fn receive(lease: &Lease, lines: &[String]) -> Result<(), JournalError> {
     let folder = lease.folder();
     settle(folder)?;
     let path = folder.join("journal.jsonl");
-    let Mended { mut file, mut head, .. } = mended(lease, folder)?;
+    let Mended { mut file, mut head, .. } = mended(lease)?;
     let (mut records, mut text) = (Vec::new(), String::new());
     for line in lines {
         let record = chain::open(&head, line)?;

@@ -68,7 +68,9 @@ async fn follow(at: &Target, state: &Path, incident: &str, tell: &Sender<String>
         if let Ok(told) = &fetched
             && *told != before
         {
-            told.iter().for_each(|line| drop(tell.send(line.clone())));
+            for line in told {
+                let _ = tell.send(line.clone());
+            }
             before.clone_from(told);
         }
         match &mut ear {
