@@ -83,7 +83,7 @@ fn incident_folder(state: &Path, wanted: &str) -> Result<PathBuf, Problem> {
 
 fn unfound(error: &StoreError) -> Problem {
     match error {
-        StoreError::Unknown(_) | StoreError::Ambiguous { .. } | StoreError::NoneOpen => {
+        StoreError::Unknown(_) | StoreError::Ambiguous { .. } | StoreError::NoneOpen { .. } => {
             Problem::usage(error.to_string()).hint(
                 "`steadyhand incidents` lists those that there are; --state names another folder",
             )

@@ -86,6 +86,7 @@ fn of_incident(command: &Command) -> Option<Option<&str>> {
         Command::Handover(asked) => Some(Some(&asked.incident)),
         Command::Postmortem(asked) => Some(Some(&asked.incident)),
         Command::Verify(asked) => Some(Some(&asked.incident)),
+        Command::Approve(asked) => asked.review.as_deref().map(Some),
         Command::Incidents(_) => Some(None),
         _ => None,
     }
@@ -103,7 +104,7 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
             let (key, actor) = (asked.key, shift::actor());
             if let Some(incident) = asked.review {
                 let asked = headless::review::Asked { incident, key, actor };
-                return headless::review::run(&asked, config, out);
+                return one_thread()?.block_on(headless::review::run(&asked, config, out));
             }
             let asked = headless::approve::Asked {
                 file: asked.file.unwrap_or_default(),

@@ -219,8 +219,9 @@ fn run(
         (Some((id, ..)), Some(_)) => {
             out.say(&format!("{id} and the demo's database are gone; --keep DIR keeps them"));
         }
-        (Some((id, _, true)), None) => {
-            out.say(&format!("{id} is open: `steadyhand resume {id}` goes on with it"));
+        (Some((id, folder, true)), None) => {
+            let folder = folder.display();
+            out.say(&format!("{id} is open: `steadyhand resume {id}` goes on with it; {folder}"));
         }
         (Some((_, folder, false)), None) => {
             out.say(&format!("the postmortem: {}", folder.join("postmortem.md").display()));

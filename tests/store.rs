@@ -5,10 +5,11 @@ mod common;
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use common::proxy::{Proxy, Upstream};
 use common::server::{self, Kind, Server, Setup};
-use common::walk::{RUNBOOK, database, demo, leave, note};
+use common::walk::{CONFIRMATION, RUNBOOK, database, demo, leave, note, to_change};
 use common::{Cockpit, Home, WIDE};
 use steadyhand::config::access::{Access, access};
 use steadyhand::config::{Environment, Target, TargetUrl};
@@ -174,6 +175,16 @@ fn two_hosts_that_wrote_while_apart_are_told_and_nothing_is_lost() {
     note(&mut second, "robin is not disturbed");
     leave(&mut second);
     leave(&mut first);
+    // Whoever looks there from now on is told.
+    let mut first = Cockpit::start_in(first.into_home(), &["watch", INCIDENT], WIDE);
+    first.wait_for("WATCHING");
+    first.wait_until("told that the records differ", |screen| {
+        let words: Vec<&str> = screen.split(|c: char| c.is_whitespace() || c == '│').collect();
+        let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+        words.join(" ").contains("this host and the store have different records")
+    });
+    first.keys("q");
+    assert_eq!(first.wait_code(), 0);
     let kept = store.server.client("store").rows("SELECT line FROM steadyhand.apart");
     assert!(kept.iter().flatten().any(|line| line.contains("casey does not know")), "{kept:?}");
     second.into_home().steadyhand(&["verify", INCIDENT]).assert().code(0);
@@ -190,6 +201,193 @@ fn the_lease_of_a_host_that_died_is_free() {
     second.wait_for("taken up again");
     leave(&mut second);
     is_rid_of_us(&store);
+}
+
+/// At a change that wants a second person, previewed.
+fn previewed(approval: &str) -> (Store, Cockpit) {
+    let mut made = demo(Home::new());
+    leave(&mut made);
+    let (home, store) = (made.into_home(), Store::new());
+    with_store(&home, &store.over_the_wire());
+    let path = home.work().join("steadyhand.toml");
+    let text = fs::read_to_string(&path).expect("the demo wrote it");
+    let wanted = format!("[target.erp-demo]\napproval = \"{approval}\"\n");
+    let text = text.replace("[target.erp-demo]\n", &wanted);
+    fs::write(&path, text + "\n[approval]\nsigners = \"signers\"\n").expect("the home is ours");
+    home.write("signers", "");
+    let store = store.made(&home);
+    let mut cockpit = Cockpit::start_in(home, &["open", RUNBOOK, "--target", "erp-demo"], WIDE);
+    cockpit.wait_for("milestone: detected");
+    cockpit.breathe();
+    to_change(&mut cockpit);
+    cockpit.keys("enter");
+    cockpit.wait_for("a second person must agree");
+    (store, cockpit)
+}
+
+/// With a request of four eyes, which is a file like evidence.
+fn with_a_request() -> (Store, Cockpit) {
+    let (store, mut cockpit) = previewed("four-eyes");
+    cockpit.keys("a");
+    cockpit.wait_for("waiting for a second person");
+    leave(&mut cockpit);
+    (store, cockpit)
+}
+
+/// The files of an incident that a home has.
+fn kept_files(home: &Home) -> Vec<PathBuf> {
+    let mut files = home.files(&format!("work/state/incidents/{INCIDENT}"));
+    files.retain(|file| file.starts_with("evidence") || file.starts_with("requests"));
+    files
+}
+
+#[test]
+fn another_host_has_every_file_of_the_incident_it_goes_on_with() {
+    let (store, first) = with_a_request();
+    let files = kept_files(first.home());
+    assert!(files.iter().any(|file| file.starts_with("requests")), "{files:?}");
+    let second = other(&store, &first);
+    second.steadyhand(&["verify", INCIDENT]).assert().code(0);
+    assert_eq!(kept_files(&second), files);
+    // The list of incidents needs no files; whoever goes on with one does, however they get there.
+    let third = other(&store, &first);
+    third.steadyhand(&["incidents"]).assert().code(0);
+    assert_eq!(kept_files(&third), Vec::<PathBuf>::new());
+    let mut third = Cockpit::start_in(third, &["resume"], WIDE);
+    third.wait_for("taken up again");
+    leave(&mut third);
+    // It counts for itself as well.
+    let there = kept_files(third.home());
+    assert!(files.iter().all(|file| there.contains(file)), "{there:?}");
+}
+
+#[test]
+fn a_file_that_was_not_brought_is_told_from_one_that_went_missing() {
+    let (store, first) = with_a_request();
+    store.server.client("store").run("DELETE FROM steadyhand.file WHERE path LIKE 'requests/%'");
+    let second = other(&store, &first);
+    let told = |home: &Home, code: i32| {
+        let ran = home.steadyhand(&["verify", INCIDENT]).assert().code(code);
+        String::from_utf8_lossy(&ran.get_output().stdout).into_owned()
+    };
+    let said = told(&second, 3);
+    assert!(said.contains("was not brought here") && !said.contains("missing"), "{said}");
+    let preview = kept_files(&second).remove(0);
+    let folder = journal(&second).with_file_name("");
+    fs::remove_file(folder.join(&preview)).expect("it was brought");
+    let said = told(&second, 2);
+    assert!(said.contains(&format!("{} is missing", preview.display())), "{said}");
+}
+
+#[test]
+fn an_incident_that_is_damaged_here_hides_no_other() {
+    let (store, mut first) = first(Store::new());
+    leave(&mut first);
+    let second = other(&store, &first);
+    second.steadyhand(&["incidents"]).assert().code(0);
+    let damaged = fs::read_to_string(journal(&second)).expect("it was brought");
+    let damaged = damaged.replacen("milestone", "millstone", 1);
+    fs::write(journal(&second), damaged).expect("the home is ours");
+    let open = ["open", RUNBOOK, "--target", "erp-demo"];
+    let mut first = Cockpit::start_in(first.into_home(), &open, WIDE);
+    first.wait_for("INC-0003");
+    first.wait_for("milestone: detected");
+    leave(&mut first);
+    let listed = second.steadyhand(&["incidents"]).assert().code(0);
+    let output = listed.get_output();
+    let (said, told) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("INC-0003"), "{said}");
+    assert!(told.contains(INCIDENT) && told.contains("was altered"), "{told}");
+}
+
+#[test]
+fn what_was_made_up_stays_where_it_was_made() {
+    let mut made = demo(Home::new());
+    leave(&mut made);
+    let (home, store) = (made.into_home(), Store::new());
+    with_store(&home, &store.over_the_wire());
+    let store = store.made(&home);
+    let mut cockpit = Cockpit::start_in(home, &["resume", "INC-0001"], WIDE);
+    cockpit.wait_for("taken up again");
+    leave(&mut cockpit);
+    assert_eq!((store.count("incident"), store.count("record")), (0, 0));
+}
+
+/// Robin's host, with a key of robin's that may review.
+fn reviewer(store: &Store, first: &Cockpit) -> Home {
+    let home = other(store, first);
+    let path = home.work().join("steadyhand.toml");
+    let text = fs::read_to_string(&path).expect("it was written");
+    fs::write(path, text + "[approval]\nsigners = \"signers\"\nkey = \"key\"\n").expect("ours");
+    let made = Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-C", "robin", "-f", "key"])
+        .current_dir(home.work())
+        .status();
+    assert!(made.expect("ssh-keygen can be run").success());
+    let key = fs::read_to_string(home.work().join("key.pub")).expect("it was made");
+    home.write("signers", &format!("robin@example.org {key}"));
+    home
+}
+
+#[test]
+fn a_review_on_another_host_is_of_the_one_chain() {
+    let (store, mut first) = previewed("break-glass");
+    first.keys("!");
+    first.wait_for("It is recorded, and somebody will review it");
+    first.type_text("nobody answers and stock is blocked");
+    first.breathe();
+    first.keys("enter");
+    first.wait_for("esc leaves it alone");
+    first.type_text(&format!("{CONFIRMATION} break glass"));
+    first.breathe();
+    first.keys("enter");
+    first.wait_for("COMMITTED   26 rows");
+    let asked = ["approve", "--review", INCIDENT];
+    // While casey works on it, by the way that knows of it and by the one that does not.
+    let second = Cockpit::start_in(reviewer(&store, &first), &asked, (120, 90));
+    second.wait_for("What did your review find?");
+    let theirs = fs::read(journal(second.home())).expect("it was brought");
+    fs::remove_file(journal(second.home()).with_file_name("elsewhere.json")).expect("it is there");
+    let mut second = second;
+    second.type_text("right, and rightly alone");
+    second.keys("enter");
+    assert_ne!(second.wait_code(), 0);
+    assert!(second.screen().contains("nothing was recorded"), "{}", second.screen());
+    assert_eq!(fs::read(journal(second.home())).expect("a journal"), theirs);
+    note(&mut first, "casey is not disturbed");
+    leave(&mut first);
+    let mut second = Cockpit::start_in(second.into_home(), &asked, (120, 90));
+    second.wait_for("What did your review find?");
+    second.type_text("right, and rightly alone");
+    second.keys("enter");
+    second.wait_for("is recorded");
+    assert_eq!(second.wait_code(), 0);
+    // It is there for everybody, with its signature.
+    first.home().steadyhand(&["verify", INCIDENT]).assert().code(0);
+    let (here, there) = (fs::read(journal(first.home())), fs::read(journal(second.home())));
+    assert_eq!(here.expect("a journal"), there.expect("a journal"));
+    assert_eq!(kept_files(first.home()), kept_files(second.home()));
+}
+
+/// A member of the group can lay down who asks, and the record says it.
+#[test]
+fn no_text_of_a_record_brings_a_file_to_the_store() {
+    let (store, mut first) = first(Store::new());
+    first.home().write("private", "a private key");
+    let folder = journal(first.home());
+    let folder = folder.parent().expect("it lies in a folder");
+    let asked = r#"{"by":{"login":"evidence/../../../../private","host":"x","pid":1},"at":"2026-01-01T00:00:00Z"}"#;
+    fs::write(folder.join("take-over.json"), asked).expect("the folder is ours");
+    first.wait_for("Answer later");
+    first.breathe();
+    first.keys("enter");
+    first.wait_gone("Answer later");
+    leave(&mut first);
+    let told = fs::read_to_string(journal(first.home())).expect("a journal");
+    assert!(told.contains("\"evidence/../../../../private\""), "{told}");
+    let kept = store.server.client("store").rows("SELECT path FROM steadyhand.file");
+    assert!(!kept.iter().flatten().any(|path| path.contains("private")), "{kept:?}");
 }
 
 fn is_rid_of_us(store: &Store) {

@@ -224,6 +224,40 @@ fn line_by_line_it_is_followed_and_taken_over_too() {
     assert_sound(first.home());
 }
 
+/// What was typed before the question, and what comes through a pipe, takes nothing from anybody.
+#[test]
+fn line_by_line_a_stopped_holder_loses_it_to_words_and_an_enter_of_its_own() {
+    let mut first = demo(Home::new());
+    let mut second = first.beside("robin", &["watch", INCIDENT, "--plain"], WIDE);
+    second.wait_for("incident opened");
+    first.signal(Signal::STOP);
+    second.type_text("take over");
+    second.keys("enter");
+    second.wait_for("nobody answers; type  take over INC-0001");
+    second.send(b"take over INC-0001\r\r");
+    second.wait_for("enter alone takes it over");
+    second.type_text("no");
+    second.keys("enter");
+    second.wait_for("left alone; nothing was taken over");
+    second.type_text("take over INC-0001");
+    second.keys("enter");
+    second.wait_until("the question again", |screen| {
+        screen.matches("enter alone takes it over").count() == 2
+    });
+    second.keys("enter");
+    second.wait_for("step 1 of 10");
+    first.signal(Signal::CONT);
+    first.wait_for("held by robin on ");
+    quit(&mut first);
+    second.type_text("quit");
+    second.keys("enter");
+    second.wait_for("Leave?");
+    second.type_text("1");
+    second.keys("enter");
+    assert_eq!(second.wait_code(), 0);
+    assert_sound(first.home());
+}
+
 fn modes(folder: &Path) -> Vec<(PathBuf, u32)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("the folder is ours").flatten() {
@@ -272,6 +306,11 @@ fn the_handover_card_says_what_is_known_tried_open_and_next() {
     let mut first = demo(Home::new());
     to_change(&mut first);
     preview(&mut first);
+    first.keys("p");
+    first.wait_until("a second preview", |_| {
+        journal(first.home()).iter().filter(|kind| *kind == "previewed").count() == 2
+    });
+    first.wait_for("enter confirm");
     first.keys("esc");
     first.wait_for("v rows");
     note(&mut first, "todo: ask the stock desk");
@@ -295,6 +334,9 @@ fn the_handover_card_says_what_is_known_tried_open_and_next() {
     ] {
         assert!(card.contains(said), "{said} is not on the card:\n{card}");
     }
+    // The second took the place of the first.
+    assert_eq!(card.matches("previewed at").count(), 1, "{card}");
+    assert!(card.contains("`steadyhand watch INC-0001`"), "{card}");
     let mut second = watch(&first);
     second.keys("t");
     first.wait_for("asks to take over");

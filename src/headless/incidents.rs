@@ -18,7 +18,7 @@ pub fn run(state: &Path, format: Format, out: &mut Out) -> Result<Exit, Problem>
             page.push_str(&json::incidents_summary(all.len(), open, damaged));
             page
         }
-        Format::Text => text::incidents(&all),
+        Format::Text => text::incidents(&all, state),
     };
     out.put(&page)?;
     let damaged: Vec<&Summary> = all.iter().filter(|one| one.trouble.is_some()).collect();

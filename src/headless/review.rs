@@ -14,6 +14,7 @@ use crate::exit::Exit;
 use crate::incident::entry::{Entry, Evidence, Record};
 use crate::incident::journal::{self, Journal};
 use crate::incident::{Incident, second};
+use crate::ops::share::Courier;
 use crate::problem::Problem;
 use crate::recovery::Request;
 use crate::recovery::second::own_key;
@@ -27,7 +28,7 @@ pub struct Asked {
     pub actor: String,
 }
 
-pub fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, Problem> {
+pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, Problem> {
     let folder = incident_folder(&config.state.value, &asked.incident)?;
     let (records, _, fault) =
         journal::read(&folder).map_err(|error| Problem::unreachable(error.to_string()))?;
@@ -62,16 +63,44 @@ pub fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, Proble
         )));
     }
     let failed = |error: journal::JournalError| Problem::system(error.to_string());
-    let (journal, _) = Journal::open(&folder, &asked.actor).map_err(failed)?;
+    let (journal, records) = Journal::open(&folder, &asked.actor).map_err(failed)?;
+    let courier = claimed(config, &records, &journal).await?;
     let name = format!("{}.review.sig", request.file());
     let evidence = journal.keep_request(&name, signature.as_bytes()).map_err(failed)?;
     let (signer, signer_key) = (verified.signers().join(", "), verified.key().to_owned());
     journal
         .append(Entry::Reviewed { op: op.clone(), signer, signer_key, remark, evidence })
         .map_err(failed)?;
+    if let Some(courier) = courier {
+        courier.deliver().await.map_err(|problem| {
+            Problem::new(
+                problem.kind,
+                format!("{}; the review is recorded here only", problem.sentence),
+            )
+            .hint("`steadyhand resume` of this incident brings it to the store")
+        })?;
+    }
     let left = incident.unreviewed().count() - 1;
     out.put(&format!("the review of {op} is recorded; {left} more wait here\n"))?;
     Ok(Exit::Clear)
+}
+
+/// Nobody on another host may write meanwhile, and what is written goes there too.
+async fn claimed(
+    config: &Config,
+    records: &[Record],
+    journal: &Journal,
+) -> Result<Option<Courier>, Problem> {
+    let courier = config.store.as_ref().and_then(|at| Courier::of(&at.value, records, journal));
+    let Some(mut courier) = courier else { return Ok(None) };
+    let nothing = "nothing was recorded; review it again";
+    match courier.claim().await {
+        Ok(None) => Ok(Some(courier)),
+        Ok(Some(_)) => Err(Problem::refused("somebody works on it on another host")
+            .hint(format!("{nothing} when they have left it"))),
+        Err(problem) => Err(Problem::new(problem.kind, problem.sentence)
+            .hint(format!("{nothing} when the store answers"))),
+    }
 }
 
 /// What somebody did alone, as it was written down then, and why.

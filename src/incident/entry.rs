@@ -3,9 +3,11 @@
 //! The form here is the form on disk: names are never reused for another meaning, fields are only
 //! added. Each entry can say itself in one sentence, which is what the timeline shows.
 
+mod files;
 mod parts;
 mod words;
 
+pub use files::files;
 pub use parts::{Deed, Evidence, Milestone, NoteKind, Origin, Outcome, Pacing, TargetSeen};
 pub use words::verdict_words;
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::chain::Mark;
-use super::entry::{Deed, Entry, Evidence, Milestone, Origin, Outcome, Record};
+use super::entry::{Deed, Entry, Milestone, Origin, Outcome, Record};
 use super::{ActionItem, Annotation, Change, Controls, Incident, Measured, Phase};
 use crate::guardrail::Standing;
 use crate::runbook::progress::StepState;
@@ -12,6 +12,7 @@ impl Incident {
     /// Takes in one record. The only way an incident changes.
     pub fn apply(&mut self, record: &Record) {
         self.records.push(record.clone());
+        self.evidence.extend(record.entry.file());
         let at = record.at;
         if self.shifts.last().is_none_or(|(_, who)| *who != record.actor) {
             self.shifts.push((at, record.actor.clone()));
@@ -61,16 +62,12 @@ impl Incident {
             Entry::Answered { var, answer, .. } => {
                 self.answers.insert(var.clone(), answer.clone());
             }
-            Entry::Checked { check, verdict, sample, .. } => {
+            Entry::Checked { check, verdict, .. } => {
                 let (check, verdict) = (check.clone(), verdict.clone());
                 self.counts.push(Measured { at, check, verdict });
-                self.evidence.extend(sample.clone());
             }
             Entry::Exported { path, sha256, .. } => {
                 self.exports.push((path.clone(), sha256.clone()));
-                if path.starts_with("evidence/") {
-                    self.evidence.push(Evidence { file: path.clone(), sha256: sha256.clone() });
-                }
             }
             Entry::Decided { question, choice, reason, .. } => {
                 self.decisions.push((at, question.clone(), choice.clone(), reason.clone()));
@@ -82,10 +79,8 @@ impl Incident {
             Entry::Escalated { to, who, .. } => {
                 self.called.push((at, to.clone(), who.clone()));
             }
-            Entry::CommandRan { output, .. } => self.evidence.push(output.clone()),
-            Entry::GuardRehearsed { sentence, evidence, .. } => {
+            Entry::GuardRehearsed { sentence, .. } => {
                 self.guard_notes.push((at, sentence.clone()));
-                self.evidence.push(evidence.clone());
             }
             Entry::ActionItem { title, owner, due, action } => {
                 let (title, owner, due) = (title.clone(), owner.clone(), due.clone());
@@ -104,6 +99,7 @@ impl Incident {
                 self.annotations.entry(*of).or_default().push(Annotation { at, actor, text });
             }
             Entry::Resumed { .. }
+            | Entry::CommandRan { .. }
             | Entry::TornTail { .. }
             | Entry::PostmortemEdited { .. }
             | Entry::Confirmed { .. }
@@ -176,18 +172,7 @@ impl Incident {
 
     fn apply_change(&mut self, record: &Record) {
         match &record.entry {
-            Entry::Previewed {
-                step,
-                op,
-                deed,
-                rows,
-                writes,
-                hidden,
-                refused,
-                undo,
-                evidence,
-                ..
-            } => {
+            Entry::Previewed { step, op, deed, rows, writes, hidden, refused, undo, .. } => {
                 let change = self.change_or_new(record, step, op, deed);
                 if !change.stands() {
                     change.rows = *rows;
@@ -196,7 +181,6 @@ impl Incident {
                 change.hidden.clone_from(hidden);
                 change.refused.clone_from(refused);
                 change.undo.clone_from(undo);
-                self.evidence.push(evidence.clone());
             }
             Entry::Approved { step, op, deed, typed, .. } => {
                 let change = self.change_or_new(record, step, op, deed);
@@ -208,22 +192,17 @@ impl Incident {
                 self.change_or_new(record, step, op, deed).phase = Phase::Started;
             }
             Entry::UndoWritten { op, evidence, .. } => {
-                self.evidence.push(evidence.clone());
                 if let Some(change) = self.change(op) {
                     change.undo_file = Some(evidence.clone());
                 }
             }
-            Entry::ChunksPlanned { step, op, deed, list, .. } => {
-                self.evidence.extend(list.clone());
+            Entry::ChunksPlanned { step, op, deed, .. } => {
                 let change = self.change_or_new(record, step, op, deed);
                 change.chunks.get_or_insert_default().apply(&record.entry);
             }
             Entry::ChunkSent { op, .. }
             | Entry::ChunkEnded { op, .. }
             | Entry::Paced { op, .. } => {
-                if let Entry::ChunkSent { undo, .. } = &record.entry {
-                    self.evidence.push(undo.clone());
-                }
                 if let Some(change) = self.change(op) {
                     change.chunks.get_or_insert_default().apply(&record.entry);
                 }

@@ -59,7 +59,7 @@ impl Card {
             known: known(incident),
             tried: tried(incident),
             open: open(incident, runbook),
-            approvals: incident.changes.iter().filter_map(waiting).collect(),
+            approvals: approvals(incident),
             guardrails: guardrails(incident),
             next_update: incident.next_update.or_else(first).filter(|_| incident.is_open()),
             next_step: runbook.and_then(|runbook| next(incident, runbook)),
@@ -90,6 +90,13 @@ impl Card {
             ("Guardrails standing", or(&self.guardrails, "none")),
             ("Next update", vec![due]),
             ("Next step", next),
+            (
+                "To go on with it",
+                vec![format!(
+                    "`steadyhand watch {}` on this host; t there asks for it",
+                    self.incident
+                )],
+            ),
         ]
     }
 
@@ -200,6 +207,15 @@ fn open(incident: &Incident, runbook: Option<&Runbook>) -> Vec<String> {
     let actions = incident.actions.iter();
     open.extend(actions.map(|item| format!("{} ({}, due {})", item.title, item.owner, item.due)));
     open
+}
+
+/// A later preview of a step takes the place of the one before.
+fn approvals(incident: &Incident) -> Vec<String> {
+    let changes = incident.changes.iter().enumerate();
+    let last = changes.filter(|(at, change)| {
+        incident.changes[at + 1..].iter().all(|later| later.step != change.step)
+    });
+    last.filter_map(|(_, change)| waiting(change)).collect()
 }
 
 fn waiting(change: &Change) -> Option<String> {

@@ -7,6 +7,7 @@
 //! Only a lease opens it for writing. When the lease is handed over or taken, every handle is left
 //! without the file: nothing that is still under way can write, or act on having written.
 
+mod awaited;
 mod care;
 mod fault;
 mod receive;
@@ -22,6 +23,7 @@ use super::lease::{Lease, LeaseError, Party};
 use super::rights;
 use crate::clock;
 use crate::digest::Through;
+pub use awaited::{arrive, awaited};
 pub use care::{Care, News};
 pub use receive::receive;
 
@@ -39,7 +41,9 @@ pub enum JournalError {
     Closed,
 }
 
-/// Where approval requests lie in the folder of an incident.
+/// Where files that records name lie in the folder of an incident.
+pub const EVIDENCE: &str = "evidence";
+/// Where approval requests lie, and what is signed under them.
 pub const REQUESTS: &str = "requests";
 
 type Listener = Box<dyn Fn(&Record) + Send>;
@@ -128,27 +132,7 @@ impl Journal {
     ) -> Result<(Self, Vec<Record>), JournalError> {
         settle(folder)?;
         let taken = lease.taken.clone();
-        let path = folder.join("journal.jsonl");
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(&path)
-            .map_err(io_error("cannot open", &path))?;
-        // Whoever cannot change them has them from whoever could.
-        let _ = rights::settle_file(&file, folder);
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(io_error("cannot read", &path))?;
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        let torn = bytes.len() - whole;
-        if torn > 0 {
-            set_aside(&mut file, &path, folder, &bytes[whole..], whole as u64)?;
-        }
-        let text = String::from_utf8_lossy(&bytes[..whole]);
-        let (records, head, fault) = chain::replay(&text);
-        if let Some(fault) = fault.or_else(|| truncated(folder, &head)) {
-            return Err(fault.into());
-        }
+        let Mended { file, records, head, torn } = mended(&lease, folder)?;
         let inner = Inner {
             writer: Some(Writer { file, lease }),
             surrendered: false,
@@ -225,8 +209,7 @@ impl Journal {
     /// that a second person finds them.
     pub fn keep_request(&self, name: &str, bytes: &[u8]) -> Result<Evidence, JournalError> {
         let folder = self.folder().join(REQUESTS);
-        fs::create_dir_all(&folder).map_err(io_error("cannot create", &folder))?;
-        rights::settle_folder(&folder).map_err(io_error("cannot create", &folder))?;
+        settle_inside(&folder)?;
         let path = folder.join(name);
         let write = |out: &mut dyn io::Write| out.write_all(bytes);
         let sha256 = write_through(&path, write).map_err(io_error("cannot write", &path))?;
@@ -242,9 +225,9 @@ impl Journal {
         if self.lock().writer.is_none() {
             return Err(JournalError::Lost);
         }
-        let path = self.folder().join("evidence").join(name);
+        let path = self.folder().join(EVIDENCE).join(name);
         let sha256 = write_through(&path, write).map_err(io_error("cannot write", &path))?;
-        Ok(Evidence { file: format!("evidence/{name}"), sha256 })
+        Ok(Evidence { file: format!("{EVIDENCE}/{name}"), sha256 })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -311,17 +294,56 @@ fn keep_head(folder: &Path, head: &Head) {
 
 /// The folder of an incident, with the rights of those who may see it.
 pub fn settle(folder: &Path) -> Result<(), JournalError> {
-    let evidence = folder.join("evidence");
-    let settle = |folder: &Path| {
-        fs::create_dir_all(folder)?;
-        match rights::settle_folder(folder) {
-            // It is somebody else's, who let us in.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
-            settled => settled,
-        }
-    };
-    settle(folder).map_err(io_error("cannot create", folder))?;
-    settle(&evidence).map_err(io_error("cannot create", &evidence))
+    settle_inside(folder)?;
+    settle_inside(&folder.join(EVIDENCE))
+}
+
+fn settle_inside(folder: &Path) -> Result<(), JournalError> {
+    let settled = fs::create_dir_all(folder).and_then(|()| match rights::settle_folder(folder) {
+        // It is somebody else's, who let us in.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        settled => settled,
+    });
+    settled.map_err(io_error("cannot create", folder))
+}
+
+/// A journal to append to.
+struct Mended {
+    file: File,
+    records: Vec<Record>,
+    head: Head,
+    /// Bytes of half a line that were put aside; the next line would have become one with it.
+    torn: usize,
+}
+
+/// Opens it, and mends it only for the holder of the lease.
+fn mended(lease: &Lease, folder: &Path) -> Result<Mended, JournalError> {
+    let path = folder.join("journal.jsonl");
+    let mut file = OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .open(&path)
+        .map_err(io_error("cannot open", &path))?;
+    // Who takes it by force puts the lock there first and the journal then: with the old lock still
+    // there, this file is not somebody else's.
+    if !lease.is_ours() {
+        return Err(JournalError::Lost);
+    }
+    // Whoever cannot change them has them from whoever could.
+    let _ = rights::settle_file(&file, folder);
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(io_error("cannot read", &path))?;
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let torn = bytes.len() - whole;
+    if torn > 0 {
+        set_aside(&mut file, &path, folder, &bytes[whole..], whole as u64)?;
+    }
+    let (records, head, fault) = chain::replay(&String::from_utf8_lossy(&bytes[..whole]));
+    if let Some(fault) = fault.or_else(|| truncated(folder, &head)) {
+        return Err(fault.into());
+    }
+    Ok(Mended { file, records, head, torn })
 }
 
 fn set_aside(

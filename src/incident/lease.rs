@@ -14,7 +14,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::rights;
@@ -65,7 +65,7 @@ pub struct Holder {
 
 impl Holder {
     pub fn is_silent(&self, now: Timestamp) -> bool {
-        self.seen.is_none_or(|seen| now.duration_since(seen).unsigned_abs() > SILENT)
+        self.seen.is_none_or(|seen| now.duration_since(seen) > signed(SILENT))
     }
 }
 
@@ -148,6 +148,10 @@ impl Lease {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(LeaseError::Executing),
             Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        if let Some(holder) = holder(folder).filter(|holder| holder.party != forced.from) {
+            // Nobody asked this one.
+            return Err(LeaseError::Held { holder: Some(Box::new(holder)) });
         }
         let next = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
         next.as_file().try_lock().map_err(|error| failed(io::Error::other(error)))?;
@@ -288,9 +292,14 @@ impl Request {
 
     /// Nobody answered for so long, or nobody is there to.
     pub fn may_force(&self, holder: &Holder, patience: Duration, now: Timestamp) -> bool {
-        let waited = now.duration_since(self.at).unsigned_abs() >= patience;
+        let waited = now.duration_since(self.at) >= signed(patience);
         self.refused.is_none() && (waited || holder.is_silent(now))
     }
+}
+
+/// A clock that was set back has waited for nothing.
+fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 
 pub fn forget_request(folder: &Path) {

@@ -41,22 +41,18 @@ pub fn reviewed(request_sha256: &str, remark: &str) -> Vec<u8> {
 impl Incident {
     pub(super) fn apply_second(&mut self, record: &Record) {
         let (op, second) = match &record.entry {
-            Entry::Requested { op, words, expires, evidence, .. } => {
-                self.evidence.push(evidence.clone());
+            Entry::Requested { op, words, expires, .. } => {
                 (op, Second::Asked { words: words.clone(), expires: *expires })
             }
-            Entry::Seconded { op, signer, signer_key, evidence, .. } => {
-                self.evidence.push(evidence.clone());
+            Entry::Seconded { op, signer, signer_key, .. } => {
                 let (signer, key) = (signer.clone(), signer_key.clone());
                 (op, Second::Agreed { at: record.at, signer, key })
             }
-            Entry::GlassBroken { op, reason, review_due, evidence, .. } => {
-                self.evidence.push(evidence.clone());
+            Entry::GlassBroken { op, reason, review_due, .. } => {
                 let (reason, due) = (reason.clone(), *review_due);
                 (op, Second::BrokenGlass { reason, due, reviewed: None })
             }
-            Entry::Reviewed { op, signer, remark, evidence, .. } => {
-                self.evidence.push(evidence.clone());
+            Entry::Reviewed { op, signer, remark, .. } => {
                 let (at, signer, remark) = (record.at, signer.clone(), remark.clone());
                 if let Some(Some(Second::BrokenGlass { reviewed, .. })) =
                     self.change(op).map(|change| &mut change.second)

@@ -24,8 +24,8 @@ pub enum StoreError {
     Unknown(String),
     #[error("{wanted} could be {}", of.join(" or "))]
     Ambiguous { wanted: String, of: Vec<String> },
-    #[error("no incident is open")]
-    NoneOpen,
+    #[error("no incident is open in {}", state.display())]
+    NoneOpen { state: PathBuf },
 }
 
 /// An incident as a list shows it.
@@ -143,7 +143,9 @@ pub fn summary(folder: &Path) -> Summary {
 pub fn find(state: &Path, wanted: Option<&str>) -> Result<Summary, StoreError> {
     let Some(wanted) = wanted else {
         let open = list(state)?.into_iter().filter(Summary::is_open);
-        return open.max_by_key(|summary| summary.last).ok_or(StoreError::NoneOpen);
+        return open
+            .max_by_key(|summary| summary.last)
+            .ok_or_else(|| StoreError::NoneOpen { state: state.to_owned() });
     };
     let ids = ids(state)?;
     let same = |id: &&String| id.eq_ignore_ascii_case(wanted);
@@ -286,7 +288,7 @@ mod tests {
     fn nothing_there_is_an_empty_list() {
         let state = tempfile::tempdir().unwrap();
         assert_eq!(list(&state.path().join("new")).unwrap(), []);
-        assert!(matches!(find(state.path(), None), Err(StoreError::NoneOpen)));
+        assert!(matches!(find(state.path(), None), Err(StoreError::NoneOpen { .. })));
     }
 
     #[test]

@@ -5,15 +5,14 @@
 //! What comes after a broken record is not trusted, so the files that only it names are not vouched
 //! for.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::{Component, Path};
+use std::path::Path;
 
 use super::bundle::{ABOUT, Opened, not_a_link};
 use super::chain::{self, Fault, Head};
-use super::entry::{Entry, Evidence, Record};
-use super::journal::{self, JournalError, REQUESTS};
+use super::entry::{self, Entry, Evidence, Record};
+use super::journal::{self, EVIDENCE, JournalError, REQUESTS};
 use crate::digest::Running;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +24,8 @@ pub struct Report {
     pub head: Head,
     /// Files whose content fits its digest.
     pub files: usize,
+    /// Files that another host wrote and that were not brought here: nothing can be said of them.
+    pub not_brought: usize,
     /// What is wrong, a sentence each.
     pub faults: Vec<String>,
     /// What is worth knowing and is not wrong.
@@ -97,11 +98,12 @@ fn judge(
         records: found.seq,
         head: found,
         files: 0,
+        not_brought: 0,
         faults: Vec::new(),
         notes: Vec::new(),
     };
     let text = fs::read(folder.join("journal.jsonl")).unwrap_or_default();
-    for part in ["journal.jsonl", "head.json", "evidence", REQUESTS] {
+    for part in ["journal.jsonl", "head.json", EVIDENCE, REQUESTS] {
         if let Err(error) = not_a_link(&folder.join(part)) {
             report.fault(error.to_string());
         }
@@ -225,23 +227,31 @@ impl Report {
     }
 
     fn evidence(&mut self, folder: &Path, records: &[Record]) {
-        // A file that a later record names again was written anew by the program.
-        let mut last: BTreeMap<&str, (&Evidence, u64)> = BTreeMap::new();
-        for record in records {
-            if let Some(evidence) = named(&record.entry) {
-                last.insert(&evidence.file, (evidence, record.seq));
+        let named = entry::files(records);
+        let awaited = journal::awaited(folder, records);
+        for (evidence, seq) in named.values() {
+            let file = &evidence.file;
+            if !evidence.is_inside() {
+                self.fault(format!(
+                    "record {seq} names {file}, which lies outside of the incident"
+                ));
+            } else if awaited.contains(evidence) && fs::symlink_metadata(folder.join(file)).is_err()
+            {
+                self.not_brought += 1;
+                self.note(format!(
+                    "{file} was not brought here: another host wrote it (record {seq}), and the store does not have it"
+                ));
+            } else {
+                self.file(folder, evidence, *seq);
             }
-        }
-        for (evidence, seq) in last.values() {
-            self.file(folder, evidence, *seq);
         }
         let files = |inside: &'static str| {
             let there = fs::read_dir(folder.join(inside)).into_iter().flatten().flatten();
             there.map(move |entry| format!("{inside}/{}", entry.file_name().to_string_lossy()))
         };
-        let mut unnamed: Vec<String> = files("evidence")
+        let mut unnamed: Vec<String> = files(EVIDENCE)
             .chain(files(REQUESTS))
-            .filter(|file| !last.contains_key(file.as_str()))
+            .filter(|file| !named.contains_key(file.as_str()))
             .collect();
         unnamed.sort();
         for file in unnamed {
@@ -250,11 +260,6 @@ impl Report {
     }
 
     fn file(&mut self, folder: &Path, Evidence { file, sha256: digest }: &Evidence, seq: u64) {
-        let inside = Path::new(file).components().all(|part| matches!(part, Component::Normal(_)));
-        if !inside {
-            self.fault(format!("record {seq} names {file}, which lies outside of the incident"));
-            return;
-        }
         let path = folder.join(file);
         match not_a_link(&path).and_then(|()| digest_of(&path)) {
             Ok(found) if found == *digest => self.files += 1,
@@ -277,22 +282,6 @@ fn digest_of(path: &Path) -> io::Result<String> {
 /// The number of the line that a byte stands in, from 1.
 fn line_of(bytes: &[u8], at: usize) -> u64 {
     bytes[..at].split(|byte| *byte == b'\n').count() as u64
-}
-
-/// The file of the evidence folder that an entry names.
-fn named(entry: &Entry) -> Option<&Evidence> {
-    match entry {
-        Entry::Checked { sample, .. } => sample.as_ref(),
-        Entry::CommandRan { output, .. } => Some(output),
-        Entry::Previewed { evidence, .. }
-        | Entry::Requested { evidence, .. }
-        | Entry::Seconded { evidence, .. }
-        | Entry::GlassBroken { evidence, .. }
-        | Entry::Reviewed { evidence, .. }
-        | Entry::UndoWritten { evidence, .. }
-        | Entry::GuardRehearsed { evidence, .. } => Some(evidence),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

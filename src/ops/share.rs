@@ -21,7 +21,7 @@ use crate::engine::{Kept, Link, Shelf};
 use crate::incident::chain::Head;
 use crate::incident::lease::{self, Lease, LeaseError};
 use crate::incident::{journal, store};
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 pub use courier::{Bell, Courier, News};
 pub use mirror::Mirror;
 
@@ -77,8 +77,11 @@ pub async fn fetch(
             continue;
         }
         let folder = known.unwrap_or_else(|| place(state, kept));
-        if let Some(why) = bring(&mut shelf, kept, &folder, wanted.is_some()).await? {
-            told.push(why);
+        match bring(&mut shelf, kept, &folder, wanted.is_some()).await {
+            Ok(why) => told.extend(why),
+            Err(problem) if problem.kind == Kind::Unreachable => return Err(problem),
+            // One that is damaged here keeps nobody from the others.
+            Err(problem) => told.push(format!("{}: {}", folder.display(), problem.sentence)),
         }
     }
     shelf.close().await;
@@ -104,18 +107,20 @@ fn id(folder: &Path) -> Option<String> {
     Some(links(folder, 0).ok()?.0.first()?.hash.clone())
 }
 
-/// Where an incident of another host is laid: under its name, if that is free.
+/// Where an incident of another host is laid: under its name if that is free, else under one that is.
 fn place(state: &Path, kept: &Kept) -> PathBuf {
     let plain = |text: &str| -> String {
         text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect()
     };
-    let folder = store::folder(state, &plain(&kept.name));
-    let taken = folder.exists();
-    if taken {
-        store::folder(state, &format!("{}-{}", plain(&kept.name), plain(&kept.host)))
-    } else {
-        folder
-    }
+    let name = plain(&kept.name);
+    let of_host = format!("{name}-{}", plain(&kept.host));
+    let more = (2_u32..).map(|n| format!("{of_host}-{n}"));
+    let mut all = [name, of_host.clone()].into_iter().chain(more);
+    let free = all.find_map(|name| {
+        let folder = store::folder(state, &name);
+        (!folder.exists()).then_some(folder)
+    });
+    free.expect("the numbers do not end before the folders")
 }
 
 /// Brings one incident up to what the store has. Gives what must be told.
@@ -147,27 +152,35 @@ async fn bring(
             }
         }
     };
-    let write = |path: &str, bytes: &[u8]| {
-        journal::write_synced(&folder.join(path), bytes).map_err(|error| system(&error))
-    };
-    if !folder.join("runbook.toml").exists() {
-        write("runbook.toml", kept.runbook.as_bytes())?;
+    let runbook = folder.join("runbook.toml");
+    if !runbook.exists() {
+        let written = journal::write_synced(&runbook, kept.runbook.as_bytes());
+        written.map_err(|error| system(&error))?;
     }
     if with_files {
-        for path in shelf.files(&kept.id).await.map_err(|error| failed(&error))? {
-            // A name of the store must not lead out of the folder.
-            let name = path.strip_prefix("evidence/").unwrap_or_default();
-            let plain = !name.is_empty() && !name.contains('/') && !name.starts_with('.');
-            if plain && !folder.join(&path).exists() {
-                let bytes = shelf.file(&kept.id, &path).await.map_err(|error| failed(&error))?;
-                write(&path, &bytes)?;
-            }
-        }
+        bring_files(shelf, &kept.id, folder).await?;
     }
     // Nobody here has it, so that whoever does is somewhere else.
     let holder = Some(kept.holder.as_str()).filter(|_| kept.held);
     lease::note_elsewhere(folder, holder).map_err(|error| system(&error))?;
     Ok(told)
+}
+
+/// Brings the files that lines of other hosts name and that are not here yet.
+async fn bring_files(shelf: &mut Shelf, id: &str, folder: &Path) -> Result<(), Problem> {
+    let system = |error: journal::JournalError| Problem::system(error.to_string());
+    let (records, ..) = journal::read(folder).map_err(system)?;
+    let mut awaited = journal::awaited(folder, &records);
+    if awaited.is_empty() {
+        return Ok(());
+    }
+    let there = shelf.files(id).await.map_err(|error| failed(&error))?;
+    awaited.retain(|file| there.contains(&file.file));
+    for file in awaited {
+        let bytes = shelf.file(id, &file.file).await.map_err(|error| failed(&error))?;
+        journal::arrive(folder, &file, &bytes).map_err(system)?;
+    }
+    Ok(())
 }
 
 fn apart(folder: &Path) -> String {
@@ -206,4 +219,28 @@ fn links(folder: &Path, from: u64) -> std::io::Result<(Vec<Link>, u64)> {
     };
     let links = String::from_utf8_lossy(&bytes).lines().filter_map(link).collect();
     Ok((links, from + bytes.len() as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn an_incident_of_another_host_gets_a_folder_of_its_own() {
+        let state = tempfile::tempdir().unwrap();
+        let kept = Kept {
+            id: "00ff".into(),
+            name: "INC-0001".into(),
+            host: "../db one".into(),
+            runbook: String::new(),
+            holder: String::new(),
+            held: false,
+        };
+        for name in ["INC-0001", "INC-0001-dbone", "INC-0001-dbone-2", "INC-0001-dbone-3"] {
+            let folder = place(state.path(), &kept);
+            assert_eq!(folder, store::folder(state.path(), name));
+            std::fs::create_dir_all(folder).unwrap();
+        }
+    }
 }

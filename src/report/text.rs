@@ -4,6 +4,7 @@
 //! is made visible first.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use super::{Outcome, Totals};
 use crate::check::verdict::{key_columns, key_text};
@@ -188,9 +189,9 @@ pub fn count(n: usize, word: &str) -> String {
     if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
 }
 
-pub fn incidents(all: &[Summary]) -> String {
+pub fn incidents(all: &[Summary], state: &Path) -> String {
     if all.is_empty() {
-        return "no incidents\n".into();
+        return format!("no incidents in {}\n", state.display());
     }
     let rows = all.iter().map(|one| {
         let severity = one.severity.map_or_else(|| "-".into(), |severity| severity.to_string());

@@ -18,12 +18,13 @@ use crate::config::Target;
 use crate::guardrail::Rehearsal;
 use crate::incident::drafts::Draft;
 use crate::incident::{Chunked, Incident};
+use crate::ops::tool::Site;
 use crate::ops::{Identity, Pressure};
 use crate::problem::Problem;
 use crate::recovery::mass::Progress;
 use crate::recovery::protocol::{self, State};
 use crate::recovery::{FirstLook, Plan, Preview, Request};
-use crate::runbook::{Action, Ran, Runbook, Step, WaitFor};
+use crate::runbook::{Action, Argv, Ran, Runbook, Step, WaitFor};
 use crate::value::pile::Pile;
 
 #[derive(Debug)]
@@ -139,6 +140,12 @@ impl Watch {
 impl Case {
     pub fn step(&self) -> &Step {
         &self.runbook.steps[self.at.min(self.runbook.steps.len() - 1)]
+    }
+
+    /// A command as it will be run here.
+    pub fn words(&self, argv: &Argv) -> Option<Vec<String>> {
+        let site = Site { target: self.target.clone(), folder: self.folder.clone() };
+        site.words(argv)
     }
 
     /// The check that is live on the present step.

@@ -25,7 +25,8 @@ use super::{Cockpit, Farewell, edit_outside, hand_in, screen, update, wake};
 use crate::clock;
 use crate::problem::Problem;
 use hear::Heard;
-use input::{Input, Want};
+pub use input::Input;
+use input::Want;
 use out::Out;
 use tell::Tell;
 

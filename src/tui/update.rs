@@ -137,7 +137,16 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
                 let folder = app.case.as_ref().map(|case| case.folder.as_path());
                 let inside = folder.and_then(|folder| file.path.strip_prefix(folder).ok());
                 let path = inside.unwrap_or(&file.path).display().to_string();
-                app.say(format!("{} rows: {path} of the incident's folder", file.rows));
+                let of = folder.map_or_else(String::new, |folder| folder.display().to_string());
+                app.cover(Overlay::plain(
+                    "Exported",
+                    vec![
+                        format!("{} rows are in", file.rows),
+                        format!("  {path}"),
+                        "of the incident's folder".into(),
+                        format!("  {of}"),
+                    ],
+                ));
                 let (rows, sha256) = (file.rows, file.sha256);
                 vec![Effect::Append(Entry::Exported { check, format, rows, path, sha256 })]
             }

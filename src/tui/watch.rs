@@ -63,13 +63,13 @@ pub struct Watcher {
     request: Option<Request>,
     /// The file as it was read last: which one, and how long.
     read: (u64, u64),
-    _mirror: Option<Mirror>,
+    mirror: Option<Mirror>,
 }
 
 impl Watcher {
     pub fn new(folder: PathBuf, asked: Asked) -> Self {
         let mirror = asked.store.clone().and_then(|store| mirror(store, &folder));
-        Self { folder, asked, request: None, read: (0, 0), _mirror: mirror }
+        Self { folder, asked, request: None, read: (0, 0), mirror }
     }
 
     /// How long until the next look.
@@ -94,6 +94,8 @@ impl Watcher {
                 Err(error) => seen.trouble = Some(error.to_string()),
             }
         }
+        let told = self.mirror.as_ref().and_then(Mirror::told);
+        seen.trouble = seen.trouble.or(told);
         seen.holder = lease::holder(&self.folder);
         if let Some(ours) = &self.request {
             let answered = Request::read(&self.folder);

@@ -214,8 +214,9 @@ impl Ground {
         proxy.redirect(Upstream::Tcp(server.port()));
     }
 
-    /// Waits until nobody holds a lock on the rows any more, whatever the network does meanwhile.
-    pub fn is_free(&self, home: &Home) -> Result<(), String> {
+    /// Waits until nobody holds a lock on the rows any more, whatever the network does meanwhile; since
+    /// the fault that must not take longer than its budget.
+    pub fn is_free(&self, home: &Home, struck: Instant) -> Result<(), String> {
         let script = match self.dialect {
             Dialect::Sqlite => ["BEGIN EXCLUSIVE", "SELECT 1", "ROLLBACK"],
             Dialect::Postgres => {
@@ -224,12 +225,11 @@ impl Ground {
             _ => ["BEGIN", "SELECT COUNT(*) FROM stock FOR UPDATE NOWAIT", "ROLLBACK"],
         };
         let mut eyes = self.eyes(home);
-        let start = Instant::now();
         loop {
             let tried: Vec<_> = script.iter().map(|one| eyes.try_run(one)).collect();
             match tried.into_iter().find_map(Result::err) {
                 None => return Ok(()),
-                Some(error) if start.elapsed() > BUDGET => {
+                Some(error) if struck.elapsed() > BUDGET => {
                     return Err(format!("its rows are still locked: {error}"));
                 }
                 Some(_) => std::thread::park_timeout(Duration::from_millis(50)),

@@ -57,7 +57,8 @@ fn campaign(dialect: Dialect, short: u64) {
             (work, known.unwrap_or_else(|why| panic!("{dialect}, {work} without a fault: {why}")))
         })
         .into();
-    let (next, wrong) = (AtomicU64::new(from), Mutex::new(Vec::new()));
+    let (next, ran) = (AtomicU64::new(from), AtomicU64::new(0));
+    let wrong = Mutex::new(Vec::new());
     let work_off = |mut ground: Ground| {
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
@@ -70,6 +71,7 @@ fn campaign(dialect: Dialect, short: u64) {
             if !is_asked_for || plan.fault == Fault::Stalled && long.is_none() {
                 continue;
             }
+            ran.fetch_add(1, Ordering::Relaxed);
             let start = Instant::now();
             let states = &known[&plan.work].0;
             let mut night = Night { ground: &mut ground, plan: &plan, states };
@@ -92,6 +94,7 @@ fn campaign(dialect: Dialect, short: u64) {
         work_off(ground);
     });
     println!("{dialect}, seed {seed}: {}", lines.summary());
+    assert!(ran.into_inner() > 0, "there is no such fault among them");
     table::write(seed);
     let wrong = wrong.into_inner().unwrap();
     assert!(wrong.is_empty(), "seed {seed}:\n{}", wrong.join("\n"));

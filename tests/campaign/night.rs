@@ -12,6 +12,7 @@ use crate::common::{COMPACT, Home, Signal, Terminal};
 
 /// How long the program may take to come to rest after a fault.
 const REST: Duration = Duration::from_secs(30);
+const STOPPED: Duration = Duration::from_secs(3);
 /// The same where the wire says nothing any more, which only time can tell.
 const SILENCE: Duration = Duration::from_secs(150);
 
@@ -246,9 +247,10 @@ impl Night<'_> {
             self.confirm(&mut cockpit)?;
         }
         self.strike(&cockpit, &home)?;
+        let struck = Instant::now();
         self.rest(&cockpit)?;
         drop(cockpit);
-        self.ground.is_free(&home)?;
+        self.ground.is_free(&home, struck)?;
         disk::is_mended(&home);
         self.ground.heal();
         self.ground.is_rid_of_us()?;
@@ -296,7 +298,12 @@ impl Night<'_> {
             Fault::Kill => cockpit.screen.signal(Signal::KILL),
             Fault::HangUp => cockpit.screen.signal(Signal::HUP),
             Fault::Terminate => cockpit.screen.signal(Signal::TERM),
-            Fault::StopAndGoOn => cockpit.screen.signal(Signal::STOP),
+            Fault::StopAndGoOn => {
+                // For longer than a wait for a lock, which is what a server notices of it.
+                cockpit.screen.signal(Signal::STOP);
+                cockpit.until("the stop", REST, || cockpit.is_halted())?;
+                std::thread::park_timeout(STOPPED);
+            }
             Fault::DiskFull => disk::fails_with(home, disk::FULL),
             Fault::ReadOnly => disk::fails_with(home, disk::READ_ONLY),
             Fault::ClockBack => {}

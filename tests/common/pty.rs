@@ -125,7 +125,7 @@ impl State {
         let cells = (0..=column).rev().filter_map(|column| screen.cell(row, column));
         let mut near = cells.filter(|cell| !cell.is_wide_continuation()).take(2);
         let is_it = |shown: &str| shown.contains(letter) || letter == ' ' && shown.is_empty();
-        column == 0 || near.any(|cell| is_it(&cell.contents()))
+        column == 0 || near.any(|cell| is_it(cell.contents()))
     }
 
     fn receive(&mut self, now: Instant, bytes: &[u8]) {

@@ -1,35 +1,56 @@
-//! Lines of the same chain that another host wrote. Each must follow the one before, like any other.
+//! Lines of the same chain that another host wrote. Each must follow the one before, like any other, or
+//! none is taken.
 
-use std::fs::OpenOptions;
 use std::io::Write as _;
 
-use super::{JournalError, io_error, keep_head, read, settle};
+use super::awaited::expect;
+use super::{JournalError, Mended, io_error, keep_head, mended, settle};
 use crate::incident::chain::{self, Head};
 use crate::incident::lease::Lease;
-use crate::incident::rights;
 
 /// Appends them; whoever does has the lease here, so that nobody else writes.
 pub fn receive(lease: &Lease, lines: &[String]) -> Result<(), JournalError> {
     let folder = lease.folder();
     settle(folder)?;
     let path = folder.join("journal.jsonl");
-    let mut file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(&path)
-        .map_err(io_error("cannot open", &path))?;
-    let _ = rights::settle_file(&file, folder);
-    let (_, mut head, fault) = read(folder)?;
-    if let Some(fault) = fault {
-        return Err(fault.into());
-    }
+    let Mended { mut file, mut head, .. } = mended(lease, folder)?;
+    let (mut records, mut text) = (Vec::new(), String::new());
     for line in lines {
         let record = chain::open(&head, line)?;
-        head = Head { seq: record.seq, hash: record.hash };
-        let written = file.write_all(format!("{line}\n").as_bytes());
-        written.map_err(io_error("cannot write", &path))?;
+        head = Head { seq: record.seq, hash: record.hash.clone() };
+        text.extend([line, "\n"]);
+        records.push(record);
     }
+    expect(folder, &records)?;
+    file.write_all(text.as_bytes()).map_err(io_error("cannot write", &path))?;
     file.sync_data().map_err(io_error("cannot write", &path))?;
     keep_head(folder, &head);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::incident::entry::Entry;
+    use crate::incident::journal::{Journal, bytes, read};
+
+    #[test]
+    fn a_half_written_record_is_put_aside_before_a_line_is_received() {
+        let (theirs, ours) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (journal, _) = Journal::open(theirs.path(), "ada").unwrap();
+        for step in ["one", "two"] {
+            journal.append(Entry::StepEntered { step: step.into() }).unwrap();
+        }
+        let all = String::from_utf8(bytes(theirs.path()).unwrap()).unwrap();
+        let (one, two) = all.trim_end().split_once('\n').unwrap();
+        let lease = Lease::take(ours.path(), "the store").unwrap();
+        receive(&lease, &[one.to_owned()]).unwrap();
+        let torn = &two[..20];
+        std::fs::write(ours.path().join("journal.jsonl"), format!("{one}\n{torn}")).unwrap();
+        receive(&lease, &[two.to_owned()]).unwrap();
+        assert_eq!(bytes(ours.path()).unwrap(), all.as_bytes());
+        assert_eq!(std::fs::read(ours.path().join("journal.torn")).unwrap(), torn.as_bytes());
+        assert!(read(ours.path()).unwrap().2.is_none());
+    }
 }

@@ -2,10 +2,10 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::check::{Severity, Verdict};
+use crate::check::{Count, Severity, Verdict};
 use crate::dialect::Dialect;
 use crate::digest::sha256;
-use crate::incident::entry::TargetSeen;
+use crate::incident::entry::{Deed, TargetSeen};
 use crate::incident::journal::Journal;
 
 /// As a line writes it; bare, the letters also turn up in a hash.
@@ -141,6 +141,52 @@ fn whatever_happens_to_a_file_names_it() {
     }
 }
 
+/// The undo of a chunk, the list of its keys and exported rows are evidence like any other.
+#[test]
+fn files_of_chunks_and_exports_are_looked_at_too() {
+    let files = ["evidence/keys-c2.jsonl", "evidence/undo-c2-1.jsonl", "evidence/export-c.csv"];
+    let made = || {
+        let folder = Folder::new();
+        let (journal, _) = Journal::open(folder.0.path(), "ada").unwrap();
+        let keep = |name: &str| journal.keep(name, b"{}\n").unwrap();
+        let planned = Entry::ChunksPlanned {
+            step: "s".into(),
+            op: "c2".into(),
+            deed: Deed::Change,
+            left: 1,
+            done: 0,
+            first: 1,
+            about: 1,
+            list: Some(keep("keys-c2.jsonl")),
+        };
+        let sent = Entry::ChunkSent {
+            op: "c2".into(),
+            chunk: 1,
+            keys: 1,
+            rows: 1,
+            left_alone: 0,
+            undo: keep("undo-c2-1.jsonl"),
+            mark: String::new(),
+        };
+        let Evidence { file: path, sha256 } = keep("export-c.csv");
+        let (check, format, rows) = ("c".into(), "csv".into(), Count::Exact(1));
+        let exported = Entry::Exported { check, format, rows, path, sha256 };
+        for entry in [planned, sent, exported] {
+            journal.append(entry).unwrap();
+        }
+        folder
+    };
+    let report = made().verify(None);
+    assert_eq!((&*report.faults, &*report.notes, report.files), (&[][..], &[][..], 6));
+    for file in files {
+        let folder = made();
+        fs::write(folder.path(file), "{\"id\":2}\n").unwrap();
+        assert!(folder.faults()[0].starts_with(&format!("{file} was altered")), "{file}");
+        fs::remove_file(folder.path(file)).unwrap();
+        assert!(folder.faults()[0].starts_with(&format!("{file} is missing")), "{file}");
+    }
+}
+
 #[test]
 fn everything_wrong_is_listed_at_once() {
     let folder = Folder::new();
@@ -185,15 +231,16 @@ fn what_is_left_over_is_noted() {
 fn a_record_cannot_point_outside() {
     let folder = Folder::new();
     let (journal, _) = Journal::open(folder.0.path(), "ada").unwrap();
-    let evidence = Evidence { file: "../../etc/passwd".into(), sha256: String::new() };
-    let entry = Entry::GuardRehearsed {
-        step: "g".into(),
-        accepted: true,
-        sentence: String::new(),
-        evidence,
-    };
-    journal.append(entry).unwrap();
-    assert!(folder.faults()[0].contains("outside"));
+    let outside =
+        ["../../etc/passwd", "evidence/../../x", "evidence/.x", "requests/", "/etc/passwd"];
+    for (at, file) in outside.into_iter().enumerate() {
+        let evidence = Evidence { file: file.into(), sha256: String::new() };
+        let (step, sentence) = ("g".into(), String::new());
+        let entry = Entry::GuardRehearsed { step, accepted: true, sentence, evidence };
+        journal.append(entry).unwrap();
+        let faults = folder.faults();
+        assert!(faults.len() == at + 1 && faults.iter().all(|one| one.contains("outside")));
+    }
 }
 
 #[test]

@@ -3,16 +3,21 @@
 
 use std::collections::VecDeque;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use super::{LARGE, failed, links, open};
+use super::{LARGE, bring_files, failed, links, open};
 use crate::config::Target;
+use crate::digest::sha256;
 use crate::engine::{Claimed, Kept, Link, Shelf, Stopper};
+use crate::incident::Incident;
+use crate::incident::bundle::not_a_link;
+use crate::incident::entry::{Entry, Evidence, Record};
+use crate::incident::journal::Journal;
 use crate::incident::lease::{self, Party};
 use crate::problem::Problem;
 
@@ -50,7 +55,7 @@ pub struct Courier {
     unsent: VecDeque<Link>,
     read: u64,
     /// Files that these records name.
-    files: Vec<String>,
+    files: Vec<Evidence>,
     /// The incident is worked on: what the store does not take is kept beside it.
     working: bool,
 }
@@ -70,10 +75,16 @@ impl From<Problem> for Trouble {
 }
 
 impl Courier {
-    pub fn new(at: Target, folder: PathBuf, holder: String) -> Self {
+    /// None for what is made up: incidents of demos and drills stay where they were made.
+    pub fn of(at: &Target, records: &[Record], journal: &Journal) -> Option<Self> {
+        let incident = Incident::replay(records);
+        if incident.demo || incident.drill {
+            return None;
+        }
+        let (at, folder, holder) = (at.clone(), journal.folder(), journal.holder());
         let (unsent, files) = (VecDeque::new(), Vec::new());
         let (id, shelf, read, working) = (String::new(), None, 0, false);
-        Self { at, folder, holder, id, shelf, unsent, read, files, working }
+        Some(Self { at, folder, holder, id, shelf, unsent, read, files, working })
     }
 
     /// The holder, if another host has the lease. A store that is away holds nobody up.
@@ -90,6 +101,22 @@ impl Courier {
                 Err(Trouble::Away(problem)) => return Err(problem),
             }
             sleep(SOON).await;
+        }
+    }
+
+    /// Brings what is missing once and leaves.
+    pub async fn deliver(mut self) -> Result<(), Problem> {
+        let brought = self.bring().await;
+        if let Some((shelf, _)) = self.shelf {
+            shelf.close().await;
+        }
+        match brought {
+            Ok(_) => Ok(()),
+            Err(Trouble::Away(problem)) => Err(problem),
+            Err(Trouble::Lingers) => Err(lingers()),
+            Err(Trouble::Lost(_)) => {
+                Err(Problem::refused("somebody on another host went on with it"))
+            }
         }
     }
 
@@ -143,15 +170,14 @@ impl Courier {
                 set_apart(shelf, &self.id, self.unsent.make_contiguous()).await?;
                 return Err(Trouble::Lost(String::new()));
             }
-            self.files.extend(named(&link.line));
+            self.files.extend(named(link));
             self.unsent.pop_front();
             brought += 1;
         }
-        while let Some(path) = self.files.last() {
-            let file = self.folder.join(path);
-            let small = fs::metadata(&file).is_ok_and(|meta| meta.len() <= LARGE);
-            if let (true, Ok(bytes)) = (small, fs::read(&file)) {
-                shelf.put_file(&self.id, path, &bytes).await.map_err(|error| failed(&error))?;
+        while let Some(file) = self.files.last() {
+            if let Some(bytes) = as_written(&self.folder, file) {
+                let put = shelf.put_file(&self.id, &file.file, &bytes).await;
+                put.map_err(|error| failed(&error))?;
             }
             self.files.pop();
         }
@@ -193,9 +219,11 @@ impl Courier {
                 return Err(Trouble::Lost(holder));
             }
         };
+        // To go on here, all of the incident is needed.
+        bring_files(&mut shelf, &kept.id, &self.folder).await?;
         let there = shelf.files(&kept.id).await.map_err(|error| failed(&error))?;
-        let named = ours[..same].iter().flat_map(|link| named(&link.line));
-        self.files = named.filter(|path| !there.contains(path)).collect();
+        let named = ours[..same].iter().filter_map(named);
+        self.files = named.filter(|file| !there.contains(&file.file)).collect();
         (self.unsent, self.read) = (ours[same..].to_vec().into(), read);
         (self.id, self.shelf) = (kept.id, Some((shelf, lease)));
         Ok(())
@@ -223,10 +251,25 @@ async fn set_apart(shelf: &mut Shelf, id: &str, links: &[Link]) -> Result<(), Pr
     Ok(())
 }
 
-/// The files of evidence that a record names. They were whole before it was written.
-fn named(line: &str) -> impl Iterator<Item = String> {
-    let names = line.split("\"evidence/").skip(1).filter_map(|rest| rest.split('"').next());
-    names.map(|name| format!("evidence/{name}"))
+/// The file that a record names. It was whole before the record was written.
+fn named(link: &Link) -> Option<Evidence> {
+    #[derive(serde::Deserialize)]
+    struct Part {
+        entry: Entry,
+    }
+    serde_json::from_str::<Part>(&link.line).ok()?.entry.file()
+}
+
+/// Its bytes, if they are what the record names. Whoever may write in the folder can lay something
+/// else there, or a link to it; that stays here.
+fn as_written(folder: &Path, file: &Evidence) -> Option<Vec<u8>> {
+    let path = folder.join(&file.file);
+    not_a_link(path.parent()?).and_then(|()| not_a_link(&path)).ok()?;
+    let found = fs::metadata(&path).ok()?;
+    if !file.is_inside() || !found.is_file() || found.len() > LARGE {
+        return None;
+    }
+    fs::read(&path).ok().filter(|bytes| sha256(bytes) == file.sha256)
 }
 
 fn system(error: &std::io::Error) -> Problem {

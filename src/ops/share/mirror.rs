@@ -1,7 +1,8 @@
 //! The mirror: an incident that another host works on, kept up to date here while it is watched. On a
 //! thread of its own, because line mode has no other.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
@@ -15,33 +16,45 @@ use crate::engine::{Ear, Stopper};
 const AT_LEAST: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
-pub struct Mirror(Stopper);
+pub struct Mirror {
+    stopper: Stopper,
+    told: Receiver<String>,
+}
 
 impl Mirror {
     pub fn start(at: Target, state: PathBuf, incident: String) -> Self {
         let stopper = Stopper::default();
         let stopped = stopper.clone();
+        let (tell, told) = mpsc::channel();
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let Ok(runtime) = runtime else { return };
             runtime.block_on(async {
                 tokio::select! {
                     () = stopped.stopped() => {}
-                    () = follow(&at, &state, &incident) => {}
+                    () = follow(&at, &state, &incident, &tell) => {}
                 }
             });
         });
-        Self(stopper)
+        Self { stopper, told }
+    }
+}
+
+impl Mirror {
+    /// What must be told since the last time.
+    pub fn told(&self) -> Option<String> {
+        self.told.try_iter().last()
     }
 }
 
 impl Drop for Mirror {
     fn drop(&mut self) {
-        self.0.stop();
+        self.stopper.stop();
     }
 }
 
-async fn follow(at: &Target, state: &std::path::Path, incident: &str) {
+async fn follow(at: &Target, state: &Path, incident: &str, tell: &Sender<String>) {
+    let mut before = Vec::new();
     let mut ear: Option<Ear> = None;
     loop {
         if ear.is_none()
@@ -52,6 +65,12 @@ async fn follow(at: &Target, state: &std::path::Path, incident: &str) {
         }
         // Away or not: what is here can be read, and its holder falls silent by itself.
         let fetched = fetch(at, state, Some(incident)).await;
+        if let Ok(told) = &fetched
+            && *told != before
+        {
+            told.iter().for_each(|line| drop(tell.send(line.clone())));
+            before.clone_from(told);
+        }
         match &mut ear {
             Some(heard) if fetched.is_ok() => {
                 if let Ok(None) = timeout(AT_LEAST, heard.hear()).await {

@@ -57,8 +57,9 @@ pub fn came_back(app: &mut App, purpose: &EditFor, text: Result<String, Problem>
                 case.drafts.remove(draft::POSTMORTEM);
             }
             vec![
-                Effect::WritePostmortem { text, part: part.clone() },
-                Effect::Append(Entry::PostmortemEdited { part, sha256 }),
+                // Who may not write the record any more does not write the text either.
+                Effect::Append(Entry::PostmortemEdited { part: part.clone(), sha256 }),
+                Effect::WritePostmortem { text, part },
                 Effect::ForgetDraft { name: draft::POSTMORTEM.into() },
                 Effect::Postmortem,
                 Effect::Repaint,

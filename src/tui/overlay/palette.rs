@@ -20,8 +20,6 @@ pub struct Entry {
     pub command: Command,
     /// The key that does the same, for the next time.
     pub keys: String,
-    /// What the letters are looked for in.
-    words: String,
 }
 
 impl Palette {
@@ -33,7 +31,6 @@ impl Palette {
             .map(|entry| Entry {
                 command: entry.command,
                 keys: entry.keys.first().map(ToString::to_string).unwrap_or_default(),
-                words: format!("{}  {}", entry.command.name(), entry.command.help()),
             })
             .collect();
         Self { prompt: Prompt::new(": "), at: 0, entries }
@@ -57,12 +54,18 @@ impl Palette {
         let pattern = Pattern::parse(typed, CaseMatching::Ignore, Normalization::Smart);
         let mut matcher = Matcher::new(Config::DEFAULT);
         let mut letters = Vec::new();
+        let words: Vec<String> = typed.split_whitespace().map(str::to_lowercase).collect();
+        // Letters here and there are enough for a name; of what it does, whole words are wanted, or
+        // any sentence would do for any word.
         let mut found: Vec<(u32, &Entry)> = self
             .entries
             .iter()
             .filter_map(|entry| {
-                let text = nucleo_matcher::Utf32Str::new(&entry.words, &mut letters);
-                pattern.score(text, &mut matcher).map(|score| (score, entry))
+                let name = nucleo_matcher::Utf32Str::new(entry.command.name(), &mut letters);
+                let score = pattern.score(name, &mut matcher);
+                let help = entry.command.help().to_lowercase();
+                let is_told = || words.iter().all(|word| help.contains(word.as_str()));
+                score.or_else(|| is_told().then_some(0)).map(|score| (score, entry))
             })
             .collect();
         // Whoever knows the name gets it first, whatever else has the same letters.

@@ -81,12 +81,10 @@ pub fn note(typed: &str, now: Timestamp) -> Result<(Timestamp, NoteKind, String)
     Ok((at, kind, text.to_owned()))
 }
 
+/// Whoever writes a number with a minus first means a time; one that cannot be read must be said, or
+/// the note would stand at another.
 fn is_back(word: &str) -> bool {
-    word.strip_prefix('-').is_some_and(|rest| {
-        rest.len() > 1
-            && rest.starts_with(|c: char| c.is_ascii_digit())
-            && rest.ends_with(['s', 'm', 'h', 'd'])
-    })
+    word.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// A moment not in the future: `-5m`, `-90s`, `-2h`, `-1d`, or a time of day in UTC.
@@ -125,7 +123,9 @@ mod tests {
         assert_eq!((kind, text.as_str()), (NoteKind::Decision, "stop the import"));
         let (at, kind, text) = note("finance: paused", now).unwrap();
         assert_eq!((at, kind, text.as_str()), (now, NoteKind::Observation, "finance: paused"));
-        assert!(note("-5m ", now).is_err() || note("-5m", now).is_ok());
+        assert!(note("-5m ", now).is_err());
+        let wrong = note("-10min the pager went off", now).unwrap_err();
+        assert!(wrong.contains("'-10min' is no time"), "{wrong}");
     }
 
     #[test]

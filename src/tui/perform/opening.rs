@@ -38,9 +38,7 @@ impl World {
                     .hint("targets are configured in steadyhand.toml")
             })?;
         let (state, actor, demo) = (self.state.clone(), self.actor.clone(), self.demo.is_some());
-        // Made-up incidents stay where they were made.
-        let store = self.store.clone().filter(|_| !demo && self.drill.is_none());
-        let messages = self.messages.clone();
+        let (store, messages) = (self.store.clone(), self.messages.clone());
         let controls = self.controls(&runbook);
         let made_up = match (&self.drill, demo) {
             (Some(_), _) => MadeUp::Drill,
@@ -116,12 +114,13 @@ fn listen(journal: &Journal, messages: UnboundedSender<Message>, bell: Option<Be
 /// The way to the store, if there is one. Gives the holder if another host has the incident.
 async fn shared(
     store: Option<Target>,
+    records: &[Record],
     journal: &Journal,
     server: &str,
     messages: &UnboundedSender<Message>,
 ) -> Result<Option<Shared>, String> {
     let Some(at) = store else { return Ok(None) };
-    let mut courier = share::Courier::new(at.clone(), journal.folder(), journal.holder());
+    let Some(mut courier) = share::Courier::of(&at, records, journal) else { return Ok(None) };
     // A store that is away holds nobody up; the courier says so, and tries again.
     match courier.claim().await {
         Ok(Some(holder)) => return Err(holder),
@@ -199,7 +198,8 @@ async fn new_incident(
     for entry in controls.into_iter().chain([policy(&target)]) {
         records.push(journal.append(entry).map_err(failed)?);
     }
-    let shared = shared(store, &journal, &identity.server, &messages).await.unwrap_or(None);
+    let shared =
+        shared(store, &records, &journal, &identity.server, &messages).await.unwrap_or(None);
     listen(&journal, messages, shared.as_ref().map(|shared| shared.bell.clone()));
     let (server, identity) = (identity.server.clone(), Ok(identity));
     let drafts = std::collections::BTreeMap::new();
@@ -263,7 +263,7 @@ async fn old_incident(
         other => Problem::system(other.to_string()).into(),
     })?;
     let (runbook, target, server) = frozen(&folder, &records, known)?;
-    let shared = match shared(store, &journal, &server, &messages).await {
+    let shared = match shared(store, &records, &journal, &server, &messages).await {
         Ok(shared) => shared,
         Err(holder) => {
             let holder = Some(holder).filter(|holder| !holder.is_empty());

@@ -65,11 +65,12 @@ pub fn written(app: &mut App, part: &str, text: &str) -> Vec<Effect> {
     let Some(case) = &mut app.case else { return Vec::new() };
     case.postmortem = parts::replace_part(&case.postmortem, part, text);
     vec![
-        Effect::WritePostmortem { text: case.postmortem.clone(), part: part.to_owned() },
+        // Who may not write the record any more does not write the text either.
         Effect::Append(Entry::PostmortemEdited {
             part: part.to_owned(),
             sha256: crate::digest::sha256(text.as_bytes()),
         }),
+        Effect::WritePostmortem { text: case.postmortem.clone(), part: part.to_owned() },
         Effect::Postmortem,
     ]
 }

@@ -221,9 +221,7 @@ fn go_on(app: &mut App) -> Vec<Effect> {
 /// What is not read-only runs after words that were typed for it.
 fn confirm_command(app: &mut App, command: &CommandStep) -> Vec<Effect> {
     let Some(case) = &app.case else { return Vec::new() };
-    let Some(argv) = command.argv.get(case.target.url.dialect) else {
-        return run_command(app, None);
-    };
+    let Some(argv) = case.words(&command.argv) else { return run_command(app, None) };
     if let Some(why) = case.target.no_command() {
         return no(app, &why);
     }

@@ -90,9 +90,9 @@ pub(super) fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent
             palette.at = (palette.at + 1).min(palette.found().len().saturating_sub(1));
         }
         (Kind::Palette(palette), Command::Confirm) => {
-            let chosen = palette.chosen();
+            let Some(chosen) = palette.chosen() else { return Vec::new() };
             app.overlay = None;
-            return chosen.map_or_else(Vec::new, |command| command_given(app, command, None));
+            return command_given(app, chosen, None);
         }
         (
             Kind::Text { scroll, .. } | Kind::Changes { scroll } | Kind::Help { scroll },

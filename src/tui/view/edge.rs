@@ -82,7 +82,9 @@ fn running(app: &App) -> String {
     use crate::recovery::protocol::State;
     const MOMENT: i64 = 1;
     if let Some(request) = &app.asked {
-        return format!("{} ASKS TO TAKE OVER", request.by.login);
+        let key = app.keymap.label(Context::Global, Command::HandOver);
+        let key = key.map_or_else(String::new, |key| format!(", {key} answers"));
+        return format!("{} ASKS TO TAKE OVER{key}", request.by.login);
     }
     let told = |what: &str, since: Timestamp| {
         let seconds = app.now.duration_since(since).as_secs();

@@ -95,7 +95,11 @@ pub fn overlay(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) -> Opti
             palette.prompt.view(first, buf, look);
             let rest = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
             let mut page = Page::new(look);
-            for (number, entry) in palette.found().into_iter().enumerate() {
+            let found = palette.found();
+            if found.is_empty() {
+                page.muted("no command of this screen is called so; ? lists its keys");
+            }
+            for (number, entry) in found.into_iter().enumerate() {
                 let here = number == palette.at;
                 let mark = if here { look.glyphs.here } else { " " };
                 page.line(&[

@@ -1,7 +1,7 @@
 //! Watching line by line: every record as its sentence, as it comes. What is typed asks to take over.
 
 use std::collections::VecDeque;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use jiff::Timestamp;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -13,6 +13,7 @@ use crate::exit::Exit;
 use crate::incident::Incident;
 use crate::incident::lease::{Forced, Lease};
 use crate::problem::Problem;
+use crate::tui::plain::Input;
 use crate::value::visible;
 
 const HOW: &str =
@@ -23,6 +24,8 @@ pub fn run(watcher: &mut Watcher) -> Result<Result<Lease, Exit>, Problem> {
     let mut lines =
         Lines { told: 0, watching: watcher.begin(), incident: String::new(), at: clock::now() };
     let mut typed = Typed::default();
+    // The right words were typed; what takes it is a line of its own.
+    let mut meant = None;
     say(HOW)?;
     loop {
         if let Some(lease) = watcher.is_given() {
@@ -36,6 +39,16 @@ pub fn run(watcher: &mut Watcher) -> Result<Result<Lease, Exit>, Problem> {
             Heard::End => return Ok(Err(Exit::Clear)),
             Heard::Line(line) => line,
         };
+        if let Some(forced) = meant.take() {
+            match line.trim() {
+                "" => match watcher.force(forced) {
+                    Ok(lease) => return Ok(Ok(lease)),
+                    Err(why) => say(&why)?,
+                },
+                _ => say("left alone; nothing was taken over")?,
+            }
+            continue;
+        }
         match line.trim() {
             "" | "q" | "quit" => return Ok(Err(Exit::Clear)),
             "take over" => match watcher.ask() {
@@ -43,9 +56,15 @@ pub fn run(watcher: &mut Watcher) -> Result<Result<Lease, Exit>, Problem> {
                 Ok(None) => say("asked; who works on it sees it within a second")?,
                 Err(why) => say(&why)?,
             },
-            words => match lines.forced(words).map(|forced| watcher.force(forced)) {
-                Some(Ok(lease)) => return Ok(Ok(lease)),
-                Some(Err(why)) => say(&why)?,
+            words => match lines.forced(words) {
+                Some(_) if !std::io::stdin().is_terminal() => {
+                    say("that is typed at a terminal; nothing was taken over")?;
+                }
+                Some(forced) => {
+                    typed.forget();
+                    meant = Some(forced);
+                    say("enter alone takes it over, anything else leaves it")?;
+                }
                 None => say(HOW)?,
             },
         }
@@ -120,6 +139,12 @@ struct Typed {
 }
 
 impl Typed {
+    /// What came together with what was read meant nothing that was asked later.
+    fn forget(&mut self) {
+        self.waiting.clear();
+        Input::discard();
+    }
+
     /// A line, or nothing for as long as it is until the next look.
     fn wait(&mut self) -> Heard {
         let input = rustix::stdio::stdin();

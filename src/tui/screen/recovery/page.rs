@@ -280,6 +280,9 @@ fn ended_lines(
         Execution::Committed { rows, checks, sound, .. } => {
             let text = match recovery.plan.as_ref().and_then(|plan| plan.mass.as_ref()) {
                 Some(_) => format!("COMMITTED   {} rows, in chunks", thousands(*rows)),
+                None if recovery.undoing => {
+                    format!("COMMITTED   {rows} rows, as previewed: it is undone")
+                }
                 None => format!("COMMITTED   {rows} rows, as previewed"),
             };
             page.signed(app.look.ok(), &text, Role::Ok);

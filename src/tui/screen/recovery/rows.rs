@@ -29,7 +29,7 @@ pub(super) fn lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
         head(app, images, page);
         let shown = images.rows.seen().take(SHOWN);
         for row in shown.clone() {
-            row_lines(app, &images.head, row, page);
+            row_lines(app, &images.head, row, false, page);
         }
         let more = images.rows.len() - shown.count() as u64;
         if more > 0 {
@@ -52,7 +52,7 @@ pub(super) fn all(app: &App, preview: &Preview) -> Vec<Line> {
             page.text("  the undo, which is written before COMMIT, holds every one");
         }
         for row in images.rows.seen() {
-            row_lines(app, &images.head, row, &mut page);
+            row_lines(app, &images.head, row, true, &mut page);
         }
         page.blank();
     }
@@ -77,7 +77,8 @@ fn head(app: &App, images: &TableImages, page: &mut Page<'_>) {
     ]);
 }
 
-fn row_lines(app: &App, head: &TableHead, row: &RowImage, page: &mut Page<'_>) {
+/// `all` shows every value of a row that came or went, and the whole of it.
+fn row_lines(app: &App, head: &TableHead, row: &RowImage, all: bool, page: &mut Page<'_>) {
     let name = key_words(&head.key, &row.key);
     let arrow = app.look.glyphs.arrow;
     match (&row.before, &row.after) {
@@ -113,8 +114,8 @@ fn row_lines(app: &App, head: &TableHead, row: &RowImage, page: &mut Page<'_>) {
                 (&changes.join("; "), Role::Changed),
             ]);
         }
-        (None, Some(after)) => whole(app, head, (&name, "+", Role::Changed), after, page),
-        (Some(before), None) => whole(app, head, (&name, "-", Role::Removed), before, page),
+        (None, Some(after)) => whole(app, head, (&name, "+", Role::Changed), after, all, page),
+        (Some(before), None) => whole(app, head, (&name, "-", Role::Removed), before, all, page),
         (None, None) => {}
     }
 }
@@ -125,6 +126,7 @@ fn whole(
     head: &TableHead,
     (name, sign, role): (&str, &str, Role),
     values: &[Value],
+    all: bool,
     page: &mut Page<'_>,
 ) {
     if app.unfolded {
@@ -137,10 +139,15 @@ fn whole(
         return;
     }
     let others = head.columns.iter().zip(values).filter(|(column, _)| !head.key.contains(column));
-    let (named, more): (Vec<_>, Vec<_>) = others.enumerate().partition(|(at, _)| *at < NAMED);
+    let (named, more): (Vec<_>, Vec<_>) =
+        others.enumerate().partition(|(at, _)| all || *at < NAMED);
     let mut words: Vec<String> = named
         .iter()
-        .map(|(_, (column, value))| format!("{column} {}", short(&show(value), app)))
+        .map(|(_, (column, value))| {
+            let value = show(value);
+            let value = if all { value } else { short(&value, app) };
+            format!("{column} {value}")
+        })
         .collect();
     if !more.is_empty() {
         words.push(format!("{} more", more.len()));

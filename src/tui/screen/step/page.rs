@@ -118,7 +118,7 @@ pub fn page<'l>(app: &'l App, case: &Case) -> Page<'l> {
             }
         }
         Action::Command(command) => {
-            match command.argv.get(case.target.url.dialect) {
+            match case.words(&command.argv) {
                 Some(argv) => page.line(&[("$ ", Role::Muted), (&argv.join(" "), Role::Text)]),
                 None => page.text(&nothing_here(case)),
             };

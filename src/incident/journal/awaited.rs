@@ -1,0 +1,52 @@
+//! Files that lines of another host name and that are not here yet. They come another way than the
+//! lines, later or, where they are too large, never; that is not the same as one that went missing.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use super::{JournalError, REQUESTS, io_error, settle_inside, write_synced};
+use crate::digest::sha256;
+use crate::incident::entry::{self, Evidence, Record};
+
+const AWAITED: &str = "awaited.json";
+
+/// Lines that were received name these. Written before the lines are.
+pub(super) fn expect(folder: &Path, received: &[Record]) -> Result<(), JournalError> {
+    let new = entry::files(received).into_keys();
+    let mut names = names(folder);
+    let before = names.len();
+    names.extend(new);
+    if names.len() == before { Ok(()) } else { keep(folder, &names) }
+}
+
+/// What is still to come, as the last record about each file names it.
+pub fn awaited(folder: &Path, records: &[Record]) -> Vec<Evidence> {
+    let names = names(folder);
+    let named = entry::files(records).into_values().map(|(file, _)| file);
+    named.filter(|file| file.is_inside() && names.contains(&file.file)).collect()
+}
+
+/// Lays down what came, if it is what the record names.
+pub fn arrive(folder: &Path, file: &Evidence, bytes: &[u8]) -> Result<(), JournalError> {
+    if !file.is_inside() || sha256(bytes) != file.sha256 {
+        return Ok(());
+    }
+    settle_inside(&folder.join(REQUESTS))?;
+    let path = folder.join(&file.file);
+    write_synced(&path, bytes).map_err(io_error("cannot write", &path))?;
+    let mut names = names(folder);
+    names.remove(&file.file);
+    keep(folder, &names)
+}
+
+fn names(folder: &Path) -> BTreeSet<String> {
+    let text = fs::read(folder.join(AWAITED)).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
+}
+
+fn keep(folder: &Path, names: &BTreeSet<String>) -> Result<(), JournalError> {
+    let text = serde_json::to_vec(names).expect("names are plain data");
+    let path = folder.join(AWAITED);
+    write_synced(&path, &text).map_err(io_error("cannot write", &path))
+}
