@@ -29,7 +29,7 @@ pub enum Demand {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Seconded {
     signer: String,
-    request: Request,
+    request: Box<Request>,
     verified: Verified,
 }
 
@@ -53,7 +53,7 @@ impl Seconded {
         }
         Ok(Self {
             signer: verified.signers().join(", "),
-            request: request.clone(),
+            request: Box::new(request.clone()),
             verified: verified.clone(),
         })
     }
@@ -72,7 +72,7 @@ impl Seconded {
 
     /// What was asked and what proves the answer, to be asked again.
     pub fn proof(&self) -> (Request, Verified) {
-        (self.request.clone(), self.verified.clone())
+        ((*self.request).clone(), self.verified.clone())
     }
 }
 
@@ -111,7 +111,7 @@ impl Warrant {
 
     /// For exactly what the second person saw.
     pub fn seconded(plan: &Plan, preview: &Preview, seconded: Seconded) -> Result<Self, String> {
-        let Request { operation, fingerprint, .. } = seconded.request.clone();
+        let Request { operation, fingerprint, .. } = (*seconded.request).clone();
         let warrant = Self { by: By::Second(Box::new(seconded)), operation, fingerprint };
         warrant.fits(plan, preview)?;
         Ok(warrant)
