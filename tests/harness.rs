@@ -191,6 +191,7 @@ fn a_run_sees_nothing_of_the_machine() {
     assert_eq!(
         names,
         [
+            "DEBUG_STEADYHAND_SYSTEM",
             "HOME",
             "LANG",
             "LOGNAME",
