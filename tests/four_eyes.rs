@@ -10,7 +10,8 @@ use std::process::Command;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::walk::{
-    self, CONFIRMATION, Facts, INCIDENT, RUNBOOK, assert_sound, confirm, journal, leave, to_change,
+    self, CONFIRMATION, Facts, INCIDENT, RUNBOOK, assert_sound, confirm, journal, leave,
+    runbook_in_chunks, to_change,
 };
 use common::{Cockpit, Ground, Home, Terminal, WIDE};
 use steadyhand::dialect::Dialect;
@@ -753,7 +754,6 @@ fn each_half_of_a_change_in_chunks_has_its_own_request_and_its_own_signature() {
 
 /// The demo's runbook with a change of all parcels in tens of a hundred.
 fn in_chunks() -> String {
-    const BUILT_IN: &str = include_str!("../runbooks/reliability/asset-double-assignment.toml");
     const CHANGE: &str = r#"[[step.statement]]
 note = "Weigh the parcels anew"
 any  = "UPDATE parcels SET weight = weight + 1 WHERE id IN (:chunk)"
@@ -764,11 +764,7 @@ most = 100
 [step.chunks.keys]
 any = "SELECT id FROM parcels ORDER BY id"
 "#;
-    let start = BUILT_IN.find("[[step.statement]]").expect("it has a statement");
-    let end = BUILT_IN.find("[step.limits]").expect("it has limits");
-    let book = format!("{}{CHANGE}{}", &BUILT_IN[..start], &BUILT_IN[end..]);
-    book.replace("cures           = [\"asset-double-assignment\"]\n", "")
-        .replace("max_rows  = 500", "max_rows  = 5000000")
+    runbook_in_chunks(CHANGE)
 }
 
 /// The journal as it is on disk.

@@ -8,7 +8,9 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::walk::{assert_sound, confirm, database, demo_with, leave, resume, to_change};
+use common::walk::{
+    assert_sound, confirm, database, demo_with, leave, resume, runbook_in_chunks, to_change,
+};
 use common::{Cockpit, Ended, Home, Signal, Sqlite};
 
 const KILLED: Ended = Ended::Signal(9);
@@ -28,18 +30,9 @@ most = 100
 any = "SELECT id FROM parcels WHERE state = 'packed' ORDER BY id"
 "#;
 
-fn runbook() -> String {
-    const BUILT_IN: &str = include_str!("../runbooks/reliability/asset-double-assignment.toml");
-    let start = BUILT_IN.find("[[step.statement]]").expect("it has a statement");
-    let end = BUILT_IN.find("[step.limits]").expect("it has limits");
-    let book = format!("{}{CHANGE}{}", &BUILT_IN[..start], &BUILT_IN[end..]);
-    book.replace("cures           = [\"asset-double-assignment\"]\n", "")
-        .replace("max_rows  = 500", "max_rows  = 5000000")
-}
-
 /// At the change, with so many parcels.
 fn at_the_change(home: Home, parcels: u64) -> (Cockpit, Sqlite) {
-    home.write("books/asset-double-assignment.toml", &runbook());
+    home.write("books/asset-double-assignment.toml", &runbook_in_chunks(CHANGE));
     let mut cockpit = demo_with(home, &["--runbooks", "books"]);
     let mut erp = Sqlite::open(&database(cockpit.home()));
     erp.run(&format!(

@@ -47,6 +47,16 @@ fn type_words(cockpit: &mut Cockpit, words: &str) {
     cockpit.keys("enter");
 }
 
+/// The same line by line, where leaving is asked about.
+fn quit_lines(cockpit: &mut Cockpit) {
+    cockpit.type_text("quit");
+    cockpit.keys("enter");
+    cockpit.wait_for("Leave?");
+    cockpit.type_text("1");
+    cockpit.keys("enter");
+    assert_eq!(cockpit.wait_code(), 0);
+}
+
 #[test]
 fn who_watches_sees_every_record_and_can_do_nothing() {
     let mut first = demo(Home::new());
@@ -215,12 +225,7 @@ fn line_by_line_it_is_followed_and_taken_over_too() {
     first.wait_for("held by robin on ");
     second.wait_for("step 1 of 10");
     quit(&mut first);
-    second.type_text("quit");
-    second.keys("enter");
-    second.wait_for("Leave?");
-    second.type_text("1");
-    second.keys("enter");
-    assert_eq!(second.wait_code(), 0);
+    quit_lines(&mut second);
     assert_sound(first.home());
 }
 
@@ -249,12 +254,7 @@ fn line_by_line_a_stopped_holder_loses_it_to_words_and_an_enter_of_its_own() {
     first.signal(Signal::CONT);
     first.wait_for("held by robin on ");
     quit(&mut first);
-    second.type_text("quit");
-    second.keys("enter");
-    second.wait_for("Leave?");
-    second.type_text("1");
-    second.keys("enter");
-    assert_eq!(second.wait_code(), 0);
+    quit_lines(&mut second);
     assert_sound(first.home());
 }
 

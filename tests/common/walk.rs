@@ -41,6 +41,16 @@ pub fn demo_with_runbook(alter: impl Fn(&str) -> String) -> Cockpit {
     cockpit
 }
 
+/// The demo's runbook with another change in the place of its own: one of very many rows, in chunks.
+pub fn runbook_in_chunks(change: &str) -> String {
+    const BUILT_IN: &str = include_str!("../../runbooks/reliability/asset-double-assignment.toml");
+    let start = BUILT_IN.find("[[step.statement]]").expect("it has a statement");
+    let end = BUILT_IN.find("[step.limits]").expect("it has limits");
+    let book = format!("{}{change}{}", &BUILT_IN[..start], &BUILT_IN[end..]);
+    book.replace("cures           = [\"asset-double-assignment\"]\n", "")
+        .replace("max_rows  = 500", "max_rows  = 5000000")
+}
+
 pub fn resume(home: Home) -> Cockpit {
     Cockpit::start_in(home, &["resume"], WIDE)
 }
