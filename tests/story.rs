@@ -340,8 +340,26 @@ fn a_message_is_edited_before_it_is_given() {
     cockpit.keys("enter");
     cockpit.wait_for("technical update recorded as given");
     cockpit.wait_until("no draft any more", |_| drafts(cockpit.home()) == 0);
+    // Once more enter is no record of a text that was not on the screen, and esc settles no step.
+    cockpit.keys("enter");
+    cockpit.wait_for("it was given: record it");
+    cockpit.wait_gone("Recorded as given.");
     cockpit.keys("esc");
     cockpit.wait_gone("it was given");
+    cockpit.wait_for("technical update given");
+    cockpit.wait_for("enter told, go on");
+    assert!(!is_recorded(cockpit.home(), "told: technical"));
+    // Who was not told can be told yet.
+    cockpit.keys("c");
+    cockpit.wait_for("it was given: record it");
+    cockpit.keys("enter");
+    cockpit.wait_for("business update recorded as given");
+    cockpit.keys("esc");
+    cockpit.wait_for("business update given");
+    cockpit.keys("enter");
+    cockpit.wait_gone("business update given");
+    assert!(is_recorded(cockpit.home(), "told: technical, business"));
+    assert!(!is_recorded(cockpit.home(), "\"audience\":\"executive\""));
     leave(&mut cockpit);
     assert!(is_recorded(cockpit.home(), "The import is stopped."));
     assert_sound(cockpit.home());
@@ -464,7 +482,7 @@ fn worked_on() -> Home {
     to_change(&mut cockpit);
     preview(&mut cockpit);
     confirm(&mut cockpit, CONFIRMATION);
-    cockpit.wait_for("as previewed");
+    cockpit.wait_for("those of the preview");
     cockpit.keys("J");
     cockpit.wait_for("[story]");
     cockpit.wait_for("verified on a new connection");

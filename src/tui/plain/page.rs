@@ -247,7 +247,7 @@ pub fn overlay(app: &App, overlay: &Overlay) -> Vec<String> {
             let mut lines =
                 vec![format!("Tell people: {} update{given}", comms::AUDIENCES[shown.at])];
             lines.extend(shown.texts[shown.at].lines().map(|line| format!("  {line}")));
-            lines.push("Send it where your people read. Enter records that it was given; tab tells the next audience; esc is done.".into());
+            lines.push("Send it where your people read. Enter records that it was given, and once that is done shows the next; esc goes back.".into());
             lines
         }
         Kind::Palette(_) => vec!["The name of a command:".into()],

@@ -75,6 +75,9 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
             if !case.incident.is_open() {
                 return no(app, "the incident is closed");
             }
+            if !comms::told(case).is_empty() {
+                return comms::open(app);
+            }
             let open = |step: &Step| {
                 let settled = case.incident.progress.state(&step.id).is_settled();
                 matches!(step.action, Action::Comms(_)) && !settled
@@ -211,7 +214,10 @@ fn go_on(app: &mut App) -> Vec<Effect> {
                 pass(app, "waited")
             }
         },
-        Action::Comms(_) => comms::open(app),
+        Action::Comms(_) => match comms::told(case).as_slice() {
+            [] => comms::open(app),
+            told => comms::done(app, told),
+        },
         Action::Command(_) if settled => onward(app),
         Action::Command(command) if command.readonly => run_command(app, None),
         Action::Command(command) => confirm_command(app, command),
@@ -368,6 +374,7 @@ pub fn enter_word(case: &Case) -> &'static str {
     let state = case.incident.progress.state(&case.step().id);
     let last = case.at + 1 == case.runbook.steps.len();
     match (&case.step().action, state.is_settled()) {
+        (Action::Comms(_), _) if !comms::told(case).is_empty() => "told, go on",
         (Action::Comms(_), _) => "write the update",
         (_, true) if last => "close the incident",
         (_, true) => "next step",

@@ -47,7 +47,6 @@ pub(super) fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent
         return Vec::new();
     }
     match (&mut overlay.kind, command) {
-        (Kind::Comms(_), Command::Back) => return comms::done(app),
         (Kind::Writing(_), Command::Back | Command::Save) => return answer::edited(app, command),
         (Kind::Writing(_) | Kind::Ask(_) | Kind::Comms(_), Command::ExternalEditor) => {
             return outside::edit(app);

@@ -118,7 +118,7 @@ pub fn overlay(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) -> Opti
         Kind::Comms(shown) => {
             let lines = comms_page(shown, look);
             let inner =
-                boxed("Tell people", "esc done", Role::Focus, wide, &lines, frame, buf, look);
+                boxed("Tell people", "esc back", Role::Focus, wide, &lines, frame, buf, look);
             put_wrapped(&lines, inner, buf);
             None
         }
@@ -237,7 +237,12 @@ fn comms_page(shown: &comms::Comms, look: &Look) -> Vec<Line> {
             Role::Changed,
         )]);
     }
-    page.blank().muted("Send it where your people read, then record here that it was given.");
+    page.blank();
+    if shown.given[shown.at] {
+        page.signed(look.ok(), "Recorded as given.", Role::Ok);
+    } else {
+        page.muted("Send it where your people read, then record here that it was given.");
+    }
     page.finish()
 }
 
