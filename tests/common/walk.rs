@@ -13,6 +13,8 @@ use super::{Cockpit, Home, Sqlite, WIDE};
 pub const RUNBOOK: &str = "asset-double-assignment";
 /// What confirms the change: 13 assignments, and the audit log's row for each.
 pub const CONFIRMATION: &str = "erp-demo 26";
+/// What confirms that it is taken back.
+pub const UNDO_CONFIRMATION: &str = "erp-demo undo 26";
 /// The first incident of a home.
 pub const INCIDENT: &str = "INC-0001";
 
