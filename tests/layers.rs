@@ -9,8 +9,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What everybody may name, and what names nothing but itself.
-const LEAVES: &[&str] =
-    &["value", "dialect", "digest", "clock", "problem", "exit", "signature", "sql", "source"];
+const LEAVES: &[&str] = &[
+    "value",
+    "dialect",
+    "digest",
+    "clock",
+    "problem",
+    "exit",
+    "format",
+    "signature",
+    "sql",
+    "source",
+];
 
 /// From the one that knows most to the one that knows least.
 const DOMAIN: &[&str] = &[
