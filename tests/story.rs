@@ -355,6 +355,7 @@ fn a_message_is_edited_before_it_is_given() {
     cockpit.keys("enter");
     cockpit.wait_for("business update recorded as given");
     cockpit.keys("esc");
+    cockpit.wait_gone("Recorded as given.");
     cockpit.wait_for("business update given");
     cockpit.keys("enter");
     cockpit.wait_gone("business update given");
