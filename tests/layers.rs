@@ -179,6 +179,7 @@ const LAYERS: &[Layer] = &[
     Layer("clock", &[LEAVES], "a leaf names only leaves"),
     Layer("problem", &[LEAVES], "a leaf names only leaves"),
     Layer("exit", &[LEAVES], "a leaf names only leaves"),
+    Layer("format", &[LEAVES], "a leaf names only leaves"),
     Layer("signature", &[LEAVES], "a leaf names only leaves"),
     Layer("sql", &[LEAVES], "a leaf names only leaves"),
     Layer("source", &[LEAVES], "a leaf names only leaves"),
