@@ -320,6 +320,19 @@ fn an_editor_that_fails_loses_nothing() {
 }
 
 #[test]
+fn whoever_goes_on_without_a_name_hears_of_the_others() {
+    let mut first = demo(Home::new());
+    leave(&mut first);
+    let second = ["open", "orphans", "--target", "erp-demo"];
+    let mut second = Cockpit::start_in(first.into_home(), &second, COMPACT);
+    second.wait_for("milestone: detected");
+    leave(&mut second);
+    let mut again = Cockpit::start_in(second.into_home(), &["resume"], COMPACT);
+    again.wait_for("open too: INC-0001");
+    leave(&mut again);
+}
+
+#[test]
 fn a_message_is_edited_before_it_is_given() {
     let mut cockpit = demo(Home::new());
     cockpit.keys("c");
@@ -358,8 +371,7 @@ fn a_message_is_edited_before_it_is_given() {
     cockpit.wait_gone("Recorded as given.");
     cockpit.wait_for("business update given");
     cockpit.keys("enter");
-    cockpit.wait_gone("business update given");
-    assert!(is_recorded(cockpit.home(), "told: technical, business"));
+    cockpit.wait_for("tell done: told: technical, business");
     assert!(!is_recorded(cockpit.home(), "\"audience\":\"executive\""));
     leave(&mut cockpit);
     assert!(is_recorded(cockpit.home(), "The import is stopped."));

@@ -320,7 +320,7 @@ fn the_handover_card_says_what_is_known_tried_open_and_next() {
     first.wait_for("Approvals open");
     first.keys("esc");
     first.wait_gone("Approvals open");
-    let card = first.home().steadyhand(&["handover", INCIDENT]).assert().code(0);
+    let card = first.home().steadyhand(&["handover"]).assert().code(0);
     let card = String::from_utf8_lossy(&card.get_output().stdout).into_owned();
     for said in [
         "casey on ",

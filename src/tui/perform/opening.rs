@@ -213,6 +213,7 @@ async fn new_incident(
         journal,
         shared,
         resumed: false,
+        also_open: Vec::new(),
         drafts,
     })
 }
@@ -251,6 +252,11 @@ async fn old_incident(
         Problem::usage(error.to_string()).hint("`steadyhand incidents` lists what there is")
     })?;
     let (incident, folder) = (found.id, found.folder);
+    let mut also_open = Vec::new();
+    if wanted.is_none() {
+        let open = store::open(state).unwrap_or_default().into_iter().map(|one| one.id);
+        also_open.extend(open.filter(|one| *one != incident));
+    }
     let opened = match lease {
         Some(lease) => Journal::open_with(lease, &folder, actor),
         None => Journal::open(&folder, actor),
@@ -298,6 +304,7 @@ async fn old_incident(
         journal,
         shared,
         resumed: true,
+        also_open,
         drafts,
     })
 }
