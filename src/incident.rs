@@ -203,6 +203,12 @@ impl Incident {
         self.changes.iter().filter(|change| change.stands()).map(|change| change.rows).sum()
     }
 
+    /// How many of them took a change back.
+    pub fn rows_taken_back(&self) -> u64 {
+        let undos = self.changes.iter().filter(|change| change.deed != Deed::Change);
+        undos.filter(|change| change.stands()).map(|change| change.rows).sum()
+    }
+
     /// Whether a record belongs to the story: by its kind, or because a person made it so.
     pub fn tells(&self, record: &Record) -> bool {
         record.entry.is_narrative()

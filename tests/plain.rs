@@ -74,6 +74,7 @@ const JOURNEY: &[Act] = &[
     See("The stock desk is waiting"),
     Key("enter"),
     See("technical"),
+    See("78 (52 by changes, 26"),
     Key("enter"),
     See("technical update recorded as given"),
     Key("enter"),

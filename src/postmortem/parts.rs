@@ -131,7 +131,12 @@ pub fn kept(text: &str) -> Option<String> {
     sort_out(text).0.remove(KEPT)
 }
 
-/// The required parts that nobody has written yet.
+/// The parts that nobody has written yet.
+pub fn unwritten_parts(text: &str) -> Vec<Part> {
+    parts(text).into_iter().filter(|part| part.text.is_empty()).collect()
+}
+
+/// Those of them that every postmortem needs.
 pub fn missing_parts(text: &str) -> Vec<Part> {
     parts(text).into_iter().filter(Part::is_missing).collect()
 }

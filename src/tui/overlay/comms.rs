@@ -132,7 +132,10 @@ fn facts(case: &Case, now: Timestamp, next_update: Option<Timestamp>) -> Facts {
         open_for: format!("{minutes} min"),
         found: seen.map_or_else(|| "not counted yet".into(), |(first, _)| first.to_string()),
         now: seen.map_or_else(|| "not counted yet".into(), |(_, last)| last.to_string()),
-        changed: incident.rows_changed().to_string(),
+        changed: match (incident.rows_changed(), incident.rows_taken_back()) {
+            (all, 0) => all.to_string(),
+            (all, back) => format!("{all} ({} by changes, {back} by taking one back)", all - back),
+        },
         step: format!("{}/{} {}", case.at + 1, case.runbook.steps.len(), case.step().title),
         next_update: next_update.map_or_else(|| "when something changes".into(), utc),
         head: incident

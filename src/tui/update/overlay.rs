@@ -62,7 +62,7 @@ pub(super) fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent
         (Kind::Changes { .. }, Command::Complete) => recovery::fold_rows(app),
         (Kind::Text { copy: Some(text), .. }, Command::Complete) => {
             let copied = text.clone();
-            app.say("the card went to the clipboard of the terminal");
+            app.say(app.facts.between.asked("the card", "`steadyhand handover` prints it"));
             return vec![Effect::Clipboard(copied)];
         }
         (Kind::Ask(_), Command::Confirm) => return answer::text(app),

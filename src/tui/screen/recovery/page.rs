@@ -289,7 +289,7 @@ fn ended_lines(
             page.signed(app.look.ok(), &text, Role::Ok);
             if recovery.plan.as_ref().is_none_or(|plan| plan.mass.is_none()) {
                 page.muted(
-                    "Compared: statements, counts, keys and old values. New ones may hold the time.",
+                    "Compared: statements, counts, keys, old values. New ones may hold the time.",
                 );
             }
             let words: Vec<String> = checks
