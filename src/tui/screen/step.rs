@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use crate::check::Verdict;
 use crate::consent::{Act, Consent, Question};
+use crate::guardrail::Standing::Applied;
 use crate::incident::entry::{Entry, Milestone, Origin, verdict_words};
 use crate::runbook::{Action, CommandStep, EvidenceKind, Expect, Required, Stage, Step, WaitFor};
 use crate::tui::app::{App, Screen};
@@ -48,20 +49,16 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
             }
             _ => no(app, "this step has nothing to preview"),
         },
-        Command::Undo => match case.step().action {
-            Action::Change(_) => {
-                app.screen = Screen::Recovery;
-                super::recovery::on_command(app, Command::Undo)
-            }
-            _ => no(app, "this step has nothing to take back"),
-        },
-        Command::Withdraw => match case.step().action {
-            Action::Guard(_) => {
-                app.screen = Screen::Guardrail;
-                super::guardrail::on_command(app, Command::Withdraw)
-            }
-            _ => no(app, "this step has no guardrail"),
-        },
+        Command::Undo if case.incident.standing_change(&case.step().id).is_some() => {
+            app.screen = Screen::Recovery;
+            super::recovery::on_command(app, Command::Undo)
+        }
+        Command::Undo => no(app, "there is no committed change of this step to take back"),
+        Command::Withdraw if case.incident.guardrails.get(&case.step().id) == Some(&Applied) => {
+            app.screen = Screen::Guardrail;
+            super::guardrail::on_command(app, Command::Withdraw)
+        }
+        Command::Withdraw => no(app, "no guardrail of this step stands"),
         Command::Plan => match (case.check_of_step(), &case.step().action) {
             (_, Action::Change(_)) => super::plan::ask(app, None),
             (Some(check), _) => {

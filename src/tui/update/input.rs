@@ -104,7 +104,7 @@ pub(super) fn on_screen(app: &mut App, command: Command) -> Vec<Effect> {
             Vec::new()
         }
         Command::Palette => {
-            let palette = palette::Palette::new(&app.keymap, app.screen_context());
+            let palette = palette::Palette::new(app);
             app.cover(Overlay::new(Kind::Palette(Box::new(palette))));
             Vec::new()
         }
