@@ -78,6 +78,11 @@ fn agreed(size: Size) {
     cockpit.wait_for("please wait.");
     cockpit.keys("esc");
     cockpit.wait_gone("please wait.");
+    // And one more of them, on the same step.
+    cockpit.keys("c");
+    cockpit.wait_for("answers for it.");
+    cockpit.keys("esc");
+    cockpit.wait_gone("answers for it.");
     cockpit.wait_for("next update in 45 min");
     cockpit.keys("q");
     cockpit.wait_for("Leave?");

@@ -1,5 +1,6 @@
 //! What incidents saw of a check, beside what its runs found.
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::json;
@@ -7,7 +8,6 @@ use super::past::minute;
 use super::text::columns;
 use crate::check::Verdict;
 use crate::incident::entry::verdict_words;
-use jiff::Timestamp;
 
 /// The first look of an incident and the last.
 #[derive(Debug, Clone, Serialize)]

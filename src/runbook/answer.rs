@@ -33,8 +33,9 @@ impl AnswerType {
             Self::Date => text.parse::<jiff::civil::Date>().is_ok(),
             Self::Choice(choices) => choices.iter().any(|choice| choice == text),
             Self::Text { pattern: None } => !text.is_empty(),
+            // One that is no regular expression is the fault of the file, which is refused for it.
             Self::Text { pattern: Some(pattern) } => {
-                whole(pattern).is_ok_and(|pattern| pattern.is_match(text))
+                whole(pattern).ok().is_none_or(|pattern| pattern.is_match(text))
             }
         };
         if fits {

@@ -50,10 +50,11 @@ pub fn open(app: &mut App) -> Vec<Effect> {
     show(app, &words, next, given)
 }
 
-/// Who was told already on the present step, as long as it is not done.
+/// Who was told already on the present step, if it is about that and not done.
 pub fn told(case: &Case) -> Vec<&'static str> {
     let step = &case.step().id;
-    if case.incident.progress.state(step).is_settled() {
+    let is_step = matches!(case.step().action, Action::Comms(_));
+    if !is_step || case.incident.progress.state(step).is_settled() {
         return Vec::new();
     }
     let is_told = |audience: &&str| {
