@@ -133,7 +133,6 @@ impl Journal {
         actor: &str,
     ) -> Result<(Self, Vec<Record>), JournalError> {
         settle(folder)?;
-        let taken = lease.taken.clone();
         let Mended { file, records, head, torn } = mended(&lease)?;
         let inner = Inner {
             writer: Some(Writer { file, lease }),
@@ -149,9 +148,6 @@ impl Journal {
         let mut records = records;
         if torn > 0 {
             records.push(journal.append(Entry::TornTail { bytes: torn })?);
-        }
-        if let Some((from, typed)) = taken {
-            records.push(journal.append(Entry::TakenOver { from, typed })?);
         }
         Ok((journal, records))
     }
@@ -186,6 +182,12 @@ impl Journal {
     /// Seals, writes and syncs. Only when this returns may the effect happen.
     pub fn append(&self, entry: Entry) -> Result<Record, JournalError> {
         self.lock().append(entry)
+    }
+
+    /// From whom the lease was taken, and by which words. It is recorded as soon as the store, too,
+    /// takes nothing more from them.
+    pub fn taken(&self) -> Option<(Party, String)> {
+        self.lock().writer.as_ref().and_then(|writer| writer.lease.taken.clone())
     }
 
     /// What others are told of who holds the lease.

@@ -161,7 +161,7 @@ async fn bring(
         bring_files(shelf, &kept.id, folder).await?;
     }
     // Nobody here has it, so that whoever does is somewhere else.
-    let holder = Some(kept.holder.as_str()).filter(|_| kept.held);
+    let holder = kept.held.map(|silent| (kept.holder.as_str(), silent));
     lease::note_elsewhere(folder, holder).map_err(|error| system(&error))?;
     Ok(told)
 }
@@ -235,7 +235,7 @@ mod tests {
             host: "../db one".into(),
             runbook: String::new(),
             holder: String::new(),
-            held: false,
+            held: None,
         };
         for name in ["INC-0001", "INC-0001-dbone", "INC-0001-dbone-2", "INC-0001-dbone-3"] {
             let folder = place(state.path(), &kept);
