@@ -68,6 +68,16 @@ pub async fn fetch(
     wanted: Option<&str>,
 ) -> Result<Vec<String>, Problem> {
     let mut shelf = open(at).await?;
+    let told = fetch_from(&mut shelf, state, wanted).await;
+    shelf.close().await;
+    told
+}
+
+async fn fetch_from(
+    shelf: &mut Shelf,
+    state: &Path,
+    wanted: Option<&str>,
+) -> Result<Vec<String>, Problem> {
     let all = shelf.list().await.map_err(|error| failed(&error))?;
     let here = here(state)?;
     let mut told = Vec::new();
@@ -77,14 +87,13 @@ pub async fn fetch(
             continue;
         }
         let folder = known.unwrap_or_else(|| place(state, kept));
-        match bring(&mut shelf, kept, &folder, wanted.is_some()).await {
+        match bring(shelf, kept, &folder, wanted.is_some()).await {
             Ok(why) => told.extend(why),
             Err(problem) if problem.kind == Kind::Unreachable => return Err(problem),
             // One that is damaged here keeps nobody from the others.
             Err(problem) => told.push(format!("{}: {}", folder.display(), problem.sentence)),
         }
     }
-    shelf.close().await;
     Ok(told)
 }
 

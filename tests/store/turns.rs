@@ -99,6 +99,27 @@ fn two_hosts_that_wrote_while_apart_are_told_and_nothing_is_lost() {
 }
 
 #[test]
+fn who_follows_keeps_the_connections_it_has() {
+    let (store, mut first) = first(Store::new());
+    let mut second = Cockpit::start_in(other(&store, &first), &["watch", INCIDENT], WIDE);
+    second.wait_for("held by casey on ");
+    note(&mut first, "seen at the beginning");
+    second.wait_for("seen at the beginning");
+    let mut server = store.server.client("postgres");
+    let mut opened =
+        || server.count("SELECT sessions FROM pg_stat_database WHERE datname = 'store'");
+    let before = opened();
+    for one in ["the first", "the second", "the third", "the fourth"] {
+        note(&mut first, one);
+        second.wait_for(one);
+    }
+    assert_eq!(opened(), before, "connections were opened meanwhile");
+    second.keys("q");
+    assert_eq!(second.wait_code(), 0);
+    leave(&mut first);
+}
+
+#[test]
 fn the_lease_of_a_host_that_died_is_free() {
     let (store, first) = first(Store::new());
     let second = other(&store, &first);
