@@ -24,7 +24,7 @@ use super::lease::{Lease, LeaseError, Party};
 use super::rights;
 use crate::clock;
 use crate::digest::Through;
-pub use awaited::{arrive, awaited};
+pub use awaited::{AWAITED, arrive, awaited};
 pub use care::{Care, News};
 use mend::{Mended, mended};
 pub use receive::receive;

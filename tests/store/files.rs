@@ -41,6 +41,18 @@ fn a_file_that_was_not_brought_is_told_from_one_that_went_missing() {
     };
     let said = told(&second, 3);
     assert!(said.contains("was not brought here") && !said.contains("missing"), "{said}");
+    // Whoever gets a bundle of it is told what is not inside, and where it lies.
+    let made = second.steadyhand(&["bundle", INCIDENT, "--output", "one.tar"]).assert().code(3);
+    let made = String::from_utf8_lossy(&made.get_output().stdout).into_owned();
+    assert!(made.contains("not in it: requests/"), "{made}");
+    assert!(made.contains("it lies on the host where casey wrote record"), "{made}");
+    let auditor = Home::new();
+    fs::copy(second.work().join("one.tar"), auditor.work().join("one.tar")).expect("it was made");
+    let read = auditor.steadyhand(&["verify", "one.tar"]).assert().code(3);
+    let read = String::from_utf8_lossy(&read.get_output().stdout).into_owned();
+    assert!(read.contains("was not brought here"), "{read}");
+    assert!(read.contains("it lies on the host where casey wrote record"), "{read}");
+    assert!(!read.contains("missing"), "{read}");
     let preview = kept_files(&second).remove(0);
     let folder = journal(&second).with_file_name("");
     fs::remove_file(folder.join(&preview)).expect("it was brought");
