@@ -11,8 +11,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use common::walk::{
-    CONFIRMATION, Facts, INCIDENT, assert_sound, confirm, database, demo, journal, leave, note,
-    preview, to_change,
+    CONFIRMATION, Facts, INCIDENT, RUNBOOK, assert_sound, confirm, database, demo, journal, leave,
+    note, preview, to_change,
 };
 use common::{Cockpit, Home, Signal, WIDE};
 
@@ -183,7 +183,7 @@ fn a_change_that_is_executed_cannot_be_taken_over_before_its_outcome_is_known() 
     second.wait_for("COMMIT of ");
     second.keys("t");
     type_words(&mut second, WORDS);
-    second.wait_for("a change is being executed; its outcome comes first");
+    second.wait_for("is being executed; its outcome comes first");
     first.signal(Signal::CONT);
     first.wait_for("COMMITTED   26 rows");
     second.wait_for("COMMITTED");
@@ -226,6 +226,83 @@ fn line_by_line_it_is_followed_and_taken_over_too() {
     second.wait_for("step 1 of 10");
     quit(&mut first);
     quit_lines(&mut second);
+    assert_sound(first.home());
+}
+
+/// Two steps with commands that write; the first ends when somebody opens the gate.
+const COMMANDS: &str = r#"
+id       = "asset-double-assignment"
+title    = "Two commands"
+summary  = "Both write."
+owner    = "it"
+severity = "sev3"
+
+[[step]]
+id       = "wait"
+kind     = "command"
+stage    = "contain"
+title    = "Wait at the gate"
+argv     = ["cat", "gate"]
+timeout  = "60s"
+readonly = false
+
+[[step]]
+id       = "make"
+kind     = "command"
+stage    = "contain"
+title    = "Make a file"
+argv     = ["touch", "made"]
+timeout  = "10s"
+readonly = false
+
+[[step]]
+id       = "count"
+kind     = "check"
+stage    = "validate"
+title    = "How many"
+check    = "asset-double-assignment"
+expect   = "any"
+"#;
+
+#[test]
+fn while_a_command_writes_nothing_else_is_executed_and_nobody_takes_over() {
+    let home = hasty();
+    home.write("books/asset-double-assignment.toml", COMMANDS);
+    let gate = home.work().join("gate");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &gate, rustix::fs::Mode::RWXU).expect("a gate");
+    let args = ["demo", "--keep", ".", "--incident", RUNBOOK, "--runbooks", "books"];
+    let mut first = Cockpit::start_in(home, &args, WIDE);
+    let agree = |cockpit: &mut Cockpit| {
+        cockpit.keys("enter");
+        cockpit.wait_for("Type   erp-demo run");
+        cockpit.type_text("erp-demo run");
+        cockpit.breathe();
+        cockpit.keys("enter");
+        cockpit.wait_gone("Type   erp-demo run");
+    };
+    first.wait_for("Wait at the gate");
+    agree(&mut first);
+    let mut second = watch(&first);
+    second.keys("t");
+    type_words(&mut second, WORDS);
+    second.wait_for("is being executed; its outcome comes first");
+    quit(&mut second);
+    first.wait_for("asks to take over");
+    first.wait_until("nobody asks", |screen| !screen.contains("ASKS TO TAKE OVER"));
+    first.keys("]");
+    first.wait_for("Make a file");
+    agree(&mut first);
+    first.wait_for("nothing was executed: a change or a command is being executed");
+    let made = first.home().work().join("made");
+    assert!(!made.exists());
+    fs::write(&gate, "open").expect("somebody waits there");
+    first.wait_until("the first has ended", |_| {
+        journal(first.home()).contains(&"command-ran".to_owned())
+    });
+    agree(&mut first);
+    first.wait_for("the command ended with 0");
+    assert!(made.exists());
+    leave(&mut first);
     assert_sound(first.home());
 }
 

@@ -95,7 +95,10 @@ impl Inner {
             self.failed = true;
             return Err(JournalError::Io { what: "cannot write", path, source });
         }
-        if matches!(record.entry, Entry::Ended { .. } | Entry::Halted { .. }) {
+        if matches!(
+            record.entry,
+            Entry::Ended { .. } | Entry::Halted { .. } | Entry::Resolved { .. }
+        ) {
             writer.lease.end();
         }
         self.head = Head { seq: record.seq, hash: record.hash.clone() };
@@ -105,6 +108,18 @@ impl Inner {
             listener(&record);
         }
         Ok(record)
+    }
+}
+
+/// Something is executed that has no records of its beginning and end; it is over when this is dropped.
+#[derive(Debug)]
+pub struct Executing(Journal);
+
+impl Drop for Executing {
+    fn drop(&mut self) {
+        if let Some(writer) = &mut self.0.lock().writer {
+            writer.lease.end();
+        }
     }
 }
 
@@ -166,6 +181,18 @@ impl Journal {
         let record = inner.append(Entry::HandedOver { to: to.clone() })?;
         inner.writer = None;
         Ok(record)
+    }
+
+    /// Nothing else is executed meanwhile, and nobody takes the lease.
+    pub fn begin(&self) -> Result<Executing, JournalError> {
+        let mut inner = self.lock();
+        let writer = inner.writer.as_mut().ok_or(JournalError::Lost)?;
+        writer.lease.begin()?;
+        if !writer.lease.is_ours() {
+            inner.writer = None;
+            return Err(JournalError::Lost);
+        }
+        Ok(Executing(self.clone()))
     }
 
     /// From now on every record carries the watermark of a drill; a journal that has begun as one

@@ -89,7 +89,7 @@ impl fmt::Display for Holder {
 pub enum LeaseError {
     #[error("another steadyhand has this incident open: {}", told(holder.as_deref()))]
     Held { holder: Option<Box<Holder>> },
-    #[error("a change is being executed; its outcome comes first")]
+    #[error("a change or a command is being executed; its outcome comes first")]
     Executing,
     #[error("somebody is taking the incident over")]
     Taking,
@@ -216,14 +216,15 @@ impl Lease {
         let _ = self.file.seek(SeekFrom::Start(0)).and_then(|_| self.file.write_all(first));
     }
 
-    /// Something is going to be executed: until `end` nobody can take the lease.
+    /// Something is going to be executed: until `end` nothing else is, and nobody can take the lease.
     pub(super) fn begin(&mut self) -> Result<(), LeaseError> {
-        if self.executing.is_none() {
-            let path = self.folder.join(TAKING);
-            let file = open(&path, &self.folder)?;
-            file.try_lock().map_err(|_| LeaseError::Taking)?;
-            self.executing = Some(file);
+        if self.executing.is_some() {
+            return Err(LeaseError::Executing);
         }
+        let path = self.folder.join(TAKING);
+        let file = open(&path, &self.folder)?;
+        file.try_lock().map_err(|_| LeaseError::Taking)?;
+        self.executing = Some(file);
         Ok(())
     }
 

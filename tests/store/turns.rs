@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::common::walk::{RUNBOOK, demo, leave, note};
-use crate::common::{Cockpit, Home, Signal, WIDE};
+use crate::common::{Cockpit, Home, Signal, WIDE, server};
 use crate::ground::{INCIDENT, Store, first, journal, other, with_store};
 
 #[test]
@@ -159,6 +159,25 @@ fn an_incident_that_is_damaged_here_hides_no_other() {
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(said.contains("INC-0003"), "{said}");
     assert!(told.contains(INCIDENT) && told.contains("was altered"), "{told}");
+}
+
+#[test]
+fn a_store_on_the_server_under_repair_is_said() {
+    let store = Store::new();
+    store.server.database("erp");
+    let home = Home::new();
+    let target = store.server.url_as(server::ADMIN, "erp");
+    let config = format!(
+        "state = \"state\"\nstore = \"{}\"\n[target.erp]\nurl = \"{target}\"\n\
+         environment = \"development\"\n",
+        store.url()
+    );
+    home.write("steadyhand.toml", &config);
+    let store = store.made(&home);
+    let mut cockpit = Cockpit::start_in(home, &["open", RUNBOOK, "--target", "erp"], WIDE);
+    cockpit.wait_for("the incident store is on this very server: it goes away with it");
+    leave(&mut cockpit);
+    drop(store);
 }
 
 #[test]
