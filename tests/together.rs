@@ -10,22 +10,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use common::book::{COUNT, book, command};
 use common::walk::{
-    CONFIRMATION, Facts, INCIDENT, RUNBOOK, assert_sound, confirm, database, demo, journal, leave,
-    note, preview, to_change,
+    CONFIRMATION, Facts, INCIDENT, RUNBOOK, assert_sound, confirm, database, demo, hasty, journal,
+    leave, note, preview, to_change,
 };
 use common::{Cockpit, Home, Signal, WIDE};
 
 const WORDS: &str = "take over INC-0001";
-
-/// A home whose incidents can be taken over after a second.
-fn hasty() -> Home {
-    let home = Home::new();
-    let folder = home.path("config/steadyhand");
-    fs::create_dir_all(&folder).expect("the home is ours");
-    fs::write(folder.join("steadyhand.toml"), "take_over_after = \"1s\"\n").expect("it is ours");
-    home
-}
 
 fn watch(first: &Cockpit) -> Cockpit {
     let second = first.beside("robin", &["watch", INCIDENT], WIDE);
@@ -229,45 +221,12 @@ fn line_by_line_it_is_followed_and_taken_over_too() {
     assert_sound(first.home());
 }
 
-/// Two steps with commands that write; the first ends when somebody opens the gate.
-const COMMANDS: &str = r#"
-id       = "asset-double-assignment"
-title    = "Two commands"
-summary  = "Both write."
-owner    = "it"
-severity = "sev3"
-
-[[step]]
-id       = "wait"
-kind     = "command"
-stage    = "contain"
-title    = "Wait at the gate"
-argv     = ["cat", "gate"]
-timeout  = "60s"
-readonly = false
-
-[[step]]
-id       = "make"
-kind     = "command"
-stage    = "contain"
-title    = "Make a file"
-argv     = ["touch", "made"]
-timeout  = "10s"
-readonly = false
-
-[[step]]
-id       = "count"
-kind     = "check"
-stage    = "validate"
-title    = "How many"
-check    = "asset-double-assignment"
-expect   = "any"
-"#;
-
 #[test]
 fn while_a_command_writes_nothing_else_is_executed_and_nobody_takes_over() {
     let home = hasty();
-    home.write("books/asset-double-assignment.toml", COMMANDS);
+    let wait = command("wait", "Wait at the gate", &["cat", "gate"], false);
+    let make = command("make", "Make a file", &["touch", "made"], false);
+    home.write("books/asset-double-assignment.toml", &book(&[&wait, &make, COUNT]));
     let gate = home.work().join("gate");
     rustix::fs::mkfifoat(rustix::fs::CWD, &gate, rustix::fs::Mode::RWXU).expect("a gate");
     let args = ["demo", "--keep", ".", "--incident", RUNBOOK, "--runbooks", "books"];

@@ -2,20 +2,11 @@
 
 use std::fs;
 
-use crate::common::walk::{leave, note};
+use crate::common::walk::{hasty, leave, note};
 use crate::common::{Cockpit, Home, Signal, WIDE};
 use crate::ground::{INCIDENT, Store, first_in, journal, other};
 
 const WORDS: &str = "take over INC-0002";
-
-/// A home whose incidents can be taken over after a second.
-fn hasty() -> Home {
-    let home = Home::new();
-    let folder = home.path("config/steadyhand");
-    fs::create_dir_all(&folder).expect("the home is ours");
-    fs::write(folder.join("steadyhand.toml"), "take_over_after = \"1s\"\n").expect("it is ours");
-    home
-}
 
 fn force(cockpit: &mut Cockpit) {
     cockpit.wait_for("does not answer");
