@@ -147,17 +147,15 @@ pub enum Command {
     Man(Man),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum TextOrJson {
-    Text,
-    Json,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum TextMarkdownOrJson {
-    Text,
-    Markdown,
-    Json,
+/// How a result is written, and where to.
+#[derive(Debug, Args)]
+pub struct Sheet<F: ValueEnum + Send + Sync + 'static> {
+    /// How to write it
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: F,
+    /// Write it into this file, whole or not at all
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -40,13 +40,6 @@ use crate::problem::Problem;
 use crate::source::{Fault, render};
 pub use out::{Color, Out, keep_to_oneself};
 
-/// How a result is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    Text,
-    Json,
-}
-
 /// The checks and runbooks at hand; faults are told, and give none.
 fn catalogue(config: &Config, out: &mut Out) -> Option<Catalogue> {
     ready(Catalogue::load(&config.check_dirs(), &config.runbook_dirs()), config, out)

@@ -10,7 +10,8 @@ use shift::{Form, Journey};
 use steadyhand::cli::{self, Cli, Command};
 use steadyhand::config::{Config, Surroundings};
 use steadyhand::exit::Exit;
-use steadyhand::headless::{self, Color, Format, Out};
+use steadyhand::format::MarkdownHtmlOrJson;
+use steadyhand::headless::{self, Color, Out};
 use steadyhand::problem::Problem;
 use steadyhand::source::{Fault, render};
 use steadyhand::tui::theme::{self, Theme};
@@ -112,7 +113,7 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
                 key,
                 show: asked.show,
                 no_preview: asked.no_preview,
-                format: text_or_json(asked.format),
+                format: asked.format,
                 actor,
             };
             one_thread()?.block_on(headless::approve::run(&asked, config, out))
@@ -140,21 +141,15 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
                 packs: asked.pack,
                 targets: asked.target,
                 since: asked.since,
-                format: text_or_json(asked.format),
+                format: asked.format,
             };
             headless::past::history(&asked, config, out)
         }
         Command::Report(asked) => {
-            use headless::past::Shape;
-            let shape = match asked.format {
-                cli::PastFormat::Markdown => Shape::Markdown,
-                cli::PastFormat::Html => Shape::Html,
-                cli::PastFormat::Json => Shape::Json,
-            };
             let asked = headless::past::AskedReport {
                 targets: asked.target,
                 since: asked.since,
-                shape,
+                format: asked.format,
                 output: asked.output,
             };
             headless::past::report(&asked, config, out)
@@ -173,8 +168,8 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
                 controls: asked.control,
                 targets: asked.target,
                 practice: asked.practice,
-                format: text_markdown_or_json(asked.format),
-                output: asked.output,
+                format: asked.sheet.format,
+                output: asked.sheet.output,
             };
             headless::audit::run(&asked, config, out)
         }
@@ -184,8 +179,8 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
                 runbooks: asked.of,
                 since: asked.since,
                 practice: asked.practice,
-                format: text_markdown_or_json(asked.format),
-                output: asked.output,
+                format: asked.sheet.format,
+                output: asked.sheet.output,
             };
             headless::metrics::run(&asked, config, out)
         }
@@ -197,8 +192,8 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
                 target: asked.target,
                 answers: asked.answer.into_iter().collect(),
                 production: asked.on_production,
-                format: text_or_json(asked.format),
-                output: asked.output,
+                format: asked.sheet.format,
+                output: asked.sheet.output,
             };
             one_thread()?.block_on(headless::rehearse::run(&asked, config, out))
         }
@@ -206,7 +201,7 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
             let asked = headless::resilience::Asked {
                 target: asked.target,
                 evidence: asked.evidence,
-                format: text_or_json(asked.format),
+                format: asked.format,
             };
             one_thread()?.block_on(headless::resilience::run(&asked, config, out))
         }
@@ -219,18 +214,13 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
             one_thread()?.block_on(headless::lint::run(&asked, config, out))
         }
         Command::Postmortem(asked) => {
-            let format = match asked.format {
-                cli::PostmortemFormat::Markdown => headless::postmortem::Format::Markdown,
-                cli::PostmortemFormat::Html => headless::postmortem::Format::Html,
-                cli::PostmortemFormat::Json => headless::postmortem::Format::Json,
-            };
-            if asked.rows && format != headless::postmortem::Format::Html {
+            if asked.rows && asked.format != MarkdownHtmlOrJson::Html {
                 return Err(Problem::usage("--rows is for an HTML page")
                     .hint("add --format html; the other formats hold no rows"));
             }
             let asked = headless::postmortem::Asked {
                 incident: asked.incident,
-                format,
+                format: asked.format,
                 rows: asked.rows,
                 output: asked.output,
             };
@@ -250,17 +240,9 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
             headless::verify::run(state, &asked.incident, head, signers, out)
         }
         Command::Handover(asked) => {
-            use headless::handover::Format as To;
-            let format = match asked.format {
-                cli::TextMarkdownOrJson::Text => To::Text,
-                cli::TextMarkdownOrJson::Markdown => To::Markdown,
-                cli::TextMarkdownOrJson::Json => To::Json,
-            };
-            headless::handover::run(config, &asked.incident, format, out)
+            headless::handover::run(config, &asked.incident, asked.format, out)
         }
-        Command::Incidents(asked) => {
-            headless::incidents::run(state, text_or_json(asked.format), out)
-        }
+        Command::Incidents(asked) => headless::incidents::run(state, asked.format, out),
         Command::Grants(asked) => {
             let asked = headless::grants::Asked {
                 engine: asked.engine.map(Into::into),
@@ -304,31 +286,7 @@ fn selection(asked: cli::Selection) -> headless::suite::Asked {
 }
 
 fn page(asked: cli::Page) -> headless::check::Page {
-    use headless::check::Format as To;
-    let format = match asked.format {
-        cli::Format::Text => To::Text,
-        cli::Format::Json => To::Json,
-        cli::Format::Junit => To::Junit,
-        cli::Format::Prometheus => To::Prometheus,
-        cli::Format::Markdown => To::Markdown,
-    };
-    headless::check::Page { format, output: asked.output, map: asked.map }
-}
-
-fn text_or_json(format: cli::TextOrJson) -> Format {
-    match format {
-        cli::TextOrJson::Text => Format::Text,
-        cli::TextOrJson::Json => Format::Json,
-    }
-}
-
-fn text_markdown_or_json(format: cli::TextMarkdownOrJson) -> headless::audit::Format {
-    use headless::audit::Format as To;
-    match format {
-        cli::TextMarkdownOrJson::Text => To::Text,
-        cli::TextMarkdownOrJson::Markdown => To::Markdown,
-        cli::TextMarkdownOrJson::Json => To::Json,
-    }
+    headless::check::Page { format: asked.sheet.format, output: asked.sheet.output, map: asked.map }
 }
 
 fn color(color: cli::Color) -> Color {

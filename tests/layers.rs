@@ -9,8 +9,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What everybody may name, and what names nothing but itself.
-const LEAVES: &[&str] =
-    &["value", "dialect", "digest", "clock", "problem", "exit", "signature", "sql", "source"];
+const LEAVES: &[&str] = &[
+    "value",
+    "dialect",
+    "digest",
+    "clock",
+    "problem",
+    "exit",
+    "format",
+    "signature",
+    "sql",
+    "source",
+];
 
 /// From the one that knows most to the one that knows least.
 const DOMAIN: &[&str] = &[
@@ -169,6 +179,7 @@ const LAYERS: &[Layer] = &[
     Layer("clock", &[LEAVES], "a leaf names only leaves"),
     Layer("problem", &[LEAVES], "a leaf names only leaves"),
     Layer("exit", &[LEAVES], "a leaf names only leaves"),
+    Layer("format", &[LEAVES], "a leaf names only leaves"),
     Layer("signature", &[LEAVES], "a leaf names only leaves"),
     Layer("sql", &[LEAVES], "a leaf names only leaves"),
     Layer("source", &[LEAVES], "a leaf names only leaves"),

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::{TextMarkdownOrJson, TextOrJson, value};
+use super::{Sheet, value};
 use crate::config::Environment;
 use crate::dialect::Dialect;
 use crate::exit::Exit;
+use crate::format::{MarkdownHtmlOrJson, OfChecks, TextMarkdownOrJson, TextOrJson};
 
 #[derive(Debug, Args)]
 pub struct Check {
@@ -47,29 +48,11 @@ pub struct Selection {
 /// How the result is written.
 #[derive(Debug, Args)]
 pub struct Page {
-    /// How to write the result
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub format: Format,
-    /// Write the result into this file, whole or not at all
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub sheet: Sheet<OfChecks>,
     /// Exit with another code for an outcome, such as inconclusive=2
     #[arg(long, value_name = "OUTCOME=CODE", value_parser = value::mapping)]
     pub map: Vec<(Exit, Exit)>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people
-    Text,
-    /// One object a line
-    Json,
-    /// For CI systems
-    Junit,
-    /// For the textfile collector
-    Prometheus,
-    /// For a pull request
-    Markdown,
 }
 
 #[derive(Debug, Args)]
@@ -118,18 +101,10 @@ pub struct Report {
     pub since: Duration,
     /// How to write it
     #[arg(long, value_name = "FORMAT", default_value = "markdown")]
-    pub format: PastFormat,
+    pub format: MarkdownHtmlOrJson,
     /// Write it into this file, whole or not at all
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum PastFormat {
-    Markdown,
-    /// One page without anything from outside
-    Html,
-    Json,
 }
 
 #[derive(Debug, Args)]
@@ -155,12 +130,8 @@ pub struct Audit {
     /// Also incidents that were made up for a demo or a drill
     #[arg(long)]
     pub practice: bool,
-    /// How to write it
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub format: TextMarkdownOrJson,
-    /// Write it into this file, whole or not at all
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub sheet: Sheet<TextMarkdownOrJson>,
 }
 
 #[derive(Debug, Args)]
@@ -183,12 +154,8 @@ pub struct Rehearse {
     /// Also on a target that is production
     #[arg(long)]
     pub on_production: bool,
-    /// How to write the result
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub format: TextOrJson,
-    /// Write the result into this file, whole or not at all
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub sheet: Sheet<TextOrJson>,
 }
 
 #[derive(Debug, Args)]

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
-use super::{TextMarkdownOrJson, TextOrJson, value};
+use super::{Sheet, value};
+use crate::format::{MarkdownHtmlOrJson, TextMarkdownOrJson, TextOrJson};
 
 #[derive(Debug, Args)]
 pub struct Incidents {
@@ -69,12 +70,8 @@ pub struct Metrics {
     /// Incidents that were made up for a demo or a drill, instead of those that happened
     #[arg(long)]
     pub practice: bool,
-    /// How to write it
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub format: TextMarkdownOrJson,
-    /// Write it into this file, whole or not at all
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub sheet: Sheet<TextMarkdownOrJson>,
 }
 
 #[derive(Debug, Args)]
@@ -83,21 +80,13 @@ pub struct Postmortem {
     pub incident: String,
     /// How to write it
     #[arg(long, value_name = "FORMAT", default_value = "markdown")]
-    pub format: PostmortemFormat,
+    pub format: MarkdownHtmlOrJson,
     /// On an HTML page, also the first rows of each change, before and after; they are data
     #[arg(long)]
     pub rows: bool,
     /// Write it into this file
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum PostmortemFormat {
-    Markdown,
-    /// One page without anything from outside
-    Html,
-    Json,
 }
 
 #[derive(Debug, Args)]

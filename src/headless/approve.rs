@@ -11,12 +11,13 @@ use std::path::{Path, PathBuf};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
+use super::Out;
 use super::tty::Tty;
-use super::{Format, Out};
 use crate::catalogue::Catalogue;
 use crate::clock;
 use crate::config::{Config, Target};
 use crate::exit::Exit;
+use crate::format::TextOrJson;
 use crate::incident::bundle::not_a_link;
 use crate::ops;
 use crate::problem::{Kind, Problem};
@@ -39,7 +40,7 @@ pub struct Asked {
     pub show: bool,
     /// Do not run it here.
     pub no_preview: bool,
-    pub format: Format,
+    pub format: TextOrJson,
     pub actor: String,
 }
 
@@ -69,7 +70,7 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
         out.put_into(&beside, signed)?;
     }
     let result = match (asked.format, &signed) {
-        (Format::Json, _) => line(&json!({
+        (TextOrJson::Json, _) => line(&json!({
             "operation": request.operation,
             "target": request.target.name,
             "rows": request.rows,
@@ -79,9 +80,9 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
             "preview": { "same": ran == Ran::Same, "told": told },
             "signature": signed,
         })),
-        (Format::Text, None) => String::new(),
-        (Format::Text, Some(signed)) if piped => signed.clone(),
-        (Format::Text, Some(_)) => format!("signed: {}\n", beside.display()),
+        (TextOrJson::Text, None) => String::new(),
+        (TextOrJson::Text, Some(signed)) if piped => signed.clone(),
+        (TextOrJson::Text, Some(_)) => format!("signed: {}\n", beside.display()),
     };
     out.put(&result)?;
     Ok(Exit::Clear)

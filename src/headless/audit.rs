@@ -10,19 +10,13 @@ use crate::clock;
 use crate::config::Config;
 use crate::control;
 use crate::exit::Exit;
+use crate::format::TextMarkdownOrJson;
 use crate::history::Standing;
 use crate::history::store as runs;
 use crate::incident::{Incident, store};
 use crate::problem::Problem;
 use crate::report::audit as page;
 use crate::source::{did_you_mean, quoted};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    Text,
-    Markdown,
-    Json,
-}
 
 #[derive(Debug)]
 pub struct Asked {
@@ -31,7 +25,7 @@ pub struct Asked {
     pub targets: Vec<String>,
     /// Also what was made up for a demo or a drill.
     pub practice: bool,
-    pub format: Format,
+    pub format: TextMarkdownOrJson,
     pub output: Option<PathBuf>,
 }
 
@@ -52,9 +46,9 @@ pub fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, Proble
     known(&asked.controls, &audit)?;
     audit.only(&asked.controls);
     let text = match asked.format {
-        Format::Text => page::text(&audit, out.paint),
-        Format::Markdown => page::markdown(&audit, clock::now()),
-        Format::Json => page::json(&audit, damaged),
+        TextMarkdownOrJson::Text => page::text(&audit, out.paint),
+        TextMarkdownOrJson::Markdown => page::markdown(&audit, clock::now()),
+        TextMarkdownOrJson::Json => page::json(&audit, damaged),
     };
     match &asked.output {
         Some(path) => {

@@ -9,6 +9,7 @@ use super::Out;
 use super::suite::{self, Looked, Run};
 use crate::config::Config;
 use crate::exit::Exit;
+use crate::format::OfChecks;
 use crate::problem::Problem;
 use crate::report::{Totals, json, junit, markdown, prometheus, text};
 use crate::source::Paint;
@@ -22,19 +23,10 @@ pub struct Asked {
 /// How and where the result is written.
 #[derive(Debug, Clone)]
 pub struct Page {
-    pub format: Format,
+    pub format: OfChecks,
     pub output: Option<PathBuf>,
     /// Outcomes that this site wants reported as others.
     pub map: Vec<(Exit, Exit)>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    Text,
-    Json,
-    Junit,
-    Prometheus,
-    Markdown,
 }
 
 /// Rows of a finding that a check shows at most.
@@ -65,17 +57,17 @@ impl<'a> Writing<'a> {
     pub(super) fn add(&mut self, looked: &Looked, out: &mut Out) -> Result<(), Problem> {
         let Looked { target, seen, outcomes, disabled } = looked;
         let text: String = match self.page.format {
-            Format::Json => outcomes
+            OfChecks::Json => outcomes
                 .iter()
                 .map(json::outcome)
                 .chain(disabled.iter().map(|check| json::disabled(check, &target.name)))
                 .collect(),
-            Format::Text => {
+            OfChecks::Text => {
                 let disabled: Vec<_> = disabled.iter().collect();
                 text::target(&target.name, seen, outcomes, self.paint)
                     + &text::disabled(&disabled, self.paint)
             }
-            Format::Junit | Format::Prometheus | Format::Markdown => return Ok(()),
+            OfChecks::Junit | OfChecks::Prometheus | OfChecks::Markdown => return Ok(()),
         };
         self.put(&text, out)
     }
@@ -95,17 +87,17 @@ impl<'a> Writing<'a> {
             out.say(&format!("note: {note}"));
         }
         let last = match self.page.format {
-            Format::Json => json::summary(&totals, &run.notes),
-            Format::Text => {
+            OfChecks::Json => json::summary(&totals, &run.notes),
+            OfChecks::Text => {
                 let advice = text::unfit(run.outcomes()).unwrap_or_default();
                 advice + &self.summary(&totals)
             }
-            Format::Prometheus => prometheus::page(run.outcomes(), &totals, run.at),
-            Format::Markdown => {
+            OfChecks::Prometheus => prometheus::page(run.outcomes(), &totals, run.at),
+            OfChecks::Markdown => {
                 let outcomes: Vec<_> = run.outcomes().collect();
                 markdown::page(outcomes, &totals, &run.notes)
             }
-            Format::Junit => {
+            OfChecks::Junit => {
                 let suites: Vec<junit::Suite<'_>> = run
                     .looked
                     .iter()

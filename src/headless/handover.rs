@@ -3,22 +3,16 @@
 use super::{Out, incident_folder};
 use crate::config::Config;
 use crate::exit::Exit;
+use crate::format::TextMarkdownOrJson;
 use crate::incident::handover::Card;
 use crate::incident::{Incident, journal, lease, store};
 use crate::problem::Problem;
 use crate::report::handover;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    Text,
-    Markdown,
-    Json,
-}
-
 pub fn run(
     config: &Config,
     incident: &str,
-    format: Format,
+    format: TextMarkdownOrJson,
     out: &mut Out,
 ) -> Result<Exit, Problem> {
     let folder = incident_folder(&config.state.value, incident)?;
@@ -32,9 +26,9 @@ pub fn run(
     let holder = lease::holder(&folder);
     let card = Card::of(&incident, runbook.as_ref(), &config.practice, holder.as_ref());
     out.put(&match format {
-        Format::Text => handover::text(&card),
-        Format::Markdown => handover::markdown(&card),
-        Format::Json => handover::json(&card),
+        TextMarkdownOrJson::Text => handover::text(&card),
+        TextMarkdownOrJson::Markdown => handover::markdown(&card),
+        TextMarkdownOrJson::Json => handover::json(&card),
     })?;
     Ok(Exit::Clear)
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::audit::Format;
 use super::{Out, unfound};
 use crate::clock;
 use crate::config::Config;
 use crate::exit::Exit;
+use crate::format::TextMarkdownOrJson;
 use crate::incident::fleet::Fleet;
 use crate::incident::{Incident, store};
 use crate::problem::Problem;
@@ -23,7 +23,7 @@ pub struct Asked {
     pub since: Duration,
     /// What was made up for a demo or a drill instead of what happened.
     pub practice: bool,
-    pub format: Format,
+    pub format: TextMarkdownOrJson,
     pub output: Option<PathBuf>,
 }
 
@@ -61,9 +61,9 @@ pub fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, Proble
     };
     let (this, last) = (of(from, end), of(before, from));
     let text = match asked.format {
-        Format::Text => page::text(&this, &last),
-        Format::Markdown => page::markdown(&this, &last),
-        Format::Json => page::json(&this, &last, &damaged),
+        TextMarkdownOrJson::Text => page::text(&this, &last),
+        TextMarkdownOrJson::Markdown => page::markdown(&this, &last),
+        TextMarkdownOrJson::Json => page::json(&this, &last, &damaged),
     };
     match &asked.output {
         Some(path) => {

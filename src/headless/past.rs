@@ -8,10 +8,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::suite::{in_packs, known, slug, targets};
-use super::{Format, Out, alerts};
+use super::{Out, alerts};
 use crate::clock;
 use crate::config::Config;
 use crate::exit::Exit;
+use crate::format::{MarkdownHtmlOrJson, TextOrJson};
 use crate::history::store::{self, Past as Read};
 use crate::history::trend::trends;
 use crate::history::{Run, Standing, missed};
@@ -26,7 +27,7 @@ pub struct AskedHistory {
     pub packs: Vec<String>,
     pub targets: Vec<String>,
     pub since: Option<Duration>,
-    pub format: Format,
+    pub format: TextOrJson,
 }
 
 pub fn history(asked: &AskedHistory, config: &Config, out: &mut Out) -> Result<Exit, Problem> {
@@ -56,24 +57,17 @@ pub fn history(asked: &AskedHistory, config: &Config, out: &mut Out) -> Result<E
         }
     }
     out.put(&match asked.format {
-        Format::Text => past::check(&rows),
-        Format::Json => past::check_json(&rows),
+        TextOrJson::Text => past::check(&rows),
+        TextOrJson::Json => past::check_json(&rows),
     })?;
     Ok(Exit::Clear)
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
-    Markdown,
-    Html,
-    Json,
 }
 
 #[derive(Debug)]
 pub struct AskedReport {
     pub targets: Vec<String>,
     pub since: Duration,
-    pub shape: Shape,
+    pub format: MarkdownHtmlOrJson,
     pub output: Option<PathBuf>,
 }
 
@@ -84,10 +78,10 @@ pub fn report(asked: &AskedReport, config: &Config, out: &mut Out) -> Result<Exi
     let checks = gathered.rows();
     let runs = schedule(&gathered.runs, to, config);
     let page = Past { from, to, runs, checks, unreadable: gathered.unreadable };
-    let text = match asked.shape {
-        Shape::Markdown => page.markdown(),
-        Shape::Html => page.html(),
-        Shape::Json => page.json(),
+    let text = match asked.format {
+        MarkdownHtmlOrJson::Markdown => page.markdown(),
+        MarkdownHtmlOrJson::Html => page.html(),
+        MarkdownHtmlOrJson::Json => page.json(),
     };
     match &asked.output {
         Some(path) => {

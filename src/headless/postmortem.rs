@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use super::{Out, incident_folder};
 use crate::config::Config;
 use crate::exit::Exit;
+use crate::format::MarkdownHtmlOrJson;
 use crate::incident::entry::Entry;
 use crate::incident::{Incident, journal, store};
 use crate::postmortem::{self, Around, Draft, file, html};
@@ -18,17 +19,10 @@ use crate::recovery::Preview;
 use crate::report::json;
 use crate::value::visible;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    Markdown,
-    Html,
-    Json,
-}
-
 #[derive(Debug)]
 pub struct Asked {
     pub incident: String,
-    pub format: Format,
+    pub format: MarkdownHtmlOrJson,
     /// Put the rows of the changes on the page.
     pub rows: bool,
     pub output: Option<PathBuf>,
@@ -58,9 +52,9 @@ pub fn run(config: &Config, asked: &Asked, out: &mut Out) -> Result<Exit, Proble
         out.say(&format!("still to be written by a person: {}", missing.join(", ")));
     }
     let page = match asked.format {
-        Format::Json => json::postmortem(&draft, &parts),
-        Format::Markdown => text,
-        Format::Html => {
+        MarkdownHtmlOrJson::Json => json::postmortem(&draft, &parts),
+        MarkdownHtmlOrJson::Markdown => text,
+        MarkdownHtmlOrJson::Html => {
             let images = if asked.rows { images(&folder, &incident, out) } else { Vec::new() };
             html::render(&draft, &text, &images, &TimeZone::system())
         }

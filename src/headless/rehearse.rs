@@ -8,11 +8,12 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::Out;
 use super::suite::{in_packs, known};
-use super::{Format, Out};
 use crate::catalogue::Catalogue;
 use crate::config::{Config, Environment, Target};
 use crate::exit::Exit;
+use crate::format::TextOrJson;
 use crate::guardrail;
 use crate::ops::connect::identify;
 use crate::ops::{Stopper, guard, plan, recover};
@@ -31,7 +32,7 @@ pub struct Asked {
     pub answers: BTreeMap<String, String>,
     /// Also where the data is that of the business.
     pub production: bool,
-    pub format: Format,
+    pub format: TextOrJson,
     pub output: Option<PathBuf>,
 }
 
@@ -86,8 +87,8 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
     let exit = tried.iter().map(|one| one.exit).fold(Exit::Clear, Exit::worst);
     let last = summary(&tried, &target.name);
     let page = match asked.format {
-        Format::Text => text(&tried) + &last + "\n",
-        Format::Json => lines(&tried, exit),
+        TextOrJson::Text => text(&tried) + &last + "\n",
+        TextOrJson::Json => lines(&tried, exit),
     };
     match &asked.output {
         Some(path) => {

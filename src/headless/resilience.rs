@@ -15,12 +15,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 
+use super::Out;
 use super::suite::{self, slug};
-use super::{Format, Out};
 use crate::clock;
 use crate::config::{Config, Target};
 use crate::digest::sha256;
 use crate::exit::Exit;
+use crate::format::TextOrJson;
 use crate::incident::entry::verdict_words;
 use crate::ops::Stopper;
 use crate::ops::backup::{self, Dump, Found};
@@ -40,7 +41,7 @@ pub struct Asked {
     pub target: String,
     /// Where the evidence goes; a folder of its own in the state folder without it.
     pub evidence: Option<PathBuf>,
-    pub format: Format,
+    pub format: TextOrJson,
 }
 
 #[derive(Debug, Serialize)]
@@ -124,8 +125,8 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
         out.say(&format!("note: {note}"));
     }
     out.put(&match asked.format {
-        Format::Json => json::line(&result),
-        Format::Text => page(&drill, &target.name, exit),
+        TextOrJson::Json => json::line(&result),
+        TextOrJson::Text => page(&drill, &target.name, exit),
     })?;
     Ok(exit)
 }

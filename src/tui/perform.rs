@@ -5,7 +5,9 @@
 
 mod change;
 pub mod copy;
+mod document;
 mod draft;
+mod evidence;
 mod opening;
 mod rows;
 mod second;
@@ -13,9 +15,10 @@ mod stage;
 mod together;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, Weak};
 
+use draft::Drafts;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::task::TaskTracker;
 
@@ -23,24 +26,20 @@ use super::Ground;
 use super::effect::{EditFor, Effect, Run};
 use super::message::Message;
 use crate::catalogue::Catalogue;
-use crate::check::{Check, Delta, Finding};
-use crate::clock;
+use crate::check::Check;
 use crate::config::{Seconding, Target};
 use crate::consent::Consent;
 use crate::drill::{Scenario, Scorecard};
-use crate::incident::Incident;
 use crate::incident::entry::{Entry, Outcome};
 use crate::incident::journal::{Journal, JournalError, News};
 use crate::incident::lease::Lease;
 use crate::incident::store;
 use crate::ops;
 use crate::ops::Stopper;
-use crate::postmortem;
 use crate::practice::Practice;
 use crate::problem::Problem;
 use crate::recovery::Execution;
-use crate::runbook::{Action, Ran, Runbook, Step};
-use draft::Drafts;
+use crate::runbook::{Ran, Runbook};
 
 /// How long the outcome of an execution is waited for when the cockpit is left.
 const OUTCOME: std::time::Duration = std::time::Duration::from_mins(1);
@@ -368,24 +367,6 @@ impl World {
         }
     }
 
-    fn keep_finding(
-        &mut self,
-        step: Option<String>,
-        check: String,
-        finding: &Finding,
-        delta: Option<Delta>,
-    ) -> Result<(), JournalError> {
-        let Some(desk) = &self.desk else { return Ok(()) };
-        let sample = if finding.rows.is_empty() {
-            None
-        } else {
-            let at = clock::now().strftime("%Y%m%dT%H%M%S%3fZ").to_string();
-            Some(desk.journal.keep(&format!("check-{check}-{at}.json"), &sample_of(finding))?)
-        };
-        let (verdict, seconds) = (finding.verdict.clone(), finding.seconds);
-        self.append(Entry::Checked { step, check, verdict, seconds, delta, sample })
-    }
-
     fn look(&mut self, run: Run) {
         let Some(desk) = self.desk.clone() else { return };
         let work = async move {
@@ -401,117 +382,4 @@ impl World {
             Message::SessionEnded(desk.monitor.lock().await.end(&mark, consent).await)
         });
     }
-
-    fn command(&mut self, run: Run, step: String, consent: Option<Consent>) {
-        let stopper = self.stopper(run);
-        let Some(desk) = self.desk.clone() else { return };
-        let found = desk.runbook.step(&step).cloned();
-        let Some(Step { action: Action::Command(command), .. }) = found else { return };
-        self.spawn(async move {
-            let executing = (!command.readonly).then(|| desk.journal.begin()).transpose();
-            let _until_it_ended = match executing {
-                Ok(executing) => executing,
-                Err(error) => return not_run(run, step, format!("nothing was executed: {error}")),
-            };
-            let (target, folder) = (desk.target.clone(), desk.folder.clone());
-            let site = ops::tool::Site { target, folder };
-            let (argv, ran) = site.run(&step, &command, consent, &stopper).await;
-            let output = desk.journal.keep(&format!("command-{step}-{run}.txt"), &ran.output).ok();
-            Message::CommandRan { run, step, argv, ran: Box::new(ran), output }
-        });
-    }
-
-    fn export(&mut self, run: Run, id: String, format: String) {
-        let stopper = self.stopper(run);
-        let (Some(desk), Some(check)) = (self.desk.clone(), self.catalogue.check(&id).cloned())
-        else {
-            return;
-        };
-        self.spawn(async move {
-            let kind =
-                if format == "json" { ops::export::Format::Json } else { ops::export::Format::Csv };
-            let at = clock::now().strftime("%Y%m%dT%H%M%SZ").to_string();
-            let path = desk.folder.join("evidence").join(format!("export-{id}-{at}.{format}"));
-            let exported = ops::export::export(&desk.target, &check, kind, &path, &stopper).await;
-            Message::Exported { run, check: id, format, exported }
-        });
-    }
-
-    fn drafts(&mut self) -> &Drafts {
-        let messages = self.messages.clone();
-        self.drafts.get_or_insert_with(|| {
-            Drafts::start(move |why| _ = messages.send(Message::DraftFailed(why)))
-        })
-    }
-
-    fn keep_draft(&mut self, name: String, text: String) {
-        let Some(folder) = self.desk.as_ref().map(|desk| desk.folder.clone()) else { return };
-        self.drafts().keep(folder, name, text);
-    }
-
-    fn forget_draft(&mut self, name: String) {
-        let Some(folder) = self.desk.as_ref().map(|desk| desk.folder.clone()) else { return };
-        self.drafts().forget(folder, name);
-    }
-
-    fn edit_outside(&mut self, text: String, purpose: EditFor, name: &str) -> Option<ForTerminal> {
-        let folder = self.desk.as_ref()?.folder.clone();
-        self.drafts().keep(folder.clone(), name.to_owned(), text.clone());
-        self.drafts().flush();
-        let file = crate::incident::drafts::path(&folder, name);
-        Some(ForTerminal::Edit { text, purpose, file })
-    }
-
-    /// The draft is brought up to date from the journal; what people wrote in it stays.
-    fn postmortem(&mut self) {
-        let Some(desk) = self.desk.clone() else { return };
-        let (state, practice) = (self.state.clone(), self.practice.clone());
-        self.spawn(async move {
-            let path = desk.folder.join("postmortem.md");
-            let text = postmortem_text(&desk, &state, &practice)
-                .map_err(|why| Problem::system(format!("the postmortem cannot be written: {why}")));
-            Message::Postmortem { text, path }
-        });
-    }
-
-    fn write_postmortem(&mut self, text: &str) {
-        let Some(desk) = &self.desk else { return };
-        let _alone = desk.document.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = postmortem::file::write(&desk.folder, text) {
-            let sentence = format!("the postmortem cannot be written: {error}");
-            self.send(Message::Failed(
-                Problem::system(sentence).hint("the text is still in the editor's part; try again"),
-            ));
-        }
-    }
-}
-
-/// The draft made anew from the journal on disk.
-fn postmortem_text(desk: &Desk, state: &Path, practice: &Practice) -> Result<String, String> {
-    let _alone = desk.document.lock().unwrap_or_else(PoisonError::into_inner);
-    let (records, head, _) =
-        crate::incident::journal::read(&desk.folder).map_err(|error| error.to_string())?;
-    let incident = Incident::replay(&records);
-    let zone = jiff::tz::TimeZone::system();
-    // What came before is a comparison; without it the rest is still true.
-    let all = store::all(state).unwrap_or_default();
-    let all: Vec<Incident> =
-        all.into_iter().filter(|(_, _, why)| why.is_none()).map(|(_, one, _)| one).collect();
-    let around = postmortem::Around { runbook: Some(&desk.runbook), practice, all: &all };
-    postmortem::file::refresh(&desk.folder, &incident, around, &head, &zone)
-        .map_err(|error| error.to_string())
-}
-
-/// The first rows of a finding as evidence: columns once, then a list a row.
-fn sample_of(finding: &Finding) -> Vec<u8> {
-    const KEPT: usize = 200;
-    let rows: Vec<Vec<Option<String>>> = (0..finding.rows.len().min(KEPT))
-        .map(|row| finding.rows.row(row).map(crate::value::ValueRef::told).collect())
-        .collect();
-    let sample = serde_json::json!({
-        "columns": finding.rows.columns(),
-        "rows": rows,
-        "of": finding.verdict.violations(),
-    });
-    serde_json::to_vec_pretty(&sample).expect("plain data")
 }

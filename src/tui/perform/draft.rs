@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
+use super::{ForTerminal, World};
 use crate::incident::drafts;
+use crate::tui::effect::EditFor;
+use crate::tui::message::Message;
 
 /// What is to be done in an incident's folder.
 #[derive(Debug)]
@@ -84,5 +87,37 @@ fn work(todo: &Receiver<Job>, broken: impl Fn(String)) {
             told = true;
             broken(error.to_string());
         }
+    }
+}
+
+impl World {
+    fn drafts(&mut self) -> &Drafts {
+        let messages = self.messages.clone();
+        self.drafts.get_or_insert_with(|| {
+            Drafts::start(move |why| _ = messages.send(Message::DraftFailed(why)))
+        })
+    }
+
+    pub(super) fn keep_draft(&mut self, name: String, text: String) {
+        let Some(folder) = self.desk.as_ref().map(|desk| desk.folder.clone()) else { return };
+        self.drafts().keep(folder, name, text);
+    }
+
+    pub(super) fn forget_draft(&mut self, name: String) {
+        let Some(folder) = self.desk.as_ref().map(|desk| desk.folder.clone()) else { return };
+        self.drafts().forget(folder, name);
+    }
+
+    pub(super) fn edit_outside(
+        &mut self,
+        text: String,
+        purpose: EditFor,
+        name: &str,
+    ) -> Option<ForTerminal> {
+        let folder = self.desk.as_ref()?.folder.clone();
+        self.drafts().keep(folder.clone(), name.to_owned(), text.clone());
+        self.drafts().flush();
+        let file = drafts::path(&folder, name);
+        Some(ForTerminal::Edit { text, purpose, file })
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::say;
+use super::answer::{deed, say, say_of};
 use crate::incident::Second;
 use crate::incident::entry::Entry;
 use crate::recovery::protocol::Said;
@@ -93,7 +93,7 @@ pub fn signed(app: &mut App, step: &str, signed: Result<Box<Signed>, Unsigned>) 
             if waiting.is_none_or(|request| *request != seconded.proof().0) {
                 return Vec::new();
             }
-            let deed = super::deed(recovery);
+            let deed = deed(recovery);
             let (signer, signer_key) = (seconded.signer().to_owned(), seconded.key().to_owned());
             let op = seconded.operation().to_owned();
             app.say(format!("{signer} agrees; enter goes on to the typed confirmation"));
@@ -106,7 +106,7 @@ pub fn signed(app: &mut App, step: &str, signed: Result<Box<Signed>, Unsigned>) 
                 signers_sha256,
                 evidence,
             })];
-            effects.extend(super::say_of(app, step, Said::Seconded(seconded)));
+            effects.extend(say_of(app, step, Said::Seconded(seconded)));
             effects
         }
         Err(Unsigned { op, sha256, why }) => {

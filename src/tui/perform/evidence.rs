@@ -1,0 +1,81 @@
+//! What is kept beside the journal: samples of findings, exports, the output of commands.
+
+use super::{World, not_run};
+use crate::check::{Delta, Finding};
+use crate::clock;
+use crate::consent::Consent;
+use crate::incident::entry::Entry;
+use crate::incident::journal::JournalError;
+use crate::ops;
+use crate::runbook::{Action, Step};
+use crate::tui::effect::Run;
+use crate::tui::message::Message;
+
+impl World {
+    pub(super) fn keep_finding(
+        &mut self,
+        step: Option<String>,
+        check: String,
+        finding: &Finding,
+        delta: Option<Delta>,
+    ) -> Result<(), JournalError> {
+        let Some(desk) = &self.desk else { return Ok(()) };
+        let sample = if finding.rows.is_empty() {
+            None
+        } else {
+            let at = clock::now().strftime("%Y%m%dT%H%M%S%3fZ").to_string();
+            Some(desk.journal.keep(&format!("check-{check}-{at}.json"), &sample_of(finding))?)
+        };
+        let (verdict, seconds) = (finding.verdict.clone(), finding.seconds);
+        self.append(Entry::Checked { step, check, verdict, seconds, delta, sample })
+    }
+
+    pub(super) fn export(&mut self, run: Run, id: String, format: String) {
+        let stopper = self.stopper(run);
+        let (Some(desk), Some(check)) = (self.desk.clone(), self.catalogue.check(&id).cloned())
+        else {
+            return;
+        };
+        self.spawn(async move {
+            let kind =
+                if format == "json" { ops::export::Format::Json } else { ops::export::Format::Csv };
+            let at = clock::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+            let path = desk.folder.join("evidence").join(format!("export-{id}-{at}.{format}"));
+            let exported = ops::export::export(&desk.target, &check, kind, &path, &stopper).await;
+            Message::Exported { run, check: id, format, exported }
+        });
+    }
+
+    pub(super) fn command(&mut self, run: Run, step: String, consent: Option<Consent>) {
+        let stopper = self.stopper(run);
+        let Some(desk) = self.desk.clone() else { return };
+        let found = desk.runbook.step(&step).cloned();
+        let Some(Step { action: Action::Command(command), .. }) = found else { return };
+        self.spawn(async move {
+            let executing = (!command.readonly).then(|| desk.journal.begin()).transpose();
+            let _until_it_ended = match executing {
+                Ok(executing) => executing,
+                Err(error) => return not_run(run, step, format!("nothing was executed: {error}")),
+            };
+            let (target, folder) = (desk.target.clone(), desk.folder.clone());
+            let site = ops::tool::Site { target, folder };
+            let (argv, ran) = site.run(&step, &command, consent, &stopper).await;
+            let output = desk.journal.keep(&format!("command-{step}-{run}.txt"), &ran.output).ok();
+            Message::CommandRan { run, step, argv, ran: Box::new(ran), output }
+        });
+    }
+}
+
+/// The first rows of a finding as evidence: columns once, then a list a row.
+fn sample_of(finding: &Finding) -> Vec<u8> {
+    const KEPT: usize = 200;
+    let rows: Vec<Vec<Option<String>>> = (0..finding.rows.len().min(KEPT))
+        .map(|row| finding.rows.row(row).map(crate::value::ValueRef::told).collect())
+        .collect();
+    let sample = serde_json::json!({
+        "columns": finding.rows.columns(),
+        "rows": rows,
+        "of": finding.verdict.violations(),
+    });
+    serde_json::to_vec_pretty(&sample).expect("plain data")
+}
