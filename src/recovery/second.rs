@@ -183,6 +183,3 @@ impl Warrant {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -135,3 +135,36 @@ fn no_text_of_a_record_brings_a_file_to_the_store() {
     let kept = store.server.client("store").rows("SELECT path FROM steadyhand.file");
     assert!(!kept.iter().flatten().any(|path| path.contains("private")), "{kept:?}");
 }
+
+/// Casey asks on one host; robin, on another, finds the request there. The signature goes back through a
+/// chat.
+#[test]
+fn a_request_of_one_host_is_answered_on_another() {
+    let (store, mut first) = previewed("four-eyes");
+    let second = reviewer(&store, &first);
+    fs::copy(second.work().join("signers"), first.home().work().join("signers")).expect("a list");
+    first.keys("a");
+    first.wait_for("waiting for a second person");
+    let robin = Cockpit::start_in(second, &["watch", INCIDENT], WIDE);
+    robin.wait_for("a second person was asked");
+    let brought = || kept_files(robin.home()).into_iter().find(|file| file.starts_with("requests"));
+    robin.wait_until("the request is there", |_| brought().is_some());
+    let file = journal(robin.home()).with_file_name(brought().expect("it is there"));
+    let file = file.to_string_lossy().into_owned();
+    let mut signing = robin.beside("robin", &["approve", &file, "--key", "key"], (120, 90));
+    signing.wait_for("Type the four words to agree");
+    let screen = first.screen();
+    let (_, words) = screen.split_once("Words").expect("they are on the screen");
+    let words: Vec<&str> = words.split_whitespace().take(4).collect();
+    signing.type_text(&words.join(" "));
+    signing.keys("enter");
+    assert_eq!(signing.wait_code(), 0, "{}", signing.screen());
+    let signature = fs::read_to_string(format!("{file}.sig")).expect("it was signed");
+    first.keys("i");
+    first.wait_for("The signature, from BEGIN to END");
+    first.paste(&signature);
+    first.wait_for("END SSH SIGNATURE");
+    first.keys("ctrl-o");
+    first.wait_for("agreed: robin@example.org");
+    leave(&mut first);
+}

@@ -5,11 +5,12 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::*;
 use crate::recovery::protocol::tests::{at, plan, preview};
 use crate::recovery::protocol::{Ask, Said, State, step};
 use crate::recovery::request::{About, Person};
-use crate::signature;
+use crate::recovery::second::{Demand, Seconded, Warrant};
+use crate::recovery::{Plan, Preview, Request};
+use crate::signature::{self, Purpose, Verified};
 
 /// Robin's key, and the list that names it.
 struct Key(tempfile::TempDir);
