@@ -1,17 +1,18 @@
 //! What all layers together ask of approvals, place by place. Where two speak of the same database the
 //! stricter one holds: no later layer, other name or other login takes back what another one asks.
 
+use super::url::Place;
 use super::{Approval, Origin, Target};
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Policy {
-    /// Every target of every layer, also those that a later one replaced.
-    said: Vec<Target>,
+    /// Every target of every layer and its place, also those that a later one replaced.
+    said: Vec<(Place, Target)>,
 }
 
 impl Policy {
     pub(super) fn of(targets: &[Target]) -> Self {
-        Self { said: targets.to_vec() }
+        Self { said: targets.iter().map(|target| (target.url.place(), target.clone())).collect() }
     }
 
     pub(super) fn and(mut self, more: Self) -> Self {
@@ -46,13 +47,15 @@ impl Policy {
         self.of_place(held, None).find(same).map_or(&held.origin, |other| &other.origin)
     }
 
-    fn of_place(&self, place: &Target, server: Option<&str>) -> impl Iterator<Item = &Target> {
-        self.said.iter().filter(move |other| {
+    fn of_place(&self, target: &Target, server: Option<&str>) -> impl Iterator<Item = &Target> {
+        let here = target.url.place();
+        let of_it = self.said.iter().filter(move |(place, other)| {
             let pinned = other.fingerprint.as_deref();
             let is_server =
-                pinned.is_some() && [server, place.fingerprint.as_deref()].contains(&pinned);
-            is_server || other.url.is_place_of(&place.url)
-        })
+                pinned.is_some() && [server, target.fingerprint.as_deref()].contains(&pinned);
+            is_server || *place == here
+        });
+        of_it.map(|(_, other)| other)
     }
 }
 
@@ -82,6 +85,12 @@ impl Target {
     }
 
     fn wants_two(&self) -> bool {
-        self.approval.max(self.high_risk.unwrap_or(Approval::None)) > Approval::Confirm
+        self.approval_of(true) > Approval::Confirm
+    }
+
+    /// What is asked of a change, of high risk or not.
+    pub fn approval_of(&self, high_risk: bool) -> Approval {
+        let high = self.high_risk.filter(|_| high_risk);
+        self.approval.max(high.unwrap_or(Approval::None))
     }
 }

@@ -84,21 +84,23 @@ impl TargetUrl {
     }
 }
 
+/// Where a database is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    File(PathBuf),
+    Server { host: String, port: u16, database: String },
+}
+
 impl TargetUrl {
-    /// Whether the other url leads to the same database, whoever logs in there and however.
-    pub(super) fn is_place_of(&self, other: &Self) -> bool {
-        let file = |url: &Self| url.path.canonicalize().unwrap_or_else(|_| url.path.clone());
-        match (&self.server, &other.server) {
-            (Some(_), Some(_)) => {
-                let place = |url: &Self| {
-                    let server = url.server.as_ref()?;
-                    let port = server.port.unwrap_or(super::access::usual_port(url.dialect));
-                    Some((server.host.to_lowercase(), port, server.database.clone()))
-                };
-                place(self) == place(other)
-            }
-            (None, None) => file(self) == file(other),
-            _ => false,
+    /// The same for every url that leads to this database, whoever logs in there and however.
+    pub(super) fn place(&self) -> Place {
+        match &self.server {
+            Some(server) => Place::Server {
+                host: server.host.to_lowercase(),
+                port: server.port.unwrap_or(super::access::usual_port(self.dialect)),
+                database: server.database.clone(),
+            },
+            None => Place::File(self.path.canonicalize().unwrap_or_else(|_| self.path.clone())),
         }
     }
 

@@ -133,11 +133,9 @@ pub fn no_writes(target: &Target, identity: &Identity) -> Option<String> {
 
 /// Who must agree to a change of this risk there.
 pub fn demand(target: &Target, risk: Risk) -> Demand {
-    let of = |approval| match approval {
+    match target.approval_of(risk == Risk::High) {
         Approval::None | Approval::Confirm => Demand::One,
         Approval::BreakGlass => Demand::PairOrBreakGlass,
         Approval::FourEyes => Demand::Pair,
-    };
-    let high = target.high_risk.filter(|_| risk == Risk::High).map_or(Demand::One, of);
-    of(target.approval).max(high)
+    }
 }

@@ -89,58 +89,50 @@ fn read(path: &Path) -> Vec<Run> {
     lines.collect()
 }
 
-/// Fault by moment for each engine, from the lines that there are: runs, and `!n` where n broke.
+/// What runs are told apart by.
+type Part = (&'static str, fn(&Run) -> &str);
+
+const PARTS: [Part; 3] =
+    [("fault", |run| &run.fault), ("work", |run| &run.work), ("moment", |run| &run.moment)];
+
+/// The engines side by side, by fault, by work and by moment, from the lines that there are.
 pub fn write(seed: u64) {
     let engines = [Dialect::Sqlite, Dialect::Postgres, Dialect::Mariadb];
-    let mut text = format!("# Campaign, seed {seed}\n");
-    let all: Vec<(Dialect, Vec<Run>)> = engines
-        .map(|engine| (engine, folder().join(format!("campaign-{seed}-{}.tsv", engine.key()))))
-        .map(|(engine, path)| (engine, read(&path)))
-        .into();
-    let count: usize = all.iter().map(|(_, runs)| runs.len()).sum();
-    let broken = |runs: &[Run]| runs.iter().filter(|run| !run.broken.is_empty()).count();
-    let wrong: usize = all.iter().map(|(_, runs)| broken(runs)).sum();
-    let _ = writeln!(text, "\n{count} faults, {wrong} broken promises.");
-    for (engine, runs) in all.iter().filter(|(_, runs)| !runs.is_empty()) {
-        let _ = writeln!(text, "\n## {engine}: {} faults, {} broken\n", runs.len(), broken(runs));
-        for part in [|run: &Run| run.moment.clone(), |run: &Run| run.work.clone()] {
-            matrix(&mut text, runs, part);
+    let all =
+        engines.map(|engine| read(&folder().join(format!("campaign-{seed}-{}.tsv", engine.key()))));
+    let runs = || all.iter().flatten();
+    let wrong: Vec<&Run> = runs().filter(|run| !run.broken.is_empty()).collect();
+    let mut text = format!(
+        "# Campaign, seed {seed}\n\n{} faults, {} broken promises.\n",
+        runs().count(),
+        wrong.len()
+    );
+    for (part, of) in PARTS {
+        let _ = write!(text, "\n| {part} |");
+        for engine in engines {
+            let _ = write!(text, " {engine} |");
         }
-        for run in runs.iter().filter(|run| !run.broken.is_empty()) {
-            let Run { work, fault, moment, broken, .. } = run;
-            let _ = writeln!(text, "- {work}, {fault}, {moment}: {broken}");
+        text.push_str(" all | broken |\n|---|--:|--:|--:|--:|--:|\n");
+        let names: BTreeSet<&str> = runs().map(of).collect();
+        for name in names.into_iter().map(Some).chain([None]) {
+            let here = |run: &&Run| name.is_none_or(|name| of(run) == name);
+            let _ = write!(text, "| {} |", name.unwrap_or("all"));
+            for runs in &all {
+                let _ = match runs.iter().filter(here).count() {
+                    0 => write!(text, " |"),
+                    count => write!(text, " {count} |"),
+                };
+            }
+            let broken = wrong.iter().copied().filter(here).count();
+            let _ = writeln!(text, " {} | {broken} |", runs().filter(here).count());
         }
+    }
+    if !wrong.is_empty() {
+        text.push('\n');
+    }
+    for Run { work, fault, moment, broken, .. } in wrong {
+        let _ = writeln!(text, "- {work}, {fault}, {moment}: {broken}");
     }
     let path = folder().join(format!("campaign-{seed}.md"));
     fs::write(path, text).expect("the report can be written");
-}
-
-/// A row for each part, a column for each fault.
-fn matrix(text: &mut String, runs: &[Run], part: fn(&Run) -> String) {
-    let parts: BTreeSet<String> = runs.iter().map(part).collect();
-    let faults: BTreeSet<&str> = runs.iter().map(|run| run.fault.as_str()).collect();
-    let _ = write!(text, "| ");
-    for fault in &faults {
-        let _ = write!(text, "| {fault} ");
-    }
-    let _ = writeln!(text, "| all |\n|---{}|", "|--:".repeat(faults.len() + 1));
-    for name in &parts {
-        let _ = write!(text, "| {name} ");
-        let here = |run: &&Run| part(run) == *name;
-        for fault in &faults {
-            let met = runs.iter().filter(here).filter(|run| run.fault == *fault);
-            let _ = write!(text, "| {} ", cell(met));
-        }
-        let _ = writeln!(text, "| {} |", cell(runs.iter().filter(here)));
-    }
-    text.push('\n');
-}
-
-fn cell<'r>(runs: impl Iterator<Item = &'r Run>) -> String {
-    let broken: Vec<bool> = runs.map(|run| !run.broken.is_empty()).collect();
-    match (broken.len(), broken.iter().filter(|broken| **broken).count()) {
-        (0, _) => String::new(),
-        (count, 0) => count.to_string(),
-        (count, wrong) => format!("{count} !{wrong}"),
-    }
 }

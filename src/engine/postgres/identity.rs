@@ -74,12 +74,12 @@ impl Session {
         } else {
             pooled
         };
+        self.timeline = self.current_timeline(replica).await?;
         let badge = self.badge(no_writes.as_deref(), reset("synchronous_commit"), proved).await?;
         let settings = settings
             .into_iter()
             .filter(|setting| setting.name != "default_transaction_read_only")
             .collect();
-        self.timeline = self.current_timeline(replica).await?;
         let history = self.timeline.as_ref().map(|number| format!("timeline {number}"));
         Ok(Identity { server, history, version, role, replica, no_writes, settings, badge })
     }
@@ -158,6 +158,11 @@ impl Session {
         } else if !proved {
             Capability::Partial(
                 "the server does not tell us its identifier, so a copy of it cannot be told from it".into(),
+            )
+        } else if self.timeline.is_none() {
+            Capability::Partial(
+                "the server does not tell us its timeline, so a copy that took over cannot be told \
+                 from it".into(),
             )
         } else {
             Capability::Full

@@ -24,6 +24,7 @@ enum Fate {
     InProgress,
     /// Too old, or of another server's history.
     Forgotten,
+    NotGivenOut,
 }
 
 impl Session {
@@ -165,7 +166,7 @@ impl Session {
                 _ => Fate::Forgotten,
             },
             // A number that this server has not given out yet: its history is another one.
-            Err(EngineError::Database { .. }) => Fate::Forgotten,
+            Err(EngineError::Database { .. }) => Fate::NotGivenOut,
             Err(error) => return Err(error),
         })
     }
@@ -239,6 +240,10 @@ fn judge(fate: Option<(&str, Fate)>, written: bool) -> Settled {
              left that could add it"
                 .into(),
         ),
+        (Some((xid, Fate::NotGivenOut)), false) => Settled::Unknown(format!(
+            "this server has not given out the number {xid} yet, so it is not the one that COMMIT was \
+             sent to, or took over from it without its last transactions"
+        )),
         (None, false) => Settled::RolledBack(
             "no ledger row, and no session of the operation is left that could add it".into(),
         ),
@@ -298,6 +303,8 @@ mod tests {
         assert!(matches!(judge(None, false), Settled::RolledBack(_)));
         assert!(matches!(judge(committed, false), Settled::Unknown(_)));
         assert!(matches!(judge(aborted, true), Settled::Unknown(_)));
+        let ahead = Some(("7", Fate::NotGivenOut));
+        assert!(matches!(judge(ahead, false), Settled::Unknown(_)));
         assert!(matches!(judge(Some(("7", Fate::InProgress)), false), Settled::Unknown(_)));
     }
 
