@@ -174,6 +174,13 @@ impl Incident {
         })
     }
 
+    /// Somebody executes a change at this moment, or was cut off while they did.
+    pub fn is_executing(&self) -> bool {
+        let executing =
+            |change: &Change| matches!(change.phase, Phase::Started | Phase::CommitSent);
+        self.changes.iter().any(executing)
+    }
+
     /// The last committed change of a step that was not undone.
     pub fn standing_change(&self, step: &str) -> Option<&Change> {
         self.changes.iter().rev().find(|change| {

@@ -87,6 +87,7 @@ fn of_incident(command: &Command) -> Option<Option<&str>> {
         Command::Handover(asked) => Some(asked.incident.as_deref()),
         Command::Postmortem(asked) => Some(Some(&asked.incident)),
         Command::Verify(asked) => Some(Some(&asked.incident)),
+        Command::Bundle(asked) => Some(Some(&asked.incident)),
         Command::Approve(asked) => asked.review.as_deref().map(Some),
         Command::Incidents(_) => Some(None),
         _ => None,

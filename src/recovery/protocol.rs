@@ -369,4 +369,4 @@ fn objection(plan: &Plan, preview: &Preview, warrant: &Warrant, now: Timestamp) 
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -272,12 +273,17 @@ async fn old_incident(
     let shared = match shared(store, &records, &journal, &server, &messages).await {
         Ok(shared) => shared,
         Err(holder) => {
-            let holder = Some(holder).filter(|holder| !holder.is_empty());
+            let holder = Some(holder.as_str()).filter(|holder| !holder.is_empty());
             // For the screens that are shown instead.
-            let _ = lease::note_elsewhere(&folder, holder.as_deref());
+            let holder = holder.map(|holder| (holder, Duration::ZERO));
+            let _ = lease::note_elsewhere(&folder, holder);
             return Err(NotOpened::Held(incident));
         }
     };
+    if let Some((from, typed)) = journal.taken() {
+        let record = journal.append(Entry::TakenOver { from, typed });
+        records.push(record.map_err(|error| Problem::system(error.to_string()))?);
+    }
     let folded = crate::incident::Incident::replay(&records);
     let cut_off = folded.in_doubt().is_some();
     let identity = ops::connect::identify_as(&target, &server, cut_off).await;
