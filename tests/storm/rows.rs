@@ -73,7 +73,7 @@ fn a_cell_of_fifty_megabytes_is_looked_at_changed_and_taken_back() {
     cockpit.wait_long_for("COMMITTED   2 rows");
     cockpit.keys("u");
     cockpit.wait_long_for("enter confirm");
-    confirm(&mut cockpit, "shop 2");
+    confirm(&mut cockpit, "shop undo 2");
     cockpit.wait_long_for("COMMITTED   2 rows");
     holds_at_most(&cockpit, "a change of a large cell", (bytes / MEGABYTE) as u64 * 28 + 80);
     leave(&mut cockpit);
