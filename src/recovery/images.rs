@@ -4,7 +4,7 @@
 //! open it, and nothing of it is left when the program dies. What decides about a change are the
 //! digests that are kept while rows come in, so nobody has to hold all rows to compare them.
 
-mod shorten;
+pub(super) mod shorten;
 
 use std::fmt;
 use std::fs::File;
@@ -254,7 +254,8 @@ impl ImageRows {
         self.0.before
     }
 
-    /// The first rows, to be looked at: of a value of very many bytes, where it begins or changes.
+    /// The first rows, to be looked at; behind those in memory, a value of very many bytes is only where it
+    /// begins or changes.
     pub fn seen(&self) -> impl Iterator<Item = &RowImage> + Clone {
         self.0.head.iter().chain(&self.0.beyond)
     }
