@@ -467,17 +467,7 @@ fn glass_can_be_broken_where_the_policy_says_so_and_is_looked_at_afterwards() {
     casey.breathe();
     casey.keys("enter");
     casey.wait_for("say why in at least 3 words");
-    casey.keys("!");
-    casey.wait_for("It is recorded, and somebody will review it");
-    casey.type_text("nobody answers and stock is blocked");
-    casey.breathe();
-    casey.keys("enter");
-    casey.wait_for("esc leaves it alone");
-    let phrase = format!("{CONFIRMATION} break glass");
-    assert!(casey.screen().contains(&phrase), "{}", casey.screen());
-    casey.type_text(&phrase);
-    casey.breathe();
-    casey.keys("enter");
+    go_alone(&mut casey, &format!("{CONFIRMATION} break glass"));
     casey.wait_for("COMMITTED   26 rows");
     leave(&mut casey);
     let home = casey.into_home();
@@ -495,25 +485,40 @@ fn glass_can_be_broken_where_the_policy_says_so_and_is_looked_at_afterwards() {
     assert!(said(&["incidents"]).1.contains("review due"), "{}", said(&["incidents"]).1);
     assert!(said(&["verify", "1"]).1.contains("waits for its review"));
 
-    let review = |key: &str| {
-        let key = home.work().join("keys").join(key).to_string_lossy().into_owned();
-        let args = ["approve", "--review", "1", "--key", &key];
-        let mut terminal =
-            Terminal::start(BIN, &args, &home.environment(), &home.work(), (120, 90));
-        terminal.wait_for("What did your review find?");
-        answer(&mut terminal, "right, and rightly alone");
-        (terminal.wait_code(), terminal.screen())
-    };
-    let (code, screen) = review("casey");
+    let (code, screen) = review(&home, "casey");
     assert!(code == 5 && screen.contains("somebody else must review it"), "{screen}");
-    let (code, screen) = review("stranger");
+    let (code, screen) = review(&home, "stranger");
     assert!(code == 5 && screen.contains("is not among those of"), "{screen}");
-    let (code, screen) = review("robin");
+    let (code, screen) = review(&home, "robin");
     assert!(code == 0 && screen.contains("is recorded"), "{screen}");
     assert!(!said(&["postmortem", "1"]).1.contains(open));
     assert!(said(&["postmortem", "1"]).1.contains("right, and rightly alone"));
     assert!(!said(&["incidents"]).1.contains("review due"));
     assert_sound(&home);
+}
+
+/// Breaks the glass and types the words.
+fn go_alone(casey: &mut Cockpit, phrase: &str) {
+    casey.keys("!");
+    casey.wait_for("It is recorded, and somebody will review it");
+    casey.type_text("nobody answers and stock is blocked");
+    casey.breathe();
+    casey.keys("enter");
+    casey.wait_for("esc leaves it alone");
+    assert!(casey.screen().contains(phrase), "{}", casey.screen());
+    casey.type_text(phrase);
+    casey.breathe();
+    casey.keys("enter");
+}
+
+/// What comes of a review with this key.
+fn review(home: &Home, key: &str) -> (u32, String) {
+    let key = home.work().join("keys").join(key).to_string_lossy().into_owned();
+    let args = ["approve", "--review", "1", "--key", &key];
+    let mut terminal = Terminal::start(BIN, &args, &home.environment(), &home.work(), (120, 90));
+    terminal.wait_for("What did your review find?");
+    answer(&mut terminal, "right, and rightly alone");
+    (terminal.wait_code(), terminal.screen())
 }
 
 #[test]
@@ -703,12 +708,7 @@ fn what_nobody_can_be_shown_is_refused_before_any_words_are_typed() {
 #[cfg_attr(not(debug_assertions), ignore = "the fault points are not in release builds")]
 fn each_half_of_a_change_in_chunks_has_its_own_request_and_its_own_signature() {
     let home = scene_with(&in_chunks(), "four-eyes").with("STEADYHAND_KILL", "after:chunk-ended:4");
-    let mut erp = common::Sqlite::open(&walk::database(&home));
-    erp.run(
-        "CREATE TABLE parcels (id INTEGER PRIMARY KEY, weight INTEGER NOT NULL); \
-         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) \
-         INSERT INTO parcels SELECT i, 0 FROM n",
-    );
+    let mut erp = parcels(&home);
     let robin_agrees = |casey: &mut Cockpit| {
         ask(casey);
         let bytes = fs::read(request(casey.home())).expect("it can be read");
@@ -720,15 +720,7 @@ fn each_half_of_a_change_in_chunks_has_its_own_request_and_its_own_signature() {
     robin_agrees(&mut casey);
     confirm(&mut casey, "erp-demo 1000");
     casey.wait_exit();
-    let home = casey.into_home().with("STEADYHAND_KILL", "");
-    let mut casey = walk::resume(home);
-    casey.wait_for("did not commit");
-    casey.keys("enter");
-    casey.wait_gone("did not commit");
-    casey.wait_for("enter preview");
-    casey.keys("enter");
-    // What was agreed to is done; the rest is another question.
-    casey.wait_for("a second person must agree");
+    let mut casey = at_the_rest(casey.into_home());
     assert_sound(casey.home());
     robin_agrees(&mut casey);
     assert_sound(casey.home());
@@ -750,6 +742,65 @@ fn each_half_of_a_change_in_chunks_has_its_own_request_and_its_own_signature() {
         2,
         "{said}"
     );
+}
+
+/// Alone, cut off after four of ten chunks, asked in vain for the rest, and alone again.
+#[test]
+#[cfg_attr(not(debug_assertions), ignore = "the fault points are not in release builds")]
+fn whoever_goes_alone_twice_is_looked_at_twice() {
+    let home =
+        scene_with(&in_chunks(), "break-glass").with("STEADYHAND_KILL", "after:chunk-ended:4");
+    let mut erp = parcels(&home);
+    let mut casey = previewed(home);
+    casey.wait_for("1,000 keys exactly");
+    go_alone(&mut casey, "erp-demo 1000 break glass");
+    casey.wait_exit();
+    let mut casey = at_the_rest(casey.into_home());
+    ask(&mut casey);
+    assert!(casey.screen().contains("They run"), "{}", casey.screen());
+    go_alone(&mut casey, "erp-demo 600 break glass");
+    casey.wait_for("COMMITTED   1,000 rows");
+    leave(&mut casey);
+    let home = casey.into_home();
+    assert_eq!(erp.count("SELECT SUM(weight) FROM parcels"), 1000);
+    let verify = || {
+        let args = ["verify", "1", "--signers", "signers"];
+        let ran = home.steadyhand(&args).assert().code(0);
+        String::from_utf8_lossy(&ran.get_output().stdout).into_owned()
+    };
+    for open in [2, 1] {
+        let said = verify();
+        assert_eq!(said.matches("waits for its review").count(), open, "{said}");
+        let (code, screen) = review(&home, "robin");
+        assert!(code == 0 && screen.contains(&format!("{} more wait here", open - 1)), "{screen}");
+    }
+    let said = verify();
+    assert!(!said.contains("waits for its review"), "{said}");
+    let good = "Good \"steadyhand-review\" signature for robin";
+    assert_eq!(said.matches(good).count(), 2, "{said}");
+}
+
+/// Where a change in chunks was cut off, previewed again: what was agreed to is done, and the rest is
+/// another question.
+fn at_the_rest(home: Home) -> Cockpit {
+    let mut casey = walk::resume(home.with("STEADYHAND_KILL", ""));
+    casey.wait_for("did not commit");
+    casey.keys("enter");
+    casey.wait_gone("did not commit");
+    casey.wait_for("enter preview");
+    casey.keys("enter");
+    casey.wait_for("a second person must agree");
+    casey
+}
+
+fn parcels(home: &Home) -> common::Sqlite {
+    let mut erp = common::Sqlite::open(&walk::database(home));
+    erp.run(
+        "CREATE TABLE parcels (id INTEGER PRIMARY KEY, weight INTEGER NOT NULL); \
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) \
+         INSERT INTO parcels SELECT i, 0 FROM n",
+    );
+    erp
 }
 
 /// The demo's runbook with a change of all parcels in tens of a hundred.
