@@ -47,7 +47,12 @@ pub struct Health {
 pub enum Item {
     Incident(String),
     Target(String),
-    Wrong { target: String, check: String },
+    Wrong {
+        target: String,
+        check: String,
+        /// The place of the target among those at home, and of the finding among its own.
+        at: (usize, usize),
+    },
     Runbook(String),
 }
 
@@ -65,6 +70,11 @@ impl Item {
 
 /// Everything that can be opened, in the order of the screen.
 pub fn items(app: &App) -> Vec<Item> {
+    listed(app).0
+}
+
+/// The same, and how many more things are wrong.
+fn listed(app: &App) -> (Vec<Item>, usize) {
     let home = &app.home;
     let find = home.find.to_lowercase();
     let fits = |text: &str| text.to_lowercase().contains(&find);
@@ -81,7 +91,8 @@ pub fn items(app: &App) -> Vec<Item> {
         .filter(|runbook| fits(&runbook.id) || fits(&runbook.title))
         .map(|runbook| Item::Runbook(runbook.id.clone()));
     let targets: Vec<Item> = if home.find.is_empty() { targets.collect() } else { Vec::new() };
-    incidents.chain(targets).chain(all_wrong(app).0).chain(runbooks).collect()
+    let (wrong, more) = all_wrong(app);
+    (incidents.chain(targets).chain(wrong).chain(runbooks).collect(), more)
 }
 
 /// What is not clear, the most severe first, as far as anybody goes through it; and how many more.
@@ -93,15 +104,17 @@ fn all_wrong(app: &App) -> (Vec<Item>, usize) {
         known.map(|check| (check.id.as_str(), check.severity)).collect();
     let mut found: BTreeMap<Option<Severity>, Vec<Item>> = BTreeMap::new();
     let mut all = 0;
-    for health in &app.home.health {
+    for (place, health) in app.home.health.iter().enumerate() {
         let Some((_, Ok(survey))) = &health.seen else { continue };
-        let wrong = survey.findings.iter().filter(|(_, finding)| !finding.verdict.is_clear());
-        for (check, _) in wrong.filter(|(check, _)| check.to_lowercase().contains(&find)) {
+        for (number, (check, finding)) in survey.findings.iter().enumerate() {
+            if finding.verdict.is_clear() || !check.to_lowercase().contains(&find) {
+                continue;
+            }
             all += 1;
             let alike = found.entry(known.get(check.as_str()).copied()).or_default();
             if alike.len() < MOST {
                 let (target, check) = (health.target.clone(), check.clone());
-                alike.push(Item::Wrong { target, check });
+                alike.push(Item::Wrong { target, check, at: (place, number) });
             }
         }
     }
@@ -241,7 +254,7 @@ fn open(app: &mut App, item: Item) -> Vec<Effect> {
             app.say(format!("checking {target} again"));
             survey_all(app)
         }
-        Item::Wrong { target, check } => {
+        Item::Wrong { target, check, .. } => {
             let runbook = app.facts.catalogue.check(&check).and_then(|check| check.runbook.clone());
             match runbook {
                 Some(runbook) => open_on(app, runbook, target),
@@ -299,10 +312,9 @@ pub struct Wrong<'a> {
     pub at: Timestamp,
 }
 
-fn wrong<'a>(app: &'a App, target: &str, check: &str) -> Option<Wrong<'a>> {
-    let health = app.home.health.iter().find(|health| health.target == target)?;
-    let (at, survey) = health.seen.as_ref()?;
-    let (_, finding) = survey.as_ref().ok()?.findings.iter().find(|(id, _)| id == check)?;
+fn wrong(app: &App, (place, number): (usize, usize)) -> Option<Wrong<'_>> {
+    let (at, survey) = app.home.health.get(place)?.seen.as_ref()?;
+    let (check, finding) = survey.as_ref().ok()?.findings.get(number)?;
     Some(Wrong { check: app.facts.catalogue.check(check), finding, at: *at })
 }
 
