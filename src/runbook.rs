@@ -5,6 +5,7 @@
 
 pub mod load;
 pub mod message;
+pub mod places;
 pub mod progress;
 
 use std::collections::BTreeMap;

@@ -85,6 +85,11 @@ impl TargetUrl {
 }
 
 impl TargetUrl {
+    /// What the engine calls the database.
+    pub fn database(&self) -> &str {
+        self.server.as_ref().map_or("main", |server| &server.database)
+    }
+
     /// Whether the other url leads to the same database, whoever logs in there and however.
     pub(super) fn is_place_of(&self, other: &Self) -> bool {
         let file = |url: &Self| url.path.canonicalize().unwrap_or_else(|_| url.path.clone());
