@@ -71,7 +71,7 @@ pub struct Globals {
     /// Where incidents are kept
     #[arg(long, global = true, value_name = "DIR")]
     pub state: Option<PathBuf>,
-    /// The only configuration file to read
+    /// The configuration file to read, besides the system's in /etc/steadyhand
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }

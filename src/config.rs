@@ -2,7 +2,8 @@
 //!
 //! Layers, the later wins: built-in, `/etc/steadyhand/`, the user's folder, `./steadyhand.toml`,
 //! `STEADYHAND_…` variables, arguments. Every value keeps its origin. Who must agree to a change is the
-//! exception: the strictest layer wins (`policy`). No password is ever accepted, kept or shown. Knows no engine: whether a target can be attached is not its business.
+//! exception: the strictest layer wins (`policy`). No password is ever accepted, kept or shown. Knows no
+//! engine: whether a target can be attached is not its business.
 
 pub mod access;
 mod approval;

@@ -31,7 +31,7 @@ use crate::runbook::ActionKind;
 use crate::runbook::progress::Progress;
 pub use chunks::{Chunk, Chunked, Doubtful};
 use entry::{Deed, Entry, Evidence, Milestone, NoteKind, Origin, Outcome, Record, TargetSeen};
-pub use second::{Review, Second};
+pub use second::{Review, Second, Unreviewed};
 
 #[derive(Debug, Clone, Default)]
 pub struct Incident {
@@ -127,8 +127,8 @@ pub struct Change {
     pub chunks: Option<Chunked>,
     pub typed: String,
     pub actor: String,
-    /// Who else agreed, where somebody was asked.
-    pub second: Option<Second>,
+    /// Who else agreed, where somebody was asked: the rest of what was halted is agreed to anew.
+    pub seconds: Vec<Second>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod load;
 pub mod message;
+pub mod places;
 pub mod progress;
 
 use std::collections::BTreeMap;

@@ -51,3 +51,31 @@ fn a_command_that_writes_runs_after_the_right_words_and_is_in_the_journal_before
     assert!(at("confirmed") < at("command-ran"), "{kinds:?}");
     assert_sound(cockpit.home());
 }
+
+/// A later session counts its runs from one again.
+#[test]
+fn a_command_that_runs_again_later_keeps_its_first_output() {
+    let home = Home::new();
+    let look = command("look", "Look around", &["ls"], true);
+    home.write("books/asset-double-assignment.toml", &book(&[COUNT, &look]));
+    let demo = ["demo", "--keep", ".", "--incident", RUNBOOK, "--runbooks", "books"];
+    let mut cockpit = Cockpit::start_in(home, &demo, COMPACT);
+    cockpit.wait_for("12 violations");
+    for session in 1..=2 {
+        cockpit.keys("]");
+        cockpit.wait_for("Look around");
+        cockpit.keys("r");
+        cockpit.wait_until("it ran", |_| {
+            journal(cockpit.home()).iter().filter(|kind| *kind == "command-ran").count() == session
+        });
+        leave(&mut cockpit);
+        assert_sound(cockpit.home());
+        cockpit = Cockpit::start_in(cockpit.into_home(), &["resume"], COMPACT);
+        cockpit.wait_for("taken up again");
+        cockpit.keys("[");
+        cockpit.wait_for("How many");
+    }
+    let kept = cockpit.home().files("work/state/incidents/INC-0001/evidence");
+    let outputs = kept.iter().filter(|path| path.to_string_lossy().contains("command-look-"));
+    assert_eq!(outputs.count(), 2, "{kept:?}");
+}

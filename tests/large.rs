@@ -52,6 +52,27 @@ fn digest(erp: &mut Sqlite) -> String {
     erp.scalar("SELECT COUNT(*) || ' ' || SUM(weight) || ' ' || MIN(state) || ' ' || MAX(state) FROM parcels")
 }
 
+/// A preview that showed the same twice would be agreed to by anybody.
+#[test]
+fn a_long_value_that_changes_at_its_end_is_shown_there() {
+    let mut cockpit = demo_with_runbook(|book| {
+        book.replace(
+            "[step.limits]\n",
+            "[[step.statement]]\nnote = \"Sign the letters\"\n\
+             any = \"UPDATE letters SET body = replace(body, 'yes', 'no!')\"\n[step.limits]\n",
+        )
+    });
+    Sqlite::open(&database(cockpit.home())).run(
+        "CREATE TABLE letters (id INTEGER PRIMARY KEY, body TEXT); \
+         INSERT INTO letters VALUES (1, hex(zeroblob(5000)) || 'yes')",
+    );
+    cockpit.keys("enter");
+    cockpit.wait_for("enter confirm");
+    cockpit.keys("d");
+    cockpit.wait_for("00yes");
+    cockpit.wait_for("00no!");
+}
+
 // Only there a process can be asked for the most memory it ever held.
 #[cfg(target_os = "linux")]
 #[test]

@@ -413,7 +413,7 @@ impl Walk<'_> {
     fn scratch(&self) -> PathBuf {
         let argv =
             steadyhand::runbook::Argv { any: Some(vec!["{scratch}".into()]), ..Default::default() };
-        self.site().words(&argv).unwrap().remove(0).into()
+        self.site().places().words(&argv).unwrap().remove(0).into()
     }
 
     fn change(&mut self, step: &Step, change: &Change) {
@@ -536,7 +536,7 @@ impl Walk<'_> {
             .append(Entry::CommandRan { step: step.id.clone(), argv, exit, seconds, output })
             .unwrap();
         if command.backup.is_some() {
-            let record = std::fs::read_to_string(site.backups().join(RECORD)).unwrap();
+            let record = std::fs::read_to_string(site.places().backups().join(RECORD)).unwrap();
             let line: serde_json::Value =
                 serde_json::from_str(record.lines().last().unwrap()).unwrap();
             let bytes = std::fs::read(line["file"].as_str().unwrap()).unwrap();

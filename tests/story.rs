@@ -76,6 +76,26 @@ fn a_note_that_was_being_typed_survives_a_kill() {
     assert_sound(cockpit.home());
 }
 
+/// A sum of money in front of a note is no time of the past, in the box and in its draft.
+#[test]
+fn a_note_that_begins_with_a_sum_is_given_back_and_there_again() {
+    let mut cockpit = demo(Home::new());
+    open_note(&mut cockpit);
+    cockpit.type_text("a customer calls");
+    cockpit.keys("enter");
+    cockpit.wait_for("note: a customer calls");
+    open_note(&mut cockpit);
+    cockpit.type_text("-10€ was refunded");
+    cockpit.keys("enter");
+    cockpit.wait_for("'-10€' is no time");
+    wait_for_draft(&cockpit, "note", "-10€ was refunded");
+    cockpit.signal(Signal::KILL);
+    assert_eq!(cockpit.wait_exit(), Ended::Signal(9));
+    let mut cockpit = resume(cockpit.into_home());
+    cockpit.wait_for("there again in its box: note");
+    leave(&mut cockpit);
+}
+
 /// A signal that can be caught: what was typed just now is there, not only what a second was left for.
 #[test]
 fn what_was_typed_at_the_moment_of_a_signal_is_kept() {

@@ -382,6 +382,10 @@ fn the_handover_card_says_what_is_known_tried_open_and_next() {
     quit(&mut first);
     leave(&mut second);
     let home = first.home();
+    let card = home.steadyhand(&["handover", INCIDENT]).assert().code(0);
+    let card = String::from_utf8_lossy(&card.get_output().stdout).into_owned();
+    assert!(card.contains("nobody works on it"), "{card}");
+    assert!(card.contains("`steadyhand resume INC-0001`") && !card.contains("watch"), "{card}");
     let json = home.steadyhand(&["handover", INCIDENT, "--format", "json"]).assert().code(0);
     let json: serde_json::Value =
         serde_json::from_slice(&json.get_output().stdout).expect("the card is JSON");

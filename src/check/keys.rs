@@ -10,6 +10,7 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
+use crate::value::room::Aside;
 use crate::value::sorter::{Direction, Sorter, Stretch};
 
 /// Keys that stay in memory.
@@ -63,7 +64,7 @@ impl Gather {
             let len = self.few.len() as u64;
             return Ok(Keys(Arc::new(Kept { len, few: self.few, many: None })));
         };
-        let mut out = BufWriter::with_capacity(64 << 10, tempfile::tempfile()?);
+        let mut out = BufWriter::with_capacity(64 << 10, Aside::new()?);
         let mut firsts = Vec::new();
         let (mut len, mut last) = (0_u64, None);
         sorter.finish(|bytes, _| {
@@ -78,7 +79,7 @@ impl Gather {
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        let file = Arc::new(out.into_inner().map_err(io::IntoInnerError::into_error)?);
+        let file = out.into_inner().map_err(io::IntoInnerError::into_error)?.file().clone();
         Ok(Keys(Arc::new(Kept { len, few: Vec::new(), many: Some(Many { file, firsts }) })))
     }
 }

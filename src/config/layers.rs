@@ -38,7 +38,7 @@ const VARIABLES: [&str; 12] = [
 /// What arguments say. All of them are optional.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overrides {
-    /// The only configuration file to read (`--config`).
+    /// The configuration file to read besides the system's (`--config`).
     pub config: Option<PathBuf>,
     pub theme: Option<String>,
     pub keymap: Option<PathBuf>,

@@ -92,6 +92,11 @@ pub(super) enum Place {
 }
 
 impl TargetUrl {
+    /// What the engine calls the database.
+    pub fn database(&self) -> &str {
+        self.server.as_ref().map_or("main", |server| &server.database)
+    }
+
     /// The same for every url that leads to this database, whoever logs in there and however.
     pub(super) fn place(&self) -> Place {
         match &self.server {

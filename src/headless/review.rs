@@ -13,7 +13,7 @@ use crate::digest::sha256;
 use crate::exit::Exit;
 use crate::incident::entry::{Entry, Evidence, Record};
 use crate::incident::journal::{self, Journal};
-use crate::incident::{Incident, second};
+use crate::incident::{Incident, Unreviewed, second};
 use crate::ops::share::Courier;
 use crate::problem::Problem;
 use crate::recovery::Request;
@@ -37,14 +37,14 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
             .hint("`steadyhand verify` says more; nothing is written to an altered journal"));
     }
     let incident = Incident::replay(&records);
-    let Some(op) = incident.unreviewed().map(|(change, ..)| change.op.clone()).next() else {
+    let Some(Unreviewed { op, request: digest, reason, .. }) = incident.unreviewed().next() else {
         out.put("nothing here waits for a review\n")?;
         return Ok(Exit::Clear);
     };
     let signers = config.seconding.signers.as_ref().ok_or_else(|| {
         Problem::usage("`signers` of [approval] names no list, so that nobody can review")
     })?;
-    let (request, reason) = alone(&folder, &records, &op)?;
+    let request = alone(&folder, &records, digest)?;
     out.say_as_it_is(&report::request::text(&request, clock::now(), out.paint_errors));
     out.say(&format!("\nDone without a second person: {reason}"));
     let key = key(asked.key.as_deref(), config)?;
@@ -69,7 +69,14 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
     let evidence = journal.keep_request(&name, signature.as_bytes()).map_err(failed)?;
     let (signer, signer_key) = (verified.signers().join(", "), verified.key().to_owned());
     journal
-        .append(Entry::Reviewed { op: op.clone(), signer, signer_key, remark, evidence })
+        .append(Entry::Reviewed {
+            op: op.to_owned(),
+            request: Some(digest.to_owned()),
+            signer,
+            signer_key,
+            remark,
+            evidence,
+        })
         .map_err(failed)?;
     if let Some(courier) = courier {
         courier.deliver().await.map_err(|problem| {
@@ -103,23 +110,23 @@ async fn claimed(
     }
 }
 
-/// What somebody did alone, as it was written down then, and why.
-fn alone(folder: &Path, records: &[Record], op: &str) -> Result<(Request, String), Problem> {
-    let found = records.iter().rev().find_map(|record| match &record.entry {
-        Entry::GlassBroken { op: of, reason, evidence, .. } if of == op => {
-            Some((evidence, reason.clone()))
+/// What somebody did alone, as it was written down then.
+fn alone(folder: &Path, records: &[Record], digest: &str) -> Result<Request, Problem> {
+    let found = records.iter().find_map(|record| match &record.entry {
+        Entry::GlassBroken { evidence: Evidence { file, sha256 }, .. } if sha256 == digest => {
+            Some(file)
         }
         _ => None,
     });
-    let (Evidence { file, sha256: digest }, reason) =
+    let file =
         found.ok_or_else(|| Problem::refused("the journal does not say what was done alone"))?;
     let altered = || {
         Problem::refused(format!("{file} is not as it was written"))
             .hint("`steadyhand verify` says what was altered")
     };
     let bytes = fs::read(folder.join(file)).map_err(|_| altered())?;
-    if sha256(&bytes) != *digest {
+    if sha256(&bytes) != digest {
         return Err(altered());
     }
-    Ok((Request::read(&bytes).map_err(|_| altered())?, reason))
+    Request::read(&bytes).map_err(|_| altered())
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::incident::entry::{Entry, Evidence, Record};
 use crate::incident::verify::Report;
-use crate::incident::{Incident, journal, second};
+use crate::incident::{Incident, Unreviewed, journal, second};
 use crate::recovery::Request;
 use crate::signature::{self, Purpose, Unproved};
 
@@ -15,6 +15,10 @@ use crate::signature::{self, Purpose, Unproved};
 pub fn judge(folder: &Path, signers: Option<&Path>, report: &mut Report) -> bool {
     let Ok((records, _, _)) = journal::read(folder) else { return true };
     let incident = Incident::replay(&records);
+    let awaited = journal::awaited(folder, &incident.records);
+    let not_here = |file: &Evidence| {
+        awaited.contains(file) && !folder.join(&file.file).try_exists().is_ok_and(|it| it)
+    };
     let mut checked = true;
     for (at, record) in incident.records.iter().enumerate() {
         let (op, purpose, signature) = match &record.entry {
@@ -22,11 +26,22 @@ pub fn judge(folder: &Path, signers: Option<&Path>, report: &mut Report) -> bool
             Entry::Reviewed { op, evidence, .. } => (op, Purpose::Review, evidence),
             _ => continue,
         };
-        let found = match signed(folder, &incident.records[..at], op, &record.entry) {
+        let sentence = record.entry.sentence();
+        let before = &incident.records[..at];
+        let request = request(before, &record.entry);
+        // Another host wrote it, and it comes after the lines.
+        let late = [request.map(|(_, file)| file), Some(signature)].into_iter().flatten();
+        if let Some(Evidence { file, .. }) = late.into_iter().find(|file| not_here(file)) {
+            report
+                .notes
+                .push(format!("{op}: {sentence}; not checked: {file} was not brought here"));
+            checked = false;
+            continue;
+        }
+        let found = match signed(folder, before, request, op, &record.entry) {
             Ok(bytes) => held(folder, purpose, &bytes, signature, signers),
             Err(why) => Err(Unproved::Unchecked(why)),
         };
-        let sentence = record.entry.sentence();
         match found {
             Ok(said) => report.notes.push(format!("{op}: {sentence}; {said}")),
             Err(Unproved::Unchecked(why)) if why.starts_with("ssh-keygen") => {
@@ -36,8 +51,8 @@ pub fn judge(folder: &Path, signers: Option<&Path>, report: &mut Report) -> bool
             Err(why) => report.faults.push(format!("{op}: {sentence}; {why}")),
         }
     }
-    for (change, reason, due) in incident.unreviewed() {
-        let (op, due) = (&change.op, due.strftime("%Y-%m-%d"));
+    for Unreviewed { op, reason, due, .. } in incident.unreviewed() {
+        let due = due.strftime("%Y-%m-%d");
         report.notes.push(format!(
             "{op} was done without a second person ({reason}) and waits for its review, due {due}"
         ));
@@ -76,15 +91,30 @@ fn alone(records: &[Record]) -> BTreeSet<&str> {
     alone
 }
 
-/// What the signature of this entry is over, by the records before it: an operation that was halted is
+/// The record that names the request of this entry, and the file: an operation that was halted is
 /// previewed and asked for again for the rest of it.
-fn signed(folder: &Path, before: &[Record], op: &str, entry: &Entry) -> Result<Vec<u8>, String> {
-    let review = matches!(entry, Entry::Reviewed { .. });
-    let request = before.iter().enumerate().rev().find_map(|(at, record)| match &record.entry {
-        Entry::GlassBroken { op: of, evidence, .. } if review && of == op => Some((at, evidence)),
-        Entry::Requested { op: of, evidence, .. } if !review && of == op => Some((at, evidence)),
+fn request<'r>(before: &'r [Record], entry: &Entry) -> Option<(usize, &'r Evidence)> {
+    before.iter().enumerate().rev().find_map(|(at, record)| match (&record.entry, entry) {
+        (Entry::GlassBroken { op: of, evidence, .. }, Entry::Reviewed { op, request, .. })
+            if of == op && request.as_ref().is_none_or(|one| *one == evidence.sha256) =>
+        {
+            Some((at, evidence))
+        }
+        (Entry::Requested { op: of, evidence, .. }, Entry::Seconded { op, .. }) if of == op => {
+            Some((at, evidence))
+        }
         _ => None,
-    });
+    })
+}
+
+/// What the signature of this entry is over, by the records before it.
+fn signed(
+    folder: &Path,
+    before: &[Record],
+    request: Option<(usize, &Evidence)>,
+    op: &str,
+    entry: &Entry,
+) -> Result<Vec<u8>, String> {
     let (asked, request) = request.ok_or("no record names its request")?;
     let bytes = read(folder, request)?;
     let request = Request::read(&bytes)?;

@@ -226,6 +226,9 @@ pub enum Entry {
     /// Somebody else looked at it afterwards.
     Reviewed {
         op: String,
+        /// The digest of the request of what was looked at, which journals of the first versions lack.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request: Option<String>,
         signer: String,
         signer_key: String,
         remark: String,

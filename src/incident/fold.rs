@@ -165,7 +165,7 @@ impl Incident {
             chunks: None,
             typed: String::new(),
             actor: record.actor.clone(),
-            second: None,
+            seconds: Vec::new(),
         });
         self.changes.last_mut().expect("one was pushed")
     }

@@ -30,6 +30,8 @@ pub struct Card {
     pub guardrails: Vec<String>,
     pub next_update: Option<Timestamp>,
     pub next_step: Option<Next>,
+    /// Whether there is anything to go on with.
+    pub is_open: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -63,6 +65,7 @@ impl Card {
             guardrails: guardrails(incident),
             next_update: incident.next_update.or_else(first).filter(|_| incident.is_open()),
             next_step: runbook.and_then(|runbook| next(incident, runbook)),
+            is_open: incident.is_open(),
         }
     }
 
@@ -81,7 +84,13 @@ impl Card {
             None => vec!["no step is left".to_owned()],
         };
         let holder = self.holder.clone().unwrap_or_else(|| "nobody works on it".into());
-        vec![
+        let go_on = match &self.holder {
+            Some(_) => {
+                format!("`steadyhand watch {}` on this host; t there asks for it", self.incident)
+            }
+            None => format!("`steadyhand resume {}` on this host", self.incident),
+        };
+        let mut sections = vec![
             ("Who works on it", vec![holder]),
             ("Known", or(&self.known, "nothing was checked yet")),
             ("Tried", or(&self.tried, "nothing was changed")),
@@ -90,14 +99,11 @@ impl Card {
             ("Guardrails standing", or(&self.guardrails, "none")),
             ("Next update", vec![due]),
             ("Next step", next),
-            (
-                "To go on with it",
-                vec![format!(
-                    "`steadyhand watch {}` on this host; t there asks for it",
-                    self.incident
-                )],
-            ),
-        ]
+        ];
+        if self.is_open {
+            sections.push(("To go on with it", vec![go_on]));
+        }
+        sections
     }
 
     pub fn head(&self) -> String {

@@ -233,18 +233,13 @@ impl Journal {
     /// Writes a file of evidence, synced, with owner-only rights; the name and digest go into an
     /// entry of the caller.
     pub fn keep(&self, name: &str, bytes: &[u8]) -> Result<Evidence, JournalError> {
-        self.keep_written(name, |out| out.write_all(bytes))
+        self.keep_in(EVIDENCE, name, |out| out.write_all(bytes))
     }
 
     /// The same for a request and for what is signed under it, which lie in a folder of their own so
     /// that a second person finds them.
     pub fn keep_request(&self, name: &str, bytes: &[u8]) -> Result<Evidence, JournalError> {
-        let folder = self.folder().join(REQUESTS);
-        settle_inside(&folder)?;
-        let path = folder.join(name);
-        let write = |out: &mut dyn io::Write| out.write_all(bytes);
-        let sha256 = write_through(&path, write).map_err(io_error("cannot write", &path))?;
-        Ok(Evidence { file: format!("{REQUESTS}/{name}"), sha256 })
+        self.keep_in(REQUESTS, name, |out| out.write_all(bytes))
     }
 
     /// The same for a file too large to be held: it is digested while it is written.
@@ -253,12 +248,23 @@ impl Journal {
         name: &str,
         write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
     ) -> Result<Evidence, JournalError> {
+        self.keep_in(EVIDENCE, name, write)
+    }
+
+    fn keep_in(
+        &self,
+        inside: &str,
+        name: &str,
+        write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+    ) -> Result<Evidence, JournalError> {
         if self.lock().writer.is_none() {
             return Err(JournalError::Lost);
         }
-        let path = self.folder().join(EVIDENCE).join(name);
+        let folder = self.folder().join(inside);
+        settle_inside(&folder)?;
+        let path = folder.join(name);
         let sha256 = write_through(&path, write).map_err(io_error("cannot write", &path))?;
-        Ok(Evidence { file: format!("{EVIDENCE}/{name}"), sha256 })
+        Ok(Evidence { file: format!("{inside}/{name}"), sha256 })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -373,6 +379,18 @@ mod tests {
             Journal::open(folder.path(), "bob"),
             Err(JournalError::Lease(LeaseError::Held { .. }))
         ));
+    }
+
+    #[test]
+    fn whoever_handed_it_over_keeps_nothing_in_it_any_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let (journal, _) = Journal::open(folder.path(), "ada").unwrap();
+        journal.keep_request("one.json", b"one").unwrap();
+        journal.hand_over(&Party::here("bob")).unwrap();
+        for kept in [journal.keep("two.txt", b"two"), journal.keep_request("one.json", b"two")] {
+            assert!(matches!(kept, Err(JournalError::Lost)), "{kept:?}");
+        }
+        assert_eq!(fs::read(folder.path().join("requests/one.json")).unwrap(), b"one");
     }
 
     #[test]

@@ -3,8 +3,8 @@
 
 use jiff::Timestamp;
 
+use super::Incident;
 use super::entry::{Entry, Record};
-use super::{Change, Incident};
 
 /// Where the agreement of a second person stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub enum Second {
     },
     /// Somebody went alone.
     BrokenGlass {
+        /// The digest of what was done, as a request.
+        request: String,
         reason: String,
         due: Timestamp,
         reviewed: Option<Review>,
@@ -31,6 +33,15 @@ pub struct Review {
     pub at: Timestamp,
     pub signer: String,
     pub remark: String,
+}
+
+/// What somebody did alone and nobody has looked at since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unreviewed<'a> {
+    pub op: &'a str,
+    pub request: &'a str,
+    pub reason: &'a str,
+    pub due: Timestamp,
 }
 
 /// What a review signs: the request of what was done alone, and what was found.
@@ -48,15 +59,22 @@ impl Incident {
                 let (signer, key) = (signer.clone(), signer_key.clone());
                 (op, Second::Agreed { at: record.at, signer, key })
             }
-            Entry::GlassBroken { op, reason, review_due, .. } => {
-                let (reason, due) = (reason.clone(), *review_due);
-                (op, Second::BrokenGlass { reason, due, reviewed: None })
+            Entry::GlassBroken { op, reason, review_due, evidence, .. } => {
+                let (request, reason) = (evidence.sha256.clone(), reason.clone());
+                (op, Second::BrokenGlass { request, reason, due: *review_due, reviewed: None })
             }
-            Entry::Reviewed { op, signer, remark, .. } => {
+            Entry::Reviewed { op, request, signer, remark, .. } => {
                 let (at, signer, remark) = (record.at, signer.clone(), remark.clone());
-                if let Some(Some(Second::BrokenGlass { reviewed, .. })) =
-                    self.change(op).map(|change| &mut change.second)
-                {
+                let seconds = self.change(op).map(|change| change.seconds.iter_mut());
+                let found = seconds.into_iter().flatten().rev().find_map(|second| match second {
+                    Second::BrokenGlass { request: of, reviewed, .. }
+                        if request.as_ref().is_none_or(|request| request == of) =>
+                    {
+                        Some(reviewed)
+                    }
+                    _ => None,
+                });
+                if let Some(reviewed) = found {
                     *reviewed = Some(Review { at, signer, remark });
                 }
                 return;
@@ -64,11 +82,9 @@ impl Incident {
             _ => return,
         };
         let Some(change) = self.change(op) else { return };
-        let open = matches!(change.second, Some(Second::BrokenGlass { reviewed: None, .. }));
-        // Whoever agrees to the rest of a change has not looked at what was done alone before.
-        if !open || matches!(second, Second::BrokenGlass { .. }) {
-            change.second = Some(second);
-        }
+        // What was asked has its answer, or was asked anew.
+        change.seconds.pop_if(|last| matches!(last, Second::Asked { .. }));
+        change.seconds.push(second);
     }
 
     /// Who agreed to what was previewed last of this operation: the rest of one that was halted is
@@ -86,16 +102,18 @@ impl Incident {
             _ => None,
         });
         let change = self.changes.iter().find(|change| change.op == op)?;
-        change.second.as_ref().filter(|_| last == Some(true))
+        change.seconds.last().filter(|_| last == Some(true))
     }
 
-    /// What somebody did alone and nobody has looked at since.
-    pub fn unreviewed(&self) -> impl Iterator<Item = (&Change, &str, Timestamp)> {
-        self.changes.iter().filter_map(|change| match &change.second {
-            Some(Second::BrokenGlass { reason, due, reviewed: None }) => {
-                Some((change, reason.as_str(), *due))
-            }
-            _ => None,
+    /// What waits for its review, each by itself: an operation may be gone on with alone.
+    pub fn unreviewed(&self) -> impl Iterator<Item = Unreviewed<'_>> {
+        self.changes.iter().flat_map(|change| {
+            change.seconds.iter().filter_map(|second| match second {
+                Second::BrokenGlass { request, reason, due, reviewed: None } => {
+                    Some(Unreviewed { op: &change.op, request, reason, due: *due })
+                }
+                _ => None,
+            })
         })
     }
 }

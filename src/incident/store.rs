@@ -124,7 +124,7 @@ pub fn summary(folder: &Path) -> Summary {
         id: name(folder),
         folder: folder.to_owned(),
         in_doubt: incident.in_doubt().is_some(),
-        review_due: incident.unreviewed().map(|(.., due)| due).min(),
+        review_due: incident.unreviewed().map(|one| one.due).min(),
         last: incident.records.last().map(|record| record.at),
         step: incident.progress.current.clone(),
         title: incident.title,

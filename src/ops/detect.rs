@@ -80,7 +80,9 @@ pub async fn detect(
                 Some(why) => unseen(&why),
                 None => {
                     let known = &mut Known::default();
-                    ask_next(&mut session, check, kept, known, onlooker).await
+                    // Only here somebody asks what changed since the look before.
+                    let keys = Some(keys::Gather::default());
+                    ask_next(&mut session, check, kept, known, keys, onlooker).await
                 }
             };
             session.close().await;
@@ -102,10 +104,9 @@ pub async fn survey(
     for check in checks {
         let finding = match &late {
             Some(why) => unseen(why),
-            None => ask_next(&mut session, check, GLIMPSE, &mut known, None).await,
+            None => ask_next(&mut session, check, GLIMPSE, &mut known, None, None).await,
         };
-        // Nobody asks what changed since the look before.
-        findings.push((check.id.clone(), Finding { keys: None, ..finding }));
+        findings.push((check.id.clone(), finding));
     }
     session.close().await;
     Ok(Survey { server: called.server, version: called.version, findings })
@@ -158,15 +159,16 @@ pub fn unseen(reason: &str) -> Finding {
 
 /// Runs one check on an open session, inside whatever transaction it is in.
 pub async fn ask(session: &mut Session, check: &Check, kept: usize) -> Finding {
-    ask_next(session, check, kept, &mut Known::default(), None).await
+    ask_next(session, check, kept, &mut Known::default(), None, None).await
 }
 
-/// The same for one of many checks in one snapshot.
+/// The same for one of many checks in one snapshot; the keys of its rows go where somebody gathers them.
 pub(super) async fn ask_next(
     session: &mut Session,
     check: &Check,
     kept: usize,
     known: &mut Known,
+    keys: Option<keys::Gather>,
     onlooker: Option<&mut Onlooker<'_>>,
 ) -> Finding {
     let sql = match super::bind::query(session, check, known).await {
@@ -176,12 +178,13 @@ pub(super) async fn ask_next(
     let start = Instant::now();
     // The worst series of a metric may be any of them.
     let kept = if matches!(check.kind, Kind::Metric(_)) { KEPT_ROWS } else { kept };
-    let seen = collect(session, &sql, check, kept, onlooker).await;
+    let seen = collect(session, &sql, check, kept, keys, onlooker).await;
     let seconds = start.elapsed().as_secs_f64();
     let (verdict, kept) = match seen {
         (Ok(()), kept) if let Kind::Metric(metric) = &check.kind => {
             let (verdict, rows, over) = metric.judge(&kept.rows, &check.key);
-            return Finding { verdict, rows, keys: Keys::of(over).ok(), seconds };
+            let keys = kept.keys.and_then(|_| Keys::of(over).ok());
+            return Finding { verdict, rows, keys, seconds };
         }
         (Err(error), kept) if matches!(check.kind, Kind::Metric(_)) => {
             (Verdict::Inconclusive { reason: error.to_string() }, kept)
@@ -208,9 +211,10 @@ async fn collect(
     sql: &str,
     check: &Check,
     most: usize,
+    keys: Option<keys::Gather>,
     mut onlooker: Option<&mut Onlooker<'_>>,
 ) -> (Result<(), EngineError>, Kept) {
-    let mut kept = Kept { rows: Rows::default(), keys: Some(keys::Gather::default()), total: 0 };
+    let mut kept = Kept { rows: Rows::default(), keys, total: 0 };
     let mut columns: Vec<usize> = Vec::new();
     let mut on_each = |names: &[String], row: &[ValueRef<'_>]| {
         if kept.total == 0 {
@@ -218,8 +222,10 @@ async fn collect(
             columns = key_columns(names, &check.key);
         }
         kept.total += 1;
-        let key = key_hash(columns.iter().map(|column| row[*column]));
-        kept.keys = kept.keys.take().and_then(|mut keys| keys.push(key).ok().map(|()| keys));
+        kept.keys = kept.keys.take().and_then(|mut keys| {
+            let key = key_hash(columns.iter().map(|column| row[*column]));
+            keys.push(key).ok().map(|()| keys)
+        });
         if kept.rows.len() < most && kept.rows.bytes() < KEPT_BYTES {
             kept.rows.push(row.iter().copied());
         }

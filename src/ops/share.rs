@@ -186,8 +186,10 @@ async fn bring_files(shelf: &mut Shelf, id: &str, folder: &Path) -> Result<(), P
     let there = shelf.files(id).await.map_err(|error| failed(&error))?;
     awaited.retain(|file| there.contains(&file.file));
     for file in awaited {
-        let bytes = shelf.file(id, &file.file).await.map_err(|error| failed(&error))?;
-        journal::arrive(folder, &file, &bytes).map_err(system)?;
+        let bytes = shelf.file(id, &file.file, LARGE).await.map_err(|error| failed(&error))?;
+        if let Some(bytes) = bytes {
+            journal::arrive(folder, &file, &bytes).map_err(system)?;
+        }
     }
     Ok(())
 }

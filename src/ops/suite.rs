@@ -224,8 +224,8 @@ async fn within(
     }
     let is_cut = left < check.timeout;
     let check = Check { timeout: check.timeout.min(left), ..Check::clone(check) };
-    let asked =
-        timeout(check.timeout + SILENCE, ask_next(session, &check, limits.kept, known, None)).await;
+    let asking = ask_next(session, &check, limits.kept, known, None, None);
+    let asked = timeout(check.timeout + SILENCE, asking).await;
     let mut finding = asked.ok()?;
     let used_up = is_cut && finding.seconds >= left.as_secs_f64() * 0.95;
     if let (true, Verdict::Inconclusive { reason }) = (used_up, &mut finding.verdict) {

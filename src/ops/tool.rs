@@ -18,6 +18,7 @@ use crate::dialect::Dialect;
 use crate::digest::Through;
 use crate::engine::Stopper;
 use crate::incident::entry::{Entry, Evidence};
+use crate::runbook::places::Places;
 use crate::runbook::{CommandStep, Ran};
 
 /// The line about each backup.
@@ -32,42 +33,10 @@ pub struct Site {
 }
 
 impl Site {
-    /// Backups lie beside the incidents: they are large, and no evidence.
-    pub fn backups(&self) -> PathBuf {
-        let state = self.folder.parent().and_then(Path::parent).unwrap_or(&self.folder);
-        state.join("backups")
-    }
-
-    fn incident(&self) -> String {
-        let name = self.folder.file_name().unwrap_or_default().to_string_lossy();
-        name.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_")
-    }
-
-    /// The arguments as they will be run, but for where the access lies; none on an engine that the
-    /// step has nothing for.
-    pub fn words(&self, argv: &crate::runbook::Argv) -> Option<Vec<String>> {
-        let words = argv.get(self.target.url.dialect)?;
-        Some(words.iter().map(|word| self.filled(word)).collect())
-    }
-
-    fn filled(&self, word: &str) -> String {
-        let url = &self.target.url;
-        let backup = self.backups().join(self.incident());
-        let scratch = match url.dialect {
-            Dialect::Sqlite => backup.with_extension("scratch").display().to_string(),
-            _ => format!("steadyhand_scratch_{}", self.incident()),
-        };
-        let database = url.server.as_ref().map_or("main", |server| server.database.as_str());
-        let mut filled = word.to_owned();
-        for (name, value) in [
-            ("{database}", database),
-            ("{file}", &url.path.display().to_string()),
-            ("{scratch}", &scratch),
-            ("{backup}", &backup.display().to_string()),
-        ] {
-            filled = filled.replace(name, value);
-        }
-        filled
+    pub fn places(&self) -> Places<'_> {
+        let Target { url, .. } = &self.target;
+        let (dialect, database) = (url.dialect, url.database());
+        Places { dialect, database, file: &url.path, folder: &self.folder }
     }
 
     /// Runs a step: the access laid out, the backup recorded, the output compared. What is not
@@ -79,7 +48,7 @@ impl Site {
         consent: Option<Consent>,
         stopper: &Stopper,
     ) -> (Vec<String>, Ran) {
-        let Some(shown) = self.words(&step.argv) else {
+        let Some(shown) = self.places().words(&step.argv) else {
             return (Vec::new(), failed(format!("nothing to run on {}", self.target.url.dialect)));
         };
         if !step.readonly
@@ -90,7 +59,8 @@ impl Site {
         let ran = match self.started(&shown, step, stopper).await {
             Ok(mut ran) => {
                 if let Some(file) = &step.backup {
-                    let recorded = self.record(Path::new(&self.filled(file)), &shown, &ran);
+                    let recorded =
+                        self.record(Path::new(&self.places().filled(file)), &shown, &ran);
                     ran.trouble = ran.trouble.or(recorded.err());
                 }
                 ran
@@ -120,7 +90,7 @@ impl Site {
         step: &CommandStep,
         stopper: &Stopper,
     ) -> Result<Ran, String> {
-        fs::create_dir_all(self.backups()).map_err(|error| error.to_string())?;
+        fs::create_dir_all(self.places().backups()).map_err(|error| error.to_string())?;
         let (mut argv, mut settings) = (shown.to_vec(), Vec::new());
         let mut hidden = None;
         if self.target.url.server.is_some() {
@@ -161,7 +131,7 @@ impl Site {
             "sha256": digested.as_ref().map(|(_, sha256)| sha256),
         });
         let append = || -> io::Result<()> {
-            let path = self.backups().join(RECORD);
+            let path = self.places().backups().join(RECORD);
             let mut record = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
             record.write_all(format!("{line}\n").as_bytes())?;
             record.sync_data()

@@ -15,7 +15,7 @@ use super::markdown::when::When;
 use super::parts::{self, Part};
 use crate::incident::entry::{Deed, Origin, verdict_words};
 use crate::incident::metrics::words;
-use crate::recovery::fingerprint::{key_words, show};
+use crate::recovery::fingerprint::{key_words, show, show_pair};
 use crate::recovery::{RowImage, TableHead, TableImages};
 use crate::value::visible;
 
@@ -279,10 +279,11 @@ fn row_diff(key: &[String], columns: &[String], row: &RowImage) -> Value {
     };
     let (sign, cells): (&str, Value) = match (&row.before, &row.after) {
         (Some(before), Some(after)) => {
-            let (before, after) = (all(before), all(after));
-            let changed = row.changed();
-            let one = |at: usize| cell(at, Some(before[at].clone()), Some(after[at].clone()));
-            ("changed", changed.into_iter().map(one).collect())
+            let one = |at: usize| {
+                let (before, after) = show_pair(&before[at], &after[at]);
+                cell(at, Some(shown(&before)), Some(shown(&after)))
+            };
+            ("changed", row.changed().into_iter().map(one).collect())
         }
         (None, Some(after)) => {
             let after = all(after);

@@ -11,6 +11,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 
+use super::images::shorten::stretch;
 use super::{
     Drift, ImageRows, RowImage, StatementOutcome, TableHead, TableImages, TableWrites, thousands,
 };
@@ -213,7 +214,10 @@ fn values(columns: &[String], then: &RowImage, now: &RowImage) -> String {
         .iter()
         .zip(then.iter().zip(now))
         .filter(|(_, (then, now))| then != now)
-        .map(|(column, (then, now))| format!("{column} {} -> {}", show(then), show(now)))
+        .map(|(column, (then, now))| {
+            let (then, now) = show_pair(then, now);
+            format!("{column} {then} -> {now}")
+        })
         .collect::<Vec<_>>()
         .join(", ")
 }
@@ -231,6 +235,12 @@ pub fn key_words(names: &[String], key: &[Value]) -> String {
 /// A value in a sentence; of a very long one its beginning, and how long it is.
 pub fn show(value: &Value) -> String {
     value.as_ref().told().map_or_else(|| "NULL".into(), |text| visible::text(&text).into_owned())
+}
+
+/// A value before and after; of very long ones a stretch from where they differ, so that two that differ
+/// are never shown alike.
+pub fn show_pair(before: &Value, after: &Value) -> (String, String) {
+    (show(&stretch(before, Some(after))), show(&stretch(after, Some(before))))
 }
 
 #[cfg(test)]
@@ -270,6 +280,16 @@ mod tests {
             drift(seen(&a), seen(&b)).differences,
             ["t id 1 was changed since the preview: status open -> closed"]
         );
+    }
+
+    #[test]
+    fn a_long_value_that_changes_at_its_end_is_shown_there() {
+        let long = |end: &str| "a".repeat(10_000) + end;
+        let (a, b) = (images(&long("open")), images(&long("shut")));
+        let found = drift(seen(&a), seen(&b)).differences.concat();
+        let (then, now) = found.split_once(" -> ").unwrap();
+        assert!(then.ends_with("aaopen ... of 10.0 kB"), "{found}");
+        assert!(now.ends_with("aashut ... of 10.0 kB"), "{found}");
     }
 
     #[test]

@@ -4,19 +4,20 @@
 //! open it, and nothing of it is left when the program dies. What decides about a change are the
 //! digests that are kept while rows come in, so nobody has to hold all rows to compare them.
 
-mod shorten;
+pub(super) mod shorten;
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::{self, Write as _};
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
 
 use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::digest::{Running, Sum};
 use crate::value::Value;
-use crate::value::room::Room;
+use crate::value::room::Aside;
 
 /// Rows that stay in memory, unless they are large.
 const HEAD_ROWS: usize = 2_000;
@@ -88,7 +89,7 @@ struct Kept {
 }
 
 struct Spill {
-    file: Mutex<File>,
+    file: Arc<File>,
     blocks: Vec<Block>,
 }
 
@@ -108,7 +109,7 @@ pub struct Gather {
     block: Vec<u8>,
     block_rows: usize,
     end: u64,
-    room: Room,
+    aside: Option<Aside>,
 }
 
 /// The after-image as it is put aside: what did not change is not written twice.
@@ -169,14 +170,10 @@ impl Gather {
         if self.block.is_empty() {
             return Ok(());
         }
-        if self.kept.spill.is_none() {
-            let file = Mutex::new(tempfile::tempfile()?);
-            self.kept.spill = Some(Spill { file, blocks: Vec::new() });
-        }
-        let spill = self.kept.spill.as_mut().expect("it was just made");
-        let file = spill.file.get_mut().unwrap_or_else(PoisonError::into_inner);
-        self.room.take(file, self.block.len())?;
-        file.write_all(&self.block)?;
+        let aside = Aside::of(&mut self.aside)?;
+        aside.write_all(&self.block)?;
+        let new = || Spill { file: aside.file().clone(), blocks: Vec::new() };
+        let spill = self.kept.spill.get_or_insert_with(new);
         spill.blocks.push(Block { start: self.end, bytes: self.block.len() });
         self.end += self.block.len() as u64;
         self.block.clear();
@@ -254,7 +251,8 @@ impl ImageRows {
         self.0.before
     }
 
-    /// The first rows, to be looked at: of a value of very many bytes, where it begins or changes.
+    /// The first rows, to be looked at; behind those in memory, a value of very many bytes is only where it
+    /// begins or changes.
     pub fn seen(&self) -> impl Iterator<Item = &RowImage> + Clone {
         self.0.head.iter().chain(&self.0.beyond)
     }
@@ -278,11 +276,7 @@ impl ImageRows {
         let Some(spill) = &self.0.spill else { return Ok(Vec::new()) };
         let block = &spill.blocks[at];
         let mut bytes = vec![0; block.bytes];
-        {
-            let mut file = spill.file.lock().unwrap_or_else(PoisonError::into_inner);
-            file.seek(SeekFrom::Start(block.start))?;
-            file.read_exact(&mut bytes)?;
-        }
+        spill.file.read_exact_at(&mut bytes, block.start)?;
         bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(unpack).collect()
     }
 }

@@ -18,6 +18,7 @@ use super::{Plan, Planned};
 use crate::check::Verdict;
 use crate::digest::{Running, Through};
 use crate::sql::Literals;
+use crate::value::room::Aside;
 use crate::value::{Value, thousands};
 
 /// How a plan is cut into chunks.
@@ -226,7 +227,7 @@ struct Frozen {
 
 /// Takes keys in.
 pub struct Freeze {
-    out: BufWriter<Through<File>>,
+    out: BufWriter<Through<Aside>>,
     count: u64,
 }
 
@@ -240,7 +241,7 @@ pub struct Place {
 impl Freeze {
     /// In a file without a name, which goes with the program.
     pub fn begin() -> io::Result<Self> {
-        let out = BufWriter::with_capacity(1 << 16, Through::new(tempfile::tempfile()?));
+        let out = BufWriter::with_capacity(1 << 16, Through::new(Aside::new()?));
         Ok(Self { out, count: 0 })
     }
 
@@ -253,8 +254,9 @@ impl Freeze {
 
     pub fn finish(self) -> io::Result<Keys> {
         let through = self.out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        let (file, sha256) = through.finish();
-        Ok(Keys(Arc::new(Frozen { file: Mutex::new(file), count: self.count, sha256 })))
+        let (aside, sha256) = through.finish();
+        let file = Mutex::new(aside.file().try_clone()?);
+        Ok(Keys(Arc::new(Frozen { file, count: self.count, sha256 })))
     }
 }
 

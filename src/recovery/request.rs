@@ -4,6 +4,7 @@
 //! can stand in it that nobody shows. A signature is over these bytes, and their digest has four
 //! words for the telephone. Pure.
 
+mod sample;
 mod words;
 
 use std::time::Duration;
@@ -13,11 +14,9 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::fingerprint::{key_words, show};
-use super::{CheckOutcome, Limits, Plan, Preview, Role, RowImage, TableHead, TableWrites, Tally};
+use super::{CheckOutcome, Limits, Plan, Preview, Role, TableWrites, Tally};
 use crate::check::Verdict;
 use crate::digest::{Running, sha256};
-use crate::value::Value;
 
 /// The form of the file.
 const FORM: u32 = 1;
@@ -25,11 +24,6 @@ const FORM: u32 = 1;
 pub const LONGEST: usize = 1 << 20;
 /// Nobody agrees to something for longer.
 const LONGEST_VALID: SignedDuration = SignedDuration::from_hours(24);
-/// Rows of each table that are shown, of all tables, values of a row, and letters of a value.
-const SAMPLE: usize = 5;
-const SAMPLES: usize = 40;
-const VALUES: usize = 12;
-const VALUE: usize = 160;
 /// What a request may keep an approver's database busy with.
 const LONGEST_RUN: Duration = Duration::from_mins(10);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -180,7 +174,7 @@ impl Request {
                 fingerprint: chunks.print.clone(),
             }),
             writes: preview.writes.clone(),
-            sample: sample(preview),
+            sample: sample::of(preview),
             checks: preview.checks.iter().map(asked).collect(),
             undo: preview.undo.sentence(),
             warnings: [&preview.leaves_behind[..], &preview.warnings[..]].concat(),
@@ -288,11 +282,6 @@ impl Request {
         None
     }
 
-    /// Whether its statements alone do the same: an undo needs the rows that it puts back.
-    pub fn is_repeatable(&self) -> bool {
-        self.undoes.is_none()
-    }
-
     /// What a run of its statements must have as fingerprint.
     pub fn expected(&self) -> &str {
         self.chunks.as_ref().map_or(&self.fingerprint, |first| &first.fingerprint)
@@ -337,45 +326,4 @@ fn asked(outcome: &CheckOutcome) -> Asked {
     };
     let CheckOutcome { check, role, before, after } = outcome;
     Asked { check: check.clone(), role: *role, before: words(before), after: words(after) }
-}
-
-fn sample(preview: &Preview) -> Vec<Sample> {
-    let of = |head: &TableHead, row: &RowImage| Sample {
-        table: head.table.clone(),
-        key: clipped(key_words(&head.key, &row.key)),
-        changes: changes(head, row),
-    };
-    let tables = preview.images.iter();
-    tables
-        .flat_map(|images| images.rows.seen().take(SAMPLE).map(|row| of(&images.head, row)))
-        .take(SAMPLES)
-        .collect()
-}
-
-fn changes(head: &TableHead, row: &RowImage) -> Vec<String> {
-    let value = |at: usize, values: &[Value]| clipped(show(&values[at]));
-    let mut all: Vec<String> = match (&row.before, &row.after) {
-        (Some(before), Some(after)) => row
-            .changed()
-            .into_iter()
-            .map(|at| format!("{} {} -> {}", head.columns[at], value(at, before), value(at, after)))
-            .collect(),
-        (None, Some(values)) | (Some(values), None) => {
-            let sign = if row.before.is_none() { '+' } else { '-' };
-            let columns = head.columns.iter().enumerate().take(values.len());
-            columns.map(|(at, name)| format!("{sign} {name} {}", value(at, values))).collect()
-        }
-        (None, None) => Vec::new(),
-    };
-    let more = all.len().saturating_sub(VALUES);
-    all.truncate(VALUES);
-    all.extend((more > 0).then(|| format!("{more} more")));
-    all
-}
-
-fn clipped(text: String) -> String {
-    match text.char_indices().nth(VALUE) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text,
-    }
 }

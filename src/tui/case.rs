@@ -18,12 +18,12 @@ use crate::config::Target;
 use crate::guardrail::Rehearsal;
 use crate::incident::drafts::Draft;
 use crate::incident::{Chunked, Incident};
-use crate::ops::tool::Site;
 use crate::ops::{Identity, Pressure};
 use crate::problem::Problem;
 use crate::recovery::mass::Progress;
 use crate::recovery::protocol::{self, State};
 use crate::recovery::{FirstLook, Plan, Preview, Request};
+use crate::runbook::places::Places;
 use crate::runbook::{Action, Argv, Ran, Runbook, Step, WaitFor};
 use crate::value::pile::Pile;
 
@@ -141,8 +141,9 @@ impl Case {
 
     /// A command as it will be run here.
     pub fn words(&self, argv: &Argv) -> Option<Vec<String>> {
-        let site = Site { target: self.target.clone(), folder: self.folder.clone() };
-        site.words(argv)
+        let Target { url, .. } = &self.target;
+        let (dialect, database) = (url.dialect, url.database());
+        Places { dialect, database, file: &url.path, folder: &self.folder }.words(argv)
     }
 
     /// The check that is live on the present step.

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use page::{Long, Page, decode, number, tag};
 
-use super::room::Room;
+use super::room::Aside;
 use super::sorter::Stretch;
 use super::{Rows, Value, ValueRef};
 
@@ -269,7 +269,8 @@ pub struct Writer {
     pile: Pile,
     page: Vec<u8>,
     rows: u64,
-    room: Room,
+    file: Option<Aside>,
+    long: Option<Aside>,
 }
 
 impl Writer {
@@ -338,16 +339,11 @@ impl Writer {
     }
 
     fn put_apart(&mut self, whole: &[u8]) -> io::Result<u64> {
-        let file = {
-            let mut store = self.store();
-            match &store.long {
-                Some(file) => file.clone(),
-                None => store.long.insert(Arc::new(tempfile::tempfile()?)).clone(),
-            }
-        };
-        let start = file.metadata()?.len();
-        self.room.take(&file, whole.len())?;
-        (&*file).write_all(whole)?;
+        let aside = Aside::of(&mut self.long)?;
+        let start = aside.file().metadata()?.len();
+        aside.write_all(whole)?;
+        let file = aside.file().clone();
+        self.store().long.get_or_insert(file);
         Ok(start)
     }
 
@@ -362,14 +358,11 @@ impl Writer {
         if store.file.is_none() && store.head.len() + page.len() <= HEAD {
             store.head.extend_from_slice(&page);
         } else {
-            let file = match &store.file {
-                Some(file) => file.clone(),
-                None => store.file.insert(Arc::new(tempfile::tempfile()?)).clone(),
-            };
+            let aside = Aside::of(&mut self.file)?;
+            store.file.get_or_insert_with(|| aside.file().clone());
             // Readers need not wait for the disk; this page is not there for them yet.
             drop(store);
-            self.room.take(&file, page.len())?;
-            (&*file).write_all(&page)?;
+            aside.write_all(&page)?;
             store = self.pile.0.store.write().unwrap_or_else(PoisonError::into_inner);
         }
         let spot = Spot { row: store.rows, byte: store.end };

@@ -11,6 +11,8 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
+use super::room::Aside;
+
 /// Bytes that are sorted at one time.
 const BUDGET: usize = 2 << 20;
 /// What a merge reads of each piece at one time.
@@ -48,7 +50,7 @@ pub struct Sorter {
     bytes: Vec<u8>,
     /// Start, length and number of each.
     entries: Vec<(u32, u32, u32)>,
-    file: Option<Arc<File>>,
+    file: Option<Aside>,
     /// Where each sorted piece ends in the file.
     pieces: Vec<u64>,
 }
@@ -81,11 +83,7 @@ impl Sorter {
 
     fn put_aside(&mut self) -> io::Result<()> {
         self.sort();
-        let file = match &self.file {
-            Some(file) => file.clone(),
-            None => self.file.insert(Arc::new(tempfile::tempfile()?)).clone(),
-        };
-        let mut out = io::BufWriter::with_capacity(64 << 10, &*file);
+        let mut out = io::BufWriter::with_capacity(64 << 10, Aside::of(&mut self.file)?);
         let mut end = self.pieces.last().copied().unwrap_or(0);
         for (start, len, number) in &self.entries {
             out.write_all(&len.to_le_bytes())?;
@@ -124,7 +122,7 @@ impl Sorter {
         let starts = std::iter::once(0).chain(self.pieces.iter().copied());
         let mut pieces: Vec<BufReader<Stretch>> = starts
             .zip(&self.pieces)
-            .map(|(at, end)| Stretch { file: file.clone(), at, end: *end })
+            .map(|(at, end)| Stretch { file: file.file().clone(), at, end: *end })
             .map(|stretch| BufReader::with_capacity(READ, stretch))
             .collect();
         let mut heads = BinaryHeap::with_capacity(pieces.len());

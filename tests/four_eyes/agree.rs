@@ -13,8 +13,8 @@ use crate::common::walk::{
 };
 use crate::common::{Cockpit, Ground, Home, Sqlite, WIDE};
 use crate::ground::{
-    answer, as_somebody_else, ask, asked, looking, previewed, request, robin, scene, scene_on,
-    scene_with, shell, sign, words,
+    answer, as_somebody_else, ask, asked, at_the_rest, in_chunks, looking, parcels, previewed,
+    request, robin, scene, scene_on, scene_with, shell, sign, words,
 };
 
 #[test]
@@ -129,12 +129,7 @@ fn a_request_and_its_signature_can_be_pasted() {
 #[cfg_attr(not(debug_assertions), ignore = "the fault points are not in release builds")]
 fn each_half_of_a_change_in_chunks_has_its_own_request_and_its_own_signature() {
     let home = scene_with(&in_chunks(), "four-eyes").with("STEADYHAND_KILL", "after:chunk-ended:4");
-    let mut erp = Sqlite::open(&walk::database(&home));
-    erp.run(
-        "CREATE TABLE parcels (id INTEGER PRIMARY KEY, weight INTEGER NOT NULL); \
-         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) \
-         INSERT INTO parcels SELECT i, 0 FROM n",
-    );
+    let mut erp = parcels(&home);
     let robin_agrees = |casey: &mut Cockpit| {
         ask(casey);
         let bytes = fs::read(request(casey.home())).expect("it can be read");
@@ -146,15 +141,7 @@ fn each_half_of_a_change_in_chunks_has_its_own_request_and_its_own_signature() {
     robin_agrees(&mut casey);
     confirm(&mut casey, "erp-demo 1000");
     casey.wait_exit();
-    let home = casey.into_home().with("STEADYHAND_KILL", "");
-    let mut casey = walk::resume(home);
-    casey.wait_for("did not commit");
-    casey.keys("enter");
-    casey.wait_gone("did not commit");
-    casey.wait_for("enter preview");
-    casey.keys("enter");
-    // What was agreed to is done; the rest is another question.
-    casey.wait_for("a second person must agree");
+    let mut casey = at_the_rest(casey.into_home());
     assert_sound(casey.home());
     robin_agrees(&mut casey);
     assert_sound(casey.home());
@@ -203,21 +190,6 @@ fn a_signature_under_something_else_than_was_previewed_is_no_evidence() {
     let said = String::from_utf8_lossy(&ran.stdout).into_owned();
     assert_eq!(ran.status.code(), Some(2), "{said}");
     assert!(said.contains("its request is for something else"), "{said}");
-}
-
-/// The demo's runbook with a change of all parcels in tens of a hundred.
-fn in_chunks() -> String {
-    const CHANGE: &str = r#"[[step.statement]]
-note = "Weigh the parcels anew"
-any  = "UPDATE parcels SET weight = weight + 1 WHERE id IN (:chunk)"
-[step.chunks]
-key  = "id"
-size = 100
-most = 100
-[step.chunks.keys]
-any = "SELECT id FROM parcels ORDER BY id"
-"#;
-    runbook_in_chunks(CHANGE)
 }
 
 #[test]

@@ -163,3 +163,41 @@ pub fn told(home: &Home) -> String {
     let path = home.work().join(format!("state/incidents/{INCIDENT}/journal.jsonl"));
     fs::read_to_string(path).expect("the journal is there")
 }
+
+/// Where a change in chunks was cut off, previewed again: what was agreed to is done, and the rest is
+/// another question.
+pub fn at_the_rest(home: Home) -> Cockpit {
+    let mut casey = walk::resume(home.with("STEADYHAND_KILL", ""));
+    casey.wait_for("did not commit");
+    casey.keys("enter");
+    casey.wait_gone("did not commit");
+    casey.wait_for("enter preview");
+    casey.keys("enter");
+    casey.wait_for("a second person must agree");
+    casey
+}
+
+pub fn parcels(home: &Home) -> Sqlite {
+    let mut erp = Sqlite::open(&walk::database(home));
+    erp.run(
+        "CREATE TABLE parcels (id INTEGER PRIMARY KEY, weight INTEGER NOT NULL); \
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) \
+         INSERT INTO parcels SELECT i, 0 FROM n",
+    );
+    erp
+}
+
+/// The demo's runbook with a change of all parcels in tens of a hundred.
+pub fn in_chunks() -> String {
+    const CHANGE: &str = r#"[[step.statement]]
+note = "Weigh the parcels anew"
+any  = "UPDATE parcels SET weight = weight + 1 WHERE id IN (:chunk)"
+[step.chunks]
+key  = "id"
+size = 100
+most = 100
+[step.chunks.keys]
+any = "SELECT id FROM parcels ORDER BY id"
+"#;
+    runbook_in_chunks(CHANGE)
+}

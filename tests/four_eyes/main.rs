@@ -2,6 +2,7 @@
 //! and signs with a real key in a terminal of their own. What is not exactly that executes nothing.
 
 mod agree;
+mod alone;
 #[path = "../common/mod.rs"]
 mod common;
 mod ground;

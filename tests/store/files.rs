@@ -114,6 +114,15 @@ fn a_review_on_another_host_is_of_the_one_chain() {
     let (here, there) = (fs::read(journal(first.home())), fs::read(journal(second.home())));
     assert_eq!(here.expect("a journal"), there.expect("a journal"));
     assert_eq!(kept_files(first.home()), kept_files(second.home()));
+    // Of what was not brought nothing is known, which accuses nobody.
+    for gone in ["%.review.sig", "requests/%"] {
+        let delete = format!("DELETE FROM steadyhand.file WHERE path LIKE '{gone}'");
+        store.server.client("store").run(&delete);
+        let third = other(&store, &first);
+        let told = third.steadyhand(&["verify", INCIDENT]).assert().code(3);
+        let told = String::from_utf8_lossy(&told.get_output().stdout).into_owned();
+        assert!(told.contains("not checked: requests/"), "{told}");
+    }
 }
 
 /// A member of the group can lay down who asks, and the record says it.

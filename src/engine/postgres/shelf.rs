@@ -243,11 +243,19 @@ impl Shelf {
         answer(&self.place, asked.bind(id).fetch_all(&mut self.connection)).await
     }
 
-    pub async fn file(&mut self, id: &str, path: &str) -> Result<Vec<u8>, EngineError> {
+    /// None if it is larger than that: whoever can write to the store fills no memory here.
+    pub async fn file(
+        &mut self,
+        id: &str,
+        path: &str,
+        most: u64,
+    ) -> Result<Option<Vec<u8>>, EngineError> {
         let asked = sqlx::query_scalar(
-            "SELECT bytes FROM steadyhand.file WHERE incident = $1 AND path = $2",
+            "SELECT bytes FROM steadyhand.file \
+             WHERE incident = $1 AND path = $2 AND octet_length(bytes) <= $3",
         );
-        let asked = asked.bind(id).bind(path).fetch_one(&mut self.connection);
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let asked = asked.bind(id).bind(path).bind(most).fetch_optional(&mut self.connection);
         answer(&self.place, asked).await
     }
 

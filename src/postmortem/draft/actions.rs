@@ -6,8 +6,8 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::guardrail::Standing;
-use crate::incident::Incident;
 use crate::incident::entry::NoteKind;
+use crate::incident::{Incident, Unreviewed};
 use crate::postmortem::Around;
 use crate::practice::Practice;
 use crate::runbook::{self, ActionKind, Runbook};
@@ -36,10 +36,10 @@ pub fn gather(incident: &Incident, around: Around<'_>) -> Vec<Action> {
             suggested: false,
         })
         .collect();
-    actions.extend(incident.unreviewed().map(|(change, reason, due)| Action {
+    actions.extend(incident.unreviewed().map(|Unreviewed { op, reason, due, .. }| Action {
         title: format!(
-            "Review what was done without a second person: {} ({reason}), `steadyhand approve --review {}`",
-            change.op, incident.id
+            "Review what was done without a second person: {op} ({reason}), `steadyhand approve --review {}`",
+            incident.id
         ),
         owner: String::new(),
         due: due.strftime("%Y-%m-%d").to_string(),

@@ -58,6 +58,7 @@ fn one(incident: &Incident, runbook: Option<&Runbook>, change: &incident::Change
         let found = incident.records.iter().rev().find(|record| wanted(&record.entry, &change.op));
         found.map(|record| record.at)
     };
+    let seconds: Vec<String> = change.seconds.iter().filter_map(second).collect();
     Change {
         op: change.op.clone(),
         deed: change.deed.clone(),
@@ -71,7 +72,7 @@ fn one(incident: &Incident, runbook: Option<&Runbook>, change: &incident::Change
         rows: change.rows,
         tables: written(change),
         approved_by: change.actor.clone(),
-        second: change.second.as_ref().and_then(second),
+        second: (!seconds.is_empty()).then(|| seconds.join("; then ")),
         typed: change.typed.clone(),
         approved: when(|entry, of| matches!(entry, Entry::Approved { op, .. } if op == of)),
         verified: change.verified,
@@ -86,7 +87,7 @@ fn second(second: &Second) -> Option<String> {
     match second {
         Second::Asked { .. } => None,
         Second::Agreed { signer, key, .. } => Some(format!("{signer}, with the key {key}")),
-        Second::BrokenGlass { reason, due, reviewed: None } => {
+        Second::BrokenGlass { reason, due, reviewed: None, .. } => {
             Some(format!("nobody: {reason}; review due {}, and not done", due.strftime("%Y-%m-%d")))
         }
         Second::BrokenGlass { reason, reviewed: Some(review), .. } => Some(format!(

@@ -7,6 +7,8 @@ use crate::value::{Value, visible};
 const STRETCH: usize = 2_000;
 /// Of these, before the first difference.
 const BEFORE: usize = 40;
+/// Bytes of what is said around a stretch: what was shortened once is not shortened again.
+const AROUND: usize = 100;
 
 pub fn row(row: &RowImage) -> RowImage {
     let (before, after) = (row.before.as_deref(), row.after.as_deref());
@@ -39,9 +41,9 @@ fn raw(value: &Value) -> &[u8] {
 }
 
 /// From where two values differ, so that what is seen of them differs too.
-fn stretch(value: &Value, other: Option<&Value>) -> Value {
+pub fn stretch(value: &Value, other: Option<&Value>) -> Value {
     let whole = raw(value).len();
-    if whole <= STRETCH {
+    if whole <= STRETCH + AROUND {
         return value.clone();
     }
     let same = other.map_or(0, |other| {
@@ -82,6 +84,7 @@ mod tests {
             panic!("{seen:?}")
         };
         assert!(text.starts_with("... aaa") && text.contains("aay ... of 1.0 MB"), "{text}");
+        assert_eq!(row(&seen), seen);
     }
 
     #[test]

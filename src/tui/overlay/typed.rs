@@ -73,17 +73,13 @@ fn is_back(word: &str) -> bool {
 pub(super) fn moment(typed: &str, now: Timestamp) -> Result<Timestamp, String> {
     let wrong = || format!("'{typed}' is no time: write -5m, -2h, or 14:05 (UTC)");
     if let Some(rest) = typed.strip_prefix('-') {
-        let (number, unit) = rest.split_at(rest.len().saturating_sub(1));
-        let number: i64 = number.parse().map_err(|_| wrong())?;
-        let seconds = match unit {
-            "s" => 1,
-            "m" => 60,
-            "h" => 3600,
-            "d" => 86_400,
-            _ => return Err(wrong()),
-        };
-        let back = number.checked_mul(seconds).ok_or_else(wrong)?;
-        return now.checked_sub(SignedDuration::from_secs(back)).map_err(|_| wrong());
+        let (number, seconds) = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400)]
+            .into_iter()
+            .find_map(|(unit, seconds)| Some((rest.strip_suffix(unit)?, seconds)))
+            .ok_or_else(wrong)?;
+        let number: u32 = number.parse().map_err(|_| wrong())?;
+        let back = SignedDuration::from_secs(i64::from(number) * seconds);
+        return now.checked_sub(back).map_err(|_| wrong());
     }
     let time: jiff::civil::Time = typed.parse().map_err(|_| wrong())?;
     let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
@@ -108,6 +104,8 @@ mod tests {
         assert!(note("-5m ", now).is_err());
         let wrong = note("-10min the pager went off", now).unwrap_err();
         assert!(wrong.contains("'-10min' is no time"), "{wrong}");
+        let wrong = note("-10€ was refunded", now).unwrap_err();
+        assert!(wrong.contains("'-10€' is no time"), "{wrong}");
     }
 
     #[test]
@@ -115,6 +113,8 @@ mod tests {
         let now: Timestamp = "2026-11-21T06:00:00Z".parse().unwrap();
         assert_eq!(moment("05:41", now).unwrap().to_string(), "2026-11-21T05:41:00Z");
         assert_eq!(moment("23:50", now).unwrap().to_string(), "2026-11-20T23:50:00Z");
-        assert!(moment("soon", now).is_err());
+        for wrong in ["soon", "-", "-é", "-5", "-é5m", "-5mm", "--5m"] {
+            assert!(moment(wrong, now).is_err(), "{wrong}");
+        }
     }
 }

@@ -23,8 +23,8 @@ impl World {
         let sample = if finding.rows.is_empty() {
             None
         } else {
-            let at = clock::now().strftime("%Y%m%dT%H%M%S%3fZ").to_string();
-            Some(desk.journal.keep(&format!("check-{check}-{at}.json"), &sample_of(finding))?)
+            let name = format!("check-{check}-{}.json", moment());
+            Some(desk.journal.keep(&name, &sample_of(finding))?)
         };
         let (verdict, seconds) = (finding.verdict.clone(), finding.seconds);
         self.append(Entry::Checked { step, check, verdict, seconds, delta, sample })
@@ -60,10 +60,16 @@ impl World {
             let (target, folder) = (desk.target.clone(), desk.folder.clone());
             let site = ops::tool::Site { target, folder };
             let (argv, ran) = site.run(&step, &command, consent, &stopper).await;
-            let output = desk.journal.keep(&format!("command-{step}-{run}.txt"), &ran.output).ok();
+            let name = format!("command-{step}-{}.txt", moment());
+            let output = desk.journal.keep(&name, &ran.output).ok();
             Message::CommandRan { run, step, argv, ran: Box::new(ran), output }
         });
     }
+}
+
+/// Part of a name that no later session and no other host gives to anything else.
+fn moment() -> String {
+    clock::now().strftime("%Y%m%dT%H%M%S%3fZ").to_string()
 }
 
 /// The first rows of a finding as evidence: columns once, then a list a row.

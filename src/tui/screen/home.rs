@@ -65,6 +65,11 @@ impl Item {
 
 /// Everything that can be opened, in the order of the screen.
 pub fn items(app: &App) -> Vec<Item> {
+    listed(app).0
+}
+
+/// The same, and how many more things are wrong.
+fn listed(app: &App) -> (Vec<Item>, usize) {
     let home = &app.home;
     let find = home.find.to_lowercase();
     let fits = |text: &str| text.to_lowercase().contains(&find);
@@ -81,7 +86,8 @@ pub fn items(app: &App) -> Vec<Item> {
         .filter(|runbook| fits(&runbook.id) || fits(&runbook.title))
         .map(|runbook| Item::Runbook(runbook.id.clone()));
     let targets: Vec<Item> = if home.find.is_empty() { targets.collect() } else { Vec::new() };
-    incidents.chain(targets).chain(all_wrong(app).0).chain(runbooks).collect()
+    let (wrong, more) = all_wrong(app);
+    (incidents.chain(targets).chain(wrong).chain(runbooks).collect(), more)
 }
 
 /// What is not clear, the most severe first, as far as anybody goes through it; and how many more.
@@ -95,8 +101,10 @@ fn all_wrong(app: &App) -> (Vec<Item>, usize) {
     let mut all = 0;
     for health in &app.home.health {
         let Some((_, Ok(survey))) = &health.seen else { continue };
-        let wrong = survey.findings.iter().filter(|(_, finding)| !finding.verdict.is_clear());
-        for (check, _) in wrong.filter(|(check, _)| check.to_lowercase().contains(&find)) {
+        for (check, finding) in &survey.findings {
+            if finding.verdict.is_clear() || !check.to_lowercase().contains(&find) {
+                continue;
+            }
             all += 1;
             let alike = found.entry(known.get(check.as_str()).copied()).or_default();
             if alike.len() < MOST {
@@ -302,7 +310,7 @@ pub struct Wrong<'a> {
 fn wrong<'a>(app: &'a App, target: &str, check: &str) -> Option<Wrong<'a>> {
     let health = app.home.health.iter().find(|health| health.target == target)?;
     let (at, survey) = health.seen.as_ref()?;
-    let (_, finding) = survey.as_ref().ok()?.findings.iter().find(|(id, _)| id == check)?;
+    let (check, finding) = survey.as_ref().ok()?.findings.iter().find(|(id, _)| id == check)?;
     Some(Wrong { check: app.facts.catalogue.check(check), finding, at: *at })
 }
 

@@ -11,7 +11,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Modifier;
 use ratatui::widgets::Widget as _;
-use tui_textarea::{CursorMove, TextArea};
+use tui_textarea::TextArea;
 
 use crate::tui::look::{Look, Pen, columns};
 use crate::tui::theme::Role;
@@ -126,10 +126,6 @@ impl Prompt {
         let before: String = self.text().chars().take(self.area.cursor().1).collect();
         let x = columns(&before).min(field.width.saturating_sub(1));
         (!field.is_empty()).then(|| Position::new(field.x + x, field.y))
-    }
-
-    pub fn move_to_end(&mut self) {
-        self.area.move_cursor(CursorMove::End);
     }
 
     fn field(&self, area: Rect) -> Rect {

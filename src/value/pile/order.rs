@@ -1,9 +1,10 @@
 //! Order: which rows of a pile are shown, and in which order; however many, in little memory.
 
-use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
+
+use crate::value::room::Aside;
 
 /// Row numbers that stay in memory.
 const HEAD: usize = 16_384;
@@ -21,7 +22,7 @@ pub struct Listed {
     len: u64,
     head: Vec<u32>,
     /// All of them, if they are more than the head holds.
-    file: Option<File>,
+    file: Option<Aside>,
 }
 
 impl Default for Order {
@@ -61,7 +62,7 @@ impl Listed {
             return Some((*number).into());
         }
         let mut four = [0; 4];
-        self.file.as_ref()?.read_exact_at(&mut four, at * 4).ok()?;
+        self.file.as_ref()?.file().read_exact_at(&mut four, at * 4).ok()?;
         Some(u32::from_le_bytes(four).into())
     }
 }
@@ -90,7 +91,7 @@ impl Lister {
 
     fn put_aside(&mut self) -> io::Result<()> {
         if self.listed.file.is_none() {
-            let mut file = tempfile::tempfile()?;
+            let mut file = Aside::new()?;
             let head: Vec<u8> = self.listed.head.iter().flat_map(|n| n.to_le_bytes()).collect();
             file.write_all(&head)?;
             self.listed.file = Some(file);

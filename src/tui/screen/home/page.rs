@@ -1,6 +1,6 @@
 //! How home is drawn: a line for each thing that can be opened, under its heading.
 
-use super::{Item, Wrong, all_wrong, items, wrong};
+use super::{Item, Wrong, listed, wrong};
 use crate::check::{Count, Severity, Verdict};
 use crate::incident::entry::verdict_words;
 use crate::tui::app::App;
@@ -12,11 +12,10 @@ use crate::value::{thousands, visible};
 /// The page, and the line of each thing that can be opened.
 pub fn page(app: &App) -> (Page<'_>, Vec<usize>) {
     let mut page = Page::new(&app.look);
-    let items = items(app);
+    let (items, more) = listed(app);
     let cursor = app.home.cursor.min(items.len().saturating_sub(1));
     let mut lines = Vec::with_capacity(items.len());
     let mut section = "";
-    let more = all_wrong(app).1;
     let left_out = |page: &mut Page<'_>| {
         page.muted(&format!("   and {} more; / finds them by name", thousands(more as u64)));
     };

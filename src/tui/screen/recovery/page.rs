@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{chunks, rows, second};
 use crate::dialect::Dialect;
-use crate::recovery::fingerprint::show;
+use crate::recovery::fingerprint::{show, show_pair};
 use crate::recovery::protocol::{self, State};
 use crate::recovery::{CheckOutcome, Execution, Looked, Preview, Tally};
 use crate::runbook::Action;
@@ -15,7 +15,7 @@ use crate::tui::page::{Page, ago, to_go};
 use crate::tui::theme::Role;
 use crate::tui::widget::meter::{self, Writes};
 use crate::tui::widget::wrap::Line;
-use crate::value::{Rows, thousands};
+use crate::value::{Rows, Value, thousands};
 
 /// The whole page: state first, then what was seen.
 pub fn page(app: &App) -> Page<'_> {
@@ -131,16 +131,17 @@ fn look_lines(app: &App, recovery: &Recovery, page: &mut Page<'_>) {
 /// A row with what changes right behind its first column, which is its key in nearly every table.
 fn looked_at(sample: &Rows, row: usize, arrow: &str) -> Vec<String> {
     let names = sample.columns();
-    let values: Vec<String> = sample.row(row).map(|value| show(&value.to_owned())).collect();
+    let values: Vec<Value> = sample.row(row).map(crate::value::ValueRef::to_owned).collect();
     let becomes = |name: &str| names.iter().position(|other| *other == sql::becomes(name));
     let (mut changed, mut same) = (Vec::new(), Vec::new());
     for (column, name) in names.iter().enumerate() {
         match becomes(name) {
             Some(after) => {
-                changed.push(format!("{name} {} {arrow} {}", values[column], values[after]));
+                let (before, after) = show_pair(&values[column], &values[after]);
+                changed.push(format!("{name} {before} {arrow} {after}"));
             }
             None if sql::is_becoming(name) => {}
-            None => same.push(format!("{name} {}", values[column])),
+            None => same.push(format!("{name} {}", show(&values[column]))),
         }
     }
     let rest = same.split_off(same.len().min(1));

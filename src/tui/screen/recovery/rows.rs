@@ -1,7 +1,7 @@
 //! The rows of a change, before and after. Folded, a row is one line of what changed; unfolded, every
 //! column has its own, and those that stay the same are there to be compared.
 
-use crate::recovery::fingerprint::{key_words, show};
+use crate::recovery::fingerprint::{key_words, show, show_pair};
 use crate::recovery::{Preview, RowImage, TableHead, TableImages};
 use crate::tui::app::App;
 use crate::tui::page::Page;
@@ -89,11 +89,12 @@ fn row_lines(app: &App, head: &TableHead, row: &RowImage, all: bool, page: &mut 
             for (at, column) in head.columns.iter().enumerate() {
                 let label = format!("      {column:<wide$}  ");
                 if changed.contains(&at) {
+                    let (before, after) = show_pair(&before[at], &after[at]);
                     page.line(&[
                         (&label, Role::Text),
-                        (&show(&before[at]), Role::Removed),
+                        (&before, Role::Removed),
                         (&format!(" {arrow} "), Role::Muted),
-                        (&show(&after[at]), Role::Changed),
+                        (&after, Role::Changed),
                     ]);
                 } else {
                     page.line(&[(&label, Role::Muted), (&show(&before[at]), Role::Muted)]);
@@ -105,7 +106,7 @@ fn row_lines(app: &App, head: &TableHead, row: &RowImage, all: bool, page: &mut 
                 .changed()
                 .into_iter()
                 .map(|at| {
-                    let (before, after) = (show(&before[at]), show(&after[at]));
+                    let (before, after) = show_pair(&before[at], &after[at]);
                     format!("{} {before} {arrow} {after}", head.columns[at])
                 })
                 .collect();
