@@ -374,6 +374,9 @@ contract! {
     /// Ends a session of ours; `false` if it was gone already.
     async fn end_session(mark: &str) -> bool;
 
+    /// Ends another session of this process that has gone silent: what it holds on the server is let go.
+    async fn end_silent(silent: &Session) -> ();
+
     // Definitions.
 
     /// Runs one definition by itself, outside of a transaction; it commits on its own.

@@ -76,11 +76,12 @@ fn incident_folder(state: &Path, wanted: &str) -> Result<PathBuf, Problem> {
 
 fn unfound(error: &StoreError) -> Problem {
     match error {
-        StoreError::Unknown(_) | StoreError::Ambiguous { .. } | StoreError::NoneOpen { .. } => {
-            Problem::usage(error.to_string()).hint(
-                "`steadyhand incidents` lists those that there are; --state names another folder",
-            )
-        }
+        StoreError::Unknown(_)
+        | StoreError::Ambiguous { .. }
+        | StoreError::NoneOpen { .. }
+        | StoreError::SeveralOpen { .. } => Problem::usage(error.to_string()).hint(
+            "`steadyhand incidents` lists those that there are; --state names another folder",
+        ),
         StoreError::Read { .. } | StoreError::Create { .. } => Problem::system(error.to_string()),
     }
 }

@@ -174,6 +174,13 @@ impl Incident {
         })
     }
 
+    /// Somebody executes a change at this moment, or was cut off while they did.
+    pub fn is_executing(&self) -> bool {
+        let executing =
+            |change: &Change| matches!(change.phase, Phase::Started | Phase::CommitSent);
+        self.changes.iter().any(executing)
+    }
+
     /// The last committed change of a step that was not undone.
     pub fn standing_change(&self, step: &str) -> Option<&Change> {
         self.changes.iter().rev().find(|change| {
@@ -201,6 +208,12 @@ impl Incident {
 
     pub fn rows_changed(&self) -> u64 {
         self.changes.iter().filter(|change| change.stands()).map(|change| change.rows).sum()
+    }
+
+    /// How many of them took a change back.
+    pub fn rows_taken_back(&self) -> u64 {
+        let undos = self.changes.iter().filter(|change| change.deed != Deed::Change);
+        undos.filter(|change| change.stands()).map(|change| change.rows).sum()
     }
 
     /// Whether a record belongs to the story: by its kind, or because a person made it so.

@@ -84,9 +84,10 @@ fn of_incident(command: &Command) -> Option<Option<&str>> {
         Command::Resume(asked) => Some(asked.incident.as_deref()),
         Command::Watch(asked) => Some(asked.incident.as_deref()),
         Command::Replay(asked) => Some(Some(&asked.incident)),
-        Command::Handover(asked) => Some(Some(&asked.incident)),
+        Command::Handover(asked) => Some(asked.incident.as_deref()),
         Command::Postmortem(asked) => Some(Some(&asked.incident)),
         Command::Verify(asked) => Some(Some(&asked.incident)),
+        Command::Bundle(asked) => Some(Some(&asked.incident)),
         Command::Approve(asked) => asked.review.as_deref().map(Some),
         Command::Incidents(_) => Some(None),
         _ => None,
@@ -239,7 +240,7 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
             headless::verify::run(state, &asked.incident, head, signers, out)
         }
         Command::Handover(asked) => {
-            headless::handover::run(config, &asked.incident, asked.format, out)
+            headless::handover::run(config, asked.incident.as_deref(), asked.format, out)
         }
         Command::Incidents(asked) => headless::incidents::run(state, asked.format, out),
         Command::Grants(asked) => {

@@ -18,7 +18,7 @@ use crate::incident::chain::Head;
 use crate::practice::Practice;
 use crate::runbook::Runbook;
 pub use draft::Draft;
-pub use parts::{Part, missing_parts, parts, replace_part};
+pub use parts::{Part, parts, replace_part, unwritten_parts};
 
 /// What a postmortem knows besides its own incident.
 #[derive(Debug, Clone, Copy)]

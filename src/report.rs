@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod past;
 pub mod prometheus;
 pub mod request;
+pub mod seen;
 pub mod text;
 
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 //! The types only. `load` reads files and reports every fault; `progress` says, from an incident's
 //! entries, which step is where. Pure: no database, no screen.
 
+pub mod answer;
 pub mod load;
 pub mod message;
 pub mod places;
@@ -15,6 +16,7 @@ use crate::check::Severity;
 use crate::dialect::{Dialect, PerDialect};
 pub use crate::guardrail::Guard;
 pub use crate::recovery::Limits;
+pub use answer::{AnswerType, Ask};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Runbook {
@@ -129,27 +131,6 @@ impl Action {
             Self::Guard(_) => "guard",
         }
     }
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct Ask {
-    pub question: String,
-    /// The name under which SQL uses the answer: `:var`.
-    pub var: String,
-    pub answer: AnswerType,
-    pub default: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub enum AnswerType {
-    /// Any text, or one that the whole of this regular expression matches.
-    Text {
-        pattern: Option<String>,
-    },
-    Integer,
-    Number,
-    Date,
-    Choice(Vec<String>),
 }
 
 #[derive(Debug, Clone, PartialEq)]

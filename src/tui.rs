@@ -17,6 +17,7 @@ pub mod overlay;
 pub mod page;
 pub mod perform;
 pub mod plain;
+pub mod reach;
 pub mod replay;
 pub mod screen;
 pub mod terminal;

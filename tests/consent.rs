@@ -4,47 +4,16 @@
 
 mod common;
 
+use common::book::{COUNT, book, command};
 use common::walk::{RUNBOOK, assert_sound, journal, leave};
 use common::{COMPACT, Cockpit, Home};
-
-const BOOK: &str = r#"
-id       = "asset-double-assignment"
-title    = "Two commands"
-summary  = "One reads, one writes."
-owner    = "it"
-severity = "sev3"
-
-[[step]]
-id       = "count"
-kind     = "check"
-stage    = "validate"
-title    = "How many"
-check    = "asset-double-assignment"
-expect   = "any"
-
-[[step]]
-id       = "look"
-kind     = "command"
-stage    = "validate"
-title    = "Look around"
-argv     = ["ls"]
-timeout  = "10s"
-readonly = true
-
-[[step]]
-id       = "make"
-kind     = "command"
-stage    = "contain"
-title    = "Make a file"
-argv     = ["touch", "made"]
-timeout  = "10s"
-readonly = false
-"#;
 
 #[test]
 fn a_command_that_writes_runs_after_the_right_words_and_is_in_the_journal_before() {
     let home = Home::new();
-    home.write("books/asset-double-assignment.toml", BOOK);
+    let look = command("look", "Look around", &["ls"], true);
+    let make = command("make", "Make a file", &["touch", "made"], false);
+    home.write("books/asset-double-assignment.toml", &book(&[COUNT, &look, &make]));
     let made = home.work().join("made");
     let args = ["demo", "--keep", ".", "--incident", RUNBOOK, "--runbooks", "books"];
     let mut cockpit = Cockpit::start_in(home, &args, COMPACT);
@@ -87,7 +56,8 @@ fn a_command_that_writes_runs_after_the_right_words_and_is_in_the_journal_before
 #[test]
 fn a_command_that_runs_again_later_keeps_its_first_output() {
     let home = Home::new();
-    home.write("books/asset-double-assignment.toml", BOOK);
+    let look = command("look", "Look around", &["ls"], true);
+    home.write("books/asset-double-assignment.toml", &book(&[COUNT, &look]));
     let demo = ["demo", "--keep", ".", "--incident", RUNBOOK, "--runbooks", "books"];
     let mut cockpit = Cockpit::start_in(home, &demo, COMPACT);
     cockpit.wait_for("12 violations");

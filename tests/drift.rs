@@ -107,7 +107,15 @@ fn an_undo_leaves_alone_what_somebody_else_changed_since() {
     cockpit.wait_for("left alone, changed since: asset_assignments id 6002");
     cockpit.wait_for("before NULL, we wrote 2026-11-18 08:19:00, now 2026-11-20 09:00:00");
     cockpit.wait_for("12 upd");
+    // The hand knows the words of the change; here they confirm nothing.
     confirm(&mut cockpit, "erp-demo 24");
+    cockpit.wait_for("'erp-demo 24' is not it; nothing was executed");
+    cockpit.wait_for("TAKE BACK on demo erp-demo");
+    cockpit.wait_for("Undo: Close the later assignments");
+    cockpit.keys("esc");
+    cockpit.wait_for("PREVIEW OF THE UNDO");
+    cockpit.wait_for("enter confirm the undo");
+    confirm(&mut cockpit, "erp-demo undo 24");
     cockpit.wait_for("COMMITTED   24 rows");
     leave(&mut cockpit);
     let after = Facts::of(cockpit.home());

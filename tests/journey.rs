@@ -71,10 +71,14 @@ fn to_the_change_on(ground: &Ground, home: Home, size: Size) -> Cockpit {
 fn tell_everybody(cockpit: &mut Cockpit) {
     cockpit.keys("enter");
     cockpit.wait_for("it was given: record it");
-    for audience in ["technical", "business", "executive"] {
+    for audience in ["technical", "business"] {
         cockpit.keys("enter");
         cockpit.wait_for(&format!("{audience} update recorded as given"));
+        cockpit.keys("enter");
+        cockpit.wait_for("it was given: record it");
     }
+    cockpit.keys("enter");
+    cockpit.wait_for("executive update recorded as given");
 }
 
 fn preview(cockpit: &mut Cockpit) {

@@ -10,8 +10,8 @@ use std::thread;
 use std::time::Duration;
 
 use common::walk::{
-    CONFIRMATION, Facts, assert_sound, confirm, copy_database, database, demo, journal, leave,
-    preview, resume, to_change,
+    CONFIRMATION, Facts, UNDO_CONFIRMATION, assert_sound, confirm, copy_database, database, demo,
+    journal, leave, preview, resume, to_change,
 };
 use common::{Cockpit, Ended, Home, Signal, Sqlite};
 
@@ -261,7 +261,7 @@ fn undo_killed_at(at: &str) -> (Home, Facts, Facts) {
     let (home, before) = with_the_change();
     let mut cockpit = resume(home.with("STEADYHAND_KILL", at));
     preview_undo(&mut cockpit);
-    confirm(&mut cockpit, CONFIRMATION);
+    confirm(&mut cockpit, UNDO_CONFIRMATION);
     assert_eq!(cockpit.wait_exit(), KILLED);
     let changed = before.after_change();
     (safe(cockpit.into_home()), before, changed)
@@ -272,7 +272,7 @@ fn killed_before_the_commit_of_an_undo_the_change_stands() {
     let (home, before, changed) = undo_killed_at("after:commit-sent");
     let mut cockpit = taken_up(home, &changed, Some(DID_NOT));
     preview_undo(&mut cockpit);
-    confirm(&mut cockpit, CONFIRMATION);
+    confirm(&mut cockpit, UNDO_CONFIRMATION);
     cockpit.wait_for("COMMITTED   26 rows");
     leave(&mut cockpit);
     assert_eq!(Facts::of(cockpit.home()), changed.after_undo(&before));
@@ -322,10 +322,11 @@ fn killed_at_any_instant_it_is_before_or_after_and_never_twice() {
         let next = if is_done { facts.after_undo(&first) } else { facts.after_change() };
         if is_done {
             preview_undo(&mut cockpit);
+            confirm(&mut cockpit, UNDO_CONFIRMATION);
         } else {
             preview(&mut cockpit);
+            confirm(&mut cockpit, CONFIRMATION);
         }
-        confirm(&mut cockpit, CONFIRMATION);
         // The one sleep there is: the instant is the point.
         thread::sleep(Duration::from_millis(dice.below(400)));
         cockpit.signal(Signal::KILL);

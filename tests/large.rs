@@ -120,7 +120,7 @@ fn a_hundred_thousand_rows_are_changed_and_taken_back_in_little_memory() {
     cockpit.wait_long_for("enter confirm");
     measure("preview of the undo", &cockpit, start);
     let start = Instant::now();
-    confirm(&mut cockpit, &words);
+    confirm(&mut cockpit, &words.replace(' ', " undo "));
     cockpit.wait_long_for(&format!("COMMITTED   {} rows", rows() + 26));
     measure("undo", &cockpit, start);
     assert_eq!(digest(&mut erp), before);

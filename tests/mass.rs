@@ -166,7 +166,7 @@ fn it_is_paused_continued_stopped_gone_on_with_and_taken_back() {
 
     cockpit.keys("u");
     cockpit.wait_long_for("enter confirm");
-    confirm(&mut cockpit, "erp-demo 4999");
+    confirm(&mut cockpit, "erp-demo undo 4999");
     cockpit.wait_long_for("COMMITTED   4,999 rows");
     assert_eq!(weights(&mut erp), "0 0 0");
     cockpit.keys("J");

@@ -66,14 +66,23 @@ fn agreed(size: Size) {
     cockpit.keys("enter");
     cockpit.wait_for("technical update recorded as given");
     cockpit.keys("esc");
-    cockpit.wait_gone("esc done");
+    cockpit.wait_for("enter told, go on");
     cockpit.wait_for("next update in 20 min");
+    cockpit.keys("enter");
+    cockpit.wait_gone("enter told, go on");
     cockpit.keys("c");
     cockpit.wait_for("answers for it.");
     cockpit.keys("enter");
+    cockpit.wait_for("Recorded as given.");
+    cockpit.keys("enter");
     cockpit.wait_for("please wait.");
     cockpit.keys("esc");
-    cockpit.wait_gone("esc done");
+    cockpit.wait_gone("please wait.");
+    // And one more of them, on the same step.
+    cockpit.keys("c");
+    cockpit.wait_for("answers for it.");
+    cockpit.keys("esc");
+    cockpit.wait_gone("answers for it.");
     cockpit.wait_for("next update in 45 min");
     cockpit.keys("q");
     cockpit.wait_for("Leave?");

@@ -32,7 +32,8 @@ use steadyhand::ops::connect::{connect, identify};
 use steadyhand::ops::tool::{RECORD, Site};
 use steadyhand::ops::{detect, guard, mass, plan, recover};
 use steadyhand::recovery::{Execution, Plan, Preview};
-use steadyhand::runbook::{Action, ActionKind, Change, CommandStep, Expect, Guard, Manual};
+use steadyhand::runbook::{Action, ActionKind, AnswerType, Ask, Change, CommandStep, Expect};
+use steadyhand::runbook::{Guard, Manual};
 use steadyhand::runbook::{Runbook, Stage, Step};
 use steadyhand::sql;
 use steadyhand::value::Rows;
@@ -127,6 +128,24 @@ fn the_page_of_the_packs_names_every_check_and_runbook() {
     }
     for runbook in &catalogue.runbooks {
         assert!(named(&runbook.id) && page.contains(&runbook.title), "{}", runbook.id);
+    }
+}
+
+/// Enter alone must not put into a record what nobody looked up.
+#[test]
+fn what_is_asked_is_never_made_up() {
+    for runbook in Catalogue::built_in().unwrap().runbooks {
+        for step in &runbook.steps {
+            let Action::Ask(ask) = &step.action else { continue };
+            let place = format!("{} of {}", step.id, runbook.id);
+            match &ask.answer {
+                AnswerType::Choice(_) => {}
+                AnswerType::Text { pattern } => {
+                    assert!(pattern.is_some() && ask.default.is_none(), "{place}");
+                }
+                _ => assert_eq!(ask.default, None, "{place}"),
+            }
+        }
     }
 }
 
@@ -308,7 +327,8 @@ impl Walk<'_> {
         match &step.action {
             Action::Note | Action::Decide(_) | Action::Wait(_) | Action::Comms(_) => {}
             Action::Ask(ask) => {
-                let answer = ask.default.clone().unwrap_or_else(|| "as agreed".into());
+                let answer = self.answer(ask);
+                assert_eq!(ask.answer.takes(&answer), Ok(()), "{}", self.place(step));
                 self.answers.insert(ask.var.clone(), answer);
             }
             Action::Check(check) => self.check(step, &check.check, check.expect),
@@ -316,6 +336,24 @@ impl Walk<'_> {
             Action::Change(change) => self.change(step, change),
             Action::Guard(guard) => self.guard(step, guard),
             Action::Command(command) => self.command(step, command),
+        }
+    }
+
+    /// What a person would answer; of a backup, what its record says.
+    fn answer(&self, ask: &Ask) -> String {
+        let recorded = || {
+            let record =
+                std::fs::read_to_string(self.site().places().backups().join(RECORD)).unwrap();
+            serde_json::from_str::<serde_json::Value>(record.lines().last().unwrap()).unwrap()
+        };
+        let of_it = |name: &str| recorded()[name].to_string().trim_matches('"').to_owned();
+        match (&ask.default, ask.var.as_str()) {
+            (Some(default), _) => default.clone(),
+            (None, var @ ("sha256" | "bytes" | "seconds")) => of_it(var),
+            (None, "finished") => of_it("at"),
+            (None, "restored") => jiff::Timestamp::now().to_string(),
+            (None, "entries" | "minutes") => "12".into(),
+            (None, _) => "as agreed".into(),
         }
     }
 

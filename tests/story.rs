@@ -340,6 +340,19 @@ fn an_editor_that_fails_loses_nothing() {
 }
 
 #[test]
+fn whoever_goes_on_without_a_name_hears_of_the_others() {
+    let mut first = demo(Home::new());
+    leave(&mut first);
+    let second = ["open", "orphans", "--target", "erp-demo"];
+    let mut second = Cockpit::start_in(first.into_home(), &second, COMPACT);
+    second.wait_for("milestone: detected");
+    leave(&mut second);
+    let mut again = Cockpit::start_in(second.into_home(), &["resume"], COMPACT);
+    again.wait_for("open too: INC-0001");
+    leave(&mut again);
+}
+
+#[test]
 fn a_message_is_edited_before_it_is_given() {
     let mut cockpit = demo(Home::new());
     cockpit.keys("c");
@@ -360,8 +373,26 @@ fn a_message_is_edited_before_it_is_given() {
     cockpit.keys("enter");
     cockpit.wait_for("technical update recorded as given");
     cockpit.wait_until("no draft any more", |_| drafts(cockpit.home()) == 0);
+    // Once more enter is no record of a text that was not on the screen, and esc settles no step.
+    cockpit.keys("enter");
+    cockpit.wait_for("it was given: record it");
+    cockpit.wait_gone("Recorded as given.");
     cockpit.keys("esc");
     cockpit.wait_gone("it was given");
+    cockpit.wait_for("technical update given");
+    cockpit.wait_for("enter told, go on");
+    assert!(!is_recorded(cockpit.home(), "told: technical"));
+    // Who was not told can be told yet.
+    cockpit.keys("c");
+    cockpit.wait_for("it was given: record it");
+    cockpit.keys("enter");
+    cockpit.wait_for("business update recorded as given");
+    cockpit.keys("esc");
+    cockpit.wait_gone("Recorded as given.");
+    cockpit.wait_for("business update given");
+    cockpit.keys("enter");
+    cockpit.wait_for("tell done: told: technical, business");
+    assert!(!is_recorded(cockpit.home(), "\"audience\":\"executive\""));
     leave(&mut cockpit);
     assert!(is_recorded(cockpit.home(), "The import is stopped."));
     assert_sound(cockpit.home());
@@ -484,7 +515,7 @@ fn worked_on() -> Home {
     to_change(&mut cockpit);
     preview(&mut cockpit);
     confirm(&mut cockpit, CONFIRMATION);
-    cockpit.wait_for("as previewed");
+    cockpit.wait_for("those of the preview");
     cockpit.keys("J");
     cockpit.wait_for("[story]");
     cockpit.wait_for("verified on a new connection");

@@ -310,7 +310,11 @@ fn cells_rows_and_keys_go_to_the_clipboard_or_to_a_file() {
         from
     };
     cockpit.keys("down right");
-    let from = copy(&mut cockpit, "", "sent to the terminal: the cell, 9 bytes through tmux");
+    let from = copy(
+        &mut cockpit,
+        "",
+        "asked the terminal to copy the cell, 9 bytes; if nothing arrives: tmux wants",
+    );
     cockpit.wait_for_bytes(b"\x1bPtmux;\x1b\x1b]52;c;aXQncxtbMzFt\x07\x1b\\");
     assert_eq!(clipboard(&cockpit, from), "it's\u{1b}[31m");
     cockpit.keys("space up space");

@@ -10,22 +10,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use common::book::{COUNT, book, command};
 use common::walk::{
-    CONFIRMATION, Facts, INCIDENT, assert_sound, confirm, database, demo, journal, leave, note,
-    preview, to_change,
+    CONFIRMATION, Facts, INCIDENT, RUNBOOK, assert_sound, confirm, database, demo, hasty, journal,
+    leave, note, preview, to_change,
 };
 use common::{Cockpit, Home, Signal, WIDE};
 
 const WORDS: &str = "take over INC-0001";
-
-/// A home whose incidents can be taken over after a second.
-fn hasty() -> Home {
-    let home = Home::new();
-    let folder = home.path("config/steadyhand");
-    fs::create_dir_all(&folder).expect("the home is ours");
-    fs::write(folder.join("steadyhand.toml"), "take_over_after = \"1s\"\n").expect("it is ours");
-    home
-}
 
 fn watch(first: &Cockpit) -> Cockpit {
     let second = first.beside("robin", &["watch", INCIDENT], WIDE);
@@ -183,7 +175,7 @@ fn a_change_that_is_executed_cannot_be_taken_over_before_its_outcome_is_known() 
     second.wait_for("COMMIT of ");
     second.keys("t");
     type_words(&mut second, WORDS);
-    second.wait_for("a change is being executed; its outcome comes first");
+    second.wait_for("is being executed; its outcome comes first");
     first.signal(Signal::CONT);
     first.wait_for("COMMITTED   26 rows");
     second.wait_for("COMMITTED");
@@ -226,6 +218,50 @@ fn line_by_line_it_is_followed_and_taken_over_too() {
     second.wait_for("step 1 of 10");
     quit(&mut first);
     quit_lines(&mut second);
+    assert_sound(first.home());
+}
+
+#[test]
+fn while_a_command_writes_nothing_else_is_executed_and_nobody_takes_over() {
+    let home = hasty();
+    let wait = command("wait", "Wait at the gate", &["cat", "gate"], false);
+    let make = command("make", "Make a file", &["touch", "made"], false);
+    home.write("books/asset-double-assignment.toml", &book(&[&wait, &make, COUNT]));
+    let gate = home.work().join("gate");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &gate, rustix::fs::Mode::RWXU).expect("a gate");
+    let args = ["demo", "--keep", ".", "--incident", RUNBOOK, "--runbooks", "books"];
+    let mut first = Cockpit::start_in(home, &args, WIDE);
+    let agree = |cockpit: &mut Cockpit| {
+        cockpit.keys("enter");
+        cockpit.wait_for("Type   erp-demo run");
+        cockpit.type_text("erp-demo run");
+        cockpit.breathe();
+        cockpit.keys("enter");
+        cockpit.wait_gone("Type   erp-demo run");
+    };
+    first.wait_for("Wait at the gate");
+    agree(&mut first);
+    let mut second = watch(&first);
+    second.keys("t");
+    type_words(&mut second, WORDS);
+    second.wait_for("is being executed; its outcome comes first");
+    quit(&mut second);
+    first.wait_for("asks to take over");
+    first.wait_until("nobody asks", |screen| !screen.contains("ASKS TO TAKE OVER"));
+    first.keys("]");
+    first.wait_for("Make a file");
+    agree(&mut first);
+    first.wait_for("nothing was executed: a change or a command is being executed");
+    let made = first.home().work().join("made");
+    assert!(!made.exists());
+    fs::write(&gate, "open").expect("somebody waits there");
+    first.wait_until("the first has ended", |_| {
+        journal(first.home()).contains(&"command-ran".to_owned())
+    });
+    agree(&mut first);
+    first.wait_for("the command ended with 0");
+    assert!(made.exists());
+    leave(&mut first);
     assert_sound(first.home());
 }
 
@@ -320,7 +356,7 @@ fn the_handover_card_says_what_is_known_tried_open_and_next() {
     first.wait_for("Approvals open");
     first.keys("esc");
     first.wait_gone("Approvals open");
-    let card = first.home().steadyhand(&["handover", INCIDENT]).assert().code(0);
+    let card = first.home().steadyhand(&["handover"]).assert().code(0);
     let card = String::from_utf8_lossy(&card.get_output().stdout).into_owned();
     for said in [
         "casey on ",

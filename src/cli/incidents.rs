@@ -39,8 +39,8 @@ pub struct Approve {
 
 #[derive(Debug, Args)]
 pub struct Handover {
-    /// The incident: its name, the beginning of it, its number, or the path of its folder
-    pub incident: String,
+    /// The incident: its name, the beginning of it, its number, or the path of its folder; without one, the only open one
+    pub incident: Option<String>,
     /// How to write it
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: TextMarkdownOrJson,

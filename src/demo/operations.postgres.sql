@@ -96,7 +96,7 @@ END $$;
 
 INSERT INTO backup_runs (id, kind, started_at, finished_at, outcome, bytes, sha256, entries, restored_at, restore_minutes)
 SELECT n, 'full', t.utc - ((10 - n) * 1440 + 70) * interval '1 minute', t.utc - ((10 - n) * 1440 + 60) * interval '1 minute',
-       'ok', 4000000 + n * 25000, encode(sha256(convert_to('full ' || n, 'UTF8')), 'hex'), 90,
+       'ok', 400000 + n * 2500, encode(sha256(convert_to('full ' || n, 'UTF8')), 'hex'), 90,
        CASE WHEN n = 6 THEN t.utc - interval '4 days' END, CASE WHEN n = 6 THEN 34 END
   FROM generate_series(1, 10) n, (SELECT timezone('UTC', now()) AS utc) t;
 INSERT INTO backup_runs (id, kind, started_at, finished_at, outcome, bytes, sha256, entries)

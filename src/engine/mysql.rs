@@ -223,12 +223,13 @@ impl Session {
         observe.rollback().await?;
         let observe = sibling(observe)?;
         if let Err(error) = back {
-            // The session is gone; then its transaction is, as soon as its lock is.
-            return match &self.lock {
-                Some(lock) if lock.is_free(&mut observe.wire).await? => Ok(Receipt::Proved(
+            // It is gone or does not hear us; its transaction is over as soon as its lock is free.
+            let Some(lock) = &self.lock else { return Err(error) };
+            return match observe.end_holder(&lock.name).await? {
+                Ok(_) => Ok(Receipt::Proved(
                     "the session is gone, and the server has released what it held".into(),
                 )),
-                _ => Err(error),
+                Err(message) => Err(EngineError::Database { message }),
             };
         }
         let id = self.wire.id();

@@ -266,6 +266,11 @@ impl Session {
         Ok(false)
     }
 
+    /// A file does not fall silent.
+    pub async fn end_silent(&mut self, _silent: &Any) -> Result<(), EngineError> {
+        Ok(())
+    }
+
     pub async fn define(&mut self, sql: &str, time_cap: Duration) -> Result<(), EngineError> {
         self.deadline.set(&self.deadline.statement, time_cap);
         let outcome = self.bare(sql).await;

@@ -71,7 +71,15 @@ pub fn run(config: &Config, asked: &Asked, out: &mut Out) -> Result<Exit, Proble
     let sound = if report.is_sound() { "" } else { "; the incident is not as it was written" };
     let files = text::count(making.files(), "file");
     out.put(&format!("{digest}  {}\n{id}{kinds}: {files}{sound}\n", path.display()))?;
-    Ok(if report.is_sound() { Exit::Clear } else { Exit::Violated })
+    for away in &report.not_brought {
+        let (file, place) = (&away.file, away.place());
+        out.put(&format!("not in it: {file}; {place}, and a bundle that is made there has it\n"))?;
+    }
+    Ok(match (report.is_sound(), report.not_brought.is_empty()) {
+        (false, _) => Exit::Violated,
+        (true, false) => Exit::Inconclusive,
+        (true, true) => Exit::Clear,
+    })
 }
 
 /// The postmortem: what people wrote included, unless rows must go, which could stand there.
@@ -135,8 +143,9 @@ pub fn verified(
         (true, signers) => signature(folder, signers, &mut report)?,
     };
     // Without the rows that they show, requests cannot be in it.
-    let checked =
-        checked & (opened.about.redacted || super::seconds::judge(folder, signers, &mut report));
+    let checked = checked
+        & report.not_brought.is_empty()
+        & (opened.about.redacted || super::seconds::judge(folder, signers, &mut report));
     out.put(&text::verification(&report, out.paint))?;
     Ok(match (report.is_sound(), checked) {
         (false, _) => Exit::Violated,

@@ -1,6 +1,6 @@
 //! `steadyhand handover`: the card for whoever goes on, from the journal as it stands.
 
-use super::{Out, incident_folder};
+use super::{Out, incident_folder, unfound};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::format::TextMarkdownOrJson;
@@ -11,11 +11,15 @@ use crate::report::handover;
 
 pub fn run(
     config: &Config,
-    incident: &str,
+    incident: Option<&str>,
     format: TextMarkdownOrJson,
     out: &mut Out,
 ) -> Result<Exit, Problem> {
-    let folder = incident_folder(&config.state.value, incident)?;
+    let state = &config.state.value;
+    let folder = match incident {
+        Some(incident) => incident_folder(state, incident)?,
+        None => store::only_open(state).map_err(|error| unfound(&error))?.folder,
+    };
     let (records, _, fault) =
         journal::read(&folder).map_err(|error| Problem::unreachable(error.to_string()))?;
     if let Some(fault) = fault {

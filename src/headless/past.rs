@@ -16,8 +16,10 @@ use crate::format::{MarkdownHtmlOrJson, TextOrJson};
 use crate::history::store::{self, Past as Read};
 use crate::history::trend::trends;
 use crate::history::{Run, Standing, missed};
+use crate::incident::store as incidents;
 use crate::problem::Problem;
 use crate::report::past::{self, Past, Row, Runs};
+use crate::report::seen::{self, InIncident};
 use crate::report::text;
 
 #[derive(Debug)]
@@ -38,13 +40,20 @@ pub fn history(asked: &AskedHistory, config: &Config, out: &mut Out) -> Result<E
         gathered.runs.iter().flat_map(|run| &run.seen).map(|seen| seen.check.as_str()).collect();
     ids.sort_unstable();
     ids.dedup();
-    if ids.is_empty() {
+    let named = asked.check.as_deref();
+    let seen = named.map_or_else(
+        || Ok(Vec::new()),
+        |check| in_incidents(check, &config.state.value, since, &asked.targets),
+    )?;
+    if ids.is_empty() && seen.is_empty() {
         out.put("no runs are remembered\n")?;
         return Ok(Exit::Clear);
     }
     let mut rows = gathered.rows();
     if let Some(check) = &asked.check {
-        known(check, &ids, "run of a check called")?;
+        if seen.is_empty() {
+            known(check, &ids, "run of a check called")?;
+        }
         rows.retain(|row| row.trend.check == *check);
     } else {
         let Some(catalogue) = super::checks(config, out) else { return Ok(Exit::Usage) };
@@ -57,10 +66,44 @@ pub fn history(asked: &AskedHistory, config: &Config, out: &mut Out) -> Result<E
         }
     }
     out.put(&match asked.format {
-        TextOrJson::Text => past::check(&rows),
-        TextOrJson::Json => past::check_json(&rows),
+        TextOrJson::Text if rows.is_empty() => {
+            format!("no run of {} is remembered\n{}", named.unwrap_or_default(), seen::text(&seen))
+        }
+        TextOrJson::Text => past::check(&rows) + &seen::text(&seen),
+        TextOrJson::Json => seen::lines(&seen) + &past::check_json(&rows),
     })?;
     Ok(Exit::Clear)
+}
+
+/// What the cockpit saw of a check is in the journals. It is no run, or the history could not tell any
+/// more whether runs happen.
+fn in_incidents(
+    check: &str,
+    state: &Path,
+    since: Timestamp,
+    targets: &[String],
+) -> Result<Vec<InIncident>, Problem> {
+    let all = incidents::all(state).map_err(|error| Problem::system(error.to_string()))?;
+    let seen = all.into_iter().filter_map(|(id, incident, _)| {
+        let target = incident.target.as_ref()?.name.clone();
+        if !targets.is_empty() && !targets.contains(&target) {
+            return None;
+        }
+        let mut counts =
+            incident.counts.iter().filter(|count| count.check == check && count.at >= since);
+        let first = counts.next()?;
+        let last = counts.next_back().unwrap_or(first);
+        Some(InIncident {
+            incident: id,
+            check: check.to_owned(),
+            target,
+            first_at: first.at,
+            first: first.verdict.clone(),
+            last_at: last.at,
+            last: last.verdict.clone(),
+        })
+    });
+    Ok(seen.collect())
 }
 
 #[derive(Debug)]

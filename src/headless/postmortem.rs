@@ -46,10 +46,14 @@ pub fn run(config: &Config, asked: &Asked, out: &mut Out) -> Result<Exit, Proble
         .map_err(|error| Problem::system(format!("cannot read the postmortem: {error}")))?;
     let text = postmortem::write(&draft, old.as_deref(), &TimeZone::system());
     let parts = postmortem::parts(&text);
-    let missing: Vec<&str> =
-        postmortem::missing_parts(&text).iter().map(|part| part.title).collect();
-    if !missing.is_empty() {
-        out.say(&format!("still to be written by a person: {}", missing.join(", ")));
+    let unwritten = postmortem::unwritten_parts(&text);
+    let named = unwritten.iter().map(|part| {
+        let needed = if part.required { " (needed)" } else { "" };
+        format!("{}{needed}", part.title)
+    });
+    if !unwritten.is_empty() {
+        let named: Vec<String> = named.collect();
+        out.say(&format!("still to be written by a person: {}", named.join(", ")));
     }
     let page = match asked.format {
         MarkdownHtmlOrJson::Json => json::postmortem(&draft, &parts),

@@ -77,7 +77,7 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
     let server = identify(&target).await?.server;
     let mut tried = Vec::new();
     for runbook in chosen {
-        let answers = answers(runbook, &asked.answers);
+        let answers = answers(runbook, &asked.answers)?;
         for step in &runbook.steps {
             out.progress(&format!("{}: {}, {} ...", target.name, runbook.id, step.id));
             let desk = Desk { target: &target, server: &server, catalogue: &catalogue };
@@ -101,15 +101,25 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
 }
 
 /// What was answered, and where nothing was, what the runbook proposes.
-fn answers(runbook: &Runbook, given: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+fn answers(
+    runbook: &Runbook,
+    given: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, Problem> {
     let mut answers = BTreeMap::new();
     for step in &runbook.steps {
-        if let Action::Ask(ask) = &step.action {
-            let answer = given.get(&ask.var).or(ask.default.as_ref());
-            answers.extend(answer.map(|answer| (ask.var.clone(), answer.clone())));
+        let Action::Ask(ask) = &step.action else { continue };
+        if let Some(answer) = given.get(&ask.var) {
+            ask.answer.takes(answer).map_err(|wrong| {
+                Problem::usage(format!(
+                    "the answer {}={answer} is {wrong}; nothing was run",
+                    ask.var
+                ))
+            })?;
         }
+        let answer = given.get(&ask.var).or(ask.default.as_ref());
+        answers.extend(answer.map(|answer| (ask.var.clone(), answer.clone())));
     }
-    answers
+    Ok(answers)
 }
 
 struct Desk<'a> {
@@ -153,8 +163,11 @@ impl Desk<'_> {
         if !change.statements.iter().any(has_sql) {
             return (Exit::Clear, None, format!("has nothing to do on {dialect}"));
         }
-        if let Some(var) = self.unanswered(runbook, change, answers) {
-            let what = format!("asks for {var}, which has no proposal: --answer {var}=...");
+        let unanswered = self.unanswered(runbook, change, answers);
+        if !unanswered.is_empty() {
+            let options: Vec<_> =
+                unanswered.iter().map(|var| format!("--answer {var}=...")).collect();
+            let what = format!("asks for what has no proposal: {}", options.join(" "));
             return (Exit::Inconclusive, None, what);
         }
         let check = |id: &str| self.catalogue.check(id).cloned();
@@ -194,13 +207,13 @@ impl Desk<'_> {
         }
     }
 
-    /// The first answer that a statement needs and nobody gave.
+    /// The answers that a statement needs and nobody gave.
     fn unanswered(
         &self,
         runbook: &Runbook,
         change: &Change,
         answers: &BTreeMap<String, String>,
-    ) -> Option<String> {
+    ) -> Vec<String> {
         let dialect = self.target.url.dialect;
         let asked = runbook.steps.iter().filter_map(|step| match &step.action {
             Action::Ask(ask) => Some(ask.var.clone()),
@@ -216,8 +229,7 @@ impl Desk<'_> {
                     .is_ok_and(|places| places.iter().any(|(name, _)| name == var))
             })
         };
-        let mut missing = asked.filter(|var| !answers.contains_key(var) && named(var));
-        missing.next()
+        asked.filter(|var| !answers.contains_key(var) && named(var)).collect()
     }
 
     async fn guard(

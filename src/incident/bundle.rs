@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::chain::{self, Head};
-use super::journal::REQUESTS;
+use super::journal::{self, REQUESTS};
 use super::redact;
 use crate::digest::Running;
 
@@ -30,7 +30,8 @@ pub struct About {
     pub made: Timestamp,
     pub head: Head,
     pub redacted: bool,
-    /// Evidence that was left out; the journal holds the digests.
+    /// Evidence that was left out or had not come from the host that wrote it; the journal holds the
+    /// digests.
     #[serde(default)]
     pub left_out: Vec<String>,
 }
@@ -55,14 +56,14 @@ pub fn gather(
 ) -> io::Result<Making> {
     let scratch = tempfile::tempdir()?;
     let mut making = Making { id: id.to_owned(), made, scratch, files: BTreeMap::new() };
-    for part in ["journal.jsonl", "runbook.toml", "evidence", REQUESTS] {
+    for part in ["journal.jsonl", "runbook.toml", journal::AWAITED, "evidence", REQUESTS] {
         not_a_link(&folder.join(part))?;
     }
     let bytes = fs::read(folder.join("journal.jsonl"))?;
     // What is being written at this moment is not part of it.
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     let text = String::from_utf8_lossy(&bytes[..whole]);
-    let (_, head, _) = chain::replay(&text);
+    let (records, head, _) = chain::replay(&text);
     if redacted {
         let stripped =
             text.lines().map(|line| redact::line(line).unwrap_or_else(|| line.to_owned()) + "\n");
@@ -76,7 +77,12 @@ pub fn gather(
     if runbook.is_file() {
         making.files.insert("runbook.toml".into(), runbook);
     }
-    let mut left_out = Vec::new();
+    let awaited = journal::awaited(folder, &records).into_iter().map(|away| away.file);
+    let mut left_out: Vec<String> = awaited.filter(|file| !folder.join(file).exists()).collect();
+    if !redacted && !left_out.is_empty() {
+        // Whoever checks it can tell what never came from what was taken out.
+        making.files.insert(journal::AWAITED.into(), folder.join(journal::AWAITED));
+    }
     for inside in ["evidence", REQUESTS] {
         for entry in fs::read_dir(folder.join(inside)).into_iter().flatten().flatten() {
             let name = format!("{inside}/{}", entry.file_name().to_string_lossy());

@@ -40,6 +40,11 @@ impl Record {
             _ => self.at,
         }
     }
+
+    /// Written at another time than it happened.
+    pub fn is_backdated(&self) -> bool {
+        self.at.duration_since(self.happened()).as_secs().abs() > 1
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -24,7 +24,7 @@ use super::lease::{Lease, LeaseError, Party};
 use super::rights;
 use crate::clock;
 use crate::digest::Through;
-pub use awaited::{arrive, awaited};
+pub use awaited::{AWAITED, arrive, awaited};
 pub use care::{Care, News};
 use mend::{Mended, mended};
 pub use receive::receive;
@@ -95,7 +95,10 @@ impl Inner {
             self.failed = true;
             return Err(JournalError::Io { what: "cannot write", path, source });
         }
-        if matches!(record.entry, Entry::Ended { .. } | Entry::Halted { .. }) {
+        if matches!(
+            record.entry,
+            Entry::Ended { .. } | Entry::Halted { .. } | Entry::Resolved { .. }
+        ) {
             writer.lease.end();
         }
         self.head = Head { seq: record.seq, hash: record.hash.clone() };
@@ -105,6 +108,18 @@ impl Inner {
             listener(&record);
         }
         Ok(record)
+    }
+}
+
+/// Something is executed that has no records of its beginning and end; it is over when this is dropped.
+#[derive(Debug)]
+pub struct Executing(Journal);
+
+impl Drop for Executing {
+    fn drop(&mut self) {
+        if let Some(writer) = &mut self.0.lock().writer {
+            writer.lease.end();
+        }
     }
 }
 
@@ -133,7 +148,6 @@ impl Journal {
         actor: &str,
     ) -> Result<(Self, Vec<Record>), JournalError> {
         settle(folder)?;
-        let taken = lease.taken.clone();
         let Mended { file, records, head, torn } = mended(&lease)?;
         let inner = Inner {
             writer: Some(Writer { file, lease }),
@@ -149,9 +163,6 @@ impl Journal {
         let mut records = records;
         if torn > 0 {
             records.push(journal.append(Entry::TornTail { bytes: torn })?);
-        }
-        if let Some((from, typed)) = taken {
-            records.push(journal.append(Entry::TakenOver { from, typed })?);
         }
         Ok((journal, records))
     }
@@ -172,6 +183,18 @@ impl Journal {
         Ok(record)
     }
 
+    /// Nothing else is executed meanwhile, and nobody takes the lease.
+    pub fn begin(&self) -> Result<Executing, JournalError> {
+        let mut inner = self.lock();
+        let writer = inner.writer.as_mut().ok_or(JournalError::Lost)?;
+        writer.lease.begin()?;
+        if !writer.lease.is_ours() {
+            inner.writer = None;
+            return Err(JournalError::Lost);
+        }
+        Ok(Executing(self.clone()))
+    }
+
     /// From now on every record carries the watermark of a drill; a journal that has begun as one
     /// stays one by itself.
     pub fn mark_drill(&self) {
@@ -186,6 +209,12 @@ impl Journal {
     /// Seals, writes and syncs. Only when this returns may the effect happen.
     pub fn append(&self, entry: Entry) -> Result<Record, JournalError> {
         self.lock().append(entry)
+    }
+
+    /// From whom the lease was taken, and by which words. It is recorded as soon as the store, too,
+    /// takes nothing more from them.
+    pub fn taken(&self) -> Option<(Party, String)> {
+        self.lock().writer.as_ref().and_then(|writer| writer.lease.taken.clone())
     }
 
     /// What others are told of who holds the lease.

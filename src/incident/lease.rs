@@ -7,6 +7,8 @@
 //! from that instant, and the journal asks it after each write and before anything follows from it.
 //! While a change is executed the lease cannot be taken at all (`begin`): its outcome comes first.
 
+mod elsewhere;
+
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
@@ -19,12 +21,12 @@ use serde::{Deserialize, Serialize};
 
 use super::rights;
 use crate::clock;
+pub use elsewhere::{elsewhere, note_elsewhere};
 
 const LOCK: &str = "writer.lock";
 /// Held by whoever executes something, and by whoever takes the lease by force.
 const TAKING: &str = "taking.lock";
 const REQUEST: &str = "take-over.json";
-const ELSEWHERE: &str = "elsewhere.json";
 
 /// A holder that gave no sign for so long is stopped or cut off.
 pub const SILENT: Duration = Duration::from_secs(15);
@@ -58,6 +60,9 @@ pub struct Holder {
     #[serde(flatten)]
     pub party: Party,
     pub since: Timestamp,
+    /// Of a holder on another host: for how many seconds the store had not heard of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    silent: Option<u64>,
     /// The last sign of life; of a process that is stopped there is none.
     #[serde(skip)]
     pub seen: Option<Timestamp>,
@@ -84,7 +89,7 @@ impl fmt::Display for Holder {
 pub enum LeaseError {
     #[error("another steadyhand has this incident open: {}", told(holder.as_deref()))]
     Held { holder: Option<Box<Holder>> },
-    #[error("a change is being executed; its outcome comes first")]
+    #[error("a change or a command is being executed; its outcome comes first")]
     Executing,
     #[error("somebody is taking the incident over")]
     Taking,
@@ -149,9 +154,16 @@ impl Lease {
             Err(TryLockError::WouldBlock) => return Err(LeaseError::Executing),
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
-        if let Some(holder) = holder(folder).filter(|holder| holder.party != forced.from) {
-            // Nobody asked this one.
-            return Err(LeaseError::Held { holder: Some(Box::new(holder)) });
+        match holder(folder) {
+            Some(holder) if holder.party != forced.from => {
+                // Nobody asked this one.
+                return Err(LeaseError::Held { holder: Some(Box::new(holder)) });
+            }
+            // Their lock is on their host; what they are doing is known from their records.
+            Some(Holder { silent: Some(_), .. }) if elsewhere::is_executing(folder) => {
+                return Err(LeaseError::Executing);
+            }
+            _ => {}
         }
         let next = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
         next.as_file().try_lock().map_err(|error| failed(io::Error::other(error)))?;
@@ -160,6 +172,7 @@ impl Lease {
         let mut lease = Self::of(file, folder, login);
         replace(&folder.join("journal.jsonl"), folder).map_err(failed)?;
         forget_request(folder);
+        note_elsewhere(folder, None).map_err(failed)?;
         lease.taken = Some((forced.from, forced.typed));
         Ok(lease)
     }
@@ -183,7 +196,8 @@ impl Lease {
 
     /// What others are told of its holder.
     pub fn told(&self) -> String {
-        let holder = Holder { party: self.me.clone(), since: self.since, seen: None };
+        let party = self.me.clone();
+        let holder = Holder { party, since: self.since, silent: None, seen: None };
         serde_json::to_string(&holder).expect("a holder is plain data")
     }
 
@@ -202,14 +216,15 @@ impl Lease {
         let _ = self.file.seek(SeekFrom::Start(0)).and_then(|_| self.file.write_all(first));
     }
 
-    /// Something is going to be executed: until `end` nobody can take the lease.
+    /// Something is going to be executed: until `end` nothing else is, and nobody can take the lease.
     pub(super) fn begin(&mut self) -> Result<(), LeaseError> {
-        if self.executing.is_none() {
-            let path = self.folder.join(TAKING);
-            let file = open(&path, &self.folder)?;
-            file.try_lock().map_err(|_| LeaseError::Taking)?;
-            self.executing = Some(file);
+        if self.executing.is_some() {
+            return Err(LeaseError::Executing);
         }
+        let path = self.folder.join(TAKING);
+        let file = open(&path, &self.folder)?;
+        file.try_lock().map_err(|_| LeaseError::Taking)?;
+        self.executing = Some(file);
         Ok(())
     }
 
@@ -290,9 +305,9 @@ impl Request {
         super::journal::write_synced(&folder.join(REQUEST), text.as_bytes())
     }
 
-    /// Nobody answered for so long, or nobody is there to.
+    /// Nobody answered for so long, or nobody is there to. On another host nobody sees the question.
     pub fn may_force(&self, holder: &Holder, patience: Duration, now: Timestamp) -> bool {
-        let waited = now.duration_since(self.at) >= signed(patience);
+        let waited = holder.silent.is_none() && now.duration_since(self.at) >= signed(patience);
         self.refused.is_none() && (waited || holder.is_silent(now))
     }
 }
@@ -328,21 +343,9 @@ fn said(path: &Path) -> Option<Holder> {
     Some(holder)
 }
 
-/// Who works on it on another host, as long as the store said so a moment ago.
-pub fn elsewhere(folder: &Path) -> Option<Holder> {
-    said(&folder.join(ELSEWHERE)).filter(|holder| !holder.is_silent(clock::now()))
-}
-
-/// The store says who works on it on another host, or that nobody does.
-pub fn note_elsewhere(folder: &Path, holder: Option<&str>) -> io::Result<()> {
-    let path = folder.join(ELSEWHERE);
-    match holder {
-        Some(holder) => super::journal::write_synced(&path, holder.as_bytes()),
-        None => match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        },
-    }
+/// Whoever was told of as `told` is not the one who works on this host any more.
+pub fn is_replaced(folder: &Path, told: &str) -> bool {
+    fs::read_to_string(folder.join(LOCK)).is_ok_and(|now| !now.is_empty() && now != told)
 }
 
 fn lives(pid: u32) -> bool {

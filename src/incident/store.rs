@@ -26,6 +26,8 @@ pub enum StoreError {
     Ambiguous { wanted: String, of: Vec<String> },
     #[error("no incident is open in {}", state.display())]
     NoneOpen { state: PathBuf },
+    #[error("{} are open: name the one that is meant", of.join(" and "))]
+    SeveralOpen { of: Vec<String> },
 }
 
 /// An incident as a list shows it.
@@ -142,10 +144,8 @@ pub fn summary(folder: &Path) -> Summary {
 /// that was worked on last.
 pub fn find(state: &Path, wanted: Option<&str>) -> Result<Summary, StoreError> {
     let Some(wanted) = wanted else {
-        let open = list(state)?.into_iter().filter(Summary::is_open);
-        return open
-            .max_by_key(|summary| summary.last)
-            .ok_or_else(|| StoreError::NoneOpen { state: state.to_owned() });
+        let none = || StoreError::NoneOpen { state: state.to_owned() };
+        return open(state)?.into_iter().max_by_key(|summary| summary.last).ok_or_else(none);
     };
     let ids = ids(state)?;
     let same = |id: &&String| id.eq_ignore_ascii_case(wanted);
@@ -164,6 +164,20 @@ pub fn find(state: &Path, wanted: Option<&str>) -> Result<Summary, StoreError> {
             of: meant.into_iter().cloned().collect(),
         }),
         _ => Err(StoreError::Unknown(wanted.to_owned())),
+    }
+}
+
+/// The incidents that can be gone on with.
+pub fn open(state: &Path) -> Result<Vec<Summary>, StoreError> {
+    Ok(list(state)?.into_iter().filter(Summary::is_open).collect())
+}
+
+/// The one that is open, where no other is.
+pub fn only_open(state: &Path) -> Result<Summary, StoreError> {
+    let mut open = open(state)?;
+    match open.len() {
+        2.. => Err(StoreError::SeveralOpen { of: open.into_iter().map(|one| one.id).collect() }),
+        _ => open.pop().ok_or_else(|| StoreError::NoneOpen { state: state.to_owned() }),
     }
 }
 

@@ -25,11 +25,25 @@ pub struct Report {
     /// Files whose content fits its digest.
     pub files: usize,
     /// Files that another host wrote and that were not brought here: nothing can be said of them.
-    pub not_brought: usize,
+    pub not_brought: Vec<NotBrought>,
     /// What is wrong, a sentence each.
     pub faults: Vec<String>,
     /// What is worth knowing and is not wrong.
     pub notes: Vec<String>,
+}
+
+/// A file that lies with whoever wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotBrought {
+    pub file: String,
+    actor: String,
+    seq: u64,
+}
+
+impl NotBrought {
+    pub fn place(&self) -> String {
+        format!("it lies on the host where {} wrote record {}", self.actor, self.seq)
+    }
 }
 
 impl Report {
@@ -98,7 +112,7 @@ fn judge(
         records: found.seq,
         head: found,
         files: 0,
-        not_brought: 0,
+        not_brought: Vec::new(),
         faults: Vec::new(),
         notes: Vec::new(),
     };
@@ -237,10 +251,14 @@ impl Report {
                 ));
             } else if awaited.contains(evidence) && fs::symlink_metadata(folder.join(file)).is_err()
             {
-                self.not_brought += 1;
+                let written = records.iter().find(|record| record.seq == *seq);
+                let actor = written.map(|record| record.actor.clone()).unwrap_or_default();
+                let away = NotBrought { file: file.clone(), actor, seq: *seq };
                 self.note(format!(
-                    "{file} was not brought here: another host wrote it (record {seq}), and the store does not have it"
+                    "{file} was not brought here: {}, and the store does not have it",
+                    away.place()
                 ));
+                self.not_brought.push(away);
             } else {
                 self.file(folder, evidence, *seq);
             }

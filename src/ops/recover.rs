@@ -160,11 +160,9 @@ pub(super) async fn take_back(
     if matches!(taken_back, Err(EngineError::Lost { .. }))
         && let Ok(new) = new_observer(&job.target, Some(server)).await
     {
-        let silent = std::mem::replace(observe, new).mark().await;
-        if let Ok(mark) = silent {
-            // Its snapshot holds locks as well.
-            let _ = observe.end_session(&mark).await;
-        }
+        let silent = std::mem::replace(observe, new);
+        // Its snapshot holds locks as well.
+        let _ = observe.end_silent(&silent).await;
         taken_back = work.take_back(observe).await;
     }
     let why = match taken_back.map_err(|error| error.to_string())? {

@@ -88,3 +88,6 @@ pub async fn preview(
     let job = Job { plan, target: target.clone(), server, actor, op };
     recover::preview(&job, &Stopper::default()).await
 }
+
+#[cfg(test)]
+mod tests;

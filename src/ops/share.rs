@@ -68,6 +68,16 @@ pub async fn fetch(
     wanted: Option<&str>,
 ) -> Result<Vec<String>, Problem> {
     let mut shelf = open(at).await?;
+    let told = fetch_from(&mut shelf, state, wanted).await;
+    shelf.close().await;
+    told
+}
+
+async fn fetch_from(
+    shelf: &mut Shelf,
+    state: &Path,
+    wanted: Option<&str>,
+) -> Result<Vec<String>, Problem> {
     let all = shelf.list().await.map_err(|error| failed(&error))?;
     let here = here(state)?;
     let mut told = Vec::new();
@@ -77,14 +87,13 @@ pub async fn fetch(
             continue;
         }
         let folder = known.unwrap_or_else(|| place(state, kept));
-        match bring(&mut shelf, kept, &folder, wanted.is_some()).await {
+        match bring(shelf, kept, &folder, wanted.is_some()).await {
             Ok(why) => told.extend(why),
             Err(problem) if problem.kind == Kind::Unreachable => return Err(problem),
             // One that is damaged here keeps nobody from the others.
             Err(problem) => told.push(format!("{}: {}", folder.display(), problem.sentence)),
         }
     }
-    shelf.close().await;
     Ok(told)
 }
 
@@ -161,7 +170,7 @@ async fn bring(
         bring_files(shelf, &kept.id, folder).await?;
     }
     // Nobody here has it, so that whoever does is somewhere else.
-    let holder = Some(kept.holder.as_str()).filter(|_| kept.held);
+    let holder = kept.held.map(|silent| (kept.holder.as_str(), silent));
     lease::note_elsewhere(folder, holder).map_err(|error| system(&error))?;
     Ok(told)
 }
@@ -237,7 +246,7 @@ mod tests {
             host: "../db one".into(),
             runbook: String::new(),
             holder: String::new(),
-            held: false,
+            held: None,
         };
         for name in ["INC-0001", "INC-0001-dbone", "INC-0001-dbone-2", "INC-0001-dbone-3"] {
             let folder = place(state.path(), &kept);

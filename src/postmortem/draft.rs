@@ -83,6 +83,8 @@ pub struct Impact {
     pub checks: Vec<Measure>,
     /// Rows written by everything that was committed.
     pub rows_written: u64,
+    /// How many of them took a change back.
+    pub rows_taken_back: u64,
     /// How many of them by triggers and cascades.
     pub rows_hidden: u64,
 }
@@ -212,6 +214,9 @@ fn summary(incident: &Incident, impact: &Impact) -> String {
         None => text.push_str(": nothing was checked yet"),
     }
     let _ = write!(text, "; {} written", counted(impact.rows_written, "row"));
+    if impact.rows_taken_back > 0 {
+        let _ = write!(text, ", {} of them by taking a change back", impact.rows_taken_back);
+    }
     match (incident.opened, incident.closed) {
         (Some(opened), Some(closed)) => {
             let _ = write!(text, "; closed after {}.", words(closed.duration_since(opened)));
@@ -261,7 +266,8 @@ fn impact(incident: &Incident) -> Impact {
     }
     let committed = incident.changes.iter().filter(|change| change.is_committed());
     let hidden = committed.flat_map(|change| &change.hidden).map(|(_, tally)| tally.total()).sum();
-    Impact { checks, rows_written: incident.rows_changed(), rows_hidden: hidden }
+    let (rows_written, rows_taken_back) = (incident.rows_changed(), incident.rows_taken_back());
+    Impact { checks, rows_written, rows_taken_back, rows_hidden: hidden }
 }
 
 /// Also what was seen after a change, on a new connection.

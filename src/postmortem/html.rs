@@ -125,6 +125,7 @@ fn facts(draft: &Draft, when: &When<'_>) -> Value {
     context! {
         impact, milestones, times, comparison,
         rows_written => counted(draft.impact.rows_written, "row"),
+        rows_taken_back => draft.impact.rows_taken_back,
         rows_hidden => draft.impact.rows_hidden,
         previews => draft.previews, drifts => draft.drifts,
         recurrence => shown(&draft.comparison.recurrence),

@@ -169,13 +169,16 @@ impl Page<'_> {
             let text = table(&["check", "first", "first at", "last", "last at"], rows);
             self.line(&text);
         }
-        let facts = vec![
+        let mut facts = vec![
             format!(
                 "{} written by everything that was committed",
                 counted(impact.rows_written, "row")
             ),
             format!("{} of them by triggers and cascades", impact.rows_hidden),
         ];
+        if impact.rows_taken_back > 0 {
+            facts.insert(1, format!("{} of them by taking a change back", impact.rows_taken_back));
+        }
         self.list(facts, "");
         self.aside("impact");
     }

@@ -19,12 +19,6 @@ pub struct Part {
     pub required: bool,
 }
 
-impl Part {
-    pub fn is_missing(&self) -> bool {
-        self.required && self.text.is_empty()
-    }
-}
-
 /// A part that every postmortem has.
 #[derive(Debug, Clone, Copy)]
 pub struct Spec {
@@ -131,9 +125,9 @@ pub fn kept(text: &str) -> Option<String> {
     sort_out(text).0.remove(KEPT)
 }
 
-/// The required parts that nobody has written yet.
-pub fn missing_parts(text: &str) -> Vec<Part> {
-    parts(text).into_iter().filter(Part::is_missing).collect()
+/// The parts that nobody has written yet.
+pub fn unwritten_parts(text: &str) -> Vec<Part> {
+    parts(text).into_iter().filter(|part| part.text.is_empty()).collect()
 }
 
 /// The text with one part written anew; an empty text brings the question back.

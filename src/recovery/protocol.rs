@@ -154,11 +154,13 @@ pub enum Ask {
     Refuse(String),
 }
 
-/// What must be typed for this preview: the target and the rows; and, where nothing can be taken
-/// back, that this is known.
+/// What must be typed for this preview: the target and the rows; whether it takes a change back,
+/// because the hand knows the words of the change by then; and, where nothing can be taken back, that
+/// this is known.
 pub fn confirmation(plan: &Plan, preview: &Preview) -> String {
     let blind = if preview.undo.impossible.is_some() { " no undo" } else { "" };
-    format!("{} {}{blind}", plan.target, preview.asked())
+    let undo = if plan.undoes.is_some() { "undo " } else { "" };
+    format!("{} {undo}{}{blind}", plan.target, preview.asked())
 }
 
 /// The same for what is about to be done on this warrant: whoever goes alone says so.
@@ -367,4 +369,4 @@ fn objection(plan: &Plan, preview: &Preview, warrant: &Warrant, now: Timestamp) 
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -100,49 +100,48 @@ enum By {
 impl Warrant {
     /// Where one person is enough.
     pub fn alone(plan: &Plan, preview: &Preview) -> Result<Self, String> {
-        match plan.demand {
-            Demand::One => Ok(Self::new(By::One, preview)),
-            Demand::Pair => Err("a second person must agree first: a asks one".into()),
-            Demand::PairOrBreakGlass => {
-                Err("a second person must agree first: a asks one, ! goes alone".into())
-            }
-        }
+        Self::new(By::One, preview).fitting(plan, preview)
     }
 
     /// For exactly what the second person saw.
     pub fn seconded(plan: &Plan, preview: &Preview, seconded: Seconded) -> Result<Self, String> {
         let Request { operation, fingerprint, .. } = (*seconded.request).clone();
-        let warrant = Self { by: By::Second(Box::new(seconded)), operation, fingerprint };
-        warrant.fits(plan, preview)?;
-        Ok(warrant)
+        Self { by: By::Second(Box::new(seconded)), operation, fingerprint }.fitting(plan, preview)
     }
 
     /// Alone, where the policy lets somebody who says why.
     pub fn broken_glass(plan: &Plan, preview: &Preview, reason: &str) -> Result<Self, String> {
         const WORDS: usize = 3;
-        if plan.demand == Demand::Pair {
-            return Err(
-                "the policy of this target lets nobody go alone: a asks a second person".into()
-            );
-        }
         if reason.split_whitespace().count() < WORDS {
             return Err(format!("say why in at least {WORDS} words; it will be reviewed"));
         }
-        Ok(Self::new(By::BrokenGlass { reason: reason.to_owned() }, preview))
+        let by = By::BrokenGlass { reason: reason.to_owned() };
+        Self::new(by, preview).fitting(plan, preview)
     }
 
     fn new(by: By, preview: &Preview) -> Self {
         Self { by, operation: preview.op.clone(), fingerprint: preview.fingerprint.clone() }
     }
 
+    fn fitting(self, plan: &Plan, preview: &Preview) -> Result<Self, String> {
+        self.fits(plan, preview).map(|()| self)
+    }
+
     fn fits(&self, plan: &Plan, preview: &Preview) -> Result<(), String> {
-        let enough = match self.by {
-            By::One => plan.demand == Demand::One,
-            By::BrokenGlass { .. } => plan.demand != Demand::Pair,
-            By::Second(_) => true,
+        let lacking = match (&self.by, plan.demand) {
+            (By::Second(_), _)
+            | (By::One, Demand::One)
+            | (By::BrokenGlass { .. }, Demand::One | Demand::PairOrBreakGlass) => None,
+            (By::One, Demand::Pair) => Some("a second person must agree first: a asks one"),
+            (By::One, Demand::PairOrBreakGlass) => {
+                Some("a second person must agree first: a asks one, ! goes alone")
+            }
+            (By::BrokenGlass { .. }, Demand::Pair) => {
+                Some("the policy of this target lets nobody go alone: a asks a second person")
+            }
         };
-        if !enough {
-            return Err("a second person must agree first".into());
+        if let Some(why) = lacking {
+            return Err(why.into());
         }
         if self.operation != preview.op || self.fingerprint != preview.fingerprint {
             return Err("what was agreed to is not what was previewed".into());

@@ -92,14 +92,11 @@ impl Recovery {
         self.waiting().is_some()
     }
 
-    /// The request that waits for its signature.
+    /// The request that waits for its signature. A new preview has none yet, also of one operation
+    /// that is previewed again for what is left of it.
     pub fn waiting(&self) -> Option<&Arc<Request>> {
-        let (preview, warrant) = self.state.offered()?;
-        // One operation is previewed again for what is left of it.
-        let same = |request: &&Arc<Request>| {
-            request.operation == preview.op && request.fingerprint == preview.fingerprint
-        };
-        let request = self.request.as_ref().filter(same)?;
+        let (_, warrant) = self.state.offered()?;
+        let request = self.request.as_ref()?;
         warrant.is_none().then_some(request)
     }
 }

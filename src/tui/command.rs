@@ -34,7 +34,7 @@ commands! {
     // Everywhere.
     Quit "quit" "leave the cockpit; the incident stays open and can be resumed"
     Help "help" "the keys that work here"
-    Palette "palette" "find any command by its name"
+    Palette "palette" "find a command by its name, and do it"
     Back "back" "close this, or go back one screen"
     Interrupt "interrupt" "stop what is running; when nothing runs, ask to leave"
     Cancel "cancel" "stop what is running on the server"

@@ -68,6 +68,33 @@ struct Binding {
     spots: Vec<Spot>,
 }
 
+/// What a command does in a mode: some mean something of their own there.
+pub fn help(context: Context, command: Command) -> &'static str {
+    use Context::{Home, Journal, Postmortem, Replay};
+    match (context, command) {
+        (Journal | Replay, Command::Filter) => {
+            "the story, everything, changes or decisions: the next of them"
+        }
+        (Journal | Replay, Command::Search) => "find in the journal",
+        (Journal, Command::NextMatch) => "next record of those that are listed",
+        (Journal, Command::PrevMatch) => "previous record of those that are listed",
+        (Journal | Replay, Command::Open) => "the record in full",
+        (Journal, Command::Left) => "the stretch of time before",
+        (Journal, Command::Right) => "the stretch of time behind",
+        (Journal | Postmortem, Command::Export) => "where the file lies",
+        (Postmortem, Command::NextStep) => "to the next part that is yours",
+        (Postmortem, Command::PrevStep) => "to the part before that is yours",
+        (Replay, Command::NextStep) => "to the next step",
+        (Replay, Command::PrevStep) => "to the step before",
+        (Replay, Command::Left) => "one record back",
+        (Replay, Command::Right) => "one record on",
+        (Replay, Command::First) => "to the first record",
+        (Replay, Command::Last) => "to the last record",
+        (Home, Command::Refresh) => "check all targets again",
+        (_, command) => command.help(),
+    }
+}
+
 /// One line of the help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry<'k> {

@@ -231,6 +231,8 @@ pub struct Opened {
     /// Its way to the store, until somebody takes it along.
     pub shared: Option<Shared>,
     pub resumed: bool,
+    /// Where no name was given, the others that could have been meant.
+    pub also_open: Vec<String>,
     /// What was typed and not kept before.
     pub drafts: std::collections::BTreeMap<String, crate::incident::drafts::Draft>,
 }

@@ -82,6 +82,12 @@ pub struct World {
     pub lease: Option<Lease>,
 }
 
+/// Whoever waits for a command is told that it did not run.
+fn not_run(run: Run, step: String, why: String) -> Message {
+    let ran = Ran { exit: None, output: Vec::new(), seconds: 0.0, trouble: Some(why) };
+    Message::CommandRan { run, step, argv: Vec::new(), ran: Box::new(ran), output: None }
+}
+
 /// The open incident's way to disk and database.
 #[derive(Debug, Clone)]
 struct Desk {
@@ -156,6 +162,8 @@ impl World {
                 let why = error.to_string();
                 self.send(match error {
                     JournalError::Lost => Message::Lease(News::Lost(None)),
+                    // Nothing is wrong with the journal.
+                    JournalError::Lease(_) => Message::Failed(Problem::refused(why.clone())),
                     _ => Message::JournalFailed(why.clone()),
                 });
                 effects.for_each(|dropped| self.not_done(dropped, &why));
@@ -176,12 +184,7 @@ impl World {
             Effect::PutGuard { run, step, .. } => {
                 self.send(Message::GuardPut { run, step, outcome: Outcome::RolledBack, why });
             }
-            Effect::Command { run, step, .. } => {
-                let trouble = Some(why);
-                let ran = Ran { exit: None, output: Vec::new(), seconds: 0.0, trouble };
-                let (argv, output) = (Vec::new(), None);
-                self.send(Message::CommandRan { run, step, argv, ran: Box::new(ran), output });
-            }
+            Effect::Command { run, step, .. } => self.send(not_run(run, step, why)),
             _ => {}
         }
     }

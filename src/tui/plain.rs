@@ -217,6 +217,7 @@ impl Walk {
         let heard = hear::hear(
             &mut self.app,
             &read.text,
+            &self.tell.listed,
             &mut self.sure,
             &mut self.written,
             self.input.is_terminal(),

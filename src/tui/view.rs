@@ -63,15 +63,13 @@ pub fn draw(app: &mut App, area: Rect, buf: &mut Buffer) -> Option<Position> {
     });
     let mut body = Rect { y: area.y + 1, height: area.height - 2, ..area };
     if let Some(toast) = toast.filter(|_| body.height > 3) {
-        body.height -= 1;
-        let line = Rect { y: body.bottom(), height: 1, ..area };
         let role = if toast.bad { Role::Warning } else { Role::Focus };
-        Pen::new(buf, line, 0).put_within(
-            &format!(" {}", toast.text),
-            line.width,
-            look.glyphs.more,
-            look.style(role),
-        );
+        let mut page = Page::new(&look);
+        page.line(&[(&toast.text, role)]);
+        let (told, lines) = (inset(area), page.finish());
+        let height = rows_of(&lines, told.width).min(body.height - 3);
+        body.height -= height;
+        wrapped(&lines, 0, Rect { y: body.bottom(), height, ..told }, buf);
     }
     if app.replay.is_some() && body.height > 3 {
         body.height -= 1;
@@ -135,13 +133,15 @@ fn screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {
         }
         Screen::Journal => journal(app, area, buf, look),
         Screen::Postmortem => {
-            let head = Rect { height: 1, ..area };
-            let summary = postmortem::summary(app);
-            Pen::new(buf, inset(head), 0)
-                .put("Postmortem", look.style(Role::Title))
-                .put(&format!("   {summary}"), look.style(Role::Changed));
+            let (count, names) = postmortem::summary(app);
+            let mut head = Page::new(look);
+            head.line(&[("Postmortem", Role::Title), (&format!("   {count}"), Role::Changed)]);
+            head.muted(&names);
+            let head = head.finish();
+            let height = rows_of(&head, inset(area).width).min(area.height);
+            wrapped(&head, 0, inset(Rect { height, ..area }), buf);
             let (page, at) = postmortem::page(app);
-            let rest = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
+            let rest = Rect { y: area.y + height, height: area.height - height, ..area };
             wrapped(&page.finish(), at, inset(rest), buf);
         }
     }
@@ -215,6 +215,7 @@ fn timeline_lines(app: &App, look: &Look, told_at_most: usize) -> Vec<Line> {
     for record in newest.into_iter().rev() {
         page.line(&[
             (&record.happened().strftime("%H:%M:%S  ").to_string(), Role::Muted),
+            (if record.is_backdated() { "(backdated) " } else { "" }, Role::Changed),
             (record.entry.sentence().lines().next().unwrap_or_default(), Role::Muted),
         ]);
     }
@@ -325,6 +326,12 @@ fn list(lines: &[Line], at: usize, area: Rect, buf: &mut Buffer, look: &Look) ->
         pen.skip(area.width.saturating_sub(1)).put(look.glyphs.down, look.style(Role::Muted));
     }
     top
+}
+
+/// How many rows these lines take.
+fn rows_of(lines: &[Line], width: u16) -> u16 {
+    let rows = lines.iter().map(|line| wrap::wrap(line, width).len()).sum::<usize>();
+    u16::try_from(rows).unwrap_or(u16::MAX)
 }
 
 /// Lines wrapped, scrolled so that a line of the original is at the top.

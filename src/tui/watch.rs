@@ -21,7 +21,7 @@ use crate::clock;
 use crate::config::Target;
 use crate::incident::entry::Record;
 use crate::incident::journal;
-use crate::incident::lease::{self, BEAT, Forced, Holder, Lease, LeaseError, Request};
+use crate::incident::lease::{self, BEAT, Forced, Holder, Lease, LeaseError, Request, SILENT};
 use crate::ops::share::Mirror;
 
 /// How an incident is watched.
@@ -118,8 +118,13 @@ impl Watcher {
             Err(LeaseError::Held { .. }) => {}
             Err(error) => return Err(error.to_string()),
         }
-        if lease::elsewhere(&self.folder).is_some() {
-            return Err("it is worked on on another host; it is free when they leave".into());
+        let elsewhere = lease::elsewhere(&self.folder);
+        if elsewhere.is_some_and(|holder| !holder.is_silent(clock::now())) {
+            return Err(format!(
+                "it is worked on on another host; it is free when they leave, and can be taken \
+                 when no sign of life came for {} s",
+                SILENT.as_secs()
+            ));
         }
         let request = Request::make(&self.folder, &self.asked.login, clock::now());
         self.request = Some(request.map_err(|error| {

@@ -225,7 +225,12 @@ fn lock(shared: &Arc<(Mutex<State>, Condvar)>) -> MutexGuard<'_, State> {
 fn link(client: TcpStream, server: Peer, shared: &Arc<(Mutex<State>, Condvar)>) {
     let _ = client.set_nodelay(true);
     let link = Arc::new(Link { client, server, wire: Mutex::new(Wire::Open) });
-    lock(shared).links.push(Arc::clone(&link));
+    {
+        let links = &mut lock(shared).links;
+        // What was cut holds two sockets for as long as it is remembered.
+        links.retain(|link| !link.is(Wire::Cut));
+        links.push(Arc::clone(&link));
+    }
     let (up, shared_up) = (Arc::clone(&link), Arc::clone(shared));
     thread::spawn(move || {
         let _ = to_server(&up, &shared_up);

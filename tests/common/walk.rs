@@ -13,8 +13,19 @@ use super::{Cockpit, Home, Sqlite, WIDE};
 pub const RUNBOOK: &str = "asset-double-assignment";
 /// What confirms the change: 13 assignments, and the audit log's row for each.
 pub const CONFIRMATION: &str = "erp-demo 26";
+/// What confirms that it is taken back.
+pub const UNDO_CONFIRMATION: &str = "erp-demo undo 26";
 /// The first incident of a home.
 pub const INCIDENT: &str = "INC-0001";
+
+/// A home whose incidents can be taken over after a second.
+pub fn hasty() -> Home {
+    let home = Home::new();
+    let folder = home.path("config/steadyhand");
+    fs::create_dir_all(&folder).expect("the home is ours");
+    fs::write(folder.join("steadyhand.toml"), "take_over_after = \"1s\"\n").expect("it is ours");
+    home
+}
 
 /// A demo that is kept, with its incident just opened.
 pub fn demo(home: Home) -> Cockpit {

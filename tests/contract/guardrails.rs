@@ -1,6 +1,7 @@
 //! A guardrail: rehearsed without a trace, applied in the form that lets others work, proved by name,
 //! withdrawn; and what an attempt that failed has left is found and taken away.
 
+use steadyhand::config::Approval;
 use steadyhand::dialect::Dialect;
 use steadyhand::engine::{Purpose, Stopper};
 use steadyhand::guardrail::{Plan, Rehearsal};
@@ -15,6 +16,7 @@ contract! {
     data_that_does_not_fit_is_said_and_nothing_is_applied on sqlite postgres mariadb;
     a_rejection_by_something_else_proves_nothing on sqlite postgres mariadb;
     it_is_applied_stands_and_is_withdrawn on sqlite postgres mariadb;
+    a_target_that_wants_two_gets_none_from_here on sqlite postgres mariadb;
     writers_go_on_while_it_is_rehearsed_on_a_copy on postgres mariadb,
         not sqlite: "there is one write lock, and a definition takes as long as any write";
     what_a_failed_attempt_left_is_found_and_taken_away on postgres,
@@ -140,6 +142,16 @@ fn it_is_applied_stands_and_is_withdrawn(engine: Dialect) {
     assert_eq!(second_loan(&desk), Ok(1));
     let ledger = desk.rows("SELECT op_id FROM steadyhand_ledger ORDER BY op_id");
     assert_eq!(ledger, [["off"], ["on"]]);
+}
+
+/// Whatever consent somebody got hold of.
+fn a_target_that_wants_two_gets_none_from_here(engine: Dialect) {
+    let mut desk = Desk::new(engine, LOANS);
+    desk.target.approval = Approval::FourEyes;
+    let (outcome, why) = put(&desk, "put", plan(engine), &Deed::ApplyGuardrail);
+    assert_eq!(outcome, Outcome::RolledBack);
+    assert!(why.contains("asks for a second person"), "{why}");
+    assert!(second_loan(&desk).is_ok(), "nothing stands in its way");
 }
 
 fn writers_go_on_while_it_is_rehearsed_on_a_copy(engine: Dialect) {

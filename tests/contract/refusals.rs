@@ -1,15 +1,18 @@
 //! What is not even tried: whatever a rollback would not take back, and whatever is no change of rows.
 
 use steadyhand::config::Approval;
+use steadyhand::consent::Act;
 use steadyhand::dialect::Dialect;
 use steadyhand::ops::recover::{self, Job};
+use steadyhand::ops::tool::Site;
 use steadyhand::ops::{Stopper, mass};
 use steadyhand::recovery::second::Demand;
 use steadyhand::recovery::{Execution, Planned};
+use steadyhand::runbook::{Argv, CommandStep};
 use steadyhand::sql::Verb;
 
-use super::common::desk::{Desk, approve};
-use super::{STOCK, dump, of};
+use super::common::desk::{Desk, approve, consent};
+use super::{LONG, STOCK, dump, of};
 
 contract! {
     statements_that_are_no_change_of_rows on sqlite postgres mariadb;
@@ -22,6 +25,9 @@ contract! {
         not sqlite: "there is no server: whether a file may be written shows when it is opened";
     another_server_under_the_same_name on sqlite postgres mariadb;
     a_target_that_wants_two_is_written_by_no_approval_of_one on sqlite postgres mariadb;
+    a_command_that_writes_is_not_run_where_two_must_agree on sqlite,
+        not postgres: "a command is run by this host, whatever the engine is",
+        not mariadb: "a command is run by this host, whatever the engine is";
 }
 
 /// Whatever made the approval: in one transaction and in chunks, by the target and by the plan.
@@ -47,6 +53,31 @@ fn a_target_that_wants_two_is_written_by_no_approval_of_one(engine: Dialect) {
         assert!(why.contains("nothing was run"), "{why}");
         assert_eq!(dump(&mut desk, &["stock"]), before);
     }
+}
+
+fn a_command_that_writes_is_not_run_where_two_must_agree(engine: Dialect) {
+    let mut desk = Desk::new(engine, STOCK);
+    let folder = tempfile::tempdir().unwrap();
+    let made = folder.path().join("made");
+    let words = vec!["touch".to_owned(), made.display().to_string()];
+    let step = CommandStep {
+        argv: Argv { any: Some(words), ..Argv::default() },
+        timeout: LONG,
+        readonly: false,
+        backup: None,
+        same_as: None,
+    };
+    let mut run = |approval| {
+        desk.target.approval = approval;
+        let site = Site { target: desk.target.clone(), folder: folder.path().join("a/b/c") };
+        let consent = consent(Act::RunCommand { step: "make".into() }, &desk.target.name);
+        desk.block_on(site.run("make", &step, Some(consent), &Stopper::default())).1.trouble
+    };
+    let why = run(Approval::FourEyes).unwrap_or_default();
+    assert!(why.contains("asks for a second person"), "{why}");
+    assert!(!made.exists());
+    assert_eq!(run(Approval::Confirm), None);
+    assert!(made.exists());
 }
 
 /// A plan with a text in it that no part of the program has looked at.

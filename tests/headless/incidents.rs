@@ -98,6 +98,39 @@ fn incidents_are_listed_also_damaged_ones() {
 }
 
 #[test]
+fn the_card_is_of_the_only_open_incident_and_of_several_it_asks_which() {
+    let (home, _) = incidents();
+    let ran = run(&home, &["handover"]);
+    assert!(ran.code == 0 && ran.out.contains("INC-0001"), "{}{}", ran.out, ran.err);
+    incident(&home.path("state/steadyhand"));
+    let ran = run(&home, &["handover"]);
+    assert_eq!((ran.code, ran.out.as_str()), (4, ""));
+    assert!(ran.err.contains("INC-0001 and INC-0003 are open: name the one"), "{}", ran.err);
+    let ran = run(&Home::new(), &["handover"]);
+    assert!(ran.code == 4 && ran.err.contains("no incident is open"), "{}", ran.err);
+}
+
+#[test]
+fn what_incidents_saw_of_a_check_is_told_with_its_history() {
+    let (home, _) = incidents();
+    let args = ["history", "asset-double-assignment"];
+    let ran = run(&home, &args);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert!(ran.out.contains("no run of asset-double-assignment is remembered"), "{}", ran.out);
+    let told = |id: &str| {
+        ran.out.lines().any(|line| {
+            line.starts_with(id) && line.contains("erp-prod") && line.contains("12 violations")
+        })
+    };
+    assert!(told("INC-0001") && told("INC-0002"), "{}", ran.out);
+    let ran = run(&home, &[&args[..], &["--format", "json"]].concat());
+    let lines = ran.lines();
+    assert_eq!((&lines[0]["incident"], &lines[0]["check"]), (&"INC-0001".into(), &args[1].into()));
+    let ran = run(&home, &["history", "orphans"]);
+    assert_eq!(ran.out, "no runs are remembered\n");
+}
+
+#[test]
 fn a_postmortem_is_complete_and_nothing_in_the_folder_changes() {
     let (home, folder) = incidents();
     let before = home.files("state");
@@ -117,7 +150,7 @@ fn a_postmortem_is_complete_and_nothing_in_the_folder_changes() {
     assert!(ran.out.contains("the \\\\e\\[31mimport stopped"), "{}", ran.out);
     assert!(
         ran.err.contains(
-            "still to be written by a person: Contributing factors, Why we were surprised"
+            "Contributing factors (needed), Why we were surprised (needed), What went well,"
         ),
         "{}",
         ran.err

@@ -95,4 +95,13 @@ fn the_runbooks_of_the_demo_are_sound_on_it() {
     assert!(ran.code <= 1, "{}{page}", ran.err);
     assert!(page.contains("0 broken, 0 inconclusive") && page.contains("change"), "{page}");
     assert_eq!(Sqlite::open(&home.work().join("erp.db")).rows(count), before);
+
+    // What an auditor will read is asked for, and a text that is no digest is none.
+    let args = ["rehearse", "missed-rpo", "--target", "demo"];
+    let ran = run(&home, &args);
+    assert!(ran.code == 3 && ran.out.contains("--answer sha256=..."), "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("--answer finished=..."), "{}", ran.out);
+    let ran = run(&home, &[&args[..], &["--answer", "sha256=not copied yet"]].concat());
+    assert_eq!(ran.code, 4, "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("is not matched by [0-9a-f]{64}"), "{}", ran.err);
 }

@@ -26,6 +26,7 @@ use steadyhand::tui::glyphs::{self, Glyphs};
 use steadyhand::tui::keymap::{Context, Key, Keymap};
 use steadyhand::tui::message::Message;
 use steadyhand::tui::overlay::{Kind, Overlay};
+use steadyhand::tui::reach;
 use steadyhand::tui::theme::depth::Depth;
 use steadyhand::tui::theme::{Role, Theme};
 
@@ -500,12 +501,87 @@ fn the_palette_finds_every_command_by_its_name() {
             continue;
         }
         let mut night = Night::opened(probe(), &glyphs::UTF8);
+        let works = reach::is_in(&night.app, entry.command);
         night.keys(":").type_text(entry.command.name());
         let lines = rows(&night.draw(SMALL));
+        if !works {
+            let name = format!("▸ {:<17}", entry.command.name());
+            assert!(!lines.iter().any(|line| line.contains(&name)), "{}", lines.join("\n"));
+            continue;
+        }
         let first = lines.iter().find(|line| line.contains('▸') && line.contains('│'));
         let first = first.unwrap_or_else(|| panic!("{}", lines.join("\n")));
         assert!(first.contains(entry.command.name()), "{}: {first}", entry.command.name());
     }
+}
+
+/// The help lists what works where it is opened; of what it leaves out, no key does anything.
+#[test]
+fn what_the_help_leaves_out_does_nothing_here() {
+    let keymap = Keymap::built_in();
+    for (name, scene) in SCENES {
+        let context = scene(probe(), &glyphs::UTF8).app.screen_context();
+        for entry in keymap.entries(context) {
+            let Some(key) = entry.keys.first() else { continue };
+            let mut night = scene(probe(), &glyphs::UTF8);
+            if night.app.overlay.is_some() || reach::is_in(&night.app, entry.command) {
+                continue;
+            }
+            let (screen, asked) = (night.app.screen, night.asked.len());
+            night.press(night::key(&key.to_string()));
+            let what = format!("{} on {name}", entry.command.name());
+            assert!(night.app.overlay.is_none() && night.app.screen == screen, "{what}");
+            assert_eq!(night.asked[asked..], [""; 0], "{what}");
+        }
+    }
+}
+
+#[test]
+fn the_help_says_what_a_key_does_where_it_is_opened() {
+    let help = |mut night: Night| {
+        night.keys("?");
+        rows(&night.draw((100, 70))).join("\n")
+    };
+    let home = help(Night::new(probe(), &glyphs::UTF8));
+    assert!(home.contains("open an incident on a runbook"), "{home}");
+    assert!(!home.contains("the postmortem as it stands"), "{home}");
+    let step = help(Night::opened(probe(), &glyphs::UTF8));
+    assert!(step.contains("write a note into the timeline"), "{step}");
+    assert!(!step.contains("take the change back"), "{step}");
+    let journal = help(with(Night::opened(probe(), &glyphs::UTF8), "J"));
+    assert!(journal.contains("f                 the story, everything, changes or"), "{journal}");
+    assert!(!journal.contains("only rows that contain this"), "{journal}");
+}
+
+#[test]
+fn a_long_notice_is_told_to_its_end() {
+    let mut night = Night::opened(probe(), &glyphs::UTF8);
+    night.keys("T");
+    let told = told(&night.draw(SMALL));
+    let words = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    let name = night.app.look.theme.name.clone();
+    let line =
+        format!("until you leave; theme = \"{name}\" in steadyhand.toml keeps it z goes back");
+    assert!(words.contains(&line), "{told}");
+}
+
+#[test]
+fn a_backdated_note_is_marked_on_the_step_too() {
+    let mut night = Night::opened(probe(), &glyphs::UTF8);
+    night.keys("e").type_text("-5m the pager went off").keys("enter");
+    let told = told(&night.draw(SMALL));
+    assert!(told.contains("(backdated) note: the pager went off"), "{told}");
+}
+
+#[test]
+fn home_and_end_go_to_the_ends_of_the_line_that_is_typed() {
+    let mut night = Night::opened(probe(), &glyphs::UTF8);
+    night.keys("e").type_text("ool is ful").keys("home").type_text("p").keys("end").type_text("l");
+    let told = self::told(&night.draw(SMALL));
+    assert!(told.contains("> pool is full"), "{told}");
+    night.keys("ctrl-n home").type_text("the ").keys("end").type_text(" now");
+    let told = self::told(&night.draw(SMALL));
+    assert!(told.contains("the pool is full now"), "{told}");
 }
 
 #[test]

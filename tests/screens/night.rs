@@ -216,6 +216,7 @@ impl Night {
                     journal: self.journal.clone(),
                     shared: None,
                     resumed: false,
+                    also_open: Vec::new(),
                     drafts: BTreeMap::new(),
                 })))
             }

@@ -13,7 +13,7 @@ use super::Session;
 use super::values::{literal, text};
 use super::wire::Wire;
 use crate::digest::sha256;
-use crate::engine::{EngineError, Settled};
+use crate::engine::{EngineError, Session as Any, Settled};
 use crate::sql::create_ledger;
 use crate::value::Value;
 
@@ -36,10 +36,6 @@ impl Lock {
         let name = name(op);
         HELD.lock().expect("no thread panics here").insert(name.clone());
         Self { name }
-    }
-
-    pub async fn is_free(&self, wire: &mut Wire) -> Result<bool, EngineError> {
-        holder(wire, &self.name).await.map(|holder| holder.is_none())
     }
 }
 
@@ -176,7 +172,10 @@ impl Session {
     }
 
     /// Makes sure that no session holds this lock any more; else says why not. `true` if one did.
-    async fn end_holder(&mut self, name: &str) -> Result<Result<bool, String>, EngineError> {
+    pub(super) async fn end_holder(
+        &mut self,
+        name: &str,
+    ) -> Result<Result<bool, String>, EngineError> {
         const PAUSE: Duration = Duration::from_millis(100);
         const PATIENCE: u32 = 100;
         let mut ended = false;
@@ -212,6 +211,16 @@ impl Session {
         match self.end_holder(lock).await? {
             Ok(ended) => Ok(ended),
             Err(message) => Err(EngineError::Database { message }),
+        }
+    }
+
+    /// While the server is up no other session gets its number.
+    pub async fn end_silent(&mut self, silent: &Any) -> Result<(), EngineError> {
+        match silent {
+            Any::Mysql(silent) => {
+                self.wire.run(&format!("KILL CONNECTION {}", silent.wire.id())).await.map(drop)
+            }
+            _ => Ok(()),
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::value::{Value, ValueRef};
 const GRACE: Duration = Duration::from_secs(5);
 
 /// How long a statement of ours may take that nobody may stop: COMMIT, ROLLBACK, looking at catalogues.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The rest of a result may take this long before it is worth a kill.
 const REST: Duration = Duration::from_millis(20);

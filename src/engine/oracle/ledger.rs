@@ -14,7 +14,7 @@ use super::killer::{End, Id};
 use super::kinds::Statement;
 use super::{Session, nothing};
 use crate::digest::sha256;
-use crate::engine::{EngineError, Settled};
+use crate::engine::{EngineError, Session as Any, Settled};
 use crate::sql::{LEDGER, create_ledger};
 
 /// By this a session is known as one of this process and not of an earlier one.
@@ -201,6 +201,16 @@ impl Session {
         match self.end_known(&id, identifier).await? {
             Ok(ended) => Ok(ended),
             Err(message) => Err(EngineError::Database { message }),
+        }
+    }
+
+    pub async fn end_silent(&mut self, silent: &Any) -> Result<(), EngineError> {
+        match silent {
+            Any::Oracle(silent) => match self.wire.end(&silent.wire.id, End::Session).await? {
+                Ok(()) => Ok(()),
+                Err(message) => Err(EngineError::Database { message }),
+            },
+            _ => Ok(()),
         }
     }
 }

@@ -11,6 +11,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{HashSet, VecDeque};
+use std::time::Duration;
 
 use super::rows::{list, quoted, relation};
 use super::watch::Counts;
@@ -45,6 +46,8 @@ struct List {
     keys: usize,
     rows: VecDeque<Row>,
     ended: bool,
+    /// How long some rows of it may take.
+    limit: Duration,
 }
 
 impl Session {
@@ -67,7 +70,7 @@ impl Session {
             observe.declare("steadyhand_before", &query.before(&theirs), limit).await?;
             work.declare("steadyhand_after", &query.after(&ours), limit).await?;
             let merged = Merge { query: &query, table, seen: Counts::default(), gone: Vec::new() }
-                .run(work, observe, on_image)
+                .run(work, observe, limit, on_image)
                 .await;
             observe.plain("CLOSE steadyhand_before", OWN).await?;
             merged
@@ -219,11 +222,12 @@ impl Merge<'_> {
         mut self,
         work: &mut Session,
         observe: &mut Session,
+        limit: Duration,
         on_image: OnImage<'_>,
     ) -> Result<Counts, EngineError> {
         let keys = self.query.keys.len();
-        let mut before = List::new("steadyhand_before", keys);
-        let mut after = List::new("steadyhand_after", keys);
+        let mut before = List::new("steadyhand_before", keys, limit);
+        let mut after = List::new("steadyhand_after", keys, limit);
         loop {
             // Side by side: each server process has a table to read and to sort.
             let (old, new) = tokio::join!(before.fill(observe), after.fill(work));
@@ -297,15 +301,15 @@ impl Merge<'_> {
 }
 
 impl List {
-    fn new(cursor: &'static str, keys: usize) -> Self {
-        Self { cursor, keys, rows: VecDeque::new(), ended: false }
+    fn new(cursor: &'static str, keys: usize, limit: Duration) -> Self {
+        Self { cursor, keys, rows: VecDeque::new(), ended: false, limit }
     }
 
     async fn fill(&mut self, session: &mut Session) -> Result<(), EngineError> {
         if !self.rows.is_empty() || self.ended {
             return Ok(());
         }
-        let rows = session.next_rows(self.cursor, BATCH).await?;
+        let rows = session.next_rows(self.cursor, BATCH, self.limit).await?;
         self.ended = rows.len() < BATCH;
         for mut row in rows {
             let tail = row.split_off(row.len() - 3);

@@ -3,7 +3,9 @@
 use super::catalogue::seconds;
 use super::ledger::Mark;
 use super::{Backend, Session, connect};
-use crate::engine::{EngineError, Lag, LongTransaction, Orphan, Pressure, Wait, Waiter};
+use crate::engine::{
+    EngineError, Lag, LongTransaction, Orphan, Pressure, Session as Any, Wait, Waiter,
+};
 use crate::value::Value;
 
 /// How a session is called on screen.
@@ -138,6 +140,13 @@ impl Session {
             None => Ok(false),
             Some(name) if name.starts_with("steadyhand ") => self.end_backend(&backend).await,
             Some(_) => Err(refused("that session is not one of ours; it was left alone")),
+        }
+    }
+
+    pub async fn end_silent(&mut self, silent: &Any) -> Result<(), EngineError> {
+        match silent {
+            Any::Postgres(silent) => self.end_backend(&silent.backend).await.map(drop),
+            _ => Ok(()),
         }
     }
 }

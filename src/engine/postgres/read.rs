@@ -203,9 +203,10 @@ impl Session {
         &mut self,
         cursor: &str,
         count: usize,
+        limit: Duration,
     ) -> Result<Cells, EngineError> {
         self.ready().await?;
-        let limit = self.remaining();
+        let limit = limit.min(self.remaining());
         let sql = format!("FETCH {count} FROM {cursor}");
         let work = simple(&mut self.connection, &sql);
         let stops = stops(&self.stopper, &mut self.side, &self.access, &self.backend, limit);

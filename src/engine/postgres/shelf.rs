@@ -54,6 +54,13 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// Statements that find a lock by the name of an incident.
 const KEY: &str = "('x' || substr($1, 1, 16))::bit(64)::bigint";
 
+/// The session that holds the lock of an incident.
+const WRITER: &str = "SELECT pid FROM pg_locks \
+     WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
+       AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+       AND ((classid::bigint << 32) | objid::bigint) \
+         = ('x' || substr(i.id, 1, 16))::bit(64)::bigint";
+
 #[derive(Debug)]
 pub struct Shelf {
     connection: PgConnection,
@@ -69,8 +76,8 @@ pub struct Kept {
     pub host: String,
     pub runbook: String,
     pub holder: String,
-    /// Somebody's session holds it now.
-    pub held: bool,
+    /// Somebody's session holds it now, and has asked nothing for so long, as far as we may see.
+    pub held: Option<Duration>,
 }
 
 /// What became of a wish to write.
@@ -113,22 +120,24 @@ impl Shelf {
 
     /// Every incident there is.
     pub async fn list(&mut self) -> Result<Vec<Kept>, EngineError> {
-        let sql = "SELECT i.id, name, host, runbook, holder, \
-             EXISTS (SELECT FROM pg_locks l WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
-               AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-               AND ((classid::bigint << 32) | objid::bigint) \
-                 = ('x' || substr(i.id, 1, 16))::bit(64)::bigint) AS held \
-             FROM steadyhand.incident i ORDER BY name, host";
-        let asked = sqlx::query(sql).fetch_all(&mut self.connection);
+        let sql = format!(
+            "SELECT i.id, name, host, runbook, holder, w.pid IS NOT NULL AS held, \
+               extract(epoch FROM clock_timestamp() - state_change)::float8 AS silent \
+             FROM steadyhand.incident i LEFT JOIN LATERAL ({WRITER}) w ON true \
+             LEFT JOIN pg_stat_activity USING (pid) ORDER BY name, host"
+        );
+        let asked = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(&mut self.connection);
         let rows = answer(&self.place, asked).await?;
         let kept = |row: &sqlx::postgres::PgRow| -> Result<Kept, sqlx::Error> {
+            let silent: Option<f64> = row.try_get("silent")?;
+            let silent = silent.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
             Ok(Kept {
                 id: row.try_get("id")?,
                 name: row.try_get("name")?,
                 host: row.try_get("host")?,
                 runbook: row.try_get("runbook")?,
                 holder: row.try_get("holder")?,
-                held: row.try_get("held")?,
+                held: row.try_get::<bool, _>("held")?.then(|| silent.unwrap_or_default()),
             })
         };
         rows.iter().map(kept).collect::<Result<_, _>>().map_err(|error| lost(&self.place, &error))
@@ -154,6 +163,16 @@ impl Shelf {
         let asked = asked.bind(&kept.id).bind(&kept.name).bind(&kept.host).bind(&kept.runbook);
         let asked = asked.bind(holder).fetch_one(&mut self.connection);
         answer(&self.place, asked).await.map(Claimed::Ours)
+    }
+
+    /// Ends the session of a writer that was taken over from, if it still is the writer.
+    pub async fn end_writer(&mut self, id: &str, holder: &str) -> Result<(), EngineError> {
+        let sql = format!(
+            "SELECT pg_terminate_backend(w.pid) FROM steadyhand.incident i, LATERAL ({WRITER}) w \
+             WHERE i.id = $1 AND i.holder = $2"
+        );
+        let asked = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id).bind(holder);
+        answer(&self.place, asked.execute(&mut self.connection)).await.map(drop)
     }
 
     /// Appends where the chain ends with the line before, and only for the one who writes. False if

@@ -9,7 +9,8 @@ use super::{JournalError, REQUESTS, io_error, settle_inside, write_synced};
 use crate::digest::sha256;
 use crate::incident::entry::{self, Evidence, Record};
 
-const AWAITED: &str = "awaited.json";
+/// The file that names what is still to come.
+pub const AWAITED: &str = "awaited.json";
 
 /// Lines that were received name these. Written before the lines are.
 pub(super) fn expect(folder: &Path, received: &[Record]) -> Result<(), JournalError> {

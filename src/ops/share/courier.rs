@@ -18,7 +18,7 @@ use crate::incident::Incident;
 use crate::incident::bundle::not_a_link;
 use crate::incident::entry::{Entry, Evidence, Record};
 use crate::incident::journal::Journal;
-use crate::incident::lease::{self, Party};
+use crate::incident::lease::{self, Holder, Party};
 use crate::problem::Problem;
 
 /// How soon a session that is ending is looked for again.
@@ -48,6 +48,8 @@ pub struct Courier {
     at: Target,
     folder: PathBuf,
     holder: String,
+    /// From whom it was taken by typed words: their session is ended.
+    former: Option<Party>,
     /// The hash of the first record.
     id: String,
     shelf: Option<(Shelf, i64)>,
@@ -63,8 +65,10 @@ pub struct Courier {
 /// Why nothing more could be brought.
 enum Trouble {
     Away(Problem),
-    /// A former session of ours still holds it there.
+    /// A former session of ours still holds it there, or one that was just ended.
     Lingers,
+    /// Somebody on this host has the incident by now, and brings what is missing.
+    Replaced,
     Lost(String),
 }
 
@@ -82,9 +86,10 @@ impl Courier {
             return None;
         }
         let (at, folder, holder) = (at.clone(), journal.folder(), journal.holder());
+        let former = journal.taken().map(|(from, _)| from);
         let (unsent, files) = (VecDeque::new(), Vec::new());
         let (id, shelf, read, working) = (String::new(), None, 0, false);
-        Some(Self { at, folder, holder, id, shelf, unsent, read, files, working })
+        Some(Self { at, folder, holder, former, id, shelf, unsent, read, files, working })
     }
 
     /// The holder, if another host has the lease. A store that is away holds nobody up.
@@ -99,6 +104,7 @@ impl Courier {
                 Err(Trouble::Lingers) if tries < TRIES => tries += 1,
                 Err(Trouble::Lingers) => return Err(lingers()),
                 Err(Trouble::Away(problem)) => return Err(problem),
+                Err(Trouble::Replaced) => return Ok(Some(String::new())),
             }
             sleep(SOON).await;
         }
@@ -114,8 +120,8 @@ impl Courier {
             Ok(_) => Ok(()),
             Err(Trouble::Away(problem)) => Err(problem),
             Err(Trouble::Lingers) => Err(lingers()),
-            Err(Trouble::Lost(_)) => {
-                Err(Problem::refused("somebody on another host went on with it"))
+            Err(Trouble::Lost(_) | Trouble::Replaced) => {
+                Err(Problem::refused("somebody else went on with it"))
             }
         }
     }
@@ -131,15 +137,17 @@ impl Courier {
                     tell(News::Back { caught_up });
                 }
                 Ok(_) => {}
+                // Its end tells that the session was ended, or the store: who asks again knows which.
+                Err(Trouble::Away(_)) if self.shelf.take().is_some() => continue,
                 Err(Trouble::Away(problem)) => {
                     if !away {
                         tell(News::Away(problem.sentence));
                     }
                     away = true;
-                    self.shelf = None;
                 }
                 Err(Trouble::Lingers) => away = true,
                 Err(Trouble::Lost(holder)) => return tell(News::Lost(holder)),
+                Err(Trouble::Replaced) => break,
             }
             if stopper.is_stopped() {
                 break;
@@ -157,6 +165,9 @@ impl Courier {
 
     /// Brings what is missing; gives how many records that were.
     async fn bring(&mut self) -> Result<usize, Trouble> {
+        if lease::is_replaced(&self.folder, &self.holder) {
+            return Err(Trouble::Replaced);
+        }
         if self.shelf.is_none() {
             self.connect().await?;
         }
@@ -198,12 +209,20 @@ impl Courier {
             host: Party::here("").host,
             runbook: runbook.map_err(|error| system(&error))?,
             holder: String::new(),
-            held: false,
+            held: None,
         };
         let mut shelf = open(&self.at).await?;
         let claimed = shelf.claim(&kept, &self.holder).await.map_err(|error| failed(&error))?;
-        if matches!(&claimed, Claimed::Held(holder) if self.is_ours(holder)) {
-            return Err(Trouble::Lingers);
+        if let Claimed::Held(holder) = &claimed {
+            let party = serde_json::from_str(holder).ok().map(|holder: Holder| holder.party);
+            if self.former.is_some() && party == self.former {
+                let ended = shelf.end_writer(&kept.id, holder).await;
+                ended.map_err(|error| failed(&error))?;
+                return Err(Trouble::Lingers);
+            }
+            if self.is_ours(holder) {
+                return Err(Trouble::Lingers);
+            }
         }
         let theirs = shelf.after(&kept.id, 0).await.map_err(|error| failed(&error))?;
         let both = theirs.iter().zip(&ours);

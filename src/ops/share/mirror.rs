@@ -1,6 +1,7 @@
 //! The mirror: an incident that another host works on, kept up to date here while it is watched. On a
 //! thread of its own, because line mode has no other.
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
@@ -8,9 +9,10 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::{fetch, open};
+use super::{failed, fetch_from, open};
 use crate::config::Target;
-use crate::engine::{Ear, Stopper};
+use crate::engine::Stopper;
+use crate::problem::Problem;
 
 /// So long a holder is believed without a word of the store is longer than this.
 const AT_LEAST: Duration = Duration::from_secs(5);
@@ -55,34 +57,33 @@ impl Drop for Mirror {
 
 async fn follow(at: &Target, state: &Path, incident: &str, tell: &Sender<String>) {
     let mut before = Vec::new();
-    let mut ear: Option<Ear> = None;
     loop {
-        if ear.is_none()
-            && let Ok(shelf) = open(at).await
-        {
-            ear = shelf.listen().await.ok();
-            shelf.close().await;
-        }
-        // Away or not: what is here can be read, and its holder falls silent by itself.
-        let fetched = fetch(at, state, Some(incident)).await;
-        if let Ok(told) = &fetched
-            && *told != before
-        {
-            for line in told {
+        let Err(_away) = attend(at, state, incident, tell, &mut before).await;
+        // What is here can be read, and its holder falls silent by itself.
+        sleep(AT_LEAST).await;
+    }
+}
+
+/// Over one connection that asks and one that hears, until either is lost.
+async fn attend(
+    at: &Target,
+    state: &Path,
+    incident: &str,
+    tell: &Sender<String>,
+    before: &mut Vec<String>,
+) -> Result<Infallible, Problem> {
+    let mut shelf = open(at).await?;
+    let mut ear = shelf.listen().await.map_err(|error| failed(&error))?;
+    loop {
+        let told = fetch_from(&mut shelf, state, Some(incident)).await?;
+        if told != *before {
+            for line in &told {
                 let _ = tell.send(line.clone());
             }
-            before.clone_from(told);
+            *before = told;
         }
-        match &mut ear {
-            Some(heard) if fetched.is_ok() => {
-                if let Ok(None) = timeout(AT_LEAST, heard.hear()).await {
-                    ear = None;
-                }
-            }
-            _ => {
-                ear = None;
-                sleep(AT_LEAST).await;
-            }
+        if let Ok(None) = timeout(AT_LEAST, ear.hear()).await {
+            return Err(Problem::unreachable("the incident store is not heard any more"));
         }
     }
 }

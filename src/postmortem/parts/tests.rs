@@ -28,9 +28,9 @@ fn of<'p>(parts: &'p [Part], name: &str) -> &'p Part {
 #[test]
 fn a_question_is_no_answer() {
     let empty = again("", "1 row");
-    assert!(parts(&empty).iter().all(|part| part.text.is_empty()));
-    let missing: Vec<_> = missing_parts(&empty).into_iter().map(|part| part.name).collect();
-    assert_eq!(missing, ["contributing-factors", "surprise"]);
+    assert_eq!(unwritten_parts(&empty), parts(&empty));
+    let answered = replace_part(&empty, "surprise", "It had run twice.");
+    assert!(unwritten_parts(&answered).iter().all(|part| part.name != "surprise"));
 }
 
 #[test]

@@ -3,7 +3,7 @@ use super::super::second::Demand;
 use super::super::{Limits, TableWrites, Tally, UndoRehearsal};
 use super::*;
 
-fn plan() -> Plan {
+pub fn plan() -> Plan {
     Plan {
         step: "s".into(),
         title: "t".into(),
@@ -24,7 +24,7 @@ fn plan() -> Plan {
     }
 }
 
-fn preview() -> Preview {
+pub fn preview() -> Preview {
     Preview {
         op: "op-1".into(),
         at: at(0),
@@ -52,7 +52,7 @@ fn preview() -> Preview {
     }
 }
 
-fn at(second: i64) -> Timestamp {
+pub fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 

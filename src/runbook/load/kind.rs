@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Notes, template};
 use crate::dialect::Dialect;
+use crate::runbook::answer::whole;
 use crate::runbook::{
     Action, AnswerType, Argv, Ask, CheckStep, Choice, CommandStep, Comms, Decide, EvidenceKind,
     Expect, Manual, Wait, WaitFor, Words,
@@ -36,9 +37,10 @@ pub(super) fn ask(table: &Table<'_>, notes: &Notes) -> Action {
     let answer = answer_type(table);
     let default = table.optional_text("default");
     if let Some(default) = &default
-        && let Err(wanted) = fits(&answer, default)
+        && !matches!(&answer, AnswerType::Choice(choices) if choices.is_empty())
+        && let Err(wrong) = answer.takes(default)
     {
-        table.fault("default", format!("The default {} is {wanted}.", quoted(default)));
+        table.fault("default", format!("The default {} is {wrong}.", quoted(default)));
     }
     Action::Ask(Ask { question: table.text("question"), var, answer, default })
 }
@@ -72,37 +74,6 @@ fn answer_type(table: &Table<'_>) -> AnswerType {
             AnswerType::Text { pattern }
         }
     }
-}
-
-/// The pattern of a text matches the whole of it.
-fn whole(pattern: &str) -> Result<regex_lite::Regex, regex_lite::Error> {
-    regex_lite::Regex::new(&format!("^(?:{pattern})$"))
-}
-
-/// Whether an answer is of its type; else what is wrong with it.
-fn fits(answer: &AnswerType, text: &str) -> Result<(), String> {
-    let fits = match answer {
-        AnswerType::Integer => text.parse::<i64>().is_ok(),
-        AnswerType::Number => text.parse::<f64>().is_ok_and(f64::is_finite),
-        AnswerType::Date => text.parse::<jiff::civil::Date>().is_ok(),
-        AnswerType::Choice(choices) => {
-            choices.is_empty() || choices.iter().any(|choice| choice == text)
-        }
-        AnswerType::Text { pattern } => pattern
-            .as_deref()
-            .and_then(|pattern| whole(pattern).ok())
-            .is_none_or(|pattern| pattern.is_match(text)),
-    };
-    if fits {
-        return Ok(());
-    }
-    Err(match answer {
-        AnswerType::Integer => "not a whole number".into(),
-        AnswerType::Number => "not a number".into(),
-        AnswerType::Date => "not a date; write it as \"2026-11-21\"".into(),
-        AnswerType::Choice(_) => "not one of the choices".into(),
-        AnswerType::Text { .. } => "not matched by the pattern".into(),
-    })
 }
 
 const EXPECTED: [(Expect, &str); 2] = [(Expect::Clear, "clear"), (Expect::Violated, "violated")];

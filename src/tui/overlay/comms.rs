@@ -45,7 +45,22 @@ pub fn open(app: &mut App) -> Vec<Effect> {
             (message.texts.clone(), step.next_update.or_else(promised))
         }
     };
-    show(app, &words, next)
+    let told = told(case);
+    let given = AUDIENCES.map(|audience| told.contains(&audience));
+    show(app, &words, next, given)
+}
+
+/// Who was told already on the present step, if it is about that and not done.
+pub fn told(case: &Case) -> Vec<&'static str> {
+    let step = &case.step().id;
+    let is_step = matches!(case.step().action, Action::Comms(_));
+    if !is_step || case.incident.progress.state(step).is_settled() {
+        return Vec::new();
+    }
+    let is_told = |audience: &&str| {
+        case.incident.said.iter().any(|(_, of, told)| of == step && told == audience)
+    };
+    AUDIENCES.into_iter().filter(is_told).collect()
 }
 
 /// An update at any time, whatever the step.
@@ -53,14 +68,19 @@ pub fn update(app: &mut App) -> Vec<Effect> {
     let Some(case) = &app.case else { return Vec::new() };
     let Some(message) = app.facts.practice.message(UPDATE) else { return Vec::new() };
     let (words, next) = (message.texts.clone(), level(app, case).update_every);
-    show(app, &words, Some(next))
+    show(app, &words, Some(next), [false; 3])
 }
 
 fn level<'a>(app: &'a App, case: &Case) -> &'a Level {
     app.facts.practice.level(case.incident.severity.unwrap_or(case.runbook.severity))
 }
 
-fn show(app: &mut App, words: &[String; 3], next: Option<Duration>) -> Vec<Effect> {
+fn show(
+    app: &mut App,
+    words: &[String; 3],
+    next: Option<Duration>,
+    given: [bool; 3],
+) -> Vec<Effect> {
     let Some(case) = &app.case else { return Vec::new() };
     let next_update = next
         .and_then(|after| jiff::SignedDuration::try_from(after).ok())
@@ -72,7 +92,8 @@ fn show(app: &mut App, words: &[String; 3], next: Option<Duration>) -> Vec<Effec
             let is_drill = case.incident.drill;
             let texts = texts.map(|text| if is_drill { format!("DRILL. {text}") } else { text });
             let rendered = texts.clone();
-            let mut comms = Comms { texts, rendered, given: [false; 3], at: 0, next_update };
+            let at = given.iter().position(|given| !given).unwrap_or(0);
+            let mut comms = Comms { texts, rendered, given, at, next_update };
             for (text, audience) in comms.texts.iter_mut().zip(AUDIENCES) {
                 if let Some(draft) = case.drafts.get(&draft::name_of_comms(case, audience)) {
                     text.clone_from(&draft.text);
@@ -112,7 +133,10 @@ fn facts(case: &Case, now: Timestamp, next_update: Option<Timestamp>) -> Facts {
         open_for: format!("{minutes} min"),
         found: seen.map_or_else(|| "not counted yet".into(), |(first, _)| first.to_string()),
         now: seen.map_or_else(|| "not counted yet".into(), |(_, last)| last.to_string()),
-        changed: incident.rows_changed().to_string(),
+        changed: match (incident.rows_changed(), incident.rows_taken_back()) {
+            (all, 0) => all.to_string(),
+            (all, back) => format!("{all} ({} by changes, {back} by taking one back)", all - back),
+        },
         step: format!("{}/{} {}", case.at + 1, case.runbook.steps.len(), case.step().title),
         next_update: next_update.map_or_else(|| "when something changes".into(), utc),
         head: incident
@@ -160,7 +184,8 @@ pub fn edited(app: &mut App, text: &str) {
     }
 }
 
-/// The shown text was given to its audience.
+/// The shown text was given to its audience. One that was recorded gives way to the next, so that
+/// nothing is recorded that was not on the screen.
 pub fn give(app: &mut App) -> Vec<Effect> {
     let (Some(case), Some(Overlay { kind: Kind::Comms(comms), .. })) =
         (&app.case, &mut app.overlay)
@@ -169,10 +194,12 @@ pub fn give(app: &mut App) -> Vec<Effect> {
     };
     let at = comms.at;
     if comms.given[at] {
-        comms.at = (at + 1) % 3;
+        let next = (1..3).map(|by| (at + by) % 3).find(|other| !comms.given[*other]);
+        comms.at = next.unwrap_or(at);
         return Vec::new();
     }
     comms.given[at] = true;
+    let all = comms.given == [true; 3];
     let audience = AUDIENCES[at].to_owned();
     let entry = Entry::Said {
         step: case.step().id.clone(),
@@ -181,35 +208,24 @@ pub fn give(app: &mut App) -> Vec<Effect> {
         head: case.incident.records.last().map(|record| record.hash.clone()).unwrap_or_default(),
         next_update: comms.next_update,
     };
-    let next = (1..3).map(|by| (at + by) % 3).find(|other| !comms.given[*other]);
-    comms.at = next.unwrap_or(at);
     app.say(format!("{audience} update recorded as given"));
     let mut effects = vec![Effect::Append(entry)];
     if let Some(case) = &mut app.case {
         let name = draft::name_of_comms(case, &audience);
         effects.extend(draft::settled(case, &name));
     }
-    if next.is_none() {
-        effects.extend(done(app));
+    if all {
+        app.uncover();
+        effects.extend(done(app, &AUDIENCES));
     }
     effects
 }
 
-/// Leaves; if anybody was told, the step is done.
-pub fn done(app: &mut App) -> Vec<Effect> {
-    let Some(Overlay { kind: Kind::Comms(comms), .. }) = app.uncover() else {
-        return Vec::new();
-    };
-    let told: Vec<&str> = AUDIENCES
-        .iter()
-        .zip(comms.given)
-        .filter(|(_, given)| *given)
-        .map(|(name, _)| *name)
-        .collect();
+/// The step is done with these told. An update that was given in between settles no step.
+pub fn done(app: &mut App, told: &[&str]) -> Vec<Effect> {
     let Some(case) = &app.case else { return Vec::new() };
-    // An update that was given in between settles no step.
     let is_step = matches!(case.step().action, Action::Comms(_));
-    if told.is_empty() || !is_step || case.incident.progress.state(&case.step().id).is_settled() {
+    if !is_step || case.incident.progress.state(&case.step().id).is_settled() {
         return Vec::new();
     }
     crate::tui::screen::step::pass(app, &format!("told: {}", told.join(", ")))

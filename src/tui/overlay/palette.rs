@@ -4,8 +4,10 @@ use crossterm::event::KeyEvent;
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher};
 
+use crate::tui::app::App;
 use crate::tui::command::Command;
-use crate::tui::keymap::{Context, Keymap};
+use crate::tui::keymap;
+use crate::tui::reach;
 use crate::tui::widget::prompt::Prompt;
 
 #[derive(Debug)]
@@ -18,18 +20,22 @@ pub struct Palette {
 #[derive(Debug)]
 pub struct Entry {
     pub command: Command,
+    pub help: &'static str,
     /// The key that does the same, for the next time.
     pub keys: String,
 }
 
 impl Palette {
-    pub fn new(keymap: &Keymap, context: Context) -> Self {
-        let entries = keymap.entries(context);
+    pub fn new(app: &App) -> Self {
+        let context = app.screen_context();
+        let entries = app.keymap.entries(context);
         let entries = entries
             .iter()
             .filter(|entry| entry.command != Command::Palette)
+            .filter(|entry| reach::is_in(app, entry.command))
             .map(|entry| Entry {
                 command: entry.command,
+                help: keymap::help(context, entry.command),
                 keys: entry.keys.first().map(ToString::to_string).unwrap_or_default(),
             })
             .collect();
@@ -63,7 +69,7 @@ impl Palette {
             .filter_map(|entry| {
                 let name = nucleo_matcher::Utf32Str::new(entry.command.name(), &mut letters);
                 let score = pattern.score(name, &mut matcher);
-                let help = entry.command.help().to_lowercase();
+                let help = entry.help.to_lowercase();
                 let is_told = || words.iter().all(|word| help.contains(word.as_str()));
                 score.or_else(|| is_told().then_some(0)).map(|score| (score, entry))
             })

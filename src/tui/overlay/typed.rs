@@ -24,26 +24,8 @@ pub(super) fn evidence(kind: EvidenceKind, typed: &str) -> Result<(), String> {
 }
 
 pub(super) fn answer(kind: &AnswerType, typed: &str) -> Result<(), String> {
-    match kind {
-        AnswerType::Text { pattern: None } => needed(typed),
-        AnswerType::Text { pattern: Some(pattern) } => {
-            let fits = regex_lite::Regex::new(&format!("^(?:{pattern})$"))
-                .is_ok_and(|regex| regex.is_match(typed));
-            if fits { Ok(()) } else { Err(format!("'{typed}' must look like {pattern}")) }
-        }
-        AnswerType::Integer => {
-            typed.parse::<i64>().map(drop).map_err(|_| format!("'{typed}' is not a whole number"))
-        }
-        AnswerType::Number => {
-            typed.parse::<f64>().map(drop).map_err(|_| format!("'{typed}' is not a number"))
-        }
-        AnswerType::Date => typed
-            .parse::<jiff::civil::Date>()
-            .map(drop)
-            .map_err(|_| format!("'{typed}' is not a date like 2026-11-21")),
-        AnswerType::Choice(items) if items.iter().any(|item| item == typed) => Ok(()),
-        AnswerType::Choice(items) => Err(format!("one of: {}", items.join(", "))),
-    }
+    needed(typed)?;
+    kind.takes(typed).map_err(|wrong| format!("'{typed}' is {wrong}"))
 }
 
 /// `action: take the import's right to write @stock lead` is an action item, due by the severity.

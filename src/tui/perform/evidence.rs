@@ -1,6 +1,6 @@
 //! What is kept beside the journal: samples of findings, exports, the output of commands.
 
-use super::World;
+use super::{World, not_run};
 use crate::check::{Delta, Finding};
 use crate::clock;
 use crate::consent::Consent;
@@ -52,6 +52,11 @@ impl World {
         let found = desk.runbook.step(&step).cloned();
         let Some(Step { action: Action::Command(command), .. }) = found else { return };
         self.spawn(async move {
+            let executing = (!command.readonly).then(|| desk.journal.begin()).transpose();
+            let _until_it_ended = match executing {
+                Ok(executing) => executing,
+                Err(error) => return not_run(run, step, format!("nothing was executed: {error}")),
+            };
             let (target, folder) = (desk.target.clone(), desk.folder.clone());
             let site = ops::tool::Site { target, folder };
             let (argv, ran) = site.run(&step, &command, consent, &stopper).await;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -213,6 +214,7 @@ async fn new_incident(
         journal,
         shared,
         resumed: false,
+        also_open: Vec::new(),
         drafts,
     })
 }
@@ -251,6 +253,11 @@ async fn old_incident(
         Problem::usage(error.to_string()).hint("`steadyhand incidents` lists what there is")
     })?;
     let (incident, folder) = (found.id, found.folder);
+    let mut also_open = Vec::new();
+    if wanted.is_none() {
+        let open = store::open(state).unwrap_or_default().into_iter().map(|one| one.id);
+        also_open.extend(open.filter(|one| *one != incident));
+    }
     let opened = match lease {
         Some(lease) => Journal::open_with(lease, &folder, actor),
         None => Journal::open(&folder, actor),
@@ -266,12 +273,17 @@ async fn old_incident(
     let shared = match shared(store, &records, &journal, &server, &messages).await {
         Ok(shared) => shared,
         Err(holder) => {
-            let holder = Some(holder).filter(|holder| !holder.is_empty());
+            let holder = Some(holder.as_str()).filter(|holder| !holder.is_empty());
             // For the screens that are shown instead.
-            let _ = lease::note_elsewhere(&folder, holder.as_deref());
+            let holder = holder.map(|holder| (holder, Duration::ZERO));
+            let _ = lease::note_elsewhere(&folder, holder);
             return Err(NotOpened::Held(incident));
         }
     };
+    if let Some((from, typed)) = journal.taken() {
+        let record = journal.append(Entry::TakenOver { from, typed });
+        records.push(record.map_err(|error| Problem::system(error.to_string()))?);
+    }
     let folded = crate::incident::Incident::replay(&records);
     let cut_off = folded.in_doubt().is_some();
     let identity = ops::connect::identify_as(&target, &server, cut_off).await;
@@ -298,6 +310,7 @@ async fn old_incident(
         journal,
         shared,
         resumed: true,
+        also_open,
         drafts,
     })
 }

@@ -6,6 +6,7 @@ use crate::tui::command::Command;
 use crate::tui::keymap::Key;
 use crate::tui::message::Message;
 use crate::tui::overlay::{Kind, Overlay};
+use crate::tui::screen::home::{self, Item};
 
 #[derive(Debug)]
 pub enum Heard {
@@ -46,6 +47,7 @@ pub fn closes(app: &App) -> Option<Command> {
 pub fn hear(
     app: &mut App,
     line: &str,
+    listed: &[Item],
     sure: &mut Option<String>,
     written: &mut Vec<String>,
     is_terminal: bool,
@@ -62,7 +64,7 @@ pub fn hear(
         written.clear();
     }
     match app.overlay.as_ref().map(|overlay| &overlay.kind) {
-        None => on_screen(app, line),
+        None => on_screen(app, line, listed),
         Some(Kind::Ask(ask)) => match &ask.expected {
             Some(expected) if line == expected => {
                 if !is_terminal {
@@ -98,13 +100,24 @@ pub fn hear(
     }
 }
 
-fn on_screen(app: &App, line: &str) -> Vec<Heard> {
+fn on_screen(app: &App, line: &str, listed: &[Item]) -> Vec<Heard> {
     match (number(line), app.screen) {
-        (Some(at), Screen::Home) => reach(at, Command::Open),
+        (Some(at), Screen::Home) => match now_at(listed, at, &home::items(app)) {
+            Some(at) => reach(at, Command::Open),
+            None => {
+                vec![Heard::Say(format!("nothing of the list as it is now was told as {line}"))]
+            }
+        },
         (Some(at), Screen::Violations) => reach(at, Command::OpenRow),
         (Some(at), Screen::Journal) => reach(at, Command::Open),
         _ => command(app, line),
     }
+}
+
+/// Where a thing stands by now that was told under this number: the list may have moved since.
+fn now_at(listed: &[Item], number: usize, now: &[Item]) -> Option<usize> {
+    let meant = listed.get(number)?;
+    now.iter().position(|item| item == meant)
 }
 
 /// To an item of a list, and into it.
@@ -184,4 +197,20 @@ fn lines(app: &App, line: &str, written: &mut Vec<String>) -> Vec<Heard> {
 
 fn typed(text: String) -> Heard {
     Heard::Messages(vec![Message::Typed(text)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_means_what_was_told_under_it() {
+        let runbook = |id: &str| Item::Runbook(id.into());
+        let wrong = |check: &str| Item::Wrong { target: "erp".into(), check: check.into() };
+        let told = [wrong("late"), runbook("late"), runbook("orphans")];
+        let moved = [wrong("orphans"), wrong("doubled"), runbook("late"), runbook("orphans")];
+        assert_eq!(now_at(&told, 1, &moved), Some(2));
+        assert_eq!(now_at(&told, 0, &moved), None, "it is clear by now");
+        assert_eq!(now_at(&told, 3, &moved), None, "no such number was told");
+    }
 }

@@ -47,7 +47,10 @@ pub fn heading(app: &App) -> Vec<String> {
         Screen::Guardrail => "Guardrail, ".into(),
         Screen::Server => "Server, ".into(),
         Screen::Journal => "Journal, ".into(),
-        Screen::Postmortem => format!("Postmortem, {}, ", postmortem::summary(app)),
+        Screen::Postmortem => {
+            let (count, names) = postmortem::summary(app);
+            format!("Postmortem, {count}: {names}, ")
+        }
     };
     vec![facts.join(", "), format!("{place}step {at} of {of}{stage}: {}", step.title)]
 }
@@ -112,8 +115,7 @@ fn records(app: &App) -> Vec<String> {
     for (number, record) in journal::listed(app).into_iter().enumerate() {
         let happened = record.happened();
         let pinned = if case.incident.pinned.contains(&record.seq) { "(pinned) " } else { "" };
-        let late = record.at.duration_since(happened).as_secs().abs() > 1;
-        let late = if late { "(backdated) " } else { "" };
+        let late = if record.is_backdated() { "(backdated) " } else { "" };
         let when = happened.strftime("%H:%M:%S UTC");
         let sentence = record.entry.sentence().replace('\n', " / ");
         lines.push(format!("{:>3}. {when} {pinned}{late}{sentence}", number + 1));
@@ -247,7 +249,7 @@ pub fn overlay(app: &App, overlay: &Overlay) -> Vec<String> {
             let mut lines =
                 vec![format!("Tell people: {} update{given}", comms::AUDIENCES[shown.at])];
             lines.extend(shown.texts[shown.at].lines().map(|line| format!("  {line}")));
-            lines.push("Send it where your people read. Enter records that it was given; tab tells the next audience; esc is done.".into());
+            lines.push("Send it where your people read. Enter records that it was given, and once that is done shows the next; esc goes back.".into());
             lines
         }
         Kind::Palette(_) => vec!["The name of a command:".into()],

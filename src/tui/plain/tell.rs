@@ -7,8 +7,10 @@ use super::out::Out;
 use super::page;
 use crate::tui::app::{App, Screen, Toast};
 use crate::tui::command::Command;
-use crate::tui::keymap::Context;
+use crate::tui::keymap::{self, Context};
 use crate::tui::message::Message;
+use crate::tui::reach;
+use crate::tui::screen::home::{self, Item};
 use crate::tui::widget::table::Table;
 
 /// Lines of a page that are told at a time.
@@ -70,6 +72,8 @@ pub struct Tell {
     from: usize,
     /// What did not fit any more.
     rest: Vec<String>,
+    /// The list of the home screen as it was told last: its numbers are those that are answered.
+    pub listed: Vec<Item>,
 }
 
 impl Tell {
@@ -194,14 +198,20 @@ impl Tell {
     /// What works now: keys, commands, and the words of line mode.
     pub fn help(&mut self, app: &App) {
         let mut lines = Vec::new();
-        for entry in app.keymap.entries(app.context()) {
-            if is_movement(entry.command) && entry.context == Context::Global {
+        let context = app.context();
+        for entry in app.keymap.entries(context) {
+            let moves = is_movement(entry.command) && entry.context == Context::Global;
+            if moves || (app.overlay.is_none() && !reach::is_in(app, entry.command)) {
                 continue;
             }
             let keys: Vec<String> = entry.keys.iter().map(ToString::to_string).collect();
             let keys =
                 if keys.is_empty() { String::new() } else { format!("{}, ", keys.join(" ")) };
-            lines.push(format!("  {keys}{}: {}", entry.command.name(), entry.command.help()));
+            lines.push(format!(
+                "  {keys}{}: {}",
+                entry.command.name(),
+                keymap::help(context, entry.command)
+            ));
         }
         lines.push("  an empty line: enter".into());
         lines.push("  a number: that item of the list, or that row of the table".into());
@@ -212,6 +222,9 @@ impl Tell {
 
     /// Writes what there is to tell. Whether there was anything.
     pub fn write(&mut self, app: &mut App, out: &mut Out<impl Write>) -> io::Result<bool> {
+        if app.screen == Screen::Home {
+            self.listed = home::items(app);
+        }
         let mut lines = std::mem::take(&mut self.news);
         if std::mem::take(&mut self.whole) {
             lines.extend(page::heading(app));

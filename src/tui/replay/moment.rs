@@ -155,7 +155,7 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
         Command::TakeOver => return watch::take_over(app),
         Command::Help => app.cover(Overlay::help()),
         Command::Palette => {
-            let palette = palette::Palette::new(&app.keymap, app.screen_context());
+            let palette = palette::Palette::new(app);
             app.cover(Overlay::new(Kind::Palette(Box::new(palette))));
         }
         Command::Theme => {

@@ -47,12 +47,7 @@ pub struct Health {
 pub enum Item {
     Incident(String),
     Target(String),
-    Wrong {
-        target: String,
-        check: String,
-        /// The place of the target among those at home, and of the finding among its own.
-        at: (usize, usize),
-    },
+    Wrong { target: String, check: String },
     Runbook(String),
 }
 
@@ -104,17 +99,15 @@ fn all_wrong(app: &App) -> (Vec<Item>, usize) {
         known.map(|check| (check.id.as_str(), check.severity)).collect();
     let mut found: BTreeMap<Option<Severity>, Vec<Item>> = BTreeMap::new();
     let mut all = 0;
-    for (place, health) in app.home.health.iter().enumerate() {
+    for health in &app.home.health {
         let Some((_, Ok(survey))) = &health.seen else { continue };
-        for (number, (check, finding)) in survey.findings.iter().enumerate() {
-            if finding.verdict.is_clear() || !check.to_lowercase().contains(&find) {
-                continue;
-            }
+        let wrong = survey.findings.iter().filter(|(_, finding)| !finding.verdict.is_clear());
+        for (check, _) in wrong.filter(|(check, _)| check.to_lowercase().contains(&find)) {
             all += 1;
             let alike = found.entry(known.get(check.as_str()).copied()).or_default();
             if alike.len() < MOST {
                 let (target, check) = (health.target.clone(), check.clone());
-                alike.push(Item::Wrong { target, check, at: (place, number) });
+                alike.push(Item::Wrong { target, check });
             }
         }
     }
@@ -254,7 +247,7 @@ fn open(app: &mut App, item: Item) -> Vec<Effect> {
             app.say(format!("checking {target} again"));
             survey_all(app)
         }
-        Item::Wrong { target, check, .. } => {
+        Item::Wrong { target, check } => {
             let runbook = app.facts.catalogue.check(&check).and_then(|check| check.runbook.clone());
             match runbook {
                 Some(runbook) => open_on(app, runbook, target),
@@ -312,9 +305,10 @@ pub struct Wrong<'a> {
     pub at: Timestamp,
 }
 
-fn wrong(app: &App, (place, number): (usize, usize)) -> Option<Wrong<'_>> {
-    let (at, survey) = app.home.health.get(place)?.seen.as_ref()?;
-    let (check, finding) = survey.as_ref().ok()?.findings.get(number)?;
+fn wrong<'a>(app: &'a App, target: &str, check: &str) -> Option<Wrong<'a>> {
+    let health = app.home.health.iter().find(|health| health.target == target)?;
+    let (at, survey) = health.seen.as_ref()?;
+    let (_, finding) = survey.as_ref().ok()?.findings.iter().find(|(id, _)| id == check)?;
     Some(Wrong { check: app.facts.catalogue.check(check), finding, at: *at })
 }
 

@@ -265,7 +265,6 @@ pub fn page(app: &App) -> (Page<'_>, usize) {
         }
         let mark = if here { app.look.glyphs.here } else { " " };
         let pinned = case.incident.pinned.contains(&record.seq);
-        let backdated = record.at.duration_since(happened).as_secs().abs() > 1;
         let sentence = record.entry.sentence();
         let mut sentence = sentence.lines();
         let role = if here { Role::Selection } else { Role::Text };
@@ -273,7 +272,7 @@ pub fn page(app: &App) -> (Page<'_>, usize) {
             (mark, Role::Focus),
             (if pinned { app.look.glyphs.mark } else { " " }, Role::Mark),
             (&format!("{} ", moment(happened, "%H:%M:%S")), Role::Muted),
-            (if backdated { "(backdated) " } else { "" }, Role::Changed),
+            (if record.is_backdated() { "(backdated) " } else { "" }, Role::Changed),
             (sentence.next().unwrap_or_default(), role),
         ]);
         for more in sentence {

@@ -83,7 +83,7 @@ pub fn page(app: &App) -> (Page<'_>, usize) {
     let mut page = Page::new(&app.look);
     let Some(case) = &app.case else { return (page, 0) };
     let all = parts::parts(&case.postmortem);
-    let missing = parts::missing_parts(&case.postmortem);
+    let unwritten = parts::unwritten_parts(&case.postmortem);
     let chosen = all.get(app.postmortem.part).map(|part| part.name).unwrap_or_default();
     let mut at = 0;
     for (number, line) in case.postmortem.lines().enumerate() {
@@ -93,10 +93,10 @@ pub fn page(app: &App) -> (Page<'_>, usize) {
         if let Some(name) = marker(line, "yours: ") {
             let here = name == chosen;
             let mark = if here { app.look.glyphs.here } else { " " };
-            let state = if missing.iter().any(|part| part.name == name) {
-                "still to be written"
-            } else {
-                "yours"
+            let state = match unwritten.iter().find(|part| part.name == name) {
+                Some(part) if part.required => "still to be written",
+                Some(_) => "yours to write",
+                None => "yours",
             };
             let hint = if here { "   e edits it" } else { "" };
             page.line(&[
@@ -123,12 +123,21 @@ fn marker<'t>(line: &'t str, word: &str) -> Option<&'t str> {
     line.trim().strip_prefix("<!-- ")?.strip_prefix(word)?.strip_suffix(" -->")
 }
 
-/// `3 parts are yours to write`, or that none is left.
-pub fn summary(app: &App) -> String {
-    let Some(case) = &app.case else { return String::new() };
-    match parts::missing_parts(&case.postmortem).len() {
+/// How many parts are yours to write, and which: those that every postmortem needs have a star.
+pub fn summary(app: &App) -> (String, String) {
+    let text = app.case.as_ref().map_or("", |case| case.postmortem.as_str());
+    let left = parts::unwritten_parts(text);
+    let needed = left.iter().filter(|part| part.required).count();
+    let count = match left.len() {
         0 => "every part is written".into(),
         1 => "1 part is yours to write".into(),
         n => format!("{n} parts are yours to write"),
-    }
+    };
+    let needed = match needed {
+        0 => String::new(),
+        n => format!(", {n} of them needed (*)"),
+    };
+    let names =
+        left.iter().map(|part| format!("{}{}", part.name, if part.required { "*" } else { "" }));
+    (count + &needed, names.collect::<Vec<_>>().join(", "))
 }

@@ -224,6 +224,7 @@ pub fn previewed(
         Ok(answer) => {
             let (plan, preview, evidence) = *answer;
             recovery.plan = Some(std::sync::Arc::new(plan));
+            recovery.request = None;
             app.recovery_scroll = crate::tui::widget::scroll::Scroll::default();
             let said = Said::PreviewArrived { run, preview: Box::new(preview) };
             step_protocol(case, step, said, now).with(evidence).apply(app, step)

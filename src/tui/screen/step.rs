@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use crate::check::Verdict;
 use crate::consent::{Act, Consent, Question};
+use crate::guardrail::Standing::Applied;
 use crate::incident::entry::{Entry, Milestone, Origin, verdict_words};
 use crate::runbook::{Action, CommandStep, EvidenceKind, Expect, Required, Stage, Step, WaitFor};
 use crate::tui::app::{App, Screen};
@@ -48,20 +49,16 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
             }
             _ => no(app, "this step has nothing to preview"),
         },
-        Command::Undo => match case.step().action {
-            Action::Change(_) => {
-                app.screen = Screen::Recovery;
-                super::recovery::on_command(app, Command::Undo)
-            }
-            _ => no(app, "this step has nothing to take back"),
-        },
-        Command::Withdraw => match case.step().action {
-            Action::Guard(_) => {
-                app.screen = Screen::Guardrail;
-                super::guardrail::on_command(app, Command::Withdraw)
-            }
-            _ => no(app, "this step has no guardrail"),
-        },
+        Command::Undo if case.incident.standing_change(&case.step().id).is_some() => {
+            app.screen = Screen::Recovery;
+            super::recovery::on_command(app, Command::Undo)
+        }
+        Command::Undo => no(app, "there is no committed change of this step to take back"),
+        Command::Withdraw if case.incident.guardrails.get(&case.step().id) == Some(&Applied) => {
+            app.screen = Screen::Guardrail;
+            super::guardrail::on_command(app, Command::Withdraw)
+        }
+        Command::Withdraw => no(app, "no guardrail of this step stands"),
         Command::Plan => match (case.check_of_step(), &case.step().action) {
             (_, Action::Change(_)) => super::plan::ask(app, None),
             (Some(check), _) => {
@@ -74,6 +71,9 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
         Command::Comms => {
             if !case.incident.is_open() {
                 return no(app, "the incident is closed");
+            }
+            if !comms::told(case).is_empty() {
+                return comms::open(app);
             }
             let open = |step: &Step| {
                 let settled = case.incident.progress.state(&step.id).is_settled();
@@ -211,7 +211,10 @@ fn go_on(app: &mut App) -> Vec<Effect> {
                 pass(app, "waited")
             }
         },
-        Action::Comms(_) => comms::open(app),
+        Action::Comms(_) => match comms::told(case).as_slice() {
+            [] => comms::open(app),
+            told => comms::done(app, told),
+        },
         Action::Command(_) if settled => onward(app),
         Action::Command(command) if command.readonly => run_command(app, None),
         Action::Command(command) => confirm_command(app, command),
@@ -368,6 +371,7 @@ pub fn enter_word(case: &Case) -> &'static str {
     let state = case.incident.progress.state(&case.step().id);
     let last = case.at + 1 == case.runbook.steps.len();
     match (&case.step().action, state.is_settled()) {
+        (Action::Comms(_), _) if !comms::told(case).is_empty() => "told, go on",
         (Action::Comms(_), _) => "write the update",
         (_, true) if last => "close the incident",
         (_, true) => "next step",

@@ -11,6 +11,7 @@ use crate::runbook::Action;
 use crate::tui::app::{App, Lost, Screen};
 use crate::tui::command::Command;
 use crate::tui::effect::{Effect, Run};
+use crate::tui::keymap::Context;
 use crate::tui::overlay::{Ask, Kind, Overlay, Purpose};
 use crate::tui::perform::copy::{Copied, Copying, What};
 use crate::tui::widget::table::job::{Done, Job};
@@ -350,8 +351,10 @@ pub fn copied(app: &mut App, copied: Result<Copied, Problem>) -> Vec<Effect> {
     match copied {
         Ok(Copied::Text { text, words }) => {
             let bytes = thousands(text.len() as u64);
-            let through = app.facts.between.words();
-            app.say(format!("sent to the terminal: {words}, {bytes} bytes{through}"));
+            let what = format!("{words}, {bytes} bytes");
+            let key = app.keymap.label(Context::Table, Command::Export).unwrap_or_default();
+            let instead = format!("{key} writes the rows to a file");
+            app.say(app.facts.between.asked(&what, &instead));
             vec![Effect::Clipboard(text)]
         }
         Ok(Copied::File { path, bytes }) => {

@@ -30,13 +30,14 @@ impl Between {
         }
     }
 
-    /// What must be switched on there for it to arrive, in words.
-    pub fn words(self) -> &'static str {
-        match self {
+    /// What can be said of a copy: it was asked for, and what helps if nothing arrives.
+    pub fn asked(self, what: &str, instead: &str) -> String {
+        let through = match self {
             Self::Nothing => "",
-            Self::Tmux => " through tmux (it needs: set -g allow-passthrough on)",
-            Self::Screen => " through screen",
-        }
+            Self::Tmux => "tmux wants `set -g allow-passthrough on`, or ",
+            Self::Screen => "screen may hold it back, ",
+        };
+        format!("asked the terminal to copy {what}; if nothing arrives: {through}{instead}")
     }
 }
 

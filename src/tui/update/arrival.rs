@@ -97,6 +97,10 @@ pub(super) fn enter_case(app: &mut App, opened: Opened) -> Vec<Effect> {
     effects.extend(step::look_at(app, at));
     effects.push(Effect::Postmortem);
     effects.extend(app.case.as_mut().map(draft::forget_what_is_kept).unwrap_or_default());
+    if !opened.also_open.is_empty() {
+        let others = opened.also_open.join(", ");
+        app.say(format!("the one that was worked on last; open too: {others}, on the home screen"));
+    }
     if let Some(waiting) = app.case.as_ref().and_then(draft::waiting) {
         app.say(waiting);
     }

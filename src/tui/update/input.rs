@@ -13,6 +13,7 @@ use crate::tui::replay::moment;
 use crate::tui::screen::{
     guardrail, home, journal, postmortem, recovery, server, step, violations,
 };
+use crate::tui::theme::Theme;
 
 use super::leaving::{cancel, interrupt, quit, stop_case};
 use super::overlay::{dismiss, in_overlay, is_columns};
@@ -103,7 +104,7 @@ pub(super) fn on_screen(app: &mut App, command: Command) -> Vec<Effect> {
             Vec::new()
         }
         Command::Palette => {
-            let palette = palette::Palette::new(&app.keymap, app.screen_context());
+            let palette = palette::Palette::new(app);
             app.cover(Overlay::new(Kind::Palette(Box::new(palette))));
             Vec::new()
         }
@@ -135,7 +136,9 @@ pub(super) fn on_screen(app: &mut App, command: Command) -> Vec<Effect> {
             app.lose(Lost::Theme(Box::new(before)));
             let back = app.keymap.label(Context::Global, Command::Oops);
             let back = back.map_or_else(String::new, |key| format!("   {key} goes back"));
-            app.say(format!("theme {}: {}{back}", app.look.theme.name, app.look.theme.about));
+            let Theme { name, about, .. } = &app.look.theme;
+            let kept = format!("until you leave; theme = \"{name}\" in steadyhand.toml keeps it");
+            app.say(format!("theme {name}: {about}, {kept}{back}"));
             Vec::new()
         }
         Command::Cancel => cancel(app),

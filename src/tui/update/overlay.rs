@@ -47,7 +47,6 @@ pub(super) fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent
         return Vec::new();
     }
     match (&mut overlay.kind, command) {
-        (Kind::Comms(_), Command::Back) => return comms::done(app),
         (Kind::Writing(_), Command::Back | Command::Save) => return answer::edited(app, command),
         (Kind::Writing(_) | Kind::Ask(_) | Kind::Comms(_), Command::ExternalEditor) => {
             return outside::edit(app);
@@ -63,7 +62,7 @@ pub(super) fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent
         (Kind::Changes { .. }, Command::Complete) => recovery::fold_rows(app),
         (Kind::Text { copy: Some(text), .. }, Command::Complete) => {
             let copied = text.clone();
-            app.say("the card went to the clipboard of the terminal");
+            app.say(app.facts.between.asked("the card", "`steadyhand handover` prints it"));
             return vec![Effect::Clipboard(copied)];
         }
         (Kind::Ask(_), Command::Confirm) => return answer::text(app),

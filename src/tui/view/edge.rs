@@ -8,7 +8,7 @@ use crate::tui::app::{App, Screen};
 use crate::tui::case::Case;
 use crate::tui::command::Command;
 use crate::tui::keymap::Context;
-use crate::tui::overlay::{Kind, Purpose, tour};
+use crate::tui::overlay::{Kind, Purpose, comms, tour};
 use crate::tui::page::{clock, going_on, to_go};
 use crate::tui::screen::{guardrail, home, step};
 use crate::tui::widget::status::{self, Environment, Footer};
@@ -181,11 +181,15 @@ pub fn footer(app: &App) -> Footer {
                 (key(Command::Read), "as it reads"),
                 (key(Command::ExternalEditor), "$EDITOR"),
             ],
+            Kind::Comms(comms) if comms.given[comms.at] => vec![
+                (key(Command::Confirm), "next audience"),
+                (key(Command::Back), "back to the step"),
+            ],
             Kind::Comms(_) => vec![
                 (key(Command::Confirm), "it was given: record it"),
                 (key(Command::SeveralLines), "edit"),
                 (key(Command::Complete), "next audience"),
-                (key(Command::Back), "done"),
+                (key(Command::Back), "back to the step"),
             ],
             Kind::Tour(card) => vec![
                 (key(Command::Confirm), if card + 1 < tour::CARDS { "next card" } else { "begin" }),
@@ -311,6 +315,9 @@ fn step_keys(app: &App) -> Vec<(Option<String>, &'static str)> {
         ];
     }
     let mut keys = vec![(key(Command::Confirm), step::enter_word(case))];
+    if !comms::told(case).is_empty() {
+        keys.push((key(Command::Comms), "tell the others"));
+    }
     if case.check_of_step().is_some() {
         keys.push((key(Command::Rows), "rows"));
         keys.push((key(Command::Refresh), "run now"));
@@ -352,8 +359,10 @@ fn recovery_keys(app: &App) -> Vec<(Option<String>, &'static str)> {
         Some(State::Previewed { preview, warrant }) if preview.refused.is_empty() => {
             let demand = recovery.and_then(|recovery| recovery.plan.as_ref());
             let demand = demand.map(|plan| plan.demand).unwrap_or_default();
+            let undoing = recovery.is_some_and(|recovery| recovery.undoing);
+            let confirm = if undoing { "confirm the undo" } else { "confirm" };
             let mut keys = match (demand, warrant) {
-                (Demand::One, _) | (_, Some(_)) => vec![(enter.0, "confirm")],
+                (Demand::One, _) | (_, Some(_)) => vec![(enter.0, confirm)],
                 (Demand::Pair, None) => seconding_keys(),
                 (Demand::PairOrBreakGlass, None) => {
                     let alone = (key(Command::BreakGlass), "go alone");

@@ -6,11 +6,12 @@ use ratatui::layout::{Position, Rect};
 use super::edge::environment;
 use super::{WIDE, list};
 use crate::tui::app::App;
-use crate::tui::keymap::Context;
+use crate::tui::keymap::{self, Context};
 use crate::tui::look::{Look, Pen};
 use crate::tui::overlay::writing::{Reading, Writing};
 use crate::tui::overlay::{Ask, Kind, comms, tour};
 use crate::tui::page::Page;
+use crate::tui::reach;
 use crate::tui::theme::Role;
 use crate::tui::widget::markdown;
 use crate::tui::widget::panel::{Panel, centered};
@@ -97,7 +98,7 @@ pub fn overlay(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) -> Opti
             let mut page = Page::new(look);
             let found = palette.found();
             if found.is_empty() {
-                page.muted("no command of this screen is called so; ? lists its keys");
+                page.muted("no command that works here is called so; ? lists them");
             }
             for (number, entry) in found.into_iter().enumerate() {
                 let here = number == palette.at;
@@ -109,7 +110,7 @@ pub fn overlay(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) -> Opti
                         if here { Role::Selection } else { Role::Text },
                     ),
                     (&format!("{:<10}", entry.keys), Role::Key),
-                    (entry.command.help(), Role::Muted),
+                    (entry.help, Role::Muted),
                 ]);
             }
             list(&page.finish(), palette.at, rest, buf, look);
@@ -118,7 +119,7 @@ pub fn overlay(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) -> Opti
         Kind::Comms(shown) => {
             let lines = comms_page(shown, look);
             let inner =
-                boxed("Tell people", "esc done", Role::Focus, wide, &lines, frame, buf, look);
+                boxed("Tell people", "esc back", Role::Focus, wide, &lines, frame, buf, look);
             put_wrapped(&lines, inner, buf);
             None
         }
@@ -237,7 +238,12 @@ fn comms_page(shown: &comms::Comms, look: &Look) -> Vec<Line> {
             Role::Changed,
         )]);
     }
-    page.blank().muted("Send it where your people read, then record here that it was given.");
+    page.blank();
+    if shown.given[shown.at] {
+        page.signed(look.ok(), "Recorded as given.", Role::Ok);
+    } else {
+        page.muted("Send it where your people read, then record here that it was given.");
+    }
     page.finish()
 }
 
@@ -319,8 +325,9 @@ fn put_wrapped(lines: &[Line], area: Rect, buf: &mut Buffer) {
 fn help_page(app: &App) -> Vec<Line> {
     let mut page = Page::new(&app.look);
     let mut section = None;
-    for entry in app.keymap.entries(app.screen_context()) {
-        if entry.keys.is_empty() {
+    let context = app.screen_context();
+    for entry in app.keymap.entries(context) {
+        if entry.keys.is_empty() || !reach::is_in(app, entry.command) {
             continue;
         }
         if section != Some(entry.context) {
@@ -334,7 +341,7 @@ fn help_page(app: &App) -> Vec<Line> {
         let keys: Vec<String> = entry.keys.iter().map(ToString::to_string).collect();
         page.line(&[
             (&format!("  {:<18}", keys.join(" ")), Role::Key),
-            (entry.command.help(), Role::Text),
+            (keymap::help(context, entry.command), Role::Text),
         ]);
     }
     page.finish()

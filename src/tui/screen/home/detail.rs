@@ -20,8 +20,8 @@ pub fn page(app: &App) -> Page<'_> {
     match items.get(app.home.cursor.min(items.len().saturating_sub(1))) {
         Some(Item::Incident(id)) => incident(app, id, &mut page),
         Some(Item::Target(name)) => target(app, name, &mut page),
-        Some(Item::Wrong { target, at, .. }) => {
-            if let Some(wrong) = super::wrong(app, *at) {
+        Some(Item::Wrong { target, check }) => {
+            if let Some(wrong) = super::wrong(app, target, check) {
                 finding(app, target, &wrong, &mut page);
             }
         }

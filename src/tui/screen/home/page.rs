@@ -77,8 +77,8 @@ pub fn item_line(app: &App, item: &Item, here: bool, page: &mut Page<'_>) {
             ]);
         }
         Item::Target(name) => target_line(app, name, mark, text, page),
-        Item::Wrong { target, check, at } => {
-            let Some(Wrong { check: known, finding, .. }) = wrong(app, *at) else {
+        Item::Wrong { target, check } => {
+            let Some(Wrong { check: known, finding, .. }) = wrong(app, target, check) else {
                 return;
             };
             let title = known.map_or(check.as_str(), |check| check.title.as_str());

@@ -196,22 +196,21 @@ fn confirmation_text(recovery: &Recovery, environment: &str) -> String {
         .iter()
         .map(|(table, tally)| format!("{} in {table}", tally.total()))
         .collect();
+    let what = if plan.undoes.is_some() { "TAKE BACK" } else { "Execute" };
+    let head = format!("{what} on {environment} {}", plan.target);
+    let title = &plan.title;
     if let Some(chunks) = &preview.chunks {
-        let what = if plan.undoes.is_some() { "Undo" } else { "Execute" };
         return format!(
-            "{what} on {environment} {} in chunks\n{}.\nThe first chunk must do exactly what was previewed; what is committed stays when it is stopped.",
-            plan.target,
+            "{head} in chunks\n{title}\n{}.\nThe first chunk must do exactly what was previewed; what is committed stays when it is stopped.",
             chunks.words()
         );
     }
-    let what = if plan.undoes.is_some() { "Undo" } else { "Execute" };
     let undo = match &preview.undo.impossible {
         Some(why) => format!("\nTHERE IS NO UNDO: {why}."),
         None => String::new(),
     };
     format!(
-        "{what} on {environment} {}\n{} rows: {}.\nIf one of them changed since the preview, nothing is written.{undo}",
-        plan.target,
+        "{head}\n{title}\n{} rows: {}.\nIf one of them changed since the preview, nothing is written.{undo}",
         preview.rows(),
         tables.join(", ")
     )

@@ -51,7 +51,7 @@ pub fn page(app: &App) -> Page<'_> {
         State::Executing { .. } => {
             page.title(&title).blank();
             page.text(&format!("Executing: {since} s"));
-            page.muted("It commits only if it does exactly what was previewed.");
+            page.muted("It commits only if it does to the same rows what was previewed.");
         }
         State::Failed { why } => {
             page.title(&title).blank();
@@ -70,8 +70,9 @@ pub fn page(app: &App) -> Page<'_> {
                         _ => ", too old: p previews again".into(),
                     }
                 });
+            let what = if recovery.undoing { "PREVIEW OF THE UNDO " } else { "PREVIEW " };
             page.line(&[
-                ("PREVIEW ", Role::Focus),
+                (what, Role::Focus),
                 (&format!("{}{left}   ", ago(age)), Role::Muted),
                 (&title, Role::Title),
             ]);
@@ -282,11 +283,16 @@ fn ended_lines(
             let text = match recovery.plan.as_ref().and_then(|plan| plan.mass.as_ref()) {
                 Some(_) => format!("COMMITTED   {} rows, in chunks", thousands(*rows)),
                 None if recovery.undoing => {
-                    format!("COMMITTED   {rows} rows, as previewed: it is undone")
+                    format!("COMMITTED   {rows} rows, those of the preview: it is undone")
                 }
-                None => format!("COMMITTED   {rows} rows, as previewed"),
+                None => format!("COMMITTED   {rows} rows, those of the preview"),
             };
             page.signed(app.look.ok(), &text, Role::Ok);
+            if recovery.plan.as_ref().is_none_or(|plan| plan.mass.is_none()) {
+                page.muted(
+                    "Compared: statements, counts, keys, old values. New ones may hold the time.",
+                );
+            }
             let words: Vec<String> = checks
                 .iter()
                 .map(|(check, verdict)| {

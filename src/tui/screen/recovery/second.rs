@@ -18,6 +18,8 @@ use crate::tui::overlay::{Ask, Overlay, Purpose};
 use crate::tui::page::{Page, to_go};
 use crate::tui::theme::Role;
 
+const BY_FILE: &str = "the file that is named here holds the same";
+
 /// Asks a second person, or sends what was asked to the clipboard once more.
 pub(super) fn ask(app: &mut App) -> Vec<Effect> {
     let Some(recovery) = recovery(app) else { return Vec::new() };
@@ -28,7 +30,7 @@ pub(super) fn ask(app: &mut App) -> Vec<Effect> {
     }
     if let Some(request) = recovery.waiting().filter(|request| app.now <= request.expires) {
         let text = request.armored();
-        app.say("the request was sent to the terminal's clipboard once more");
+        app.say(app.facts.between.asked("the request once more", BY_FILE));
         return vec![Effect::Clipboard(text)];
     }
     if app.facts.seconding.signers.is_none() {
@@ -49,7 +51,7 @@ pub fn requested(app: &mut App, request: Arc<Request>) -> Vec<Effect> {
         app.say("asked; the request is too long for the clipboard, hand the file over");
         return Vec::new();
     }
-    app.say(format!("asked; sent to the terminal's clipboard{}", app.facts.between.words()));
+    app.say(app.facts.between.asked("the request", BY_FILE));
     vec![Effect::Clipboard(text)]
 }
 

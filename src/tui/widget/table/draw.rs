@@ -57,7 +57,7 @@ impl Table {
             divide(area, y, divider, buf, look, Style::new());
         }
         if footer > 0 {
-            self.footer(area, buf, look);
+            self.footer(area, buf, look, &slots);
         }
     }
 
@@ -103,6 +103,24 @@ impl Table {
         let row = thousands(self.row + 1);
         let (from, to) = (thousands(from), thousands(to));
         format!("row {row:>digits$}, {from}-{to} of {filtered}{total}")
+    }
+
+    /// "columns 1-5 of 7", where some are beyond an edge. One that is cut counts as one of those.
+    fn out_of_sight(&self, slots: &[Slot]) -> Option<String> {
+        let widths = self.window.widths.borrow();
+        let left = self.window.left.get();
+        let whole = slots.iter().filter(|slot| slot.width >= widths[slot.column]).count();
+        let of = self.columns.len();
+        if whole == of {
+            return None;
+        }
+        let from = if left > self.frozen { left + 1 } else { 1 };
+        let to = whole + left - self.frozen;
+        Some(if to > from {
+            format!("columns {from}-{to} of {of}")
+        } else {
+            format!("column {} of {of}", self.column + 1)
+        })
     }
 
     fn scroll_to_cursor(&self, height: u64) {
@@ -261,7 +279,7 @@ impl Table {
         }
     }
 
-    fn footer(&self, area: Rect, buf: &mut Buffer, look: &Look) {
+    fn footer(&self, area: Rect, buf: &mut Buffer, look: &Look, slots: &[Slot]) {
         let muted = look.style(Role::Muted);
         let mut pen = Pen::new(buf, area, area.height - 1);
         pen.skip(MARGIN);
@@ -272,6 +290,7 @@ impl Table {
         } else if self.is_reading() {
             said.push("x stops".to_owned());
         }
+        said.extend(self.out_of_sight(slots));
         if !self.marks.is_empty() {
             said.push(format!("{} marked", thousands(self.marks.len() as u64)));
         }

@@ -17,10 +17,20 @@ fn it_looks_like_this() {
             "▸        0 │    100  Ada Winter    note 0 xxxxxxxxxxxxxxxxxxxxxxxxxxx…",
             "         1 │     99  mia okafor    note 1 xxxxxxxxxxxxxxxxxxxxxxxxxxx…",
             "         2 │     98  Jon Bell      note 2 xxxxxxxxxxxxxxxxxxxxxxxxxxx…",
-            "                                              row  1, 1-3 of 12, exact",
+            "  columns 1-4 of 5                            row  1, 1-3 of 12, exact",
         ]
         .map(str::to_owned)
     );
+}
+
+#[test]
+fn columns_beyond_an_edge_are_announced() {
+    let mut table = table(12);
+    let last = |table: &Table, width| draw(table, width, 6).pop().expect("a last line");
+    assert!(!last(&table, 120).contains("column"), "{}", last(&table, 120));
+    assert!(last(&table, 60).starts_with("  columns 1-3 of 5 "), "{}", last(&table, 60));
+    press(&mut table, Command::Right, 9);
+    assert!(last(&table, 60).starts_with("  column 5 of 5 "), "{}", last(&table, 60));
 }
 
 #[test]

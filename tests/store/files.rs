@@ -1,0 +1,179 @@
+//! Files of evidence and requests go along, and so does a review.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::common::walk::{CONFIRMATION, leave, note};
+use crate::common::{Cockpit, Home, WIDE};
+use crate::ground::{
+    INCIDENT, Store, first, journal, kept_files, other, previewed, with_a_request,
+};
+
+#[test]
+fn another_host_has_every_file_of_the_incident_it_goes_on_with() {
+    let (store, first) = with_a_request();
+    let files = kept_files(first.home());
+    assert!(files.iter().any(|file| file.starts_with("requests")), "{files:?}");
+    let second = other(&store, &first);
+    second.steadyhand(&["verify", INCIDENT]).assert().code(0);
+    assert_eq!(kept_files(&second), files);
+    // The list of incidents needs no files; whoever goes on with one does, however they get there.
+    let third = other(&store, &first);
+    third.steadyhand(&["incidents"]).assert().code(0);
+    assert_eq!(kept_files(&third), Vec::<PathBuf>::new());
+    let mut third = Cockpit::start_in(third, &["resume"], WIDE);
+    third.wait_for("taken up again");
+    leave(&mut third);
+    // It counts for itself as well.
+    let there = kept_files(third.home());
+    assert!(files.iter().all(|file| there.contains(file)), "{there:?}");
+}
+
+#[test]
+fn a_file_that_was_not_brought_is_told_from_one_that_went_missing() {
+    let (store, first) = with_a_request();
+    store.server.client("store").run("DELETE FROM steadyhand.file WHERE path LIKE 'requests/%'");
+    let second = other(&store, &first);
+    let told = |home: &Home, code: i32| {
+        let ran = home.steadyhand(&["verify", INCIDENT]).assert().code(code);
+        String::from_utf8_lossy(&ran.get_output().stdout).into_owned()
+    };
+    let said = told(&second, 3);
+    assert!(said.contains("was not brought here") && !said.contains("missing"), "{said}");
+    // Whoever gets a bundle of it is told what is not inside, and where it lies.
+    let made = second.steadyhand(&["bundle", INCIDENT, "--output", "one.tar"]).assert().code(3);
+    let made = String::from_utf8_lossy(&made.get_output().stdout).into_owned();
+    assert!(made.contains("not in it: requests/"), "{made}");
+    assert!(made.contains("it lies on the host where casey wrote record"), "{made}");
+    let auditor = Home::new();
+    fs::copy(second.work().join("one.tar"), auditor.work().join("one.tar")).expect("it was made");
+    let read = auditor.steadyhand(&["verify", "one.tar"]).assert().code(3);
+    let read = String::from_utf8_lossy(&read.get_output().stdout).into_owned();
+    assert!(read.contains("was not brought here"), "{read}");
+    assert!(read.contains("it lies on the host where casey wrote record"), "{read}");
+    assert!(!read.contains("missing"), "{read}");
+    let preview = kept_files(&second).remove(0);
+    let folder = journal(&second).with_file_name("");
+    fs::remove_file(folder.join(&preview)).expect("it was brought");
+    let said = told(&second, 2);
+    assert!(said.contains(&format!("{} is missing", preview.display())), "{said}");
+}
+
+/// Robin's host, with a key of robin's that may review.
+fn reviewer(store: &Store, first: &Cockpit) -> Home {
+    let home = other(store, first);
+    let path = home.work().join("steadyhand.toml");
+    let text = fs::read_to_string(&path).expect("it was written");
+    fs::write(path, text + "[approval]\nsigners = \"signers\"\nkey = \"key\"\n").expect("ours");
+    let made = Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-C", "robin", "-f", "key"])
+        .current_dir(home.work())
+        .status();
+    assert!(made.expect("ssh-keygen can be run").success());
+    let key = fs::read_to_string(home.work().join("key.pub")).expect("it was made");
+    home.write("signers", &format!("robin@example.org {key}"));
+    home
+}
+
+#[test]
+fn a_review_on_another_host_is_of_the_one_chain() {
+    let (store, mut first) = previewed("break-glass");
+    first.keys("!");
+    first.wait_for("It is recorded, and somebody will review it");
+    first.type_text("nobody answers and stock is blocked");
+    first.breathe();
+    first.keys("enter");
+    first.wait_for("esc leaves it alone");
+    first.type_text(&format!("{CONFIRMATION} break glass"));
+    first.breathe();
+    first.keys("enter");
+    first.wait_for("COMMITTED   26 rows");
+    let asked = ["approve", "--review", INCIDENT];
+    // While casey works on it, by the way that knows of it and by the one that does not.
+    let second = Cockpit::start_in(reviewer(&store, &first), &asked, (120, 90));
+    second.wait_for("What did your review find?");
+    let theirs = fs::read(journal(second.home())).expect("it was brought");
+    fs::remove_file(journal(second.home()).with_file_name("elsewhere.json")).expect("it is there");
+    let mut second = second;
+    second.type_text("right, and rightly alone");
+    second.keys("enter");
+    assert_ne!(second.wait_code(), 0);
+    assert!(second.screen().contains("nothing was recorded"), "{}", second.screen());
+    assert_eq!(fs::read(journal(second.home())).expect("a journal"), theirs);
+    note(&mut first, "casey is not disturbed");
+    leave(&mut first);
+    let mut second = Cockpit::start_in(second.into_home(), &asked, (120, 90));
+    second.wait_for("What did your review find?");
+    second.type_text("right, and rightly alone");
+    second.keys("enter");
+    second.wait_for("is recorded");
+    assert_eq!(second.wait_code(), 0);
+    // It is there for everybody, with its signature.
+    first.home().steadyhand(&["verify", INCIDENT]).assert().code(0);
+    let (here, there) = (fs::read(journal(first.home())), fs::read(journal(second.home())));
+    assert_eq!(here.expect("a journal"), there.expect("a journal"));
+    assert_eq!(kept_files(first.home()), kept_files(second.home()));
+    // Of what was not brought nothing is known, which accuses nobody.
+    for gone in ["%.review.sig", "requests/%"] {
+        let delete = format!("DELETE FROM steadyhand.file WHERE path LIKE '{gone}'");
+        store.server.client("store").run(&delete);
+        let third = other(&store, &first);
+        let told = third.steadyhand(&["verify", INCIDENT]).assert().code(3);
+        let told = String::from_utf8_lossy(&told.get_output().stdout).into_owned();
+        assert!(told.contains("not checked: requests/"), "{told}");
+    }
+}
+
+/// A member of the group can lay down who asks, and the record says it.
+#[test]
+fn no_text_of_a_record_brings_a_file_to_the_store() {
+    let (store, mut first) = first(Store::new());
+    first.home().write("private", "a private key");
+    let folder = journal(first.home());
+    let folder = folder.parent().expect("it lies in a folder");
+    let asked = r#"{"by":{"login":"evidence/../../../../private","host":"x","pid":1},"at":"2026-01-01T00:00:00Z"}"#;
+    fs::write(folder.join("take-over.json"), asked).expect("the folder is ours");
+    first.wait_for("Answer later");
+    first.breathe();
+    first.keys("enter");
+    first.wait_gone("Answer later");
+    leave(&mut first);
+    let told = fs::read_to_string(journal(first.home())).expect("a journal");
+    assert!(told.contains("\"evidence/../../../../private\""), "{told}");
+    let kept = store.server.client("store").rows("SELECT path FROM steadyhand.file");
+    assert!(!kept.iter().flatten().any(|path| path.contains("private")), "{kept:?}");
+}
+
+/// Casey asks on one host; robin, on another, finds the request there. The signature goes back through a
+/// chat.
+#[test]
+fn a_request_of_one_host_is_answered_on_another() {
+    let (store, mut first) = previewed("four-eyes");
+    let second = reviewer(&store, &first);
+    fs::copy(second.work().join("signers"), first.home().work().join("signers")).expect("a list");
+    first.keys("a");
+    first.wait_for("waiting for a second person");
+    let robin = Cockpit::start_in(second, &["watch", INCIDENT], WIDE);
+    robin.wait_for("a second person was asked");
+    let brought = || kept_files(robin.home()).into_iter().find(|file| file.starts_with("requests"));
+    robin.wait_until("the request is there", |_| brought().is_some());
+    let file = journal(robin.home()).with_file_name(brought().expect("it is there"));
+    let file = file.to_string_lossy().into_owned();
+    let mut signing = robin.beside("robin", &["approve", &file, "--key", "key"], (120, 90));
+    signing.wait_for("Type the four words to agree");
+    let screen = first.screen();
+    let (_, words) = screen.split_once("Words").expect("they are on the screen");
+    let words: Vec<&str> = words.split_whitespace().take(4).collect();
+    signing.type_text(&words.join(" "));
+    signing.keys("enter");
+    assert_eq!(signing.wait_code(), 0, "{}", signing.screen());
+    let signature = fs::read_to_string(format!("{file}.sig")).expect("it was signed");
+    first.keys("i");
+    first.wait_for("The signature, from BEGIN to END");
+    first.paste(&signature);
+    first.wait_for("END SSH SIGNATURE");
+    first.keys("ctrl-o");
+    first.wait_for("agreed: robin@example.org");
+    leave(&mut first);
+}

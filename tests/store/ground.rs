@@ -1,0 +1,134 @@
+//! Hosts and the store that they share. A host is a home with a state folder of its own.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::common::proxy::{Proxy, Upstream};
+use crate::common::server::{self, Kind, Server, Setup};
+use crate::common::walk::{RUNBOOK, database, demo, leave, to_change};
+use crate::common::{Cockpit, Home, WIDE};
+
+/// The demo leaves the first one behind, which stays where it was made.
+pub const INCIDENT: &str = "INC-0002";
+
+pub struct Store {
+    pub server: Server,
+    pub proxy: Proxy,
+}
+
+impl Store {
+    pub fn new() -> Self {
+        let server = Setup::new(Kind::Postgres).tcp().start();
+        server.database("store");
+        let proxy = Proxy::before(Upstream::Tcp(server.port()));
+        Self { server, proxy }
+    }
+
+    pub fn url(&self) -> String {
+        self.server.tcp_url(server::ADMIN, "127.0.0.1", self.server.port(), "store")
+    }
+
+    pub fn over_the_wire(&self) -> String {
+        self.server.tcp_url(server::ADMIN, "127.0.0.1", self.proxy.port(), "store")
+    }
+
+    pub fn made(self, home: &Home) -> Self {
+        let shown = home.steadyhand(&["store", "init"]).assert().code(0);
+        let shown = String::from_utf8_lossy(&shown.get_output().stdout).into_owned();
+        assert!(shown.contains("CREATE TABLE IF NOT EXISTS steadyhand.record"), "{shown}");
+        let mut client = self.server.client("store");
+        assert_eq!(
+            client.count("SELECT count(*) FROM pg_namespace WHERE nspname = 'steadyhand'"),
+            0
+        );
+        home.steadyhand(&["store", "init", "--apply"]).assert().code(0);
+        self
+    }
+
+    pub fn count(&self, table: &str) -> i64 {
+        self.server.client("store").count(&format!("SELECT count(*) FROM steadyhand.{table}"))
+    }
+}
+
+pub fn with_store(home: &Home, url: &str) {
+    let path = home.work().join("steadyhand.toml");
+    let text = fs::read_to_string(&path).expect("the demo wrote it");
+    let text: String = text
+        .lines()
+        .filter(|line| !line.starts_with("store"))
+        .fold(format!("store = \"{url}\"\n"), |all, line| all + line + "\n");
+    fs::write(path, text).expect("the home is ours");
+}
+
+/// A host with a database, and an incident that was just opened on it.
+pub fn first(store: Store) -> (Store, Cockpit) {
+    first_in(Home::new(), store)
+}
+
+pub fn first_in(home: Home, store: Store) -> (Store, Cockpit) {
+    let mut made = demo(home);
+    leave(&mut made);
+    let home = made.into_home();
+    with_store(&home, &store.over_the_wire());
+    let store = store.made(&home);
+    let cockpit = Cockpit::start_in(home, &["open", RUNBOOK, "--target", "erp-demo"], WIDE);
+    cockpit.wait_for("Take the incident");
+    cockpit.wait_for("milestone: detected");
+    (store, cockpit)
+}
+
+/// Another host that can reach the same database and the store.
+pub fn other(store: &Store, first: &Cockpit) -> Home {
+    let home = Home::new().with("USER", "robin");
+    let database = database(first.home());
+    let text = format!(
+        "state = \"state\"\nstore = \"{}\"\n[target.erp-demo]\nurl = \"sqlite://{}\"\n\
+         environment = \"development\"\n",
+        store.url(),
+        database.display()
+    );
+    home.write("steadyhand.toml", &text);
+    home
+}
+
+pub fn journal(home: &Home) -> PathBuf {
+    home.work().join("state/incidents").join(INCIDENT).join("journal.jsonl")
+}
+
+/// At a change that wants a second person, previewed.
+pub fn previewed(approval: &str) -> (Store, Cockpit) {
+    let mut made = demo(Home::new());
+    leave(&mut made);
+    let (home, store) = (made.into_home(), Store::new());
+    with_store(&home, &store.over_the_wire());
+    let path = home.work().join("steadyhand.toml");
+    let text = fs::read_to_string(&path).expect("the demo wrote it");
+    let wanted = format!("[target.erp-demo]\napproval = \"{approval}\"\n");
+    let text = text.replace("[target.erp-demo]\n", &wanted);
+    fs::write(&path, text + "\n[approval]\nsigners = \"signers\"\n").expect("the home is ours");
+    home.write("signers", "");
+    let store = store.made(&home);
+    let mut cockpit = Cockpit::start_in(home, &["open", RUNBOOK, "--target", "erp-demo"], WIDE);
+    cockpit.wait_for("milestone: detected");
+    cockpit.breathe();
+    to_change(&mut cockpit);
+    cockpit.keys("enter");
+    cockpit.wait_for("a second person must agree");
+    (store, cockpit)
+}
+
+/// With a request of four eyes, which is a file like evidence.
+pub fn with_a_request() -> (Store, Cockpit) {
+    let (store, mut cockpit) = previewed("four-eyes");
+    cockpit.keys("a");
+    cockpit.wait_for("waiting for a second person");
+    leave(&mut cockpit);
+    (store, cockpit)
+}
+
+/// The files of an incident that a home has.
+pub fn kept_files(home: &Home) -> Vec<PathBuf> {
+    let mut files = home.files(&format!("work/state/incidents/{INCIDENT}"));
+    files.retain(|file| file.starts_with("evidence") || file.starts_with("requests"));
+    files
+}

@@ -1,0 +1,194 @@
+//! One goes on where another left, while the store comes and goes.
+
+use std::fs;
+
+use crate::common::walk::{RUNBOOK, demo, leave, note};
+use crate::common::{Cockpit, Home, Signal, WIDE, server};
+use crate::ground::{INCIDENT, Store, first, journal, other, with_store};
+
+#[test]
+fn another_host_lists_follows_and_goes_on_when_the_first_left() {
+    let (store, mut first) = first(Store::new());
+    let second = other(&store, &first);
+    let listed = second.steadyhand(&["incidents"]).assert().code(0);
+    let listed = String::from_utf8_lossy(&listed.get_output().stdout).into_owned();
+    assert!(listed.contains(INCIDENT), "{listed}");
+    // Whoever wants to go on while somebody works on it watches.
+    let mut second = Cockpit::start_in(second, &["resume", INCIDENT], WIDE);
+    second.wait_for("WATCHING");
+    second.wait_for("held by casey on ");
+    note(&mut first, "seen on both hosts");
+    second.wait_for("seen on both hosts");
+    leave(&mut first);
+    second.wait_for("nobody works on it");
+    second.keys("t");
+    second.wait_for("taken up again");
+    note(&mut second, "robin went on elsewhere");
+    leave(&mut second);
+    let mut first = Cockpit::start_in(first.into_home(), &["resume", INCIDENT], WIDE);
+    first.wait_for("robin went on elsewhere");
+    leave(&mut first);
+    first.home().steadyhand(&["verify", INCIDENT]).assert().code(0);
+    let there = second.into_home();
+    there.steadyhand(&["verify", INCIDENT]).assert().code(0);
+    there.steadyhand(&["handover", INCIDENT]).assert().code(0);
+    there.steadyhand(&["postmortem", INCIDENT]).assert().code(0);
+    let (here, there) = (fs::read(journal(first.home())), fs::read(journal(&there)));
+    assert_eq!(here.expect("a journal"), there.expect("a journal"));
+}
+
+#[test]
+fn the_work_goes_on_while_the_store_is_away_and_is_brought_there_later() {
+    let (store, mut first) = first(Store::new());
+    store.proxy.refuse(true);
+    store.proxy.cut();
+    note(&mut first, "written while the store was away");
+    first.wait_for("the work goes on here");
+    note(&mut first, "and this");
+    store.proxy.refuse(false);
+    first.wait_for("the incident store is back");
+    note(&mut first, "and this at once");
+    leave(&mut first);
+    let lines = fs::read_to_string(journal(first.home())).expect("a journal").lines().count();
+    assert_eq!(store.count("record"), i64::try_from(lines).expect("a small number"));
+    // Away from the beginning, nothing is different.
+    store.proxy.refuse(true);
+    let mut first = Cockpit::start_in(first.into_home(), &["resume", INCIDENT], WIDE);
+    first.wait_for("and this at once");
+    first.wait_for("the work goes on here");
+    leave(&mut first);
+}
+
+#[test]
+fn two_hosts_that_wrote_while_apart_are_told_and_nothing_is_lost() {
+    let (store, mut first) = first(Store::new());
+    note(&mut first, "before they were apart");
+    store.proxy.refuse(true);
+    store.proxy.cut();
+    first.wait_for("the work goes on here");
+    let second = other(&store, &first);
+    let mut second = Cockpit::start_in(second, &["resume", INCIDENT], WIDE);
+    second.wait_for("taken up again");
+    note(&mut second, "robin goes on");
+    note(&mut first, "casey does not know");
+    store.proxy.refuse(false);
+    first.wait_for("went on with this incident while the store was away");
+    first.keys("enter");
+    // Nothing more is done from there.
+    let before = fs::read(journal(first.home())).expect("a journal");
+    assert!(String::from_utf8_lossy(&before).contains("casey does not know"));
+    first.keys("]");
+    first.breathe();
+    assert_eq!(fs::read(journal(first.home())).expect("a journal"), before);
+    note(&mut second, "robin is not disturbed");
+    leave(&mut second);
+    leave(&mut first);
+    // Whoever looks there from now on is told.
+    let mut first = Cockpit::start_in(first.into_home(), &["watch", INCIDENT], WIDE);
+    first.wait_for("WATCHING");
+    first.wait_until("told that the records differ", |screen| {
+        let words: Vec<&str> = screen.split(|c: char| c.is_whitespace() || c == '│').collect();
+        let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+        words.join(" ").contains("this host and the store have different records")
+    });
+    first.keys("q");
+    assert_eq!(first.wait_code(), 0);
+    let kept = store.server.client("store").rows("SELECT line FROM steadyhand.apart");
+    assert!(kept.iter().flatten().any(|line| line.contains("casey does not know")), "{kept:?}");
+    second.into_home().steadyhand(&["verify", INCIDENT]).assert().code(0);
+}
+
+#[test]
+fn who_follows_keeps_the_connections_it_has() {
+    let (store, mut first) = first(Store::new());
+    let mut second = Cockpit::start_in(other(&store, &first), &["watch", INCIDENT], WIDE);
+    second.wait_for("held by casey on ");
+    note(&mut first, "seen at the beginning");
+    second.wait_for("seen at the beginning");
+    let mut server = store.server.client("postgres");
+    let mut opened =
+        || server.count("SELECT sessions FROM pg_stat_database WHERE datname = 'store'");
+    let before = opened();
+    for one in ["the first", "the second", "the third", "the fourth"] {
+        note(&mut first, one);
+        second.wait_for(one);
+    }
+    assert_eq!(opened(), before, "connections were opened meanwhile");
+    second.keys("q");
+    assert_eq!(second.wait_code(), 0);
+    leave(&mut first);
+}
+
+#[test]
+fn the_lease_of_a_host_that_died_is_free() {
+    let (store, first) = first(Store::new());
+    let second = other(&store, &first);
+    first.signal(Signal::KILL);
+    let mut first = first;
+    first.wait_death();
+    let mut second = Cockpit::start_in(second, &["resume", INCIDENT], WIDE);
+    second.wait_for("taken up again");
+    leave(&mut second);
+    is_rid_of_us(&store);
+}
+
+fn is_rid_of_us(store: &Store) {
+    // No session of ours is left behind.
+    let mut client = store.server.client("store");
+    let sessions = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'";
+    assert_eq!(client.count(sessions), 0);
+}
+
+#[test]
+fn an_incident_that_is_damaged_here_hides_no_other() {
+    let (store, mut first) = first(Store::new());
+    leave(&mut first);
+    let second = other(&store, &first);
+    second.steadyhand(&["incidents"]).assert().code(0);
+    let damaged = fs::read_to_string(journal(&second)).expect("it was brought");
+    let damaged = damaged.replacen("milestone", "millstone", 1);
+    fs::write(journal(&second), damaged).expect("the home is ours");
+    let open = ["open", RUNBOOK, "--target", "erp-demo"];
+    let mut first = Cockpit::start_in(first.into_home(), &open, WIDE);
+    first.wait_for("INC-0003");
+    first.wait_for("milestone: detected");
+    leave(&mut first);
+    let listed = second.steadyhand(&["incidents"]).assert().code(0);
+    let output = listed.get_output();
+    let (said, told) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("INC-0003"), "{said}");
+    assert!(told.contains(INCIDENT) && told.contains("was altered"), "{told}");
+}
+
+#[test]
+fn a_store_on_the_server_under_repair_is_said() {
+    let store = Store::new();
+    store.server.database("erp");
+    let home = Home::new();
+    let target = store.server.url_as(server::ADMIN, "erp");
+    let config = format!(
+        "state = \"state\"\nstore = \"{}\"\n[target.erp]\nurl = \"{target}\"\n\
+         environment = \"development\"\n",
+        store.url()
+    );
+    home.write("steadyhand.toml", &config);
+    let store = store.made(&home);
+    let mut cockpit = Cockpit::start_in(home, &["open", RUNBOOK, "--target", "erp"], WIDE);
+    cockpit.wait_for("the incident store is on this very server: it goes away with it");
+    leave(&mut cockpit);
+    drop(store);
+}
+
+#[test]
+fn what_was_made_up_stays_where_it_was_made() {
+    let mut made = demo(Home::new());
+    leave(&mut made);
+    let (home, store) = (made.into_home(), Store::new());
+    with_store(&home, &store.over_the_wire());
+    let store = store.made(&home);
+    let mut cockpit = Cockpit::start_in(home, &["resume", "INC-0001"], WIDE);
+    cockpit.wait_for("taken up again");
+    leave(&mut cockpit);
+    assert_eq!((store.count("incident"), store.count("record")), (0, 0));
+}
