@@ -342,7 +342,8 @@ impl Walk<'_> {
     /// What a person would answer; of a backup, what its record says.
     fn answer(&self, ask: &Ask) -> String {
         let recorded = || {
-            let record = std::fs::read_to_string(self.site().backups().join(RECORD)).unwrap();
+            let record =
+                std::fs::read_to_string(self.site().places().backups().join(RECORD)).unwrap();
             serde_json::from_str::<serde_json::Value>(record.lines().last().unwrap()).unwrap()
         };
         let of_it = |name: &str| recorded()[name].to_string().trim_matches('"').to_owned();

@@ -8,10 +8,8 @@ use steadyhand::dialect::Dialect;
 use steadyhand::incident::entry::Entry;
 use steadyhand::incident::journal::Journal;
 
-use crate::common::walk::{
-    self, CONFIRMATION, Facts, INCIDENT, assert_sound, confirm, journal, leave, runbook_in_chunks,
-};
-use crate::common::{Cockpit, Ground, Home, Sqlite, WIDE};
+use crate::common::walk::{CONFIRMATION, Facts, INCIDENT, assert_sound, confirm, journal, leave};
+use crate::common::{Cockpit, Ground, Home, WIDE};
 use crate::ground::{
     answer, as_somebody_else, ask, asked, at_the_rest, in_chunks, looking, parcels, previewed,
     request, robin, scene, scene_on, scene_with, shell, sign, words,

@@ -1,4 +1,4 @@
-//! What a policy lets somebody do alone: glass is broken with a reason, and each time is looked at.
+//! Who goes alone, where a policy lets them: they say why, and somebody looks at it afterwards.
 
 use crate::common::walk::{CONFIRMATION, Facts, assert_sound, journal, leave};
 use crate::common::{Cockpit, Home, Terminal};

@@ -4,8 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::common::walk::{self, Facts, INCIDENT, RUNBOOK, journal, leave, to_change};
-use crate::common::{Cockpit, Ground, Home, Terminal, WIDE};
+use crate::common::walk::{
+    self, Facts, INCIDENT, RUNBOOK, journal, leave, runbook_in_chunks, to_change,
+};
+use crate::common::{Cockpit, Ground, Home, Sqlite, Terminal, WIDE};
 
 pub const BIN: &str = env!("CARGO_BIN_EXE_steadyhand");
 

@@ -3,12 +3,10 @@
 use std::fs;
 
 use crate::common::book::{COUNT, book, command};
-use crate::common::walk::{
-    self, CONFIRMATION, Facts, RUNBOOK, assert_sound, journal, leave, to_change,
-};
-use crate::common::{Cockpit, Terminal, WIDE};
+use crate::common::walk::{self, Facts, RUNBOOK, journal, leave, to_change};
+use crate::common::{Cockpit, WIDE};
 use crate::ground::{
-    BIN, answer, ask, assert_nothing_done, previewed, request, scene, scene_with, shell, sign, told,
+    ask, assert_nothing_done, previewed, request, scene, scene_with, shell, sign, told,
 };
 
 #[test]

@@ -101,10 +101,8 @@ fn all_wrong(app: &App) -> (Vec<Item>, usize) {
     let mut all = 0;
     for health in &app.home.health {
         let Some((_, Ok(survey))) = &health.seen else { continue };
-        for (check, finding) in &survey.findings {
-            if finding.verdict.is_clear() || !check.to_lowercase().contains(&find) {
-                continue;
-            }
+        let wrong = survey.findings.iter().filter(|(_, finding)| !finding.verdict.is_clear());
+        for (check, _) in wrong.filter(|(check, _)| check.to_lowercase().contains(&find)) {
             all += 1;
             let alike = found.entry(known.get(check.as_str()).copied()).or_default();
             if alike.len() < MOST {
@@ -310,7 +308,7 @@ pub struct Wrong<'a> {
 fn wrong<'a>(app: &'a App, target: &str, check: &str) -> Option<Wrong<'a>> {
     let health = app.home.health.iter().find(|health| health.target == target)?;
     let (at, survey) = health.seen.as_ref()?;
-    let (check, finding) = survey.as_ref().ok()?.findings.iter().find(|(id, _)| id == check)?;
+    let (_, finding) = survey.as_ref().ok()?.findings.iter().find(|(id, _)| id == check)?;
     Some(Wrong { check: app.facts.catalogue.check(check), finding, at: *at })
 }
 
