@@ -17,7 +17,7 @@ fn it_looks_like_this() {
             "▸        0 │    100  Ada Winter    note 0 xxxxxxxxxxxxxxxxxxxxxxxxxxx…",
             "         1 │     99  mia okafor    note 1 xxxxxxxxxxxxxxxxxxxxxxxxxxx…",
             "         2 │     98  Jon Bell      note 2 xxxxxxxxxxxxxxxxxxxxxxxxxxx…",
-            "  columns 1-4 of 5                            row  1, 1-3 of 12, exact",
+            "  columns 1-3 of 5                            row  1, 1-3 of 12, exact",
         ]
         .map(str::to_owned)
     );
