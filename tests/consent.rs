@@ -52,19 +52,19 @@ fn a_command_that_writes_runs_after_the_right_words_and_is_in_the_journal_before
     assert_sound(cockpit.home());
 }
 
-/// A later session counts its runs from one again.
+/// One that fails is tried again, and a later session counts its runs from one again.
 #[test]
 fn a_command_that_runs_again_later_keeps_its_first_output() {
     let home = Home::new();
-    let look = command("look", "Look around", &["ls"], true);
+    let look = command("look", "Look around", &["ls", "nowhere"], true);
     home.write("books/asset-double-assignment.toml", &book(&[COUNT, &look]));
     let demo = ["demo", "--keep", ".", "--incident", RUNBOOK, "--runbooks", "books"];
     let mut cockpit = Cockpit::start_in(home, &demo, COMPACT);
     cockpit.wait_for("12 violations");
-    for session in 1..=2 {
+    for session in 1..=3 {
         cockpit.keys("]");
         cockpit.wait_for("Look around");
-        cockpit.keys("r");
+        cockpit.keys("enter");
         cockpit.wait_until("it ran", |_| {
             journal(cockpit.home()).iter().filter(|kind| *kind == "command-ran").count() == session
         });
@@ -77,5 +77,5 @@ fn a_command_that_runs_again_later_keeps_its_first_output() {
     }
     let kept = cockpit.home().files("work/state/incidents/INC-0001/evidence");
     let outputs = kept.iter().filter(|path| path.to_string_lossy().contains("command-look-"));
-    assert_eq!(outputs.count(), 2, "{kept:?}");
+    assert_eq!(outputs.count(), 3, "{kept:?}");
 }
