@@ -19,6 +19,7 @@ use crate::config::Target;
 pub use crate::engine::DDL;
 use crate::engine::{Kept, Link, Shelf};
 use crate::incident::chain::Head;
+use crate::incident::entry::Evidence;
 use crate::incident::lease::{self, Lease, LeaseError};
 use crate::incident::{journal, store};
 use crate::problem::{Kind, Problem};
@@ -177,9 +178,7 @@ async fn bring(
 
 /// Brings the files that lines of other hosts name and that are not here yet.
 async fn bring_files(shelf: &mut Shelf, id: &str, folder: &Path) -> Result<(), Problem> {
-    let system = |error: journal::JournalError| Problem::system(error.to_string());
-    let (records, ..) = journal::read(folder).map_err(system)?;
-    let mut awaited = journal::awaited(folder, &records);
+    let mut awaited = awaited(folder)?;
     if awaited.is_empty() {
         return Ok(());
     }
@@ -188,10 +187,27 @@ async fn bring_files(shelf: &mut Shelf, id: &str, folder: &Path) -> Result<(), P
     for file in awaited {
         let bytes = shelf.file(id, &file.file, LARGE).await.map_err(|error| failed(&error))?;
         if let Some(bytes) = bytes {
-            journal::arrive(folder, &file, &bytes).map_err(system)?;
+            let arrived = journal::arrive(folder, &file, &bytes);
+            arrived.map_err(|error| Problem::system(error.to_string()))?;
         }
     }
     Ok(())
+}
+
+/// The same over a connection of its own.
+async fn bring_awaited(at: &Target, id: &str, folder: &Path) -> Result<(), Problem> {
+    if awaited(folder)?.is_empty() {
+        return Ok(());
+    }
+    let mut shelf = open(at).await?;
+    let brought = bring_files(&mut shelf, id, folder).await;
+    shelf.close().await;
+    brought
+}
+
+fn awaited(folder: &Path) -> Result<Vec<Evidence>, Problem> {
+    let read = journal::read(folder).map_err(|error| Problem::system(error.to_string()))?;
+    Ok(journal::awaited(folder, &read.0))
 }
 
 fn apart(folder: &Path) -> String {

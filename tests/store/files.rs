@@ -31,6 +31,23 @@ fn another_host_has_every_file_of_the_incident_it_goes_on_with() {
 }
 
 #[test]
+fn a_file_that_cannot_be_laid_down_costs_nobody_the_lease() {
+    let (store, first) = with_a_request();
+    let second = other(&store, &first);
+    second.steadyhand(&["incidents"]).assert().code(0);
+    let folder = journal(&second).with_file_name("");
+    let files = kept_files(first.home());
+    let file = files.iter().find(|file| file.starts_with("requests")).expect("there is one");
+    fs::create_dir_all(folder.join(file)).expect("the home is ours");
+    let mut second = Cockpit::start_in(second, &["resume"], WIDE);
+    second.wait_for("taken up again");
+    note(&mut second, "robin goes on");
+    leave(&mut second);
+    let ours = fs::read_to_string(journal(second.home())).expect("a journal").lines().count();
+    assert_eq!(store.count("record"), i64::try_from(ours).expect("few"));
+}
+
+#[test]
 fn a_file_that_was_not_brought_is_told_from_one_that_went_missing() {
     let (store, first) = with_a_request();
     store.server.client("store").run("DELETE FROM steadyhand.file WHERE path LIKE 'requests/%'");

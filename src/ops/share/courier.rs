@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use super::{LARGE, bring_files, failed, links, open};
+use super::{LARGE, bring_awaited, failed, links, open};
 use crate::config::Target;
 use crate::digest::sha256;
 use crate::engine::{Claimed, Kept, Link, Shelf, Stopper};
@@ -238,13 +238,14 @@ impl Courier {
                 return Err(Trouble::Lost(holder));
             }
         };
-        // To go on here, all of the incident is needed.
-        bring_files(&mut shelf, &kept.id, &self.folder).await?;
         let there = shelf.files(&kept.id).await.map_err(|error| failed(&error))?;
         let named = ours[..same].iter().filter_map(named);
         self.files = named.filter(|file| !there.contains(&file.file)).collect();
         (self.unsent, self.read) = (ours[same..].to_vec().into(), read);
         (self.id, self.shelf) = (kept.id, Some((shelf, lease)));
+        // To go on here, all of the incident is needed. But what cannot be brought must not cost the
+        // lease: it stays awaited, and whoever needs it is told.
+        let _ = bring_awaited(&self.at, &self.id, &self.folder).await;
         Ok(())
     }
 
