@@ -63,7 +63,7 @@ const JOURNEY: &[Act] = &[
     Words,
     See("enter next step"),
     Key("enter"),
-    See("this step ends when the check is clear"),
+    See("✓ clear"),
     Key("enter"),
     See("The database refuses the second one"),
     Key("enter"),
