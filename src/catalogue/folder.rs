@@ -11,7 +11,7 @@ use super::File;
 use crate::source::Fault;
 
 /// More than any runbook; a file beyond it is something else.
-const LARGEST: u64 = 1 << 20;
+const LARGEST: u64 = 4 << 20;
 
 /// Every file of a folder, in the order of their names.
 pub(super) fn read(dir: &Path, faults: &mut Vec<Fault>) -> Vec<File> {
@@ -72,7 +72,7 @@ fn text(path: &Path, pack: &str, faults: &mut Vec<Fault>) -> Option<File> {
         Ok(None) => {
             faults.push(about(
                 path,
-                "This is not a file of at most 1 MiB; move it out of the folder.",
+                "This is not a file of at most 4 MiB; move it out of the folder.",
             ));
             None
         }
