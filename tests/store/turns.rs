@@ -59,6 +59,28 @@ fn the_work_goes_on_while_the_store_is_away_and_is_brought_there_later() {
     leave(&mut first);
 }
 
+/// It is there and answers, but takes nothing: it is asked now and then, and the operator is told.
+#[test]
+fn a_store_that_refuses_records_is_as_good_as_away() {
+    let (store, mut first) = first(Store::new());
+    let mut server = store.server.client("store");
+    server.run(
+        "CREATE FUNCTION is_full() RETURNS trigger LANGUAGE plpgsql \
+         AS 'BEGIN RAISE EXCEPTION ''the disk of the store is full''; END'",
+    );
+    server.run(
+        "CREATE TRIGGER is_full BEFORE INSERT ON steadyhand.record \
+         FOR EACH ROW EXECUTE FUNCTION is_full()",
+    );
+    note(&mut first, "refused there");
+    first.wait_for("the work goes on here");
+    server.run("DROP TRIGGER is_full ON steadyhand.record");
+    first.wait_for("the incident store is back");
+    leave(&mut first);
+    let lines = fs::read_to_string(journal(first.home())).expect("a journal").lines().count();
+    assert_eq!(store.count("record"), i64::try_from(lines).expect("a small number"));
+}
+
 #[test]
 fn two_hosts_that_wrote_while_apart_are_told_and_nothing_is_lost() {
     let (store, mut first) = first(Store::new());

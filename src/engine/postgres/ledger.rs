@@ -22,8 +22,9 @@ enum Fate {
     Committed,
     Aborted,
     InProgress,
-    /// Too old, or of another server's history.
+    /// Too old.
     Forgotten,
+    /// Of another server's history.
     NotGivenOut,
 }
 
@@ -165,7 +166,7 @@ impl Session {
                 Some("in progress") => Fate::InProgress,
                 _ => Fate::Forgotten,
             },
-            // A number that this server has not given out yet: its history is another one.
+            // The server takes no number that is still to come.
             Err(EngineError::Database { .. }) => Fate::NotGivenOut,
             Err(error) => return Err(error),
         })

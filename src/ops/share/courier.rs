@@ -131,6 +131,7 @@ impl Courier {
         self.working = true;
         let mut away = false;
         loop {
+            let was_there = self.shelf.is_some();
             match self.bring().await {
                 Ok(caught_up) if away => {
                     away = false;
@@ -138,8 +139,12 @@ impl Courier {
                 }
                 Ok(_) => {}
                 // Its end tells that the session was ended, or the store: who asks again knows which.
-                Err(Trouble::Away(_)) if self.shelf.take().is_some() => continue,
+                Err(Trouble::Away(_)) if was_there => {
+                    self.shelf = None;
+                    continue;
+                }
                 Err(Trouble::Away(problem)) => {
+                    self.shelf = None;
                     if !away {
                         tell(News::Away(problem.sentence));
                     }
