@@ -1,12 +1,42 @@
 //! SHA-256 as hexadecimal text: the same digest that `sha256sum` prints. A leaf.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io;
+use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
 
 pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
+}
+
+/// A digest that somebody wrote down, or its beginning, long enough to mean one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beginning(String);
+
+impl Beginning {
+    pub fn begins(&self, digest: &str) -> bool {
+        digest.starts_with(&self.0)
+    }
+}
+
+impl FromStr for Beginning {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        const LEAST: usize = 8;
+        let digits = text.trim().to_ascii_lowercase();
+        if digits.len() < LEAST || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(format!("write at least {LEAST} hexadecimal digits"));
+        }
+        Ok(Self(digits))
+    }
+}
+
+impl fmt::Display for Beginning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// For content that is written piece by piece.

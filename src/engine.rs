@@ -8,6 +8,7 @@
 mod mysql;
 #[cfg(feature = "oracle")]
 mod oracle;
+mod portion;
 mod postgres;
 mod row;
 mod schema;
@@ -20,10 +21,11 @@ use std::time::Duration;
 
 use crate::config::access::Access;
 use crate::dialect::Dialect;
+use crate::sql::Literals;
 use crate::value::Value;
 /// What several hosts keep in one place.
 pub use postgres::{Claimed, DDL, Ear, Kept, Link, Shelf};
-pub use row::{Image, Keyed, OnEach, OnImage, OnRow, RowWrite, Touched, to_the_end};
+pub use row::{Image, Images, Keyed, OnEach, OnRow, RowWrite, Touched, to_the_end};
 pub use schema::{Column, Reference, Table};
 pub use stopper::Stopper;
 pub use told::{
@@ -216,9 +218,9 @@ impl Session {
     /// Tells the watch that the rows to be written hold one of these literals in this column: images
     /// are looked for there first, and everywhere if the server counts others. Who notes each row as
     /// it is written has no use for that.
-    pub fn narrow(&mut self, column: &str, literals: &str) {
+    pub fn narrow(&mut self, column: &str, keys: &Literals) {
         if let Self::Postgres(session) = self {
-            session.narrow(column, literals);
+            session.narrow(column, keys);
         }
     }
 
@@ -338,7 +340,7 @@ contract! {
 
     /// Everything written since `begin_watched`: the counts of each table in the order of first
     /// touch, and the images, each row once. Says what they do not cover.
-    async fn written(observe: &mut Session, on_image: OnImage<'_>) -> (Vec<Touched>, Blind);
+    async fn written(observe: &mut Session, images: &mut dyn Images) -> (Vec<Touched>, Blind);
 
     /// References from or to these tables that point nowhere. Deferred constraints are looked at now.
     async fn broken_references(tables: &[String]) -> u64;

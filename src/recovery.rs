@@ -9,8 +9,8 @@
 //!
 //! The types of that life cycle. `fingerprint` says whether two runs did the same, `undo` turns
 //! images into a plan that takes them back, `protocol` is the only maker of an `Approval`, for which
-//! `second` says how many people must agree, and `request` what the other one is shown.
-//! Pure: `ops::recover` does the work.
+//! `second` says how many people must agree, and `request` what the other one is shown. `words` says a
+//! row in a sentence. Pure: `ops::recover` does the work.
 
 pub mod fingerprint;
 mod images;
@@ -19,6 +19,7 @@ pub mod protocol;
 pub mod request;
 pub mod second;
 pub mod undo;
+pub mod words;
 
 use std::time::Duration;
 

@@ -9,6 +9,7 @@ pub mod room;
 pub mod sorter;
 pub mod visible;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -121,7 +122,7 @@ pub fn thousands(number: u64) -> String {
 /// The form on disk: exact for every value, so an undo read back writes the same bytes.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Stored {
+enum Stored<'a> {
     Null,
     Int(i64),
     /// The bits, because not every float survives JSON; the text is for the reader.
@@ -129,7 +130,7 @@ enum Stored {
         bits: u64,
         text: String,
     },
-    Text(String),
+    Text(Cow<'a, str>),
     Bytes(String),
 }
 
@@ -139,7 +140,7 @@ impl Serialize for Value {
             Self::Null => Stored::Null,
             Self::Integer(n) => Stored::Int(*n),
             Self::Real(n) => Stored::Real { bits: n.to_bits(), text: real(*n) },
-            Self::Text(text) => Stored::Text(text.clone()),
+            Self::Text(text) => Stored::Text(Cow::Borrowed(text)),
             Self::Bytes(bytes) => Stored::Bytes(hex(bytes)),
         }
         .serialize(serializer)
@@ -152,7 +153,7 @@ impl<'de> Deserialize<'de> for Value {
             Stored::Null => Self::Null,
             Stored::Int(n) => Self::Integer(n),
             Stored::Real { bits, .. } => Self::Real(f64::from_bits(bits)),
-            Stored::Text(text) => Self::Text(text),
+            Stored::Text(text) => Self::Text(text.into_owned()),
             Stored::Bytes(text) => Self::Bytes(
                 unhex(&text).ok_or_else(|| serde::de::Error::custom("not a hexadecimal value"))?,
             ),

@@ -367,9 +367,11 @@ fn journals() {
 
 #[test]
 fn undo_artefacts() {
-    let whole = r#"{"op":"c1","step":"fix","target":"erp","server":"s","tables":[{"table":"t","key":["id"],"columns":["id","a"],"hidden":false}]}
-{"table":0,"key":[{"integer":1}],"before":[{"integer":1},{"text":"x"}],"after":null}
+    let whole = r#"{"op":"c1","step":"fix","target":"erp","server":"s","tables":[{"table":"t","key":["id"],"columns":["id","a"],"hidden":false,"rows":2}]}
+[[{"int":1}],[{"int":1},{"text":"x"}],"Gone"]
+[[{"int":2}],[{"int":2},"null"],{"Changed":[[1,{"text":"y"}]]}]
 "#;
+    assert!(undo::read(whole.as_bytes()).is_ok());
     fuzz(600, &[whole.to_owned()], |text| {
         if let Ok((_, images)) = undo::read(text.as_bytes()) {
             let _ = undo::impossible(&images);

@@ -6,6 +6,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use common::album::Album;
 use common::server::{Client, Kind, Server, Setup};
 use steadyhand::config::access::{Access, Host, Tls, TlsMode};
 use steadyhand::dialect::Dialect;
@@ -110,12 +111,13 @@ impl Desk<'_> {
     }
 
     fn seen(&mut self) -> Seen {
-        let mut images: BTreeMap<String, Vec<Image>> = BTreeMap::new();
-        let mut keep = |table: &Table, image: Image| {
-            images.entry(table.name.clone()).or_default().push(image);
-        };
-        let written = self.work.written(&mut self.observe, &mut keep);
+        let mut album = Album::default();
+        let written = self.work.written(&mut self.observe, &mut album);
         let (touched, blind) = self.lab.runtime.block_on(written).expect("images can be read");
+        let mut images: BTreeMap<String, Vec<Image>> = BTreeMap::new();
+        for (table, image) in album.0 {
+            images.entry(table).or_default().push(image);
+        }
         Seen { touched, images, blind }
     }
 

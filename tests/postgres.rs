@@ -8,12 +8,11 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
+use common::album::Album;
 use common::server::{self, Client, Server};
 use steadyhand::config::access::{Access, access};
 use steadyhand::config::{Environment, Target, TargetUrl};
-use steadyhand::engine::{
-    Blind, EngineError, Image, Purpose, RowWrite, Session, Stopper, Table, Touched,
-};
+use steadyhand::engine::{Blind, EngineError, Image, Purpose, RowWrite, Session, Stopper, Touched};
 use steadyhand::value::{Value, ValueRef};
 use tokio::runtime::Runtime;
 use tokio::task::block_in_place;
@@ -121,10 +120,9 @@ async fn written(
     work: &mut Session,
     observe: &mut Session,
 ) -> (Vec<Touched>, Vec<(String, Image)>, Blind) {
-    let mut images = Vec::new();
-    let mut keep = |table: &Table, image: Image| images.push((table.name.clone(), image));
-    let (touched, blind) = work.written(observe, &mut keep).await.unwrap();
-    (touched, images, blind)
+    let mut album = Album::default();
+    let (touched, blind) = work.written(observe, &mut album).await.unwrap();
+    (touched, album.0, blind)
 }
 
 impl Seen {

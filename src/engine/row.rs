@@ -22,8 +22,12 @@ pub struct Image {
     pub after: Option<Vec<Value>>,
 }
 
-/// Called for each row that a transaction wrote.
-pub type OnImage<'a> = &'a mut (dyn FnMut(&Table, Image) + Send);
+/// Takes the images of the rows that a transaction wrote, as they come.
+pub trait Images: Send {
+    fn take(&mut self, table: &Table, image: Image);
+    /// What came of a table was not all there is: it comes once more, whole.
+    fn anew(&mut self, table: &Table);
+}
 
 /// A row to put back, as columns and values; the guard is part of the statement.
 #[derive(Debug, Clone, Copy)]

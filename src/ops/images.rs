@@ -4,8 +4,9 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 
-use crate::engine::{Blind, EngineError, Image, Session, Table, Touched};
+use crate::engine::{Blind, EngineError, Image, Images, Session, Table, Touched};
 use crate::recovery::{Gather, RowImage, TableHead, TableImages, TableWrites, Tally};
+use crate::sql::Literals;
 
 /// What the worker wrote so far.
 #[derive(Debug, Default)]
@@ -26,31 +27,95 @@ pub struct Written {
 pub struct Cut {
     /// The column that holds them.
     pub column: String,
-    /// As a list for a statement.
-    pub literals: String,
+    pub literals: Literals,
     /// As they read.
     pub names: HashSet<String>,
 }
 
 impl Cut {
-    /// The key that a written row carries; else why it is not of this chunk.
-    fn key_of(&self, table: &Table, image: &Image) -> Result<String, String> {
-        let Cut { column, names, .. } = self;
-        let same = |name: &String| name.eq_ignore_ascii_case(column);
-        let at = table.stored().iter().position(same);
-        let name = &table.name;
+    /// The key that a written row carries, given where its table holds them; else why the row is not
+    /// of this chunk.
+    fn key_of(&self, table: &Table, at: Option<usize>, image: &Image) -> Result<&String, String> {
+        let (name, column) = (&table.name, &self.column);
         let at = at.ok_or_else(|| {
             format!("{name} has no column {column}, so its rows cannot be held against the keys of a chunk")
         })?;
         let side = image.before.as_ref().or(image.after.as_ref());
         let key = side.and_then(|row| row.get(at)?.as_ref().plain()).unwrap_or_default();
-        if names.contains(&key) {
-            Ok(key)
-        } else {
-            Err(format!(
-                "a row of {name} would be written that is not of the chunk: {column} {key}"
-            ))
+        self.names.get(&key).ok_or_else(|| {
+            format!("a row of {name} would be written that is not of the chunk: {column} {key}")
+        })
+    }
+}
+
+/// What comes in, table by table.
+struct Album<'a> {
+    /// What the statements did directly to each table.
+    direct: &'a HashMap<String, Tally>,
+    cut: Option<&'a Cut>,
+    found: Vec<Found<'a>>,
+    failed: Option<io::Error>,
+}
+
+struct Found<'a> {
+    head: TableHead,
+    gather: Gather,
+    unchanged: u64,
+    /// The keys that its rows must be of, and where they hold them.
+    cut: Option<(&'a Cut, Option<usize>)>,
+    met: HashSet<&'a String>,
+    outside: Option<String>,
+}
+
+impl<'a> Found<'a> {
+    fn new(table: &Table, album: &Album<'a>) -> Self {
+        let (name, key, columns) = (table.name.clone(), table.key.clone(), table.stored());
+        let place = |cut: &'a Cut| {
+            let is_key = |name: &String| name.eq_ignore_ascii_case(&cut.column);
+            (cut, columns.iter().position(is_key))
+        };
+        Self {
+            cut: album.cut.filter(|_| album.direct.contains_key(&name)).map(place),
+            head: TableHead { table: name, key, columns, hidden: false },
+            gather: Gather::default(),
+            unchanged: 0,
+            met: HashSet::new(),
+            outside: None,
         }
+    }
+
+    fn take(&mut self, table: &Table, image: Image) -> io::Result<()> {
+        if let Some((cut, at)) = self.cut {
+            match cut.key_of(table, at, &image) {
+                Ok(key) => drop(self.met.insert(key)),
+                Err(why) => drop(self.outside.get_or_insert(why)),
+            }
+        }
+        let Image { key, before, after } = image;
+        if before == after {
+            self.unchanged += 1;
+            return Ok(());
+        }
+        self.gather.push(RowImage { key, before, after })
+    }
+}
+
+impl Images for Album<'_> {
+    fn take(&mut self, table: &Table, image: Image) {
+        if self.failed.is_some() {
+            return;
+        }
+        let known = self.found.iter().position(|one| one.head.table == table.name);
+        let at = known.unwrap_or_else(|| {
+            let new = Found::new(table, self);
+            self.found.push(new);
+            self.found.len() - 1
+        });
+        self.failed = self.found[at].take(table, image).err();
+    }
+
+    fn anew(&mut self, table: &Table) {
+        self.found.retain(|one| one.head.table != table.name);
     }
 }
 
@@ -61,44 +126,31 @@ pub async fn written(
     direct: &HashMap<String, Tally>,
     cut: Option<&Cut>,
 ) -> Result<Written, EngineError> {
-    let mut found: HashMap<String, (TableHead, Gather)> = HashMap::new();
-    let mut unchanged = 0;
-    let mut failed = None;
-    let (mut met, mut outside) = (HashSet::new(), None);
-    let mut keep = |table: &Table, image: Image| {
-        if let Some(cut) = cut.filter(|_| direct.contains_key(&table.name)) {
-            match cut.key_of(table, &image) {
-                Ok(key) => drop(met.insert(key)),
-                Err(why) => drop(outside.get_or_insert(why)),
-            }
-        }
-        let Image { key, before, after } = image;
-        if before == after {
-            unchanged += 1;
-            return;
-        }
-        if !found.contains_key(&table.name) {
-            found.insert(table.name.clone(), (head(table), Gather::default()));
-        }
-        let (_, gather) = found.get_mut(&table.name).expect("it was just made");
-        if failed.is_none() {
-            failed = gather.push(RowImage { key, before, after }).err();
-        }
-    };
-    let (touched, blind) = work.written(observe, &mut keep).await?;
+    let mut album = Album { direct, cut, found: Vec::new(), failed: None };
+    let (touched, blind) = work.written(observe, &mut album).await?;
+    let Album { mut found, failed, .. } = album;
     if let Some(error) = failed {
         return Err(aside(&error));
     }
-    let met = met.len() as u64;
-    let mut written = Written { unchanged, blind, met, outside, ..Written::default() };
+    let met: HashSet<&String> = found.iter().flat_map(|one| one.met.iter().copied()).collect();
+    let mut written = Written {
+        unchanged: found.iter().map(|one| one.unchanged).sum(),
+        blind,
+        met: met.len() as u64,
+        outside: found.iter_mut().find_map(|one| one.outside.take()),
+        ..Written::default()
+    };
     for entry in &touched {
         let own = direct.get(&entry.table).copied().unwrap_or_default();
         let hidden = all(entry).minus(own);
         let table = entry.table.clone();
-        if let Some((head, gather)) = found.remove(&table) {
+        if let Some(at) = found.iter().position(|one| one.head.table == table) {
+            let Found { head, gather, .. } = found.swap_remove(at);
             let head = TableHead { hidden: own.total() == 0, ..head };
             let rows = gather.finish().map_err(|error| aside(&error))?;
-            written.images.push(TableImages { head, rows });
+            if !rows.is_empty() {
+                written.images.push(TableImages { head, rows });
+            }
         }
         written.writes.push(TableWrites { table, direct: own, hidden });
     }
@@ -106,15 +158,6 @@ pub async fn written(
     written.writes.sort_by_key(|writes| writes.direct.total() == 0);
     written.images.sort_by_key(|images| images.head.hidden);
     Ok(written)
-}
-
-fn head(table: &Table) -> TableHead {
-    TableHead {
-        table: table.name.clone(),
-        key: table.key.clone(),
-        columns: table.stored(),
-        hidden: false,
-    }
 }
 
 /// The place for very many images is full or cannot be used.

@@ -89,8 +89,7 @@ impl Work {
                     .map_err(|refusal| EngineError::Refused { message: refusal.sentence })?;
                 let names = values.iter().filter_map(|value| value.as_ref().plain()).collect();
                 let plan = job.plan.of_chunk(&literals);
-                let (column, literals) = (key.clone(), literals.text().to_owned());
-                let cut = Some(Cut { column, literals, names });
+                let cut = Some(Cut { column: key.clone(), literals, names });
                 let size = values.len() as u64;
                 Ok(Some(Unit { plan, chunk: *chunk, size, cut, next }))
             }

@@ -178,7 +178,14 @@ pub(super) fn put_back(op: &str, path: &Path, sha256: &str) -> Result<Vec<TableI
         Problem::refused(format!("the undo of {op} cannot be used: {why}; nothing was run"))
             .hint(format!("the file is {}", path.display()))
     };
-    let broken = |error: io::Error| bad(error.to_string());
+    let broken = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            bad("its file is not here; written on another host, it may still \
+                                        be on its way through the store"
+                .into())
+        }
+        _ => bad(error.to_string()),
+    };
     let file = File::open(path).map_err(broken)?;
     let mut input = BufReader::with_capacity(1 << 16, Through::new(file));
     let read = undo::read(&mut input);

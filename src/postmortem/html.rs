@@ -15,7 +15,7 @@ use super::markdown::when::When;
 use super::parts::{self, Part};
 use crate::incident::entry::{Deed, Origin, verdict_words};
 use crate::incident::metrics::words;
-use crate::recovery::fingerprint::{key_words, show, show_pair};
+use crate::recovery::words::{key_words, show, show_pair};
 use crate::recovery::{RowImage, TableHead, TableImages};
 use crate::value::visible;
 

@@ -78,6 +78,7 @@ pub struct ImageRows(Arc<Kept>);
 #[derive(Default)]
 struct Kept {
     head: Vec<RowImage>,
+    head_bytes: usize,
     /// What can be seen of the rows behind the head.
     beyond: Vec<RowImage>,
     len: u64,
@@ -103,7 +104,6 @@ struct Block {
 #[derive(Default)]
 pub struct Gather {
     kept: Kept,
-    head_bytes: usize,
     seen_bytes: usize,
     line: Vec<u8>,
     block: Vec<u8>,
@@ -124,29 +124,22 @@ impl Gather {
     pub fn push(&mut self, row: RowImage) -> io::Result<()> {
         let mut line = std::mem::take(&mut self.line);
         line.clear();
-        line.push(b'[');
-        serde_json::to_writer(&mut line, &row.key)?;
-        line.push(b',');
-        serde_json::to_writer(&mut line, &row.before)?;
+        let known = encode(&row, &mut line)?;
         let mut digest = Running::default();
-        digest.eat(&line);
+        digest.eat(&line[..known]);
         self.kept.len += 1;
         if row.before.is_some() {
             self.kept.existing += 1;
             self.kept.before.add(digest.clone());
         }
-        let known = line.len();
-        line.push(b',');
-        serde_json::to_writer(&mut line, &pack(&row))?;
-        line.extend_from_slice(b"]\n");
         digest.eat(&line[known..]);
         self.kept.whole.add(digest);
         let is_head = self.kept.spill.is_none()
             && self.block_rows == 0
             && self.kept.head.len() < HEAD_ROWS
-            && self.head_bytes + line.len() <= HEAD_BYTES;
+            && self.kept.head_bytes + line.len() <= HEAD_BYTES;
         if is_head {
-            self.head_bytes += line.len();
+            self.kept.head_bytes += line.len();
             self.kept.head.push(row);
         } else {
             if self.kept.head.len() + self.kept.beyond.len() < SEEN_ROWS
@@ -187,6 +180,19 @@ impl Gather {
     }
 }
 
+/// A row as one line: `[key,before,after]`. Gives where the part ends that says what was there before.
+fn encode(row: &RowImage, line: &mut Vec<u8>) -> io::Result<usize> {
+    line.push(b'[');
+    serde_json::to_writer(&mut *line, &row.key)?;
+    line.push(b',');
+    serde_json::to_writer(&mut *line, &row.before)?;
+    let known = line.len();
+    line.push(b',');
+    serde_json::to_writer(&mut *line, &pack(row))?;
+    line.extend_from_slice(b"]\n");
+    Ok(known)
+}
+
 fn pack(row: &RowImage) -> After<&Value> {
     match (&row.before, &row.after) {
         (_, None) => After::Gone,
@@ -207,7 +213,8 @@ fn identical(a: &Value, b: &Value) -> bool {
     }
 }
 
-fn unpack(line: &[u8]) -> io::Result<RowImage> {
+/// A row of a line.
+pub(super) fn decode(line: &[u8]) -> io::Result<RowImage> {
     let (key, before, after): (_, Option<Vec<Value>>, After<Value>) = serde_json::from_slice(line)?;
     let after = match after {
         After::Gone => None,
@@ -267,17 +274,38 @@ impl ImageRows {
 
     /// All rows, some at a time, from either end.
     pub fn chunks(&self) -> impl DoubleEndedIterator<Item = io::Result<Vec<RowImage>>> + '_ {
-        let blocks = self.0.spill.as_ref().map_or(0, |spill| spill.blocks.len());
-        let in_memory = self.0.head.chunks(CHUNK_ROWS).map(|chunk| Ok(chunk.to_vec()));
-        in_memory.chain((0..blocks).map(|at| self.block(at)))
+        let each = self.0.head_bytes.div_ceil(self.0.head.len().max(1)).max(1);
+        let rows = (CHUNK_BYTES / each).clamp(1, CHUNK_ROWS);
+        let in_memory = self.0.head.chunks(rows).map(|chunk| Ok(chunk.to_vec()));
+        in_memory.chain((0..self.blocks()).map(|at| self.block(at)))
     }
 
     fn block(&self, at: usize) -> io::Result<Vec<RowImage>> {
+        let lines = self.lines(at)?;
+        lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(decode).collect()
+    }
+
+    fn blocks(&self) -> usize {
+        self.0.spill.as_ref().map_or(0, |spill| spill.blocks.len())
+    }
+
+    fn lines(&self, at: usize) -> io::Result<Vec<u8>> {
         let Some(spill) = &self.0.spill else { return Ok(Vec::new()) };
         let block = &spill.blocks[at];
         let mut bytes = vec![0; block.bytes];
         spill.file.read_exact_at(&mut bytes, block.start)?;
-        bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(unpack).collect()
+        Ok(bytes)
+    }
+
+    /// All rows in their order, each as the line that it is put aside as.
+    pub(super) fn write(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        let mut line = Vec::new();
+        for row in &self.0.head {
+            line.clear();
+            encode(row, &mut line)?;
+            out.write_all(&line)?;
+        }
+        (0..self.blocks()).try_for_each(|at| out.write_all(&self.lines(at)?))
     }
 }
 
@@ -378,6 +406,19 @@ mod tests {
         let rows = ImageRows::of((0..9).map(large)).unwrap();
         assert_eq!(rows.0.head.len(), 3);
         assert_eq!(rows.iter().map(Result::unwrap).last(), Some(large(8)));
+    }
+
+    #[test]
+    fn rows_are_read_few_at_a_time_where_they_are_large_in_memory_too() {
+        let large = |id: i64| RowImage {
+            key: vec![Value::Integer(id)],
+            before: None,
+            after: Some(vec![Value::Text("x".repeat(CHUNK_BYTES / 10))]),
+        };
+        let rows = ImageRows::of((0..300).map(large)).unwrap();
+        let most = rows.chunks().map(|chunk| chunk.unwrap().len()).max();
+        assert!((8..12).contains(&most.unwrap()), "{most:?}");
+        assert_eq!(rows.chunks().map(|chunk| chunk.unwrap().len()).sum::<usize>(), 300);
     }
 
     #[test]

@@ -8,7 +8,8 @@ use std::io::{self, BufRead, Write};
 
 use serde::{Deserialize, Serialize};
 
-use super::fingerprint::{key_words, show};
+use super::images::decode;
+use super::words::{key_words, show};
 use super::{Conflict, Gather, RowImage, TableHead, TableImages};
 use crate::value::Value;
 
@@ -19,36 +20,28 @@ pub struct Header {
     pub step: String,
     pub target: String,
     pub server: String,
-    pub tables: Vec<TableHead>,
+    pub tables: Vec<Section>,
 }
 
-/// Every other line.
-#[derive(Serialize, Deserialize)]
-struct Line<V> {
-    /// Which table of the header.
-    table: usize,
-    key: V,
-    before: Option<V>,
-    after: Option<V>,
+/// A table, and how many of the lines behind the first are its rows: one table's after the other's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Section {
+    #[serde(flatten)]
+    head: TableHead,
+    rows: u64,
 }
 
 /// Writes the artefact: a header line, then a line a row.
 pub fn write(out: &mut dyn Write, header: &Header, images: &[TableImages]) -> io::Result<()> {
     serde_json::to_writer(&mut *out, header)?;
     out.write_all(b"\n")?;
-    for (table, images) in images.iter().enumerate() {
-        for row in images.rows.iter() {
-            let row = row?;
-            let (before, after) = (row.before.as_ref(), row.after.as_ref());
-            serde_json::to_writer(&mut *out, &Line { table, key: &row.key, before, after })?;
-            out.write_all(b"\n")?;
-        }
-    }
-    Ok(())
+    images.iter().try_for_each(|images| images.rows.write(out))
 }
 
-pub fn heads(images: &[TableImages]) -> Vec<TableHead> {
-    images.iter().map(|images| images.head.clone()).collect()
+pub fn sections(images: &[TableImages]) -> Vec<Section> {
+    let section =
+        |images: &TableImages| Section { head: images.head.clone(), rows: images.rows.len() };
+    images.iter().map(section).collect()
 }
 
 /// Reads an artefact back.
@@ -61,23 +54,22 @@ pub fn read(mut input: impl BufRead) -> Result<(Header, Vec<TableImages>), Strin
     next(&mut line)?;
     let header: Header = serde_json::from_slice(&line)
         .map_err(|error| format!("its first line cannot be read: {error}"))?;
-    let mut gathers: Vec<Gather> = header.tables.iter().map(|_| Gather::default()).collect();
     let aside = |error: io::Error| format!("its rows cannot be put aside: {error}");
-    let mut number = 1;
-    while next(&mut line)? > 0 {
-        number += 1;
-        let Line { table, key, before, after } = serde_json::from_slice(&line)
-            .map_err(|error| format!("line {number} cannot be read: {error}"))?;
-        let gather = gathers.get_mut(table).ok_or("a row names no table")?;
-        gather.push(RowImage { key, before, after }).map_err(aside)?;
+    let (mut number, mut images) = (1, Vec::new());
+    for Section { head, rows } in &header.tables {
+        let mut gather = Gather::default();
+        for _ in 0..*rows {
+            number += 1;
+            next(&mut line)?;
+            let row =
+                decode(&line).map_err(|error| format!("line {number} cannot be read: {error}"))?;
+            gather.push(row).map_err(aside)?;
+        }
+        images.push(TableImages { head: head.clone(), rows: gather.finish().map_err(aside)? });
     }
-    let images = header
-        .tables
-        .iter()
-        .cloned()
-        .zip(gathers)
-        .map(|(head, gather)| Ok(TableImages { head, rows: gather.finish().map_err(aside)? }))
-        .collect::<Result<_, String>>()?;
+    if next(&mut line)? > 0 {
+        return Err("it has more rows than its first line says".into());
+    }
     Ok((header, images))
 }
 
@@ -204,18 +196,24 @@ mod tests {
 
     #[test]
     fn an_artefact_survives_the_disk() {
-        let images =
-            vec![table("t", false, vec![row(1, Some("a"), Some("b")), row(2, None, Some("c"))])];
+        let many = (5..5_000).map(|id| row(id, Some("a"), Some("b"))).collect();
+        let few =
+            vec![row(1, Some("a"), Some("b")), row(2, None, Some("c")), row(3, Some("d"), None)];
+        let images = vec![table("t", false, many), table("u", true, few)];
         let header = Header {
             op: "o".into(),
             step: "s".into(),
             target: "t".into(),
             server: "x".into(),
-            tables: heads(&images),
+            tables: sections(&images),
         };
         let mut bytes = Vec::new();
         write(&mut bytes, &header, &images).unwrap();
         assert_eq!(read(bytes.as_slice()).unwrap(), (header, images));
+        let last = bytes[..bytes.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap();
+        assert!(read(&bytes[..=last]).unwrap_err().contains("line 4999 cannot be read"));
+        bytes.extend_from_slice(b"[[],null,\"Gone\"]\n");
+        assert!(read(bytes.as_slice()).unwrap_err().contains("more rows"));
     }
 
     #[test]

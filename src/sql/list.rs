@@ -1,46 +1,64 @@
 //! `IN (:chunk)`: a statement with places for a list of literals, and putting such a list in.
 
-use std::fmt::Write as _;
+use std::ops::Range;
 
 use sqlparser::tokenizer::Token;
 
 use super::Refusal;
 use super::lex::Text;
-use super::parameter::{is_literal, places, substitute};
+use super::parameter::{is_literal, substitute};
 use crate::dialect::Dialect;
 
 /// The name of the place.
 pub const CHUNK: &str = "chunk";
 
-/// A statement without its lists: what stands before, between and behind them.
+/// A statement without its lists: what stands before, between and behind `IN (:chunk)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     parts: Vec<String>,
 }
 
-/// Literals that a server quoted, each held against what a literal is.
+/// Literals that a server quoted, each held against what a literal is, as one condition on what stands
+/// before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Literals(String);
+pub struct Literals {
+    condition: String,
+    range: Option<(i64, i64)>,
+}
 
 impl Literals {
     pub fn of(quoted: &[String], dialect: Dialect) -> Result<Self, Refusal> {
-        let mut text = String::new();
-        for (number, literal) in quoted.iter().enumerate() {
-            // Most keys are whole numbers, which can be nothing else.
-            let is_number =
-                !literal.is_empty() && literal.bytes().all(|byte| byte.is_ascii_digit());
-            if !is_number && !is_literal(literal, dialect) {
-                return Err(Refusal::new("A key did not come back as one quoted literal."));
-            }
-            let comma = if number == 0 { "" } else { "," };
-            let _ = write!(text, "{comma}{literal}");
+        // Most keys are whole numbers, which can be nothing else.
+        let numbers: Option<Vec<i64>> = quoted.iter().map(|key| key.parse().ok()).collect();
+        if numbers.is_none() && !quoted.iter().all(|key| is_literal(key, dialect)) {
+            return Err(Refusal::new("A key did not come back as one quoted literal."));
         }
-        Ok(Self(text))
+        let list = quoted.join(",");
+        // One word, which neither we nor the server need to take apart as ten thousand.
+        let condition = match (dialect, &numbers) {
+            (Dialect::Postgres, Some(_)) => format!("= ANY ('{{{list}}}')"),
+            _ => format!("IN ({list})"),
+        };
+        let range = numbers.and_then(|numbers| dense(&numbers));
+        Ok(Self { condition, range })
     }
 
-    pub fn text(&self) -> &str {
-        &self.0
+    /// The condition, to be written behind the name of a column.
+    pub fn condition(&self) -> &str {
+        &self.condition
     }
+
+    /// The least and the greatest of whole numbers, if there are not many others between them.
+    pub fn range(&self) -> Option<(i64, i64)> {
+        self.range
+    }
+}
+
+fn dense(numbers: &[i64]) -> Option<(i64, i64)> {
+    /// So many rows are read in one go at less cost than one of them is searched for.
+    const FEW: u64 = 4;
+    let (least, most) = (*numbers.iter().min()?, *numbers.iter().max()?);
+    (most.abs_diff(least) / FEW < numbers.len() as u64).then_some((least, most))
 }
 
 impl Listed {
@@ -50,40 +68,37 @@ impl Listed {
         dialect: Dialect,
         literal: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Refusal> {
-        chunked(sql, dialect)?;
         let mut parts = Vec::new();
         let mut end = 0;
-        for (name, place) in places(sql, dialect)? {
-            if name == CHUNK {
-                parts.push(substitute(&sql[end..place.start], dialect, literal)?);
-                end = place.end;
-            }
+        for place in chunked(sql, dialect)? {
+            parts.push(substitute(&sql[end..place.start], dialect, literal)?);
+            end = place.end;
         }
         parts.push(substitute(&sql[end..], dialect, literal)?);
         Ok(Self { parts })
     }
 
     pub fn fill(&self, literals: &Literals) -> String {
-        self.parts.join(&literals.0)
+        self.parts.join(literals.condition())
     }
 
     /// As it can be shown and judged: with one value where the list belongs.
     pub fn sample(&self) -> String {
-        self.parts.join("NULL")
+        self.parts.join("IN (NULL)")
     }
 
     /// As its author wrote it.
     pub fn template(&self) -> String {
-        self.parts.join(":chunk")
+        self.parts.join("IN (:chunk)")
     }
 }
 
 /// Whether a statement keeps to the rows of its chunk, as far as its words tell: the list stands in
-/// parentheses behind IN. What it really writes is held against the chunk when it runs.
-pub fn chunked(sql: &str, dialect: Dialect) -> Result<(), Refusal> {
+/// parentheses behind IN; gives where. What it really writes is held against the chunk when it runs.
+pub fn chunked(sql: &str, dialect: Dialect) -> Result<Vec<Range<usize>>, Refusal> {
     let text = Text::new(sql, dialect)?;
     let lexemes = &text.lexemes;
-    let mut found = false;
+    let mut found = Vec::new();
     for at in 0..lexemes.len() {
         let is_place = lexemes[at].token == Token::Colon
             && lexemes.get(at + 1).is_some_and(|next| next.is(CHUNK));
@@ -102,14 +117,14 @@ pub fn chunked(sql: &str, dialect: Dialect) -> Result<(), Refusal> {
             )
             .over(part));
         }
-        found = true;
+        found.push(lexemes[at - 2].range.start..lexemes[at + 2].range.end);
     }
-    if found {
-        return Ok(());
+    if found.is_empty() {
+        return Err(Refusal::new(
+            "A statement that runs in chunks must keep to the keys of its chunk; write `… IN (:chunk)`.",
+        ));
     }
-    Err(Refusal::new(
-        "A statement that runs in chunks must keep to the keys of its chunk; write `… IN (:chunk)`.",
-    ))
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -130,6 +145,12 @@ mod tests {
         let keys = Literals::of(&keys, Dialect::Postgres).expect("they are literals");
         let filled = "UPDATE t SET a = 'x' WHERE id IN (1,'two',-3) AND a IS NULL";
         assert_eq!(listed.fill(&keys), filled);
+        let numbers = ["7".to_owned(), "3".to_owned()];
+        let keys = Literals::of(&numbers, Dialect::Postgres).expect("they are literals");
+        let filled = "UPDATE t SET a = 'x' WHERE id = ANY ('{7,3}') AND a IS NULL";
+        assert_eq!((listed.fill(&keys).as_str(), keys.range()), (filled, Some((3, 7))));
+        let keys = Literals::of(&numbers, Dialect::Mysql).expect("they are literals");
+        assert_eq!(keys.condition(), "IN (7,3)");
         assert_eq!(listed.template(), "UPDATE t SET a = 'x' WHERE id IN (:chunk) AND a IS NULL");
     }
 

@@ -3,7 +3,6 @@
 //! They know a look and what they show; no effect, no task, no engine.
 
 pub mod chart;
-pub mod diff;
 pub mod editor;
 pub mod list;
 pub mod locks;
@@ -11,6 +10,7 @@ pub mod markdown;
 pub mod meter;
 pub mod panel;
 pub mod prompt;
+pub mod roll;
 pub mod scroll;
 pub mod spark;
 pub mod sql;

@@ -344,6 +344,15 @@ impl Terminal {
         tasks.filter_map(Result::ok).filter_map(naps).sum()
     }
 
+    /// Nanoseconds that the first thread of the program, which takes keys and draws, was at work: not
+    /// what it waited for, nor what other threads did meanwhile.
+    #[cfg(target_os = "linux")]
+    pub fn work(&self) -> u64 {
+        let path = format!("/proc/{0}/task/{0}/schedstat", self.pid());
+        let stat = std::fs::read_to_string(path).expect("the system tells");
+        stat.split_whitespace().next().and_then(|n| n.parse().ok()).expect("a number comes first")
+    }
+
     /// The terminal as the program has it.
     fn inside(&self) -> File {
         let name = self.master.as_ref().and_then(|master| master.tty_name()).expect("a terminal");

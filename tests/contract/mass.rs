@@ -23,6 +23,7 @@ contract! {
     the_preview_counts_all_keys_and_runs_the_first_chunk on sqlite postgres mariadb;
     a_key_that_comes_twice_is_refused on sqlite postgres mariadb;
     keys_are_quoted_by_the_database on sqlite postgres mariadb;
+    keys_may_lie_far_apart_and_below_zero on sqlite postgres mariadb;
     a_row_that_changed_meanwhile_is_left_alone_and_counted on sqlite postgres mariadb;
     the_first_chunk_does_what_was_previewed_or_nothing_is_done on sqlite postgres mariadb;
     a_statement_that_leaves_its_chunk_is_refused on sqlite postgres mariadb;
@@ -149,6 +150,23 @@ fn keys_are_quoted_by_the_database(engine: Dialect) {
     assert_eq!(committed(&desk.drive_on(&job)), 5);
     assert_eq!(desk.count("SELECT COUNT(*) FROM job WHERE n = 1"), 5);
     assert_eq!(desk.count("SELECT n FROM job WHERE id = 'other'"), 5);
+}
+
+fn keys_may_lie_far_apart_and_below_zero(engine: Dialect) {
+    let rows: Vec<String> = (-50..50).map(|n| format!("({}, 0)", n * 1_000_003_i64)).collect();
+    let schema = format!(
+        "CREATE TABLE job (id BIGINT PRIMARY KEY, n INTEGER NOT NULL); INSERT INTO job VALUES {}",
+        rows.join(", ")
+    );
+    let mut desk = Desk::new(engine, &schema);
+    let before = dump(&mut desk, &["job"]);
+    let raise = "UPDATE job SET n = n + 1 WHERE id IN (:chunk)";
+    let job = desk.mass_job("op", "SELECT id FROM job ORDER BY id", &[raise], (7, 30));
+    assert_eq!(committed(&desk.drive_on(&job)), 100);
+    assert_eq!(desk.count("SELECT COUNT(*) FROM job WHERE n = 1"), 100);
+    let undo = desk.mass_undo(&job, "undo");
+    assert_eq!(committed(&desk.drive_on(&undo)), 100);
+    assert_eq!(dump(&mut desk, &["job"]), before);
 }
 
 fn a_key_that_comes_twice_is_refused(engine: Dialect) {

@@ -21,10 +21,11 @@
 //! | ADD CHECK that falls back to copying the table | `guardrails::a_definition_that_would_block_writers_is_refused_by_the_server` |
 
 use steadyhand::dialect::Dialect;
-use steadyhand::engine::{Image, Purpose, Setting, Stopper, Table};
+use steadyhand::engine::{Purpose, Setting, Stopper};
 use steadyhand::ops::look;
 use steadyhand::recovery::Looked;
 
+use super::common::album::Album;
 use super::common::desk::Desk;
 use super::previews::{images, writes};
 use super::{LONG, STOCK, dump, of};
@@ -127,8 +128,8 @@ fn watched(desk: &Desk, before: &[&str], statements: &[&str], meanwhile: &str) -
     if !meanwhile.is_empty() {
         desk.other().run(meanwhile);
     }
-    let mut keep = |_: &Table, _: Image| {};
-    let (touched, blind) = desk.block_on(work.written(&mut observe, &mut keep)).unwrap();
+    let (touched, blind) =
+        desk.block_on(work.written(&mut observe, &mut Album::default())).unwrap();
     assert_eq!(blind, [""; 0]);
     desk.block_on(work.take_back(&mut observe)).unwrap();
     let words = touched.iter();

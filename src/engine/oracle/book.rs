@@ -4,18 +4,18 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::rows::name;
-use crate::engine::{Image, OnImage, Table, Touched};
+use crate::engine::{Image, Images, Table, Touched};
 use crate::value::Value;
 
 pub struct Book<'a> {
-    on_image: OnImage<'a>,
+    images: &'a mut dyn Images,
     order: Vec<Touched>,
     known: HashMap<String, HashSet<u64>>,
 }
 
 impl<'a> Book<'a> {
-    pub fn new(on_image: OnImage<'a>) -> Self {
-        Self { on_image, order: Vec::new(), known: HashMap::new() }
+    pub fn new(images: &'a mut dyn Images) -> Self {
+        Self { images, order: Vec::new(), known: HashMap::new() }
     }
 
     pub fn is_new(&mut self, table: &Table, key: &[Value]) -> bool {
@@ -44,7 +44,7 @@ impl<'a> Book<'a> {
             (Some(_), None) => touched.deleted += 1,
             (Some(_), Some(_)) => touched.updated += 1,
         }
-        (self.on_image)(table, image);
+        self.images.take(table, image);
     }
 
     /// Rows that the server counted and of which there are no images: at least so many.

@@ -13,7 +13,8 @@ use super::reach::Reach;
 use super::rows::{BATCH, name, unheld};
 use super::watch::{Locked, Noted, Watch};
 use super::{Session, sibling};
-use crate::engine::{Blind, EngineError, Image, OnImage, Session as Any, Table, Touched};
+use crate::engine::portion::Portion;
+use crate::engine::{Blind, EngineError, Image, Images, Session as Any, Table, Touched};
 use crate::value::Value;
 
 /// How the rows of a table are found.
@@ -38,14 +39,14 @@ impl Session {
     pub async fn written(
         &mut self,
         observe: &mut Any,
-        on_image: OnImage<'_>,
+        images: &mut dyn Images,
     ) -> Result<(Vec<Touched>, Blind), EngineError> {
         let Some(watch) = self.watch.take() else { return Ok((Vec::new(), Blind::new())) };
         let observe = sibling(observe)?;
         // From here the observer sees what is committed now.
         observe.begin_snapshot().await?;
         self.too_long = None;
-        let mut book = Book::new(on_image);
+        let mut book = Book::new(images);
         let outcome = self.read_images(&watch, observe, &mut book).await;
         let updates = |table: &str| watch.noted(&kept(table)).map_or(0, |noted| noted.direct[1]);
         let touched = book.touched(updates);
@@ -90,9 +91,8 @@ impl Session {
                 let columns = beyond.join(", ");
                 blind.push(format!("no image holds what is in {} of {}", columns, table.name));
             }
-            for keys in noted.map(|noted| noted.keys.as_slice()).unwrap_or_default().chunks(BATCH) {
-                self.look(observe, table, keys, book).await?;
-            }
+            let keys = noted.map(|noted| noted.keys.as_slice()).unwrap_or_default();
+            self.look(observe, table, keys, book).await?;
             if how == How::Whole
                 && let Err(why) =
                     self.compare_whole(watch, observe, table, graph.rows(name), book).await?
@@ -124,9 +124,7 @@ impl Session {
         }
         match self.differing(table, watch.moment).await? {
             Ok(keys) => {
-                for keys in keys.chunks(BATCH) {
-                    self.look(observe, table, keys, book).await?;
-                }
+                self.look(observe, table, &keys, book).await?;
                 Ok(Ok(()))
             }
             Err(why) => {
@@ -141,21 +139,25 @@ impl Session {
         &mut self,
         observe: &mut Session,
         table: &Table,
-        keys: &[Vec<Value>],
+        mut keys: &[Vec<Value>],
         book: &mut Book<'_>,
     ) -> Result<(), EngineError> {
-        let keys: Vec<Vec<Value>> =
-            keys.iter().filter(|key| book.is_new(table, key)).cloned().collect();
         let columns = table.stored();
-        let (theirs, ours) = tokio::join!(
-            observe.rows_by_key(table, &columns, &keys),
-            self.rows_by_key(table, &columns, &keys)
-        );
-        let (mut before, mut after) = (by_key(theirs?), by_key(ours?));
-        for key in keys {
-            let at = name(&key);
-            let (before, after) = (before.remove(&at), after.remove(&at));
-            book.image(table, Image { key, before, after });
+        let mut portion = Portion::of_at_most(BATCH);
+        while let Some(here) = portion.next(&mut keys) {
+            let here: Vec<Vec<Value>> =
+                here.iter().filter(|key| book.is_new(table, key)).cloned().collect();
+            let (theirs, ours) = tokio::join!(
+                observe.rows_by_key(table, &columns, &here),
+                self.rows_by_key(table, &columns, &here)
+            );
+            let (mut before, mut after) = (by_key(theirs?), by_key(ours?));
+            portion.took(here.len(), before.values().chain(after.values()));
+            for key in here {
+                let at = name(&key);
+                let (before, after) = (before.remove(&at), after.remove(&at));
+                book.image(table, Image { key, before, after });
+            }
         }
         Ok(())
     }

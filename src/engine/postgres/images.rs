@@ -11,15 +11,17 @@
 
 use std::cmp::Ordering;
 use std::collections::{HashSet, VecDeque};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::rows::{list, quoted, relation};
 use super::watch::Counts;
 use super::{OWN, Session};
-use crate::engine::{EngineError, Image, OnImage, Table};
-use crate::value::Value;
+use crate::engine::portion::Portion;
+use crate::engine::{EngineError, Image, Images, Table};
+use crate::value::{Value, ValueRef};
 
-/// Rows that are asked for at a time.
+/// Rows that are asked for at a time, if they are small.
 const BATCH: usize = 2_000;
 
 /// Which numbers are ours: a condition on `xmin` and one on `xmax`, as one session must write them.
@@ -37,14 +39,15 @@ struct Row {
     ours: bool,
 }
 
-/// Where a version of a row lies.
-type Place = (i64, String);
+/// Where a version of a row lies: table, block and line, as the server orders them.
+type Place = (i64, u64, u64);
 
 /// A list that comes in pieces.
 struct List {
     cursor: &'static str,
     keys: usize,
     rows: VecDeque<Row>,
+    portion: Portion,
     ended: bool,
     /// How long some rows of it may take.
     limit: Duration,
@@ -59,7 +62,7 @@ impl Session {
         table: &Table,
         whole: bool,
         near: Option<&str>,
-        on_image: OnImage<'_>,
+        images: &mut dyn Images,
     ) -> Result<Counts, EngineError> {
         let limit = self.remaining();
         self.apart(limit, async |work: &mut Self| {
@@ -70,7 +73,7 @@ impl Session {
             observe.declare("steadyhand_before", &query.before(&theirs), limit).await?;
             work.declare("steadyhand_after", &query.after(&ours), limit).await?;
             let merged = Merge { query: &query, table, seen: Counts::default(), gone: Vec::new() }
-                .run(work, observe, limit, on_image)
+                .run(work, observe, limit, images)
                 .await;
             observe.plain("CLOSE steadyhand_before", OWN).await?;
             merged
@@ -200,7 +203,8 @@ impl Query {
 
     /// Which of these places the work session still sees.
     fn still(&self, places: &[Place]) -> String {
-        let list: Vec<String> = places.iter().map(|(_, ctid)| format!("\"{ctid}\"")).collect();
+        let list: Vec<String> =
+            places.iter().map(|(_, block, line)| format!("\"({block},{line})\"")).collect();
         format!(
             "SELECT tableoid::bigint, ctid FROM {} WHERE ctid = ANY ('{{{}}}'::tid[])",
             self.from,
@@ -223,7 +227,7 @@ impl Merge<'_> {
         work: &mut Session,
         observe: &mut Session,
         limit: Duration,
-        on_image: OnImage<'_>,
+        images: &mut dyn Images,
     ) -> Result<Counts, EngineError> {
         let keys = self.query.keys.len();
         let mut before = List::new("steadyhand_before", keys, limit);
@@ -243,8 +247,8 @@ impl Merge<'_> {
             match (old, new.filter(|row| row.ours)) {
                 (Some(old), None) if order == Ordering::Less => {
                     self.gone.push(old);
-                    if self.gone.len() >= BATCH {
-                        self.confirm(work, on_image).await?;
+                    if self.gone.len() >= before.portion.rows() {
+                        self.confirm(work, images).await?;
                     }
                 }
                 // Only locked: the work session sees it where it was.
@@ -252,16 +256,16 @@ impl Merge<'_> {
                 (Some(old), Some(new)) => {
                     self.seen.updated += 1;
                     let (before, after) = (Some(old.values), Some(new.values));
-                    on_image(self.table, Image { key: old.key, before, after });
+                    images.take(self.table, Image { key: old.key, before, after });
                 }
                 (None, Some(new)) => {
                     self.seen.inserted += 1;
                     let after = Some(new.values);
-                    on_image(self.table, Image { key: new.key, before: None, after });
+                    images.take(self.table, Image { key: new.key, before: None, after });
                 }
             }
         }
-        self.confirm(work, on_image).await?;
+        self.confirm(work, images).await?;
         Ok(self.seen)
     }
 
@@ -270,7 +274,7 @@ impl Merge<'_> {
         let by_key = by_key.fold(Ordering::Equal, Ordering::then);
         // Rows without a key may be alike.
         if self.table.key.is_empty() {
-            by_key.then_with(|| place(&old.place).cmp(&place(&new.place)))
+            by_key.then_with(|| old.place.cmp(&new.place))
         } else {
             by_key
         }
@@ -280,20 +284,21 @@ impl Merge<'_> {
     async fn confirm(
         &mut self,
         work: &mut Session,
-        on_image: OnImage<'_>,
+        images: &mut dyn Images,
     ) -> Result<(), EngineError> {
         let gone = std::mem::take(&mut self.gone);
         if gone.is_empty() {
             return Ok(());
         }
-        let places: Vec<Place> = gone.iter().map(|row| row.place.clone()).collect();
+        let places: Vec<Place> = gone.iter().map(|row| row.place).collect();
         let still = work.rows(&self.query.still(&places)).await?;
-        let still: HashSet<Place> = still.iter().filter_map(|row| place_of(row)).collect();
+        let at = |row: &Vec<Value>| place(row.first()?.as_ref(), row.get(1)?.as_ref());
+        let still: HashSet<Place> = still.iter().filter_map(at).collect();
         for row in gone {
             if !still.contains(&row.place) {
                 self.seen.deleted += 1;
                 let before = Some(row.values);
-                on_image(self.table, Image { key: row.key, before, after: None });
+                images.take(self.table, Image { key: row.key, before, after: None });
             }
         }
         Ok(())
@@ -302,38 +307,46 @@ impl Merge<'_> {
 
 impl List {
     fn new(cursor: &'static str, keys: usize, limit: Duration) -> Self {
-        Self { cursor, keys, rows: VecDeque::new(), ended: false, limit }
+        let portion = Portion::of_at_most(BATCH);
+        Self { cursor, keys, rows: VecDeque::new(), portion, ended: false, limit }
     }
 
     async fn fill(&mut self, session: &mut Session) -> Result<(), EngineError> {
         if !self.rows.is_empty() || self.ended {
             return Ok(());
         }
-        let rows = session.next_rows(self.cursor, BATCH, self.limit).await?;
-        self.ended = rows.len() < BATCH;
-        for mut row in rows {
-            let tail = row.split_off(row.len() - 3);
-            let ours = tail[2] == Value::Text("t".into());
-            let Some(place) = place_of(&tail) else { continue };
-            let values = row.split_off(self.keys);
-            self.rows.push_back(Row { key: row, values, place, ours });
-        }
+        let asked = self.portion.rows();
+        let sql = format!("FETCH {asked} FROM {}", self.cursor);
+        let rows = &mut self.rows;
+        let (keys, mut names) = (self.keys, None);
+        let (seen, _) = session
+            .fetch(sql, self.limit, &mut names, &mut |_, row| {
+                rows.extend(Row::of(row, keys));
+                ControlFlow::Continue(())
+            })
+            .await?;
+        self.portion.took(seen, self.rows.iter().map(|row| &row.values));
+        self.ended = seen < asked;
         Ok(())
     }
 }
 
-fn place_of(row: &[Value]) -> Option<Place> {
-    match row {
-        [Value::Integer(table), Value::Text(ctid), ..] => Some((*table, ctid.clone())),
-        _ => None,
+impl Row {
+    /// Key, values, where it lies, and whether it is ours.
+    fn of(row: &[ValueRef<'_>], keys: usize) -> Option<Self> {
+        let (values, [table, ctid, ours]) = row.split_last_chunk()?;
+        let (key, values) = values.split_at_checked(keys)?;
+        let owned =
+            |values: &[ValueRef<'_>]| values.iter().copied().map(ValueRef::to_owned).collect();
+        let ours = *ours == ValueRef::Text("t");
+        Some(Self { key: owned(key), values: owned(values), place: place(*table, *ctid)?, ours })
     }
 }
 
-/// A place as the server orders it: by table, block and line.
-fn place((table, ctid): &Place) -> (i64, u64, u64) {
-    let inside = ctid.trim_matches(['(', ')']);
-    let (block, line) = inside.split_once(',').unwrap_or((inside, ""));
-    (*table, block.parse().unwrap_or(0), line.parse().unwrap_or(0))
+fn place(table: ValueRef<'_>, ctid: ValueRef<'_>) -> Option<Place> {
+    let (ValueRef::Integer(table), ValueRef::Text(ctid)) = (table, ctid) else { return None };
+    let (block, line) = ctid.strip_prefix('(')?.strip_suffix(')')?.split_once(',')?;
+    Some((table, block.parse().ok()?, line.parse().ok()?))
 }
 
 /// As the server ordered them: numbers by value, everything else by its bytes.

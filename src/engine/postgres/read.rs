@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use sqlx::{AssertSqlSafe, Executor as _, SqlSafeStr as _, Statement as _};
 
 use super::connect::millis;
-use super::{Cells, OWN, Session, notice, simple, stop, stops, value};
+use super::{OWN, Session, notice, stop, stops, value};
 use crate::dialect::Dialect;
 use crate::engine::{EngineError, OnEach, OnRow};
 use crate::sql::split;
@@ -137,8 +137,12 @@ impl Session {
             if left.is_zero() {
                 return Err(EngineError::TimedOut { limit: timeout });
             }
+            let limit = millis(left.min(self.remaining()));
+            let sql = format!(
+                "SET LOCAL statement_timeout = {limit}; FETCH {batch} FROM steadyhand_rows"
+            );
             let (seen, more) =
-                self.fetch(left, batch, &mut names, on_row).await.map_err(|error| match error {
+                self.fetch(sql, left, &mut names, on_row).await.map_err(|error| match error {
                     EngineError::TimedOut { .. } => EngineError::TimedOut { limit: timeout },
                     other => other,
                 })?;
@@ -161,20 +165,17 @@ impl Session {
         self.one(&text, limit.min(self.remaining())).await.map(drop)
     }
 
-    async fn fetch(
+    /// Some rows of a cursor; gives how many there were, and whether more are wanted.
+    pub(super) async fn fetch(
         &mut self,
+        sql: String,
         left: Duration,
-        batch: usize,
         names: &mut Option<Vec<String>>,
         on_row: OnRow<'_>,
     ) -> Result<(usize, ControlFlow<()>), EngineError> {
         use futures_util::TryStreamExt as _;
         self.ready().await?;
         let left = left.min(self.remaining());
-        let sql = format!(
-            "SET LOCAL statement_timeout = {}; FETCH {batch} FROM steadyhand_rows",
-            millis(left)
-        );
         let connection = &mut self.connection;
         let work = async move {
             let mut rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch(connection);
@@ -196,22 +197,6 @@ impl Session {
         let stops = stops(&self.stopper, &mut self.side, &self.access, &self.backend, left);
         let driven = stop::drive(notice::heard(&self.notices, work), stops).await;
         self.judge(driven)
-    }
-
-    /// Rows of a cursor of ours.
-    pub(super) async fn next_rows(
-        &mut self,
-        cursor: &str,
-        count: usize,
-        limit: Duration,
-    ) -> Result<Cells, EngineError> {
-        self.ready().await?;
-        let limit = limit.min(self.remaining());
-        let sql = format!("FETCH {count} FROM {cursor}");
-        let work = simple(&mut self.connection, &sql);
-        let stops = stops(&self.stopper, &mut self.side, &self.access, &self.backend, limit);
-        let driven = stop::drive(notice::heard(&self.notices, work), stops).await;
-        self.judge(driven).map(|(cells, _)| cells)
     }
 
     pub async fn prepare(&mut self, sql: &str) -> Result<Vec<String>, EngineError> {

@@ -51,6 +51,10 @@ CREATE TABLE IF NOT EXISTS steadyhand.apart (  -- what a host wrote that had los
 /// How long anything may take.
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// A file may take its time: as much more as it is long on a slow link, and so may its statement.
+const BYTES_A_SECOND: u64 = 64 << 10;
+const TIME: &str = "SET statement_timeout = '10min'";
+
 /// Statements that find a lock by the name of an incident.
 const KEY: &str = "('x' || substr($1, 1, 16))::bit(64)::bigint";
 
@@ -108,26 +112,27 @@ impl Shelf {
         let settled = timeout(LIMIT, connection.execute(sqlx::raw_sql(settle))).await;
         match settled {
             Ok(Ok(_)) => Ok(Self { connection, access: access.clone(), place }),
-            Ok(Err(error)) => Err(lost(&place, &error)),
+            Ok(Err(error)) => Err(broken(&place, &error)),
             Err(_) => Err(silent(&place)),
         }
     }
 
     pub async fn make(&mut self) -> Result<(), EngineError> {
         let made = self.connection.execute(sqlx::raw_sql(DDL)).await;
-        made.map(drop).map_err(|error| lost(&self.place, &error))
+        made.map(drop).map_err(|error| broken(&self.place, &error))
     }
 
-    /// Every incident there is.
-    pub async fn list(&mut self) -> Result<Vec<Kept>, EngineError> {
+    /// Every incident there is, or the one.
+    pub async fn list(&mut self, id: Option<&str>) -> Result<Vec<Kept>, EngineError> {
         let sql = format!(
             "SELECT i.id, name, host, runbook, holder, w.pid IS NOT NULL AS held, \
                extract(epoch FROM clock_timestamp() - state_change)::float8 AS silent \
              FROM steadyhand.incident i LEFT JOIN LATERAL ({WRITER}) w ON true \
-             LEFT JOIN pg_stat_activity USING (pid) ORDER BY name, host"
+             LEFT JOIN pg_stat_activity USING (pid) WHERE $1::text IS NULL OR i.id = $1 \
+             ORDER BY name, host"
         );
-        let asked = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(&mut self.connection);
-        let rows = answer(&self.place, asked).await?;
+        let asked = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id);
+        let rows = answer(&self.place, asked.fetch_all(&mut self.connection)).await?;
         let kept = |row: &sqlx::postgres::PgRow| -> Result<Kept, sqlx::Error> {
             let silent: Option<f64> = row.try_get("silent")?;
             let silent = silent.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
@@ -140,7 +145,7 @@ impl Shelf {
                 held: row.try_get::<bool, _>("held")?.then(|| silent.unwrap_or_default()),
             })
         };
-        rows.iter().map(kept).collect::<Result<_, _>>().map_err(|error| lost(&self.place, &error))
+        rows.iter().map(kept).collect::<Result<_, _>>().map_err(|error| broken(&self.place, &error))
     }
 
     /// The right to append to an incident, made known if it is not there yet.
@@ -224,6 +229,12 @@ impl Shelf {
         answer(&self.place, self.connection.ping()).await
     }
 
+    /// From now on files may come and go on it, which takes longer than anything else.
+    pub async fn take_time(&mut self) -> Result<(), EngineError> {
+        let settled = self.connection.execute(sqlx::raw_sql(TIME));
+        answer(&self.place, settled).await.map(drop)
+    }
+
     pub async fn put_file(
         &mut self,
         id: &str,
@@ -235,7 +246,7 @@ impl Shelf {
              ON CONFLICT (incident, path) DO UPDATE SET bytes = excluded.bytes",
         );
         let asked = asked.bind(id).bind(path).bind(bytes).execute(&mut self.connection);
-        answer(&self.place, asked).await.map(drop)
+        answer_within(patience(bytes.len() as u64), &self.place, asked).await.map(drop)
     }
 
     pub async fn files(&mut self, id: &str) -> Result<Vec<String>, EngineError> {
@@ -251,19 +262,26 @@ impl Shelf {
         most: u64,
     ) -> Result<Option<Vec<u8>>, EngineError> {
         let asked = sqlx::query_scalar(
+            "SELECT octet_length(bytes)::int8 FROM steadyhand.file WHERE incident = $1 AND path = $2",
+        );
+        let asked = asked.bind(id).bind(path).fetch_optional(&mut self.connection);
+        let length: Option<i64> = answer(&self.place, asked).await?;
+        let length = length.and_then(|length| u64::try_from(length).ok());
+        let Some(length) = length.filter(|length| *length <= most) else { return Ok(None) };
+        let asked = sqlx::query_scalar(
             "SELECT bytes FROM steadyhand.file \
              WHERE incident = $1 AND path = $2 AND octet_length(bytes) <= $3",
         );
-        let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let asked = asked.bind(id).bind(path).bind(most).fetch_optional(&mut self.connection);
-        answer(&self.place, asked).await
+        let asked = asked.bind(id).bind(path).bind(i64::try_from(most).unwrap_or(i64::MAX));
+        let asked = asked.fetch_optional(&mut self.connection);
+        answer_within(patience(length), &self.place, asked).await
     }
 
     /// A connection that hears of every line.
     pub async fn listen(&self) -> Result<Ear, EngineError> {
         let options = connect::options(&self.access, &connect::name(Some("store")));
         let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(LIMIT);
-        let failed = |error: sqlx::Error| lost(&self.place, &error);
+        let failed = |error: sqlx::Error| broken(&self.place, &error);
         let pool = pool.connect_with(options).await.map_err(failed)?;
         let mut listener = PgListener::connect_with(&pool).await.map_err(failed)?;
         listener.listen("steadyhand").await.map_err(failed)?;
@@ -289,9 +307,21 @@ async fn answer<T>(
     place: &str,
     asked: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, EngineError> {
-    match timeout(LIMIT, asked).await {
+    answer_within(LIMIT, place, asked).await
+}
+
+fn patience(bytes: u64) -> Duration {
+    LIMIT + Duration::from_secs(bytes / BYTES_A_SECOND)
+}
+
+async fn answer_within<T>(
+    limit: Duration,
+    place: &str,
+    asked: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, EngineError> {
+    match timeout(limit, asked).await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(lost(place, &error)),
+        Ok(Err(error)) => Err(broken(place, &error)),
         Err(_) => Err(silent(place)),
     }
 }
@@ -300,8 +330,12 @@ fn silent(place: &str) -> EngineError {
     EngineError::Lost { message: format!("{place} does not answer") }
 }
 
-fn lost(place: &str, error: &sqlx::Error) -> EngineError {
-    let why = super::fault::server(error)
-        .map_or_else(|| super::fault::transport(error), super::fault::words);
-    EngineError::Lost { message: format!("{place}: {why}") }
+fn broken(place: &str, error: &sqlx::Error) -> EngineError {
+    let said = super::fault::server(error).map(super::fault::words);
+    match said {
+        Some(said) => EngineError::Database { message: format!("{place}: {said}") },
+        None => {
+            EngineError::Lost { message: format!("{place}: {}", super::fault::transport(error)) }
+        }
+    }
 }

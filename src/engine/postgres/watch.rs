@@ -10,8 +10,8 @@ use std::time::Duration;
 use super::catalogue::NAME;
 use super::rows::{literal, quoted};
 use super::{Session, connect, footprint, sibling};
-use crate::engine::{Blind, EngineError, Image, OnImage, Session as Any, Table, Touched};
-use crate::sql::LEDGER;
+use crate::engine::{Blind, EngineError, Images, Session as Any, Table, Touched};
+use crate::sql::{LEDGER, Literals};
 use crate::value::Value;
 
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub struct Watch {
     order: Vec<i64>,
     /// What no table can say for itself.
     blind: Blind,
-    /// A column, and the literals that rows to be written hold in it.
+    /// A column, and the condition on it that rows to be written meet.
     near: Option<(String, String)>,
     /// As it was when it was last looked at: a transaction that fails lets its locks go.
     pub words: Option<String>,
@@ -135,9 +135,13 @@ impl Session {
         Ok(blind)
     }
 
-    pub fn narrow(&mut self, column: &str, literals: &str) {
+    pub fn narrow(&mut self, column: &str, keys: &Literals) {
+        let condition = match keys.range() {
+            Some((least, most)) => format!("BETWEEN '{least}' AND '{most}'"),
+            None => keys.condition().to_owned(),
+        };
         if let Some(watch) = &mut self.watch {
-            watch.near = Some((column.to_owned(), literals.to_owned()));
+            watch.near = Some((column.to_owned(), condition));
         }
     }
 
@@ -192,7 +196,7 @@ impl Session {
     pub async fn written(
         &mut self,
         observe: &mut Any,
-        on_image: OnImage<'_>,
+        images: &mut dyn Images,
     ) -> Result<(Vec<Touched>, Blind), EngineError> {
         let touched = self.count_touched().await?;
         let Some(watch) = &self.watch else { return Ok((Vec::new(), Blind::new())) };
@@ -210,8 +214,8 @@ impl Session {
                 Some(table) if *readable => {
                     let whole = written.kind == "p";
                     let observe = sibling(observe)?;
-                    if !self.images_near(observe, table, whole, counts, on_image).await? {
-                        let seen = self.images(observe, table, whole, None, on_image).await?;
+                    if !self.images_near(observe, table, whole, counts, images).await? {
+                        let seen = self.images(observe, table, whole, None, images).await?;
                         counts = self.agree(name, counts, seen);
                     }
                 }
@@ -242,24 +246,19 @@ impl Session {
         table: &Table,
         whole: bool,
         counts: Counts,
-        on_image: OnImage<'_>,
+        images: &mut dyn Images,
     ) -> Result<bool, EngineError> {
         let near = self.watch.as_ref().and_then(|watch| watch.near.clone());
         let known = |column: &String| table.columns.iter().any(|other| other.name == *column);
-        let Some((column, literals)) = near.filter(|(column, _)| known(column)) else {
+        let Some((column, condition)) = near.filter(|(column, _)| known(column)) else {
             return Ok(false);
         };
-        let near = format!("{} IN ({literals})", quoted(&column));
-        let mut found = Vec::new();
-        let mut keep = |_: &Table, image: Image| found.push(image);
-        let seen = self.images(observe, table, whole, Some(&near), &mut keep).await?;
+        let near = format!("{} {condition}", quoted(&column));
+        let seen = self.images(observe, table, whole, Some(&near), images).await?;
         if seen != counts {
-            return Ok(false);
+            images.anew(table);
         }
-        for image in found {
-            on_image(table, image);
-        }
-        Ok(true)
+        Ok(seen == counts)
     }
 
     /// Holds the images against the counters. What they see is complete by itself; the counters know

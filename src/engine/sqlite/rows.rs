@@ -2,6 +2,7 @@
 //!
 //! Every value travels as a bind parameter; every name is quoted.
 
+use futures_util::TryStreamExt as _;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Sqlite};
 
@@ -84,14 +85,19 @@ impl Session {
             list(columns),
             quoted(&table.name)
         );
-        let fetched = query(sql, binds).fetch_all(&mut self.connection).await;
-        let decoded: Result<Vec<Vec<Value>>, _> =
-            fetched.and_then(|rows| rows.iter().map(values).collect());
-        for mut row in decoded.map_err(|error| self.judge(&error, self.lock_wait))? {
-            let rest = row.split_off(names.len());
-            found.push((row, rest));
-        }
-        Ok(())
+        let mut rows = query(sql, binds).fetch(&mut self.connection);
+        let failed = loop {
+            match rows.try_next().await.and_then(|row| row.as_ref().map(values).transpose()) {
+                Ok(Some(mut key)) => {
+                    let row = key.split_off(names.len());
+                    found.push((key, row));
+                }
+                Ok(None) => return Ok(()),
+                Err(error) => break error,
+            }
+        };
+        drop(rows);
+        Err(self.judge(&failed, self.lock_wait))
     }
 
     pub async fn quote(&mut self, value: &Value) -> Result<String, EngineError> {

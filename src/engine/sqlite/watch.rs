@@ -13,10 +13,11 @@ use std::time::Duration;
 
 use super::Session;
 use super::value::quoted;
-use crate::engine::{Blind, EngineError, Image, Keyed, OnImage, Session as Any, Table, Touched};
+use crate::engine::portion::Portion;
+use crate::engine::{Blind, EngineError, Image, Images, Keyed, Session as Any, Table, Touched};
 use crate::value::Value;
 
-/// Keys whose images are held at one time.
+/// Keys whose images are held at one time, if their rows are small.
 const BATCH: usize = 2_000;
 
 #[derive(Debug)]
@@ -70,10 +71,10 @@ impl Session {
     pub async fn written(
         &mut self,
         observe: &mut Any,
-        on_image: OnImage<'_>,
+        images: &mut dyn Images,
     ) -> Result<(Vec<Touched>, Blind), EngineError> {
         let Some(mut watch) = self.watch.take() else { return Ok((Vec::new(), Blind::new())) };
-        let outcome = self.read_images(&mut watch, observe, on_image).await;
+        let outcome = self.read_images(&mut watch, observe, images).await;
         self.watch = Some(watch);
         outcome
     }
@@ -82,7 +83,7 @@ impl Session {
         &mut self,
         watch: &mut Watch,
         observe: &mut Any,
-        on_image: OnImage<'_>,
+        images: &mut dyn Images,
     ) -> Result<(Vec<Touched>, Blind), EngineError> {
         let mut blind = self.unexplained(watch).await?;
         self.sort_log(watch).await?;
@@ -90,19 +91,21 @@ impl Session {
         for (number, counts) in self.counts(watch).await? {
             let table = &watch.tables[number];
             let columns = table.stored();
-            let mut last = 0;
+            let (mut last, mut portion) = (0, Portion::of_at_most(BATCH));
             loop {
-                let keys = self.next_keys(number, table.key.len().max(1), &mut last).await?;
+                let (len, most) = (table.key.len().max(1), portion.rows());
+                let keys = self.next_keys(number, len, most, &mut last).await?;
                 if keys.is_empty() {
                     break;
                 }
                 let mut before = by_key(observe.rows_by_key(table, &columns, &keys).await?);
                 let mut after = by_key(self.rows_by_key(table, &columns, &keys).await?);
+                portion.took(keys.len(), before.values().chain(after.values()));
                 for key in keys {
                     let name = format!("{key:?}");
                     let (before, after) = (before.remove(&name), after.remove(&name));
                     if before.is_some() || after.is_some() {
-                        on_image(table, Image { key, before, after });
+                        images.take(table, Image { key, before, after });
                     }
                 }
             }
@@ -168,13 +171,14 @@ impl Session {
         &mut self,
         table: usize,
         len: usize,
+        most: usize,
         last: &mut i64,
     ) -> Result<Vec<Vec<Value>>, EngineError> {
         let sql = format!(
             "SELECT * FROM temp.steadyhand_keys WHERE tbl = {table} AND seq > {last} \
-             ORDER BY seq LIMIT {BATCH}"
+             ORDER BY seq LIMIT {most}"
         );
-        let mut keys = Vec::with_capacity(BATCH);
+        let mut keys = Vec::with_capacity(most);
         for mut row in self.rows(&sql).await? {
             if let Value::Integer(seq) = row[1] {
                 *last = seq;

@@ -118,7 +118,7 @@ pub fn keep_undo(
         step: job.plan.step.clone(),
         target: job.plan.target.clone(),
         server: run.server.clone(),
-        tables: undo::heads(images),
+        tables: undo::sections(images),
     };
     let rows = images.iter().map(|images| images.rows.len()).sum();
     let evidence = journal

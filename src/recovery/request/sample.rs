@@ -1,7 +1,7 @@
 //! The first rows of a request, so that whoever agrees sees what changes, and the file stays short.
 
 use super::Sample;
-use crate::recovery::fingerprint::{key_words, show, show_pair};
+use crate::recovery::words::{key_words, show, show_pair};
 use crate::recovery::{Preview, RowImage, TableHead};
 use crate::value::Value;
 

@@ -254,9 +254,8 @@ async fn previewed(
         let kept = desk.journal.keep_written(&list, |out| keys.write_to(out));
         kept.map_err(|error| Problem::system(error.to_string()))?;
     }
-    let bytes = serde_json::to_vec(&preview).expect("plain data");
-    let evidence =
-        desk.journal.keep(&name, &bytes).map_err(|error| Problem::system(error.to_string()))?;
+    let kept = desk.journal.keep_written(&name, |out| Ok(serde_json::to_writer(out, &preview)?));
+    let evidence = kept.map_err(|error| Problem::system(error.to_string()))?;
     Ok((job.plan, preview, evidence))
 }
 

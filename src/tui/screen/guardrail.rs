@@ -190,7 +190,7 @@ pub fn put(app: &mut App, run: Run, step: &str, outcome: Outcome, why: &str) -> 
         Outcome::RolledBack => format!("ROLLED BACK, nothing was changed: {why}"),
         Outcome::Unknown => format!("OUTCOME UNKNOWN: {why}"),
     });
-    let applied = case.incident.guardrails.get(step) == Some(&Standing::Applied);
+    let applied = case.incident.guard_stands(step);
     if outcome == Outcome::Committed && applied {
         let (step, how) = (step.to_owned(), "the guardrail stands".to_owned());
         return vec![Effect::Append(Entry::StepPassed { step, how })];

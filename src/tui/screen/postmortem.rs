@@ -64,13 +64,16 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
 pub fn written(app: &mut App, part: &str, text: &str) -> Vec<Effect> {
     let Some(case) = &mut app.case else { return Vec::new() };
     case.postmortem = parts::replace_part(&case.postmortem, part, text);
+    edited(part, text, case.postmortem.clone())
+}
+
+/// The record of what somebody wrote, and then the text with it: who may not write the one any more does
+/// not write the other either.
+pub fn edited(part: &str, written: &str, text: String) -> Vec<Effect> {
+    let (part, sha256) = (part.to_owned(), crate::digest::sha256(written.as_bytes()));
     vec![
-        // Who may not write the record any more does not write the text either.
-        Effect::Append(Entry::PostmortemEdited {
-            part: part.to_owned(),
-            sha256: crate::digest::sha256(text.as_bytes()),
-        }),
-        Effect::WritePostmortem { text: case.postmortem.clone(), part: part.to_owned() },
+        Effect::Append(Entry::PostmortemEdited { part, sha256 }),
+        Effect::WritePostmortem { text },
         Effect::Postmortem,
     ]
 }

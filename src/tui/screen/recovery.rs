@@ -4,7 +4,7 @@
 mod answer;
 mod chunks;
 mod page;
-mod rows;
+pub mod rows;
 mod second;
 
 pub use answer::say;
@@ -23,7 +23,8 @@ use crate::runbook::Action;
 use crate::tui::app::App;
 use crate::tui::command::Command;
 use crate::tui::effect::{Effect, Run};
-use crate::tui::overlay::{Kind, Overlay};
+use crate::tui::overlay::Overlay;
+use crate::tui::widget::scroll::Scroll;
 
 pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
     let Some(case) = &app.case else { return Vec::new() };
@@ -51,8 +52,7 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
             if let Some(preview) =
                 case.recoveries.get(&case.step().id).and_then(|r| r.preview.clone())
             {
-                let lines = rows::all(app, &preview);
-                app.cover(Overlay::changes(lines));
+                app.cover(Overlay::changes(rows::All::of(preview)));
             }
             Vec::new()
         }
@@ -72,22 +72,6 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
         other => {
             app.recovery_scroll.on_command(other);
             Vec::new()
-        }
-    }
-}
-
-/// In the box with all rows: folds the columns that stay the same, or shows them.
-pub fn fold_rows(app: &mut App) {
-    app.unfolded = !app.unfolded;
-    let preview = app
-        .case
-        .as_ref()
-        .and_then(|case| case.recoveries.get(&case.step().id))
-        .and_then(|recovery| recovery.preview.clone());
-    if let Some(preview) = preview {
-        let lines = rows::all(app, &preview);
-        if let Some(Overlay { kind: Kind::Changes { scroll }, .. }) = &mut app.overlay {
-            scroll.set(lines);
         }
     }
 }
@@ -225,7 +209,7 @@ pub fn previewed(
             let (plan, preview, evidence) = *answer;
             recovery.plan = Some(std::sync::Arc::new(plan));
             recovery.request = None;
-            app.recovery_scroll = crate::tui::widget::scroll::Scroll::default();
+            app.recovery_scroll = Scroll::default();
             let said = Said::PreviewArrived { run, preview: Box::new(preview) };
             step_protocol(case, step, said, now).with(evidence).apply(app, step)
         }
@@ -279,7 +263,7 @@ pub fn executed(app: &mut App, run: Run, step: &str, execution: Execution) -> Ve
     if committed || halted {
         effects.extend(look_again(app, step, undoing));
     }
-    app.recovery_scroll = crate::tui::widget::scroll::Scroll::default();
+    app.recovery_scroll = Scroll::default();
     effects
 }
 

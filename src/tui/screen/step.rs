@@ -11,7 +11,6 @@ use jiff::Timestamp;
 
 use crate::check::Verdict;
 use crate::consent::{Act, Consent, Question};
-use crate::guardrail::Standing::Applied;
 use crate::incident::entry::{Entry, Milestone, Origin, verdict_words};
 use crate::runbook::{Action, CommandStep, EvidenceKind, Expect, Required, Stage, Step, WaitFor};
 use crate::tui::app::{App, Screen};
@@ -20,6 +19,7 @@ use crate::tui::command::Command;
 use crate::tui::effect::Effect;
 use crate::tui::overlay::{Ask, Overlay, Purpose, comms};
 use crate::tui::page::to_go;
+use crate::tui::widget::scroll::Scroll;
 use page::nothing_here;
 
 pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
@@ -54,7 +54,7 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
             super::recovery::on_command(app, Command::Undo)
         }
         Command::Undo => no(app, "there is no committed change of this step to take back"),
-        Command::Withdraw if case.incident.guardrails.get(&case.step().id) == Some(&Applied) => {
+        Command::Withdraw if case.incident.guard_stands(&case.step().id) => {
             app.screen = Screen::Guardrail;
             super::guardrail::on_command(app, Command::Withdraw)
         }
@@ -118,9 +118,9 @@ pub fn look_at(app: &mut App, at: usize) -> Vec<Effect> {
     let now = app.now;
     let Some(case) = &mut app.case else { return Vec::new() };
     case.at = at.min(case.runbook.steps.len() - 1);
-    app.step_scroll = crate::tui::widget::scroll::Scroll::default();
-    app.recovery_scroll = crate::tui::widget::scroll::Scroll::default();
-    app.guard_scroll = crate::tui::widget::scroll::Scroll::default();
+    app.step_scroll = Scroll::default();
+    app.recovery_scroll = Scroll::default();
+    app.guard_scroll = Scroll::default();
     let step = case.step().id.clone();
     let mut effects = Vec::new();
     if case.incident.is_open() && case.incident.progress.current.as_deref() != Some(step.as_str()) {

@@ -1,5 +1,6 @@
 //! Text that may be longer than its place: wrapped, scrolled, and with a sign where it goes on.
 
+use std::borrow::Borrow;
 use std::cell::{Cell, Ref, RefCell};
 
 use ratatui::buffer::Buffer;
@@ -82,26 +83,40 @@ impl Scroll {
     }
 
     pub fn view(&self, area: Rect, buf: &mut Buffer, look: &Look) {
-        // One column for the sign at the right edge.
-        let width = area.width.saturating_sub(1);
-        let lines = self.wrapped(width);
+        let lines = self.wrapped(text_of(area).width);
         let height = usize::from(area.height);
         let top = self.top.min(lines.len().saturating_sub(height));
         self.drawn.set((height, lines.len()));
-        let text = Rect { width, ..area };
-        for (row, line) in (0..area.height).zip(lines.iter().skip(top)) {
-            wrap::put(line, text, row, buf);
-        }
-        let mut sign = |row: u16, sign: &str| {
-            let mut pen = Pen::new(buf, area, row);
-            pen.skip(width).put(sign, look.style(Role::Muted));
-        };
-        if top > 0 {
-            sign(0, look.glyphs.up);
-        }
-        if top + height < lines.len() && area.height > 0 {
-            sign(area.height - 1, look.glyphs.down);
-        }
+        put(lines.iter().skip(top), (top > 0, top + height < lines.len()), area, buf, look);
+    }
+}
+
+/// The place without the column of the signs at the right edge.
+pub(super) fn text_of(area: Rect) -> Rect {
+    Rect { width: area.width.saturating_sub(1), ..area }
+}
+
+/// Draws wrapped lines, and where the text goes on beyond the place, above or below.
+pub(super) fn put<L: Borrow<Line>>(
+    lines: impl Iterator<Item = L>,
+    (above, below): (bool, bool),
+    area: Rect,
+    buf: &mut Buffer,
+    look: &Look,
+) {
+    let text = text_of(area);
+    for (row, line) in (0..area.height).zip(lines) {
+        wrap::put(line.borrow(), text, row, buf);
+    }
+    let mut sign = |row: u16, sign: &str| {
+        let mut pen = Pen::new(buf, area, row);
+        pen.skip(text.width).put(sign, look.style(Role::Muted));
+    };
+    if above {
+        sign(0, look.glyphs.up);
+    }
+    if below && area.height > 0 {
+        sign(area.height - 1, look.glyphs.down);
     }
 }
 

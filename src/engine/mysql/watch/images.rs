@@ -8,7 +8,8 @@ use super::{Noted, Watch};
 use crate::engine::mysql::reach::Reach;
 use crate::engine::mysql::rows::{BATCH, name};
 use crate::engine::mysql::{Session, diff, sibling};
-use crate::engine::{Blind, EngineError, Image, OnImage, Session as Any, Table, Touched};
+use crate::engine::portion::Portion;
+use crate::engine::{Blind, EngineError, Image, Images, Session as Any, Table, Touched};
 use crate::value::Value;
 
 /// Beyond this a table is not compared whole.
@@ -19,14 +20,14 @@ impl Session {
     pub async fn written(
         &mut self,
         observe: &mut Any,
-        on_image: OnImage<'_>,
+        images: &mut dyn Images,
     ) -> Result<(Vec<Touched>, Blind), EngineError> {
         let Some(watch) = self.watch.take() else { return Ok((Vec::new(), Blind::new())) };
         let observe = sibling(observe)?;
         // From here the observer sees what is committed now: before-images are what our rows held
         // when we locked them.
         observe.rollback().await?;
-        let mut book = Book::new(on_image);
+        let mut book = Book::new(images);
         let outcome = self.read_images(&watch, observe, &mut book).await;
         let touched = book.touched(&watch);
         self.watch = Some(watch);
@@ -42,12 +43,8 @@ impl Session {
     ) -> Result<Blind, EngineError> {
         for (name, noted) in &watch.noted {
             let Some(table) = watch.table(name) else { continue };
-            for keys in noted.locked.chunks(BATCH) {
-                self.look(observe, table, keys, true, book).await?;
-            }
-            for keys in noted.seen.chunks(BATCH) {
-                self.look(observe, table, keys, false, book).await?;
-            }
+            self.look(observe, table, &noted.locked, true, book).await?;
+            self.look(observe, table, &noted.seen, false, book).await?;
         }
         let total = self.total().await?;
         if total == Some(book.changed) {
@@ -109,9 +106,7 @@ impl Session {
         let mut after: Option<Vec<Value>> = None;
         loop {
             let (keys, last) = self.differing(observe, table, after.as_deref()).await?;
-            for keys in keys.chunks(BATCH) {
-                self.look(observe, table, keys, false, book).await?;
-            }
+            self.look(observe, table, &keys, false, book).await?;
             match last {
                 Some(key) => after = Some(key),
                 None => return Ok(()),
@@ -125,32 +120,36 @@ impl Session {
         &mut self,
         observe: &mut Session,
         table: &Table,
-        keys: &[Vec<Value>],
+        mut keys: &[Vec<Value>],
         locked: bool,
         book: &mut Book<'_>,
     ) -> Result<(), EngineError> {
-        let keys: Vec<Vec<Value>> =
-            keys.iter().filter(|key| book.is_new(table, key)).cloned().collect();
         let columns = table.stored();
-        let (theirs, ours) = tokio::join!(
-            observe.rows_by_key(table, &columns, &keys),
-            self.rows_by_key(table, &columns, &keys)
-        );
-        let (mut before, mut after) = (by_key(theirs?), by_key(ours?));
-        let mut again = if locked {
-            None
-        } else {
-            Some(by_key(observe.rows_by_key(table, &columns, &keys).await?))
-        };
-        for key in keys {
-            let at = name(&key);
-            let (before, after) = (before.remove(&at), after.remove(&at));
-            if let Some(again) = &mut again
-                && (again.remove(&at) != before || before == after)
-            {
-                continue;
+        let mut portion = Portion::of_at_most(BATCH);
+        while let Some(here) = portion.next(&mut keys) {
+            let here: Vec<Vec<Value>> =
+                here.iter().filter(|key| book.is_new(table, key)).cloned().collect();
+            let (theirs, ours) = tokio::join!(
+                observe.rows_by_key(table, &columns, &here),
+                self.rows_by_key(table, &columns, &here)
+            );
+            let (mut before, mut after) = (by_key(theirs?), by_key(ours?));
+            portion.took(here.len(), before.values().chain(after.values()));
+            let mut again = if locked {
+                None
+            } else {
+                Some(by_key(observe.rows_by_key(table, &columns, &here).await?))
+            };
+            for key in here {
+                let at = name(&key);
+                let (before, after) = (before.remove(&at), after.remove(&at));
+                if let Some(again) = &mut again
+                    && (again.remove(&at) != before || before == after)
+                {
+                    continue;
+                }
+                book.image(table, Image { key, before, after });
             }
-            book.image(table, Image { key, before, after });
         }
         Ok(())
     }
@@ -192,15 +191,15 @@ fn by_key(rows: Vec<(Vec<Value>, Vec<Value>)>) -> HashMap<String, Vec<Value>> {
 
 /// What was found so far, each row once.
 struct Book<'a> {
-    on_image: OnImage<'a>,
+    images: &'a mut dyn Images,
     order: Vec<Touched>,
     known: HashMap<String, HashSet<u64>>,
     changed: u64,
 }
 
 impl<'a> Book<'a> {
-    fn new(on_image: OnImage<'a>) -> Self {
-        Self { on_image, order: Vec::new(), known: HashMap::new(), changed: 0 }
+    fn new(images: &'a mut dyn Images) -> Self {
+        Self { images, order: Vec::new(), known: HashMap::new(), changed: 0 }
     }
 
     fn is_new(&mut self, table: &Table, key: &[Value]) -> bool {
@@ -226,7 +225,7 @@ impl<'a> Book<'a> {
             (Some(_), Some(_)) => touched.updated += 1,
         }
         self.changed += u64::from(image.before != image.after);
-        (self.on_image)(table, image);
+        self.images.take(table, image);
     }
 
     fn touched(self, watch: &Watch) -> Vec<Touched> {

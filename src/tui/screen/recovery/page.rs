@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::rows::How;
 use super::{chunks, rows, second};
 use crate::dialect::Dialect;
-use crate::recovery::fingerprint::{show, show_pair};
 use crate::recovery::protocol::{self, State};
+use crate::recovery::words::{show, show_pair};
 use crate::recovery::{CheckOutcome, Execution, Looked, Preview, Tally};
 use crate::runbook::Action;
 use crate::sql;
@@ -186,7 +187,7 @@ fn preview_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
     for warning in &preview.warnings {
         page.line(&[("Warning  ", Role::Warning), (warning, Role::Text)]);
     }
-    rows::lines(app, preview, page);
+    rows::lines(How::new(&app.look, app.unfolded), preview, page);
 }
 
 /// Above the rows: what an undo does not bring back must not be below the edge of the screen.

@@ -1,9 +1,12 @@
 //! The rows of a change, before and after. Folded, a row is one line of what changed; unfolded, every
 //! column has its own, and those that stay the same are there to be compared.
 
-use crate::recovery::fingerprint::{key_words, show, show_pair};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::recovery::words::{key_words, show, show_pair};
 use crate::recovery::{Preview, RowImage, TableHead, TableImages};
-use crate::tui::app::App;
+use crate::tui::look::Look;
 use crate::tui::page::Page;
 use crate::tui::theme::Role;
 use crate::tui::widget::wrap::Line;
@@ -16,20 +19,33 @@ const NAMED: usize = 4;
 /// Columns of one such value.
 const WIDE: usize = 24;
 
+/// How rows are told.
+#[derive(Debug, Clone, Copy)]
+pub struct How<'a> {
+    look: &'a Look,
+    unfolded: bool,
+}
+
+impl<'a> How<'a> {
+    pub fn new(look: &'a Look, unfolded: bool) -> Self {
+        Self { look, unfolded }
+    }
+}
+
 /// The head of the page's last part, and the first rows of each table.
-pub(super) fn lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
+pub(super) fn lines(how: How<'_>, preview: &Preview, page: &mut Page<'_>) {
     let all = thousands(preview.images.iter().map(|images| images.rows.len()).sum());
     page.blank();
-    let arrow = app.look.glyphs.arrow;
+    let arrow = how.look.glyphs.arrow;
     page.line(&[
         (&format!("Rows, before {arrow} after   "), Role::Title),
         (&format!("{all} in all; d shows every one"), Role::Muted),
     ]);
     for images in &preview.images {
-        head(app, images, page);
+        head(how, images, same(images), page);
         let shown = images.rows.seen().take(SHOWN);
         for row in shown.clone() {
-            row_lines(app, &images.head, row, false, page);
+            row_lines(how, &images.head, row, false, page);
         }
         let more = images.rows.len() - shown.count() as u64;
         if more > 0 {
@@ -38,36 +54,83 @@ pub(super) fn lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
     }
 }
 
-/// Every row, as far as anybody reads.
-pub(super) fn all(app: &App, preview: &Preview) -> Vec<Line> {
-    let mut page = Page::new(&app.look);
-    for images in &preview.images {
-        head(app, images, &mut page);
+/// Every row, as far as anybody reads: told one by one, because a change has very many lines.
+#[derive(Debug)]
+pub struct All {
+    preview: Arc<Preview>,
+    tables: Vec<Told>,
+}
+
+#[derive(Debug)]
+struct Told {
+    /// Rows that can be told.
+    seen: usize,
+    /// Columns that no row of them changes.
+    same: usize,
+}
+
+impl All {
+    pub fn of(preview: Arc<Preview>) -> Self {
+        let told =
+            |images: &TableImages| Told { seen: images.rows.seen().count(), same: same(images) };
+        Self { tables: preview.images.iter().map(told).collect(), preview }
+    }
+
+    /// Heads and rows.
+    pub fn parts(&self) -> usize {
+        self.tables.iter().map(|told| 1 + told.seen).sum()
+    }
+
+    pub fn part(&self, at: usize, how: How<'_>) -> Vec<Line> {
+        let mut page = Page::new(how.look);
+        let mut at = at;
+        for (images, told) in self.preview.images.iter().zip(&self.tables) {
+            if at > told.seen {
+                at -= 1 + told.seen;
+                continue;
+            }
+            if at == 0 {
+                told.head(images, how, &mut page);
+            } else if let Some(row) = images.rows.seen().nth(at - 1) {
+                row_lines(how, &images.head, row, true, &mut page);
+            }
+            if at == told.seen {
+                page.blank();
+            }
+            break;
+        }
+        page.finish()
+    }
+
+    pub fn lines(&self, how: How<'_>) -> Vec<Line> {
+        (0..self.parts()).flat_map(|at| self.part(at, how)).collect()
+    }
+}
+
+impl Told {
+    fn head(&self, images: &TableImages, how: How<'_>, page: &mut Page<'_>) {
+        head(how, images, self.same, page);
         // Above the rows, because few will go to the end of so many.
-        let shown = images.rows.seen().count() as u64;
-        let more = images.rows.len() - shown;
+        let more = images.rows.len() - self.seen as u64;
         if more > 0 {
-            let (shown, more) = (thousands(shown), thousands(more));
+            let (shown, more) = (thousands(self.seen as u64), thousands(more));
             page.text(&format!("  the first {shown} rows, and {more} more that are not shown:"));
             page.text("  the undo, which is written before COMMIT, holds every one");
         }
-        for row in images.rows.seen() {
-            row_lines(app, &images.head, row, true, &mut page);
-        }
-        page.blank();
     }
-    page.finish()
+}
+
+/// Columns that no row changes, if some rows change others.
+fn same(images: &TableImages) -> usize {
+    let changed: BTreeSet<usize> = images.rows.seen().flat_map(RowImage::changed).collect();
+    if changed.is_empty() { 0 } else { images.head.columns.len().saturating_sub(changed.len()) }
 }
 
 /// The table, and how many of its columns are folded away.
-fn head(app: &App, images: &TableImages, page: &mut Page<'_>) {
+fn head(how: How<'_>, images: &TableImages, same: usize, page: &mut Page<'_>) {
     let rows = thousands(images.rows.len());
-    let mut changed: Vec<usize> = images.rows.seen().flat_map(RowImage::changed).collect();
-    changed.sort_unstable();
-    changed.dedup();
-    let same = images.head.columns.len().saturating_sub(changed.len());
-    let folded = match (changed.is_empty(), app.unfolded) {
-        (false, false) if same > 0 => format!("   {same} columns stay as they are"),
+    let folded = match same {
+        1.. if !how.unfolded => format!("   {same} columns stay as they are"),
         _ => String::new(),
     };
     page.line(&[
@@ -78,11 +141,11 @@ fn head(app: &App, images: &TableImages, page: &mut Page<'_>) {
 }
 
 /// `all` shows every value of a row that came or went, and the whole of it.
-fn row_lines(app: &App, head: &TableHead, row: &RowImage, all: bool, page: &mut Page<'_>) {
+fn row_lines(how: How<'_>, head: &TableHead, row: &RowImage, all: bool, page: &mut Page<'_>) {
     let name = key_words(&head.key, &row.key);
-    let arrow = app.look.glyphs.arrow;
+    let arrow = how.look.glyphs.arrow;
     match (&row.before, &row.after) {
-        (Some(before), Some(after)) if app.unfolded => {
+        (Some(before), Some(after)) if how.unfolded => {
             page.line(&[("    ", Role::Text), (&name, Role::Title)]);
             let changed = row.changed();
             let wide = width(&head.columns);
@@ -115,22 +178,22 @@ fn row_lines(app: &App, head: &TableHead, row: &RowImage, all: bool, page: &mut 
                 (&changes.join("; "), Role::Changed),
             ]);
         }
-        (None, Some(after)) => whole(app, head, (&name, "+", Role::Changed), after, all, page),
-        (Some(before), None) => whole(app, head, (&name, "-", Role::Removed), before, all, page),
+        (None, Some(after)) => whole(how, head, (&name, "+", Role::Changed), after, all, page),
+        (Some(before), None) => whole(how, head, (&name, "-", Role::Removed), before, all, page),
         (None, None) => {}
     }
 }
 
 /// A row that came or went.
 fn whole(
-    app: &App,
+    how: How<'_>,
     head: &TableHead,
     (name, sign, role): (&str, &str, Role),
     values: &[Value],
     all: bool,
     page: &mut Page<'_>,
 ) {
-    if app.unfolded {
+    if how.unfolded {
         page.line(&[(&format!("  {sign} "), role), (name, role)]);
         let wide = width(&head.columns);
         for (column, value) in head.columns.iter().zip(values) {
@@ -146,7 +209,7 @@ fn whole(
         .iter()
         .map(|(_, (column, value))| {
             let value = show(value);
-            let value = if all { value } else { short(&value, app) };
+            let value = if all { value } else { short(&value, how) };
             format!("{column} {value}")
         })
         .collect();
@@ -156,13 +219,13 @@ fn whole(
     page.line(&[(&format!("  {sign} {name}   "), role), (&words.join(", "), Role::Text)]);
 }
 
-fn short(text: &str, app: &App) -> String {
+fn short(text: &str, how: How<'_>) -> String {
     let text = visible::text(text);
     if visible::width(&text) <= WIDE {
         return text.into_owned();
     }
     let (head, _) = visible::head(&text, WIDE);
-    format!("{head}{}", app.look.glyphs.more)
+    format!("{head}{}", how.look.glyphs.more)
 }
 
 fn width(columns: &[String]) -> usize {
