@@ -55,6 +55,8 @@ pub struct Incident {
     pub answers: BTreeMap<String, String>,
     pub counts: Vec<Measured>,
     pub changes: Vec<Change>,
+    /// Steps whose command was confirmed in this shift and has not ended.
+    pub commands: BTreeSet<String>,
     pub guardrails: BTreeMap<String, Standing>,
     pub guard_notes: Vec<(Timestamp, String)>,
     /// When, at which step, to whom.
@@ -174,11 +176,16 @@ impl Incident {
         })
     }
 
-    /// Somebody executes a change at this moment, or was cut off while they did.
+    /// Somebody executes a change or a command at this moment, or was cut off while they did.
     pub fn is_executing(&self) -> bool {
         let executing =
             |change: &Change| matches!(change.phase, Phase::Started | Phase::CommitSent);
-        self.changes.iter().any(executing)
+        self.changes.iter().any(executing) || !self.commands.is_empty()
+    }
+
+    /// The guardrail of a step was applied and not withdrawn.
+    pub fn guard_stands(&self, step: &str) -> bool {
+        self.guardrails.get(step) == Some(&Standing::Applied)
     }
 
     /// The last committed change of a step that was not undone.

@@ -11,6 +11,7 @@ use steadyhand::cli::{self, Cli, Command};
 use steadyhand::config::{Config, Surroundings};
 use steadyhand::exit::Exit;
 use steadyhand::format::MarkdownHtmlOrJson;
+use steadyhand::headless::share::Wanted;
 use steadyhand::headless::{self, Color, Out};
 use steadyhand::problem::Problem;
 use steadyhand::source::{Fault, render};
@@ -77,19 +78,19 @@ fn run(cli: Cli, out: &mut Out) -> Result<Exit, Problem> {
     shift::begin(&config, journey, form, out)
 }
 
-/// The incident that a command is about, or none for all of them.
-#[allow(clippy::option_option)] // the outer one is for commands about something else
-fn of_incident(command: &Command) -> Option<Option<&str>> {
+/// What of other hosts a command is about. Nobody waits for files who is going to work or to watch.
+fn of_incident(command: &Command) -> Option<Wanted<'_>> {
+    let lines = |incident| Some(Option::map_or(incident, Wanted::All, Wanted::Lines));
     match command {
-        Command::Resume(asked) => Some(asked.incident.as_deref()),
-        Command::Watch(asked) => Some(asked.incident.as_deref()),
-        Command::Replay(asked) => Some(Some(&asked.incident)),
-        Command::Handover(asked) => Some(asked.incident.as_deref()),
-        Command::Postmortem(asked) => Some(Some(&asked.incident)),
-        Command::Verify(asked) => Some(Some(&asked.incident)),
-        Command::Bundle(asked) => Some(Some(&asked.incident)),
-        Command::Approve(asked) => asked.review.as_deref().map(Some),
-        Command::Incidents(_) => Some(None),
+        Command::Resume(asked) => lines(asked.incident.as_deref()),
+        Command::Watch(asked) => lines(asked.incident.as_deref()),
+        Command::Handover(asked) => lines(asked.incident.as_deref()),
+        Command::Incidents(_) => Some(Wanted::All),
+        Command::Replay(asked) => Some(Wanted::Whole(&asked.incident)),
+        Command::Postmortem(asked) => Some(Wanted::Whole(&asked.incident)),
+        Command::Verify(asked) => Some(Wanted::Whole(&asked.incident)),
+        Command::Bundle(asked) => Some(Wanted::Whole(&asked.incident)),
+        Command::Approve(asked) => asked.review.as_deref().map(Wanted::Whole),
         _ => None,
     }
 }
@@ -236,7 +237,7 @@ fn without_a_screen(command: Command, config: &Config, out: &mut Out) -> Result<
             headless::bundle::run(config, &asked, out)
         }
         Command::Verify(asked) => {
-            let (head, signers) = (asked.head.as_deref(), asked.signers.as_deref());
+            let (head, signers) = (asked.head.as_ref(), asked.signers.as_deref());
             headless::verify::run(state, &asked.incident, head, signers, out)
         }
         Command::Handover(asked) => {

@@ -164,6 +164,21 @@ fn a_holder_that_is_stopped_is_replaced_by_typed_words_and_can_never_write_again
     assert_sound(first.home());
 }
 
+/// It is theirs from the words on, and that is written whatever comes of the rest.
+#[test]
+fn what_was_taken_is_recorded_where_it_cannot_be_gone_on_with() {
+    let first = demo(hasty());
+    let mut second = watch(&first);
+    first.signal(Signal::STOP);
+    second.keys("t");
+    second.wait_for("does not answer");
+    let runbook = first.home().work().join("state/incidents").join(INCIDENT).join("runbook.toml");
+    fs::write(&runbook, "another one").expect("it is ours");
+    type_words(&mut second, WORDS);
+    second.wait_for("runbook.toml is not the one the incident was opened on");
+    assert_eq!(journal(first.home()).last().map(String::as_str), Some("taken-over"));
+}
+
 #[test]
 fn a_change_that_is_executed_cannot_be_taken_over_before_its_outcome_is_known() {
     let mut first = demo(hasty().with("STEADYHAND_HALT", "after:commit-sent"));
@@ -259,7 +274,10 @@ fn while_a_command_writes_nothing_else_is_executed_and_nobody_takes_over() {
         journal(first.home()).contains(&"command-ran".to_owned())
     });
     agree(&mut first);
-    first.wait_for("the command ended with 0");
+    // Both end alike on the screen: the journal tells which of them has.
+    first.wait_until("the second has ended", |_| {
+        journal(first.home()).iter().filter(|kind| *kind == "command-ran").count() == 2
+    });
     assert!(made.exists());
     leave(&mut first);
     assert_sound(first.home());

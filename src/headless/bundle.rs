@@ -14,6 +14,7 @@ use super::postmortem::remembered;
 use super::{Out, incident_folder};
 use crate::clock;
 use crate::config::Config;
+use crate::digest::Beginning;
 use crate::exit::Exit;
 use crate::incident::bundle::{self, OpenError, SIGNATURE, SUMS};
 use crate::incident::verify::{Report, verify, verify_bundle};
@@ -22,6 +23,7 @@ use crate::postmortem::{self, Around, Draft, file};
 use crate::problem::Problem;
 use crate::report::text;
 use crate::signature::{self, Purpose, Unproved};
+use crate::value::visible;
 
 #[derive(Debug)]
 pub struct Asked {
@@ -52,13 +54,10 @@ pub fn run(config: &Config, asked: &Asked, out: &mut Out) -> Result<Exit, Proble
         making.signed();
     }
     let path = asked.output.clone().unwrap_or_else(|| PathBuf::from(format!("{id}.tar")));
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let mut made =
-        tempfile::NamedTempFile::new_in(parent.unwrap_or(Path::new("."))).map_err(failed)?;
-    making.pack(io::BufWriter::new(made.as_file_mut())).map_err(failed)?;
-    made.as_file().sync_all().map_err(failed)?;
-    made.persist(&path).map_err(|error| failed(error.error))?;
-    let digest = bundle::digest(&path).map_err(failed)?;
+    let digest = written(&making, &path).map_err(|error| {
+        Problem::system(format!("cannot write {}: {error}", path.display()))
+            .hint("the incident is as it was; choose another place with --output")
+    })?;
     for fault in &report.faults {
         out.say(&format!("steadyhand: {fault}"));
     }
@@ -73,13 +72,24 @@ pub fn run(config: &Config, asked: &Asked, out: &mut Out) -> Result<Exit, Proble
     out.put(&format!("{digest}  {}\n{id}{kinds}: {files}{sound}\n", path.display()))?;
     for away in &report.not_brought {
         let (file, place) = (&away.file, away.place());
-        out.put(&format!("not in it: {file}; {place}, and a bundle that is made there has it\n"))?;
+        let line = format!("not in it: {file}; {place}, and a bundle that is made there has it");
+        out.put(&(visible::text(&line).into_owned() + "\n"))?;
     }
     Ok(match (report.is_sound(), report.not_brought.is_empty()) {
         (false, _) => Exit::Violated,
         (true, false) => Exit::Inconclusive,
         (true, true) => Exit::Clear,
     })
+}
+
+/// The file, whole or not at all; gives its digest. It holds rows, and is its owner's alone.
+fn written(making: &bundle::Making, path: &Path) -> io::Result<String> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let mut made = tempfile::NamedTempFile::new_in(parent.unwrap_or(Path::new(".")))?;
+    making.pack(io::BufWriter::new(made.as_file_mut()))?;
+    made.as_file().sync_all()?;
+    made.persist(path)?;
+    bundle::digest(path)
 }
 
 /// The postmortem: what people wrote included, unless rows must go, which could stand there.
@@ -116,7 +126,7 @@ fn sign(key: &Path, sums: &Path) -> Result<(), Problem> {
 /// Checks a file that was made by `run`.
 pub fn verified(
     path: &Path,
-    head: Option<&str>,
+    head: Option<&Beginning>,
     signers: Option<&Path>,
     out: &mut Out,
 ) -> Result<Exit, Problem> {

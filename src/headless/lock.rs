@@ -3,7 +3,7 @@
 //! The lock is the kernel's and dies with its holder; what stands in the file only says who that is.
 //! A file that is not empty and not locked belongs to a run that did not come to its end.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
@@ -27,7 +27,12 @@ pub fn take(state: &Path, slug: &str, suite: &str, now: Timestamp) -> io::Result
     let path = folder.join(format!("{slug}--{}.lock", plain(suite)));
     let mut file =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-    let is_ours = file.try_lock().is_ok();
+    let is_ours = match file.try_lock() {
+        Ok(()) => true,
+        Err(TryLockError::WouldBlock) => false,
+        // Not held by anybody, but the file system gives no locks: another run would never be seen.
+        Err(TryLockError::Error(error)) => return Err(error),
+    };
     let mut said = String::new();
     // Whatever cannot be read only names nobody.
     let _ = file.read_to_string(&mut said);

@@ -4,6 +4,7 @@ use super::Out;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::ops::share;
+pub use crate::ops::share::Wanted;
 use crate::problem::Problem;
 
 /// `steadyhand store init`: shows the statements, and runs them only when that is asked for.
@@ -23,7 +24,7 @@ pub async fn init(config: &Config, apply: bool, out: &mut Out) -> Result<Exit, P
 }
 
 /// Brings what other hosts wrote. A store that is away is told, and what is here is used.
-pub async fn fetch(config: &Config, wanted: Option<&str>, out: &mut Out) {
+pub async fn fetch(config: &Config, wanted: Wanted<'_>, out: &mut Out) {
     let Some(store) = &config.store else { return };
     match share::fetch(&store.value, &config.state.value, wanted).await {
         Ok(told) => told.iter().for_each(|line| out.say(&format!("steadyhand: {line}"))),

@@ -53,6 +53,7 @@ impl Incident {
                 self.progress.set(step, StepState::Passed(how.clone()));
             }
             Entry::StepFailed { step, why } => {
+                self.commands.remove(step);
                 self.progress.set(step, StepState::Failed(why.clone()));
             }
             Entry::StepSkipped { step, reason } => {
@@ -98,9 +99,13 @@ impl Incident {
                 let (actor, text) = (record.actor.clone(), text.clone());
                 self.annotations.entry(*of).or_default().push(Annotation { at, actor, text });
             }
-            Entry::Resumed { .. }
-            | Entry::CommandRan { .. }
-            | Entry::TornTail { .. }
+            Entry::Confirmed { step, command: true, .. } => {
+                self.commands.insert(step.clone());
+            }
+            Entry::CommandRan { step, .. } => _ = self.commands.remove(step),
+            // Of a program that is gone nothing runs that could still be waited for.
+            Entry::Resumed { .. } => self.commands.clear(),
+            Entry::TornTail { .. }
             | Entry::PostmortemEdited { .. }
             | Entry::Confirmed { .. }
             | Entry::Mistyped { .. }

@@ -22,6 +22,8 @@ pub struct Card {
     pub severity: String,
     /// Who may write.
     pub holder: Option<String>,
+    /// On another host, where no key reaches them.
+    pub is_elsewhere: bool,
     pub known: Vec<String>,
     pub tried: Vec<String>,
     pub open: Vec<String>,
@@ -58,6 +60,7 @@ impl Card {
                 .map_or_else(String::new, |seen| format!("{} ({})", seen.name, seen.environment)),
             severity: incident.severity.map(|severity| severity.to_string()).unwrap_or_default(),
             holder: holder.map(ToString::to_string),
+            is_elsewhere: holder.is_some_and(Holder::is_elsewhere),
             known: known(incident),
             tried: tried(incident),
             open: open(incident, runbook),
@@ -85,6 +88,11 @@ impl Card {
         };
         let holder = self.holder.clone().unwrap_or_else(|| "nobody works on it".into());
         let go_on = match &self.holder {
+            Some(_) if self.is_elsewhere => format!(
+                "`steadyhand resume {}` on this host when they have left; if no sign of life comes, t \
+                 while watching it",
+                self.incident
+            ),
             Some(_) => {
                 format!("`steadyhand watch {}` on this host; t there asks for it", self.incident)
             }

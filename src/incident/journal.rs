@@ -10,6 +10,7 @@
 mod awaited;
 mod care;
 mod fault;
+mod keep;
 mod mend;
 mod receive;
 
@@ -19,12 +20,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::chain::{self, Fault, Head, Mark};
-use super::entry::{Entry, Evidence, Record};
-use super::lease::{Lease, LeaseError, Party};
+use super::entry::{Entry, Record};
+use super::lease::{Holder, Lease, LeaseError, Party};
 use super::rights;
 use crate::clock;
 use crate::digest::Through;
-pub use awaited::{AWAITED, arrive, awaited};
+pub use awaited::{AWAITED, arrive, awaited, is_awaiting};
 pub use care::{Care, News};
 use mend::{Mended, mended};
 pub use receive::receive;
@@ -70,6 +71,12 @@ struct Inner {
 }
 
 impl Inner {
+    /// The lease, if it still is ours; from the moment that it is not, nothing is written any more.
+    fn ours(&mut self) -> Result<&Lease, JournalError> {
+        self.writer = self.writer.take().filter(|writer| writer.lease.is_ours());
+        self.writer.as_ref().map(|writer| &writer.lease).ok_or(JournalError::Lost)
+    }
+
     fn append(&mut self, entry: Entry) -> Result<Record, JournalError> {
         if self.failed {
             return Err(JournalError::Closed);
@@ -149,6 +156,9 @@ impl Journal {
     ) -> Result<(Self, Vec<Record>), JournalError> {
         settle(folder)?;
         let Mended { file, records, head, torn } = mended(&lease)?;
+        // Whether what was taken from another host is ours is for the store to say; a later opening
+        // tells what was torn.
+        let untold = torn > 0 && !lease.taken.as_ref().is_some_and(|(from, _)| from.is_elsewhere());
         let inner = Inner {
             writer: Some(Writer { file, lease }),
             surrendered: false,
@@ -161,8 +171,9 @@ impl Journal {
         };
         let journal = Self(Arc::new(Mutex::new(inner)));
         let mut records = records;
-        if torn > 0 {
+        if untold {
             records.push(journal.append(Entry::TornTail { bytes: torn })?);
+            mend::told(folder).map_err(io_error("cannot rename in", folder))?;
         }
         Ok((journal, records))
     }
@@ -188,10 +199,7 @@ impl Journal {
         let mut inner = self.lock();
         let writer = inner.writer.as_mut().ok_or(JournalError::Lost)?;
         writer.lease.begin()?;
-        if !writer.lease.is_ours() {
-            inner.writer = None;
-            return Err(JournalError::Lost);
-        }
+        inner.ours()?;
         Ok(Executing(self.clone()))
     }
 
@@ -211,9 +219,9 @@ impl Journal {
         self.lock().append(entry)
     }
 
-    /// From whom the lease was taken, and by which words. It is recorded as soon as the store, too,
-    /// takes nothing more from them.
-    pub fn taken(&self) -> Option<(Party, String)> {
+    /// From whom the lease was taken, and by which words. It is for whoever opens the incident to record
+    /// it: of a holder on another host only when the store takes nothing more from them.
+    pub fn taken(&self) -> Option<(Holder, String)> {
         self.lock().writer.as_ref().and_then(|writer| writer.lease.taken.clone())
     }
 
@@ -228,43 +236,6 @@ impl Journal {
 
     pub fn head(&self) -> Head {
         self.lock().head.clone()
-    }
-
-    /// Writes a file of evidence, synced, with owner-only rights; the name and digest go into an
-    /// entry of the caller.
-    pub fn keep(&self, name: &str, bytes: &[u8]) -> Result<Evidence, JournalError> {
-        self.keep_in(EVIDENCE, name, |out| out.write_all(bytes))
-    }
-
-    /// The same for a request and for what is signed under it, which lie in a folder of their own so
-    /// that a second person finds them.
-    pub fn keep_request(&self, name: &str, bytes: &[u8]) -> Result<Evidence, JournalError> {
-        self.keep_in(REQUESTS, name, |out| out.write_all(bytes))
-    }
-
-    /// The same for a file too large to be held: it is digested while it is written.
-    pub fn keep_written(
-        &self,
-        name: &str,
-        write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
-    ) -> Result<Evidence, JournalError> {
-        self.keep_in(EVIDENCE, name, write)
-    }
-
-    fn keep_in(
-        &self,
-        inside: &str,
-        name: &str,
-        write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
-    ) -> Result<Evidence, JournalError> {
-        if self.lock().writer.is_none() {
-            return Err(JournalError::Lost);
-        }
-        let folder = self.folder().join(inside);
-        settle_inside(&folder)?;
-        let path = folder.join(name);
-        let sha256 = write_through(&path, write).map_err(io_error("cannot write", &path))?;
-        Ok(Evidence { file: format!("{inside}/{name}"), sha256 })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -304,10 +275,14 @@ fn write_through(
     let mut out = BufWriter::with_capacity(1 << 16, Through::new(file));
     write(&mut out)?;
     let (file, sha256) = out.into_inner().map_err(io::IntoInnerError::into_error)?.finish();
+    persist(file, path)?;
+    Ok(sha256)
+}
+
+fn persist(file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(path)?;
-    File::open(folder)?.sync_all()?;
-    Ok(sha256)
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn truncated(folder: &Path, head: &Head) -> Option<Fault> {

@@ -8,12 +8,16 @@
 //! While a change is executed the lease cannot be taken at all (`begin`): its outcome comes first.
 
 mod elsewhere;
+mod request;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -21,12 +25,12 @@ use serde::{Deserialize, Serialize};
 
 use super::rights;
 use crate::clock;
-pub use elsewhere::{elsewhere, note_elsewhere};
+pub use elsewhere::{Says, elsewhere, store_says};
+pub use request::{Forced, Request, forget_request};
 
 const LOCK: &str = "writer.lock";
-/// Held by whoever executes something, and by whoever takes the lease by force.
+/// Held by whoever executes something, as one of many, and by whoever takes the lease by force, alone.
 const TAKING: &str = "taking.lock";
-const REQUEST: &str = "take-over.json";
 
 /// A holder that gave no sign for so long is stopped or cut off.
 pub const SILENT: Duration = Duration::from_secs(15);
@@ -111,7 +115,7 @@ pub struct Lease {
     /// Keeps others from taking it by force.
     executing: Option<File>,
     /// From whom it was taken, and by which words.
-    pub(super) taken: Option<(Party, String)>,
+    pub(super) taken: Option<(Holder, String)>,
 }
 
 impl Lease {
@@ -120,10 +124,12 @@ impl Lease {
         if let Some(holder) = elsewhere(folder) {
             return Err(LeaseError::Held { holder: Some(Box::new(holder)) });
         }
-        Self::take_here(folder, login)
+        let lease = Self::take_here(folder, login)?;
+        forget_request(folder);
+        Ok(lease)
     }
 
-    /// The same, whoever writes on another host.
+    /// The same, whoever writes on another host, and whoever asks for it.
     pub fn take_here(folder: &Path, login: &str) -> Result<Self, LeaseError> {
         let path = folder.join(LOCK);
         loop {
@@ -137,11 +143,20 @@ impl Lease {
             }
             // Somebody may have replaced it between opening and locking.
             if is_same(&file, &path) {
-                let lease = Self::of(file, folder, login);
-                forget_request(folder);
-                return Ok(lease);
+                return Ok(Self::of(file, folder, login));
             }
         }
+    }
+
+    /// The same while lines come from the store, for which somebody has it for an instant each time.
+    fn take_soon(folder: &Path, login: &str) -> Result<Self, LeaseError> {
+        for _ in 0..20 {
+            match Self::take_here(folder, login) {
+                Err(LeaseError::Held { .. }) => thread::sleep(Duration::from_millis(10)),
+                taken => return taken,
+            }
+        }
+        Self::take_here(folder, login)
     }
 
     /// The lease of somebody who does not answer. Only `Forced` leads here.
@@ -151,17 +166,26 @@ impl Lease {
         let others = open(&folder.join(TAKING), folder)?;
         match others.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(LeaseError::Executing),
+            // Whoever executes shares it, whoever takes it does not.
+            Err(TryLockError::WouldBlock) if others.try_lock_shared().is_ok() => {
+                return Err(LeaseError::Executing);
+            }
+            Err(TryLockError::WouldBlock) => return Err(LeaseError::Taking),
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
         match holder(folder) {
-            Some(holder) if holder.party != forced.from => {
+            Some(holder) if !holder.is_same(&forced.from) => {
                 // Nobody asked this one.
                 return Err(LeaseError::Held { holder: Some(Box::new(holder)) });
             }
             // Their lock is on their host; what they are doing is known from their records.
-            Some(Holder { silent: Some(_), .. }) if elsewhere::is_executing(folder) => {
-                return Err(LeaseError::Executing);
+            Some(holder) if holder.is_elsewhere() => {
+                if elsewhere::is_executing(folder) {
+                    return Err(LeaseError::Executing);
+                }
+                let mut lease = Self::take_soon(folder, login)?;
+                lease.taken = Some((forced.from, forced.typed));
+                return Ok(lease);
             }
             _ => {}
         }
@@ -172,7 +196,6 @@ impl Lease {
         let mut lease = Self::of(file, folder, login);
         replace(&folder.join("journal.jsonl"), folder).map_err(failed)?;
         forget_request(folder);
-        note_elsewhere(folder, None).map_err(failed)?;
         lease.taken = Some((forced.from, forced.typed));
         Ok(lease)
     }
@@ -223,7 +246,7 @@ impl Lease {
         }
         let path = self.folder.join(TAKING);
         let file = open(&path, &self.folder)?;
-        file.try_lock().map_err(|_| LeaseError::Taking)?;
+        file.try_lock_shared().map_err(|_| LeaseError::Taking)?;
         self.executing = Some(file);
         Ok(())
     }
@@ -246,79 +269,9 @@ impl Drop for Lease {
     }
 }
 
-/// The words that take a lease from somebody who does not answer.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Forced {
-    from: Party,
-    typed: String,
-}
-
-impl Forced {
-    pub fn words(incident: &str) -> String {
-        format!("take over {incident}")
-    }
-
-    /// None if the words are wrong, or if the holder lives and may still answer.
-    pub fn new(
-        typed: &str,
-        incident: &str,
-        request: &Request,
-        holder: &Holder,
-        patience: Duration,
-        now: Timestamp,
-    ) -> Option<Self> {
-        let right = typed == Self::words(incident) && request.may_force(holder, patience, now);
-        right.then(|| Self { from: holder.party.clone(), typed: typed.to_owned() })
-    }
-}
-
-/// Somebody wants to go on with an incident that another one holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Request {
-    pub by: Party,
-    pub at: Timestamp,
-    /// Who said no.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refused: Option<String>,
-}
-
-impl Request {
-    /// Asks. The holder sees it within a second.
-    pub fn make(folder: &Path, login: &str, now: Timestamp) -> io::Result<Self> {
-        let request = Self { by: Party::here(login), at: now, refused: None };
-        request.write(folder)?;
-        Ok(request)
-    }
-
-    pub fn read(folder: &Path) -> Option<Self> {
-        serde_json::from_slice(&fs::read(folder.join(REQUEST)).ok()?).ok()
-    }
-
-    /// The holder says no.
-    pub fn refuse(mut self, folder: &Path, who: &str) -> io::Result<()> {
-        self.refused = Some(who.to_owned());
-        self.write(folder)
-    }
-
-    fn write(&self, folder: &Path) -> io::Result<()> {
-        let text = serde_json::to_string(self).expect("a request is plain data");
-        super::journal::write_synced(&folder.join(REQUEST), text.as_bytes())
-    }
-
-    /// Nobody answered for so long, or nobody is there to. On another host nobody sees the question.
-    pub fn may_force(&self, holder: &Holder, patience: Duration, now: Timestamp) -> bool {
-        let waited = holder.silent.is_none() && now.duration_since(self.at) >= signed(patience);
-        self.refused.is_none() && (waited || holder.is_silent(now))
-    }
-}
-
 /// A clock that was set back has waited for nothing.
 fn signed(duration: Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
-}
-
-pub fn forget_request(folder: &Path) {
-    let _ = fs::remove_file(folder.join(REQUEST));
 }
 
 /// Who is said to hold it. Whether they still do, only `Lease::take` tells.

@@ -3,7 +3,7 @@
 //! Lists them, names new ones, finds the one that was meant. A folder that cannot be read is listed
 //! with what is wrong with it; nothing here writes but the creation of a new folder.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -218,6 +218,16 @@ pub fn create(state: &Path) -> Result<(String, PathBuf), StoreError> {
             Err(error) => return Err(failed(&folder)(error)),
         }
     }
+}
+
+/// Held while a folder gets its first lines, so that no incident is laid into two.
+pub fn alone(state: &Path) -> Result<File, StoreError> {
+    let home = home(state);
+    let failed = |source| StoreError::Create { path: home.clone(), source };
+    fs::create_dir_all(&home).map_err(failed)?;
+    let file = File::open(&home).map_err(failed)?;
+    file.lock().map_err(failed)?;
+    Ok(file)
 }
 
 /// The name after the highest one: `INC-0001`, `INC-0002`, ...

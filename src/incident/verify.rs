@@ -13,7 +13,7 @@ use super::bundle::{ABOUT, Opened, not_a_link};
 use super::chain::{self, Fault, Head};
 use super::entry::{self, Entry, Evidence, Record};
 use super::journal::{self, EVIDENCE, JournalError, REQUESTS};
-use crate::digest::Running;
+use crate::digest::{Beginning, Running};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
@@ -52,8 +52,8 @@ impl Report {
     }
 }
 
-/// Checks a folder; `head` is a hash that was written down elsewhere, or its beginning.
-pub fn verify(folder: &Path, head: Option<&str>) -> Result<Report, JournalError> {
+/// Checks a folder; `head` was written down elsewhere.
+pub fn verify(folder: &Path, head: Option<&Beginning>) -> Result<Report, JournalError> {
     let (records, found, fault) = journal::read(folder)?;
     Ok(judge(folder, head, records, found, fault, Whole::Yes))
 }
@@ -67,7 +67,7 @@ enum Whole {
 }
 
 /// Checks the folder of a bundle that was unpacked.
-pub fn verify_bundle(bundle: &Opened, head: Option<&str>) -> Result<Report, JournalError> {
+pub fn verify_bundle(bundle: &Opened, head: Option<&Beginning>) -> Result<Report, JournalError> {
     let folder = bundle.folder.path();
     let mut report = if bundle.about.redacted {
         let bytes = journal::bytes(folder)?;
@@ -99,7 +99,7 @@ pub fn verify_bundle(bundle: &Opened, head: Option<&str>) -> Result<Report, Jour
 
 fn judge(
     folder: &Path,
-    head: Option<&str>,
+    head: Option<&Beginning>,
     records: Vec<Record>,
     found: Head,
     fault: Option<Fault>,
@@ -204,18 +204,8 @@ impl Report {
         }
     }
 
-    fn written_down(&mut self, head: &str, records: &[Record]) {
-        const LEAST: usize = 8;
-        let wanted = head.trim().to_ascii_lowercase();
-        let digits = wanted.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if wanted.len() < LEAST || !digits {
-            self.fault(format!(
-                "'{}' is no hash: at least {LEAST} hexadecimal digits",
-                head.trim()
-            ));
-            return;
-        }
-        match records.iter().find(|record| record.hash.starts_with(&wanted)) {
+    fn written_down(&mut self, head: &Beginning, records: &[Record]) {
+        match records.iter().find(|record| head.begins(&record.hash)) {
             Some(record) if record.seq == self.head.seq => {
                 self.note("the head is the one that was written down");
             }
@@ -224,7 +214,7 @@ impl Report {
                 record.seq, self.head.seq
             )),
             None => self.fault(format!(
-                "no record has the hash {wanted} that was written down: this is not the journal it was taken from, or it was altered since"
+                "no record has the hash {head} that was written down: this is not the journal it was taken from, or it was altered since"
             )),
         }
     }
@@ -254,10 +244,7 @@ impl Report {
                 let written = records.iter().find(|record| record.seq == *seq);
                 let actor = written.map(|record| record.actor.clone()).unwrap_or_default();
                 let away = NotBrought { file: file.clone(), actor, seq: *seq };
-                self.note(format!(
-                    "{file} was not brought here: {}, and the store does not have it",
-                    away.place()
-                ));
+                self.note(format!("{file} was not brought here: {}", away.place()));
                 self.not_brought.push(away);
             } else {
                 self.file(folder, evidence, *seq);

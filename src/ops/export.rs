@@ -4,7 +4,7 @@
 
 use std::io::{self, Write as _};
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::bind::Known;
 use super::connect::{READ_LOCK_WAIT, connect, plain};
@@ -12,6 +12,7 @@ use crate::check::{Check, Count};
 use crate::config::Target;
 use crate::digest::Running;
 use crate::engine::{Purpose, Stopper};
+use crate::incident::journal::{EVIDENCE, Journal};
 use crate::incident::rights;
 use crate::problem::Problem;
 use crate::value::{ValueRef, hex};
@@ -42,21 +43,20 @@ pub async fn export(
     target: &Target,
     check: &Check,
     format: Format,
-    path: &Path,
+    (journal, name): (&Journal, &str),
     stopper: &Stopper,
 ) -> Result<Exported, Problem> {
     let mut session = connect(target, Purpose::Detect, READ_LOCK_WAIT, stopper).await?;
     let sql = super::bind::query(&mut session, check, &mut Known::default())
         .await
         .map_err(|why| Problem::usage(format!("{} cannot be exported: {why}", check.id)))?;
+    let folder = journal.folder().join(EVIDENCE);
     let failed = |error: io::Error| {
-        Problem::system(format!("cannot write {}: {error}", path.display()))
-            .hint("nothing was exported; choose another place")
+        Problem::system(format!("cannot write into {}: {error}", folder.display()))
+            .hint("nothing was exported")
     };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    let file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    rights::settle_file(file.as_file(), folder).map_err(failed)?;
+    let file = tempfile::NamedTempFile::new_in(&folder).map_err(failed)?;
+    rights::settle_file(file.as_file(), &folder).map_err(failed)?;
     let mut sheet =
         Sheet { out: io::BufWriter::new(file), digest: Running::default(), format, rows: 0 };
     let mut broken = None;
@@ -73,10 +73,13 @@ pub async fn export(
     let columns = read.map_err(|error| {
         plain(&error, &target.name).hint("the export is incomplete, so no file was written")
     })?;
-    match broken {
-        Some(error) => Err(failed(error)),
-        None => sheet.finish(&columns, path).map_err(failed),
-    }
+    let (file, rows, sha256) = match broken {
+        Some(error) => return Err(failed(error)),
+        None => sheet.finish(&columns).map_err(failed)?,
+    };
+    let kept = journal.keep_made(name, file);
+    let path = kept.map_err(|error| Problem::system(format!("nothing was exported: {error}")))?;
+    Ok(Exported { path, rows: Count::Exact(rows), sha256 })
 }
 
 struct Sheet {
@@ -125,7 +128,7 @@ impl Sheet {
         }
     }
 
-    fn finish(mut self, columns: &[String], path: &Path) -> io::Result<Exported> {
+    fn finish(mut self, columns: &[String]) -> io::Result<(tempfile::NamedTempFile, u64, String)> {
         if self.rows == 0 {
             self.head(columns)?;
         }
@@ -133,13 +136,7 @@ impl Sheet {
             self.put("\n]}\n")?;
         }
         let file = self.out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(Exported {
-            path: path.to_owned(),
-            rows: Count::Exact(self.rows),
-            sha256: self.digest.finish(),
-        })
+        Ok((file, self.rows, self.digest.finish()))
     }
 }
 

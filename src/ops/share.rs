@@ -3,12 +3,14 @@
 //! The journal on disk stays the truth of its host, and is written first; the store has the same lines
 //! beside it, and may be away. `Courier` brings them there while an incident is worked on; `fetch`
 //! brings those of other hosts here, into folders like any other; `Mirror` does so again and again.
+//! Files follow the lines on a way of their own (`errands`).
 
 mod courier;
+mod errands;
 mod mirror;
 
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,14 +22,17 @@ pub use crate::engine::DDL;
 use crate::engine::{Kept, Link, Shelf};
 use crate::incident::chain::Head;
 use crate::incident::entry::Evidence;
-use crate::incident::lease::{self, Lease, LeaseError};
+use crate::incident::lease::{self, Lease, LeaseError, Says};
 use crate::incident::{journal, store};
 use crate::problem::{Kind, Problem};
-pub use courier::{Bell, Courier, News};
+pub use courier::{Bell, Claim, Courier, How, Loss, News};
+use errands::Hands;
 pub use mirror::Mirror;
 
 /// How long a cockpit waits for a store before it goes on without.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How soon a store that was away is tried again, and one that is there is asked whether it still is.
+const AGAIN: Duration = Duration::from_secs(5);
 /// Larger files of evidence stay on their host.
 const LARGE: u64 = 16 << 20;
 
@@ -61,13 +66,28 @@ pub async fn is_same_server(at: &Target, server: &str) -> bool {
     asked.is_ok_and(|known| known.is_ok_and(|known| system(&known.server) == system(server)))
 }
 
-/// Brings incidents of other hosts here: all of them, without evidence, or the one that is wanted,
-/// with it. What is worked on here is left alone. Gives what must be told.
-pub async fn fetch(
-    at: &Target,
-    state: &Path,
-    wanted: Option<&str>,
-) -> Result<Vec<String>, Problem> {
+/// What of other hosts is brought here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted<'a> {
+    /// The lines of all incidents.
+    All,
+    /// The lines of one. Files follow while it is worked on or watched.
+    Lines(&'a str),
+    /// One with its files.
+    Whole(&'a str),
+}
+
+impl<'a> Wanted<'a> {
+    fn name(self) -> Option<&'a str> {
+        match self {
+            Self::All => None,
+            Self::Lines(name) | Self::Whole(name) => Some(name),
+        }
+    }
+}
+
+/// Brings incidents of other hosts here. What is worked on here is left alone. Gives what must be told.
+pub async fn fetch(at: &Target, state: &Path, wanted: Wanted<'_>) -> Result<Vec<String>, Problem> {
     let mut shelf = open(at).await?;
     let told = fetch_from(&mut shelf, state, wanted).await;
     shelf.close().await;
@@ -77,22 +97,34 @@ pub async fn fetch(
 async fn fetch_from(
     shelf: &mut Shelf,
     state: &Path,
-    wanted: Option<&str>,
+    wanted: Wanted<'_>,
 ) -> Result<Vec<String>, Problem> {
-    let all = shelf.list().await.map_err(|error| failed(&error))?;
+    let all = shelf.list(None).await.map_err(|error| failed(&error))?;
     let here = here(state)?;
     let mut told = Vec::new();
     for kept in &all {
         let known = here.iter().find(|(id, _)| *id == kept.id).map(|(_, folder)| folder.clone());
-        if !wanted.is_none_or(|wanted| is_meant(kept, known.as_deref(), wanted)) {
+        if !wanted.name().is_none_or(|wanted| is_meant(kept, known.as_deref(), wanted)) {
             continue;
         }
-        let folder = known.unwrap_or_else(|| place(state, kept));
-        match bring(shelf, kept, &folder, wanted.is_some()).await {
-            Ok(why) => told.extend(why),
+        let brought = match &known {
+            Some(folder) => bring(shelf, kept, folder).await,
+            None => bring_new(shelf, kept, state).await,
+        };
+        let named = known.unwrap_or_else(|| store::folder(state, &kept.name));
+        let brought = match (brought, wanted) {
+            (Ok(Brought::To(folder)), Wanted::Whole(_)) => {
+                bring_files(shelf, &kept.id, &folder).await.map(|()| None)
+            }
+            (Ok(Brought::Apart), _) => Ok(Some(APART.to_owned())),
+            (Ok(_), _) => Ok(None),
+            (Err(problem), _) => Err(problem),
+        };
+        match brought {
+            Ok(why) => told.extend(why.map(|why| format!("{}: {why}", named.display()))),
             Err(problem) if problem.kind == Kind::Unreachable => return Err(problem),
             // One that is damaged here keeps nobody from the others.
-            Err(problem) => told.push(format!("{}: {}", folder.display(), problem.sentence)),
+            Err(problem) => told.push(format!("{}: {}", named.display(), problem.sentence)),
         }
     }
     Ok(told)
@@ -108,13 +140,19 @@ fn is_meant(kept: &Kept, folder: Option<&Path>, wanted: &str) -> bool {
 
 /// The incidents of this host by the hash of their first record.
 fn here(state: &Path) -> Result<Vec<(String, PathBuf)>, Problem> {
-    let all = store::folders(state).map_err(|error| Problem::system(error.to_string()))?;
+    let all = store::folders(state).map_err(|error| system(&error))?;
     Ok(all.into_iter().filter_map(|folder| Some((id(&folder)?, folder))).collect())
 }
 
-/// What an incident is called in the store: names may come twice, this hash cannot.
+/// What an incident is called in the store: names may come twice, the hash of a first record cannot.
 fn id(folder: &Path) -> Option<String> {
-    Some(links(folder, 0).ok()?.0.first()?.hash.clone())
+    let mut first = Vec::new();
+    let file = File::open(folder.join("journal.jsonl")).ok()?;
+    BufReader::new(file).read_until(b'\n', &mut first).ok()?;
+    if first.last() != Some(&b'\n') {
+        return None;
+    }
+    Some(link(&String::from_utf8_lossy(&first))?.hash)
 }
 
 /// Where an incident of another host is laid: under its name if that is free, else under one that is.
@@ -133,119 +171,137 @@ fn place(state: &Path, kept: &Kept) -> PathBuf {
     free.expect("the numbers do not end before the folders")
 }
 
-/// Brings one incident up to what the store has. Gives what must be told.
-async fn bring(
-    shelf: &mut Shelf,
-    kept: &Kept,
-    folder: &Path,
-    with_files: bool,
-) -> Result<Option<String>, Problem> {
-    let system = |error: &dyn std::fmt::Display| Problem::system(error.to_string());
-    journal::settle(folder).map_err(|error| system(&error))?;
-    let told = match Lease::take_here(folder, "the store") {
-        // It is worked on here, and goes the other way.
-        Err(LeaseError::Held { .. }) => return Ok(None),
-        Err(error) => return Err(system(&error)),
-        Ok(lease) => {
-            let head = head(folder)?;
-            let seq = i64::try_from(head.seq).unwrap_or(i64::MAX);
-            // From our last one on, which must be theirs too.
-            let all = shelf.after(&kept.id, seq - 1).await.map_err(|error| failed(&error))?;
-            let same = seq == 0 || all.first().is_none_or(|link| link.hash == head.hash);
-            if same {
-                let new = all.into_iter().filter(|link| link.seq > seq).map(|link| link.line);
-                let new: Vec<String> = new.collect();
-                journal::receive(&lease, &new).map_err(|error| system(&error))?;
-                None
-            } else {
-                Some(apart(folder))
-            }
-        }
-    };
-    let runbook = folder.join("runbook.toml");
+/// Where the lines of an incident are now.
+enum Brought {
+    To(PathBuf),
+    /// It is worked on here, and goes the other way; or there was nothing to bring.
+    Nowhere,
+    /// This host and the store have different records.
+    Apart,
+}
+
+const APART: &str = "this host and the store have different records; both are kept, and nothing is mixed. \
+    Compare them before anybody goes on";
+
+/// Brings one incident up to what the store has.
+async fn bring(shelf: &mut Shelf, kept: &Kept, folder: &Path) -> Result<Brought, Problem> {
+    let before = head(folder)?;
+    let seq = i64::try_from(before.seq).unwrap_or(i64::MAX);
+    // From our last one on, which must be theirs too.
+    let all = shelf.after(&kept.id, seq - 1).await.map_err(|error| failed(&error))?;
+    let Some(lease) = free(folder)? else { return Ok(Brought::Nowhere) };
+    says(kept, &lease)?;
+    if seq > 0 && all.first().is_some_and(|link| link.hash != before.hash) {
+        return Ok(Brought::Apart);
+    }
+    let new: Vec<Link> = all.into_iter().filter(|link| link.seq > seq).collect();
+    // Somebody else of this host may have brought them meanwhile.
+    if new.is_empty() || head(folder)? == before {
+        lay_down(kept, &lease, new)?;
+    }
+    Ok(Brought::To(folder.to_owned()))
+}
+
+/// Brings one that this host does not have. Its folder gets its first lines before anybody else looks
+/// whether it is here.
+async fn bring_new(shelf: &mut Shelf, kept: &Kept, state: &Path) -> Result<Brought, Problem> {
+    let all = shelf.after(&kept.id, 0).await.map_err(|error| failed(&error))?;
+    let _alone = store::alone(state).map_err(|error| system(&error))?;
+    if all.is_empty() || here(state)?.iter().any(|(id, _)| *id == kept.id) {
+        return Ok(Brought::Nowhere);
+    }
+    let folder = place(state, kept);
+    journal::settle(&folder).map_err(|error| system(&error))?;
+    let Some(lease) = free(&folder)? else { return Ok(Brought::Nowhere) };
+    says(kept, &lease)?;
+    lay_down(kept, &lease, all)?;
+    Ok(Brought::To(folder))
+}
+
+/// Nobody on this host works on it while this is held.
+fn free(folder: &Path) -> Result<Option<Lease>, Problem> {
+    match Lease::take_here(folder, "the store") {
+        Ok(lease) => Ok(Some(lease)),
+        Err(LeaseError::Held { .. }) => Ok(None),
+        Err(error) => Err(system(&error)),
+    }
+}
+
+/// Nobody works on it here, so that whoever does is somewhere else.
+fn says(kept: &Kept, lease: &Lease) -> Result<(), Problem> {
+    let says = kept.held.map_or(Says::Nobody, |silent| Says::Held { told: &kept.holder, silent });
+    lease::store_says(lease.folder(), says).map_err(|error| system(&error))
+}
+
+fn lay_down(kept: &Kept, lease: &Lease, lines: Vec<Link>) -> Result<(), Problem> {
+    let runbook = lease.folder().join("runbook.toml");
     if !runbook.exists() {
         let written = journal::write_synced(&runbook, kept.runbook.as_bytes());
         written.map_err(|error| system(&error))?;
     }
-    if with_files {
-        bring_files(shelf, &kept.id, folder).await?;
+    let lines: Vec<String> = lines.into_iter().map(|link| link.line).collect();
+    if lines.is_empty() {
+        return Ok(());
     }
-    // Nobody here has it, so that whoever does is somewhere else.
-    let holder = kept.held.map(|silent| (kept.holder.as_str(), silent));
-    lease::note_elsewhere(folder, holder).map_err(|error| system(&error))?;
-    Ok(told)
+    journal::receive(lease, &lines).map_err(|error| system(&error))
 }
 
 /// Brings the files that lines of other hosts name and that are not here yet.
 async fn bring_files(shelf: &mut Shelf, id: &str, folder: &Path) -> Result<(), Problem> {
-    let mut awaited = awaited(folder)?;
-    if awaited.is_empty() {
-        return Ok(());
+    let awaited = awaited(shelf, id, folder).await?;
+    if !awaited.is_empty() {
+        shelf.take_time().await.map_err(|error| failed(&error))?;
     }
-    let there = shelf.files(id).await.map_err(|error| failed(&error))?;
-    awaited.retain(|file| there.contains(&file.file));
     for file in awaited {
-        let bytes = shelf.file(id, &file.file, LARGE).await.map_err(|error| failed(&error))?;
-        if let Some(bytes) = bytes {
-            let arrived = journal::arrive(folder, &file, &bytes);
-            arrived.map_err(|error| Problem::system(error.to_string()))?;
-        }
+        errands::fetch(shelf, id, folder, &file, &Hands::Free).await?;
     }
     Ok(())
 }
 
-/// The same over a connection of its own.
-async fn bring_awaited(at: &Target, id: &str, folder: &Path) -> Result<(), Problem> {
-    if awaited(folder)?.is_empty() {
-        return Ok(());
+/// The files that are awaited here and that the store has.
+async fn awaited(shelf: &mut Shelf, id: &str, folder: &Path) -> Result<Vec<Evidence>, Problem> {
+    if !journal::is_awaiting(folder) {
+        return Ok(Vec::new());
     }
-    let mut shelf = open(at).await?;
-    let brought = bring_files(&mut shelf, id, folder).await;
-    shelf.close().await;
-    brought
+    let read = journal::read(folder).map_err(|error| system(&error))?;
+    let mut awaited = journal::awaited(folder, &read.0);
+    let there = shelf.files(id).await.map_err(|error| failed(&error))?;
+    awaited.retain(|file| there.contains(&file.file));
+    Ok(awaited)
 }
 
-fn awaited(folder: &Path) -> Result<Vec<Evidence>, Problem> {
-    let read = journal::read(folder).map_err(|error| Problem::system(error.to_string()))?;
-    Ok(journal::awaited(folder, &read.0))
-}
-
-fn apart(folder: &Path) -> String {
-    format!(
-        "{}: this host and the store have different records; both are kept, and nothing is mixed. \
-         Compare them before anybody goes on",
-        folder.display()
-    )
+fn system(error: &dyn std::fmt::Display) -> Problem {
+    Problem::system(error.to_string())
 }
 
 fn head(folder: &Path) -> Result<Head, Problem> {
     if !folder.join("journal.jsonl").exists() {
         return Ok(Head::default());
     }
-    let read = journal::read(folder).map_err(|error| Problem::system(error.to_string()))?;
-    Ok(read.1)
+    Ok(journal::read(folder).map_err(|error| system(&error))?.1)
 }
 
 /// The lines of a journal from a byte on, with what the store wants to know of each; and where the
 /// last of them ends.
 fn links(folder: &Path, from: u64) -> std::io::Result<(Vec<Link>, u64)> {
+    let mut file = File::open(folder.join("journal.jsonl"))?;
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    bytes.truncate(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
+    let links = String::from_utf8_lossy(&bytes).lines().filter_map(link).collect();
+    Ok((links, from + bytes.len() as u64))
+}
+
+fn link(line: &str) -> Option<Link> {
     #[derive(serde::Deserialize)]
     struct Part {
         seq: i64,
         prev: String,
         hash: String,
     }
-    let mut file = File::open(folder.join("journal.jsonl"))?;
-    file.seek(SeekFrom::Start(from))?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    bytes.truncate(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
-    let link = |line: &str| {
-        let Part { seq, prev, hash } = serde_json::from_str(line).ok()?;
-        Some(Link { seq, prev, hash, line: line.to_owned() })
-    };
-    let links = String::from_utf8_lossy(&bytes).lines().filter_map(link).collect();
-    Ok((links, from + bytes.len() as u64))
+    let Part { seq, prev, hash } = serde_json::from_str(line).ok()?;
+    Some(Link { seq, prev, hash, line: line.to_owned() })
 }
 
 #[cfg(test)]

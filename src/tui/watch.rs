@@ -8,7 +8,7 @@ pub mod lines;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -68,7 +68,7 @@ pub struct Watcher {
 
 impl Watcher {
     pub fn new(folder: PathBuf, asked: Asked) -> Self {
-        let mirror = asked.store.clone().and_then(|store| mirror(store, &folder));
+        let mirror = asked.store.clone().map(|store| Mirror::start(store, folder.clone()));
         Self { folder, asked, request: None, read: (0, 0), mirror }
     }
 
@@ -141,13 +141,6 @@ impl Watcher {
     fn take(&self) -> Result<Lease, LeaseError> {
         Lease::take(&self.folder, &self.asked.login)
     }
-}
-
-/// Keeps a folder of the state folder up to date with the store.
-fn mirror(store: Target, folder: &Path) -> Option<Mirror> {
-    let incident = folder.file_name()?.to_str()?.to_owned();
-    let state = folder.parent()?.parent()?.to_owned();
-    Some(Mirror::start(store, state, incident))
 }
 
 impl Drop for Watcher {

@@ -4,10 +4,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::common::walk::{CONFIRMATION, leave, note};
+use crate::common::proxy::{Fault, Moment};
+use crate::common::walk::{CONFIRMATION, leave, note, to_change};
 use crate::common::{Cockpit, Home, WIDE};
 use crate::ground::{
-    INCIDENT, Store, first, journal, kept_files, other, previewed, with_a_request,
+    INCIDENT, Store, first, journal, kept_files, kinds, other, other_with_a_wire, previewed,
+    refuse, with_a_request,
 };
 
 #[test]
@@ -75,6 +77,77 @@ fn a_file_that_was_not_brought_is_told_from_one_that_went_missing() {
     fs::remove_file(folder.join(&preview)).expect("it was brought");
     let said = told(&second, 2);
     assert!(said.contains(&format!("{} is missing", preview.display())), "{said}");
+}
+
+/// The store takes records, and no files: neither the lease nor a record waits for that.
+#[test]
+fn a_file_that_the_store_does_not_take_costs_its_holder_nothing_but_the_file() {
+    let (store, mut first) = first(Store::new());
+    let mut server = store.server.client("store");
+    to_change(&mut first);
+    refuse(&mut server, "file", "no room for a file");
+    let mut holder = || server.scalar("SELECT pid::text FROM pg_locks WHERE locktype = 'advisory'");
+    let before = holder();
+    // What is told stands there until the next key.
+    first.keys("enter");
+    first.wait_for("could not be brought and stays where it is");
+    note(&mut first, "and goes on");
+    let second = Cockpit::start_in(other(&store, &first), &["watch", INCIDENT], WIDE);
+    second.wait_for("held by casey on ");
+    second.wait_for("and goes on");
+    assert_eq!(holder(), before);
+    server.run("DROP TRIGGER refuse ON steadyhand.file");
+    leave(&mut first);
+    // The next shift brings it.
+    let mut first = Cockpit::start_in(first.into_home(), &["resume"], WIDE);
+    first.wait_for("taken up again");
+    first.wait_until("the files are there", |_| {
+        store.count("file") == i64::try_from(kept_files(first.home()).len()).expect("few")
+    });
+    leave(&mut first);
+}
+
+#[test]
+fn whoever_goes_on_does_not_wait_for_files() {
+    let (store, first) = with_a_request();
+    let (second, wire) = other_with_a_wire(&store, &first);
+    wire.arm(Fault::StallAt(b"SELECT bytes FROM steadyhand.file".to_vec(), Moment::Held));
+    let mut second = Cockpit::start_in(second, &["resume", INCIDENT], WIDE);
+    second.wait_for("taken up again");
+    note(&mut second, "robin goes on");
+    second.wait_until("the record is there", |_| {
+        store.count("record") == i64::try_from(kinds(second.home()).len()).expect("few")
+    });
+    let files = kept_files(first.home());
+    let there = kept_files(second.home());
+    assert!(!files.iter().any(|file| there.contains(file)), "{there:?}");
+    let said = second.home().steadyhand(&["verify", INCIDENT]).assert().code(3);
+    let said = String::from_utf8_lossy(&said.get_output().stdout).into_owned();
+    assert!(said.contains("was not brought here") && !said.contains("missing"), "{said}");
+    wire.cut();
+    second.wait_until("they come behind", |_| {
+        let there = kept_files(second.home());
+        files.iter().all(|file| there.contains(file))
+    });
+    leave(&mut second);
+    second.home().steadyhand(&["verify", INCIDENT]).assert().code(0);
+}
+
+#[test]
+fn a_file_that_cannot_be_laid_down_hides_nobody() {
+    let (store, mut first) = previewed("four-eyes");
+    first.keys("a");
+    first.wait_for("waiting for a second person");
+    let second = other(&store, &first);
+    second.steadyhand(&["incidents"]).assert().code(0);
+    let files = kept_files(first.home());
+    let file = files.iter().find(|file| file.starts_with("requests")).expect("there is one");
+    fs::create_dir_all(journal(&second).with_file_name("").join(file)).expect("ours");
+    fs::remove_file(journal(&second).with_file_name("elsewhere.json")).expect("it is there");
+    second.steadyhand(&["verify", INCIDENT]).assert().code(2);
+    let said = fs::read_to_string(journal(&second).with_file_name("elsewhere.json"));
+    assert!(said.expect("the store said it").contains("casey"));
+    leave(&mut first);
 }
 
 /// Robin's host, with a key of robin's that may review.
@@ -173,7 +246,11 @@ fn a_request_of_one_host_is_answered_on_another() {
     first.wait_for("waiting for a second person");
     let robin = Cockpit::start_in(second, &["watch", INCIDENT], WIDE);
     robin.wait_for("a second person was asked");
-    let brought = || kept_files(robin.home()).into_iter().find(|file| file.starts_with("requests"));
+    // While it is laid down it has another name.
+    let is_request = |file: &PathBuf| {
+        file.starts_with("requests") && file.extension().is_some_and(|ending| ending == "json")
+    };
+    let brought = || kept_files(robin.home()).into_iter().find(is_request);
     robin.wait_until("the request is there", |_| brought().is_some());
     let file = journal(robin.home()).with_file_name(brought().expect("it is there"));
     let file = file.to_string_lossy().into_owned();

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::common::proxy::{Proxy, Upstream};
 use crate::common::server::{self, Kind, Server, Setup};
 use crate::common::walk::{RUNBOOK, database, demo, leave, to_change};
-use crate::common::{Cockpit, Home, WIDE};
+use crate::common::{Client, Cockpit, Home, WIDE};
 
 /// The demo leaves the first one behind, which stays where it was made.
 pub const INCIDENT: &str = "INC-0002";
@@ -61,6 +61,18 @@ pub fn with_store(home: &Home, url: &str) {
 }
 
 /// A host with a database, and an incident that was just opened on it.
+/// From now on a table of the store takes no row, until its trigger `refuse` is dropped.
+pub fn refuse(server: &mut Client, table: &str, why: &str) {
+    server.run(&format!(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql \
+         AS 'BEGIN RAISE EXCEPTION ''{why}''; END'"
+    ));
+    server.run(&format!(
+        "CREATE TRIGGER refuse BEFORE INSERT ON steadyhand.{table} \
+         FOR EACH ROW EXECUTE FUNCTION refuse()"
+    ));
+}
+
 pub fn first(store: Store) -> (Store, Cockpit) {
     first_in(Home::new(), store)
 }
@@ -79,12 +91,24 @@ pub fn first_in(home: Home, store: Store) -> (Store, Cockpit) {
 
 /// Another host that can reach the same database and the store.
 pub fn other(store: &Store, first: &Cockpit) -> Home {
+    other_by(&store.url(), first)
+}
+
+/// The same with a wire to the store of its own.
+pub fn other_with_a_wire(store: &Store, first: &Cockpit) -> (Home, Proxy) {
+    let wire = Proxy::before(Upstream::Tcp(store.server.port()));
+    let url = store.server.tcp_url(server::ADMIN, "127.0.0.1", wire.port(), "store");
+    (other_by(&url, first), wire)
+}
+
+/// The same as somebody with rights of their own in the store.
+pub fn other_by(url: &str, first: &Cockpit) -> Home {
     let home = Home::new().with("USER", "robin");
     let database = database(first.home());
     let text = format!(
         "state = \"state\"\nstore = \"{}\"\n[target.erp-demo]\nurl = \"sqlite://{}\"\n\
          environment = \"development\"\n",
-        store.url(),
+        url,
         database.display()
     );
     home.write("steadyhand.toml", &text);
@@ -124,6 +148,28 @@ pub fn with_a_request() -> (Store, Cockpit) {
     cockpit.wait_for("waiting for a second person");
     leave(&mut cockpit);
     (store, cockpit)
+}
+
+/// Waits until the store was asked twice more who works there: what it says is written anew each time.
+pub fn two_passes(watching: &Cockpit) {
+    let said = || {
+        let path = journal(watching.home()).with_file_name("elsewhere.json");
+        fs::metadata(path).and_then(|found| found.modified()).ok()
+    };
+    for _ in 0..2 {
+        let before = said();
+        watching.wait_until("the store is asked again", |_| said() != before);
+    }
+}
+
+/// The kinds of the records that a home has.
+pub fn kinds(home: &Home) -> Vec<String> {
+    let text = fs::read_to_string(journal(home)).expect("a journal");
+    let kind = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).expect("a record");
+        line["entry"]["kind"].as_str().expect("a kind").to_owned()
+    };
+    text.lines().map(kind).collect()
 }
 
 /// The files of an incident that a home has.

@@ -2,9 +2,12 @@
 
 use std::fs;
 
+use crate::common::proxy::{Fault, Moment};
 use crate::common::walk::{RUNBOOK, demo, leave, note};
 use crate::common::{Cockpit, Home, Signal, WIDE, server};
-use crate::ground::{INCIDENT, Store, first, journal, other, with_store};
+use crate::ground::{
+    INCIDENT, Store, first, journal, kinds, other, other_with_a_wire, refuse, with_store,
+};
 
 #[test]
 fn another_host_lists_follows_and_goes_on_when_the_first_left() {
@@ -64,17 +67,10 @@ fn the_work_goes_on_while_the_store_is_away_and_is_brought_there_later() {
 fn a_store_that_refuses_records_is_as_good_as_away() {
     let (store, mut first) = first(Store::new());
     let mut server = store.server.client("store");
-    server.run(
-        "CREATE FUNCTION is_full() RETURNS trigger LANGUAGE plpgsql \
-         AS 'BEGIN RAISE EXCEPTION ''the disk of the store is full''; END'",
-    );
-    server.run(
-        "CREATE TRIGGER is_full BEFORE INSERT ON steadyhand.record \
-         FOR EACH ROW EXECUTE FUNCTION is_full()",
-    );
+    refuse(&mut server, "record", "the disk of the store is full");
     note(&mut first, "refused there");
     first.wait_for("the work goes on here");
-    server.run("DROP TRIGGER is_full ON steadyhand.record");
+    server.run("DROP TRIGGER refuse ON steadyhand.record");
     first.wait_for("the incident store is back");
     leave(&mut first);
     let lines = fs::read_to_string(journal(first.home())).expect("a journal").lines().count();
@@ -94,7 +90,7 @@ fn two_hosts_that_wrote_while_apart_are_told_and_nothing_is_lost() {
     note(&mut second, "robin goes on");
     note(&mut first, "casey does not know");
     store.proxy.refuse(false);
-    first.wait_for("went on with this incident while the store was away");
+    first.wait_for("went on with this incident elsewhere");
     first.keys("enter");
     // Nothing more is done from there.
     let before = fs::read(journal(first.home())).expect("a journal");
@@ -181,6 +177,63 @@ fn an_incident_that_is_damaged_here_hides_no_other() {
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(said.contains("INC-0003"), "{said}");
     assert!(told.contains(INCIDENT) && told.contains("was altered"), "{told}");
+}
+
+/// Who brings what another host wrote finds nothing new, and leaves everything as it is.
+#[test]
+fn half_a_record_is_put_aside_by_whoever_goes_on_and_told() {
+    let (store, mut first) = first(Store::new());
+    let second = other(&store, &first);
+    second.steadyhand(&["incidents"]).assert().code(0);
+    let torn = b"{\"seq\":99,\"pre";
+    let whole = fs::read(journal(&second)).expect("a journal");
+    fs::write(journal(&second), [&whole[..], torn].concat()).expect("the home is ours");
+    let told = second.steadyhand(&["verify", INCIDENT]).assert().code(0);
+    let told = String::from_utf8_lossy(&told.get_output().stdout).into_owned();
+    assert!(told.contains("bytes of an unfinished record stand at the end"), "{told}");
+    // With a line of the other host behind it, it must go, and is not forgotten.
+    note(&mut first, "casey goes on");
+    leave(&mut first);
+    second.steadyhand(&["incidents"]).assert().code(0);
+    assert!(fs::read_to_string(journal(&second)).expect("a text").contains("casey goes on"));
+    let mut second = Cockpit::start_in(second, &["resume", INCIDENT], WIDE);
+    second.wait_for("taken up again");
+    leave(&mut second);
+    let all = kinds(second.home());
+    assert_eq!(all.iter().filter(|kind| *kind == "torn-tail").count(), 1, "{all:?}");
+    second.home().steadyhand(&["verify", INCIDENT]).assert().code(0);
+}
+
+#[test]
+fn two_who_bring_an_incident_at_once_lay_it_into_one_folder() {
+    let (store, mut first) = first(Store::new());
+    leave(&mut first);
+    let (second, wire) = other_with_a_wire(&store, &first);
+    wire.arm(Fault::StallAt(b"FROM steadyhand.record".to_vec(), Moment::Held));
+    std::thread::scope(|both| {
+        both.spawn(|| _ = second.steadyhand(&["incidents"]).assert());
+        wire.wait();
+        second.steadyhand(&["incidents"]).assert().code(0);
+        wire.cut();
+    });
+    let folders = fs::read_dir(second.work().join("state/incidents")).expect("it was made");
+    let folders: Vec<_> = folders.flatten().map(|entry| entry.file_name()).collect();
+    assert_eq!(folders, [INCIDENT]);
+    second.steadyhand(&["verify", INCIDENT]).assert().code(0);
+}
+
+/// The wire is silent, and the server does not see that nobody is there any more.
+#[test]
+fn a_session_of_ours_that_lingers_in_the_store_is_told() {
+    let (store, mut first) = first(Store::new());
+    store.proxy.stall();
+    first.wait_long_for("still has a former session");
+    store.proxy.cut();
+    first.wait_for("the incident store is back");
+    note(&mut first, "brought again");
+    leave(&mut first);
+    let lines = i64::try_from(kinds(first.home()).len()).expect("few");
+    assert_eq!(store.count("record"), lines);
 }
 
 #[test]

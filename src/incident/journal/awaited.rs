@@ -8,17 +8,23 @@ use std::path::Path;
 use super::{JournalError, REQUESTS, io_error, settle_inside, write_synced};
 use crate::digest::sha256;
 use crate::incident::entry::{self, Evidence, Record};
+use crate::incident::lease::Lease;
 
 /// The file that names what is still to come.
 pub const AWAITED: &str = "awaited.json";
 
 /// Lines that were received name these. Written before the lines are.
-pub(super) fn expect(folder: &Path, received: &[Record]) -> Result<(), JournalError> {
+pub(super) fn expect(lease: &Lease, received: &[Record]) -> Result<(), JournalError> {
+    let folder = lease.folder();
     let new = entry::files(received).into_keys();
     let mut names = names(folder);
     let before = names.len();
     names.extend(new);
     if names.len() == before { Ok(()) } else { keep(folder, &names) }
+}
+
+pub fn is_awaiting(folder: &Path) -> bool {
+    !names(folder).is_empty()
 }
 
 /// What is still to come, as the last record about each file names it.
@@ -29,15 +35,27 @@ pub fn awaited(folder: &Path, records: &[Record]) -> Vec<Evidence> {
 }
 
 /// Lays down what came, if it is what the record names.
-pub fn arrive(folder: &Path, file: &Evidence, bytes: &[u8]) -> Result<(), JournalError> {
+pub fn arrive(lease: &Lease, file: &Evidence, bytes: &[u8]) -> Result<(), JournalError> {
+    lay_down(lease.folder(), file, bytes)?;
+    settle(lease, file)
+}
+
+pub(super) fn lay_down(folder: &Path, file: &Evidence, bytes: &[u8]) -> Result<(), JournalError> {
     if !file.is_inside() || sha256(bytes) != file.sha256 {
         return Ok(());
     }
     settle_inside(&folder.join(REQUESTS))?;
     let path = folder.join(&file.file);
-    write_synced(&path, bytes).map_err(io_error("cannot write", &path))?;
+    write_synced(&path, bytes).map_err(io_error("cannot write", &path))
+}
+
+/// What is there is not awaited any more: were it to go, it went missing.
+pub(super) fn settle(lease: &Lease, file: &Evidence) -> Result<(), JournalError> {
+    let folder = lease.folder();
     let mut names = names(folder);
-    names.remove(&file.file);
+    if !folder.join(&file.file).is_file() || !names.remove(&file.file) {
+        return Ok(());
+    }
     keep(folder, &names)
 }
 

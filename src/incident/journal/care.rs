@@ -3,7 +3,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use super::Inner;
+use super::awaited::{lay_down, settle};
+use super::{Inner, JournalError};
+use crate::incident::entry::Evidence;
 use crate::incident::lease::{self, Holder, Request};
 
 /// What a holder has to know of its lease.
@@ -18,7 +20,7 @@ pub enum News {
 }
 
 /// Looks after the lease of a journal that is open; does not keep it open.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Care {
     inner: Weak<Mutex<Inner>>,
     asked: Option<Request>,
@@ -35,6 +37,15 @@ impl Care {
             let mut inner = inner.lock().unwrap_or_else(PoisonError::into_inner);
             (inner.writer, inner.surrendered) = (None, true);
         }
+    }
+
+    /// A file came that the incident waits for. The journal is held up only while that is noted.
+    pub fn arrive(&self, file: &Evidence, bytes: &[u8]) -> Result<(), JournalError> {
+        let inner = self.inner.upgrade().ok_or(JournalError::Lost)?;
+        let ours = || inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = ours().ours()?.folder().to_owned();
+        lay_down(&folder, file, bytes)?;
+        settle(ours().ours()?, file)
     }
 
     /// Gives a sign of life and looks for what others want. None when the journal is closed.

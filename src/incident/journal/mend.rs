@@ -1,7 +1,7 @@
 //! Opening a journal to append to: what a crash left half-written is put aside first.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use super::{JournalError, io_error, truncated, write_synced};
@@ -10,12 +10,17 @@ use crate::incident::entry::Record;
 use crate::incident::lease::Lease;
 use crate::incident::rights;
 
+/// What was put aside, once a record tells of it.
+const TOLD: &str = "journal.torn";
+const UNTOLD: &str = "journal.torn.untold";
+
 /// A journal to append to.
 pub struct Mended {
     pub file: File,
     pub records: Vec<Record>,
     pub head: Head,
-    /// Bytes of half a line that were put aside; the next line would have become one with it.
+    /// Bytes of half a line that were put aside, now or before, and that no record tells of; the next
+    /// line would have become one with it.
     pub torn: usize,
 }
 
@@ -38,15 +43,21 @@ pub fn mended(lease: &Lease) -> Result<Mended, JournalError> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(io_error("cannot read", &path))?;
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    let torn = bytes.len() - whole;
-    if torn > 0 {
+    if whole < bytes.len() {
         set_aside(&mut file, &path, folder, &bytes[whole..], whole as u64)?;
     }
     let (records, head, fault) = chain::replay(&String::from_utf8_lossy(&bytes[..whole]));
     if let Some(fault) = fault.or_else(|| truncated(folder, &head)) {
         return Err(fault.into());
     }
+    let torn = fs::metadata(folder.join(UNTOLD)).map_or(0, |aside| aside.len());
+    let torn = usize::try_from(torn).unwrap_or(usize::MAX);
     Ok(Mended { file, records, head, torn })
+}
+
+/// A record tells of it by now.
+pub fn told(folder: &Path) -> io::Result<()> {
+    fs::rename(folder.join(UNTOLD), folder.join(TOLD))
 }
 
 fn set_aside(
@@ -56,7 +67,7 @@ fn set_aside(
     tail: &[u8],
     whole: u64,
 ) -> Result<(), JournalError> {
-    let aside = folder.join("journal.torn");
+    let aside = folder.join(UNTOLD);
     write_synced(&aside, tail).map_err(io_error("cannot write", &aside))?;
     file.set_len(whole)
         .and_then(|()| file.seek(SeekFrom::End(0)))

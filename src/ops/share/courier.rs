@@ -1,30 +1,30 @@
 //! The courier: brings every record of the open incident to the store, in order, as soon as the store
 //! is there. It never holds up the journal, and stops for good when somebody else has the lease.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::join;
 use tokio::sync::Notify;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::sleep;
 
-use super::{LARGE, bring_awaited, failed, links, open};
+use super::errands::{Errand, Errands, Hands};
+use super::{AGAIN, awaited, failed, links, open, system};
 use crate::config::Target;
-use crate::digest::sha256;
 use crate::engine::{Claimed, Kept, Link, Shelf, Stopper};
 use crate::incident::Incident;
-use crate::incident::bundle::not_a_link;
-use crate::incident::entry::{Entry, Evidence, Record};
-use crate::incident::journal::Journal;
-use crate::incident::lease::{self, Holder, Party};
+use crate::incident::entry::{Entry, Record};
+use crate::incident::journal::{Care, Journal};
+use crate::incident::lease::{self, Holder, Party, Says};
 use crate::problem::Problem;
 
 /// How soon a session that is ending is looked for again.
 const SOON: Duration = Duration::from_millis(200);
-/// How soon a store that was away is tried again, and one that is there is asked whether it still is.
-const AGAIN: Duration = Duration::from_secs(5);
 
 /// Rung when there is another record.
 pub type Bell = Arc<Notify>;
@@ -39,8 +39,31 @@ pub enum News {
     },
     /// The store lies on the server that is worked on.
     SameServer,
+    /// Why a file that a record names stays where it is.
+    NotBrought(String),
     /// Another host has the lease: nothing more may be written here.
-    Lost(String),
+    Lost(Loss),
+}
+
+/// What the store knows of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loss {
+    pub holder: Option<Holder>,
+    pub how: How,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// By typed words.
+    TakenOver,
+    WentOn,
+}
+
+/// Who may write, as the store says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    Ours,
+    Theirs,
 }
 
 #[derive(Debug)]
@@ -48,16 +71,17 @@ pub struct Courier {
     at: Target,
     folder: PathBuf,
     holder: String,
-    /// From whom it was taken by typed words: their session is ended.
-    former: Option<Party>,
+    care: Care,
+    /// From whom it was taken by typed words: their session is ended, once.
+    former: Option<Holder>,
     /// The hash of the first record.
     id: String,
     shelf: Option<(Shelf, i64)>,
     /// Records that were read and are not in the store yet, and how far the journal was read.
     unsent: VecDeque<Link>,
     read: u64,
-    /// Files that these records name.
-    files: Vec<Evidence>,
+    /// Files that are to follow.
+    errands: Vec<Errand>,
     /// The incident is worked on: what the store does not take is kept beside it.
     working: bool,
 }
@@ -69,7 +93,7 @@ enum Trouble {
     Lingers,
     /// Somebody on this host has the incident by now, and brings what is missing.
     Replaced,
-    Lost(String),
+    Lost(Loss),
 }
 
 impl From<Problem> for Trouble {
@@ -85,39 +109,54 @@ impl Courier {
         if incident.demo || incident.drill {
             return None;
         }
-        let (at, folder, holder) = (at.clone(), journal.folder(), journal.holder());
-        let former = journal.taken().map(|(from, _)| from);
-        let (unsent, files) = (VecDeque::new(), Vec::new());
-        let (id, shelf, read, working) = (String::new(), None, 0, false);
-        Some(Self { at, folder, holder, former, id, shelf, unsent, read, files, working })
+        Some(Self {
+            at: at.clone(),
+            folder: journal.folder(),
+            holder: journal.holder(),
+            care: journal.care(),
+            former: journal.taken().map(|(from, _)| from),
+            id: records.first()?.hash.clone(),
+            shelf: None,
+            unsent: VecDeque::new(),
+            read: 0,
+            errands: Vec::new(),
+            working: false,
+        })
     }
 
-    /// The holder, if another host has the lease. A store that is away holds nobody up.
-    pub async fn claim(&mut self) -> Result<Option<String>, Problem> {
+    /// Whether the store answered last time.
+    pub fn is_there(&self) -> bool {
+        self.shelf.is_some()
+    }
+
+    /// Takes the lease in the store, and brings the records that are missing there.
+    pub async fn claim(&mut self) -> Result<Claim, Problem> {
         const TRIES: u32 = 10;
         let mut tries = 0;
         loop {
             match self.bring().await {
-                Ok(_) => return Ok(None),
-                Err(Trouble::Lost(holder)) => return Ok(Some(holder)),
+                Ok(_) => return Ok(Claim::Ours),
+                Err(Trouble::Lost(_) | Trouble::Replaced) => return Ok(Claim::Theirs),
                 // The server has not seen yet that a program of ours is gone.
                 Err(Trouble::Lingers) if tries < TRIES => tries += 1,
                 Err(Trouble::Lingers) => return Err(lingers()),
                 Err(Trouble::Away(problem)) => return Err(problem),
-                Err(Trouble::Replaced) => return Ok(Some(String::new())),
             }
             sleep(SOON).await;
         }
     }
 
-    /// Brings what is missing once and leaves.
-    pub async fn deliver(mut self) -> Result<(), Problem> {
+    /// Brings what is missing once and leaves. Gives the files that could not be brought.
+    pub async fn deliver(mut self) -> Result<Vec<String>, Problem> {
         let brought = self.bring().await;
-        if let Some((shelf, _)) = self.shelf {
-            shelf.close().await;
-        }
+        let (send, sent) = unbounded_channel();
+        self.errands.drain(..).for_each(|errand| _ = send.send(errand));
+        drop(send);
+        self.leave().await;
+        let left = RefCell::new(Vec::new());
+        self.carrier().run(sent, |why| left.borrow_mut().push(why)).await;
         match brought {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(left.into_inner()),
             Err(Trouble::Away(problem)) => Err(problem),
             Err(Trouble::Lingers) => Err(lingers()),
             Err(Trouble::Lost(_) | Trouble::Replaced) => {
@@ -126,45 +165,72 @@ impl Courier {
         }
     }
 
-    /// Until it is stopped, and then once more.
+    /// Until it is stopped, and then once more. Files that are under way follow when the lease is free.
     pub async fn run(mut self, bell: Bell, stopper: Stopper, tell: impl Fn(News)) {
         self.working = true;
+        let (send, sent) = unbounded_channel();
+        let files = self.carrier().run(sent, |why| tell(News::NotBrought(why)));
+        let records = async {
+            self.records(&bell, &stopper, send, &tell).await;
+            self.leave().await;
+        };
+        join!(records, files);
+    }
+
+    fn carrier(&self) -> Errands {
+        let (at, id, folder) = (self.at.clone(), self.id.clone(), self.folder.clone());
+        Errands { at, id, folder, hands: Hands::Ours(self.care.clone()) }
+    }
+
+    async fn leave(&mut self) {
+        if let Some((shelf, _)) = self.shelf.take() {
+            shelf.close().await;
+        }
+    }
+
+    async fn records(
+        &mut self,
+        bell: &Bell,
+        stopper: &Stopper,
+        files: UnboundedSender<Errand>,
+        tell: &impl Fn(News),
+    ) {
         let mut away = false;
         loop {
             let was_there = self.shelf.is_some();
-            match self.bring().await {
+            let why = match self.bring().await {
                 Ok(caught_up) if away => {
                     away = false;
                     tell(News::Back { caught_up });
+                    None
                 }
-                Ok(_) => {}
+                Ok(_) => None,
                 // Its end tells that the session was ended, or the store: who asks again knows which.
                 Err(Trouble::Away(_)) if was_there => {
                     self.shelf = None;
                     continue;
                 }
-                Err(Trouble::Away(problem)) => {
-                    self.shelf = None;
-                    if !away {
-                        tell(News::Away(problem.sentence));
-                    }
-                    away = true;
+                Err(Trouble::Away(problem)) => Some(problem.sentence),
+                Err(Trouble::Lingers) => Some(lingers().sentence),
+                Err(Trouble::Lost(loss)) => return tell(News::Lost(loss)),
+                Err(Trouble::Replaced) => return,
+            };
+            if let Some(why) = why {
+                self.shelf = None;
+                if !away {
+                    tell(News::Away(why));
                 }
-                Err(Trouble::Lingers) => away = true,
-                Err(Trouble::Lost(holder)) => return tell(News::Lost(holder)),
-                Err(Trouble::Replaced) => break,
+                away = true;
             }
+            self.errands.drain(..).for_each(|errand| _ = files.send(errand));
             if stopper.is_stopped() {
-                break;
+                return;
             }
             tokio::select! {
                 () = stopper.stopped() => {}
                 () = bell.notified(), if !away => {}
                 () = sleep(AGAIN) => {}
             }
-        }
-        if let Some((shelf, _)) = self.shelf {
-            shelf.close().await;
         }
     }
 
@@ -184,20 +250,16 @@ impl Courier {
         while let Some(link) = self.unsent.front() {
             if !shelf.append(&self.id, *lease, link).await.map_err(|error| failed(&error))? {
                 set_apart(shelf, &self.id, self.unsent.make_contiguous()).await?;
-                return Err(Trouble::Lost(String::new()));
+                return Err(Trouble::Lost(Loss { holder: None, how: How::WentOn }));
             }
-            self.files.extend(named(link));
+            self.errands.extend(entry(link).and_then(|entry| entry.file()).map(Errand::Bring));
             self.unsent.pop_front();
             brought += 1;
         }
-        while let Some(file) = self.files.last() {
-            if let Some(bytes) = as_written(&self.folder, file) {
-                let put = shelf.put_file(&self.id, &file.file, &bytes).await;
-                put.map_err(|error| failed(&error))?;
-            }
-            self.files.pop();
-        }
         if brought == 0 {
+            // What the former holder brought late.
+            let found = awaited(shelf, &self.id, &self.folder).await?;
+            self.errands.extend(found.into_iter().map(Errand::Fetch));
             shelf.touch().await.map_err(|error| failed(&error))?;
         }
         Ok(brought)
@@ -206,10 +268,9 @@ impl Courier {
     /// Takes the lease in the store, and finds out what it has of ours.
     async fn connect(&mut self) -> Result<(), Trouble> {
         let (ours, read) = links(&self.folder, 0).map_err(|error| system(&error))?;
-        let Some(first) = ours.first() else { return Ok(()) };
         let runbook = fs::read_to_string(self.folder.join("runbook.toml"));
         let kept = Kept {
-            id: first.hash.clone(),
+            id: self.id.clone(),
             name: self.name(),
             host: Party::here("").host,
             runbook: runbook.map_err(|error| system(&error))?,
@@ -218,47 +279,51 @@ impl Courier {
         };
         let mut shelf = open(&self.at).await?;
         let claimed = shelf.claim(&kept, &self.holder).await.map_err(|error| failed(&error))?;
-        if let Claimed::Held(holder) = &claimed {
-            let party = serde_json::from_str(holder).ok().map(|holder: Holder| holder.party);
-            if self.former.is_some() && party == self.former {
-                let ended = shelf.end_writer(&kept.id, holder).await;
+        let holder = match &claimed {
+            Claimed::Held(told) => serde_json::from_str::<Holder>(told).ok(),
+            Claimed::Ours(_) => None,
+        };
+        if let Claimed::Held(told) = &claimed {
+            let by = holder.as_ref();
+            if by.zip(self.former.as_ref()).is_some_and(|(by, former)| by.is_same(former)) {
+                let ended = shelf.end_writer(&kept.id, told).await;
                 ended.map_err(|error| failed(&error))?;
                 return Err(Trouble::Lingers);
             }
-            if self.is_ours(holder) {
+            // A session of ours that the server has not seen the end of, or one of a program of this
+            // host that is gone.
+            if *told == self.holder || by.is_some_and(lease::is_gone) {
                 return Err(Trouble::Lingers);
             }
         }
         let theirs = shelf.after(&kept.id, 0).await.map_err(|error| failed(&error))?;
         let both = theirs.iter().zip(&ours);
         let same = both.take_while(|(theirs, ours)| theirs.hash == ours.hash).count();
+        let says = match &claimed {
+            Claimed::Held(told) => Says::Held { told, silent: Duration::ZERO },
+            Claimed::Ours(_) => Says::Nobody,
+        };
+        lease::store_says(&self.folder, says).map_err(|error| system(&error))?;
         let lease = match claimed {
             Claimed::Ours(lease) if same == theirs.len() => lease,
-            other => {
+            _ => {
                 // Somebody else went on: what only we have is laid beside it.
                 if self.working {
                     set_apart(&mut shelf, &kept.id, &ours[same..]).await?;
                 }
-                let holder = if let Claimed::Held(holder) = other { holder } else { String::new() };
-                return Err(Trouble::Lost(holder));
+                let taken = |link: &Link| matches!(entry(link), Some(Entry::TakenOver { .. }));
+                let taken = theirs[same..].iter().any(taken);
+                let how = if taken { How::TakenOver } else { How::WentOn };
+                return Err(Trouble::Lost(Loss { holder, how }));
             }
         };
         let there = shelf.files(&kept.id).await.map_err(|error| failed(&error))?;
-        let named = ours[..same].iter().filter_map(named);
-        self.files = named.filter(|file| !there.contains(&file.file)).collect();
+        let named = ours[..same].iter().filter_map(entry).filter_map(|entry| entry.file());
+        let missing = named.filter(|file| !there.contains(&file.file));
+        self.errands.extend(missing.map(Errand::Bring));
         (self.unsent, self.read) = (ours[same..].to_vec().into(), read);
-        (self.id, self.shelf) = (kept.id, Some((shelf, lease)));
-        // To go on here, all of the incident is needed. But what cannot be brought must not cost the
-        // lease: it stays awaited, and whoever needs it is told.
-        let _ = bring_awaited(&self.at, &self.id, &self.folder).await;
+        (self.former, self.shelf) = (None, Some((shelf, lease)));
         Ok(())
-    }
-
-    /// A session of ours that the server has not seen the end of, or one of a program of this host
-    /// that is gone.
-    fn is_ours(&self, holder: &str) -> bool {
-        let gone = serde_json::from_str(holder).is_ok_and(|holder| lease::is_gone(&holder));
-        holder == self.holder || gone
     }
 
     fn name(&self) -> String {
@@ -276,31 +341,14 @@ async fn set_apart(shelf: &mut Shelf, id: &str, links: &[Link]) -> Result<(), Pr
     Ok(())
 }
 
-/// The file that a record names. It was whole before the record was written.
-fn named(link: &Link) -> Option<Evidence> {
+fn entry(link: &Link) -> Option<Entry> {
     #[derive(serde::Deserialize)]
     struct Part {
         entry: Entry,
     }
-    serde_json::from_str::<Part>(&link.line).ok()?.entry.file()
-}
-
-/// Its bytes, if they are what the record names. Whoever may write in the folder can lay something
-/// else there, or a link to it; that stays here.
-fn as_written(folder: &Path, file: &Evidence) -> Option<Vec<u8>> {
-    let path = folder.join(&file.file);
-    not_a_link(path.parent()?).and_then(|()| not_a_link(&path)).ok()?;
-    let found = fs::metadata(&path).ok()?;
-    if !file.is_inside() || !found.is_file() || found.len() > LARGE {
-        return None;
-    }
-    fs::read(&path).ok().filter(|bytes| sha256(bytes) == file.sha256)
-}
-
-fn system(error: &std::io::Error) -> Problem {
-    Problem::system(error.to_string())
+    Some(serde_json::from_str::<Part>(&link.line).ok()?.entry)
 }
 
 fn lingers() -> Problem {
-    Problem::unreachable("the incident store still has a session of a program that is gone")
+    Problem::unreachable("the incident store still has a former session")
 }

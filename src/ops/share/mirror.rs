@@ -7,14 +7,17 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
+use tokio::join;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::{sleep, timeout};
 
-use super::{failed, fetch_from, open};
+use super::errands::{Errand, Errands, Hands};
+use super::{APART, Brought, awaited, bring, failed, id, open};
 use crate::config::Target;
-use crate::engine::Stopper;
-use crate::problem::Problem;
+use crate::engine::{Ear, Stopper};
+use crate::problem::{Kind, Problem};
 
-/// So long a holder is believed without a word of the store is longer than this.
+/// So often the store is asked who works there, if it says nothing by itself.
 const AT_LEAST: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
@@ -24,28 +27,27 @@ pub struct Mirror {
 }
 
 impl Mirror {
-    pub fn start(at: Target, state: PathBuf, incident: String) -> Self {
+    pub fn start(at: Target, folder: PathBuf) -> Self {
         let stopper = Stopper::default();
         let stopped = stopper.clone();
         let (tell, told) = mpsc::channel();
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let Ok(runtime) = runtime else { return };
+            let (Ok(runtime), Some(id)) = (runtime, id(&folder)) else { return };
             runtime.block_on(async {
                 tokio::select! {
                     () = stopped.stopped() => {}
-                    () = follow(&at, &state, &incident, &tell) => {}
+                    () = follow(&at, &id, &folder, &tell) => {}
                 }
             });
         });
         Self { stopper, told }
     }
-}
 
-impl Mirror {
     /// What must be told since the last time.
     pub fn told(&self) -> Option<String> {
-        self.told.try_iter().last()
+        let told: Vec<String> = self.told.try_iter().collect();
+        (!told.is_empty()).then(|| told.join("; "))
     }
 }
 
@@ -55,35 +57,72 @@ impl Drop for Mirror {
     }
 }
 
-async fn follow(at: &Target, state: &Path, incident: &str, tell: &Sender<String>) {
-    let mut before = Vec::new();
-    loop {
-        let Err(_away) = attend(at, state, incident, tell, &mut before).await;
-        // What is here can be read, and its holder falls silent by itself.
-        sleep(AT_LEAST).await;
+async fn follow(at: &Target, id: &str, folder: &Path, tell: &Sender<String>) {
+    let (send, sent) = unbounded_channel();
+    let (at, folder) = (at.clone(), folder.to_owned());
+    let files =
+        Errands { at: at.clone(), id: id.into(), folder: folder.clone(), hands: Hands::Free };
+    let files = files.run(sent, |why| _ = tell.send(why));
+    let lines = async {
+        let mut before = None;
+        loop {
+            let Err(away) = attend(&at, id, &folder, tell, &mut before, &send).await;
+            let shown = "what this host has is shown, and whoever worked there may still do";
+            say(tell, &mut before, Some(format!("{}; {shown}", away.sentence)));
+            sleep(AT_LEAST).await;
+        }
+    };
+    join!(lines, files);
+}
+
+/// Says it once for as long as it is so.
+fn say(tell: &Sender<String>, before: &mut Option<String>, now: Option<String>) {
+    if let Some(now) = now.as_ref().filter(|now| before.as_ref() != Some(*now)) {
+        let _ = tell.send(now.clone());
     }
+    *before = now;
 }
 
 /// Over one connection that asks and one that hears, until either is lost.
 async fn attend(
     at: &Target,
-    state: &Path,
-    incident: &str,
+    id: &str,
+    folder: &Path,
     tell: &Sender<String>,
-    before: &mut Vec<String>,
+    before: &mut Option<String>,
+    files: &UnboundedSender<Errand>,
 ) -> Result<Infallible, Problem> {
     let mut shelf = open(at).await?;
     let mut ear = shelf.listen().await.map_err(|error| failed(&error))?;
     loop {
-        let told = fetch_from(&mut shelf, state, Some(incident)).await?;
-        if told != *before {
-            for line in &told {
-                let _ = tell.send(line.clone());
+        // An incident of this host alone is not there.
+        let kept = shelf.list(Some(id)).await.map_err(|error| failed(&error))?.pop();
+        let brought = match &kept {
+            Some(kept) => bring(&mut shelf, kept, folder).await,
+            None => Ok(Brought::Nowhere),
+        };
+        let now = match brought {
+            Ok(Brought::Apart) => Some(APART.to_owned()),
+            Ok(Brought::Nowhere) => None,
+            Ok(Brought::To(_)) => {
+                let found = awaited(&mut shelf, id, folder).await?;
+                for file in found {
+                    let _ = files.send(Errand::Fetch(file));
+                }
+                None
             }
-            *before = told;
-        }
-        if let Ok(None) = timeout(AT_LEAST, ear.hear()).await {
+            Err(problem) if problem.kind == Kind::Unreachable => return Err(problem),
+            Err(problem) => Some(problem.sentence),
+        };
+        say(tell, before, now);
+        if let Ok(None) = timeout(AT_LEAST, hear(&mut ear, id)).await {
             return Err(Problem::unreachable("the incident store is not heard any more"));
         }
     }
+}
+
+/// Until there is another line of this incident.
+async fn hear(ear: &mut Ear, id: &str) -> Option<()> {
+    while ear.hear().await? != id {}
+    Some(())
 }

@@ -4,7 +4,6 @@ use crate::exit::Exit;
 use crate::incident::entry::Entry;
 use crate::incident::handover::Card;
 use crate::incident::journal::News;
-use crate::incident::lease::Holder;
 use crate::problem::Problem;
 use crate::tui::app::App;
 use crate::tui::case::Case;
@@ -12,7 +11,7 @@ use crate::tui::command::Command;
 use crate::tui::draft;
 use crate::tui::effect::Effect;
 use crate::tui::keymap::Context;
-use crate::tui::message::StoreNews;
+use crate::tui::message::{How, Loss, StoreNews};
 use crate::tui::overlay::{Kind, Overlay, Purpose};
 
 use super::leaving::stop_all;
@@ -105,10 +104,14 @@ pub(super) fn store(app: &mut App, news: StoreNews) -> Vec<Effect> {
         StoreNews::SameServer => {
             app.complain("the incident store is on this very server: it goes away with it");
         }
-        StoreNews::Lost(holder) => {
-            let who = serde_json::from_str::<Holder>(&holder).ok();
-            let who = who.map_or_else(|| "somebody on another host".into(), |who| who.to_string());
-            let sentence = format!("{who} went on with this incident while the store was away");
+        StoreNews::NotBrought(why) => app.complain(why),
+        StoreNews::Lost(Loss { holder, how }) => {
+            let who =
+                holder.map_or_else(|| "somebody on another host".into(), |who| who.to_string());
+            let sentence = match how {
+                How::TakenOver => format!("{who} took this incident over"),
+                How::WentOn => format!("{who} went on with this incident elsewhere"),
+            };
             app.read_only = Some(sentence.clone());
             let hint = "What was written here is kept in this folder, and beside the others in the store (steadyhand.apart). Nothing more is done from here; speak with them.";
             app.cover(Overlay::problem(Problem::refused(sentence).hint(hint)));
