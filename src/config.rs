@@ -235,10 +235,11 @@ impl Config {
         for (key, value, origin) in self.seconding.lines() {
             line(key, value, &origin);
         }
+        let places = self.seconding.policy.places();
         for target in &self.targets {
             for (key, value) in target.lines() {
                 let origin = match key {
-                    "approval" | "high_risk" => self.seconding.policy.origin(target, key),
+                    "approval" | "high_risk" => places.origin(target, key),
                     _ => &target.origin,
                 };
                 line(&format!("target.{}.{key}", target.name), value, origin);

@@ -9,11 +9,13 @@ pub mod approve;
 pub mod audit;
 pub mod bundle;
 pub mod check;
+mod chosen;
 pub mod config;
 pub mod gate;
 pub mod grants;
 pub mod handover;
 pub mod incidents;
+mod interrupts;
 pub mod lint;
 mod lock;
 pub mod metrics;
@@ -82,6 +84,8 @@ fn unfound(error: &StoreError) -> Problem {
         | StoreError::SeveralOpen { .. } => Problem::usage(error.to_string()).hint(
             "`steadyhand incidents` lists those that there are; --state names another folder",
         ),
-        StoreError::Read { .. } | StoreError::Create { .. } => Problem::system(error.to_string()),
+        StoreError::Read { .. } | StoreError::Create { .. } => {
+            Problem::system(error.to_string()).hint("--state names another folder")
+        }
     }
 }

@@ -106,6 +106,9 @@ pub struct Standing {
     pub state: State,
     #[serde(default)]
     pub number: Option<f64>,
+    /// The number is a lower bound.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub at_least: bool,
     /// When it was looked at last.
     pub at: Timestamp,
     /// Since when it has this state.
@@ -136,6 +139,7 @@ impl Standing {
         Self {
             state: seen.state,
             number: seen.number,
+            at_least: seen.at_least,
             at,
             since: same.map_or(at, |same| same.since),
             first_seen,

@@ -30,6 +30,8 @@ use crate::exit::Exit;
 pub struct Outcome {
     pub check: Arc<Check>,
     pub target: String,
+    /// What `--target` takes for it: a target that is not configured has no name elsewhere.
+    pub address: String,
     pub finding: Finding,
     /// The state of the database that was looked at; none if it was not reached.
     pub snapshot: Option<Timestamp>,

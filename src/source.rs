@@ -16,7 +16,7 @@ mod table;
 pub use duration::{DURATION_HINT, duration, duration_text};
 pub use fault::{Complaint, Fault, Paint, Spot, render};
 pub use mask::mask;
-pub use suggest::{did_you_mean, list, quoted};
+pub use suggest::{did_you_mean, list, quoted, shell_word};
 pub use table::Table;
 
 use std::sync::Arc;

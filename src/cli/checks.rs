@@ -63,7 +63,7 @@ pub struct Gate {
     #[arg(long, value_name = "FILE")]
     pub baseline: PathBuf,
     /// Write the baseline from what is there now; what people wrote in it is kept
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["format", "output", "map"])]
     pub update_baseline: bool,
     /// The last day of new exceptions, such as 2026-12-31; 30 days from now without it
     #[arg(long, value_name = "DAY", requires = "update_baseline")]

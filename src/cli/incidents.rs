@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::{Sheet, value};
+use crate::digest::Beginning;
 use crate::format::{MarkdownHtmlOrJson, TextMarkdownOrJson, TextOrJson};
 
 #[derive(Debug, Args)]
@@ -110,7 +111,7 @@ pub struct Verify {
     pub incident: String,
     /// A hash of the journal that was written down elsewhere, or its beginning
     #[arg(long, value_name = "HASH")]
-    pub head: Option<String>,
+    pub head: Option<Beginning>,
     /// Who may have signed a bundle, or agreed to a change, in the form of ssh-keygen
     #[arg(long, value_name = "FILE")]
     pub signers: Option<PathBuf>,

@@ -177,15 +177,15 @@ pub(super) fn load(around: &Surroundings, overrides: &Overrides) -> Result<Confi
     }
     let mut targets = layer.targets;
     targets.sort_by(|a, b| a.name.cmp(&b.name));
+    let places = layer.seconding.policy.places();
     for target in &mut targets {
-        let policy = &layer.seconding.policy;
-        if let Some(other) = policy.stricter(target) {
+        if let Some(other) = places.stricter(target) {
             warnings.push(format!(
                 "The target {} of {} asks for less than {} of {} does for the same database; the stricter holds.",
                 target.name, target.origin, other.name, other.origin
             ));
         }
-        *target = policy.over(target.clone(), None);
+        *target = places.over(target.clone(), None);
     }
     Ok(Config {
         theme: layer.theme.unwrap_or_else(|| Setting::built_in("auto".to_owned())),

@@ -6,13 +6,13 @@ use super::{Approval, Origin, Target};
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Policy {
-    /// Every target of every layer and its place, also those that a later one replaced.
-    said: Vec<(Place, Target)>,
+    /// Every target of every layer, also those that a later one replaced.
+    said: Vec<Target>,
 }
 
 impl Policy {
     pub(super) fn of(targets: &[Target]) -> Self {
-        Self { said: targets.iter().map(|target| (target.url.place(), target.clone())).collect() }
+        Self { said: targets.to_vec() }
     }
 
     pub(super) fn and(mut self, more: Self) -> Self {
@@ -24,12 +24,25 @@ impl Policy {
     /// is pinned to, and for the one that answered.
     #[must_use]
     pub fn over(&self, target: Target, server: Option<&str>) -> Target {
+        self.places().over(target, server)
+    }
+
+    pub(super) fn places(&self) -> Places<'_> {
+        Places(self.said.iter().map(|target| (target.url.place(), target)).collect())
+    }
+}
+
+/// Where all of them lie at this moment: a file or a link on the way to it may come at any time.
+pub(super) struct Places<'a>(Vec<(Place, &'a Target)>);
+
+impl<'a> Places<'a> {
+    pub(super) fn over(&self, target: Target, server: Option<&str>) -> Target {
         let place = target.clone();
         self.of_place(&place, server).fold(target, Target::as_careful_as)
     }
 
     /// Who asks for more than this target does itself.
-    pub(super) fn stricter(&self, target: &Target) -> Option<&Target> {
+    pub(super) fn stricter(&self, target: &Target) -> Option<&'a Target> {
         let held = self.over(target.clone(), None);
         let more = |other: &&Target| {
             (held.approval > target.approval && other.approval == held.approval)
@@ -39,7 +52,10 @@ impl Policy {
     }
 
     /// Where it comes from that so much is asked of this target.
-    pub(super) fn origin<'a>(&'a self, held: &'a Target, key: &str) -> &'a Origin {
+    pub(super) fn origin<'t>(&self, held: &'t Target, key: &str) -> &'t Origin
+    where
+        'a: 't,
+    {
         let same = |other: &&Target| match key {
             "high_risk" => other.high_risk == held.high_risk,
             _ => other.approval == held.approval,
@@ -47,15 +63,15 @@ impl Policy {
         self.of_place(held, None).find(same).map_or(&held.origin, |other| &other.origin)
     }
 
-    fn of_place(&self, target: &Target, server: Option<&str>) -> impl Iterator<Item = &Target> {
+    fn of_place(&self, target: &Target, server: Option<&str>) -> impl Iterator<Item = &'a Target> {
         let here = target.url.place();
-        let of_it = self.said.iter().filter(move |(place, other)| {
+        let of_it = self.0.iter().filter(move |(place, other)| {
             let pinned = other.fingerprint.as_deref();
             let is_server =
                 pinned.is_some() && [server, target.fingerprint.as_deref()].contains(&pinned);
             is_server || *place == here
         });
-        of_it.map(|(_, other)| other)
+        of_it.map(|(_, other)| *other)
     }
 }
 

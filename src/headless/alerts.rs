@@ -4,7 +4,7 @@
 //! before the history forgets that it was due and removed after it arrived, so that a kill can make
 //! one arrive twice, under the same id, but never not at all.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -126,36 +126,43 @@ fn empty(alert: &Alert, folder: &Path) -> Option<String> {
         Ok(None) => return None,
         Err(error) => return Some(format!("alert {}: {error}", alert.name)),
     };
-    let mut dropped = 0;
+    let (mut dropped, mut unreadable) = (0, 0);
+    let mut said = Vec::new();
     // What another run adds while this one delivers is found by looking again.
     while let Some(path) = messages(folder).into_iter().next() {
-        let Some(event) = read(&path) else {
-            let _ = fs::rename(&path, path.with_extension("unreadable"));
-            continue;
+        let done = match read(&path) {
+            None => {
+                unreadable += 1;
+                fs::rename(&path, path.with_extension("unreadable"))
+            }
+            Some(event) if clock::now().duration_since(event.at) > OLDEST => {
+                dropped += 1;
+                fs::remove_file(&path)
+            }
+            Some(event) => {
+                if let Err(why) = persistently(&alert.channel, &message(&event), start) {
+                    let left = count(messages(folder).len(), "alert");
+                    said.push(format!("{why}; {left} kept, the next run tries again"));
+                    break;
+                }
+                fs::remove_file(&path)
+            }
         };
-        if clock::now().duration_since(event.at) > OLDEST {
-            dropped += 1;
-            let _ = fs::remove_file(&path);
-            continue;
-        }
-        if let Err(why) = persistently(&alert.channel, &message(&event), start) {
-            let left = count(messages(folder).len(), "alert");
-            return Some(format!(
-                "alert {}: {why}; {left} kept, the next run tries again",
-                alert.name
-            ));
-        }
-        if let Err(error) = fs::remove_file(&path) {
-            return Some(format!("alert {}: delivered, but {error}", alert.name));
+        if let Err(error) = done {
+            said.push(format!("{} is done with, but stays: {error}", path.display()));
+            break;
         }
     }
-    (dropped > 0).then(|| {
-        format!(
-            "alert {}: {} never arrived within 7 days and given up",
-            alert.name,
-            count(dropped, "message")
-        )
-    })
+    if dropped > 0 {
+        let dropped = count(dropped, "message");
+        said.push(format!("{dropped} never arrived within 7 days and given up"));
+    }
+    if unreadable > 0 {
+        let unreadable = count(unreadable, "message");
+        let folder = folder.display();
+        said.push(format!("{unreadable} cannot be read, put aside in {folder} as .unreadable"));
+    }
+    (!said.is_empty()).then(|| format!("alert {}: {}", alert.name, said.join("; ")))
 }
 
 fn persistently(
@@ -203,5 +210,9 @@ fn messages(folder: &Path) -> Vec<PathBuf> {
 fn take(folder: &Path) -> io::Result<Option<File>> {
     let path = folder.join("lock");
     let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
-    Ok(file.try_lock().is_ok().then_some(file))
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Ok(None),
+        // Where the file system knows no locks, twice is better than never.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(file)),
+    }
 }

@@ -227,7 +227,7 @@ fn compared(request: &Request, preview: &Preview) -> (Ran, String) {
 fn sign(request: &Request, asked: &Asked, config: &Config) -> Result<String, Problem> {
     let key = key(asked.key.as_deref(), config)?;
     let mut tty = Tty::open()?;
-    let typed = tty.ask("\nType the four words to agree, anything else declines: ")?;
+    let typed = tty.ask("Type the four words to agree, anything else declines: ")?;
     if !typed.eq_ignore_ascii_case(&request.words()) {
         return Err(Problem::refused("declined: those are not its words; nothing was signed"));
     }

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::chosen::known_targets;
+use super::past::unreadable;
 use super::{Out, catalogue, unfound};
 use crate::audit::{Audit, Sources};
 use crate::clock;
@@ -32,10 +34,17 @@ pub struct Asked {
 pub fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, Problem> {
     let Some(catalogue) = catalogue(config, out) else { return Ok(Exit::Usage) };
     let state = &config.state.value;
-    let of_target =
-        |name: &str| asked.targets.is_empty() || asked.targets.iter().any(|t| t == name);
-    let standings = standings(state, of_target)?;
-    let (incidents, damaged) = incidents(state, asked.practice, of_target, out)?;
+    let mut standings = standings(state)?;
+    let (mut incidents, damaged) = incidents(state, asked.practice, out)?;
+    let of_runs = standings.keys().map(|(target, _)| target.as_str());
+    let of_incidents = incidents.iter().filter_map(|one| Some(one.target.as_ref()?.name.as_str()));
+    known_targets(&asked.targets, config, of_runs.chain(of_incidents))?;
+    if !asked.targets.is_empty() {
+        standings.retain(|(target, _), _| asked.targets.contains(target));
+        incidents.retain(|one| {
+            one.target.as_ref().is_none_or(|target| asked.targets.contains(&target.name))
+        });
+    }
     let mut audit = Audit::of(&Sources {
         practice: &config.practice,
         checks: &catalogue.checks,
@@ -85,21 +94,12 @@ fn known(asked: &[String], audit: &Audit) -> Result<(), Problem> {
     Ok(())
 }
 
-fn standings(
-    state: &Path,
-    wanted: impl Fn(&str) -> bool,
-) -> Result<BTreeMap<(String, String), Standing>, Problem> {
+fn standings(state: &Path) -> Result<BTreeMap<(String, String), Standing>, Problem> {
     let mut all = BTreeMap::new();
-    let failed = |path: &Path, error: std::io::Error| {
-        Problem::system(format!("cannot read the history in {}: {error}", path.display()))
-            .hint("--state names another folder")
-    };
-    for folder in runs::folders(state).map_err(|error| failed(state, error))? {
-        let last = runs::last(&folder, None).map_err(|error| failed(&folder, error))?;
-        let Some(target) = last.map(|run| run.target).filter(|target| wanted(target)) else {
-            continue;
-        };
-        let of = runs::standings(&folder).map_err(|error| failed(&folder, error))?;
+    for folder in runs::folders(state).map_err(|error| unreadable(state, &error))? {
+        let last = runs::last(&folder, None).map_err(|error| unreadable(&folder, &error))?;
+        let Some(target) = last.map(|run| run.target) else { continue };
+        let of = runs::standings(&folder).map_err(|error| unreadable(&folder, &error))?;
         all.extend(of.into_iter().map(|(check, standing)| ((target.clone(), check), standing)));
     }
     Ok(all)
@@ -109,7 +109,6 @@ fn standings(
 fn incidents(
     state: &Path,
     practice: bool,
-    wanted: impl Fn(&str) -> bool,
     out: &mut Out,
 ) -> Result<(Vec<Incident>, usize), Problem> {
     let mut found = Vec::new();
@@ -118,10 +117,7 @@ fn incidents(
         if let Some(trouble) = trouble {
             out.say(&format!("steadyhand: {id} is left out: {trouble}"));
             damaged += 1;
-            continue;
-        }
-        let is_wanted = incident.target.as_ref().is_none_or(|target| wanted(&target.name));
-        if is_wanted && (practice || !incident.demo) {
+        } else if practice || !incident.demo {
             found.push(incident);
         }
     }

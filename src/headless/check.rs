@@ -115,11 +115,7 @@ impl<'a> Writing<'a> {
     }
 
     fn summary(&self, totals: &Totals) -> String {
-        let ink = match totals.exit {
-            Exit::Clear => text::Ink::Good,
-            Exit::Violated => text::Ink::Bad,
-            _ => text::Ink::Warning,
-        };
-        text::inked(text::summary(totals).trim_end(), ink, self.paint) + "\n"
+        let line = text::summary(totals);
+        text::inked(line.trim_end(), text::Ink::of(totals.exit), self.paint) + "\n"
     }
 }

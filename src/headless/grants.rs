@@ -1,7 +1,7 @@
 //! `steadyhand grants`: the SQL of the roles that checks and recoveries need, and the proof of what
 //! they cannot do. Prints, and connects to nothing.
 
-use super::suite::in_packs;
+use super::chosen::in_packs;
 use super::{Out, catalogue};
 use crate::config::{Config, access};
 use crate::dialect::Dialect;

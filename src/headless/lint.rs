@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::Out;
-use super::suite::in_packs;
+use super::chosen::in_packs;
 use crate::catalogue::{self, Catalogue};
 use crate::config::{self, Config, Target};
 use crate::exit::Exit;
@@ -44,6 +44,12 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
             return told(&faults, out);
         }
     };
+    if judged.checks.is_empty() && judged.runbooks.is_empty() && configs.is_empty() {
+        let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        return Err(Problem::usage(format!("nothing to judge in {}", paths.join(", "))).hint(
+            "checks and runbooks are .toml files, a configuration is called steadyhand.toml",
+        ));
+    }
     in_packs(&asked.packs, &judged)?;
     let target = asked.target.as_ref().map(|named| config.target(named)).transpose()?;
     // A pack is meant for what the target holds; whoever names files means all that is in them.

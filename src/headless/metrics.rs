@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::chosen::{known, known_targets};
 use super::{Out, unfound};
 use crate::clock;
 use crate::config::Config;
@@ -43,6 +44,14 @@ pub fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, Proble
             None if incident.demo == asked.practice => all.push(incident),
             None => {}
         }
+    }
+    let targets = all.iter().filter_map(|incident| incident.target.as_ref());
+    known_targets(&asked.targets, config, targets.map(|target| target.name.as_str()))?;
+    if !asked.runbooks.is_empty() {
+        let Some(catalogue) = super::catalogue(config, out) else { return Ok(Exit::Usage) };
+        let mut ids: Vec<&str> = catalogue.runbooks.iter().map(|one| one.id.as_str()).collect();
+        ids.extend(all.iter().map(|incident| incident.runbook.as_str()));
+        asked.runbooks.iter().try_for_each(|id| known(id, &ids, "runbook"))?;
     }
     let opened_in = |from: Timestamp, to: Timestamp| -> Vec<&Incident> {
         let wanted = |incident: &&Incident| {

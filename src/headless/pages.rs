@@ -6,7 +6,7 @@ use clap::Command;
 use clap_complete::Shell;
 
 use super::Out;
-use super::suite::known;
+use super::chosen::known;
 use crate::exit::Exit;
 use crate::problem::Problem;
 

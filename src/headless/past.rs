@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::suite::{in_packs, known, slug, targets};
-use super::{Out, alerts};
+use super::chosen::{in_packs, known, targets};
+use super::suite::slug;
+use super::{Out, alerts, unfound};
 use crate::clock;
 use crate::config::Config;
 use crate::exit::Exit;
@@ -35,23 +36,18 @@ pub struct AskedHistory {
 pub fn history(asked: &AskedHistory, config: &Config, out: &mut Out) -> Result<Exit, Problem> {
     let now = clock::now();
     let since = asked.since.map_or(Timestamp::MIN, |length| before(now, length));
-    let gathered = gather(&config.state.value, since, &asked.targets)?;
-    let mut ids: Vec<&str> =
-        gathered.runs.iter().flat_map(|run| &run.seen).map(|seen| seen.check.as_str()).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let named = asked.check.as_deref();
-    let seen = named.map_or_else(
-        || Ok(Vec::new()),
-        |check| in_incidents(check, &config.state.value, since, &asked.targets),
-    )?;
-    if ids.is_empty() && seen.is_empty() {
-        out.put("no runs are remembered\n")?;
-        return Ok(Exit::Clear);
-    }
+    let mut seen = match &asked.check {
+        Some(check) => in_incidents(check, &config.state.value, since, out)?,
+        None => Vec::new(),
+    };
+    let also = seen.iter().map(|one| one.target.clone()).collect();
+    let gathered = gather(&config.state.value, since, &asked.targets, also)?;
+    seen.retain(|one| asked.targets.is_empty() || asked.targets.contains(&one.target));
     let mut rows = gathered.rows();
+    let is_remembered = !rows.is_empty();
     if let Some(check) = &asked.check {
-        if seen.is_empty() {
+        let ids: Vec<&str> = rows.iter().map(|row| row.trend.check.as_str()).collect();
+        if seen.is_empty() && is_remembered {
             known(check, &ids, "run of a check called")?;
         }
         rows.retain(|row| row.trend.check == *check);
@@ -60,50 +56,48 @@ pub fn history(asked: &AskedHistory, config: &Config, out: &mut Out) -> Result<E
         in_packs(&asked.packs, &catalogue)?;
         let pack = |row: &Row| catalogue.check(&row.trend.check).map(|check| &check.pack);
         rows.retain(|row| pack(row).is_some_and(|pack| asked.packs.contains(pack)));
-        if rows.is_empty() {
-            out.put("no run of these checks is remembered\n")?;
-            return Ok(Exit::Clear);
-        }
     }
-    out.put(&match asked.format {
-        TextOrJson::Text if rows.is_empty() => {
-            format!("no run of {} is remembered\n{}", named.unwrap_or_default(), seen::text(&seen))
+    out.put(&match (asked.format, &asked.check) {
+        (TextOrJson::Json, _) => past::check_json(&rows, &seen),
+        (TextOrJson::Text, _) if !rows.is_empty() => past::check(&rows) + &seen::text(&seen),
+        (TextOrJson::Text, Some(check)) if !seen.is_empty() => {
+            format!("no run of {check} is remembered\n{}", seen::text(&seen))
         }
-        TextOrJson::Text => past::check(&rows) + &seen::text(&seen),
-        TextOrJson::Json => seen::lines(&seen) + &past::check_json(&rows),
+        (TextOrJson::Text, _) if is_remembered => "no run of these checks is remembered\n".into(),
+        (TextOrJson::Text, _) => "no runs are remembered\n".into(),
     })?;
     Ok(Exit::Clear)
 }
 
-/// What the cockpit saw of a check is in the journals. It is no run, or the history could not tell any
+/// What the cockpit saw of a check is in the journals that lie here. It is no run, or the history could not tell any
 /// more whether runs happen.
 fn in_incidents(
     check: &str,
     state: &Path,
     since: Timestamp,
-    targets: &[String],
+    out: &mut Out,
 ) -> Result<Vec<InIncident>, Problem> {
-    let all = incidents::all(state).map_err(|error| Problem::system(error.to_string()))?;
-    let seen = all.into_iter().filter_map(|(id, incident, _)| {
-        let target = incident.target.as_ref()?.name.clone();
-        if !targets.is_empty() && !targets.contains(&target) {
-            return None;
+    let mut seen = Vec::new();
+    for (id, incident, trouble) in incidents::all(state).map_err(|error| unfound(&error))? {
+        if let Some(trouble) = trouble {
+            out.say(&format!("steadyhand: {id} is left out: {trouble}"));
+            continue;
         }
         let mut counts =
             incident.counts.iter().filter(|count| count.check == check && count.at >= since);
-        let first = counts.next()?;
+        let (Some(target), Some(first)) = (&incident.target, counts.next()) else { continue };
         let last = counts.next_back().unwrap_or(first);
-        Some(InIncident {
+        seen.push(InIncident {
             incident: id,
             check: check.to_owned(),
-            target,
+            target: target.name.clone(),
             first_at: first.at,
             first: first.verdict.clone(),
             last_at: last.at,
             last: last.verdict.clone(),
-        })
-    });
-    Ok(seen.collect())
+        });
+    }
+    Ok(seen)
 }
 
 #[derive(Debug)]
@@ -117,7 +111,7 @@ pub struct AskedReport {
 pub fn report(asked: &AskedReport, config: &Config, out: &mut Out) -> Result<Exit, Problem> {
     let to = clock::now();
     let from = before(to, asked.since);
-    let gathered = gather(&config.state.value, from, &asked.targets)?;
+    let gathered = gather(&config.state.value, from, &asked.targets, Vec::new())?;
     let checks = gathered.rows();
     let runs = schedule(&gathered.runs, to, config);
     let page = Past { from, to, runs, checks, unreadable: gathered.unreadable };
@@ -227,9 +221,14 @@ impl Gathered {
     }
 }
 
-fn gather(state: &Path, since: Timestamp, targets: &[String]) -> Result<Gathered, Problem> {
+/// `names` are targets that are known besides those that have runs.
+fn gather(
+    state: &Path,
+    since: Timestamp,
+    targets: &[String],
+    mut names: Vec<String>,
+) -> Result<Gathered, Problem> {
     let mut all = Gathered { runs: vec![], standings: BTreeMap::new(), unreadable: 0 };
-    let mut names = Vec::new();
     for folder in store::folders(state).map_err(|error| unreadable(state, &error))? {
         let failed = |error: std::io::Error| unreadable(&folder, &error);
         let Read { runs, unreadable } = store::read(&folder, since).map_err(failed)?;
@@ -252,7 +251,7 @@ fn gather(state: &Path, since: Timestamp, targets: &[String]) -> Result<Gathered
     Ok(all)
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
+pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
     Problem::system(format!("cannot read the history in {}: {error}", path.display()))
         .hint("--state names another folder")
 }

@@ -66,7 +66,8 @@ pub fn run(config: &Config, asked: &Asked, out: &mut Out) -> Result<Exit, Proble
     match &asked.output {
         Some(path) => {
             out.put_into(path, &page)?;
-            out.put(&format!("postmortem of {} written to {}\n", incident.id, path.display()))?;
+            let id = visible::text(&incident.id);
+            out.put(&format!("postmortem of {id} written to {}\n", path.display()))?;
         }
         None if out.is_watched => out.put(&shown(&page))?,
         None => out.put(&page)?,

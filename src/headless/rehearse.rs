@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::Out;
-use super::suite::{in_packs, known};
+use super::chosen::{in_packs, known};
+use super::interrupts::Interrupts;
 use crate::catalogue::Catalogue;
 use crate::config::{Config, Environment, Target};
 use crate::exit::Exit;
@@ -20,6 +21,7 @@ use crate::ops::{Stopper, guard, plan, recover};
 use crate::problem::{Kind, Problem};
 use crate::report::{json, text};
 use crate::runbook::{Action, Change, Runbook, Step};
+use crate::source::{did_you_mean, quoted};
 
 #[derive(Debug)]
 pub struct Asked {
@@ -74,17 +76,27 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
         return Err(Problem::usage(format!("there is no runbook for {}", target.name))
             .hint("its packs hold none; name a runbook or another --pack"));
     }
+    asked.answers.keys().try_for_each(|var| is_asked_for(var, &chosen))?;
+    let answers: Vec<BTreeMap<String, String>> =
+        chosen.iter().map(|runbook| answers(runbook, &asked.answers)).collect::<Result<_, _>>()?;
     let server = identify(&target).await?.server;
+    let mut interrupts = Interrupts::listen()?;
+    let stopper = Stopper::default();
+    let desk =
+        Desk { target: &target, server: &server, catalogue: &catalogue, stopper: stopper.clone() };
     let mut tried = Vec::new();
-    for runbook in chosen {
-        let answers = answers(runbook, &asked.answers)?;
-        for step in &runbook.steps {
-            out.progress(&format!("{}: {}, {} ...", target.name, runbook.id, step.id));
-            let desk = Desk { target: &target, server: &server, catalogue: &catalogue };
-            tried.extend(desk.rehearse(runbook, step, &answers).await);
+    let steps = chosen.iter().zip(&answers).flat_map(|(runbook, answers)| {
+        runbook.steps.iter().map(move |step| (*runbook, step, answers))
+    });
+    for (runbook, step, answers) in steps {
+        out.progress(&format!("{}: {}, {} ...", target.name, runbook.id, step.id));
+        tried.extend(interrupts.over(desk.rehearse(runbook, step, answers), &stopper).await?);
+        if stopper.is_stopped() {
+            break;
         }
     }
-    let exit = tried.iter().map(|one| one.exit).fold(Exit::Clear, Exit::worst);
+    let worst = tried.iter().map(|one| one.exit).fold(Exit::Clear, Exit::worst);
+    let exit = if stopper.is_stopped() { Exit::Interrupted } else { worst };
     let last = summary(&tried, &target.name);
     let page = match asked.format {
         TextOrJson::Text => text(&tried) + &last + "\n",
@@ -98,6 +110,22 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
         None => out.put(&page)?,
     }
     Ok(exit)
+}
+
+fn is_asked_for(var: &str, chosen: &[&Runbook]) -> Result<(), Problem> {
+    let steps = chosen.iter().flat_map(|runbook| &runbook.steps);
+    let mut asked = steps.filter_map(|step| match &step.action {
+        Action::Ask(ask) => Some(ask.var.as_str()),
+        _ => None,
+    });
+    if asked.clone().any(|other| other == var) {
+        return Ok(());
+    }
+    let problem = Problem::usage(format!("nothing here asks for {}; nothing was run", quoted(var)));
+    Err(match did_you_mean(var, &mut asked) {
+        Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
+        None => problem,
+    })
 }
 
 /// What was answered, and where nothing was, what the runbook proposes.
@@ -126,6 +154,7 @@ struct Desk<'a> {
     target: &'a Target,
     server: &'a str,
     catalogue: &'a Catalogue,
+    stopper: Stopper,
 }
 
 impl Desk<'_> {
@@ -180,7 +209,7 @@ impl Desk<'_> {
                 actor: "rehearsal".into(),
                 op: format!("rehearsal-{}-{}", runbook.id, step.id),
             };
-            recover::preview(&job, &Stopper::default()).await
+            recover::preview(&job, &self.stopper).await
         };
         match previewed.await {
             Ok(preview) => {
@@ -253,7 +282,7 @@ impl Desk<'_> {
             server: self.server.to_owned(),
             actor: "rehearsal".into(),
         };
-        match guard::rehearse(&job, &Stopper::default()).await {
+        match guard::rehearse(&job, &self.stopper).await {
             Ok(found) => {
                 let exit = match (&found.accepted, &found.rejects) {
                     _ if found.stands => Exit::Clear,

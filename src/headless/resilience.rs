@@ -11,7 +11,6 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 
@@ -237,7 +236,7 @@ impl Drill<'_> {
                     .file
                     .as_ref()
                     .map_or_else(String::new, |file| format!("{}, ", file.display()));
-                let what = format!("{file}of {}: {proof}", minute(found.at));
+                let what = format!("{file}of {}: {proof}", text::minute(found.at));
                 self.note("newest-backup", Exit::Clear, what, start);
                 Some(found)
             }
@@ -370,10 +369,6 @@ impl Drill<'_> {
         };
         files.iter().map(line).collect()
     }
-}
-
-fn minute(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 fn length(age: Duration) -> String {

@@ -14,12 +14,13 @@ use crate::exit::Exit;
 use crate::incident::entry::{Entry, Evidence, Record};
 use crate::incident::journal::{self, Journal};
 use crate::incident::{Incident, Unreviewed, second};
-use crate::ops::share::Courier;
+use crate::ops::share::{Claim, Courier};
 use crate::problem::Problem;
 use crate::recovery::Request;
 use crate::recovery::second::own_key;
 use crate::report;
 use crate::signature::{self, Purpose};
+use crate::value::visible;
 
 #[derive(Debug)]
 pub struct Asked {
@@ -37,10 +38,11 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
             .hint("`steadyhand verify` says more; nothing is written to an altered journal"));
     }
     let incident = Incident::replay(&records);
-    let Some(Unreviewed { op, request: digest, reason, .. }) = incident.unreviewed().next() else {
+    let Some(due) = incident.unreviewed().next() else {
         out.put("nothing here waits for a review\n")?;
         return Ok(Exit::Clear);
     };
+    let Unreviewed { op, request: digest, reason, .. } = due;
     let signers = config.seconding.signers.as_ref().ok_or_else(|| {
         Problem::usage("`signers` of [approval] names no list, so that nobody can review")
     })?;
@@ -49,7 +51,7 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
     out.say(&format!("\nDone without a second person: {reason}"));
     let key = key(asked.key.as_deref(), config)?;
     let mut tty = Tty::open()?;
-    let remark = tty.ask("\nWhat did your review find? One sentence, empty to leave: ")?;
+    let remark = tty.ask("What did your review find? One sentence, empty to leave: ")?;
     if remark.is_empty() {
         return Err(Problem::refused("left alone; nothing was recorded"));
     }
@@ -65,6 +67,12 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
     let failed = |error: journal::JournalError| Problem::system(error.to_string());
     let (journal, records) = Journal::open(&folder, &asked.actor).map_err(failed)?;
     let courier = claimed(config, &records, &journal).await?;
+    // Somebody else may have answered while the question stood here: each file is written once.
+    let incident = Incident::replay(&records);
+    if !incident.unreviewed().any(|open| open == due) {
+        return Err(Problem::refused(format!("{op} was reviewed meanwhile; nothing was recorded"))
+            .hint("`steadyhand verify` shows by whom, and what still waits"));
+    }
     let name = format!("{}.review.sig", request.file());
     let evidence = journal.keep_request(&name, signature.as_bytes()).map_err(failed)?;
     let (signer, signer_key) = (verified.signers().join(", "), verified.key().to_owned());
@@ -79,15 +87,19 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
         })
         .map_err(failed)?;
     if let Some(courier) = courier {
-        courier.deliver().await.map_err(|problem| {
+        let left = courier.deliver().await.map_err(|problem| {
             Problem::new(
                 problem.kind,
                 format!("{}; the review is recorded here only", problem.sentence),
             )
             .hint("`steadyhand resume` of this incident brings it to the store")
         })?;
+        for why in left {
+            out.say(&why);
+        }
     }
     let left = incident.unreviewed().count() - 1;
+    let op = visible::text(op);
     out.put(&format!("the review of {op} is recorded; {left} more wait here\n"))?;
     Ok(Exit::Clear)
 }
@@ -102,8 +114,8 @@ async fn claimed(
     let Some(mut courier) = courier else { return Ok(None) };
     let nothing = "nothing was recorded; review it again";
     match courier.claim().await {
-        Ok(None) => Ok(Some(courier)),
-        Ok(Some(_)) => Err(Problem::refused("somebody works on it on another host")
+        Ok(Claim::Ours) => Ok(Some(courier)),
+        Ok(Claim::Theirs) => Err(Problem::refused("somebody works on it on another host")
             .hint(format!("{nothing} when they have left it"))),
         Err(problem) => Err(Problem::new(problem.kind, problem.sentence)
             .hint(format!("{nothing} when the store answers"))),

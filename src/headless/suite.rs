@@ -1,13 +1,14 @@
-//! A run of checks on targets, as `check` and `gate` do it: what was asked, the locks, the run
-//! itself, and its place in the history.
+//! A run of checks on targets, as `check` and `gate` do it: the locks, the run itself, and its place in
+//! the history.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::chosen::{LeftOut, checks, sorted, targets};
+use super::interrupts::Interrupts;
 use super::lock::{self, Lock, Taken};
 use super::{Out, alerts};
 use crate::catalogue::Catalogue;
@@ -21,9 +22,9 @@ use crate::history::{self, Run as Past, Seen, State};
 use crate::ops::Stopper;
 use crate::ops::detect::unseen;
 use crate::ops::suite::{self, Job, Limits, News};
-use crate::problem::{Kind, Problem};
+use crate::problem::Problem;
 use crate::report::{Outcome, Totals, text};
-use crate::source::{did_you_mean, duration_text, quoted};
+use crate::source::duration_text;
 
 /// What is to be run.
 #[derive(Debug, Clone, Default)]
@@ -47,15 +48,6 @@ pub struct Looked {
     pub seen: String,
     pub outcomes: Vec<Outcome>,
     pub disabled: Vec<Check>,
-}
-
-/// Checks that were not asked and not switched off either.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct LeftOut {
-    /// They ask nothing on the engine of a target.
-    pub elsewhere: usize,
-    /// A target names its packs, and theirs is not among them.
-    pub other_packs: usize,
 }
 
 #[derive(Debug)]
@@ -115,6 +107,7 @@ pub async fn run(
         let outcome = |check: &Arc<Check>| Outcome {
             check: Arc::clone(check),
             target: target.name.clone(),
+            address: address(&target),
             finding: unseen(held.as_deref().unwrap_or("not asked yet")),
             snapshot: None,
             ruling: None,
@@ -190,45 +183,6 @@ fn words(run: &Run, checks: usize) -> String {
     }
 }
 
-/// Ctrl-C and a polite end from outside.
-struct Interrupts {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Interrupts {
-    fn listen() -> Result<Self, Problem> {
-        let listen = |kind| {
-            signal(kind)
-                .map_err(|error| Problem::system(format!("cannot listen for interrupts: {error}")))
-        };
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-        })
-    }
-
-    /// Once to end in order, twice to leave at once.
-    async fn over(
-        &mut self,
-        work: impl Future<Output = ()>,
-        stopper: &Stopper,
-    ) -> Result<(), Problem> {
-        tokio::pin!(work);
-        loop {
-            tokio::select! {
-                () = &mut work => return Ok(()),
-                _ = self.interrupt.recv() => {}
-                _ = self.terminate.recv() => {}
-            }
-            if stopper.is_stopped() {
-                return Err(Problem::new(Kind::Interrupted, "stopped by the operator"));
-            }
-            stopper.stop();
-        }
-    }
-}
-
 /// Takes the locks of a target's suites; the reason if another run has one of them.
 fn hold(
     target: &Target,
@@ -266,17 +220,22 @@ fn hold(
 /// The name of a target in file names; one that is not configured is told apart by its place.
 pub fn slug(target: &Target) -> String {
     let name = lock::plain(&target.name);
-    if matches!(target.origin, Origin::File { .. }) {
-        return name;
+    match address(target) {
+        own if own == target.name => name,
+        place => format!("{name}-{}", &sha256(place.as_bytes())[..8]),
     }
-    let place = match &target.url.server {
+}
+
+/// What leads to a target from any folder: its name, or its place if it is not configured.
+fn address(target: &Target) -> String {
+    match &target.url.server {
+        _ if matches!(target.origin, Origin::File { .. }) => target.name.clone(),
         Some(_) => target.url.to_string(),
         None => std::path::absolute(&target.url.path)
             .unwrap_or_else(|_| target.url.path.clone())
             .display()
             .to_string(),
-    };
-    format!("{name}-{}", &sha256(place.as_bytes())[..8])
+    }
 }
 
 /// Puts the run into the history, and tells those who want to know what changed. What goes wrong
@@ -347,105 +306,10 @@ fn missed(now: &Past, state: &Path, slug: &str, config: &Config) -> Vec<String> 
                 "{}: {} of {suite} did not happen; the one before was at {}, and it is to run every {}",
                 now.target,
                 text::count(usize::try_from(missed).unwrap_or(usize::MAX), "run"),
-                before.at.strftime("%Y-%m-%d %H:%M UTC"),
+                text::minute(before.at),
                 duration_text(every),
             ));
         }
     }
     notes
-}
-
-pub fn targets(asked: &Asked, config: &Config) -> Result<Vec<Target>, Problem> {
-    let all = asked.targets.is_empty() && asked.environments.is_empty();
-    if all && config.targets.is_empty() {
-        return Err(Problem::usage("there is no target to check").hint(
-            "name one with --target (a configured name, a url or the path of an SQLite file), or put [target.NAME] into steadyhand.toml",
-        ));
-    }
-    let mut found: Vec<Target> = Vec::new();
-    let named = asked.targets.iter().map(|named| config.target(named));
-    let inside = |target: &&Target| all || asked.environments.contains(&target.environment);
-    for target in named.chain(config.targets.iter().filter(inside).cloned().map(Ok)) {
-        let target = target?;
-        if !found.iter().any(|other| other.name == target.name && other.url == target.url) {
-            found.push(target);
-        }
-    }
-    if found.is_empty() {
-        let words: Vec<&str> = asked.environments.iter().map(|one| one.word()).collect();
-        return Err(Problem::usage(format!("no configured target is {}", words.join(" or "))));
-    }
-    Ok(found)
-}
-
-/// The checks of all suites and all names together; all there are if none was named.
-fn checks(asked: &Asked, catalogue: &Catalogue) -> Result<Vec<Arc<Check>>, Problem> {
-    let ids: Vec<&str> = catalogue.checks.iter().map(|check| check.id.as_str()).collect();
-    let mut suites: Vec<&str> =
-        catalogue.checks.iter().flat_map(|check| &check.suites).map(String::as_str).collect();
-    suites.sort_unstable();
-    suites.dedup();
-    asked.checks.iter().try_for_each(|id| known(id, &ids, "check"))?;
-    asked.suites.iter().try_for_each(|suite| known(suite, &suites, "suite"))?;
-    in_packs(&asked.packs, catalogue)?;
-    let all = asked.checks.is_empty() && asked.suites.is_empty();
-    let of_pack = |check: &Check| asked.packs.is_empty() || asked.packs.contains(&check.pack);
-    let of_suite = |check: &Check| check.suites.iter().any(|suite| asked.suites.contains(suite));
-    let wanted = |check: &&Check| {
-        asked.checks.contains(&check.id) || (of_pack(check) && (all || of_suite(check)))
-    };
-    let chosen: Vec<Arc<Check>> =
-        catalogue.checks.iter().filter(wanted).cloned().map(Arc::new).collect();
-    if chosen.is_empty() {
-        // Nothing that was asked is not the same as nothing that is wrong.
-        let suites = asked.suites.join(", ");
-        return Err(Problem::usage(format!(
-            "no check of {} is in {suites}",
-            asked.packs.join(", ")
-        ))
-        .hint("leave one of --pack and --suite out; nothing was asked"));
-    }
-    Ok(chosen)
-}
-
-/// Faults if a pack is named that there is none of.
-pub fn in_packs(packs: &[String], catalogue: &Catalogue) -> Result<(), Problem> {
-    let all = catalogue.packs();
-    packs.iter().try_for_each(|pack| known(pack, &all, "pack"))
-}
-
-pub fn known(name: &str, all: &[&str], what: &str) -> Result<(), Problem> {
-    if all.contains(&name) {
-        return Ok(());
-    }
-    let problem = Problem::usage(format!("there is no {what} {}", quoted(name)));
-    Err(match did_you_mean(name, all.iter().copied()) {
-        Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
-        None => problem.hint(format!("there are {}", all.join(", "))),
-    })
-}
-
-/// The checks that run on a target, and those that were switched off. Both are told, because a check
-/// that is left out in silence looks like one that is clear.
-fn sorted<'c>(
-    checks: &'c [Arc<Check>],
-    asked: &Asked,
-    target: &Target,
-    left_out: &mut LeftOut,
-) -> (Vec<&'c Arc<Check>>, Vec<&'c Arc<Check>>) {
-    let (mut run, mut disabled) = (vec![], vec![]);
-    for check in checks {
-        if asked.checks.contains(&check.id) {
-            run.push(check);
-        } else if !check.is_for(target.url.dialect) {
-            left_out.elsewhere += 1;
-        } else if asked.packs.is_empty() && !target.takes(&check.pack) {
-            left_out.other_packs += 1;
-        } else if check.disabled.is_some() {
-            disabled.push(check);
-        } else {
-            run.push(check);
-        }
-    }
-    (run, disabled)
 }

@@ -33,7 +33,7 @@ impl Tty {
         let failed = |error: io::Error| Problem::system(format!("the terminal failed: {error}"));
         sleep(QUIET);
         tcflush(&self.0, QueueSelector::IFlush).map_err(|error| failed(error.into()))?;
-        write!(self.0, "{}", visible::text(question)).map_err(failed)?;
+        write!(self.0, "\n{}", visible::text(question)).map_err(failed)?;
         self.0.flush().map_err(failed)?;
         let mut line = String::new();
         let input = self.0.try_clone().map_err(failed)?;

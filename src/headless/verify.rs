@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{Out, incident_folder};
+use crate::digest::Beginning;
 use crate::exit::Exit;
 use crate::incident::verify::verify;
 use crate::problem::Problem;
@@ -12,10 +13,17 @@ use crate::report::text;
 pub fn run(
     state: &Path,
     wanted: &str,
-    head: Option<&str>,
+    head: Option<&Beginning>,
     signers: Option<&Path>,
     out: &mut Out,
 ) -> Result<Exit, Problem> {
+    if let Some(signers) = signers {
+        // Also where nothing is signed, or a slip of the hand would look like a list that was used.
+        std::fs::read(signers).map_err(|error| {
+            Problem::usage(format!("--signers {}: {error}", signers.display()))
+                .hint("it takes a file of allowed signers, as `man ssh-keygen` describes it")
+        })?;
+    }
     if Path::new(wanted).is_file() {
         return super::bundle::verified(Path::new(wanted), head, signers, out);
     }

@@ -40,8 +40,11 @@ impl Trend {
         self.points.iter().filter_map(|point| point.number).collect()
     }
 
-    pub fn worst(&self) -> Option<f64> {
-        self.numbers().into_iter().reduce(f64::max)
+    /// The look with the largest number. Of a metric that may fall too low it is not the worst one.
+    pub fn highest(&self) -> Option<&Point> {
+        let seen = self.points.iter().filter(|point| point.number.is_some());
+        let number = |point: &Point| point.number.unwrap_or_default();
+        seen.max_by(|a, b| number(a).total_cmp(&number(b)).then(a.at_least.cmp(&b.at_least)))
     }
 
     /// How often the verdict became another one.

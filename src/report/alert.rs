@@ -13,6 +13,7 @@ use super::junit::open_with;
 use super::{Outcome, text};
 use crate::check::Severity;
 use crate::history::{Change, Run, State};
+use crate::source::shell_word;
 use crate::value::visible;
 
 /// The changes of one run on one target.
@@ -37,6 +38,9 @@ pub struct Told {
     pub before: Option<State>,
     pub now: State,
     pub number: Option<f64>,
+    /// The number is a lower bound.
+    #[serde(default)]
+    pub at_least: bool,
     pub reason: Option<String>,
     /// When the present trouble was seen first.
     pub first_seen: Option<Timestamp>,
@@ -81,7 +85,7 @@ impl Event {
             "{} ({}), {}\n",
             visible::text(&self.target),
             self.environment,
-            self.at.strftime("%Y-%m-%d %H:%M UTC")
+            text::minute(self.at)
         );
         for told in &self.changes {
             let _ = write!(out, "\n{}", told.text());
@@ -125,14 +129,16 @@ impl Told {
             before: change.before,
             now: change.now.state,
             number: change.now.number,
+            at_least: change.now.at_least,
             reason,
             first_seen: change.now.first_seen,
             last_clear: change.now.last_clear,
             runbook: check.runbook.clone(),
             command: match &check.runbook {
-                Some(runbook) => open_with(runbook, &outcome.target),
+                Some(runbook) => open_with(runbook, &outcome.address),
                 None => {
-                    format!("steadyhand check --target {} --check {}", outcome.target, check.id)
+                    let address = shell_word(&outcome.address);
+                    format!("steadyhand check --target {address} --check {}", check.id)
                 }
             },
             keys: check.alert_keys.then(|| text::named(outcome)).flatten(),
@@ -150,7 +156,7 @@ impl Told {
             self.now.word(),
         );
         if let Some(number) = self.number.filter(|_| self.now != State::Clear) {
-            let _ = write!(out, ": {number}");
+            let _ = write!(out, ": {}{number}", if self.at_least { ">= " } else { "" });
         }
         if let Some(reason) = &self.reason {
             let _ = write!(out, ": {}", shown(reason));
@@ -164,7 +170,7 @@ impl Told {
             line("rows", keys);
         }
         if let Some(clear) = self.last_clear.filter(|_| self.now != State::Clear) {
-            line("last clear", &clear.strftime("%Y-%m-%d %H:%M UTC").to_string());
+            line("last clear", &text::minute(clear));
         }
         line("owner", &shown(&self.owner));
         if self.now != State::Clear {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::json::line as json_line;
-use super::text::{Ink, columns, count, inked};
+use super::text::{Ink, columns, count, inked, minute};
 use crate::audit::{Audit, Checked, Happened, Holding, Line, Seen};
 use crate::postmortem::escape::{code, inline};
 use crate::source::Paint;
@@ -166,8 +166,4 @@ pub fn json(audit: &Audit, damaged: usize) -> String {
         "damaged_incidents": damaged,
     }})));
     out
-}
-
-fn minute(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }

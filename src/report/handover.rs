@@ -21,5 +21,5 @@ pub fn markdown(card: &Card) -> String {
 }
 
 pub fn json(card: &Card) -> String {
-    format!("{}\n", serde_json::to_string(card).expect("a card is plain data"))
+    super::json::line(&serde_json::to_value(card).expect("a card is plain data"))
 }

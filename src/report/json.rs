@@ -22,7 +22,7 @@ pub fn outcome(outcome: &Outcome) -> String {
 }
 
 pub fn value(outcome: &Outcome) -> Json {
-    let Outcome { check, target, finding, snapshot, ruling } = outcome;
+    let Outcome { check, target, finding, snapshot, ruling, .. } = outcome;
     let violations = finding.verdict.violations();
     let reason = match &finding.verdict {
         Verdict::Inconclusive { reason } => Some(reason.as_str()),

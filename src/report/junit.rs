@@ -13,6 +13,7 @@ use super::{Outcome, Totals, text};
 use crate::check::{Check, Verdict};
 use crate::exit::Exit;
 use crate::incident::entry::verdict_words;
+use crate::source::shell_word;
 use crate::value::visible;
 
 /// A target, its outcomes, and the checks that were switched off there.
@@ -85,7 +86,7 @@ fn target(xml: &mut Xml, (name, outcomes, disabled): &Suite<'_>) -> io::Result<(
         };
         let mut told = vec![one.check.rule.clone()];
         told.extend(text::named(one));
-        told.extend(one.check.runbook.iter().map(|id| open_with(id, name)));
+        told.extend(one.check.runbook.iter().map(|id| open_with(id, &one.address)));
         element(xml, tag, kind, &format!("{}: {words}", one.check.title), &told.join("\n"))?;
         xml.write_event(Event::End(BytesEnd::new("testcase")))?;
     }
@@ -101,8 +102,8 @@ fn target(xml: &mut Xml, (name, outcomes, disabled): &Suite<'_>) -> io::Result<(
 }
 
 /// The command that goes from a finding to its runbook.
-pub fn open_with(runbook: &str, target: &str) -> String {
-    format!("steadyhand open {runbook} --target {target}")
+pub fn open_with(runbook: &str, address: &str) -> String {
+    format!("steadyhand open {runbook} --target {}", shell_word(address))
 }
 
 fn case<'e>(target: &str, check: &Check, spent: f64) -> BytesStart<'e> {

@@ -64,7 +64,7 @@ pub fn page<'o>(
             let _ = writeln!(out, "- {}", inline(&rows));
         }
         if let Some(runbook) = &one.check.runbook {
-            let _ = writeln!(out, "- go from here: {}", code(&open_with(runbook, &one.target)));
+            let _ = writeln!(out, "- go from here: {}", code(&open_with(runbook, &one.address)));
         }
     }
     let clear = all.iter().filter(|one| one.word() == "clear").count();

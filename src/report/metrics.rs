@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::json::line as json_line;
-use super::text::{columns, count};
+use super::text::{columns, count, minute};
 use crate::incident::fleet::{Fleet, Share, Spread};
 use crate::incident::metrics::words;
 use crate::postmortem::escape::inline;
@@ -21,8 +21,7 @@ pub struct Period {
 
 impl Period {
     fn words(&self) -> String {
-        let day = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M UTC").to_string();
-        format!("{} to {}", day(self.from), day(self.to))
+        format!("{} to {}", minute(self.from), minute(self.to))
     }
 }
 

@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::text::{columns, count};
+use super::seen::{self, InIncident};
+use super::text::{columns, count, minute};
 use crate::history::trend::{Point, Trend};
 use crate::history::{Standing, State};
 use crate::postmortem::escape::{code, inline};
@@ -65,6 +66,10 @@ impl Row {
         self.standing.as_ref()?.last_clear
     }
 
+    fn highest(&self) -> String {
+        self.trend.highest().map_or_else(|| "-".into(), number)
+    }
+
     fn detected(&self) -> String {
         self.detected_within_seconds
             .map_or_else(|| "-".into(), |seconds| length(SignedDuration::from_secs(seconds)))
@@ -89,9 +94,9 @@ pub fn check(rows: &[Row]) -> String {
         let _ = writeln!(out, "  first seen  {}", or_never(row.first_seen(), "not in trouble"));
         let _ = writeln!(out, "  last clear  {}", or_never(row.last_clear(), "never"));
         let numbers = row.trend.numbers();
-        if !numbers.is_empty() {
-            let worst = numbers.iter().copied().fold(f64::MIN, f64::max);
-            let _ = writeln!(out, "  trend       {}  worst {worst}", spark(&numbers, 40));
+        if let Some(highest) = row.trend.highest() {
+            let (line, highest) = (spark(&numbers, 40), number(highest));
+            let _ = writeln!(out, "  trend       {line}  highest {highest}");
         }
         let rows = stretches(&row.trend.points).into_iter().map(|(from, to, runs, point)| {
             vec![
@@ -128,12 +133,15 @@ fn stretches(points: &[Point]) -> Vec<(Timestamp, Timestamp, usize, &Point)> {
     found
 }
 
-/// One object a line, the last one the summary.
-pub fn check_json(rows: &[Row]) -> String {
+/// One object a line: the trends, what incidents saw, the summary.
+pub fn check_json(rows: &[Row], seen: &[InIncident]) -> String {
     let line =
         |row: &Row| super::json::line(&serde_json::to_value(row).expect("a trend is plain data"));
     let mut out: String = rows.iter().map(line).collect();
-    out.push_str(&super::json::line(&serde_json::json!({"summary": {"trends": rows.len()}})));
+    out.push_str(&seen::lines(seen));
+    out.push_str(&super::json::line(&serde_json::json!({
+        "summary": { "trends": rows.len(), "in_incidents": seen.len() }
+    })));
     out
 }
 
@@ -218,7 +226,7 @@ impl Past {
                 or_never(row.last_clear(), "never"),
             );
         }
-        out.push_str("\n## All checks\n\n| check | target | verdict | trend | worst | changes of verdict | detected within |\n|---|---|---|---|---|---|---|\n");
+        out.push_str("\n## All checks\n\n| check | target | verdict | trend | highest | changes of verdict | detected within |\n|---|---|---|---|---|---|---|\n");
         for row in &self.checks {
             let numbers = row.trend.numbers();
             let _ = writeln!(
@@ -228,7 +236,7 @@ impl Past {
                 code(&row.trend.target),
                 row.trend.last().state.word(),
                 spark(&numbers, 30),
-                row.trend.worst().map_or_else(|| "-".into(), |worst| worst.to_string()),
+                row.highest(),
                 row.turns,
                 row.detected(),
             );
@@ -261,7 +269,7 @@ impl Past {
                     change => before_after(&row.trend),
                     first_seen => or_never(row.first_seen(), "-"),
                     last_clear => or_never(row.last_clear(), "never"),
-                    worst => row.trend.worst(), turns => row.turns, detected => row.detected(),
+                    highest => row.highest(), turns => row.turns, detected => row.detected(),
                     line => polyline(&row.trend.points, self.from, self.to),
                     points => row.trend.points.len(),
                 }
@@ -297,25 +305,24 @@ fn polyline(points: &[Point], from: Timestamp, to: Timestamp) -> String {
 }
 
 fn before_after(trend: &Trend) -> String {
-    let said = |point: &Point| match point.number {
-        Some(number) if point.at_least => format!(">= {number}"),
-        Some(number) => number.to_string(),
-        None => "not seen".into(),
-    };
-    format!("{} → {}", said(trend.first()), said(trend.last()))
+    format!("{} → {}", number(trend.first()), number(trend.last()))
 }
 
 fn now(point: &Point) -> String {
     match point.number {
-        Some(number) if point.state != State::Clear => {
-            format!("{} ({}{number})", point.state.word(), if point.at_least { ">= " } else { "" })
+        Some(_) if point.state != State::Clear => {
+            format!("{} ({})", point.state.word(), number(point))
         }
         _ => point.state.word().into(),
     }
 }
 
-pub(super) fn minute(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+fn number(point: &Point) -> String {
+    match point.number {
+        Some(number) if point.at_least => format!(">= {number}"),
+        Some(number) => number.to_string(),
+        None => "not seen".into(),
+    }
 }
 
 fn or_never(at: Option<Timestamp>, never: &str) -> String {

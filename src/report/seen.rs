@@ -4,8 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::json;
-use super::past::minute;
-use super::text::columns;
+use super::text::{columns, minute};
 use crate::check::Verdict;
 use crate::incident::entry::verdict_words;
 
@@ -36,11 +35,12 @@ pub fn text(seen: &[InIncident]) -> String {
             verdict_words(&one.last),
         ]
     });
-    let names = ["incident", "target", "first seen", "verdict", "last seen", "verdict"];
+    let names = ["incident", "target", "first look", "verdict", "last look", "verdict"];
     format!("In incidents, as the cockpit saw it:\n{}", columns(&names, rows))
 }
 
+/// Under a key of their own, which tells them from the lines of trends.
 pub fn lines(seen: &[InIncident]) -> String {
-    let line = |one| json::line(&serde_json::to_value(one).expect("plain data"));
+    let line = |one| json::line(&serde_json::json!({ "in_incident": one }));
     seen.iter().map(line).collect()
 }

@@ -42,6 +42,7 @@ fn outcome(id: &str, severity: Severity, verdict: Verdict) -> Outcome {
     Outcome {
         check: Arc::new(check(id, severity)),
         target: "erp-prod".into(),
+        address: "erp-prod".into(),
         finding,
         snapshot,
         ruling: None,

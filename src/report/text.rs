@@ -6,6 +6,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use jiff::Timestamp;
+
 use super::{Outcome, Totals};
 use crate::check::verdict::{key_columns, key_text};
 use crate::check::{Check, Kind, REMEDIATION, Verdict};
@@ -27,6 +29,16 @@ pub enum Ink {
     Warning,
     Bad,
     Quiet,
+}
+
+impl Ink {
+    pub fn of(exit: Exit) -> Self {
+        match exit {
+            Exit::Clear => Self::Good,
+            Exit::Violated => Self::Bad,
+            _ => Self::Warning,
+        }
+    }
 }
 
 /// A word in its colour, if colours are wanted.
@@ -54,14 +66,8 @@ pub fn target(name: &str, seen: &str, outcomes: &[Outcome], paint: Paint) -> Str
         outcomes.iter().map(|one| visible::text(&one.check.id).into_owned()).collect();
     let column = ids.iter().map(|id| width(id)).max().unwrap_or(0);
     for (one, id) in outcomes.iter().zip(&ids) {
-        let (word, ink) = match one.exit() {
-            Exit::Clear if one.is_known() => ("known", Ink::Warning),
-            Exit::Clear => ("clear", Ink::Good),
-            Exit::Warning => ("warning", Ink::Warning),
-            Exit::Violated => ("violated", Ink::Bad),
-            _ => ("inconclusive", Ink::Warning),
-        };
-        let word = inked(&pad(word, 12), ink, paint);
+        let ink = if one.is_known() { Ink::Warning } else { Ink::of(one.exit()) };
+        let word = inked(&pad(one.word(), 12), ink, paint);
         // The word has said it already.
         let words = match &one.finding.verdict {
             Verdict::Clear => String::new(),
@@ -185,6 +191,10 @@ pub fn summary(totals: &Totals) -> String {
     )
 }
 
+pub fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
 pub fn count(n: usize, word: &str) -> String {
     if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
 }
@@ -195,9 +205,7 @@ pub fn incidents(all: &[Summary], state: &Path) -> String {
     }
     let rows = all.iter().map(|one| {
         let severity = one.severity.map_or_else(|| "-".into(), |severity| severity.to_string());
-        let opened = one
-            .opened
-            .map_or_else(|| "-".into(), |at| at.strftime("%Y-%m-%d %H:%M UTC").to_string());
+        let opened = one.opened.map_or_else(|| "-".into(), minute);
         let (target, step) = (or_dash(&one.target), or_dash(one.step.as_deref().unwrap_or("")));
         let mut title = one.trouble.as_deref().unwrap_or(&one.title).to_owned();
         if let Some(due) = one.review_due {

@@ -18,19 +18,32 @@ pub enum AnswerType {
     Text {
         pattern: Option<String>,
     },
-    Integer,
-    Number,
+    Integer {
+        min: Option<u32>,
+    },
+    Number {
+        min: Option<u32>,
+    },
     Date,
+    /// A time in UTC that is one, with its seconds.
+    Moment,
     Choice(Vec<String>),
 }
 
 impl AnswerType {
     /// Whether an answer is of this type; else what is wrong with it, as the end of "it is ...".
     pub fn takes(&self, text: &str) -> Result<(), String> {
+        if let (Self::Integer { min: Some(min) } | Self::Number { min: Some(min) }, Ok(number)) =
+            (self, text.parse::<f64>())
+            && number < f64::from(*min)
+        {
+            return Err(format!("less than {min}"));
+        }
         let fits = match self {
-            Self::Integer => text.parse::<i64>().is_ok(),
-            Self::Number => text.parse::<f64>().is_ok_and(f64::is_finite),
+            Self::Integer { .. } => text.parse::<i64>().is_ok(),
+            Self::Number { .. } => text.parse::<f64>().is_ok_and(f64::is_finite),
             Self::Date => text.parse::<jiff::civil::Date>().is_ok(),
+            Self::Moment => is_moment(text),
             Self::Choice(choices) => choices.iter().any(|choice| choice == text),
             Self::Text { pattern: None } => !text.is_empty(),
             // One that is no regular expression is the fault of the file, which is refused for it.
@@ -42,14 +55,21 @@ impl AnswerType {
             return Ok(());
         }
         Err(match self {
-            Self::Integer => "not a whole number".into(),
-            Self::Number => "not a number".into(),
+            Self::Integer { .. } => "not a whole number".into(),
+            Self::Number { .. } => "not a number".into(),
             Self::Date => "not a date; write it as 2026-11-21".into(),
+            Self::Moment => "not a time; write it as 2026-11-21 02:00:00 in UTC".into(),
             Self::Choice(choices) => format!("not one of: {}", choices.join(", ")),
             Self::Text { pattern: None } => "empty".into(),
             Self::Text { pattern: Some(pattern) } => format!("not matched by {pattern}"),
         })
     }
+}
+
+/// In the one form that SQL can cut the seconds' fraction from, and on a day that there is.
+fn is_moment(text: &str) -> bool {
+    let form = whole(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:[0-5]\d(\.\d+)?Z?").expect("it is one");
+    form.is_match(text) && text.trim_end_matches('Z').parse::<jiff::civil::DateTime>().is_ok()
 }
 
 /// The pattern of a text matches the whole of it.

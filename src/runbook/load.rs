@@ -14,7 +14,7 @@ use std::cell::RefCell;
 use super::{ActionKind, Runbook, Step, SuggestedAction};
 use crate::check::load::{controls, id_like_file, severity};
 use crate::source::{self, Care, Fault, Spot, Table, did_you_mean, quoted};
-pub use template::{VARIABLES, texts};
+pub use template::texts;
 
 /// A runbook, and where it names checks.
 #[derive(Debug, Clone)]

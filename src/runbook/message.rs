@@ -24,7 +24,29 @@ pub struct Facts {
 }
 
 impl Facts {
-    fn pairs(&self) -> [(&'static str, &str); 16] {
+    /// One that every message must be able to tell.
+    pub fn example() -> Self {
+        Self {
+            incident: "INC-2026-0042".into(),
+            title: "Asset assigned to two people".into(),
+            severity: "SEV-2".into(),
+            target: "erp-prod".into(),
+            environment: "production".into(),
+            runbook: "asset-double-assignment".into(),
+            owner: "ERP / DBA lead".into(),
+            risk: "Somebody may act on it before it is mended.".into(),
+            opened: "2026-11-21 06:00 UTC".into(),
+            open_for: "14 min".into(),
+            found: "12".into(),
+            now: "3".into(),
+            changed: "9".into(),
+            step: "5/9 Recover".into(),
+            next_update: "06:40 UTC".into(),
+            head: "7f3a2c".into(),
+        }
+    }
+
+    pub fn pairs(&self) -> [(&'static str, &str); 16] {
         [
             ("incident", &self.incident),
             ("title", &self.title),

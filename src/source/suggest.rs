@@ -31,6 +31,13 @@ pub fn quoted(value: &str) -> String {
     }
 }
 
+/// A word as a shell takes it back: as it is, or in single quotes.
+pub fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@:,".contains(c);
+    let is_plain = !text.is_empty() && text.chars().all(plain);
+    if is_plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
 /// `a`, `a or b`, `a, b or c`.
 pub fn list<S: AsRef<str>>(words: &[S], joiner: &str) -> String {
     match words {

@@ -8,11 +8,11 @@ use steadyhand::dialect::Dialect;
 use steadyhand::incident::entry::Entry;
 use steadyhand::incident::journal::Journal;
 
-use crate::common::walk::{CONFIRMATION, Facts, INCIDENT, assert_sound, confirm, journal, leave};
+use crate::common::walk::{CONFIRMATION, Facts, INCIDENT, assert_sound, confirm, leave};
 use crate::common::{Cockpit, Ground, Home, WIDE};
 use crate::ground::{
-    answer, as_somebody_else, ask, asked, at_the_rest, in_chunks, looking, parcels, previewed,
-    request, robin, scene, scene_on, scene_with, shell, sign, words,
+    answer, as_somebody_else, ask, asked, at_the_rest, done, in_chunks, looking, parcels,
+    previewed, request, robin, scene, scene_on, scene_with, shell, sign, words,
 };
 
 #[test]
@@ -41,14 +41,8 @@ fn one_asks_the_other_looks_and_signs_and_then_it_is_done() {
     assert_eq!(robin.wait_code(), 0, "{}", robin.screen());
     casey.wait_for("robin@example.org");
     confirm(&mut casey, CONFIRMATION);
-    casey.wait_for("COMMITTED   26 rows");
-    leave(&mut casey);
-    let home = casey.into_home();
-    assert_eq!(Facts::of(&home), before.after_change());
-    let kinds = journal(&home);
-    let at = |kind: &str| kinds.iter().position(|one| one == kind).expect(kind);
     let order = ["previewed", "requested", "seconded", "approved", "execution-started"];
-    assert!(order.windows(2).all(|two| at(two[0]) < at(two[1])), "{kinds:?}");
+    let home = done(casey, &before, &order);
     assert_sound(&home);
     told_afterwards(&home);
 }

@@ -1,9 +1,9 @@
 //! Who goes alone, where a policy lets them: they say why, and somebody looks at it afterwards.
 
-use crate::common::walk::{CONFIRMATION, Facts, assert_sound, journal, leave};
+use crate::common::walk::{CONFIRMATION, Facts, assert_sound, leave};
 use crate::common::{Cockpit, Home, Terminal};
 use crate::ground::{
-    BIN, answer, ask, at_the_rest, in_chunks, parcels, previewed, scene, scene_with,
+    BIN, answer, ask, at_the_rest, done, in_chunks, parcels, previewed, scene, scene_with,
 };
 
 #[test]
@@ -17,13 +17,7 @@ fn glass_can_be_broken_where_the_policy_says_so_and_is_looked_at_afterwards() {
     casey.keys("enter");
     casey.wait_for("say why in at least 3 words");
     go_alone(&mut casey, &format!("{CONFIRMATION} break glass"));
-    casey.wait_for("COMMITTED   26 rows");
-    leave(&mut casey);
-    let home = casey.into_home();
-    assert_eq!(Facts::of(&home), before.after_change());
-    let kinds = journal(&home);
-    let at = |kind: &str| kinds.iter().position(|one| one == kind).expect(kind);
-    assert!(at("glass-broken") < at("approved"), "{kinds:?}");
+    let home = done(casey, &before, &["glass-broken", "approved"]);
     let said = |args: &[&str]| {
         let ran = home.steadyhand(args).output().expect("it runs");
         let (out, err) = (ran.stdout, ran.stderr);
@@ -82,6 +76,24 @@ fn whoever_goes_alone_twice_is_looked_at_twice() {
     assert_eq!(said.matches(good).count(), 2, "{said}");
 }
 
+/// The question stood on two screens.
+#[test]
+fn what_somebody_reviewed_meanwhile_is_not_reviewed_again() {
+    let mut casey = previewed(scene("break-glass", ""));
+    go_alone(&mut casey, &format!("{CONFIRMATION} break glass"));
+    casey.wait_for("COMMITTED");
+    leave(&mut casey);
+    let home = casey.into_home();
+    let late = reviewing(&home, "robin");
+    let (code, screen) = review(&home, "robin");
+    assert!(code == 0 && screen.contains("is recorded"), "{screen}");
+    let (code, screen) = say(late, "I looked as well");
+    assert!(code == 5 && screen.contains("was reviewed meanwhile"), "{screen}");
+    assert!(screen.contains("nothing was recorded"), "{screen}");
+    assert_sound(&home);
+    home.steadyhand(&["verify", "1", "--signers", "signers"]).assert().code(0);
+}
+
 /// Breaks the glass and types the words.
 fn go_alone(casey: &mut Cockpit, phrase: &str) {
     casey.keys("!");
@@ -98,10 +110,19 @@ fn go_alone(casey: &mut Cockpit, phrase: &str) {
 
 /// What comes of a review with this key.
 fn review(home: &Home, key: &str) -> (u32, String) {
+    say(reviewing(home, key), "right, and rightly alone")
+}
+
+/// At the question what the review found.
+fn reviewing(home: &Home, key: &str) -> Terminal {
     let key = home.work().join("keys").join(key).to_string_lossy().into_owned();
     let args = ["approve", "--review", "1", "--key", &key];
-    let mut terminal = Terminal::start(BIN, &args, &home.environment(), &home.work(), (120, 90));
-    terminal.wait_for("What did your review find?");
-    answer(&mut terminal, "right, and rightly alone");
+    let terminal = Terminal::start(BIN, &args, &home.environment(), &home.work(), (120, 90));
+    terminal.wait_for("\nWhat did your review find?");
+    terminal
+}
+
+fn say(mut terminal: Terminal, remark: &str) -> (u32, String) {
+    answer(&mut terminal, remark);
     (terminal.wait_code(), terminal.screen())
 }

@@ -113,7 +113,7 @@ pub fn robin(of: &Home) -> Home {
 pub fn looking(home: Home, file: &Path, key: &Path) -> Cockpit {
     let (file, key) = (file.to_string_lossy(), key.to_string_lossy());
     let terminal = Cockpit::start_in(home, &["approve", &file, "--key", &key], (120, 90));
-    terminal.wait_for("Type the four words to agree");
+    terminal.wait_for("\nType the four words to agree");
     terminal
 }
 
@@ -133,6 +133,18 @@ pub fn sign(home: &Home, key: &str, namespace: &str, bytes: &[u8]) {
         file.display()
     );
     shell(&home.work(), &script);
+}
+
+/// Waits until the change is done; the journal has these records, in this order.
+pub fn done(mut casey: Cockpit, before: &Facts, order: &[&str]) -> Home {
+    casey.wait_for("COMMITTED   26 rows");
+    leave(&mut casey);
+    let home = casey.into_home();
+    assert_eq!(Facts::of(&home), before.after_change());
+    let kinds = journal(&home);
+    let at = |kind: &str| kinds.iter().position(|one| one == kind).expect(kind);
+    assert!(order.windows(2).all(|two| at(two[0]) < at(two[1])), "{kinds:?}");
+    home
 }
 
 pub fn assert_nothing_done(home: &Home, before: &Facts) {

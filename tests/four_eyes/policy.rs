@@ -1,6 +1,7 @@
 //! Who must agree: what a policy asks, whoever comes how.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 
 use crate::common::book::{COUNT, book, command};
 use crate::common::walk::{self, Facts, RUNBOOK, journal, leave, to_change};
@@ -121,6 +122,28 @@ fn no_later_layer_takes_back_what_the_system_asks() {
     let text = told(casey.home());
     assert!(text.contains(r#""kind":"policy","approval":"four-eyes""#), "{text}");
     assert!(text.contains("is not among those of"), "{text}");
+}
+
+/// The path of the system leads over a link that is not there when the program starts.
+#[test]
+fn what_the_system_asks_holds_also_for_a_file_that_comes_later() {
+    let home = scene("confirm", "");
+    let (work, link) = (home.work(), home.path("link"));
+    let etc = format!(
+        "[target.books]\nurl = \"sqlite://{}/erp.db\"\nenvironment = \"production\"\n\
+         approval = \"four-eyes\"\n",
+        link.display()
+    );
+    fs::write(home.path("etc/steadyhand.toml"), etc).expect("the folder is ours");
+    let mut casey = Cockpit::start_in(home, &[], WIDE);
+    casey.wait_for("erp-demo");
+    symlink(work, link).expect("the folder is ours");
+    casey.keys("enter");
+    casey.wait_for("taken up again");
+    to_change(&mut casey);
+    casey.keys("enter");
+    casey.wait_for("a second person must agree");
+    leave(&mut casey);
 }
 
 #[test]

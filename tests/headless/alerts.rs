@@ -167,6 +167,34 @@ fn slack_gets_its_text_and_the_address_stays_secret() {
     assert!(config.out.contains("slack: the command cat"), "{}", config.out);
 }
 
+/// The time is up while the rows still come.
+#[test]
+fn a_number_that_is_a_lower_bound_is_told_as_one() {
+    let web = Web::new(&[200]);
+    let desk = bad_desk(&format!(
+        "[alert.ops]\nkind = \"slack\"\nurl_command = [\"echo\", \"{}\"]\n",
+        web.address
+    ));
+    let endless =
+        "WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) SELECT id FROM n";
+    desk.check("bad", "sev2", endless);
+    let path = desk.home.work().join("checks/own/bad.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("\"20s\"", "\"200ms\"")).unwrap();
+    let ran = night(&desk.home, 1);
+    assert!(ran.code == 2 && ran.out.contains(">= "), "{}{}", ran.out, ran.err);
+    let body: Value = serde_json::from_str(&web.next().1).unwrap();
+    let text = body["text"].as_str().unwrap();
+    assert!(text.contains("violated (was never looked at): &gt;= "), "{text}");
+    for (args, told) in [
+        (&["history", "bad"][..], "highest >= "),
+        (&["history", "bad", "--format", "json"], "\"at_least\":true,\"at\":"),
+    ] {
+        let ran = run_at(&desk.home, "2026-11-21T02:00:00Z", args);
+        assert!(ran.out.contains(told), "{told} is missing in {}", ran.out);
+    }
+}
+
 #[test]
 fn a_server_that_stumbles_is_tried_again() {
     let web = Web::new(&[503, 429, 200]);
@@ -197,6 +225,20 @@ fn what_cannot_be_delivered_waits_on_disk_and_arrives_in_order() {
         .collect();
     assert_eq!(states, ["violated", "clear"]);
     assert_eq!(run_at(&desk.home, "2026-11-21T03:00:00Z", &["health"]).code, 0);
+}
+
+#[test]
+fn a_message_that_cannot_be_read_is_put_aside_and_told() {
+    let web = Web::new(&[200]);
+    let desk = bad_desk(&format!("[alert.hook]\nkind = \"webhook\"\nurl = \"{}\"\n", web.address));
+    let outbox = desk.home.path("state/steadyhand/outbox/hook");
+    fs::create_dir_all(&outbox).unwrap();
+    fs::write(outbox.join("0-1-0.json"), "{torn").unwrap();
+    let ran = night(&desk.home, 1);
+    assert!(ran.err.contains("alert hook: 1 message cannot be read"), "{}", ran.err);
+    assert!(web.next().1.contains("\"check\":\"bad\""));
+    assert!(outbox.join("0-1-0.unreadable").exists());
+    assert_eq!(night(&desk.home, 2).err, "");
 }
 
 #[test]

@@ -61,6 +61,9 @@ fn which_control_which_check_when_last_green() {
     assert_eq!(ours["checks"][0]["targets"][0]["state"], "violated");
     assert!(lines.iter().any(|line| line["id"] == "KC-01"), "a place gathers the controls");
     assert!(lines.iter().all(|line| line["id"] != "HOUSE-2"));
+    let config = fs::read_to_string(desk.home.work().join("steadyhand.toml")).unwrap();
+    let other = "[target.other]\nurl = \"sqlite://other.db\"\nenvironment = \"staging\"\n";
+    desk.home.write("steadyhand.toml", &(config + other));
     let other = run(&desk.home, &["audit", "HOUSE-1", "--target", "other"]);
     says(&other, &["not known", "never ran"]);
     let ran = run(&desk.home, &["audit", "HOUSE-3"]);

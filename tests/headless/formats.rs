@@ -209,3 +209,26 @@ fn markdown_holds_the_worst_first_and_no_markup_of_others() {
     assert!(out.contains(r"a \<b> & 'c' \| \\ é \`x\`"), "{out}");
     assert!(out.contains("<details><summary>1 check clear</summary>"), "{out}");
 }
+
+/// A name that only this run knows would lead nowhere.
+#[test]
+fn the_command_to_go_on_with_names_a_target_that_is_not_configured_by_its_place() {
+    let desk = desk(&[], "");
+    desk.check("bad", "sev2", OWNERLESS);
+    let path = desk.home.work().join("checks/own/bad.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let runbook = "owner = \"o\"\nrunbook = \"asset-double-assignment\"";
+    fs::write(path, text.replace("owner = \"o\"", runbook)).unwrap();
+    let moved = desk.home.work().join("the books.db");
+    fs::rename(&desk.database, &moved).unwrap();
+    let command = format!(
+        "steadyhand open asset-double-assignment --target '{}'",
+        moved.canonicalize().unwrap().display()
+    );
+    for format in ["markdown", "junit"] {
+        let args = ["check", "--check", "bad", "--target", "the books.db", "--format", format];
+        let ran = run(&desk.home, &args);
+        let told = ran.out.replace("&apos;", "'");
+        assert!(told.contains(&command), "{command} is missing in {}{}", ran.out, ran.err);
+    }
+}

@@ -26,6 +26,11 @@ fn what_is_known_passes_and_what_is_new_blocks() {
     let ran = gate(&desk, DAY, &[]);
     assert_eq!(ran.code, 4);
     assert!(ran.err.contains("--update-baseline"), "{}", ran.err);
+    // It writes the baseline and no page: a page that was asked for would be missing without a word.
+    for page in [["--output", "gate.xml"], ["--format", "junit"], ["--map", "warning=0"]] {
+        let ran = gate(&desk, DAY, &[&["--update-baseline"][..], &page].concat());
+        assert!(ran.code == 4 && ran.err.contains("cannot be used with"), "{page:?}: {}", ran.err);
+    }
     desk.home.write("known.toml", "");
     let ran = gate(&desk, DAY, &[]);
     assert_eq!(ran.code, 2);

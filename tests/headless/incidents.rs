@@ -125,9 +125,94 @@ fn what_incidents_saw_of_a_check_is_told_with_its_history() {
     assert!(told("INC-0001") && told("INC-0002"), "{}", ran.out);
     let ran = run(&home, &[&args[..], &["--format", "json"]].concat());
     let lines = ran.lines();
-    assert_eq!((&lines[0]["incident"], &lines[0]["check"]), (&"INC-0001".into(), &args[1].into()));
+    assert_eq!(lines.len(), 3, "{}", ran.out);
+    let first = &lines[0]["in_incident"];
+    assert_eq!((&first["incident"], &first["check"]), (&"INC-0001".into(), &args[1].into()));
+    assert_eq!(lines[2]["summary"], serde_json::json!({"trends": 0, "in_incidents": 2}));
     let ran = run(&home, &["history", "orphans"]);
     assert_eq!(ran.out, "no runs are remembered\n");
+    let ran = run(&home, &["history", "orphans", "--format", "json"]);
+    assert_eq!(ran.out, "{\"summary\":{\"trends\":0,\"in_incidents\":0}}\n");
+}
+
+/// Beside runs, and with a journal that cannot be read.
+#[test]
+fn runs_come_first_in_a_history_and_what_is_damaged_is_told() {
+    let (home, folder) = incidents();
+    let runs = home.path("state/steadyhand/history/erp-prod");
+    fs::create_dir_all(&runs).unwrap();
+    let run_of = r#"{"at":"2026-11-07T02:00:00Z","seconds":1.0,"target":"erp-prod","suites":["nightly"],"seen":[{"check":"asset-double-assignment","severity":"sev2","state":"violated","number":1.0,"seconds":0.1}]}"#;
+    fs::write(runs.join("2026-11.jsonl"), format!("{run_of}\n")).unwrap();
+    fs::write(folder.join("journal.jsonl"), "\0garbage\n").unwrap();
+    let args = ["history", "asset-double-assignment"];
+    let ran = run(&home, &[&args[..], &["--format", "json"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.err.contains("INC-0001 is left out: "), "{}", ran.err);
+    let lines = ran.lines();
+    assert_eq!((&lines[0]["check"], &lines[0]["turns"]), (&args[1].into(), &0.into()));
+    assert_eq!(lines[1]["in_incident"]["incident"], "INC-0002");
+    assert_eq!(lines[2]["summary"], serde_json::json!({"trends": 1, "in_incidents": 1}));
+    let ran = run(&home, &args);
+    assert!(ran.out.contains("first look") && ran.out.contains("last look"), "{}", ran.out);
+}
+
+/// 0x9b begins a control sequence as well as escape and a bracket do, and JSON lets it stand.
+#[test]
+fn what_a_journal_holds_does_not_control_a_terminal() {
+    let (home, folder) = incidents();
+    let (journal, _) = Journal::open(&folder, "\u{9b}31mrobin").unwrap();
+    let sample = Some(journal.keep("late.jsonl", b"{}\n").unwrap());
+    let verdict = Verdict::from_count(Count::Exact(1));
+    let check = "orphans".into();
+    journal
+        .append(Entry::Checked { step: None, check, verdict, seconds: 0.1, delta: None, sample })
+        .unwrap();
+    let text = "\u{9b}2J \u{202e}gone".into();
+    let at = "2026-11-22T02:00:00Z".parse().unwrap();
+    journal.append(Entry::Note { at, note: NoteKind::Observation, text }).unwrap();
+    drop(journal);
+    fs::remove_file(folder.join("evidence/late.jsonl")).unwrap();
+    fs::write(folder.join("awaited.json"), "[\"evidence/late.jsonl\"]").unwrap();
+    for (args, told) in [
+        (&["handover", "1", "--format", "json"][..], "\\u009b2J \\u202egone"),
+        (&["bundle", "1"], "not in it: evidence/late.jsonl; it lies on the host where "),
+        (&["bundle", "1", "--output", "none/one.tar"], "choose another place with --output"),
+    ] {
+        let ran = run(&home, args);
+        let said = ran.out + &ran.err;
+        assert!(said.contains(told), "{args:?}: {said}");
+        assert!(!said.contains(['\u{9b}', '\u{202e}']), "{args:?}: {said}");
+    }
+}
+
+/// A slip of the hand accuses nobody, and asks for nothing less.
+#[test]
+fn verify_refuses_what_is_no_hash_and_a_list_that_is_not_there() {
+    let (home, _) = incidents();
+    assert_eq!(run(&home, &["bundle", "1", "--output", "one.tar"]).code, 0);
+    for which in ["1", "one.tar"] {
+        for (more, said) in [
+            (["--head", "xyz"], "at least 8 hexadecimal digits"),
+            (["--head", "ab12"], "at least 8 hexadecimal digits"),
+            (["--signers", "nobody"], "nobody: No such file"),
+            (["--signers", "/"], "/: Is a directory"),
+        ] {
+            let ran = run(&home, &[&["verify", which][..], &more].concat());
+            assert_eq!((ran.code, ran.out.as_str()), (4, ""), "{more:?}: {}", ran.err);
+            assert!(ran.err.contains(said), "{more:?}: {}", ran.err);
+        }
+    }
+}
+
+#[test]
+fn of_a_file_that_was_not_brought_only_is_said_what_is_known() {
+    let (home, folder) = incidents();
+    fs::remove_file(folder.join("evidence/sample.jsonl")).unwrap();
+    fs::write(folder.join("awaited.json"), "[\"evidence/sample.jsonl\"]").unwrap();
+    let ran = run(&home, &["verify", "1"]);
+    assert_eq!(ran.code, 3, "{}{}", ran.out, ran.err);
+    let known = "was not brought here: it lies on the host where casey wrote record 2";
+    assert!(ran.out.contains(known) && !ran.out.contains("the store"), "{}", ran.out);
 }
 
 #[test]

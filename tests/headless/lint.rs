@@ -33,6 +33,15 @@ fn every_fault_of_every_file_is_listed_at_once() {
 }
 
 #[test]
+fn a_folder_without_any_file_of_ours_is_not_sound() {
+    let home = Home::new();
+    home.write("docs/read.me", "");
+    let ran = run(&home, &["lint", "docs"]);
+    assert_eq!((ran.code, ran.out.as_str()), (4, ""), "{}", ran.err);
+    assert!(ran.err.contains("nothing to judge in docs"), "{}", ran.err);
+}
+
+#[test]
 fn a_path_that_is_not_there_is_a_fault() {
     let ran = run(&Home::new(), &["lint", "nowhere.toml"]);
     assert_eq!(ran.code, 4);

@@ -36,8 +36,25 @@ fn every_number_has_its_definition_and_its_number_of_incidents() {
     assert_eq!(of("mttr")["before"]["of"], 0);
     assert_eq!(of("resolved-in-time")["now"], serde_json::json!({"number": 1, "of": 1}));
     assert_eq!(lines.last().unwrap()["summary"]["incidents"], 2);
-    let ran = run(&home, &["metrics", "--of", "another", "--format", "markdown"]);
+    let ran = run(&home, &["metrics", "--of", "stock-drift", "--format", "markdown"]);
     assert!(ran.out.contains("| incidents | 0 | 0 | opened in the period |"), "{}", ran.out);
+}
+
+/// Nothing is what a mistyped name would find.
+#[test]
+fn a_name_that_nothing_has_is_refused() {
+    let (home, _) = incidents();
+    for (args, said) in [
+        (["metrics", "--target", "erp-prd"], "there is no target \"erp-prd\""),
+        (["metrics", "--target", "erp-prd"], "did you mean \"erp-prod\"?"),
+        (["metrics", "--of", "stock-drfit"], "did you mean \"stock-drift\"?"),
+        (["audit", "--target", "erp-prd"], "did you mean \"erp-prod\"?"),
+    ] {
+        let ran = run(&home, &args);
+        assert_eq!((ran.code, ran.out.as_str()), (4, ""), "{args:?}: {}", ran.err);
+        assert!(ran.err.contains(said), "{args:?}: {}", ran.err);
+    }
+    assert_eq!(run(&home, &["audit", "--target", "erp-prod"]).code, 0);
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn a_check_tells_how_it_went() {
         "bad  SEV-2  erp: violated (3) since 2026-11-07 02:00 UTC",
         "first seen  2026-11-03 02:00 UTC",
         "last clear  2026-11-02 02:00 UTC",
-        "worst 3",
+        "highest 3",
         "2026-11-01 02:00 UTC  2026-11-02 02:00 UTC  2     clear",
         "there is no such file",
     ] {

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use super::common::{Home, Sqlite};
+use super::common::{Cockpit, Ended, Home, Signal, Sqlite, WIDE, server};
 use super::suite::desk;
 use super::{Desk, run};
 
@@ -69,6 +69,62 @@ fn a_runbook_that_has_rotted_is_broken() {
     assert!(ran.code == 4 && ran.err.contains("did you mean \"repair\"?"), "{}", ran.err);
 }
 
+/// The server is told; what died with the program would hold its locks until the time is up.
+#[test]
+fn an_interrupt_ends_the_statement_on_the_server_and_says_so() {
+    let server = server::postgres();
+    server.database("shop");
+    let sql = "CREATE TABLE asset (id INT PRIMARY KEY, owner TEXT);
+         INSERT INTO asset VALUES (1, NULL);
+         CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+           $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$;
+         CREATE TRIGGER slow BEFORE UPDATE ON asset FOR EACH ROW EXECUTE FUNCTION slow()";
+    server.run("shop", sql);
+    let desk = rotting();
+    let url = server.url("shop");
+    desk.home.write(
+        "steadyhand.toml",
+        &format!(
+            "checks = [\"checks\"]\nrunbooks = [\"runbooks\"]\n\
+             [target.erp]\nurl = \"{url}\"\nenvironment = \"staging\"\n"
+        ),
+    );
+    runbook(&desk, "UPDATE asset SET owner = :owner WHERE owner IS NULL");
+    let file = "runbooks/own/repair.toml";
+    let text = fs::read_to_string(desk.home.work().join(file)).unwrap();
+    desk.home.write(file, &text.replace("time_cap = \"5s\"", "time_cap = \"60s\""));
+    let args = ["rehearse", "repair", "--target", "erp", "--answer", "owner=ada"];
+    let program = Cockpit::start_in(desk.home, &args, WIDE);
+    let asleep = || {
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+        server.client("shop").count(sql)
+    };
+    program.wait_until("the statement runs", |_| asleep() == 1);
+    program.signal(Signal::TERM);
+    program.wait_for("stopped by the operator");
+    program.wait_for("nothing was committed");
+    assert_eq!(program.wait_exit(), Ended::Code(130));
+    assert_eq!(asleep(), 0);
+}
+
+/// Of one runbook it would be noticed after the others had run.
+#[test]
+fn every_answer_is_judged_before_anything_runs() {
+    let desk = rotting();
+    runbook(&desk, "UPDATE asset SET owner = :owner WHERE owner IS NULL");
+    fs::remove_file(&desk.database).unwrap();
+    for (answer, wrong) in [
+        ("minutes=many", "the answer minutes=many is not a whole number; nothing was run"),
+        ("minuts=5", "nothing here asks for \"minuts\"; nothing was run"),
+        ("minuts=5", "did you mean \"minutes\"?"),
+    ] {
+        let args = ["rehearse", "--all", "--target", "erp", "--answer", answer];
+        let ran = run(&desk.home, &args);
+        assert_eq!((ran.code, ran.out.as_str()), (4, ""), "{}", ran.err);
+        assert!(ran.err.contains(wrong), "{}", ran.err);
+    }
+}
+
 #[test]
 fn the_runbooks_of_the_demo_are_sound_on_it() {
     let home = Home::new();
@@ -101,7 +157,27 @@ fn the_runbooks_of_the_demo_are_sound_on_it() {
     let ran = run(&home, &args);
     assert!(ran.code == 3 && ran.out.contains("--answer sha256=..."), "{}{}", ran.out, ran.err);
     assert!(ran.out.contains("--answer finished=..."), "{}", ran.out);
-    let ran = run(&home, &[&args[..], &["--answer", "sha256=not copied yet"]].concat());
-    assert_eq!(ran.code, 4, "{}{}", ran.out, ran.err);
-    assert!(ran.err.contains("is not matched by [0-9a-f]{64}"), "{}", ran.err);
+    let written = "it as 2026-11-21 02:00:00 in UTC";
+    for (answer, wrong) in [
+        ("sha256=not copied yet", "is not matched by [0-9a-f]{64}"),
+        ("finished=2026-19-39 29:59:59", written),
+        ("finished=2026-02-30 02:00:00", written),
+        ("finished=2026-11-21", written),
+        ("finished=2026-11-21 02:00:00+01:00", written),
+        ("finished=2026-11-21 02:00:00 more", written),
+        ("bytes=-17", "is less than 1"),
+        ("seconds=-0.5", "is less than 0"),
+    ] {
+        let ran = run(&home, &[&args[..], &["--answer", answer]].concat());
+        assert_eq!(ran.code, 4, "{answer}: {}{}", ran.out, ran.err);
+        assert!(ran.err.contains(wrong), "{answer}: {}", ran.err);
+    }
+    let known = ["sha256", "bytes", "finished", "seconds", "entries"];
+    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.123Z").to_string();
+    let line = [&"0123".repeat(16), "99000000000", &now, "0.5", "3"];
+    let answers = known.iter().zip(line).map(|(name, answer)| format!("--answer={name}={answer}"));
+    let answers: Vec<String> = answers.collect();
+    let all = [&args[..], &answers.iter().map(String::as_str).collect::<Vec<_>>()].concat();
+    let ran = run(&home, &all);
+    assert!(ran.code <= 1 && ran.out.contains("1 row, rolled back"), "{}{}", ran.out, ran.err);
 }

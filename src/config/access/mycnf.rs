@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use secrecy::zeroize::Zeroizing;
 
-use super::place::{Place, Said, read, shell_word};
+use super::place::{Place, Said, read};
 use crate::problem::Problem;
+use crate::source::shell_word;
 
 /// How deep files may include each other; a circle ends here.
 const DEPTH: usize = 10;
@@ -53,7 +54,7 @@ fn file(
             path.display(),
             mode & 0o7777
         ))
-        .hint(format!("chmod o-w {}", shell_word(path))));
+        .hint(format!("chmod o-w {}", shell_word(&path.display().to_string()))));
     }
     let mut inside = false;
     for (at, line) in text.lines().enumerate() {

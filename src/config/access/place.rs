@@ -9,7 +9,7 @@ use secrecy::zeroize::Zeroizing;
 
 use super::{CONNECT_TIMEOUT, Tls, TlsMode};
 use crate::problem::Problem;
-use crate::source::{did_you_mean, quoted};
+use crate::source::{did_you_mean, quoted, shell_word};
 use std::time::Duration;
 
 /// The machine as a client sees it.
@@ -195,13 +195,7 @@ pub(super) fn private(path: &Path, others: u32, what: &str) -> Result<(), Proble
         path.display(),
         mode & 0o7777
     ))
-    .hint(format!("chmod 600 {}", shell_word(path))))
-}
-
-pub(super) fn shell_word(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@:,".contains(c);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    .hint(format!("chmod 600 {}", shell_word(&path.display().to_string()))))
 }
 
 /// A file that may hold passwords; none if it is not there.

@@ -46,8 +46,8 @@ pub(super) fn ask(table: &Table<'_>, notes: &Notes) -> Action {
 }
 
 fn answer_type(table: &Table<'_>) -> AnswerType {
-    let word = table
-        .one_of("type", &["text", "integer", "number", "date", "choice"].map(|word| (word, word)));
+    let words = ["text", "integer", "number", "date", "moment", "choice"];
+    let word = table.one_of("type", &words.map(|word| (word, word)));
     if word != "choice" {
         table.elsewhere(
             "choices",
@@ -60,10 +60,21 @@ fn answer_type(table: &Table<'_>) -> AnswerType {
             format!("A `pattern` belongs to type = \"text\"; this answer is a {word}."),
         );
     }
+    if !["integer", "number"].contains(&word) {
+        table.elsewhere(
+            "min",
+            format!("`min` belongs to type = \"integer\" or \"number\"; this answer is a {word}."),
+        );
+    }
+    let min = || {
+        let min = table.optional_whole("min", 0..=u64::from(u32::MAX));
+        min.and_then(|min| u32::try_from(min).ok())
+    };
     match word {
-        "integer" => AnswerType::Integer,
-        "number" => AnswerType::Number,
+        "integer" => AnswerType::Integer { min: min() },
+        "number" => AnswerType::Number { min: min() },
         "date" => AnswerType::Date,
+        "moment" => AnswerType::Moment,
         "choice" => AnswerType::Choice(table.some_texts("choices")),
         _ => {
             let pattern = table.optional_text("pattern");

@@ -1,9 +1,8 @@
 //! The messages of a comms step: templates that must not fail when an update is due.
 
-use std::collections::BTreeMap;
-
 use minijinja::{Environment, UndefinedBehavior};
 
+use crate::runbook::message::Facts;
 use crate::source::{Complaint, Table, did_you_mean};
 
 /// The words for the three audiences, `technical`, `business` and `executive`.
@@ -19,26 +18,6 @@ pub fn texts(table: &Table<'_>) -> [String; 3] {
     })
 }
 
-/// What a message may name, and an example of each. All are texts; whoever renders gives them all.
-pub const VARIABLES: [(&str, &str); 16] = [
-    ("incident", "INC-2026-0042"),
-    ("title", "Asset assigned to two people"),
-    ("severity", "SEV-2"),
-    ("target", "erp-prod"),
-    ("environment", "production"),
-    ("runbook", "asset-double-assignment"),
-    ("owner", "ERP / DBA lead"),
-    ("risk", "Somebody may act on it before it is mended."),
-    ("opened", "2026-11-21 06:00 UTC"),
-    ("open_for", "14 min"),
-    ("found", "12"),
-    ("now", "3"),
-    ("changed", "9"),
-    ("step", "5/9 Recover"),
-    ("next_update", "06:40 UTC"),
-    ("head", "7f3a2c"),
-];
-
 /// Everything that is wrong with a template: what cannot be read, what it names that nobody gives,
 /// and what fails when it is rendered with the examples.
 pub(super) fn faults(text: &str) -> Vec<Complaint> {
@@ -48,17 +27,16 @@ pub(super) fn faults(text: &str) -> Vec<Complaint> {
         Ok(template) => template,
         Err(error) => return vec![complaint("The template cannot be read", &error)],
     };
-    let mut unknown: Vec<String> = template
-        .undeclared_variables(false)
-        .into_iter()
-        .filter(|name| !VARIABLES.iter().any(|(known, _)| known == name))
-        .collect();
+    let example = Facts::example();
+    let known = example.pairs();
+    let names = known.map(|(name, _)| name);
+    let mut unknown: Vec<String> = template.undeclared_variables(false).into_iter().collect();
+    unknown.retain(|name| !names.contains(&name.as_str()));
     unknown.sort();
     if !unknown.is_empty() {
-        return unknown.iter().map(|name| unknown_variable(text, name)).collect();
+        return unknown.iter().map(|name| unknown_variable(text, name, &names)).collect();
     }
-    let examples: BTreeMap<&str, &str> = VARIABLES.into_iter().collect();
-    match template.render(examples) {
+    match template.render(minijinja::Value::from_pairs(known)) {
         Ok(_) => vec![],
         Err(error) => vec![complaint("The template would fail", &error)],
     }
@@ -73,7 +51,7 @@ fn complaint(what: &str, error: &minijinja::Error) -> Complaint {
     }
 }
 
-fn unknown_variable(text: &str, name: &str) -> Complaint {
+fn unknown_variable(text: &str, name: &str, known: &[&'static str]) -> Complaint {
     let mut complaint = Complaint::new(format!("A message knows no `{name}`."));
     // A name stands between characters that are none of a name.
     let part_of_name = |c: char| c.is_alphanumeric() || c == '_';
@@ -84,10 +62,9 @@ fn unknown_variable(text: &str, name: &str) -> Complaint {
                 && !text[at + name.len()..].starts_with(part_of_name)
         })
         .map(|(at, _)| at..at + name.len());
-    let names = VARIABLES.map(|(name, _)| name);
-    complaint.suggestion = Some(match did_you_mean(name, names) {
+    complaint.suggestion = Some(match did_you_mean(name, known.iter().copied()) {
         Some(near) => format!("Did you mean `{near}`?"),
-        None => format!("It knows {}.", names.join(", ")),
+        None => format!("It knows {}.", known.join(", ")),
     });
     complaint
 }
