@@ -338,9 +338,13 @@ async fn cycle<B: Backend>(
         }
         // A frame that changed no cell sends nothing.
         let is_new = app.overlay.as_ref().is_some_and(|overlay| !overlay.drawn);
-        let begun = Instant::now();
-        screen.draw(|frame| view::view(app, frame))?;
-        if is_new && begun.elapsed() > STALLED {
+        let mut pictured = Instant::now();
+        screen.draw(|frame| {
+            view::view(app, frame);
+            // Until here it was our time, and nobody's link is to blame for a large text.
+            pictured = Instant::now();
+        })?;
+        if is_new && pictured.elapsed() > STALLED {
             // Typed while the box waited for the link: it was not meant for it.
             while let Some(Some(Ok(event))) = ready(keys).await {
                 match of_event(event, &mut reply) {

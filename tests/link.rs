@@ -125,6 +125,20 @@ fn a_storm_of_sizes_ends_in_one_picture() {
     leave(&mut cockpit);
 }
 
+/// A reader that hears of the size first would find the key only with the next one.
+#[test]
+fn a_key_that_comes_with_a_new_size_is_not_left_lying() {
+    let mut cockpit = demo(Home::new());
+    for round in 0..100 {
+        cockpit.resize((100 + round % 2, 30));
+        cockpit.send(b"J");
+        cockpit.wait_for("changes decisions");
+        cockpit.keys("esc");
+        cockpit.wait_for("enter done, go on");
+    }
+    leave(&mut cockpit);
+}
+
 /// Stopped by somebody else, a shell or a debugger, who leaves the terminal as they like it.
 #[test]
 fn after_a_stop_the_terminal_is_taken_again_and_the_picture_is_whole() {

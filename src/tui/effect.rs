@@ -201,7 +201,6 @@ pub enum Effect {
     Postmortem,
     WritePostmortem {
         text: String,
-        part: String,
     },
     /// In a file of the incident's folder, named as the draft that it is meanwhile.
     EditOutside {

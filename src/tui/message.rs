@@ -24,7 +24,7 @@ pub use crate::ops::Pressure;
 use crate::ops::explain::Explained;
 use crate::ops::export::Exported;
 use crate::ops::share;
-pub use crate::ops::share::News as StoreNews;
+pub use crate::ops::share::{How, Loss, News as StoreNews};
 use crate::problem::Problem;
 use crate::recovery::mass::Progress;
 use crate::recovery::second::Seconded;

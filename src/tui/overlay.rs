@@ -18,7 +18,9 @@ use crossterm::event::KeyEvent;
 
 use super::case::Case;
 use super::keymap::Context;
+use super::screen::recovery::rows;
 use super::widget::prompt::Prompt;
+use super::widget::roll::Roll;
 use super::widget::scroll::Scroll;
 use super::widget::wrap::{self, Line};
 use crate::check::Severity;
@@ -134,7 +136,8 @@ pub enum Kind {
     },
     /// All rows of a change.
     Changes {
-        scroll: Scroll,
+        rows: rows::All,
+        roll: Roll,
     },
     /// The cards of the first start, and which of them is shown.
     Tour(usize),
@@ -192,8 +195,8 @@ impl Overlay {
         Self::new(Kind::Writing(Box::new(writing)))
     }
 
-    pub fn changes(lines: Vec<Line>) -> Self {
-        Self::new(Kind::Changes { scroll: Scroll::new(lines) })
+    pub fn changes(rows: rows::All) -> Self {
+        Self::new(Kind::Changes { rows, roll: Roll::default() })
     }
 
     pub fn tour() -> Self {

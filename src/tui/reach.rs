@@ -5,7 +5,6 @@
 use super::app::{App, Screen};
 use super::case::Case;
 use super::command::Command;
-use crate::guardrail::Standing;
 use crate::recovery::protocol::State;
 use crate::recovery::second::Demand;
 use crate::runbook::{Action, Required};
@@ -43,7 +42,7 @@ fn on_screen(app: &App, case: &Case, command: Command) -> bool {
     let step = case.step();
     let (change, guard) =
         (matches!(step.action, Action::Change(_)), matches!(step.action, Action::Guard(_)));
-    let stands = case.incident.guardrails.get(&step.id) == Some(&Standing::Applied);
+    let stands = case.incident.guard_stands(&step.id);
     let open = case.incident.is_open();
     match (app.screen, command) {
         (Screen::Step, Command::Rows | Command::Refresh) => {

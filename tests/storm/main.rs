@@ -11,13 +11,13 @@ mod rows;
 mod targets;
 
 use std::fmt::Write as _;
-use std::time::{Duration, Instant};
+use std::sync::OnceLock;
 
 use common::{Cockpit, Home, Sqlite, WIDE};
 
-/// How long a key may take until the screen shows what it did: far more than it takes, far less than
-/// what would be felt as a freeze.
-const SWIFT: Duration = Duration::from_secs(5);
+/// What keys may cost beside their own frames, in frames of a screen with little on it, however much there
+/// is of anything.
+const SWIFT: u64 = 40;
 
 fn full() -> bool {
     std::env::var("STEADYHAND_STORM").is_ok_and(|said| said == "full")
@@ -27,13 +27,58 @@ fn size(usual: usize, all: usize) -> usize {
     if full() { all } else { usual }
 }
 
-/// The screen shows it soon after the key.
-fn swift(cockpit: &mut Cockpit, key: &str, shown: &str) {
-    let start = Instant::now();
-    cockpit.keys(key);
+/// The screen shows it after these strokes of one key or more, each done when the one before was answered,
+/// and they were no more work than some frames each.
+#[allow(clippy::print_stdout, reason = "the figures are what such a run is for")]
+fn swift(cockpit: &mut Cockpit, strokes: &[&str], shown: &str) {
+    let before = work(cockpit);
+    for (number, keys) in strokes.iter().enumerate() {
+        let bytes = cockpit.bytes();
+        cockpit.keys(keys);
+        if number + 1 < strokes.len() {
+            cockpit.wait_answer(bytes);
+        }
+    }
     cockpit.wait_for(shown);
-    let taken = start.elapsed();
-    assert!(taken < SWIFT, "{key} took {taken:?}\n{}", cockpit.screen());
+    let frames = (work(cockpit) - before) / frame();
+    println!("{} x {:.20}: {frames} frames", strokes.len(), strokes[0]);
+    let most = 3 * strokes.len() as u64 + SWIFT;
+    assert!(frames <= most, "{strokes:?} cost {frames} frames\n{}", cockpit.screen());
+}
+
+/// What it costs to draw one screen with little on it.
+fn frame() -> u64 {
+    const MANY: u64 = 20;
+    static FRAME: OnceLock<u64> = OnceLock::new();
+    *FRAME.get_or_init(|| {
+        let mut cockpit = Cockpit::start(&[], WIDE);
+        cockpit.wait_for("Runbooks");
+        let before = work(&cockpit);
+        for _ in 0..MANY {
+            let bytes = cockpit.bytes();
+            cockpit.keys("f5");
+            cockpit.wait_answer(bytes);
+        }
+        ((work(&cockpit) - before) / MANY).max(1)
+    })
+}
+
+/// Where no system tells, nothing costs anything, and only what is shown counts.
+fn work(cockpit: &Cockpit) -> u64 {
+    #[cfg(target_os = "linux")]
+    return cockpit.work();
+    #[cfg(not(target_os = "linux"))]
+    return 0;
+}
+
+/// The incident is open on its first step, and the check has told this there. Home tells it too, for the
+/// moment until the incident is opened, but goes on nowhere.
+fn opened(home: Home, found: &str) -> Cockpit {
+    let cockpit = Cockpit::start_in(home, &["open", "storm", "--target", "shop"], WIDE);
+    cockpit.wait_until(&format!("the first step with {found:?}"), |screen| {
+        screen.contains("enter go on") && screen.contains(found)
+    });
+    cockpit
 }
 
 #[allow(clippy::print_stdout, reason = "the figures are what such a run is for")]
@@ -93,18 +138,16 @@ fn a_thousand_checks_run_and_are_looked_through() {
         home.write(&format!("checks/storm/{id}.toml"), &check(&id, "SELECT id, n FROM stock"));
     }
     home.write("books/storm.toml", &runbook(&LOOK.replace("\"storm\"", "\"storm-0000\"")));
-    let start = Instant::now();
     let ran = home.steadyhand(&["check", "--suite", "storm", "--format", "json"]).assert().code(1);
     let said = String::from_utf8_lossy(&ran.get_output().stdout).into_owned();
     assert_eq!(said.lines().count(), many + 1);
-    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     let mut cockpit = Cockpit::start_in(home, &[], WIDE);
     cockpit.wait_for("checked");
-    swift(&mut cockpit, "G", "Storm");
+    swift(&mut cockpit, &["G"], "Storm");
     for _ in 0..30 {
         cockpit.keys("up");
     }
-    swift(&mut cockpit, "g", "What is wrong");
+    swift(&mut cockpit, &["g"], "What is wrong");
     holds_at_most(&cockpit, "many checks", 120);
 }
 
@@ -123,19 +166,16 @@ fn a_runbook_of_ten_thousand_steps_is_opened_and_walked() {
         text
     });
     home.write("books/storm.toml", &runbook(&steps));
-    let start = Instant::now();
     home.steadyhand(&["lint", "books"]).assert().code(0);
-    assert!(start.elapsed() < Duration::from_secs(20), "lint took {:?}", start.elapsed());
-    let start = Instant::now();
     let mut cockpit = Cockpit::start_in(home, &["open", "storm", "--target", "shop"], WIDE);
     cockpit.wait_for("Step number 1");
-    assert!(start.elapsed() < Duration::from_secs(10), "it opened after {:?}", start.elapsed());
     for at in 2..12 {
-        swift(&mut cockpit, "enter", &format!("Step number {at}"));
+        swift(&mut cockpit, &["enter"], &format!("Step number {at}"));
     }
-    swift(&mut cockpit, "J", "step step-10 done");
+    swift(&mut cockpit, &["J"], "changes decisions");
+    cockpit.wait_for("step step-10 done");
     cockpit.keys("esc");
-    cockpit.wait_for("It is one of many.");
+    cockpit.wait_gone("changes decisions");
     holds_at_most(&cockpit, "very many steps", 160);
     common::walk::leave(&mut cockpit);
     common::walk::assert_sound(cockpit.home());
@@ -151,8 +191,7 @@ fn five_hundred_incidents_lie_in_the_folder() {
     );
     home.write("checks/storm/storm.toml", &check("storm", "SELECT id FROM stock"));
     home.write("books/storm.toml", &runbook(LOOK));
-    let mut cockpit = Cockpit::start_in(home, &["open", "storm", "--target", "shop"], WIDE);
-    cockpit.wait_for("1 violation");
+    let mut cockpit = opened(home, "1 violation");
     // A night's worth of records.
     for _ in 0..60 {
         cockpit.keys("r");
@@ -167,20 +206,15 @@ fn five_hundred_incidents_lie_in_the_folder() {
             .status();
         assert!(copied.unwrap().success());
     }
-    let start = Instant::now();
     let ran = home.steadyhand(&["incidents", "--format", "json"]).assert().code(0);
     assert_eq!(String::from_utf8_lossy(&ran.get_output().stdout).lines().count(), many + 1);
     home.steadyhand(&["report"]).output().unwrap();
     home.steadyhand(&["metrics"]).output().unwrap();
-    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
-    let start = Instant::now();
     let mut cockpit = Cockpit::start_in(home, &[], WIDE);
     cockpit.wait_for("Health");
-    let first = start.elapsed();
-    assert!(first < SWIFT, "the first screen after {first:?}");
     cockpit.wait_for("INC-0001");
-    swift(&mut cockpit, "G", "Storm");
-    swift(&mut cockpit, "g", "INC-0001");
+    swift(&mut cockpit, &["G"], "Storm");
+    swift(&mut cockpit, &["g"], "INC-0001");
     holds_at_most(&cockpit, "many incidents", 160);
     cockpit.keys("q");
 }

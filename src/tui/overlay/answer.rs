@@ -203,6 +203,7 @@ fn agreed(app: &mut App, consent: Consent, what: &str) -> Vec<Effect> {
         step: case.step().id.clone(),
         what: what.to_owned(),
         typed: consent.typed(),
+        command: matches!(consent.act(), Act::RunCommand { .. }),
     };
     let follows = match consent.act().clone() {
         Act::ApplyGuardrail { .. } => {

@@ -3,11 +3,11 @@
 
 use super::comms::AUDIENCES;
 use super::{Kind, Overlay, Purpose};
-use crate::incident::entry::Entry;
 use crate::problem::Problem;
 use crate::tui::app::App;
 use crate::tui::draft;
 use crate::tui::effect::{EditFor, Effect};
+use crate::tui::screen::postmortem;
 
 /// The text of the open box, to `$VISUAL` or `$EDITOR`.
 pub fn edit(app: &mut App) -> Vec<Effect> {
@@ -51,19 +51,13 @@ pub fn came_back(app: &mut App, purpose: &EditFor, text: Result<String, Problem>
     };
     match purpose {
         EditFor::Postmortem => {
-            let part = "the whole file".to_owned();
-            let sha256 = crate::digest::sha256(text.as_bytes());
             if let Some(case) = &mut app.case {
                 case.drafts.remove(draft::POSTMORTEM);
             }
-            vec![
-                // Who may not write the record any more does not write the text either.
-                Effect::Append(Entry::PostmortemEdited { part: part.clone(), sha256 }),
-                Effect::WritePostmortem { text, part },
-                Effect::ForgetDraft { name: draft::POSTMORTEM.into() },
-                Effect::Postmortem,
-                Effect::Repaint,
-            ]
+            let mut effects = postmortem::edited("the whole file", &text, text.clone());
+            effects.push(Effect::ForgetDraft { name: draft::POSTMORTEM.into() });
+            effects.push(Effect::Repaint);
+            effects
         }
         EditFor::Box => {
             into_box(app, &text);

@@ -5,7 +5,7 @@ use crate::check::{Delta, Finding};
 use crate::clock;
 use crate::consent::Consent;
 use crate::incident::entry::Entry;
-use crate::incident::journal::JournalError;
+use crate::incident::journal::{Journal, JournalError};
 use crate::ops;
 use crate::runbook::{Action, Step};
 use crate::tui::effect::Run;
@@ -39,9 +39,9 @@ impl World {
         self.spawn(async move {
             let kind =
                 if format == "json" { ops::export::Format::Json } else { ops::export::Format::Csv };
-            let at = clock::now().strftime("%Y%m%dT%H%M%SZ").to_string();
-            let path = desk.folder.join("evidence").join(format!("export-{id}-{at}.{format}"));
-            let exported = ops::export::export(&desk.target, &check, kind, &path, &stopper).await;
+            let name = format!("export-{id}-{}.{format}", moment());
+            let place = (&desk.journal, name.as_str());
+            let exported = ops::export::export(&desk.target, &check, kind, place, &stopper).await;
             Message::Exported { run, check: id, format, exported }
         });
     }
@@ -55,16 +55,29 @@ impl World {
             let executing = (!command.readonly).then(|| desk.journal.begin()).transpose();
             let _until_it_ended = match executing {
                 Ok(executing) => executing,
-                Err(error) => return not_run(run, step, format!("nothing was executed: {error}")),
+                Err(error) => {
+                    let why = format!("nothing was executed: {error}");
+                    over(&desk.journal, &step, &why);
+                    return not_run(run, step, why);
+                }
             };
             let (target, folder) = (desk.target.clone(), desk.folder.clone());
             let site = ops::tool::Site { target, folder };
             let (argv, ran) = site.run(&step, &command, consent, &stopper).await;
             let name = format!("command-{step}-{}.txt", moment());
-            let output = desk.journal.keep(&name, &ran.output).ok();
+            let kept = desk.journal.keep(&name, &ran.output);
+            if let Err(error) = &kept {
+                over(&desk.journal, &step, &format!("it ran, its output was not kept: {error}"));
+            }
+            let output = kept.ok();
             Message::CommandRan { run, step, argv, ran: Box::new(ran), output }
         });
     }
+}
+
+/// Says of a command without a record of its end that it is not under way: nobody could take over.
+fn over(journal: &Journal, step: &str, why: &str) {
+    let _ = journal.append(Entry::StepFailed { step: step.to_owned(), why: why.to_owned() });
 }
 
 /// Part of a name that no later session and no other host gives to anything else.

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -10,10 +9,10 @@ use super::{Desk, World};
 use crate::config::{Policy, Target};
 use crate::incident::entry::{Entry, Record, TargetSeen};
 use crate::incident::journal::{Journal, JournalError};
-use crate::incident::lease::{self, Lease, LeaseError};
+use crate::incident::lease::{self, Lease, LeaseError, Says};
 use crate::incident::store;
 use crate::ops;
-use crate::ops::share::{self, Bell};
+use crate::ops::share::{self, Bell, Claim};
 use crate::ops::{Identity, Stopper};
 use crate::problem::Problem;
 use crate::runbook::Runbook;
@@ -112,25 +111,46 @@ fn listen(journal: &Journal, messages: UnboundedSender<Message>, bell: Option<Be
     });
 }
 
-/// The way to the store, if there is one. Gives the holder if another host has the incident.
+/// Why an incident is not ours, whatever the lock here says.
+enum NotOurs {
+    /// Somebody else works on it.
+    Held,
+    /// It was taken from another host, and the store does not say that it is ours.
+    Unsaid(Problem),
+}
+
+/// The way to the store, if there is one.
 async fn shared(
-    store: Option<Target>,
+    store: Option<&Target>,
     records: &[Record],
     journal: &Journal,
+) -> Result<Option<Shared>, NotOurs> {
+    let courier = store.and_then(|at| share::Courier::of(at, records, journal));
+    let Some(mut courier) = courier else { return Ok(None) };
+    match courier.claim().await {
+        Ok(Claim::Theirs) => Err(NotOurs::Held),
+        Err(problem) if is_from_elsewhere(journal) => Err(NotOurs::Unsaid(problem)),
+        // A store that is away holds nobody up; the courier says so, and tries again.
+        Ok(Claim::Ours) | Err(_) => Ok(Some(Shared { courier, bell: Bell::default() })),
+    }
+}
+
+/// Our lock is none for them: the lease is the store's alone to give.
+fn is_from_elsewhere(journal: &Journal) -> bool {
+    journal.taken().is_some_and(|(from, _)| from.is_elsewhere())
+}
+
+async fn tell_same_server(
+    shared: Option<&Shared>,
+    store: Option<&Target>,
     server: &str,
     messages: &UnboundedSender<Message>,
-) -> Result<Option<Shared>, String> {
-    let Some(at) = store else { return Ok(None) };
-    let Some(mut courier) = share::Courier::of(&at, records, journal) else { return Ok(None) };
-    // A store that is away holds nobody up; the courier says so, and tries again.
-    match courier.claim().await {
-        Ok(Some(holder)) => return Err(holder),
-        Ok(None) if share::is_same_server(&at, server).await => {
-            let _ = messages.send(Message::Store(share::News::SameServer));
-        }
-        Ok(None) | Err(_) => {}
+) {
+    let there = store.filter(|_| shared.is_some_and(|shared| shared.courier.is_there()));
+    let Some(at) = there else { return };
+    if share::is_same_server(at, server).await {
+        let _ = messages.send(Message::Store(share::News::SameServer));
     }
-    Ok(Some(Shared { courier, bell: Bell::default() }))
 }
 
 /// Whether an incident is one that happened.
@@ -199,8 +219,8 @@ async fn new_incident(
     for entry in controls.into_iter().chain([policy(&target)]) {
         records.push(journal.append(entry).map_err(failed)?);
     }
-    let shared =
-        shared(store, &records, &journal, &identity.server, &messages).await.unwrap_or(None);
+    let shared = shared(store.as_ref(), &records, &journal).await.unwrap_or(None);
+    tell_same_server(shared.as_ref(), store.as_ref(), &identity.server, &messages).await;
     listen(&journal, messages, shared.as_ref().map(|shared| shared.bell.clone()));
     let (server, identity) = (identity.server.clone(), Ok(identity));
     let drafts = std::collections::BTreeMap::new();
@@ -225,6 +245,9 @@ struct Known<'a> {
     targets: &'a [Target],
     policy: &'a Policy,
 }
+
+const NOT_OURS: &str = "nothing was changed and nothing recorded; whoever has it may still write there. \
+    Try again when the store answers and lets this role end their session";
 
 /// Why an incident cannot be gone on with.
 enum NotOpened {
@@ -269,21 +292,32 @@ async fn old_incident(
             .into(),
         other => Problem::system(other.to_string()).into(),
     })?;
+    let remember =
+        |entry: Entry| journal.append(entry).map_err(|error| Problem::system(error.to_string()));
+    let taken = journal.taken();
+    let taken = taken.map(|(from, typed)| Entry::TakenOver { from: from.party, typed });
+    let elsewhere = is_from_elsewhere(&journal);
+    // On this host it is ours from here on, whatever comes of the rest.
+    if let Some(taken) = taken.clone().filter(|_| !elsewhere) {
+        records.push(remember(taken)?);
+    }
     let (runbook, target, server) = frozen(&folder, &records, known)?;
-    let shared = match shared(store, &records, &journal, &server, &messages).await {
+    let shared = match shared(store.as_ref(), &records, &journal).await {
         Ok(shared) => shared,
-        Err(holder) => {
-            let holder = Some(holder.as_str()).filter(|holder| !holder.is_empty());
-            // For the screens that are shown instead.
-            let holder = holder.map(|holder| (holder, Duration::ZERO));
-            let _ = lease::note_elsewhere(&folder, holder);
-            return Err(NotOpened::Held(incident));
+        Err(NotOurs::Held) => return Err(NotOpened::Held(incident)),
+        Err(NotOurs::Unsaid(problem)) => {
+            let sentence = format!("{incident} was not taken over: {}", problem.sentence);
+            return Err(Problem::refused(sentence).hint(NOT_OURS).into());
         }
     };
-    if let Some((from, typed)) = journal.taken() {
-        let record = journal.append(Entry::TakenOver { from, typed });
-        records.push(record.map_err(|error| Problem::system(error.to_string()))?);
+    if let Some(taken) = taken.filter(|_| elsewhere) {
+        records.push(remember(taken)?);
+        if shared.is_none() {
+            // Whoever configured no store has nobody else to say it.
+            let _ = lease::store_says(&folder, Says::Nobody);
+        }
     }
+    tell_same_server(shared.as_ref(), store.as_ref(), &server, &messages).await;
     let folded = crate::incident::Incident::replay(&records);
     let cut_off = folded.in_doubt().is_some();
     let identity = ops::connect::identify_as(&target, &server, cut_off).await;
@@ -293,9 +327,7 @@ async fn old_incident(
         let asked =
             Some(policy(&target)).filter(|asked| records.iter().all(|one| one.entry != *asked));
         for entry in std::iter::once(Entry::Resumed { step }).chain(asked) {
-            let record =
-                journal.append(entry).map_err(|error| Problem::system(error.to_string()))?;
-            records.push(record);
+            records.push(remember(entry)?);
         }
     }
     listen(&journal, messages, shared.as_ref().map(|shared| shared.bell.clone()));

@@ -5,6 +5,7 @@ use crate::tui::app::{App, Screen};
 use crate::tui::case::Case;
 use crate::tui::overlay::{Ask, Kind, Overlay, comms, tour};
 use crate::tui::page::Page;
+use crate::tui::screen::recovery::rows::How;
 use crate::tui::screen::{guardrail, home, journal, postmortem, recovery, server, step};
 use crate::tui::view::{environment_word, footer, top_line};
 use crate::tui::widget::table::{Shown, Table};
@@ -208,7 +209,7 @@ pub fn overlay(app: &App, overlay: &Overlay) -> Vec<String> {
                 [vec![format!("{title}:")], text(&lines)].concat()
             })
             .collect(),
-        Kind::Changes { scroll } => text(scroll.lines()),
+        Kind::Changes { rows, .. } => text(&rows.lines(How::new(&app.look, app.unfolded))),
         Kind::Columns { at } => {
             let columns = app.violations.table.as_ref().map(Table::columns).unwrap_or_default();
             let line = |(number, column): (usize, &Shown)| {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::check::{Delta, Finding, Verdict};
-use crate::guardrail::Standing;
 use crate::incident::Chunked;
 use crate::incident::entry::{Entry, Milestone, Origin, Outcome};
 use crate::runbook::Step;
@@ -158,7 +157,7 @@ pub(super) fn catch_up(app: &App) -> Vec<Effect> {
                 Entry::StepPassed { step, how }
             });
         }
-        let stands = case.incident.guardrails.get(&step) == Some(&Standing::Applied);
+        let stands = case.incident.guard_stands(&step);
         stands.then(|| Entry::StepPassed { step, how: "the guardrail stands".into() })
     };
     case.runbook.steps.iter().filter(open).filter_map(settled).map(Effect::Append).collect()

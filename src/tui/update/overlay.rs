@@ -59,7 +59,7 @@ pub(super) fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent
         (_, Command::Back) => return dismiss(app),
         (Kind::Tour(card), Command::Confirm) if *card + 1 < tour::CARDS => *card += 1,
         (Kind::Tour(_), _) => return dismiss(app),
-        (Kind::Changes { .. }, Command::Complete) => recovery::fold_rows(app),
+        (Kind::Changes { .. }, Command::Complete) => app.unfolded = !app.unfolded,
         (Kind::Text { copy: Some(text), .. }, Command::Complete) => {
             let copied = text.clone();
             app.say(app.facts.between.asked("the card", "`steadyhand handover` prints it"));
@@ -94,11 +94,12 @@ pub(super) fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent
             return command_given(app, chosen, None);
         }
         (
-            Kind::Text { scroll, .. } | Kind::Changes { scroll } | Kind::Help { scroll },
+            Kind::Text { scroll, .. } | Kind::Help { scroll },
             Command::Up | Command::Down | Command::PageUp | Command::PageDown,
         ) => {
             scroll.on_command(command);
         }
+        (Kind::Changes { roll, .. }, command) if roll.on_command(command) => {}
         (
             Kind::Text { .. } | Kind::Changes { .. } | Kind::Help { .. } | Kind::Problem(_),
             Command::Confirm,

@@ -328,7 +328,7 @@ fn step_keys(app: &App) -> Vec<(Option<String>, &'static str)> {
     if case.incident.standing_change(&case.step().id).is_some() {
         keys.push((key(Command::Undo), "undo"));
     }
-    if case.incident.guardrails.get(&case.step().id) == Some(&crate::guardrail::Standing::Applied) {
+    if case.incident.guard_stands(&case.step().id) {
         keys.push((key(Command::Withdraw), "withdraw"));
     }
     keys.extend([

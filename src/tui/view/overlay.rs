@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::edge::environment;
-use super::{WIDE, list};
+use super::{WIDE, list, rows_of, wrapped};
 use crate::tui::app::App;
 use crate::tui::keymap::{self, Context};
 use crate::tui::look::{Look, Pen};
@@ -12,12 +12,13 @@ use crate::tui::overlay::writing::{Reading, Writing};
 use crate::tui::overlay::{Ask, Kind, comms, tour};
 use crate::tui::page::Page;
 use crate::tui::reach;
+use crate::tui::screen::recovery::rows::How;
 use crate::tui::theme::Role;
 use crate::tui::widget::markdown;
 use crate::tui::widget::panel::{Panel, centered};
 use crate::tui::widget::status::Environment;
 use crate::tui::widget::table::Table;
-use crate::tui::widget::wrap::{self, Line};
+use crate::tui::widget::wrap::Line;
 
 /// What lies on top; gives the place of the terminal's cursor.
 pub fn overlay(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) -> Option<Position> {
@@ -43,7 +44,7 @@ pub fn overlay(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) -> Opti
             }
             let lines = page.finish();
             let inner = boxed("", "esc back", Role::Focus, wide.min(76), &lines, frame, buf, look);
-            put_wrapped(&lines, inner, buf);
+            wrapped(&lines, 0, inner, buf);
             None
         }
         Kind::Columns { at } => {
@@ -61,15 +62,16 @@ pub fn overlay(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) -> Opti
             let title = format!("{title}   {} of {}", *number + 1, tour::CARDS);
             let hint = "any other key leaves the tour";
             let inner = boxed(&title, hint, Role::Focus, wide.min(76), &lines, frame, buf, look);
-            put_wrapped(&lines, inner, buf);
+            wrapped(&lines, 0, inner, buf);
             None
         }
-        Kind::Changes { scroll } => {
+        Kind::Changes { rows, roll } => {
             let place = centered(frame, wide, frame.height);
             let panel =
                 Panel { title: "Rows, before and after", hint: "esc close", role: Role::Focus };
             let inner = panel.view(place, buf, look);
-            scroll.view(inner, buf, look);
+            let how = How::new(look, app.unfolded);
+            roll.view(rows.parts(), |at| rows.part(at, how), inner, buf, look);
             None
         }
         Kind::Text { title, scroll, .. } => {
@@ -120,7 +122,7 @@ pub fn overlay(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) -> Opti
             let lines = comms_page(shown, look);
             let inner =
                 boxed("Tell people", "esc back", Role::Focus, wide, &lines, frame, buf, look);
-            put_wrapped(&lines, inner, buf);
+            wrapped(&lines, 0, inner, buf);
             None
         }
         Kind::Problem(problem) => {
@@ -140,7 +142,7 @@ pub fn overlay(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) -> Opti
                 buf,
                 look,
             );
-            put_wrapped(&lines, inner, buf);
+            wrapped(&lines, 0, inner, buf);
             None
         }
     }
@@ -279,9 +281,8 @@ fn ask_box(
     let hint = if ask.expected.is_some() { "esc leaves it alone" } else { "esc back" };
     let width = frame.width.saturating_sub(4).min(76);
     let inner = boxed(&title, hint, role, width, &lines, frame, buf, look);
-    let above: usize = lines[..field].iter().map(|line| wrap::wrap(line, inner.width).len()).sum();
-    put_wrapped(&lines, inner, buf);
-    let row = u16::try_from(above).unwrap_or(0);
+    let row = rows_of(&lines[..field], inner.width);
+    wrapped(&lines, 0, inner, buf);
     if row >= inner.height {
         return None;
     }
@@ -304,21 +305,10 @@ fn boxed(
 ) -> Rect {
     // What the panel and the air inside of it take.
     let inside = width.saturating_sub(6).max(1);
-    let rows: usize = lines.iter().map(|line| wrap::wrap(line, inside).len().max(1)).sum();
-    let height = u16::try_from(rows).unwrap_or(u16::MAX).saturating_add(2);
+    let height = rows_of(lines, inside).saturating_add(2);
     let place = centered(frame, width, height.min(frame.height));
     let inner = Panel { title, hint, role }.view(place, buf, look);
     Rect { x: inner.x + 1.min(inner.width), width: inner.width.saturating_sub(2), ..inner }
-}
-
-fn put_wrapped(lines: &[Line], area: Rect, buf: &mut Buffer) {
-    let rows = lines.iter().flat_map(|line| {
-        let rows = wrap::wrap(line, area.width);
-        if rows.is_empty() { vec![Line::new()] } else { rows }
-    });
-    for (row, line) in rows.take(usize::from(area.height)).enumerate() {
-        wrap::put(&line, area, u16::try_from(row).unwrap_or(u16::MAX), buf);
-    }
 }
 
 /// The help, from the key map itself.

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Item, Wrong};
 use crate::check::{Check, Finding, Verdict};
 use crate::incident::entry::verdict_words;
-use crate::recovery::fingerprint::show;
+use crate::recovery::words::show;
 use crate::runbook::Runbook;
 use crate::tui::app::App;
 use crate::tui::page::{Page, ago, clock};
