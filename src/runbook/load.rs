@@ -10,6 +10,7 @@ mod step;
 mod template;
 
 use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 
 use super::{ActionKind, Runbook, Step, SuggestedAction};
 use crate::check::load::{controls, id_like_file, severity};
@@ -112,8 +113,10 @@ fn action(table: &Table<'_>) -> SuggestedAction {
 /// Steps that are named must exist, ids must differ, needs must not go in a circle.
 fn references(table: &Table<'_>, steps: &[Step], notes: &Notes) {
     let ids = notes.ids.borrow();
-    for (at, (id, spot)) in ids.iter().enumerate().filter(|(_, (id, _))| !id.is_empty()) {
-        if let Some((_, first)) = ids[..at].iter().find(|(other, _)| other == id) {
+    let mut known: HashMap<&str, &Spot> = HashMap::new();
+    for (id, spot) in ids.iter().filter(|(id, _)| !id.is_empty()) {
+        let first = *known.entry(id).or_insert(spot);
+        if !std::ptr::eq(first, spot) {
             table.add(spot.fault(format!(
                 "The step id {} is taken by the step of line {}; give this one another.",
                 quoted(id),
@@ -126,7 +129,7 @@ fn references(table: &Table<'_>, steps: &[Step], notes: &Notes) {
             table.add(
                 spot.fault(format!("`{key}` names its own step {}; name another.", quoted(id))),
             );
-        } else if !ids.iter().any(|(known, _)| known == id) {
+        } else if !known.contains_key(id.as_str()) {
             let fault =
                 spot.fault(format!("`{key}` names the step {}, which does not exist.", quoted(id)));
             table.add(match did_you_mean(id, ids.iter().map(|(id, _)| id.as_str())) {
@@ -135,48 +138,46 @@ fn references(table: &Table<'_>, steps: &[Step], notes: &Notes) {
             });
         }
     }
-    if let Some(circle) = circle(steps) {
-        let first = ids.iter().find(|(id, _)| *id == circle[0]);
+    if let Some(circle) = circle(steps)
+        && let Some(spot) = known.get(circle[0])
+    {
         let words = circle.join(" needs ");
-        if let Some((_, spot)) = first {
-            table.add(spot.fault(format!(
-                "The needs go in a circle, so none of these steps could begin: {words} needs {}.",
-                circle[0]
-            )));
-        }
+        table.add(spot.fault(format!(
+            "The needs go in a circle, so none of these steps could begin: {words} needs {}.",
+            circle[0]
+        )));
     }
 }
 
-/// Steps that need each other, if there are any.
+/// Steps that need each other, if there are any. Not by recursion: very many may stand in one chain.
 fn circle(steps: &[Step]) -> Option<Vec<&str>> {
-    fn walk<'s>(
-        steps: &'s [Step],
-        at: &'s str,
-        path: &mut Vec<&'s str>,
-        done: &mut Vec<&'s str>,
-    ) -> bool {
-        if let Some(start) = path.iter().position(|step| *step == at) {
-            path.drain(..start);
-            return true;
-        }
-        if done.contains(&at) {
-            return false;
-        }
-        path.push(at);
-        let needs = steps.iter().find(|step| step.id == at).map_or(&[][..], |step| &step.needs);
-        // A step that needs itself was reported on its own.
-        if needs.iter().any(|need| need != at && walk(steps, need, path, done)) {
-            return true;
-        }
-        path.pop();
-        done.push(at);
-        false
+    let mut by_id: HashMap<&str, &Step> = HashMap::new();
+    for step in steps {
+        by_id.entry(&step.id).or_insert(step);
     }
-    let mut done = vec![];
-    steps.iter().find_map(|step| {
-        let mut path = vec![];
-        walk(steps, &step.id, &mut path, &mut done).then_some(path)
-    })
+    let needs = |id: &str| by_id.get(id).map_or(&[][..], |step| &step.needs).iter();
+    let mut done: HashSet<&str> = HashSet::new();
+    for step in steps {
+        let mut path = vec![(step.id.as_str(), needs(&step.id))];
+        let mut open = HashSet::from([step.id.as_str()]);
+        while let Some((at, left)) = path.last_mut() {
+            match left.next().map(String::as_str) {
+                None => {
+                    open.remove(at);
+                    done.insert(at);
+                    path.pop();
+                }
+                // A step that needs itself was reported on its own.
+                Some(need) if need == *at || done.contains(need) => {}
+                Some(need) if open.insert(need) => path.push((need, needs(need))),
+                Some(need) => {
+                    let circle = path.iter().map(|(step, _)| *step);
+                    return Some(circle.skip_while(|step| *step != need).collect());
+                }
+            }
+        }
+    }
+    None
 }
 
 #[cfg(test)]

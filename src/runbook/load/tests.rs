@@ -30,6 +30,27 @@ fn needs_that_go_in_a_circle_are_named() {
 }
 
 #[test]
+fn a_chain_of_very_many_needs_is_walked_to_its_end() {
+    use std::fmt::Write as _;
+    const MANY: usize = 10_000;
+    let chain = |of_last: &str| {
+        (0..MANY).fold(String::new(), |mut text, at| {
+            let need = if at + 1 < MANY { format!("s{}", at + 1) } else { of_last.to_owned() };
+            let _ = write!(
+                text,
+                "[[step]]\nid = \"s{at}\"\nkind = \"note\"\ntitle = \"t\"\ndo = \"d\"\nneeds = [\"{need}\"]\n"
+            );
+            text
+        })
+    };
+    let faults = steps(&chain("s9990")).expect_err("a circle");
+    assert_eq!(faults.len(), 1);
+    assert!(faults[0].contains("begin: s9990 needs s9991 needs s9992 needs"), "{faults:?}");
+    let faults = steps(&chain("s0s")).expect_err("a step that is not there");
+    assert!(faults[0].contains("names the step \"s0s\", which does not exist"), "{faults:?}");
+}
+
+#[test]
 fn an_answer_is_known_to_the_steps_behind_it_only() {
     let ask = "[[step]]\nid = \"ask\"\nkind = \"ask\"\ntitle = \"?\"\nquestion = \"Which?\"\nvar = \"since\"\ntype = \"date\"\n";
     let change = "[[step]]\nid = \"fix\"\nkind = \"change\"\ntitle = \"Fix\"\nrisk = \"low\"\ncures = [\"late\"]\n\
