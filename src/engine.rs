@@ -215,12 +215,20 @@ impl Session {
         }
     }
 
-    /// Tells the watch that the rows to be written hold one of these literals in this column: images
-    /// are looked for there first, and everywhere if the server counts others. Who notes each row as
-    /// it is written has no use for that.
+    /// Tells the observer that the rows to be written hold one of these literals in this column:
+    /// images are looked for there first, and everywhere if the server counts others. Who notes each
+    /// row as it is written has no use for that.
     pub fn narrow(&mut self, column: &str, keys: &Literals) {
         if let Self::Postgres(session) = self {
             session.narrow(column, keys);
+        }
+    }
+
+    /// The observer reads there what the rows of a table hold, while they are being written.
+    pub async fn read_ahead(&mut self, table: &Table, limit: Duration) -> Result<(), EngineError> {
+        match self {
+            Self::Postgres(session) => session.read_ahead(table, limit).await,
+            _ => Ok(()),
         }
     }
 

@@ -60,6 +60,8 @@ pub struct Session {
     /// The number that the server gave to the transaction that is or was open last, once it had one.
     xid: Option<String>,
     watch: Option<watch::Watch>,
+    /// Of an observer: where the rows are that will be written.
+    near: Option<images::Near>,
     notices: Arc<Mutex<Vec<String>>>,
     /// Whether a savepoint of ours is set in the transaction.
     saved: bool,
@@ -131,6 +133,7 @@ impl Session {
             transaction: None,
             xid: None,
             watch: None,
+            near: None,
             saved: false,
             away: false,
             notices: Arc::default(),
@@ -203,6 +206,7 @@ impl Session {
         self.transaction = Some(Transaction { begun: Instant::now(), cap, writes });
         self.xid = None;
         (self.saved, self.away) = (false, false);
+        self.near = None;
         let entered = self.plain(&sql, OWN).await;
         if entered.is_err() {
             let _ = self.rollback().await;

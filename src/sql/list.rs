@@ -35,8 +35,11 @@ impl Literals {
         }
         let list = quoted.join(",");
         // One word, which neither we nor the server need to take apart as ten thousand.
-        let condition = match (dialect, &numbers) {
-            (Dialect::Postgres, Some(_)) => format!("= ANY ('{{{list}}}')"),
+        let condition = match (dialect, numbers.as_deref()) {
+            (Dialect::Postgres, Some(numbers)) => match unbroken(numbers) {
+                Some((least, most)) => format!("BETWEEN {least} AND {most}"),
+                None => format!("= ANY ('{{{list}}}')"),
+            },
             _ => format!("IN ({list})"),
         };
         let range = numbers.and_then(|numbers| dense(&numbers));
@@ -52,6 +55,14 @@ impl Literals {
     pub fn range(&self) -> Option<(i64, i64)> {
         self.range
     }
+}
+
+/// The first and the last of numbers that follow each other without a gap: the range holds no other
+/// whole number, and is found at once.
+fn unbroken(numbers: &[i64]) -> Option<(i64, i64)> {
+    let next = |pair: &[i64]| pair[0].checked_add(1) == Some(pair[1]);
+    let (first, last) = (*numbers.first()?, *numbers.last()?);
+    numbers.windows(2).all(next).then_some((first, last))
 }
 
 fn dense(numbers: &[i64]) -> Option<(i64, i64)> {
@@ -151,6 +162,9 @@ mod tests {
         assert_eq!((listed.fill(&keys).as_str(), keys.range()), (filled, Some((3, 7))));
         let keys = Literals::of(&numbers, Dialect::Mysql).expect("they are literals");
         assert_eq!(keys.condition(), "IN (7,3)");
+        let numbers = ["-1".to_owned(), "0".to_owned(), "1".to_owned()];
+        let keys = Literals::of(&numbers, Dialect::Postgres).expect("they are literals");
+        assert_eq!(keys.condition(), "BETWEEN -1 AND 1");
         assert_eq!(listed.template(), "UPDATE t SET a = 'x' WHERE id IN (:chunk) AND a IS NULL");
     }
 

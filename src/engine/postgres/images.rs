@@ -8,17 +8,20 @@
 //! still sees them at their old place.
 //!
 //! The two lists come ordered by key and are merged as they come, so memory does not grow with them.
+//! Where it is known which keys will be written, only rows near them are looked at, all of them on both
+//! sides; what they held before is read while the statements run, as far as there is room for it.
 
 use std::cmp::Ordering;
 use std::collections::{HashSet, VecDeque};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use super::rows::{list, quoted, relation};
+use super::rows::{list, literal, quoted, relation};
 use super::watch::Counts;
 use super::{OWN, Session};
 use crate::engine::portion::Portion;
 use crate::engine::{EngineError, Image, Images, Table};
+use crate::sql::Literals;
 use crate::value::{Value, ValueRef};
 
 /// Rows that are asked for at a time, if they are small.
@@ -53,32 +56,140 @@ struct List {
     limit: Duration,
 }
 
+/// What is there of a list, and whether nothing comes behind it.
+struct Part {
+    rows: VecDeque<Row>,
+    last: bool,
+}
+
+/// Where the rows are that will be written.
+pub struct Near {
+    column: String,
+    /// What is true of them.
+    condition: String,
+    ahead: Option<Ahead>,
+}
+
+/// What the rows near held in one table, as far as it was read.
+struct Ahead {
+    table: String,
+    query: Query,
+    rows: List,
+}
+
+impl std::fmt::Debug for Near {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Near").field("column", &self.column).finish_non_exhaustive()
+    }
+}
+
+impl Near {
+    /// The condition, if the table has the column.
+    fn of(&self, table: &Table) -> Option<String> {
+        let has = table.columns.iter().any(|column| column.name == self.column);
+        has.then(|| self.condition.clone())
+    }
+}
+
 impl Session {
-    /// Every row of a table that the transaction wrote, or those of them of which a condition holds;
-    /// gives how many there are of each kind.
+    pub fn narrow(&mut self, column: &str, keys: &Literals) {
+        let name = quoted(column);
+        let mut condition = format!("{name} {}", keys.condition());
+        if let Some((least, most)) = keys.range() {
+            // Asked this way, the list is looked up for each row of the range, and no index for each
+            // key of the list.
+            condition = format!("{name} BETWEEN '{least}' AND '{most}' AND ({condition}) IS TRUE");
+        }
+        self.near = Some(Near { column: column.to_owned(), condition, ahead: None });
+    }
+
+    pub async fn read_ahead(&mut self, table: &Table, limit: Duration) -> Result<(), EngineError> {
+        let Some(near) = self.near.as_ref().and_then(|near| near.of(table)) else { return Ok(()) };
+        let name = literal(&relation(&table.name));
+        let kind = format!("SELECT relkind FROM pg_class WHERE oid = {name}::regclass");
+        let whole = self.text(&kind).await?.as_deref() == Some("p");
+        let mut ahead = self.look(table, whole, &near, limit).await?;
+        ahead.rows.take_in(self).await?;
+        if let Some(near) = &mut self.near {
+            near.ahead = Some(ahead);
+        }
+        Ok(())
+    }
+
+    /// Begins to read what the rows near hold.
+    async fn look(
+        &mut self,
+        table: &Table,
+        whole: bool,
+        near: &str,
+        limit: Duration,
+    ) -> Result<Ahead, EngineError> {
+        let query = Query::of(table, whole, &self.encoding().await?);
+        let rows = self.list("steadyhand_near", &query, "false", near, limit).await?;
+        Ok(Ahead { table: table.name.clone(), query, rows })
+    }
+
+    /// Looks only where the rows are said to be, if anything is said; gives how many there are.
+    pub(super) async fn images_near(
+        &mut self,
+        observe: &mut Session,
+        table: &Table,
+        whole: bool,
+        images: &mut dyn Images,
+    ) -> Result<Option<Counts>, EngineError> {
+        let Some(near) = &mut observe.near else { return Ok(None) };
+        let ahead = near.ahead.take_if(|ahead| ahead.table == table.name);
+        let Some(near) = near.of(table) else { return Ok(None) };
+        let limit = self.remaining();
+        self.apart(limit, async |work: &mut Self| {
+            let Ahead { query, rows: before, .. } = match ahead {
+                Some(ahead) => ahead,
+                None => observe.look(table, whole, &near, limit).await?,
+            };
+            let span = work.span().await?;
+            let ours = work.ours(&span).await?;
+            let after = work.list("steadyhand_after", &query, &ours.xmin, &near, limit).await?;
+            Merge::new(&query, table).run(work, observe, before, after, images).await
+        })
+        .await
+        .map(Some)
+    }
+
+    /// Every row of a table that the transaction wrote; gives how many there are of each kind.
     pub(super) async fn images(
         &mut self,
         observe: &mut Session,
         table: &Table,
         whole: bool,
-        near: Option<&str>,
         images: &mut dyn Images,
     ) -> Result<Counts, EngineError> {
         let limit = self.remaining();
         self.apart(limit, async |work: &mut Self| {
             let span = work.span().await?;
-            let query = Query::of(table, whole, near, &work.encoding().await?);
-            let ours = work.ours(&span).await?;
-            let theirs = observe.ours(&span).await?;
-            observe.declare("steadyhand_before", &query.before(&theirs), limit).await?;
-            work.declare("steadyhand_after", &query.after(&ours), limit).await?;
-            let merged = Merge { query: &query, table, seen: Counts::default(), gone: Vec::new() }
-                .run(work, observe, limit, images)
-                .await;
-            observe.plain("CLOSE steadyhand_before", OWN).await?;
-            merged
+            let query = Query::of(table, whole, &work.encoding().await?);
+            let (ours, theirs) = (work.ours(&span).await?, observe.ours(&span).await?);
+            let before = observe.list("steadyhand_before", &query, "false", &theirs.xmax, limit);
+            let before = before.await?;
+            let any = format!("{} OR {}", ours.xmin, ours.xmax);
+            let after = work.list("steadyhand_after", &query, &ours.xmin, &any, limit).await?;
+            Merge::new(&query, table).run(work, observe, before, after, images).await
         })
         .await
+    }
+
+    /// A list of the rows of which a condition holds, and of each whether it is ours.
+    async fn list(
+        &mut self,
+        cursor: &'static str,
+        query: &Query,
+        ours: &str,
+        condition: &str,
+        limit: Duration,
+    ) -> Result<List, EngineError> {
+        self.declare(cursor, &query.select(ours, condition), limit).await?;
+        let portion = Portion::of_at_most(BATCH);
+        let keys = query.keys.len();
+        Ok(List { cursor, keys, rows: VecDeque::new(), portion, ended: false, limit })
     }
 
     /// The numbers that may be ours: the first, how many were given out since, and the groups of
@@ -141,15 +252,13 @@ struct Query {
     from: String,
     keys: Vec<String>,
     columns: Vec<String>,
-    near: String,
     order: String,
 }
 
 const ROW: &str = "steadyhand_row";
 
 impl Query {
-    fn of(table: &Table, whole: bool, near: Option<&str>, encoding: &str) -> Self {
-        let near = near.map(|near| format!(" AND {near}")).unwrap_or_default();
+    fn of(table: &Table, whole: bool, encoding: &str) -> Self {
         let only = if whole { "" } else { "ONLY " };
         let from = format!("{only}{} AS {ROW}", relation(&table.name));
         // Compared here byte by byte, so it must be ordered so there, in UTF-8 as it is sent.
@@ -163,7 +272,7 @@ impl Query {
             // The whole row is what it can be known by.
             let all = format!("format('%s', {ROW})");
             let order = format!("{}, tableoid, ctid", text(all.clone()));
-            return Self { from, keys: vec![all], columns, near, order };
+            return Self { from, keys: vec![all], columns, order };
         }
         let order: Vec<String> = table
             .key
@@ -179,26 +288,17 @@ impl Query {
             })
             .collect();
         let keys = table.key.iter().map(|name| quoted(name)).collect();
-        Self { from, keys, columns, near, order: order.join(", ") }
+        Self { from, keys, columns, order: order.join(", ") }
     }
 
-    fn select(&self, last: &str, condition: &str) -> String {
+    fn select(&self, ours: &str, condition: &str) -> String {
         let parts: Vec<&str> = self.keys.iter().chain(&self.columns).map(String::as_str).collect();
         format!(
-            "SELECT {}, tableoid::bigint, ctid, {last} FROM {} WHERE ({condition}){} ORDER BY {}",
+            "SELECT {}, tableoid::bigint, ctid, {ours} FROM {} WHERE {condition} ORDER BY {}",
             parts.join(", "),
             self.from,
-            self.near,
             self.order
         )
-    }
-
-    fn before(&self, ours: &Ours) -> String {
-        self.select("false", &ours.xmax)
-    }
-
-    fn after(&self, ours: &Ours) -> String {
-        self.select(&ours.xmin, &format!("{} OR {}", ours.xmin, ours.xmax))
     }
 
     /// Which of these places the work session still sees.
@@ -221,37 +321,51 @@ struct Merge<'q> {
     gone: Vec<Row>,
 }
 
-impl Merge<'_> {
+impl<'q> Merge<'q> {
+    fn new(query: &'q Query, table: &'q Table) -> Self {
+        Self { query, table, seen: Counts::default(), gone: Vec::new() }
+    }
+
     async fn run(
         mut self,
         work: &mut Session,
         observe: &mut Session,
-        limit: Duration,
+        mut before: List,
+        mut after: List,
         images: &mut dyn Images,
     ) -> Result<Counts, EngineError> {
-        let keys = self.query.keys.len();
-        let mut before = List::new("steadyhand_before", keys, limit);
-        let mut after = List::new("steadyhand_after", keys, limit);
-        loop {
-            // Side by side: each server process has a table to read and to sort.
-            let (old, new) = tokio::join!(before.fill(observe), after.fill(work));
-            old.and(new)?;
+        let cursor = before.cursor;
+        while !(before.is_over() && after.is_over()) {
+            let (mut old, mut new) = (before.part(), after.part());
+            let (of_old, of_new) = (before.follows(&old), after.follows(&new));
+            // Side by side: each server process looks for its next rows while these are compared.
+            let (olds, news, ()) =
+                tokio::join!(before.more(observe, of_old), after.more(work, of_new), async {
+                    self.compare_all(&mut old, &mut new, images)
+                });
+            olds.and(news)?;
+            before.give_back(old);
+            after.give_back(new);
+            self.confirm(work, images).await?;
+        }
+        observe.plain(&format!("CLOSE {cursor}"), OWN).await?;
+        Ok(self.seen)
+    }
+
+    /// As far as the rows of both reach.
+    fn compare_all(&mut self, before: &mut Part, after: &mut Part, images: &mut dyn Images) {
+        while self.gone.len() < BATCH {
             let order = match (before.rows.front(), after.rows.front()) {
-                (None, None) => break,
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
                 (Some(old), Some(new)) => self.compare(old, new),
+                (Some(_), None) if after.last => Ordering::Less,
+                (None, Some(_)) if before.last => Ordering::Greater,
+                _ => return,
             };
             let old = if order == Ordering::Greater { None } else { before.rows.pop_front() };
             let new = if order == Ordering::Less { None } else { after.rows.pop_front() };
             match (old, new.filter(|row| row.ours)) {
-                (Some(old), None) if order == Ordering::Less => {
-                    self.gone.push(old);
-                    if self.gone.len() >= before.portion.rows() {
-                        self.confirm(work, images).await?;
-                    }
-                }
-                // Only locked: the work session sees it where it was.
+                (Some(old), None) if order == Ordering::Less => self.gone.push(old),
+                // Not written, or only locked: the work session sees it where it was.
                 (Some(_) | None, None) => {}
                 (Some(old), Some(new)) => {
                     self.seen.updated += 1;
@@ -265,8 +379,6 @@ impl Merge<'_> {
                 }
             }
         }
-        self.confirm(work, images).await?;
-        Ok(self.seen)
     }
 
     fn compare(&self, old: &Row, new: &Row) -> Ordering {
@@ -306,16 +418,31 @@ impl Merge<'_> {
 }
 
 impl List {
-    fn new(cursor: &'static str, keys: usize, limit: Duration) -> Self {
-        let portion = Portion::of_at_most(BATCH);
-        Self { cursor, keys, rows: VecDeque::new(), portion, ended: false, limit }
+    fn is_over(&self) -> bool {
+        self.ended && self.rows.is_empty()
     }
 
-    async fn fill(&mut self, session: &mut Session) -> Result<(), EngineError> {
-        if !self.rows.is_empty() || self.ended {
-            return Ok(());
+    /// What is there of it now.
+    fn part(&mut self) -> Part {
+        Part { rows: std::mem::take(&mut self.rows), last: self.ended }
+    }
+
+    fn give_back(&mut self, mut part: Part) {
+        part.rows.append(&mut self.rows);
+        self.rows = part.rows;
+    }
+
+    /// Whether more is to come behind a part, and soon.
+    fn follows(&self, part: &Part) -> bool {
+        !part.last && part.rows.len() <= self.portion.rows()
+    }
+
+    /// Some rows more, if they are wanted; gives how many bytes they take.
+    async fn more(&mut self, session: &mut Session, wanted: bool) -> Result<usize, EngineError> {
+        if !wanted {
+            return Ok(0);
         }
-        let asked = self.portion.rows();
+        let (asked, from) = (self.portion.rows(), self.rows.len());
         let sql = format!("FETCH {asked} FROM {}", self.cursor);
         let rows = &mut self.rows;
         let (keys, mut names) = (self.keys, None);
@@ -325,8 +452,17 @@ impl List {
                 ControlFlow::Continue(())
             })
             .await?;
-        self.portion.took(seen, self.rows.iter().map(|row| &row.values));
         self.ended = seen < asked;
+        Ok(self.portion.took(seen, self.rows.range(from..).map(|row| &row.values)))
+    }
+
+    /// As much of it as there is room for.
+    async fn take_in(&mut self, session: &mut Session) -> Result<(), EngineError> {
+        const ROOM: usize = 16 << 20;
+        let mut held = 0;
+        while !self.ended && held < ROOM {
+            held += self.more(session, true).await?;
+        }
         Ok(())
     }
 }

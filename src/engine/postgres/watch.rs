@@ -8,10 +8,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::catalogue::NAME;
-use super::rows::{literal, quoted};
+use super::rows::literal;
 use super::{Session, connect, footprint, sibling};
 use crate::engine::{Blind, EngineError, Images, Session as Any, Table, Touched};
-use crate::sql::{LEDGER, Literals};
+use crate::sql::LEDGER;
 use crate::value::Value;
 
 #[derive(Debug)]
@@ -26,8 +26,6 @@ pub struct Watch {
     order: Vec<i64>,
     /// What no table can say for itself.
     blind: Blind,
-    /// A column, and the condition on it that rows to be written meet.
-    near: Option<(String, String)>,
     /// As it was when it was last looked at: a transaction that fails lets its locks go.
     pub words: Option<String>,
 }
@@ -129,20 +127,9 @@ impl Session {
             baseline: self.counts().await?,
             order: Vec::new(),
             blind: blind.clone(),
-            near: None,
             words: None,
         });
         Ok(blind)
-    }
-
-    pub fn narrow(&mut self, column: &str, keys: &Literals) {
-        let condition = match keys.range() {
-            Some((least, most)) => format!("BETWEEN '{least}' AND '{most}'"),
-            None => keys.condition().to_owned(),
-        };
-        if let Some(watch) = &mut self.watch {
-            watch.near = Some((column.to_owned(), condition));
-        }
     }
 
     /// The counters as they stand, of tables of the server as well.
@@ -214,8 +201,12 @@ impl Session {
                 Some(table) if *readable => {
                     let whole = written.kind == "p";
                     let observe = sibling(observe)?;
-                    if !self.images_near(observe, table, whole, counts, images).await? {
-                        let seen = self.images(observe, table, whole, None, images).await?;
+                    let near = self.images_near(observe, table, whole, images).await?;
+                    if near != Some(counts) {
+                        if near.is_some() {
+                            images.anew(table);
+                        }
+                        let seen = self.images(observe, table, whole, images).await?;
                         counts = self.agree(name, counts, seen);
                     }
                 }
@@ -237,28 +228,6 @@ impl Session {
             watch.words = words;
         }
         Ok((found, blind))
-    }
-
-    /// Looks only where the rows are said to be; `false` if the server counts others.
-    async fn images_near(
-        &mut self,
-        observe: &mut Session,
-        table: &Table,
-        whole: bool,
-        counts: Counts,
-        images: &mut dyn Images,
-    ) -> Result<bool, EngineError> {
-        let near = self.watch.as_ref().and_then(|watch| watch.near.clone());
-        let known = |column: &String| table.columns.iter().any(|other| other.name == *column);
-        let Some((column, condition)) = near.filter(|(column, _)| known(column)) else {
-            return Ok(false);
-        };
-        let near = format!("{} {condition}", quoted(&column));
-        let seen = self.images(observe, table, whole, Some(&near), images).await?;
-        if seen != counts {
-            images.anew(table);
-        }
-        Ok(seen == counts)
     }
 
     /// Holds the images against the counters. What they see is complete by itself; the counters know

@@ -109,7 +109,7 @@ async fn run(desk: &mut Desk, piece: Piece<'_>) -> Result<Run, EngineError> {
     let time_cap = plan.limits.time_cap;
     let mut warnings = work.begin_watched(observe, tables, &job.op, time_cap).await?;
     if let Some(cut) = piece.cut {
-        work.narrow(&cut.column, &cut.literals);
+        observe.narrow(&cut.column, &cut.literals);
     }
     desk.watch_locks(job).await?;
     let Desk { work, observe, tables, server, .. } = desk;
@@ -118,7 +118,19 @@ async fn run(desk: &mut Desk, piece: Piece<'_>) -> Result<Run, EngineError> {
         Scrutiny::Chunk => Vec::new(),
     };
     let mut direct: HashMap<String, Tally> = HashMap::new();
-    let Acted { statements, conflicts, left_alone } = act(work, tables, plan, &mut direct).await?;
+    let named = plan.actions.iter().find_map(|action| match action {
+        Planned::Sql { table, .. } => known(tables, table),
+        Planned::Chunked { .. } | Planned::PutBack(_) => None,
+    });
+    let ahead = async {
+        match named {
+            Some(table) => observe.read_ahead(table, time_cap).await,
+            None => Ok(()),
+        }
+    };
+    let (acted, ahead) = tokio::join!(act(work, tables, plan, &mut direct), ahead);
+    let Acted { statements, conflicts, left_alone } = acted?;
+    ahead?;
     let written = written(work, observe, &direct, piece.cut).await?;
     if let Some(message) = written.outside.clone() {
         return Err(EngineError::Refused { message });
@@ -258,11 +270,17 @@ fn counted(verb: Verb, rows: u64) -> Tally {
 
 /// The table's name as the catalogue has it, for one that a statement wrote in its own way.
 fn known_name(tables: &[Table], written: &str) -> String {
-    let plain = |name: &str| name.replace(['"', '`', '[', ']'], "").to_lowercase();
+    known(tables, written).map_or_else(|| plain(written), |table| table.name.clone())
+}
+
+fn known<'t>(tables: &'t [Table], written: &str) -> Option<&'t Table> {
     let last = |name: &str| name.rsplit('.').next().unwrap_or(name).to_owned();
     let wanted = plain(written);
     let same = |table: &&Table| plain(&table.name) == wanted;
     let near = |table: &&Table| last(&plain(&table.name)) == last(&wanted);
-    let found = tables.iter().find(same).or_else(|| tables.iter().find(near));
-    found.map_or(wanted.clone(), |table| table.name.clone())
+    tables.iter().find(same).or_else(|| tables.iter().find(near))
+}
+
+fn plain(name: &str) -> String {
+    name.replace(['"', '`', '[', ']'], "").to_lowercase()
 }
