@@ -24,6 +24,7 @@ contract! {
     a_key_that_comes_twice_is_refused on sqlite postgres mariadb;
     keys_are_quoted_by_the_database on sqlite postgres mariadb;
     keys_may_lie_far_apart_and_below_zero on sqlite postgres mariadb;
+    keys_without_a_gap_may_be_raised_and_removed on sqlite postgres mariadb;
     a_row_that_changed_meanwhile_is_left_alone_and_counted on sqlite postgres mariadb;
     the_first_chunk_does_what_was_previewed_or_nothing_is_done on sqlite postgres mariadb;
     a_statement_that_leaves_its_chunk_is_refused on sqlite postgres mariadb;
@@ -167,6 +168,29 @@ fn keys_may_lie_far_apart_and_below_zero(engine: Dialect) {
     let undo = desk.mass_undo(&job, "undo");
     assert_eq!(committed(&desk.drive_on(&undo)), 100);
     assert_eq!(dump(&mut desk, &["job"]), before);
+}
+
+fn keys_without_a_gap_may_be_raised_and_removed(engine: Dialect) {
+    let mut desk = Desk::new(engine, &schema(engine));
+    let before = dump(&mut desk, &["job"]);
+    let keys = "SELECT id FROM job WHERE id BETWEEN 501 AND 1500 ORDER BY id";
+    for (op, statement, left) in [
+        ("raise", "UPDATE job SET n = n + 1 WHERE id IN (:chunk) AND state = 'open'", 3_000),
+        ("remove", "DELETE FROM job WHERE id IN (:chunk) AND state = 'open'", 2_100),
+    ] {
+        let job = desk.mass_job(op, keys, &[statement], (150, 400));
+        let preview = desk.preview(&job);
+        let execution = desk.drive(&job, preview, &Reins::default(), &|_| {});
+        assert_eq!(committed(&execution), 900);
+        assert_eq!(desk.count("SELECT COUNT(*) FROM job"), left);
+        let chunks = desk.incident().changes.iter().find_map(|change| {
+            (change.op == op).then(|| change.chunks.clone().expect("it was in chunks"))
+        });
+        assert_eq!(chunks.expect("it was done").left_alone(), 100);
+        let undo = desk.mass_undo(&job, &format!("{op}-undo"));
+        assert_eq!(committed(&desk.drive_on(&undo)), 900);
+        assert_eq!(dump(&mut desk, &["job"]), before);
+    }
 }
 
 fn a_key_that_comes_twice_is_refused(engine: Dialect) {

@@ -341,7 +341,7 @@ impl<'q> Merge<'q> {
             // Side by side: each server process looks for its next rows while these are compared.
             let (olds, news, ()) =
                 tokio::join!(before.more(observe, of_old), after.more(work, of_new), async {
-                    self.compare_all(&mut old, &mut new, images)
+                    self.compare_all(&mut old, &mut new, images);
                 });
             olds.and(news)?;
             before.give_back(old);
