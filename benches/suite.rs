@@ -3,6 +3,8 @@
 //!
 //! `cargo bench --bench suite` starts servers of its own and prints one table. The rounds alternate, so
 //! that whoever else uses the machine meets both; what counts is the ratio. Memory is exact.
+//! `STEADYHAND_PROGRAM` names another build of the program, such as the released one: there the code
+//! that a run needs lies side by side, which halves its memory.
 
 #![allow(clippy::print_stdout, reason = "the table is what a bench is for")]
 
@@ -81,7 +83,7 @@ fn main() {
     let nothing = script("nothing.sql", &[NOTHING; 20]);
     let one = &servers[..1];
 
-    println!("medians of {ROUNDS} rounds in turn; psql {}\n", version());
+    println!("medians of {ROUNDS} rounds in turn; psql {}; {}\n", version(), program());
     println!(
         "{:<46} {:>9} {:>9} {:>7} {:>8} {:>10}",
         "", "wall ms", "cpu ms", "ratio", "RSS KiB", "psql RSS"
@@ -156,9 +158,15 @@ fn psql(servers: &[Server], scripts: &[&PathBuf]) -> String {
     }
 }
 
+fn program() -> String {
+    let built = env!("CARGO_BIN_EXE_steadyhand").to_owned();
+    std::env::var("STEADYHAND_PROGRAM").unwrap_or(built)
+}
+
 fn compare(what: &str, home: &Home, arguments: &[&str], theirs: &str) {
+    let program = program();
     let ours = |memory: Option<&Path>| {
-        let mut words = vec![env!("CARGO_BIN_EXE_steadyhand"), "check"];
+        let mut words = vec![program.as_str(), "check"];
         words.extend(arguments);
         run(home, &words, memory)
     };
