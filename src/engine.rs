@@ -215,12 +215,12 @@ impl Session {
         }
     }
 
-    /// Tells the observer that the rows to be written hold one of these literals in this column:
-    /// images are looked for there first, and everywhere if the server counts others. Who notes each
-    /// row as it is written has no use for that.
-    pub fn narrow(&mut self, column: &str, keys: &Literals) {
+    /// Tells the observer that the rows to be written hold one of these literals in this column of a
+    /// table: images are looked for there first, and everywhere if the server counts others. Who notes
+    /// each row as it is written has no use for that.
+    pub fn narrow(&mut self, table: &Table, column: &str, keys: &Literals) {
         if let Self::Postgres(session) = self {
-            session.narrow(column, keys);
+            session.narrow(table, column, keys);
         }
     }
 

@@ -25,6 +25,7 @@ contract! {
     keys_are_quoted_by_the_database on sqlite postgres mariadb;
     keys_may_lie_far_apart_and_below_zero on sqlite postgres mariadb;
     keys_without_a_gap_may_be_raised_and_removed on sqlite postgres mariadb;
+    a_trigger_may_write_where_the_same_name_holds_something_else on sqlite postgres mariadb;
     a_row_that_changed_meanwhile_is_left_alone_and_counted on sqlite postgres mariadb;
     the_first_chunk_does_what_was_previewed_or_nothing_is_done on sqlite postgres mariadb;
     a_statement_that_leaves_its_chunk_is_refused on sqlite postgres mariadb;
@@ -191,6 +192,29 @@ fn keys_without_a_gap_may_be_raised_and_removed(engine: Dialect) {
         assert_eq!(committed(&desk.drive_on(&undo)), 900);
         assert_eq!(dump(&mut desk, &["job"]), before);
     }
+}
+
+fn a_trigger_may_write_where_the_same_name_holds_something_else(engine: Dialect) {
+    let note = "CREATE TABLE note (id VARCHAR(40) PRIMARY KEY)";
+    let trigger = of(
+        engine,
+        [
+            "CREATE TRIGGER noted AFTER UPDATE ON job BEGIN INSERT INTO note VALUES ('job ' || NEW.id); END",
+            "CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS \
+             'BEGIN INSERT INTO note VALUES (''job '' || NEW.id); RETURN NULL; END'; \
+             CREATE TRIGGER noted AFTER UPDATE ON job FOR EACH ROW EXECUTE FUNCTION noted()",
+            "CREATE TRIGGER noted AFTER UPDATE ON job FOR EACH ROW INSERT INTO note VALUES (CONCAT('job ', NEW.id))",
+        ],
+    );
+    let mut desk = Desk::new(engine, &format!("{}; {note}; {trigger}", schema(engine)));
+    let keys = "SELECT id FROM job WHERE id <= 500 ORDER BY id";
+    let job = desk.mass_job("op", keys, &[RAISE], (150, 400));
+    let preview = desk.preview(&job);
+    let hidden: Vec<_> = preview.writes.iter().map(|write| (&*write.table, write.hidden)).collect();
+    assert!(hidden.iter().any(|(name, hidden)| name.ends_with("note") && hidden.inserted == 135));
+    let execution = desk.drive(&job, preview, &Reins::default(), &|_| {});
+    assert_eq!(committed(&execution), 900);
+    assert_eq!(desk.count("SELECT COUNT(*) FROM note"), 450);
 }
 
 fn a_key_that_comes_twice_is_refused(engine: Dialect) {

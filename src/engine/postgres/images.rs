@@ -65,6 +65,8 @@ struct Part {
 /// Where the rows are that will be written.
 pub struct Near {
     column: String,
+    /// Its type, in the table that the keys are of.
+    kind: String,
     /// What is true of them.
     condition: String,
     ahead: Option<Ahead>,
@@ -84,15 +86,24 @@ impl std::fmt::Debug for Near {
 }
 
 impl Near {
-    /// The condition, if the table has the column.
+    /// The condition, if it can be asked of the table. A column of the same name may hold something
+    /// else there, which no key can be compared with.
     fn of(&self, table: &Table) -> Option<String> {
-        let has = table.columns.iter().any(|column| column.name == self.column);
-        has.then(|| self.condition.clone())
+        let kind = kind(table, &self.column)?;
+        let whole = |kind: &str| ["smallint", "integer", "bigint"].contains(&kind);
+        let same = kind == self.kind || whole(kind) && whole(&self.kind);
+        same.then(|| self.condition.clone())
     }
 }
 
+fn kind<'t>(table: &'t Table, name: &str) -> Option<&'t str> {
+    let column = table.columns.iter().find(|column| column.name == name);
+    column.map(|column| column.kind.as_str())
+}
+
 impl Session {
-    pub fn narrow(&mut self, column: &str, keys: &Literals) {
+    pub fn narrow(&mut self, table: &Table, column: &str, keys: &Literals) {
+        let Some(kind) = kind(table, column) else { return };
         let name = quoted(column);
         let mut condition = format!("{name} {}", keys.condition());
         if let Some((least, most)) = keys.range() {
@@ -100,7 +111,8 @@ impl Session {
             // key of the list.
             condition = format!("{name} BETWEEN '{least}' AND '{most}' AND ({condition}) IS TRUE");
         }
-        self.near = Some(Near { column: column.to_owned(), condition, ahead: None });
+        let (column, kind) = (column.to_owned(), kind.to_owned());
+        self.near = Some(Near { column, kind, condition, ahead: None });
     }
 
     pub async fn read_ahead(&mut self, table: &Table, limit: Duration) -> Result<(), EngineError> {
@@ -278,8 +290,7 @@ impl Query {
             .key
             .iter()
             .map(|name| {
-                let kind = table.columns.iter().find(|c| c.name == *name).map(|c| c.kind.as_str());
-                let name = quoted(name);
+                let (kind, name) = (kind(table, name), quoted(name));
                 match kind.unwrap_or_default() {
                     "smallint" | "integer" | "bigint" | "uuid" | "bytea" => name,
                     "text" | "character varying" => text(name),

@@ -108,8 +108,8 @@ async fn run(desk: &mut Desk, piece: Piece<'_>) -> Result<Run, EngineError> {
     }
     let time_cap = plan.limits.time_cap;
     let mut warnings = work.begin_watched(observe, tables, &job.op, time_cap).await?;
-    if let Some(cut) = piece.cut {
-        observe.narrow(&cut.column, &cut.literals);
+    if let (Some(cut), Some(table)) = (piece.cut, named(plan, tables)) {
+        observe.narrow(table, &cut.column, &cut.literals);
     }
     desk.watch_locks(job).await?;
     let Desk { work, observe, tables, server, .. } = desk;
@@ -118,12 +118,8 @@ async fn run(desk: &mut Desk, piece: Piece<'_>) -> Result<Run, EngineError> {
         Scrutiny::Chunk => Vec::new(),
     };
     let mut direct: HashMap<String, Tally> = HashMap::new();
-    let named = plan.actions.iter().find_map(|action| match action {
-        Planned::Sql { table, .. } => known(tables, table),
-        Planned::Chunked { .. } | Planned::PutBack(_) => None,
-    });
     let ahead = async {
-        match named {
+        match named(plan, tables) {
             Some(table) => observe.read_ahead(table, time_cap).await,
             None => Ok(()),
         }
@@ -266,6 +262,14 @@ fn counted(verb: Verb, rows: u64) -> Tally {
         Verb::Update => Tally { updated: rows, ..Tally::default() },
         Verb::Delete => Tally { deleted: rows, ..Tally::default() },
     }
+}
+
+/// The table that the first statement of a plan writes to.
+fn named<'t>(plan: &Plan, tables: &'t [Table]) -> Option<&'t Table> {
+    plan.actions.iter().find_map(|action| match action {
+        Planned::Sql { table, .. } => known(tables, table),
+        Planned::Chunked { .. } | Planned::PutBack(_) => None,
+    })
 }
 
 /// The table's name as the catalogue has it, for one that a statement wrote in its own way.
