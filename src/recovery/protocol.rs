@@ -348,7 +348,7 @@ fn blocked(
     if !preview.refused.is_empty() {
         return Some(format!("refused: {}", preview.refused.join("; ")));
     }
-    if now > expiry(plan, preview, warrant) {
+    if now >= expiry(plan, preview, warrant) {
         let minutes = plan.valid.max(Duration::from_mins(1)).as_secs() / 60;
         return Some(format!("this preview is older than {minutes} min: preview again"));
     }

@@ -63,14 +63,14 @@ pub fn page(app: &App) -> Page<'_> {
             let warrant = recovery.state.offered().and_then(|(_, warrant)| warrant);
             let age = app.now.duration_since(preview.at).as_secs();
             // In a replay there is no plan, and nothing that could be too old for it.
-            let left =
-                recovery.plan.as_ref().map_or(String::new(), |plan| {
-                    match protocol::expiry(plan, preview, warrant).duration_since(app.now).as_secs()
-                    {
-                        valid @ 1.. => format!(", valid {}", to_go(valid)),
-                        _ => ", too old: p previews again".into(),
-                    }
-                });
+            let left = recovery.plan.as_ref().map_or(String::new(), |plan| {
+                let left = protocol::expiry(plan, preview, warrant).duration_since(app.now);
+                if left.is_positive() {
+                    format!(", valid {}", to_go(left.as_secs().max(1)))
+                } else {
+                    ", too old: p previews again".into()
+                }
+            });
             let what = if recovery.undoing { "PREVIEW OF THE UNDO " } else { "PREVIEW " };
             page.line(&[
                 (what, Role::Focus),
