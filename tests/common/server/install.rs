@@ -144,7 +144,9 @@ fn prepare(kind: Kind, owner: Owner, folder: &Path) {
             command
         }
     };
-    owner.run_as(command.current_dir("/").env("LC_ALL", "C"));
+    // The system's own folder for temporary files need not be open to the server's user.
+    let scratch = folder.parent().expect("a data folder lies in another");
+    owner.run_as(command.current_dir("/").env("LC_ALL", "C").env("TMPDIR", scratch));
     output(&mut command);
     match kind {
         Kind::Postgres => {
