@@ -16,6 +16,7 @@ pub mod message;
 pub mod overlay;
 pub mod page;
 pub mod perform;
+mod picture;
 pub mod plain;
 pub mod reach;
 pub mod replay;
@@ -58,6 +59,7 @@ use keymap::Keymap;
 use look::Look;
 use message::Message;
 use perform::{ForTerminal, World};
+use picture::Picture;
 use terminal::reply::{Reply, Taken};
 use theme::Theme;
 use theme::depth::Depth;
@@ -261,9 +263,6 @@ fn watch_signals(
 /// A frame that took so long to get rid of was held up by the link.
 const STALLED: Duration = Duration::from_millis(500);
 
-/// No two sizes of a window are drawn sooner after each other.
-const BETWEEN_SIZES: Duration = Duration::from_millis(20);
-
 /// The loop. Generic over the terminal, so that a test can drive it.
 async fn cycle<B: Backend>(
     screen: &mut Terminal<B>,
@@ -275,7 +274,7 @@ async fn cycle<B: Backend>(
     ask: Option<fn()>,
 ) -> Result<(), B::Error> {
     // The first frame stands before anything is asked of a disk, a database or the terminal.
-    screen.draw(|frame| view::view(app, frame))?;
+    let mut picture = Picture::first(screen, guard, app)?;
     let mut reply = match ask {
         Some(ask) => {
             ask();
@@ -290,7 +289,7 @@ async fn cycle<B: Backend>(
     if !app.facts.demo {
         effects.extend(update::begin(app));
     }
-    carry_out(app, world, screen, guard, effects)?;
+    carry_out(app, world, &mut picture, effects);
     let mut wake = tokio::time::Instant::now();
     let mut keys_over = false;
     loop {
@@ -314,42 +313,33 @@ async fn cycle<B: Backend>(
                 Message::Tick
             }
         };
-        if matches!(message, Message::Resized) {
-            // Whoever drags a window sends many sizes, and sees the last.
-            tokio::time::sleep(BETWEEN_SIZES).await;
-        }
-        take_in(app, world, screen, guard, message)?;
+        take_in(app, world, &mut picture, message);
         // Whatever else is ready goes into the same frame.
         while let Ok(message) = inbox.try_recv() {
-            take_in(app, world, screen, guard, message)?;
+            take_in(app, world, &mut picture, message);
         }
         while let Some(Some(Ok(event))) = ready(keys).await {
             if let Some(message) = of_event(event, &mut reply) {
-                take_in(app, world, screen, guard, message)?;
+                take_in(app, world, &mut picture, message);
             }
         }
         if let Some(panic) = terminal::task_panic() {
             let problem = Problem::system(format!("a task of ours failed: {panic}"))
                 .hint("What it did is not known; the journal has everything up to it.");
-            take_in(app, world, screen, guard, Message::Failed(problem))?;
+            take_in(app, world, &mut picture, Message::Failed(problem));
         }
         if app.quit.is_some() {
             return Ok(());
         }
         // A frame that changed no cell sends nothing.
         let is_new = app.overlay.as_ref().is_some_and(|overlay| !overlay.drawn);
-        let mut pictured = Instant::now();
-        screen.draw(|frame| {
-            view::view(app, frame);
-            // Until here it was our time, and nobody's link is to blame for a large text.
-            pictured = Instant::now();
-        })?;
-        if is_new && pictured.elapsed() > STALLED {
+        let made = picture.draw(app).await?;
+        if is_new && made.elapsed() > STALLED {
             // Typed while the box waited for the link: it was not meant for it.
             while let Some(Some(Ok(event))) = ready(keys).await {
                 match of_event(event, &mut reply) {
                     Some(Message::Key(_) | Message::Paste(_)) | None => {}
-                    Some(other) => take_in(app, world, screen, guard, other)?,
+                    Some(other) => take_in(app, world, &mut picture, other),
                 }
             }
         }
@@ -388,16 +378,13 @@ fn of_event(event: Event, reply: &mut Reply) -> Option<Message> {
 fn take_in<B: Backend>(
     app: &mut App,
     world: &mut World,
-    screen: &mut Terminal<B>,
-    guard: &terminal::Guard,
+    picture: &mut Picture<'_, B>,
     mut message: Message,
-) -> Result<(), B::Error> {
-    if takes_again(&message, guard) {
-        terminal::repaint(screen)?;
-    }
+) {
+    picture.due |= takes_again(&message, picture.guard);
     note_for_world(world, &mut message);
     let effects = update::update(app, message, clock::now());
-    carry_out(app, world, screen, guard, effects)
+    carry_out(app, world, picture, effects);
 }
 
 /// Whoever had the terminal in between left it as they liked, also at the same size: then the whole
@@ -421,25 +408,24 @@ fn note_for_world(world: &mut World, message: &mut Message) {
 fn carry_out<B: Backend>(
     app: &mut App,
     world: &mut World,
-    screen: &mut Terminal<B>,
-    guard: &terminal::Guard,
+    picture: &mut Picture<'_, B>,
     effects: Vec<Effect>,
-) -> Result<(), B::Error> {
+) {
     for asked in world.perform(effects) {
         match asked {
-            ForTerminal::Repaint => terminal::repaint(screen)?,
+            ForTerminal::Repaint => picture.due = true,
             ForTerminal::Bell => {}
             ForTerminal::Clipboard(text) => {
                 terminal::send(&terminal::clipboard::sequence(&text, app.facts.between));
             }
             ForTerminal::Mouse(on) => terminal::take_mouse(on),
             ForTerminal::Suspend => {
-                let _ = guard.suspend();
-                terminal::repaint(screen)?;
+                let _ = picture.guard.suspend();
+                picture.due = true;
             }
             ForTerminal::Edit { text, purpose, file } => {
-                let outcome = guard.lend(|| edit_outside(&text, &file));
-                terminal::repaint(screen)?;
+                let outcome = picture.guard.lend(|| edit_outside(&text, &file));
+                picture.due = true;
                 let text = outcome
                     .map_err(|error| {
                         Problem::system(format!("the terminal was not given back: {error}"))
@@ -449,7 +435,6 @@ fn carry_out<B: Backend>(
             }
         }
     }
-    Ok(())
 }
 
 fn hand_in(app: &mut App, world: &mut World, purpose: EditFor, text: Result<String, Problem>) {

@@ -283,6 +283,10 @@ impl<W: Write> Backend for Ansi<W> {
             ClearType::All => self.size().ok().map(Shown::blank),
             _ => None,
         };
+        if what == ClearType::All {
+            // It would be wiped as soon as it is there.
+            self.frame.clear();
+        }
         self.dip(Pen::default());
         self.frame.extend_from_slice(match what {
             ClearType::All => b"\x1b[2J".as_slice(),

@@ -72,6 +72,19 @@ fn after_a_clear_nothing_counts_as_known() {
     assert_eq!(frame, "^[?2026h^[m^[2J^[1;1H^[1mb^[?25h^[?2026l");
 }
 
+/// As where the size changes once more while the picture is made.
+#[test]
+fn what_was_to_be_wiped_in_the_same_frame_is_not_sent() {
+    let mut probe = Probe::new();
+    let bold = Style::new().bold();
+    probe.frame(&[(0, 0, "a", bold)], Some((1, 0)));
+    for _ in 0..3 {
+        probe.terminal.backend_mut().clear().expect("no question asked");
+    }
+    let frame = probe.frame(&[(0, 0, "b", bold)], Some((1, 0)));
+    assert_eq!(frame, "^[?2026h^[m^[2J^[1;1H^[1mb^[?25h^[?2026l");
+}
+
 #[test]
 fn a_control_character_in_a_cell_never_gets_out() {
     let mut probe = Probe::new();
