@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use super::Out;
+use super::interrupts::Interrupts;
 use super::tty::Tty;
 use crate::catalogue::Catalogue;
 use crate::clock;
@@ -19,7 +21,7 @@ use crate::config::{Config, Target};
 use crate::exit::Exit;
 use crate::format::TextOrJson;
 use crate::incident::bundle::not_a_link;
-use crate::ops;
+use crate::ops::{self, Stopper};
 use crate::problem::{Kind, Problem};
 use crate::recovery::request::LONGEST;
 use crate::recovery::{Preview, Request};
@@ -54,17 +56,19 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
     let page = report::request::text(&request, clock::now(), out.paint_errors);
     out.say_as_it_is(&page);
     in_time(&request)?;
+    let mut interrupts = Interrupts::listen()?;
     let (ran, told) = if asked.no_preview {
         (Ran::Not, "not previewed here, as you asked".to_owned())
     } else {
-        again(&request, asked, config, out).await?
+        again(&request, asked, config, &mut interrupts, out).await?
     };
     out.say(&format!("\nPreview   {told}"));
     if ran == Ran::Otherwise {
         return Err(Problem::refused("what it does now is not what is asked; nothing was signed")
             .hint("tell the requester to preview again; --no-preview leaves this comparison out"));
     }
-    let signed = if asked.show { None } else { Some(sign(&request, asked, config)?) };
+    let signed =
+        if asked.show { None } else { Some(sign(&request, asked, config, &mut interrupts).await?) };
     let beside = PathBuf::from(format!("{}.sig", asked.file.display()));
     if let Some(signed) = signed.as_ref().filter(|_| !piped) {
         out.put_into(&beside, signed)?;
@@ -160,6 +164,7 @@ async fn again(
     request: &Request,
     asked: &Asked,
     config: &Config,
+    interrupts: &mut Interrupts,
     out: &mut Out,
 ) -> Result<(Ran, String), Problem> {
     let name = &request.target.name;
@@ -176,14 +181,18 @@ async fn again(
                 .hint("this is no change that a runbook could have asked for")
         })?;
     }
-    match ops::connect::identify_as(target, &request.target.server, false).await {
+    let asking = ops::connect::identify_as(target, &request.target.server, false);
+    match interrupts.or(asking).await? {
         Ok(_) => {}
         Err(problem) if problem.kind == Kind::Refused => return Err(problem),
         Err(problem) => return not(problem.sentence),
     }
     out.progress("running it and taking it back ...");
-    match preview(request, target, asked, config).await {
+    let stopper = Stopper::default();
+    let running = preview(request, target, asked, config, &stopper);
+    match interrupts.over(running, &stopper).await? {
         Ok(preview) => Ok(compared(request, &preview)),
+        Err(problem) if problem.kind == Kind::Interrupted => Err(problem),
         Err(problem) => not(problem.sentence),
     }
 }
@@ -193,11 +202,12 @@ async fn preview(
     target: &Target,
     asked: &Asked,
     config: &Config,
+    stopper: &Stopper,
 ) -> Result<Preview, Problem> {
     let catalogue = Catalogue::load_checks(&config.check_dirs(), &config.runbook_dirs());
     let catalogue = catalogue.and_then(|all| all.settled(&config.settings)).ok();
     let check = |id: &str| catalogue.as_ref().and_then(|all| all.check(id)).cloned();
-    ops::second::preview(request, target, asked.actor.clone(), check).await
+    ops::second::preview(request, target, asked.actor.clone(), check, stopper).await
 }
 
 fn compared(request: &Request, preview: &Preview) -> (Ran, String) {
@@ -224,10 +234,20 @@ fn compared(request: &Request, preview: &Preview) -> (Ran, String) {
 
 // ---------------------------------------------------------------------------------------- signing
 
-fn sign(request: &Request, asked: &Asked, config: &Config) -> Result<String, Problem> {
+async fn sign(
+    request: &Request,
+    asked: &Asked,
+    config: &Config,
+    interrupts: &mut Interrupts,
+) -> Result<String, Problem> {
+    const QUESTION: &str = "Type the four words to agree, anything else declines: ";
     let key = key(asked.key.as_deref(), config)?;
     let mut tty = Tty::open()?;
-    let typed = tty.ask("Type the four words to agree, anything else declines: ")?;
+    // On a thread that nobody waits for, because a read of the terminal cannot be broken off.
+    let (said, answer) = oneshot::channel();
+    std::thread::spawn(move || said.send(tty.ask(QUESTION)));
+    let failed = |_| Problem::system("the terminal could not be asked; nothing was signed");
+    let typed = interrupts.or(answer).await?.map_err(failed)??;
     if !typed.eq_ignore_ascii_case(&request.words()) {
         return Err(Problem::refused("declined: those are not its words; nothing was signed"));
     }

@@ -38,9 +38,22 @@ impl Interrupts {
                 _ = self.terminate.recv() => {}
             }
             if stopper.is_stopped() {
-                return Err(Problem::new(Kind::Interrupted, "stopped by the operator"));
+                return Err(stopped());
             }
             stopper.stop();
         }
     }
+
+    /// For what needs no end in order, such as a question.
+    pub async fn or<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Problem> {
+        tokio::select! {
+            done = work => Ok(done),
+            _ = self.interrupt.recv() => Err(stopped()),
+            _ = self.terminate.recv() => Err(stopped()),
+        }
+    }
+}
+
+fn stopped() -> Problem {
+    Problem::new(Kind::Interrupted, "stopped by the operator")
 }

@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Out;
+use super::interrupts::Interrupts;
 use super::suite::{self, slug};
 use crate::clock;
 use crate::config::{Config, Target};
@@ -84,11 +85,10 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
     let checked = target.for_checks();
     let stopper = Stopper::default();
     let mut drill = Drill { target: &checked, folder, stopper, steps: Vec::new() };
-    out.progress(&format!("{}: dumping the schema ...", target.name));
-    let (server, dump) = drill.dump().await;
-    out.progress(&format!("{}: looking at the newest backup ...", target.name));
-    let found = drill.newest().await;
-    let restored = drill.restore(found.as_ref(), dump.as_ref(), out).await?;
+    let mut interrupts = Interrupts::listen()?;
+    let stopper = drill.stopper.clone();
+    let measured = interrupts.over(drill.measure(out), &stopper).await??;
+    let Measured { server, found, restored } = measured;
     let point = drill.point(found.as_ref(), restored);
     let time = drill.time(restored);
     let wanted = suite::Asked {
@@ -96,10 +96,18 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
         suites: vec![SUITE.into()],
         ..suite::Asked::default()
     };
-    let ran = suite::run(&wanted, config, &catalogue, KEPT, out, |_, _| Ok(())).await?;
-    drill.steps.extend(ran.outcomes().map(of_check));
+    let mut is_cut = stopper.is_stopped();
+    let ran = if is_cut {
+        None
+    } else {
+        let ran = suite::run(&wanted, config, &catalogue, KEPT, out, |_, _| Ok(())).await?;
+        is_cut = ran.is_cut;
+        Some(ran)
+    };
+    let outcomes: Vec<&Outcome> = ran.iter().flat_map(suite::Run::outcomes).collect();
+    drill.steps.extend(outcomes.iter().copied().map(of_check));
     let worst = drill.steps.iter().map(|step| step.exit).fold(Exit::Clear, Exit::worst);
-    let exit = if ran.is_cut { Exit::Interrupted } else { worst };
+    let exit = if is_cut { Exit::Interrupted } else { worst };
     let result = json!({
         "suite": SUITE,
         "target": target.name,
@@ -116,11 +124,11 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
             "sha256": found.sha256,
             "proof": found.proof,
         })),
-        "checks": ran.outcomes().map(json::value).collect::<Vec<_>>(),
+        "checks": outcomes.into_iter().map(json::value).collect::<Vec<_>>(),
         "exit": exit.code(),
     });
     drill.seal(&result)?;
-    for note in &ran.notes {
+    for note in ran.iter().flat_map(|ran| &ran.notes) {
         out.say(&format!("note: {note}"));
     }
     out.put(&match asked.format {
@@ -128,6 +136,14 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
         TextOrJson::Text => page(&drill, &target.name, exit),
     })?;
     Ok(exit)
+}
+
+/// What the checks do not see.
+struct Measured {
+    server: Option<String>,
+    found: Option<Found>,
+    /// How long it took.
+    restored: Option<Duration>,
 }
 
 /// A folder that nobody else reads and that holds nothing yet.
@@ -159,6 +175,15 @@ fn of_check(outcome: &Outcome) -> Step {
 }
 
 impl Drill<'_> {
+    async fn measure(&mut self, out: &mut Out) -> Result<Measured, Problem> {
+        out.progress(&format!("{}: dumping the schema ...", self.target.name));
+        let (server, dump) = self.dump().await;
+        out.progress(&format!("{}: looking at the newest backup ...", self.target.name));
+        let found = self.newest().await;
+        let restored = self.restore(found.as_ref(), dump.as_ref(), out).await?;
+        Ok(Measured { server, found, restored })
+    }
+
     fn note(&mut self, step: &str, exit: Exit, what: impl Into<String>, since: Instant) {
         let verdict = match exit {
             Exit::Clear => "clear",

@@ -3,6 +3,7 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 
@@ -63,27 +64,42 @@ async fn child(
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .kill_on_drop(true)
+        .process_group(0)
         .spawn()?;
+    let group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let reading = async { tokio::join!(capture(out), capture(err)) };
-    let stopped = async {
-        while !stopper.is_stopped() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
     let (mut out, err) = tokio::select! {
         both = reading => both,
-        () = stopped => {
-            child.kill().await?;
-            return Ok((None, Vec::new()));
-        }
+        () = stopper.stopped() => return Ok((None, Vec::new())),
     };
     if !err.is_empty() {
         out.extend_from_slice(ERRORS.as_bytes());
         out.extend_from_slice(&err);
     }
-    Ok((child.wait().await?.code(), out))
+    let status = child.wait().await?;
+    group.release();
+    Ok((status.code(), out))
+}
+
+/// A program and what it started: ended together when this goes, because a script that is killed
+/// leaves its programs running.
+struct Group(Option<Pid>);
+
+impl Group {
+    /// What it left behind on purpose stays.
+    fn release(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.0 {
+            // Nobody is left to be ended.
+            let _ = kill_process_group(leader, Signal::KILL);
+        }
+    }
 }
 
 async fn capture(pipe: Option<impl AsyncRead + Unpin>) -> Vec<u8> {

@@ -58,6 +58,7 @@ pub async fn preview(
     target: &Target,
     actor: String,
     checks: impl Fn(&str) -> Option<Check>,
+    stopper: &Stopper,
 ) -> Result<Preview, Problem> {
     let asked = |role: fn(&Role) -> bool| -> Vec<Check> {
         let of = request.checks.iter().filter(|asked| role(&asked.role));
@@ -86,7 +87,7 @@ pub async fn preview(
     };
     let (server, op) = (request.target.server.clone(), format!("{}-again", request.operation));
     let job = Job { plan, target: target.clone(), server, actor, op };
-    recover::preview(&job, &Stopper::default()).await
+    recover::preview(&job, stopper).await
 }
 
 #[cfg(test)]

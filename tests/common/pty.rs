@@ -433,7 +433,7 @@ impl Terminal {
     }
 
     /// Waits until the screen, rows joined by line ends, is as described.
-    pub fn wait_until(&self, what: &str, is_so: impl Fn(&str) -> bool) {
+    pub fn wait_until(&self, what: &str, mut is_so: impl FnMut(&str) -> bool) {
         let seen = self
             .state
             .wait(PATIENCE, |state| (!state.in_frame() && is_so(&state.screen())).then_some(()));

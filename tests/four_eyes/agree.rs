@@ -1,6 +1,7 @@
 //! One asks, the other agrees, and then it is done: by a file, by a chat, line by line, in halves.
 
 use std::fs;
+use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,7 +10,7 @@ use steadyhand::incident::entry::Entry;
 use steadyhand::incident::journal::Journal;
 
 use crate::common::walk::{CONFIRMATION, Facts, INCIDENT, assert_sound, confirm, leave};
-use crate::common::{Cockpit, Ground, Home, WIDE};
+use crate::common::{Cockpit, Ended, Ground, Home, Signal, WIDE};
 use crate::ground::{
     answer, as_somebody_else, ask, asked, at_the_rest, done, in_chunks, looking, parcels,
     previewed, request, robin, scene, scene_on, scene_with, shell, sign, words,
@@ -220,14 +221,8 @@ fn two_agree_on_postgresql() {
     let open = "SELECT COUNT(*) FROM asset_assignments WHERE return_date IS NULL";
     let before = erp.count(open);
     let words = words(&casey.screen());
-    // Robin has the same target configured, and looks with a login that may write.
-    let text =
-        fs::read_to_string(casey.home().work().join("steadyhand.toml")).expect("it is there");
-    let home = Home::new().with("USER", "robin");
-    let state = text.lines().filter(|line| !line.starts_with("state"));
-    home.write("steadyhand.toml", &state.collect::<Vec<_>>().join("\n"));
     let key = casey.home().work().join("keys/robin");
-    let mut robin = looking(home, &request(casey.home()), &key);
+    let mut robin = looking(robin_there(casey.home()), &request(casey.home()), &key);
     assert!(robin.screen().contains("the same rows as asked for"), "{}", robin.screen());
     assert_eq!(erp.count(open), before);
     answer(&mut robin, &words);
@@ -236,4 +231,40 @@ fn two_agree_on_postgresql() {
     confirm(&mut casey, CONFIRMATION);
     casey.wait_for("COMMITTED   26 rows");
     assert_eq!(erp.count(open), before - 13);
+}
+
+/// Robin has the same target configured, and looks with a login that may write.
+fn robin_there(casey: &Home) -> Home {
+    let text = fs::read_to_string(casey.work().join("steadyhand.toml")).expect("it is there");
+    let home = Home::new().with("USER", "robin");
+    let state = text.lines().filter(|line| !line.starts_with("state"));
+    home.write("steadyhand.toml", &state.collect::<Vec<_>>().join("\n"));
+    home
+}
+
+#[test]
+fn an_interrupt_ends_what_robin_looks_at_and_the_question_after_it() {
+    let ground = Ground::new(Dialect::Postgres);
+    let casey = asked(scene_on(&ground, "four-eyes", ""));
+    let (file, key) = (request(casey.home()), casey.home().work().join("keys/robin"));
+    let robin = looking(robin_there(casey.home()), &file, &key);
+    robin.signal(Signal::INT);
+    robin.wait_for("stopped by the operator");
+    assert_eq!(robin.wait_exit(), Ended::Code(130));
+    // A server that has nothing to send does not see that nobody is there any more.
+    let mut erp = ground.look(&casey.home().work());
+    erp.run(
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+           'BEGIN PERFORM pg_sleep(600); RETURN NEW; END';
+         CREATE TRIGGER slow BEFORE UPDATE ON asset_assignments FOR EACH STATEMENT EXECUTE FUNCTION slow()",
+    );
+    let args = ["approve", &file.to_string_lossy(), "--key", &key.to_string_lossy()];
+    let robin = Cockpit::start_in(robin_there(casey.home()), &args, WIDE);
+    let asleep = "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    robin.wait_until("the sleep at the server", |_| erp.count(asleep) == 1);
+    robin.signal(Signal::INT);
+    robin.wait_for("stopped by the operator");
+    assert_eq!(robin.wait_exit(), Ended::Code(130));
+    assert_eq!(erp.count(asleep), 0);
+    assert!(!PathBuf::from(format!("{}.sig", file.display())).exists());
 }

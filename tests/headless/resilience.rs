@@ -2,12 +2,16 @@
 //! `sha256sum` checks.
 
 use std::fs::{self, File};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use serde_json::Value;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::OFlags;
+use serde_json::{Value, json};
 
 use super::common::server::{self, Server};
+use super::common::{Cockpit, Ended, Signal, WIDE};
 use super::{Desk, Ran, run};
 
 const GUARD: &str = "id = \"guard\"\ntitle = \"t\"\nrule = \"r\"\nseverity = \"sev2\"\nkey = [\"id\"]\nsuites = [\"resilience\"]\nowner = \"o\"\n[sql]\nany = \"SELECT id FROM asset WHERE id < 0\"\n";
@@ -174,4 +178,30 @@ fn mariadb_and_sqlite_are_dumped_and_listed_too() {
     let made = shell(&second, "sqlite3 new.db < proof/schema.sql; sqlite3 new.db .tables");
     assert!(made.contains("asset"), "{made}");
     shell(&second, "cd proof; sha256sum -c SHA256SUMS");
+}
+
+/// Also what a script started: it would go on restoring when nobody looks any more.
+#[test]
+fn an_interrupt_ends_the_restore_and_all_that_it_started() {
+    let restore = "{ echo > begun; exec sleep 600; } > held & wait";
+    let backup =
+        format!("[target.erp.backup]\nrestore = [\"sh\", \"-c\", {restore:?}, \"{{dump}}\"]\n");
+    let desk = desk("sqlite:erp.db", &backup);
+    shell(&desk, "mkfifo held");
+    // Whoever writes into it holds it, and its end is seen by the reader.
+    let work = desk.home.work();
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let held = File::options().read(true).custom_flags(flags).open(work.join("held")).unwrap();
+    let args = ["resilience", "--target", "erp", "--evidence", "proof"];
+    let program = Cockpit::start_in(desk.home, &args, WIDE);
+    program.wait_until("the restore at work", |_| work.join("begun").is_file());
+    program.signal(Signal::INT);
+    assert_eq!(program.wait_exit(), Ended::Code(130), "{}", program.screen());
+    let mut seen = [PollFd::new(&held, PollFlags::IN)];
+    let soon = Timespec { tv_sec: 20, tv_nsec: 0 };
+    assert_eq!(poll(&mut seen, Some(&soon)), Ok(1), "what the restore started runs on");
+    assert!(program.screen().contains("it was stopped"), "{}", program.screen());
+    let result: Value =
+        serde_json::from_slice(&fs::read(work.join("proof/result.json")).unwrap()).unwrap();
+    assert_eq!((&result["exit"], &result["checks"]), (&json!(130), &json!([])), "{result}");
 }
