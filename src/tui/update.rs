@@ -67,14 +67,17 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
         Message::Prepared(outcome) => prepared(app, outcome),
         Message::Incidents(incidents) => {
             app.home.incidents = incidents;
-            home::settle_cursor(app);
             Vec::new()
         }
         Message::Surveyed { run, target, survey } => home::surveyed(app, run, &target, survey),
         Message::Opened(opened) => {
             app.home.opening = false;
             match opened {
-                Ok(opened) => enter_case(app, *opened),
+                Ok(opened) => {
+                    // Who comes back from it begins anew.
+                    app.home.at = None;
+                    enter_case(app, *opened)
+                }
                 Err(problem) => tell(app, problem),
             }
         }

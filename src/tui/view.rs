@@ -302,8 +302,8 @@ fn beside(area: Rect, wide: u16, lines: &[Line], buf: &mut Buffer, look: &Look) 
 
 /// The list, and beside it where there is room what is known of the thing under the cursor.
 fn home_screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {
-    let (page, places) = home::page(app);
-    let at = places.get(app.home.cursor.min(places.len().saturating_sub(1))).copied().unwrap_or(0);
+    let (page, places, cursor) = home::page(app);
+    let at = places.get(cursor).copied().unwrap_or(0);
     let lines = page.finish();
     let mut place = area;
     if area.width >= ROOMY {

@@ -129,7 +129,7 @@ fn take(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Effect>, St
         Purpose::FindHome => {
             done(app);
             typed.clone_into(&mut app.home.find);
-            home::settle_cursor(app);
+            app.home.at = None;
             Ok(Vec::new())
         }
         Purpose::FindJournal => {

@@ -96,8 +96,9 @@ fn home(app: &App) -> Vec<String> {
     if !app.home.find.is_empty() {
         lines.push(format!("found for '{}'; / changes it", app.home.find));
     }
-    if items.get(app.home.cursor).is_some() {
-        lines.push(format!("At {}; enter: {}", app.home.cursor + 1, home::enter_word(app)));
+    if !items.is_empty() {
+        let at = home::cursor(app, &items) + 1;
+        lines.push(format!("At {at}; enter: {}", home::enter_word(app)));
     }
     lines
 }

@@ -28,7 +28,8 @@ pub struct Home {
     pub preparing: bool,
     /// An incident was asked for and is not there yet: a second enter must not open another.
     pub opening: bool,
-    pub cursor: usize,
+    /// What the cursor was put on, and stays on wherever it moves to.
+    pub at: Option<Item>,
     pub find: String,
 }
 
@@ -116,12 +117,12 @@ fn all_wrong(app: &App) -> (Vec<Item>, usize) {
     (shown, more)
 }
 
-/// Puts the cursor on what comes first: an open incident, else the first thing that is wrong.
-pub fn settle_cursor(app: &mut App) {
-    let items = items(app);
-    let first =
-        items.iter().position(|item| matches!(item, Item::Incident(_) | Item::Wrong { .. }));
-    app.home.cursor = first.unwrap_or(0);
+/// Where the cursor is among them. Before it is put anywhere it is on what comes first: an open
+/// incident, else the first thing that is wrong.
+pub fn cursor(app: &App, items: &[Item]) -> usize {
+    let chosen = app.home.at.as_ref().and_then(|at| items.iter().position(|item| item == at));
+    let urgent = |item: &Item| matches!(item, Item::Incident(_) | Item::Wrong { .. });
+    chosen.or_else(|| items.iter().position(urgent)).unwrap_or(0)
 }
 
 pub fn start(app: &mut App) -> Vec<Effect> {
@@ -197,27 +198,26 @@ pub fn surveyed(
         return Vec::new();
     }
     health.running = None;
-    let first = health.seen.is_none();
     health.seen = Some((now, survey.map(Arc::new)));
-    if first {
-        settle_cursor(app);
-    }
     survey_more(app)
 }
 
 pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
     let items = items(app);
     let last = items.len().saturating_sub(1);
-    let cursor = app.home.cursor.min(last);
-    app.home.cursor = match command {
-        Command::Up => cursor.saturating_sub(1),
-        Command::Down => (cursor + 1).min(last),
-        Command::PageUp | Command::HalfUp => cursor.saturating_sub(10),
-        Command::PageDown | Command::HalfDown => (cursor + 10).min(last),
-        Command::First => 0,
-        Command::Last => last,
-        _ => cursor,
+    let cursor = cursor(app, &items);
+    let to = match command {
+        Command::Up => Some(cursor.saturating_sub(1)),
+        Command::Down => Some((cursor + 1).min(last)),
+        Command::PageUp | Command::HalfUp => Some(cursor.saturating_sub(10)),
+        Command::PageDown | Command::HalfDown => Some((cursor + 10).min(last)),
+        Command::First => Some(0),
+        Command::Last => Some(last),
+        _ => None,
     };
+    if let Some(to) = to {
+        app.home.at = items.get(to).cloned();
+    }
     match command {
         Command::Open | Command::Confirm => match items.get(cursor).cloned() {
             Some(item) => open(app, item),
@@ -231,8 +231,8 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
         }
         Command::NewIncident | Command::Runbooks => {
             app.home.find.clear();
-            let runbook = self::items(app).iter().position(|item| matches!(item, Item::Runbook(_)));
-            app.home.cursor = runbook.unwrap_or(0);
+            app.home.at =
+                self::items(app).into_iter().find(|item| matches!(item, Item::Runbook(_)));
             app.say("choose a runbook, enter opens an incident on it");
             Vec::new()
         }
@@ -314,7 +314,8 @@ fn wrong<'a>(app: &'a App, target: &str, check: &str) -> Option<Wrong<'a>> {
 
 /// What Enter does to the thing under the cursor.
 pub fn enter_word(app: &App) -> &'static str {
-    match items(app).get(app.home.cursor) {
+    let items = items(app);
+    match items.get(cursor(app, &items)) {
         Some(Item::Incident(_)) => "go on with it",
         Some(Item::Target(_)) => "check again",
         Some(Item::Wrong { .. } | Item::Runbook(_)) | None => "open incident",

@@ -57,7 +57,7 @@ pub(super) fn mouse(app: &mut App, event: MouseEvent) -> Vec<Effect> {
         MouseEventKind::Down(MouseButton::Left) => {
             let at = app.clickable.as_ref().and_then(|list| list.at(event.column, event.row));
             if let (Some(at), Screen::Home, None) = (at, app.screen, &app.overlay) {
-                app.home.cursor = at;
+                app.home.at = home::items(app).into_iter().nth(at);
             }
             return Vec::new();
         }

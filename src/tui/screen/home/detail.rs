@@ -17,7 +17,7 @@ const ROWS: usize = 5;
 pub fn page(app: &App) -> Page<'_> {
     let mut page = Page::new(&app.look);
     let items = super::items(app);
-    match items.get(app.home.cursor.min(items.len().saturating_sub(1))) {
+    match items.get(super::cursor(app, &items)) {
         Some(Item::Incident(id)) => incident(app, id, &mut page),
         Some(Item::Target(name)) => target(app, name, &mut page),
         Some(Item::Wrong { target, check }) => {

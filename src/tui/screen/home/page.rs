@@ -1,6 +1,6 @@
 //! How home is drawn: a line for each thing that can be opened, under its heading.
 
-use super::{Item, Wrong, listed, wrong};
+use super::{Item, Wrong, cursor, listed, wrong};
 use crate::check::{Count, Severity, Verdict};
 use crate::incident::entry::verdict_words;
 use crate::tui::app::App;
@@ -9,11 +9,11 @@ use crate::tui::theme::Role;
 use crate::tui::widget::wrap::Piece;
 use crate::value::{thousands, visible};
 
-/// The page, and the line of each thing that can be opened.
-pub fn page(app: &App) -> (Page<'_>, Vec<usize>) {
+/// The page, the line of each thing that can be opened, and which of them the cursor is on.
+pub fn page(app: &App) -> (Page<'_>, Vec<usize>, usize) {
     let mut page = Page::new(&app.look);
     let (items, more) = listed(app);
-    let cursor = app.home.cursor.min(items.len().saturating_sub(1));
+    let cursor = cursor(app, &items);
     let mut lines = Vec::with_capacity(items.len());
     let mut section = "";
     let left_out = |page: &mut Page<'_>| {
@@ -43,7 +43,7 @@ pub fn page(app: &App) -> (Page<'_>, Vec<usize>) {
     if !app.home.find.is_empty() {
         page.blank().muted(&format!("found for '{}'; / changes it", app.home.find));
     }
-    (page, lines)
+    (page, lines, cursor)
 }
 
 /// In the room that a number has in the list.
