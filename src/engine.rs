@@ -224,11 +224,13 @@ impl Session {
         }
     }
 
-    /// The observer reads there what the rows of a table hold, while they are being written.
-    pub async fn read_ahead(&mut self, table: &Table, limit: Duration) -> Result<(), EngineError> {
+    /// The observer reads what those rows hold while they are being written.
+    pub async fn read_ahead(&mut self, limit: Duration) -> Result<(), EngineError> {
         match self {
-            Self::Postgres(session) => session.read_ahead(table, limit).await,
-            _ => Ok(()),
+            Self::Postgres(session) => session.read_ahead(limit).await,
+            Self::Sqlite(_) | Self::Mysql(_) => Ok(()),
+            #[cfg(feature = "oracle")]
+            Self::Oracle(_) => Ok(()),
         }
     }
 

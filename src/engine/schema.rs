@@ -15,6 +15,16 @@ impl Table {
         let stored = self.columns.iter().filter(|column| !column.generated);
         stored.map(|column| column.name.clone()).collect()
     }
+
+    /// Whether a column is of a type that PostgreSQL keeps whole numbers in and nothing else.
+    pub fn holds_whole(&self, column: &str) -> bool {
+        self.kind(column).is_some_and(|kind| ["smallint", "integer", "bigint"].contains(&kind))
+    }
+
+    pub fn kind(&self, column: &str) -> Option<&str> {
+        let found = self.columns.iter().find(|known| known.name == column);
+        found.map(|column| column.kind.as_str())
+    }
 }
 
 /// A foreign key: columns of a table that hold the key of a row of another.

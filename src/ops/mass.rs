@@ -22,7 +22,7 @@ use super::images::{Cut, aside};
 use super::plan::put_back;
 use super::recover::{self, Job, Piece, Scrutiny};
 use crate::clock;
-use crate::engine::{EngineError, Purpose, Session, Stopper};
+use crate::engine::{EngineError, Purpose, Session, Stopper, Table};
 use crate::problem::Problem;
 use crate::recovery::mass::{Artefact, Chunks, Freeze, Keys, Mass, Place, Source};
 use crate::recovery::{Plan, Planned, Preview, UndoRehearsal};
@@ -76,6 +76,7 @@ impl Work {
         &self,
         job: &Job,
         session: &mut Session,
+        tables: &[Table],
         most: u64,
     ) -> Result<Option<Unit>, EngineError> {
         match self {
@@ -88,7 +89,10 @@ impl Work {
                 let literals = Literals::of(&quoted, session.dialect())
                     .map_err(|refusal| EngineError::Refused { message: refusal.sentence })?;
                 let names = values.iter().filter_map(|value| value.as_ref().plain()).collect();
-                let plan = job.plan.of_chunk(&literals);
+                let whole = |table: &str, column: &str| {
+                    tables.iter().any(|known| known.name == table && known.holds_whole(column))
+                };
+                let plan = job.plan.of_chunk(&literals, whole);
                 let cut = Some(Cut { column: key.clone(), literals, names });
                 let size = values.len() as u64;
                 Ok(Some(Unit { plan, chunk: *chunk, size, cut, next }))
@@ -137,7 +141,9 @@ pub(super) async fn preview(job: &Job, mass: &Mass, stopper: &Stopper) -> Result
     let mut chunks = Chunks { keys, left, done, number, first: 0, about: 0, print };
     let work = Work::approved(mass, &chunks).map_err(Problem::system)?;
     let mut desk = recover::sit_down(job, stopper).await?;
-    let Some(unit) = work.next(job, &mut desk.observe, mass.size).await.map_err(failed)? else {
+    let Some(unit) =
+        work.next(job, &mut desk.observe, &desk.tables, mass.size).await.map_err(failed)?
+    else {
         let server = desk.server.clone();
         desk.leave().await;
         return Ok(nothing(job, server, chunks));

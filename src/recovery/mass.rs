@@ -199,13 +199,13 @@ impl Pace {
 }
 
 impl Plan {
-    /// The plan of one chunk.
+    /// The plan of one chunk, given which columns of which tables hold whole numbers.
     #[must_use]
-    pub fn of_chunk(&self, literals: &Literals) -> Self {
+    pub fn of_chunk(&self, literals: &Literals, whole: impl Fn(&str, &str) -> bool) -> Self {
         let filled = self.actions.iter().map(|action| match action {
             Planned::Chunked { note, listed, verb, table } => Planned::Sql {
                 note: note.clone(),
-                sql: listed.fill(literals),
+                sql: listed.fill(literals, |column| whole(table, column)),
                 verb: *verb,
                 table: table.clone(),
             },

@@ -5,7 +5,7 @@ use std::ops::Range;
 use sqlparser::tokenizer::Token;
 
 use super::Refusal;
-use super::lex::Text;
+use super::lex::{Lexeme, Text};
 use super::parameter::{is_literal, substitute};
 use crate::dialect::Dialect;
 
@@ -15,7 +15,23 @@ pub const CHUNK: &str = "chunk";
 /// A statement without its lists: what stands before, between and behind `IN (:chunk)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
-    parts: Vec<String>,
+    first: String,
+    rest: Vec<Behind>,
+}
+
+/// A list, and what stands behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Behind {
+    /// The column that the list is asked of, where it is nothing else.
+    column: Option<String>,
+    text: String,
+}
+
+/// Where a list belongs.
+#[derive(Debug)]
+pub struct Place {
+    range: Range<usize>,
+    column: Option<String>,
 }
 
 /// Literals that a server quoted, each held against what a literal is, as one condition on what stands
@@ -23,6 +39,9 @@ pub struct Listed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Literals {
     condition: String,
+    /// The same of whole numbers that follow each other without a gap, where no other number can be
+    /// between them: found at once.
+    unbroken: Option<String>,
     range: Option<(i64, i64)>,
 }
 
@@ -35,20 +54,20 @@ impl Literals {
         }
         let list = quoted.join(",");
         // One word, which neither we nor the server need to take apart as ten thousand.
-        let condition = match (dialect, numbers.as_deref()) {
-            (Dialect::Postgres, Some(numbers)) => match unbroken(numbers) {
-                Some((least, most)) => format!("BETWEEN {least} AND {most}"),
-                None => format!("= ANY ('{{{list}}}')"),
-            },
-            _ => format!("IN ({list})"),
+        let (condition, unbroken) = match (dialect, numbers.as_deref()) {
+            (Dialect::Postgres, Some(numbers)) => {
+                (format!("= ANY ('{{{list}}}')"), unbroken(numbers))
+            }
+            _ => (format!("IN ({list})"), None),
         };
         let range = numbers.and_then(|numbers| dense(&numbers));
-        Ok(Self { condition, range })
+        Ok(Self { condition, unbroken, range })
     }
 
-    /// The condition, to be written behind the name of a column.
-    pub fn condition(&self) -> &str {
-        &self.condition
+    /// The condition, to be written behind the name of a column; of a column of whole numbers there may
+    /// be a shorter one.
+    pub fn condition(&self, whole: bool) -> &str {
+        self.unbroken.as_ref().filter(|_| whole).unwrap_or(&self.condition)
     }
 
     /// The least and the greatest of whole numbers, if there are not many others between them.
@@ -57,12 +76,10 @@ impl Literals {
     }
 }
 
-/// The first and the last of numbers that follow each other without a gap: the range holds no other
-/// whole number, and is found at once.
-fn unbroken(numbers: &[i64]) -> Option<(i64, i64)> {
+fn unbroken(numbers: &[i64]) -> Option<String> {
     let next = |pair: &[i64]| pair[0].checked_add(1) == Some(pair[1]);
-    let (first, last) = (*numbers.first()?, *numbers.last()?);
-    numbers.windows(2).all(next).then_some((first, last))
+    let (first, last) = (numbers.first()?, numbers.last()?);
+    numbers.windows(2).all(next).then(|| format!("BETWEEN {first} AND {last}"))
 }
 
 fn dense(numbers: &[i64]) -> Option<(i64, i64)> {
@@ -79,34 +96,42 @@ impl Listed {
         dialect: Dialect,
         literal: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Refusal> {
-        let mut parts = Vec::new();
-        let mut end = 0;
-        for place in chunked(sql, dialect)? {
-            parts.push(substitute(&sql[end..place.start], dialect, literal)?);
-            end = place.end;
-        }
-        parts.push(substitute(&sql[end..], dialect, literal)?);
-        Ok(Self { parts })
+        let places = chunked(sql, dialect)?;
+        let ends = places.iter().skip(1).map(|place| place.range.start).chain([sql.len()]);
+        let rest = places.iter().zip(ends).map(|(place, end)| {
+            let text = substitute(&sql[place.range.end..end], dialect, literal)?;
+            Ok(Behind { column: place.column.clone(), text })
+        });
+        let before = places.first().map_or(sql.len(), |place| place.range.start);
+        let first = substitute(&sql[..before], dialect, literal)?;
+        Ok(Self { first, rest: rest.collect::<Result<_, Refusal>>()? })
     }
 
-    pub fn fill(&self, literals: &Literals) -> String {
-        self.parts.join(literals.condition())
+    /// With the keys of a chunk, given which of its columns hold whole numbers.
+    pub fn fill(&self, literals: &Literals, whole: impl Fn(&str) -> bool) -> String {
+        self.with(|column| literals.condition(column.is_some_and(&whole)))
     }
 
-    /// As it can be shown and judged: with one value where the list belongs.
+    /// As it can be judged: with one value where the list belongs.
     pub fn sample(&self) -> String {
-        self.parts.join("IN (NULL)")
+        self.with(|_| "IN (NULL)")
     }
 
-    /// As its author wrote it.
+    /// As it can be shown: with a name for the list.
     pub fn template(&self) -> String {
-        self.parts.join("IN (:chunk)")
+        self.with(|_| "IN (:chunk)")
+    }
+
+    fn with<'t>(&self, condition: impl Fn(Option<&str>) -> &'t str) -> String {
+        self.rest.iter().fold(self.first.clone(), |text, Behind { column, text: behind }| {
+            text + condition(column.as_deref()) + behind
+        })
     }
 }
 
 /// Whether a statement keeps to the rows of its chunk, as far as its words tell: the list stands in
 /// parentheses behind IN; gives where. What it really writes is held against the chunk when it runs.
-pub fn chunked(sql: &str, dialect: Dialect) -> Result<Vec<Range<usize>>, Refusal> {
+pub fn chunked(sql: &str, dialect: Dialect) -> Result<Vec<Place>, Refusal> {
     let text = Text::new(sql, dialect)?;
     let lexemes = &text.lexemes;
     let mut found = Vec::new();
@@ -128,7 +153,8 @@ pub fn chunked(sql: &str, dialect: Dialect) -> Result<Vec<Range<usize>>, Refusal
             )
             .over(part));
         }
-        found.push(lexemes[at - 2].range.start..lexemes[at + 2].range.end);
+        let range = lexemes[at - 2].range.start..lexemes[at + 2].range.end;
+        found.push(Place { range, column: alone(&lexemes[..at - 2]) });
     }
     if found.is_empty() {
         return Err(Refusal::new(
@@ -136,6 +162,19 @@ pub fn chunked(sql: &str, dialect: Dialect) -> Result<Vec<Range<usize>>, Refusal
         ));
     }
     Ok(found)
+}
+
+/// The column that these end with, if what they end with is nothing but a column.
+fn alone(lexemes: &[Lexeme]) -> Option<String> {
+    let (column, before) = lexemes.split_last()?;
+    let before = match before {
+        [rest @ .., table, dot] if dot.token == Token::Period => table.name().map(|_| rest)?,
+        all => all,
+    };
+    let last = before.last()?;
+    let begins = ["WHERE", "AND", "OR"].iter().any(|word| last.is(word));
+    let name = if begins { column.name() } else { None };
+    name.map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -155,17 +194,43 @@ mod tests {
         let keys = ["1".to_owned(), "'two'".to_owned(), "-3".to_owned()];
         let keys = Literals::of(&keys, Dialect::Postgres).expect("they are literals");
         let filled = "UPDATE t SET a = 'x' WHERE id IN (1,'two',-3) AND a IS NULL";
-        assert_eq!(listed.fill(&keys), filled);
+        let whole = |column: &str| column == "id";
+        assert_eq!(listed.fill(&keys, whole), filled);
         let numbers = ["7".to_owned(), "3".to_owned()];
         let keys = Literals::of(&numbers, Dialect::Postgres).expect("they are literals");
         let filled = "UPDATE t SET a = 'x' WHERE id = ANY ('{7,3}') AND a IS NULL";
-        assert_eq!((listed.fill(&keys).as_str(), keys.range()), (filled, Some((3, 7))));
+        assert_eq!((listed.fill(&keys, whole).as_str(), keys.range()), (filled, Some((3, 7))));
         let keys = Literals::of(&numbers, Dialect::Mysql).expect("they are literals");
-        assert_eq!(keys.condition(), "IN (7,3)");
+        assert_eq!(keys.condition(true), "IN (7,3)");
         let numbers = ["-1".to_owned(), "0".to_owned(), "1".to_owned()];
         let keys = Literals::of(&numbers, Dialect::Postgres).expect("they are literals");
-        assert_eq!(keys.condition(), "BETWEEN -1 AND 1");
+        assert_eq!(keys.condition(true), "BETWEEN -1 AND 1");
         assert_eq!(listed.template(), "UPDATE t SET a = 'x' WHERE id IN (:chunk) AND a IS NULL");
+    }
+
+    /// Between two whole numbers a column of another type may hold one that is no key.
+    #[test]
+    fn a_range_is_asked_only_of_a_column_of_whole_numbers() {
+        let numbers = ["1".to_owned(), "2".to_owned()];
+        let keys = Literals::of(&numbers, Dialect::Postgres).expect("they are literals");
+        let (range, list) = ("BETWEEN 1 AND 2", "= ANY ('{1,2}')");
+        for (before, expected) in [
+            ("id", range),
+            ("t.id", range),
+            ("a = 1 OR \"t\".id", range),
+            ("price", list),
+            ("t.price", list),
+            ("a + id", list),
+            ("- id", list),
+            ("s.t.id", list),
+            ("abs(id)", list),
+            ("a > 1 AND NOT id", list),
+        ] {
+            let sql = format!("UPDATE t SET a = 1 WHERE {before} IN (:chunk)");
+            let listed = Listed::of(&sql, Dialect::Postgres, &none).expect("it fits");
+            let filled = listed.fill(&keys, |column| column == "id");
+            assert_eq!(filled, format!("UPDATE t SET a = 1 WHERE {before} {expected}"));
+        }
     }
 
     #[test]

@@ -26,6 +26,7 @@ contract! {
     keys_may_lie_far_apart_and_below_zero on sqlite postgres mariadb;
     keys_without_a_gap_may_be_raised_and_removed on sqlite postgres mariadb;
     a_trigger_may_write_where_the_same_name_holds_something_else on sqlite postgres mariadb;
+    a_trigger_may_write_rows_of_the_same_keys_elsewhere on sqlite postgres mariadb;
     a_row_that_changed_meanwhile_is_left_alone_and_counted on sqlite postgres mariadb;
     the_first_chunk_does_what_was_previewed_or_nothing_is_done on sqlite postgres mariadb;
     a_statement_that_leaves_its_chunk_is_refused on sqlite postgres mariadb;
@@ -215,6 +216,31 @@ fn a_trigger_may_write_where_the_same_name_holds_something_else(engine: Dialect)
     let execution = desk.drive(&job, preview, &Reins::default(), &|_| {});
     assert_eq!(committed(&execution), 900);
     assert_eq!(desk.count("SELECT COUNT(*) FROM note"), 450);
+}
+
+/// In a table that was there before, so that it comes first.
+fn a_trigger_may_write_rows_of_the_same_keys_elsewhere(engine: Dialect) {
+    let tally = "CREATE TABLE tally (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)";
+    let fill = "INSERT INTO tally SELECT id, 0 FROM job";
+    let trigger = of(
+        engine,
+        [
+            "CREATE TRIGGER told AFTER UPDATE ON job BEGIN UPDATE tally SET n = n + 1 WHERE id = NEW.id; END",
+            "CREATE FUNCTION told() RETURNS trigger LANGUAGE plpgsql AS \
+             'BEGIN UPDATE tally SET n = n + 1 WHERE id = NEW.id; RETURN NULL; END'; \
+             CREATE TRIGGER told AFTER UPDATE ON job FOR EACH ROW EXECUTE FUNCTION told()",
+            "CREATE TRIGGER told AFTER UPDATE ON job FOR EACH ROW UPDATE tally SET n = n + 1 WHERE id = NEW.id",
+        ],
+    );
+    let mut desk = Desk::new(engine, &format!("{tally}; {}; {fill}; {trigger}", schema(engine)));
+    let keys = "SELECT id FROM job WHERE id <= 500 ORDER BY id";
+    let job = desk.mass_job("op", keys, &[RAISE], (150, 400));
+    let preview = desk.preview(&job);
+    let hidden: Vec<_> = preview.writes.iter().map(|write| (&*write.table, write.hidden)).collect();
+    assert!(hidden.iter().any(|(name, hidden)| name.ends_with("tally") && hidden.updated == 135));
+    let execution = desk.drive(&job, preview, &Reins::default(), &|_| {});
+    assert_eq!(committed(&execution), 900);
+    assert_eq!(desk.count("SELECT SUM(n) FROM tally"), 450);
 }
 
 fn a_key_that_comes_twice_is_refused(engine: Dialect) {

@@ -32,17 +32,17 @@ struct Ours {
 
 /// Where the rows are that will be written.
 pub struct Near {
+    /// The one that the keys are of.
+    table: Table,
     column: String,
-    /// Its type, in the table that the keys are of.
-    kind: String,
     /// What is true of them.
     condition: String,
-    ahead: Option<Ahead>,
+    /// What those of the table held, as far as it was read.
+    ahead: Option<Held>,
 }
 
-/// What the rows near held in one table, as far as it was read.
-struct Ahead {
-    table: String,
+/// What rows near hold.
+struct Held {
     query: Query,
     rows: List,
 }
@@ -57,56 +57,54 @@ impl Near {
     /// The condition, if it can be asked of the table. A column of the same name may hold something
     /// else there, which no key can be compared with.
     fn of(&self, table: &Table) -> Option<String> {
-        let kind = kind(table, &self.column)?;
-        let whole = |kind: &str| ["smallint", "integer", "bigint"].contains(&kind);
-        let same = kind == self.kind || whole(kind) && whole(&self.kind);
-        same.then(|| self.condition.clone())
+        let both = [&self.table, table];
+        let [ours, theirs] = both.map(|table| table.kind(&self.column));
+        let alike = theirs? == ours? || both.iter().all(|table| table.holds_whole(&self.column));
+        alike.then(|| self.condition.clone())
     }
-}
-
-fn kind<'t>(table: &'t Table, name: &str) -> Option<&'t str> {
-    let column = table.columns.iter().find(|column| column.name == name);
-    column.map(|column| column.kind.as_str())
 }
 
 impl Session {
     pub fn narrow(&mut self, table: &Table, column: &str, keys: &Literals) {
-        let Some(kind) = kind(table, column) else { return };
+        if table.kind(column).is_none() {
+            return;
+        }
         let name = quoted(column);
-        let mut condition = format!("{name} {}", keys.condition());
+        let mut condition = format!("{name} {}", keys.condition(table.holds_whole(column)));
         if let Some((least, most)) = keys.range() {
             // Asked this way, the list is looked up for each row of the range, and no index for each
             // key of the list.
             condition = format!("{name} BETWEEN '{least}' AND '{most}' AND ({condition}) IS TRUE");
         }
-        let (column, kind) = (column.to_owned(), kind.to_owned());
-        self.near = Some(Near { column, kind, condition, ahead: None });
+        let (table, column) = (table.clone(), column.to_owned());
+        self.near = Some(Near { table, column, condition, ahead: None });
     }
 
-    pub async fn read_ahead(&mut self, table: &Table, limit: Duration) -> Result<(), EngineError> {
-        let Some(near) = self.near.as_ref().and_then(|near| near.of(table)) else { return Ok(()) };
-        let name = literal(&relation(&table.name));
+    pub async fn read_ahead(&mut self, limit: Duration) -> Result<(), EngineError> {
+        let Some(mut near) = self.near.take() else { return Ok(()) };
+        let name = literal(&relation(&near.table.name));
         let kind = format!("SELECT relkind FROM pg_class WHERE oid = {name}::regclass");
         let whole = self.text(&kind).await?.as_deref() == Some("p");
-        let mut ahead = self.look(table, whole, &near, limit).await?;
+        let (cursor, condition) = ("steadyhand_ahead", &near.condition);
+        let mut ahead = self.look(cursor, &near.table, whole, condition, limit).await?;
         ahead.rows.take_in(self).await?;
-        if let Some(near) = &mut self.near {
-            near.ahead = Some(ahead);
-        }
+        near.ahead = Some(ahead);
+        self.near = Some(near);
         Ok(())
     }
 
     /// Begins to read what the rows near hold.
     async fn look(
         &mut self,
+        cursor: &'static str,
         table: &Table,
         whole: bool,
         near: &str,
         limit: Duration,
-    ) -> Result<Ahead, EngineError> {
+    ) -> Result<Held, EngineError> {
         let query = Query::of(table, whole, &self.encoding().await?);
-        let rows = List::open(self, "steadyhand_near", &query, "false", near, limit).await?;
-        Ok(Ahead { table: table.name.clone(), query, rows })
+        let rows = List::open(self, cursor, &query, "false", near, limit).await?;
+        Ok(Held { query, rows })
     }
 
     /// Looks only where the rows are said to be, if anything is said; gives how many there are.
@@ -118,13 +116,13 @@ impl Session {
         images: &mut dyn Images,
     ) -> Result<Option<Counts>, EngineError> {
         let Some(near) = &mut observe.near else { return Ok(None) };
-        let ahead = near.ahead.take_if(|ahead| ahead.table == table.name);
+        let ahead = near.ahead.take_if(|_| near.table.name == table.name);
         let Some(near) = near.of(table) else { return Ok(None) };
         let limit = self.remaining();
         self.apart(limit, async |work: &mut Self| {
-            let Ahead { query, rows: before, .. } = match ahead {
+            let Held { query, rows: before } = match ahead {
                 Some(ahead) => ahead,
-                None => observe.look(table, whole, &near, limit).await?,
+                None => observe.look("steadyhand_near", table, whole, &near, limit).await?,
             };
             let span = work.span().await?;
             let ours = work.ours(&span).await?;
@@ -246,7 +244,7 @@ impl Query {
             .key
             .iter()
             .map(|name| {
-                let (kind, name) = (kind(table, name), quoted(name));
+                let (kind, name) = (table.kind(name), quoted(name));
                 match kind.unwrap_or_default() {
                     "smallint" | "integer" | "bigint" | "uuid" | "bytea" => name,
                     "text" | "character varying" => text(name),

@@ -223,6 +223,8 @@ impl Session {
                 .map(|n| u64::try_from(n).unwrap_or(0));
             found.push(Touched { table: name.clone(), inserted, updated, deleted });
         }
+        // What is written after this is not where those rows were.
+        sibling(observe)?.near = None;
         let words = footprint::words(self).await?;
         if let Some(watch) = &mut self.watch {
             watch.words = words;

@@ -213,7 +213,7 @@ impl<'a> Drive<'a> {
                 none.insert(desk.map_err(|problem| problem.sentence)?)
             }
         };
-        let unit = self.work.next(self.job, &mut desk.observe, most).await;
+        let unit = self.work.next(self.job, &mut desk.observe, &desk.tables, most).await;
         unit.map_err(|error| desk.explain(error).to_string())
     }
 

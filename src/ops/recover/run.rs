@@ -118,12 +118,7 @@ async fn run(desk: &mut Desk, piece: Piece<'_>) -> Result<Run, EngineError> {
         Scrutiny::Chunk => Vec::new(),
     };
     let mut direct: HashMap<String, Tally> = HashMap::new();
-    let ahead = async {
-        match named(plan, tables) {
-            Some(table) => observe.read_ahead(table, time_cap).await,
-            None => Ok(()),
-        }
-    };
+    let ahead = observe.read_ahead(time_cap);
     let (acted, ahead) = tokio::join!(act(work, tables, plan, &mut direct), ahead);
     let Acted { statements, conflicts, left_alone } = acted?;
     ahead?;

@@ -348,7 +348,9 @@ pub fn statements(app: &App) -> Vec<Line> {
         }
     }
     if plan.is_some_and(|plan| plan.mass.is_some()) {
-        page.muted(":chunk stands for the keys of each chunk, quoted by the database");
+        page.muted(
+            ":chunk stands for the keys of each chunk, quoted by the database; keys without a gap are sent as their range",
+        );
         return page.finish();
     }
     match recovery.and_then(|recovery| recovery.preview.as_ref()) {
