@@ -5,6 +5,7 @@
 //! Knows values and dialects; knows no check, no plan, no screen. Only this module names the
 //! database driver.
 
+mod book;
 mod mysql;
 #[cfg(feature = "oracle")]
 mod oracle;

@@ -44,6 +44,20 @@ impl Value {
             Self::Bytes(bytes) => ValueRef::Bytes(bytes),
         }
     }
+
+    /// The bytes of a text or of bytes.
+    pub fn raw(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Bytes(bytes) => bytes,
+            Self::Null | Self::Integer(_) | Self::Real(_) => &[],
+        }
+    }
+
+    /// How many bytes of memory it takes, about.
+    pub fn weight(&self) -> usize {
+        size_of::<Self>() + self.raw().len()
+    }
 }
 
 impl ValueRef<'_> {

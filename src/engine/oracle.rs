@@ -6,7 +6,6 @@
 //! wrote is told by the locks that it holds and by flashback; a definition commits, so none is let into a
 //! transaction. Nothing in the session is left to the driver or to a default.
 
-mod book;
 mod catalogue;
 mod compare;
 mod connect;

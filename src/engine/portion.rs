@@ -38,20 +38,11 @@ impl Portion {
         keys: usize,
         rows: impl IntoIterator<Item = &'r Vec<Value>>,
     ) -> usize {
-        let bytes: usize = rows.into_iter().flatten().map(bytes).sum();
+        let bytes: usize = rows.into_iter().flatten().map(Value::weight).sum();
         let each = bytes.div_ceil(keys.max(1)).max(1);
         self.rows = (ROOM / each).min(self.rows * STEP).clamp(1, self.most);
         bytes
     }
-}
-
-fn bytes(value: &Value) -> usize {
-    let beside = match value {
-        Value::Text(text) => text.len(),
-        Value::Bytes(bytes) => bytes.len(),
-        Value::Null | Value::Integer(_) | Value::Real(_) => 0,
-    };
-    size_of::<Value>() + beside
 }
 
 #[cfg(test)]

@@ -8,9 +8,10 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use super::rows::{exact, name, owned};
+use super::rows::{exact, owned};
 use super::values::{list, literal, quoted};
 use super::{ALONE, Session};
+use crate::engine::book::name;
 use crate::engine::{EngineError, Table};
 use crate::value::{Value, ValueRef};
 

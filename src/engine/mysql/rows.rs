@@ -8,19 +8,12 @@ use std::collections::HashSet;
 
 use super::values::{list, literal, quoted, readable};
 use super::{Session, nothing};
+use crate::engine::book::name;
 use crate::engine::{Column, EngineError, Keyed, RowWrite, Table};
 use crate::value::{Value, ValueRef};
 
 /// Keys a statement; from a thousand on MariaDB makes a table of the list.
 pub const BATCH: usize = 900;
-
-/// A key as a name for maps.
-pub fn name(key: &[Value]) -> String {
-    match key {
-        [Value::Integer(n)] => n.to_string(),
-        key => format!("{key:?}"),
-    }
-}
 
 /// Numbers without a gap, as a range: a list would have to be written, sent and read again.
 fn run(keys: &[Vec<Value>]) -> Option<(i64, i64)> {

@@ -9,14 +9,6 @@ use crate::value::{Value, ValueRef};
 /// Keys a statement; a list may have a thousand.
 pub const BATCH: usize = 500;
 
-/// A key as a name for maps.
-pub fn name(key: &[Value]) -> String {
-    match key {
-        [Value::Integer(n)] => n.to_string(),
-        key => format!("{key:?}"),
-    }
-}
-
 pub fn kind(table: &Table, name: &str) -> Kind {
     let found = table.columns.iter().find(|column| column.name == name);
     found.map_or(Kind::Other, |column| Kind::of(&column.kind))

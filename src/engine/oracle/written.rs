@@ -4,17 +4,17 @@
 //! whole with its state before. Before-images are read by the observer, who sees what is committed: of a
 //! row that we wrote nobody else can have committed anything since.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
-use super::book::Book;
 use super::compare::MOST_ROWS;
 use super::names::{kept, shown};
 use super::reach::Reach;
-use super::rows::{BATCH, name, unheld};
+use super::rows::{BATCH, unheld};
 use super::watch::{Locked, Noted, Watch};
 use super::{Session, sibling};
+use crate::engine::book::{Book, Sides};
 use crate::engine::portion::Portion;
-use crate::engine::{Blind, EngineError, Image, Images, Session as Any, Table, Touched};
+use crate::engine::{Blind, EngineError, Images, Session as Any, Table, Touched};
 use crate::value::Value;
 
 /// How the rows of a table are found.
@@ -92,7 +92,7 @@ impl Session {
                 blind.push(format!("no image holds what is in {} of {}", columns, table.name));
             }
             let keys = noted.map(|noted| noted.keys.as_slice()).unwrap_or_default();
-            self.look(observe, table, keys, book).await?;
+            self.look(observe, table, keys, true, book).await?;
             if how == How::Whole
                 && let Err(why) =
                     self.compare_whole(watch, observe, table, graph.rows(name), book).await?
@@ -124,7 +124,7 @@ impl Session {
         }
         match self.differing(table, watch.moment).await? {
             Ok(keys) => {
-                self.look(observe, table, &keys, book).await?;
+                self.look(observe, table, &keys, false, book).await?;
                 Ok(Ok(()))
             }
             Err(why) => {
@@ -133,13 +133,15 @@ impl Session {
         }
     }
 
-    /// Reads these rows as everybody and as the worker sees them. A row that is the same for both is one
-    /// that somebody else committed just before the transaction began.
+    /// Reads these rows as everybody and as the worker sees them. One that no statement is known to have
+    /// written and that is the same for both was committed by somebody else just before the transaction
+    /// began.
     async fn look(
         &mut self,
         observe: &mut Session,
         table: &Table,
         mut keys: &[Vec<Value>],
+        noted: bool,
         book: &mut Book<'_>,
     ) -> Result<(), EngineError> {
         let columns = table.stored();
@@ -151,20 +153,17 @@ impl Session {
                 observe.rows_by_key(table, &columns, &here),
                 self.rows_by_key(table, &columns, &here)
             );
-            let (mut before, mut after) = (by_key(theirs?), by_key(ours?));
-            portion.took(here.len(), before.values().chain(after.values()));
+            let mut sides = Sides::of(theirs?, ours?);
+            portion.took(here.len(), sides.rows());
             for key in here {
-                let at = name(&key);
-                let (before, after) = (before.remove(&at), after.remove(&at));
-                book.image(table, Image { key, before, after });
+                let image = sides.image(key);
+                if noted || image.before != image.after {
+                    book.image(table, image);
+                }
             }
         }
         Ok(())
     }
-}
-
-fn by_key(rows: Vec<(Vec<Value>, Vec<Value>)>) -> HashMap<String, Vec<Value>> {
-    rows.into_iter().map(|(key, row)| (name(&key), row)).collect()
 }
 
 /// The tables to look into, names as the dictionary has them, and what cannot be told of others.

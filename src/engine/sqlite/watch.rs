@@ -8,13 +8,13 @@
 //!
 //! The log stays in the database's own temporary file, and is sorted there: it may be long.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use super::Session;
 use super::value::quoted;
+use crate::engine::book::Sides;
 use crate::engine::portion::Portion;
-use crate::engine::{Blind, EngineError, Image, Images, Keyed, Session as Any, Table, Touched};
+use crate::engine::{Blind, EngineError, Images, Session as Any, Table, Touched};
 use crate::value::Value;
 
 /// Keys whose images are held at one time, if their rows are small.
@@ -98,14 +98,13 @@ impl Session {
                 if keys.is_empty() {
                     break;
                 }
-                let mut before = by_key(observe.rows_by_key(table, &columns, &keys).await?);
-                let mut after = by_key(self.rows_by_key(table, &columns, &keys).await?);
-                portion.took(keys.len(), before.values().chain(after.values()));
-                for key in keys {
-                    let name = format!("{key:?}");
-                    let (before, after) = (before.remove(&name), after.remove(&name));
-                    if before.is_some() || after.is_some() {
-                        images.take(table, Image { key, before, after });
+                let theirs = observe.rows_by_key(table, &columns, &keys).await?;
+                let ours = self.rows_by_key(table, &columns, &keys).await?;
+                let mut sides = Sides::of(theirs, ours);
+                portion.took(keys.len(), sides.rows());
+                for image in keys.into_iter().map(|key| sides.image(key)) {
+                    if image.before.is_some() || image.after.is_some() {
+                        images.take(table, image);
                     }
                 }
             }
@@ -189,10 +188,6 @@ impl Session {
         }
         Ok(keys)
     }
-}
-
-fn by_key(rows: Vec<Keyed>) -> HashMap<String, Vec<Value>> {
-    rows.into_iter().map(|(key, row)| (format!("{key:?}"), row)).collect()
 }
 
 /// A change of a key touches two rows; each place in the log has room for both.

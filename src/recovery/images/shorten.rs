@@ -29,27 +29,19 @@ pub fn row(row: &RowImage) -> RowImage {
 pub fn bytes(row: &RowImage) -> usize {
     let sides = [Some(&row.key), row.before.as_ref(), row.after.as_ref()];
     let values = sides.into_iter().flatten().flatten();
-    values.map(|value| size_of::<Value>() + raw(value).len()).sum()
-}
-
-fn raw(value: &Value) -> &[u8] {
-    match value {
-        Value::Text(text) => text.as_bytes(),
-        Value::Bytes(bytes) => bytes,
-        Value::Null | Value::Integer(_) | Value::Real(_) => &[],
-    }
+    values.map(Value::weight).sum()
 }
 
 /// From where two values differ, so that what is seen of them differs too.
 pub fn stretch(value: &Value, other: Option<&Value>) -> Value {
-    let whole = raw(value).len();
+    let whole = value.raw().len();
     if whole <= STRETCH + AROUND {
         return value.clone();
     }
     let same = other.map_or(0, |other| {
-        let pairs = raw(value).iter().zip(raw(other));
+        let pairs = value.raw().iter().zip(other.raw());
         let same = pairs.take_while(|(one, other)| one == other).count();
-        if same == whole && raw(other).len() == whole { 0 } else { same }
+        if same == whole && other.raw().len() == whole { 0 } else { same }
     });
     let from = same.saturating_sub(BEFORE);
     let lead = if from > 0 { "... " } else { "" };
@@ -61,7 +53,7 @@ pub fn stretch(value: &Value, other: Option<&Value>) -> Value {
             Value::Text(format!("{lead}{} ... of {size}", &text[from..to]))
         }
         _ => {
-            let shown = &raw(value)[from..(from + STRETCH / 2).min(whole)];
+            let shown = &value.raw()[from..(from + STRETCH / 2).min(whole)];
             Value::Text(format!("{lead}{} ... of {size}", crate::value::hex(shown)))
         }
     }

@@ -1,15 +1,13 @@
 //! What a write transaction has written: the rows that were noted, seen by it and by everybody else,
 //! held against the server's own count.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-
-use super::{Noted, Watch};
+use super::Watch;
+use crate::engine::book::{Book, Sides, by_name, name};
 use crate::engine::mysql::reach::Reach;
-use crate::engine::mysql::rows::{BATCH, name};
+use crate::engine::mysql::rows::BATCH;
 use crate::engine::mysql::{Session, diff, sibling};
 use crate::engine::portion::Portion;
-use crate::engine::{Blind, EngineError, Image, Images, Session as Any, Table, Touched};
+use crate::engine::{Blind, EngineError, Images, Session as Any, Table, Touched};
 use crate::value::Value;
 
 /// Beyond this a table is not compared whole.
@@ -29,7 +27,11 @@ impl Session {
         observe.rollback().await?;
         let mut book = Book::new(images);
         let outcome = self.read_images(&watch, observe, &mut book).await;
-        let touched = book.touched(&watch);
+        let updates = |table: &str| {
+            let noted = watch.noted.iter().find(|(name, _)| name == table);
+            noted.map_or(0, |(_, noted)| noted.direct[1])
+        };
+        let touched = book.touched(updates);
         self.watch = Some(watch);
         observe.begin_snapshot().await?;
         outcome.map(|blind| (touched, blind))
@@ -47,7 +49,7 @@ impl Session {
             self.look(observe, table, &noted.seen, false, book).await?;
         }
         let total = self.total().await?;
-        if total == Some(book.changed) {
+        if total == Some(book.changed()) {
             return Ok(Blind::new());
         }
         let names = watch.noted.iter().map(|(name, _)| name.as_str());
@@ -69,7 +71,7 @@ impl Session {
         }
         let shown = graph.shows_triggers;
         self.graph = Some(graph);
-        Ok(verdict(total, book.changed, &reach, unseen, shown))
+        Ok(verdict(total, book.changed(), &reach, unseen, shown))
     }
 
     /// How many rows the server says this transaction has written; `None` if it does not say.
@@ -91,16 +93,7 @@ impl Session {
     ) -> Result<(), EngineError> {
         if table.key.is_empty() {
             let (gone, new) = self.differing_whole(observe, table).await?;
-            let before = book.changed;
-            let rows = gone.len().max(new.len()) as u64;
-            for row in gone {
-                book.image(table, Image { key: Vec::new(), before: Some(row), after: None });
-            }
-            for row in new {
-                book.image(table, Image { key: Vec::new(), before: None, after: Some(row) });
-            }
-            // Which went and which came belong together cannot be told, only how many writes it takes.
-            book.changed = before + rows;
+            book.keyless(table, gone, new);
             return Ok(());
         }
         let mut after: Option<Vec<Value>> = None;
@@ -133,22 +126,22 @@ impl Session {
                 observe.rows_by_key(table, &columns, &here),
                 self.rows_by_key(table, &columns, &here)
             );
-            let (mut before, mut after) = (by_key(theirs?), by_key(ours?));
-            portion.took(here.len(), before.values().chain(after.values()));
+            let mut sides = Sides::of(theirs?, ours?);
+            portion.took(here.len(), sides.rows());
             let mut again = if locked {
                 None
             } else {
-                Some(by_key(observe.rows_by_key(table, &columns, &here).await?))
+                Some(by_name(observe.rows_by_key(table, &columns, &here).await?))
             };
             for key in here {
-                let at = name(&key);
-                let (before, after) = (before.remove(&at), after.remove(&at));
+                let image = sides.image(key);
                 if let Some(again) = &mut again
-                    && (again.remove(&at) != before || before == after)
+                    && (again.remove(&name(&image.key)) != image.before
+                        || image.before == image.after)
                 {
                     continue;
                 }
-                book.image(table, Image { key, before, after });
+                book.image(table, image);
             }
         }
         Ok(())
@@ -183,64 +176,4 @@ fn verdict(
         Some(_) | None => {}
     }
     blind
-}
-
-fn by_key(rows: Vec<(Vec<Value>, Vec<Value>)>) -> HashMap<String, Vec<Value>> {
-    rows.into_iter().map(|(key, row)| (name(&key), row)).collect()
-}
-
-/// What was found so far, each row once.
-struct Book<'a> {
-    images: &'a mut dyn Images,
-    order: Vec<Touched>,
-    known: HashMap<String, HashSet<u64>>,
-    changed: u64,
-}
-
-impl<'a> Book<'a> {
-    fn new(images: &'a mut dyn Images) -> Self {
-        Self { images, order: Vec::new(), known: HashMap::new(), changed: 0 }
-    }
-
-    fn is_new(&mut self, table: &Table, key: &[Value]) -> bool {
-        let mut hash = DefaultHasher::new();
-        name(key).hash(&mut hash);
-        if !self.known.contains_key(&table.name) {
-            self.known.insert(table.name.clone(), HashSet::new());
-        }
-        self.known.get_mut(&table.name).is_some_and(|known| known.insert(hash.finish()))
-    }
-
-    fn image(&mut self, table: &Table, image: Image) {
-        let at = self.order.iter().position(|touched| touched.table == table.name);
-        let at = at.unwrap_or_else(|| {
-            self.order.push(Touched { table: table.name.clone(), ..Touched::default() });
-            self.order.len() - 1
-        });
-        let touched = &mut self.order[at];
-        match (&image.before, &image.after) {
-            (None, None) => return,
-            (None, Some(_)) => touched.inserted += 1,
-            (Some(_), None) => touched.deleted += 1,
-            (Some(_), Some(_)) => touched.updated += 1,
-        }
-        self.changed += u64::from(image.before != image.after);
-        self.images.take(table, image);
-    }
-
-    fn touched(self, watch: &Watch) -> Vec<Touched> {
-        let mut order = self.order;
-        for touched in &mut order {
-            let noted = watch.noted.iter().find(|(name, _)| *name == touched.table);
-            let Some((_, Noted { direct: [_, updated, _], .. })) = noted else { continue };
-            // An UPDATE of the key is a row that went and a row that came.
-            let moved = touched.inserted.min(touched.deleted);
-            let moved = moved.min(updated.saturating_sub(touched.updated));
-            touched.inserted -= moved;
-            touched.deleted -= moved;
-            touched.updated += moved;
-        }
-        order.retain(|touched| touched.inserted + touched.updated + touched.deleted > 0);
-        order
-    }
 }

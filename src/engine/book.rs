@@ -1,21 +1,56 @@
-//! What was found of the rows that a transaction wrote, each row once.
+//! What was found of the rows that a transaction wrote, each row once, by its key: for engines that look
+//! rows up from both sides.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use super::rows::name;
-use crate::engine::{Image, Images, Table, Touched};
+use super::{Image, Images, Keyed, Table, Touched};
 use crate::value::Value;
+
+/// A key as a name for maps.
+pub fn name(key: &[Value]) -> String {
+    match key {
+        [Value::Integer(n)] => n.to_string(),
+        key => format!("{key:?}"),
+    }
+}
+
+/// Rows of some keys, as everybody sees them and as the worker does.
+pub struct Sides {
+    before: HashMap<String, Vec<Value>>,
+    after: HashMap<String, Vec<Value>>,
+}
+
+impl Sides {
+    pub fn of(theirs: Vec<Keyed>, ours: Vec<Keyed>) -> Self {
+        Self { before: by_name(theirs), after: by_name(ours) }
+    }
+
+    pub fn rows(&self) -> impl Iterator<Item = &Vec<Value>> {
+        self.before.values().chain(self.after.values())
+    }
+
+    /// What became of one of them; it is taken out.
+    pub fn image(&mut self, key: Vec<Value>) -> Image {
+        let name = name(&key);
+        Image { key, before: self.before.remove(&name), after: self.after.remove(&name) }
+    }
+}
+
+pub fn by_name(rows: Vec<Keyed>) -> HashMap<String, Vec<Value>> {
+    rows.into_iter().map(|(key, row)| (name(&key), row)).collect()
+}
 
 pub struct Book<'a> {
     images: &'a mut dyn Images,
     order: Vec<Touched>,
     known: HashMap<String, HashSet<u64>>,
+    changed: u64,
 }
 
 impl<'a> Book<'a> {
     pub fn new(images: &'a mut dyn Images) -> Self {
-        Self { images, order: Vec::new(), known: HashMap::new() }
+        Self { images, order: Vec::new(), known: HashMap::new(), changed: 0 }
     }
 
     pub fn is_new(&mut self, table: &Table, key: &[Value]) -> bool {
@@ -44,10 +79,30 @@ impl<'a> Book<'a> {
             (Some(_), None) => touched.deleted += 1,
             (Some(_), Some(_)) => touched.updated += 1,
         }
+        self.changed += u64::from(image.before != image.after);
         self.images.take(table, image);
     }
 
+    /// How many rows are not as they were.
+    pub fn changed(&self) -> u64 {
+        self.changed
+    }
+
+    /// Rows without a key: which went and which came belong together cannot be told, only how many
+    /// writes it takes.
+    pub fn keyless(&mut self, table: &Table, gone: Vec<Vec<Value>>, new: Vec<Vec<Value>>) {
+        let changed = self.changed + gone.len().max(new.len()) as u64;
+        for row in gone {
+            self.image(table, Image { key: Vec::new(), before: Some(row), after: None });
+        }
+        for row in new {
+            self.image(table, Image { key: Vec::new(), before: None, after: Some(row) });
+        }
+        self.changed = changed;
+    }
+
     /// Rows that the server counted and of which there are no images: at least so many.
+    #[cfg(any(feature = "oracle", test))]
     pub fn at_least(&mut self, table: &str, [inserted, updated, deleted]: [u64; 3]) {
         let touched = self.touched_by(table);
         touched.inserted = touched.inserted.max(inserted);
@@ -75,15 +130,24 @@ impl<'a> Book<'a> {
 mod tests {
     use super::*;
 
+    struct Count(u64);
+
+    impl Images for Count {
+        fn take(&mut self, _: &Table, _: Image) {
+            self.0 += 1;
+        }
+
+        fn anew(&mut self, _: &Table) {}
+    }
+
     fn table() -> Table {
         Table { name: "lines".into(), columns: Vec::new(), key: Vec::new() }
     }
 
     #[test]
     fn each_row_counts_once_and_a_row_that_moved_is_an_update() {
-        let mut images = 0;
-        let mut count = |_: &Table, _: Image| images += 1;
-        let mut book = Book::new(&mut count);
+        let mut images = Count(0);
+        let mut book = Book::new(&mut images);
         let key = |n| vec![Value::Integer(n)];
         assert!(book.is_new(&table(), &key(1)));
         assert!(!book.is_new(&table(), &key(1)));
@@ -96,6 +160,6 @@ mod tests {
         let lines = Touched { table: "lines".into(), updated: 1, ..Touched::default() };
         let log = Touched { table: "log".into(), inserted: 5, ..Touched::default() };
         assert_eq!(touched, [lines, log]);
-        assert_eq!(images, 2);
+        assert_eq!(images.0, 2);
     }
 }
