@@ -9,7 +9,7 @@ mod courier;
 mod errands;
 mod mirror;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -111,7 +111,10 @@ async fn fetch_from(
             Some(folder) => bring(shelf, kept, folder).await,
             None => bring_new(shelf, kept, state).await,
         };
-        let named = known.unwrap_or_else(|| store::folder(state, &kept.name));
+        let named = match &known {
+            Some(folder) => folder.display().to_string(),
+            None => format!("{} of {}", kept.name, kept.host),
+        };
         let brought = match (brought, wanted) {
             (Ok(Brought::To(folder)), Wanted::Whole(_)) => {
                 bring_files(shelf, &kept.id, &folder).await.map(|()| None)
@@ -121,10 +124,10 @@ async fn fetch_from(
             (Err(problem), _) => Err(problem),
         };
         match brought {
-            Ok(why) => told.extend(why.map(|why| format!("{}: {why}", named.display()))),
+            Ok(why) => told.extend(why.map(|why| format!("{named}: {why}"))),
             Err(problem) if problem.kind == Kind::Unreachable => return Err(problem),
             // One that is damaged here keeps nobody from the others.
-            Err(problem) => told.push(format!("{}: {}", named.display(), problem.sentence)),
+            Err(problem) => told.push(format!("{named}: {}", problem.sentence)),
         }
     }
     Ok(told)
@@ -213,9 +216,12 @@ async fn bring_new(shelf: &mut Shelf, kept: &Kept, state: &Path) -> Result<Broug
     let folder = place(state, kept);
     journal::settle(&folder).map_err(|error| system(&error))?;
     let Some(lease) = free(&folder)? else { return Ok(Brought::Nowhere) };
-    says(kept, &lease)?;
-    lay_down(kept, &lease, all)?;
-    Ok(Brought::To(folder))
+    let laid = says(kept, &lease).and_then(|()| lay_down(kept, &lease, all));
+    if laid.is_err() && id(&folder).is_none() {
+        // Nothing of it could be believed, and the next look would lay it beside.
+        let _ = fs::remove_dir_all(&folder);
+    }
+    laid.map(|()| Brought::To(folder))
 }
 
 /// Nobody on this host works on it while this is held.

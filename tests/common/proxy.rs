@@ -32,6 +32,8 @@ pub enum Fault {
     /// The so-and-so-many-th message of the program from now, counted from 0 over all connections,
     /// waits on its way until [`Proxy::release`].
     HoldNth(usize, Moment),
+    /// The same for the message that holds these bytes.
+    HoldAt(Vec<u8>, Moment),
 }
 
 /// How far the bytes come that a fault waits for.
@@ -273,7 +275,7 @@ fn to_server(link: &Link, shared: &Arc<(Mutex<State>, Condvar)>) -> io::Result<(
             continue;
         };
         let stalls = matches!(fault, Fault::StallAt(..));
-        let holds = matches!(fault, Fault::HoldNth(..));
+        let holds = matches!(fault, Fault::HoldNth(..) | Fault::HoldAt(..));
         if moment == Moment::Answered {
             link.set(Wire::Answering);
         } else if stalls {
@@ -320,7 +322,9 @@ fn due(
             let leaves = bytes.saturating_sub(passed);
             (leaves <= chunk.len()).then(|| (fault.clone(), leaves, Moment::Sent))
         }
-        Fault::CutAt(pattern, moment) | Fault::StallAt(pattern, moment) => {
+        Fault::CutAt(pattern, moment)
+        | Fault::StallAt(pattern, moment)
+        | Fault::HoldAt(pattern, moment) => {
             let overlap = tail.len().min(pattern.len().saturating_sub(1));
             let seen = [&tail[tail.len() - overlap..], chunk].concat();
             let at = seen.windows(pattern.len()).position(|window| window == pattern)?;
@@ -349,7 +353,7 @@ fn to_client(link: &Link, shared: &Arc<(Mutex<State>, Condvar)>) -> io::Result<(
         if link.is(Wire::Answering) {
             let fault = lock(shared).fault.clone();
             match fault {
-                Some(Fault::HoldNth(..)) => {
+                Some(Fault::HoldNth(..) | Fault::HoldAt(..)) => {
                     link.set(Wire::Open);
                     happened(shared);
                     link.wait_for_release(shared);

@@ -153,6 +153,11 @@ fn a_file_that_cannot_be_laid_down_hides_nobody() {
 /// Robin's host, with a key of robin's that may review.
 fn reviewer(store: &Store, first: &Cockpit) -> Home {
     let home = other(store, first);
+    may_review(&home);
+    home
+}
+
+fn may_review(home: &Home) {
     let path = home.work().join("steadyhand.toml");
     let text = fs::read_to_string(&path).expect("it was written");
     fs::write(path, text + "[approval]\nsigners = \"signers\"\nkey = \"key\"\n").expect("ours");
@@ -163,11 +168,10 @@ fn reviewer(store: &Store, first: &Cockpit) -> Home {
     assert!(made.expect("ssh-keygen can be run").success());
     let key = fs::read_to_string(home.work().join("key.pub")).expect("it was made");
     home.write("signers", &format!("robin@example.org {key}"));
-    home
 }
 
-#[test]
-fn a_review_on_another_host_is_of_the_one_chain() {
+/// Casey went alone, and somebody will review it.
+fn alone() -> (Store, Cockpit) {
     let (store, mut first) = previewed("break-glass");
     first.keys("!");
     first.wait_for("It is recorded, and somebody will review it");
@@ -179,6 +183,31 @@ fn a_review_on_another_host_is_of_the_one_chain() {
     first.breathe();
     first.keys("enter");
     first.wait_for("COMMITTED   26 rows");
+    (store, first)
+}
+
+#[test]
+fn a_signature_that_could_not_be_brought_is_told() {
+    let (store, mut first) = alone();
+    leave(&mut first);
+    let (second, wire) = other_with_a_wire(&store, &first);
+    may_review(&second);
+    let asked = ["approve", "--review", INCIDENT];
+    let mut second = Cockpit::start_in(second, &asked, (120, 90));
+    second.wait_for("What did your review find?");
+    wire.arm(Fault::HoldAt(b"INSERT INTO steadyhand.file".to_vec(), Moment::Held));
+    second.type_text("right");
+    second.keys("enter");
+    wire.wait();
+    wire.refuse(true);
+    wire.cut();
+    second.wait_for("review.sig could not be brought and stays where it is");
+    assert_eq!(second.wait_code(), 0, "{}", second.screen());
+}
+
+#[test]
+fn a_review_on_another_host_is_of_the_one_chain() {
+    let (store, mut first) = alone();
     let asked = ["approve", "--review", INCIDENT];
     // While casey works on it, by the way that knows of it and by the one that does not.
     let second = Cockpit::start_in(reviewer(&store, &first), &asked, (120, 90));

@@ -209,17 +209,35 @@ fn two_who_bring_an_incident_at_once_lay_it_into_one_folder() {
     let (store, mut first) = first(Store::new());
     leave(&mut first);
     let (second, wire) = other_with_a_wire(&store, &first);
-    wire.arm(Fault::StallAt(b"FROM steadyhand.record".to_vec(), Moment::Held));
+    wire.arm(Fault::HoldAt(b"FROM steadyhand.record".to_vec(), Moment::Held));
     std::thread::scope(|both| {
-        both.spawn(|| _ = second.steadyhand(&["incidents"]).assert());
+        let slow = both.spawn(|| second.steadyhand(&["incidents"]).assert());
         wire.wait();
         second.steadyhand(&["incidents"]).assert().code(0);
-        wire.cut();
+        wire.release();
+        slow.join().expect("it ends").code(0);
     });
     let folders = fs::read_dir(second.work().join("state/incidents")).expect("it was made");
     let folders: Vec<_> = folders.flatten().map(|entry| entry.file_name()).collect();
     assert_eq!(folders, [INCIDENT]);
     second.steadyhand(&["verify", INCIDENT]).assert().code(0);
+}
+
+/// Each look would make a folder more.
+#[test]
+fn what_the_store_cannot_prove_is_told_and_leaves_no_folder() {
+    let (store, mut first) = first(Store::new());
+    leave(&mut first);
+    let alter = "UPDATE steadyhand.record SET line = replace(line, 'casey', 'robin') WHERE seq = 1";
+    assert_eq!(store.server.run("store", alter), 1);
+    let second = other(&store, &first);
+    for _ in 0..2 {
+        let ran = second.steadyhand(&["incidents"]).assert().code(0);
+        let said = String::from_utf8_lossy(&ran.get_output().stderr).into_owned();
+        assert!(said.contains(&format!("{INCIDENT} of ")), "{said}");
+        let made = fs::read_dir(second.work().join("state/incidents")).expect("it was made");
+        assert_eq!(made.count(), 0);
+    }
 }
 
 /// The wire is silent, and the server does not see that nobody is there any more.

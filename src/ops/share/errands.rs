@@ -74,14 +74,18 @@ impl Errands {
                 if shelf.take().is_some() {
                     failures += 1;
                 } else if sent.is_closed() {
+                    // Nobody waits for the store any more.
+                    tell(stays(&errand, &problem));
+                    while let Some(left) = sent.recv().await {
+                        tell(stays(&left, &problem));
+                    }
                     return;
                 } else {
                     sleep(AGAIN).await;
                 }
                 // A connection that stood for hours may be lost without a sign; the next one is new.
                 if failures == 2 {
-                    let (file, why) = (errand.file(), problem.sentence);
-                    tell(format!("{file} could not be brought and stays where it is: {why}"));
+                    tell(stays(&errand, &problem));
                     break Done::Yes;
                 }
             };
@@ -106,6 +110,10 @@ impl Errands {
             Errand::Fetch(file) => fetch(shelf, &self.id, &self.folder, file, &self.hands).await,
         }
     }
+}
+
+fn stays(errand: &Errand, problem: &Problem) -> String {
+    format!("{} could not be brought and stays where it is: {}", errand.file(), problem.sentence)
 }
 
 async fn bring(
