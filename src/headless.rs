@@ -37,6 +37,7 @@ use std::path::{Path, PathBuf};
 
 use crate::catalogue::Catalogue;
 use crate::config::Config;
+use crate::incident::Incident;
 use crate::incident::store::{self, StoreError};
 use crate::problem::Problem;
 use crate::source::{Fault, render};
@@ -74,6 +75,25 @@ fn ready(
 /// The folder of an incident: by its name in the state folder, or by a path to a copy of it.
 fn incident_folder(state: &Path, wanted: &str) -> Result<PathBuf, Problem> {
     store::folder_of(state, wanted).map_err(|error| unfound(&error))
+}
+
+/// The incidents that can be trusted. Of the others it says why they are left out, and gives their
+/// names.
+fn sound(
+    config: &Config,
+    out: &mut Out,
+) -> Result<(Vec<(String, Incident)>, Vec<String>), Problem> {
+    let (mut sound, mut damaged) = (Vec::new(), Vec::new());
+    for (id, incident, trouble) in store::all(&config.state.value).map_err(|e| unfound(&e))? {
+        match trouble {
+            Some(trouble) => {
+                out.say(&format!("steadyhand: {id} is left out: {trouble}"));
+                damaged.push(id);
+            }
+            None => sound.push((id, incident)),
+        }
+    }
+    Ok((sound, damaged))
 }
 
 fn unfound(error: &StoreError) -> Problem {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::chosen::known_targets;
 use super::past::unreadable;
-use super::{Out, catalogue, unfound};
+use super::{Out, catalogue, sound};
 use crate::audit::{Audit, Sources};
 use crate::clock;
 use crate::config::Config;
@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::format::TextMarkdownOrJson;
 use crate::history::Standing;
 use crate::history::store as runs;
-use crate::incident::{Incident, store};
+use crate::incident::Incident;
 use crate::problem::Problem;
 use crate::report::audit as page;
 use crate::source::{did_you_mean, quoted};
@@ -35,7 +35,11 @@ pub fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, Proble
     let Some(catalogue) = catalogue(config, out) else { return Ok(Exit::Usage) };
     let state = &config.state.value;
     let mut standings = standings(state)?;
-    let (mut incidents, damaged) = incidents(state, asked.practice, out)?;
+    let (incidents, damaged) = sound(config, out)?;
+    let damaged = damaged.len();
+    let incidents = incidents.into_iter().map(|(_, incident)| incident);
+    let mut incidents: Vec<Incident> =
+        incidents.filter(|incident| asked.practice || !incident.demo).collect();
     let of_runs = standings.keys().map(|(target, _)| target.as_str());
     let of_incidents = incidents.iter().filter_map(|one| Some(one.target.as_ref()?.name.as_str()));
     known_targets(&asked.targets, config, of_runs.chain(of_incidents))?;
@@ -103,23 +107,4 @@ fn standings(state: &Path) -> Result<BTreeMap<(String, String), Standing>, Probl
         all.extend(of.into_iter().map(|(check, standing)| ((target.clone(), check), standing)));
     }
     Ok(all)
-}
-
-/// The incidents that can be trusted, and how many cannot.
-fn incidents(
-    state: &Path,
-    practice: bool,
-    out: &mut Out,
-) -> Result<(Vec<Incident>, usize), Problem> {
-    let mut found = Vec::new();
-    let mut damaged = 0;
-    for (id, incident, trouble) in store::all(state).map_err(|error| unfound(&error))? {
-        if let Some(trouble) = trouble {
-            out.say(&format!("steadyhand: {id} is left out: {trouble}"));
-            damaged += 1;
-        } else if practice || !incident.demo {
-            found.push(incident);
-        }
-    }
-    Ok((found, damaged))
 }

@@ -1,6 +1,7 @@
 //! What a run of checks is about: the targets and checks that were named, and faults for names that
 //! nothing has.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::suite::Asked;
@@ -45,10 +46,8 @@ pub fn targets(asked: &Asked, config: &Config) -> Result<Vec<Target>, Problem> {
 /// The checks of all suites and all names together; all there are if none was named.
 pub(super) fn checks(asked: &Asked, catalogue: &Catalogue) -> Result<Vec<Arc<Check>>, Problem> {
     let ids: Vec<&str> = catalogue.checks.iter().map(|check| check.id.as_str()).collect();
-    let mut suites: Vec<&str> =
+    let suites: Vec<&str> =
         catalogue.checks.iter().flat_map(|check| &check.suites).map(String::as_str).collect();
-    suites.sort_unstable();
-    suites.dedup();
     asked.checks.iter().try_for_each(|id| known(id, &ids, "check"))?;
     asked.suites.iter().try_for_each(|suite| known(suite, &suites, "suite"))?;
     in_packs(&asked.packs, catalogue)?;
@@ -78,15 +77,17 @@ pub fn in_packs(packs: &[String], catalogue: &Catalogue) -> Result<(), Problem> 
     packs.iter().try_for_each(|pack| known(pack, &all, "pack"))
 }
 
+/// Faults if none of these names, of which some may come more than once, is this one.
 pub fn known(name: &str, all: &[&str], what: &str) -> Result<(), Problem> {
     if all.contains(&name) {
         return Ok(());
     }
     let problem = Problem::usage(format!("there is no {what} {}", quoted(name)));
+    let all: BTreeSet<&str> = all.iter().copied().collect();
     Err(match did_you_mean(name, all.iter().copied()) {
         Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
         None if all.is_empty() => problem,
-        None => problem.hint(format!("there are {}", all.join(", "))),
+        None => problem.hint(format!("there are {}", Vec::from_iter(all).join(", "))),
     })
 }
 
@@ -98,8 +99,6 @@ pub fn known_targets<'n>(
 ) -> Result<(), Problem> {
     let mut all: Vec<&str> = config.targets.iter().map(|target| target.name.as_str()).collect();
     all.extend(besides);
-    all.sort_unstable();
-    all.dedup();
     asked.iter().try_for_each(|name| known(name, &all, "target"))
 }
 

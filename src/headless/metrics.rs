@@ -7,13 +7,13 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::chosen::{known, known_targets};
-use super::{Out, unfound};
+use super::{Out, sound};
 use crate::clock;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::format::TextMarkdownOrJson;
+use crate::incident::Incident;
 use crate::incident::fleet::Fleet;
-use crate::incident::{Incident, store};
 use crate::problem::Problem;
 use crate::report::metrics::{self as page, Period};
 
@@ -33,18 +33,9 @@ pub fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, Proble
     let length = SignedDuration::try_from(asked.since).unwrap_or(SignedDuration::MAX);
     let back = |from: Timestamp| from.checked_sub(length).unwrap_or(Timestamp::MIN);
     let (from, before) = (back(now), back(back(now)));
-    let mut all: Vec<Incident> = Vec::new();
-    let mut damaged = Vec::new();
-    for (id, incident, trouble) in store::all(&config.state.value).map_err(|e| unfound(&e))? {
-        match trouble {
-            Some(trouble) => {
-                out.say(&format!("steadyhand: {id} is left out: {trouble}"));
-                damaged.push(id);
-            }
-            None if incident.demo == asked.practice => all.push(incident),
-            None => {}
-        }
-    }
+    let (all, damaged) = sound(config, out)?;
+    let all = all.into_iter().map(|(_, incident)| incident);
+    let all: Vec<Incident> = all.filter(|incident| incident.demo == asked.practice).collect();
     let targets = all.iter().filter_map(|incident| incident.target.as_ref());
     known_targets(&asked.targets, config, targets.map(|target| target.name.as_str()))?;
     if !asked.runbooks.is_empty() {

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::chosen::{in_packs, known, targets};
 use super::suite::slug;
-use super::{Out, alerts, unfound};
+use super::{Out, alerts, sound};
 use crate::clock;
 use crate::config::Config;
 use crate::exit::Exit;
@@ -17,7 +17,6 @@ use crate::format::{MarkdownHtmlOrJson, TextOrJson};
 use crate::history::store::{self, Past as Read};
 use crate::history::trend::trends;
 use crate::history::{Run, Standing, missed};
-use crate::incident::store as incidents;
 use crate::problem::Problem;
 use crate::report::past::{self, Past, Row, Runs};
 use crate::report::seen::{self, InIncident};
@@ -37,7 +36,7 @@ pub fn history(asked: &AskedHistory, config: &Config, out: &mut Out) -> Result<E
     let now = clock::now();
     let since = asked.since.map_or(Timestamp::MIN, |length| before(now, length));
     let mut seen = match &asked.check {
-        Some(check) => in_incidents(check, &config.state.value, since, out)?,
+        Some(check) => in_incidents(check, config, since, out)?,
         None => Vec::new(),
     };
     let also = seen.iter().map(|one| one.target.clone()).collect();
@@ -73,16 +72,12 @@ pub fn history(asked: &AskedHistory, config: &Config, out: &mut Out) -> Result<E
 /// more whether runs happen.
 fn in_incidents(
     check: &str,
-    state: &Path,
+    config: &Config,
     since: Timestamp,
     out: &mut Out,
 ) -> Result<Vec<InIncident>, Problem> {
     let mut seen = Vec::new();
-    for (id, incident, trouble) in incidents::all(state).map_err(|error| unfound(&error))? {
-        if let Some(trouble) = trouble {
-            out.say(&format!("steadyhand: {id} is left out: {trouble}"));
-            continue;
-        }
+    for (id, incident) in sound(config, out)?.0 {
         let mut counts =
             incident.counts.iter().filter(|count| count.check == check && count.at >= since);
         let (Some(target), Some(first)) = (&incident.target, counts.next()) else { continue };

@@ -6,6 +6,7 @@
 
 pub(super) mod shorten;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -82,6 +83,8 @@ struct Kept {
     /// What can be seen of the rows behind the head.
     beyond: Vec<RowImage>,
     len: u64,
+    /// Columns that some row changes.
+    changed: BTreeSet<usize>,
     /// Rows that existed before, and the digest of their keys and what they were.
     existing: u64,
     before: Sum,
@@ -124,7 +127,11 @@ impl Gather {
     pub fn push(&mut self, row: RowImage) -> io::Result<()> {
         let mut line = std::mem::take(&mut self.line);
         line.clear();
-        let known = encode(&row, &mut line)?;
+        let after = pack(&row);
+        if let After::Changed(changed) = &after {
+            self.kept.changed.extend(changed.iter().map(|(at, _)| *at));
+        }
+        let known = encode(&row, &after, &mut line)?;
         let mut digest = Running::default();
         digest.eat(&line[..known]);
         self.kept.len += 1;
@@ -181,14 +188,14 @@ impl Gather {
 }
 
 /// A row as one line: `[key,before,after]`. Gives where the part ends that says what was there before.
-fn encode(row: &RowImage, line: &mut Vec<u8>) -> io::Result<usize> {
+fn encode(row: &RowImage, after: &After<&Value>, line: &mut Vec<u8>) -> io::Result<usize> {
     line.push(b'[');
     serde_json::to_writer(&mut *line, &row.key)?;
     line.push(b',');
     serde_json::to_writer(&mut *line, &row.before)?;
     let known = line.len();
     line.push(b',');
-    serde_json::to_writer(&mut *line, &pack(row))?;
+    serde_json::to_writer(&mut *line, after)?;
     line.extend_from_slice(b"]\n");
     Ok(known)
 }
@@ -258,6 +265,16 @@ impl ImageRows {
         self.0.before
     }
 
+    /// Columns that some row changes, also of those that cannot be seen.
+    pub fn changed(&self) -> usize {
+        self.0.changed.len()
+    }
+
+    /// Whether every row can be looked at.
+    pub fn all_seen(&self) -> bool {
+        (self.0.head.len() + self.0.beyond.len()) as u64 == self.0.len
+    }
+
     /// The first rows, to be looked at; behind those in memory, a value of very many bytes is only where it
     /// begins or changes.
     pub fn seen(&self) -> impl Iterator<Item = &RowImage> + Clone {
@@ -302,7 +319,7 @@ impl ImageRows {
         let mut line = Vec::new();
         for row in &self.0.head {
             line.clear();
-            encode(row, &mut line)?;
+            encode(row, &pack(row), &mut line)?;
             out.write_all(&line)?;
         }
         (0..self.blocks()).try_for_each(|at| out.write_all(&self.lines(at)?))

@@ -180,6 +180,32 @@ fn two_hundred_columns_are_walked_and_compared() {
     holds_at_most(&cockpit, "two hundred columns", 160);
 }
 
+/// The last rows change a column that the first do not, where no row of them can be seen any more.
+#[test]
+fn what_is_said_of_all_rows_holds_for_those_that_are_not_shown() {
+    let home = Home::new();
+    with_database(
+        &home,
+        &[
+            "CREATE TABLE stock (id INTEGER PRIMARY KEY, n INTEGER, note TEXT, pad TEXT)",
+            "WITH RECURSIVE i (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < 4000) \
+             INSERT INTO stock SELECT n, -1, 'as it was', hex(zeroblob(1000)) FROM i",
+        ],
+    );
+    home.write("checks/storm/storm.toml", &check("storm", "SELECT id, n FROM stock WHERE n < 0"));
+    with_change(
+        &home,
+        "UPDATE stock SET n = 0, note = CASE WHEN id > 3990 THEN 'new' ELSE note END WHERE n < 0",
+    );
+    let mut cockpit = opened(home, "4,000 violations");
+    cockpit.keys("enter");
+    cockpit.wait_for("enter preview");
+    cockpit.keys("enter");
+    cockpit.wait_long_for("enter confirm");
+    cockpit.wait_for("4,000 rows   2 columns stay as they are");
+    assert!(cockpit.screen().contains("d shows the first of each table"), "{}", cockpit.screen());
+}
+
 /// The largest number that stands behind these words.
 fn largest(screen: &str, words: &str) -> usize {
     let number = |text: &str| {

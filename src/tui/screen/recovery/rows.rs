@@ -1,7 +1,6 @@
 //! The rows of a change, before and after. Folded, a row is one line of what changed; unfolded, every
 //! column has its own, and those that stay the same are there to be compared.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::recovery::words::{key_words, show, show_pair};
@@ -37,9 +36,13 @@ pub(super) fn lines(how: How<'_>, preview: &Preview, page: &mut Page<'_>) {
     let all = thousands(preview.images.iter().map(|images| images.rows.len()).sum());
     page.blank();
     let arrow = how.look.glyphs.arrow;
+    let shown = match preview.images.iter().all(|images| images.rows.all_seen()) {
+        true => "every one",
+        false => "the first of each table",
+    };
     page.line(&[
         (&format!("Rows, before {arrow} after   "), Role::Title),
-        (&format!("{all} in all; d shows every one"), Role::Muted),
+        (&format!("{all} in all; d shows {shown}"), Role::Muted),
     ]);
     for images in &preview.images {
         head(how, images, same(images), page);
@@ -65,7 +68,7 @@ pub struct All {
 struct Told {
     /// Rows that can be told.
     seen: usize,
-    /// Columns that no row of them changes.
+    /// Columns that no row changes.
     same: usize,
 }
 
@@ -122,8 +125,10 @@ impl Told {
 
 /// Columns that no row changes, if some rows change others.
 fn same(images: &TableImages) -> usize {
-    let changed: BTreeSet<usize> = images.rows.seen().flat_map(RowImage::changed).collect();
-    if changed.is_empty() { 0 } else { images.head.columns.len().saturating_sub(changed.len()) }
+    match images.rows.changed() {
+        0 => 0,
+        changed => images.head.columns.len().saturating_sub(changed),
+    }
 }
 
 /// The table, and how many of its columns are folded away.
