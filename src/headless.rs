@@ -77,23 +77,29 @@ fn incident_folder(state: &Path, wanted: &str) -> Result<PathBuf, Problem> {
     store::folder_of(state, wanted).map_err(|error| unfound(&error))
 }
 
-/// The incidents that can be trusted. Of the others it says why they are left out, and gives their
-/// names.
-fn sound(
-    config: &Config,
-    out: &mut Out,
-) -> Result<(Vec<(String, Incident)>, Vec<String>), Problem> {
-    let (mut sound, mut damaged) = (Vec::new(), Vec::new());
-    for (id, incident, trouble) in store::all(&config.state.value).map_err(|e| unfound(&e))? {
-        match trouble {
-            Some(trouble) => {
-                out.say(&format!("steadyhand: {id} is left out: {trouble}"));
-                damaged.push(id);
+/// The incidents of this host.
+struct Incidents {
+    /// Those that can be trusted, with their names.
+    sound: Vec<(String, Incident)>,
+    /// The names of the others.
+    damaged: Vec<String>,
+}
+
+impl Incidents {
+    /// Says of each that is left out, why.
+    fn of(config: &Config, out: &mut Out) -> Result<Self, Problem> {
+        let mut all = Self { sound: Vec::new(), damaged: Vec::new() };
+        for (id, incident, trouble) in store::all(&config.state.value).map_err(|e| unfound(&e))? {
+            match trouble {
+                Some(trouble) => {
+                    out.say(&format!("steadyhand: {id} is left out: {trouble}"));
+                    all.damaged.push(id);
+                }
+                None => all.sound.push((id, incident)),
             }
-            None => sound.push((id, incident)),
         }
+        Ok(all)
     }
-    Ok((sound, damaged))
 }
 
 fn unfound(error: &StoreError) -> Problem {

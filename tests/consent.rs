@@ -5,7 +5,7 @@
 mod common;
 
 use common::book::{COUNT, book, command};
-use common::walk::{RUNBOOK, assert_sound, journal, leave};
+use common::walk::{RUNBOOK, assert_sound, journal, leave, run_command};
 use common::{COMPACT, Cockpit, Home};
 
 #[test]
@@ -38,11 +38,7 @@ fn a_command_that_writes_runs_after_the_right_words_and_is_in_the_journal_before
     cockpit.wait_gone("Type   erp-demo run");
     assert!(!made.exists());
     assert!(!journal(cockpit.home()).contains(&"confirmed".to_owned()));
-    cockpit.keys("enter");
-    cockpit.wait_for("Type   erp-demo run");
-    cockpit.type_text("erp-demo run");
-    cockpit.breathe();
-    cockpit.keys("enter");
+    run_command(&mut cockpit);
     cockpit.wait_for("the command ended with 0");
     assert!(made.exists());
     leave(&mut cockpit);

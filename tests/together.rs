@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use common::book::{COUNT, book, command};
 use common::walk::{
     CONFIRMATION, Facts, INCIDENT, RUNBOOK, assert_sound, confirm, database, demo, hasty, journal,
-    leave, note, preview, to_change,
+    leave, note, preview, run_command, take_over, to_change,
 };
 use common::{Cockpit, Home, Signal, WIDE};
 
@@ -29,14 +29,6 @@ fn watch(first: &Cockpit) -> Cockpit {
 fn quit(cockpit: &mut Cockpit) {
     cockpit.keys("q");
     assert_eq!(cockpit.wait_code(), 0);
-}
-
-fn type_words(cockpit: &mut Cockpit, words: &str) {
-    cockpit.wait_for("does not answer");
-    cockpit.type_text(words);
-    cockpit.wait_for(&format!("> {words}"));
-    cockpit.breathe();
-    cockpit.keys("enter");
 }
 
 /// The same line by line, where leaving is asked about.
@@ -138,9 +130,9 @@ fn a_holder_that_is_stopped_is_replaced_by_typed_words_and_can_never_write_again
     common::walk::type_confirmation(&mut first, CONFIRMATION);
     first.signal(Signal::STOP);
     second.keys("t");
-    type_words(&mut second, "take over INC-0002");
+    take_over(&mut second, "take over INC-0002");
     second.wait_for("is not it; nothing was executed");
-    type_words(&mut second, WORDS);
+    take_over(&mut second, WORDS);
     second.wait_for("enter preview");
     note(&mut second, "robin goes on alone");
     // The enter that was on its way meets a journal that is nobody's.
@@ -174,7 +166,7 @@ fn what_was_taken_is_recorded_where_it_cannot_be_gone_on_with() {
     second.wait_for("does not answer");
     let runbook = first.home().work().join("state/incidents").join(INCIDENT).join("runbook.toml");
     fs::write(&runbook, "another one").expect("it is ours");
-    type_words(&mut second, WORDS);
+    take_over(&mut second, WORDS);
     second.wait_for("runbook.toml is not the one the incident was opened on");
     assert_eq!(journal(first.home()).last().map(String::as_str), Some("taken-over"));
 }
@@ -189,7 +181,7 @@ fn a_change_that_is_executed_cannot_be_taken_over_before_its_outcome_is_known() 
     confirm(&mut first, CONFIRMATION);
     second.wait_for("COMMIT of ");
     second.keys("t");
-    type_words(&mut second, WORDS);
+    take_over(&mut second, WORDS);
     second.wait_for("is being executed; its outcome comes first");
     first.signal(Signal::CONT);
     first.wait_for("COMMITTED   26 rows");
@@ -246,26 +238,18 @@ fn while_a_command_writes_nothing_else_is_executed_and_nobody_takes_over() {
     rustix::fs::mkfifoat(rustix::fs::CWD, &gate, rustix::fs::Mode::RWXU).expect("a gate");
     let args = ["demo", "--keep", ".", "--incident", RUNBOOK, "--runbooks", "books"];
     let mut first = Cockpit::start_in(home, &args, WIDE);
-    let agree = |cockpit: &mut Cockpit| {
-        cockpit.keys("enter");
-        cockpit.wait_for("Type   erp-demo run");
-        cockpit.type_text("erp-demo run");
-        cockpit.breathe();
-        cockpit.keys("enter");
-        cockpit.wait_gone("Type   erp-demo run");
-    };
     first.wait_for("Wait at the gate");
-    agree(&mut first);
+    run_command(&mut first);
     let mut second = watch(&first);
     second.keys("t");
-    type_words(&mut second, WORDS);
+    take_over(&mut second, WORDS);
     second.wait_for("is being executed; its outcome comes first");
     quit(&mut second);
     first.wait_for("asks to take over");
     first.wait_until("nobody asks", |screen| !screen.contains("ASKS TO TAKE OVER"));
     first.keys("]");
     first.wait_for("Make a file");
-    agree(&mut first);
+    run_command(&mut first);
     first.wait_for("nothing was executed: a change or a command is being executed");
     let made = first.home().work().join("made");
     assert!(!made.exists());
@@ -273,7 +257,7 @@ fn while_a_command_writes_nothing_else_is_executed_and_nobody_takes_over() {
     first.wait_until("the first has ended", |_| {
         journal(first.home()).contains(&"command-ran".to_owned())
     });
-    agree(&mut first);
+    run_command(&mut first);
     // Both end alike on the screen: the journal tells which of them has.
     first.wait_until("the second has ended", |_| {
         journal(first.home()).iter().filter(|kind| *kind == "command-ran").count() == 2

@@ -1,5 +1,6 @@
 //! How many rows are read at one time, by what the rows before them took: two hundred columns, or cells of
-//! a megabyte, must not take more memory than narrow rows do.
+//! a megabyte, take about as much memory as narrow rows do. Where large rows follow narrow ones, the first
+//! of them come as many at a time as the narrow ones did.
 
 use crate::value::Value;
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::chosen::known_targets;
 use super::past::unreadable;
-use super::{Out, catalogue, sound};
+use super::{Incidents, Out, catalogue};
 use crate::audit::{Audit, Sources};
 use crate::clock;
 use crate::config::Config;
@@ -35,9 +35,9 @@ pub fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, Proble
     let Some(catalogue) = catalogue(config, out) else { return Ok(Exit::Usage) };
     let state = &config.state.value;
     let mut standings = standings(state)?;
-    let (incidents, damaged) = sound(config, out)?;
+    let Incidents { sound, damaged } = Incidents::of(config, out)?;
     let damaged = damaged.len();
-    let incidents = incidents.into_iter().map(|(_, incident)| incident);
+    let incidents = sound.into_iter().map(|(_, incident)| incident);
     let mut incidents: Vec<Incident> =
         incidents.filter(|incident| asked.practice || !incident.demo).collect();
     let of_runs = standings.keys().map(|(target, _)| target.as_str());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::chosen::{known, known_targets};
-use super::{Out, sound};
+use super::{Incidents, Out};
 use crate::clock;
 use crate::config::Config;
 use crate::exit::Exit;
@@ -33,8 +33,8 @@ pub fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, Proble
     let length = SignedDuration::try_from(asked.since).unwrap_or(SignedDuration::MAX);
     let back = |from: Timestamp| from.checked_sub(length).unwrap_or(Timestamp::MIN);
     let (from, before) = (back(now), back(back(now)));
-    let (all, damaged) = sound(config, out)?;
-    let all = all.into_iter().map(|(_, incident)| incident);
+    let Incidents { sound, damaged } = Incidents::of(config, out)?;
+    let all = sound.into_iter().map(|(_, incident)| incident);
     let all: Vec<Incident> = all.filter(|incident| incident.demo == asked.practice).collect();
     let targets = all.iter().filter_map(|incident| incident.target.as_ref());
     known_targets(&asked.targets, config, targets.map(|target| target.name.as_str()))?;

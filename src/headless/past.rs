@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::chosen::{in_packs, known, targets};
 use super::suite::slug;
-use super::{Out, alerts, sound};
+use super::{Incidents, Out, alerts};
 use crate::clock;
 use crate::config::Config;
 use crate::exit::Exit;
@@ -77,7 +77,7 @@ fn in_incidents(
     out: &mut Out,
 ) -> Result<Vec<InIncident>, Problem> {
     let mut seen = Vec::new();
-    for (id, incident) in sound(config, out)?.0 {
+    for (id, incident) in Incidents::of(config, out)?.sound {
         let mut counts =
             incident.counts.iter().filter(|count| count.check == check && count.at >= since);
         let (Some(target), Some(first)) = (&incident.target, counts.next()) else { continue };

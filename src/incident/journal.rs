@@ -118,7 +118,8 @@ impl Inner {
     }
 }
 
-/// Something is executed that has no records of its beginning and end; it is over when this is dropped.
+/// Something is executed that no other process of this host may do at the same time; it is over when this
+/// is dropped. Its records tell other hosts.
 #[derive(Debug)]
 pub struct Executing(Journal);
 

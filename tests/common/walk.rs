@@ -243,9 +243,32 @@ pub fn copy_database(from: &Path, to: &Path) {
     }
 }
 
+/// Whoever holds the incident does not answer, and these words take it over.
+pub fn take_over(cockpit: &mut Cockpit, words: &str) {
+    cockpit.wait_for("does not answer");
+    cockpit.type_text(words);
+    cockpit.wait_for(&format!("> {words}"));
+    cockpit.breathe();
+    cockpit.keys("enter");
+}
+
+/// Runs the command of the step that is open.
+pub fn run_command(cockpit: &mut Cockpit) {
+    cockpit.keys("enter");
+    cockpit.wait_for("Type   erp-demo run");
+    cockpit.type_text("erp-demo run");
+    cockpit.breathe();
+    cockpit.keys("enter");
+    cockpit.wait_gone("Type   erp-demo run");
+}
+
 /// The kinds of the journal's records, in their order.
 pub fn journal(home: &Home) -> Vec<String> {
-    let path = home.work().join(format!("state/incidents/{INCIDENT}/journal.jsonl"));
+    journal_of(home, INCIDENT)
+}
+
+pub fn journal_of(home: &Home, incident: &str) -> Vec<String> {
+    let path = home.work().join(format!("state/incidents/{incident}/journal.jsonl"));
     let text = fs::read_to_string(path).expect("the journal can be read");
     text.lines()
         .map(|line| {

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::common::book::{COUNT, book, command};
-use crate::common::walk::{RUNBOOK, demo, hasty, leave, note};
+use crate::common::walk::{RUNBOOK, demo, hasty, leave, note, run_command, take_over};
 use crate::common::{Cockpit, Home, Signal, WIDE};
 use crate::ground::{
     INCIDENT, Store, first_in, journal, kinds, other, other_by, other_with_a_wire, two_passes,
@@ -12,16 +12,8 @@ use crate::ground::{
 
 const WORDS: &str = "take over INC-0002";
 
-fn type_words(cockpit: &mut Cockpit) {
-    cockpit.wait_for("does not answer");
-    cockpit.type_text(WORDS);
-    cockpit.wait_for(&format!("> {WORDS}"));
-    cockpit.breathe();
-    cockpit.keys("enter");
-}
-
 fn force(cockpit: &mut Cockpit) {
-    type_words(cockpit);
+    take_over(cockpit, WORDS);
     cockpit.wait_for("taken up again");
 }
 
@@ -113,7 +105,7 @@ fn a_store_that_cannot_be_reached_does_not_say_that_nobody_works_there() {
     assert!(card.contains("when they have left") && !card.contains("asks for it"), "{card}");
     // Words alone do not end a session that nobody can reach.
     second.keys("t");
-    type_words(&mut second);
+    take_over(&mut second, WORDS);
     second.wait_for("was not taken over");
     assert!(!kinds(second.home()).contains(&"taken-over".to_owned()));
     let mut again = Cockpit::start_in(second.into_home(), &["resume", INCIDENT], WIDE);
@@ -143,7 +135,7 @@ fn whoever_may_not_end_the_session_of_the_holder_does_not_take_over() {
     first.signal(Signal::STOP);
     second.wait_for("no sign of life for");
     second.keys("t");
-    type_words(&mut second);
+    take_over(&mut second, WORDS);
     second.wait_for("was not taken over");
     assert!(second.screen().contains("the database says:"), "{}", second.screen());
     assert!(!kinds(second.home()).contains(&"taken-over".to_owned()));
@@ -167,19 +159,14 @@ fn while_a_command_writes_on_another_host_nobody_takes_over() {
     first.wait_for("Wait at the gate");
     first.wait_for("milestone: detected");
     first.breathe();
-    first.keys("enter");
-    first.wait_for("Type   erp-demo run");
-    first.type_text("erp-demo run");
-    first.breathe();
-    first.keys("enter");
-    first.wait_gone("Type   erp-demo run");
+    run_command(&mut first);
     let mut second = Cockpit::start_in(other(&store, &first), &["watch", INCIDENT], WIDE);
     second.wait_for("held by casey on ");
     second.wait_for("confirmed with");
     first.signal(Signal::STOP);
     second.wait_for("no sign of life for");
     second.keys("t");
-    type_words(&mut second);
+    take_over(&mut second, WORDS);
     second.wait_for("is being executed; its outcome comes first");
     first.signal(Signal::CONT);
     fs::write(&gate, "open").expect("somebody waits there");

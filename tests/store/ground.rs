@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::common::proxy::{Proxy, Upstream};
 use crate::common::server::{self, Kind, Server, Setup};
-use crate::common::walk::{RUNBOOK, database, demo, leave, to_change};
+use crate::common::walk::{RUNBOOK, database, demo, journal_of, leave, to_change};
 use crate::common::{Client, Cockpit, Home, WIDE};
 
 /// The demo leaves the first one behind, which stays where it was made.
@@ -60,7 +60,6 @@ pub fn with_store(home: &Home, url: &str) {
     fs::write(path, text).expect("the home is ours");
 }
 
-/// A host with a database, and an incident that was just opened on it.
 /// From now on a table of the store takes no row, until its trigger `refuse` is dropped.
 pub fn refuse(server: &mut Client, table: &str, why: &str) {
     server.run(&format!(
@@ -73,6 +72,7 @@ pub fn refuse(server: &mut Client, table: &str, why: &str) {
     ));
 }
 
+/// A host with a database, and an incident that was just opened on it.
 pub fn first(store: Store) -> (Store, Cockpit) {
     first_in(Home::new(), store)
 }
@@ -164,12 +164,7 @@ pub fn two_passes(watching: &Cockpit) {
 
 /// The kinds of the records that a home has.
 pub fn kinds(home: &Home) -> Vec<String> {
-    let text = fs::read_to_string(journal(home)).expect("a journal");
-    let kind = |line: &str| {
-        let line: serde_json::Value = serde_json::from_str(line).expect("a record");
-        line["entry"]["kind"].as_str().expect("a kind").to_owned()
-    };
-    text.lines().map(kind).collect()
+    journal_of(home, INCIDENT)
 }
 
 /// The files of an incident that a home has.

@@ -36,10 +36,8 @@ pub(super) fn lines(how: How<'_>, preview: &Preview, page: &mut Page<'_>) {
     let all = thousands(preview.images.iter().map(|images| images.rows.len()).sum());
     page.blank();
     let arrow = how.look.glyphs.arrow;
-    let shown = match preview.images.iter().all(|images| images.rows.all_seen()) {
-        true => "every one",
-        false => "the first of each table",
-    };
+    let all_seen = preview.images.iter().all(|images| images.rows.all_seen());
+    let shown = if all_seen { "every one" } else { "the first of each table" };
     page.line(&[
         (&format!("Rows, before {arrow} after   "), Role::Title),
         (&format!("{all} in all; d shows {shown}"), Role::Muted),
