@@ -154,7 +154,7 @@ pub struct Sheet<F: ValueEnum + Send + Sync + 'static> {
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: F,
     /// Write it into this file, whole or not at all
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE", value_parser = value::file)]
     pub output: Option<PathBuf>,
 }
 

@@ -103,7 +103,7 @@ pub struct Report {
     #[arg(long, value_name = "FORMAT", default_value = "markdown")]
     pub format: MarkdownHtmlOrJson,
     /// Write it into this file, whole or not at all
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE", value_parser = value::file)]
     pub output: Option<PathBuf>,
 }
 

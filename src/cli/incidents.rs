@@ -86,7 +86,7 @@ pub struct Postmortem {
     #[arg(long)]
     pub rows: bool,
     /// Write it into this file
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE", value_parser = value::file)]
     pub output: Option<PathBuf>,
 }
 
@@ -95,7 +95,7 @@ pub struct Bundle {
     /// The incident: its name, the beginning of it, its number, or the path of its folder
     pub incident: String,
     /// Write it into this file; INCIDENT.tar without it
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE", value_parser = value::file)]
     pub output: Option<PathBuf>,
     /// Leave out every text and file that could hold a row; the chain can still be checked
     #[arg(long)]

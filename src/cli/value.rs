@@ -1,5 +1,6 @@
 //! Values of arguments that are more than a text.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::Environment;
@@ -16,6 +17,14 @@ pub fn environment(text: &str) -> Result<Environment, String> {
 pub fn answer(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
+}
+
+/// Where a result goes that would go elsewhere without it.
+pub fn file(text: &str) -> Result<PathBuf, String> {
+    match text {
+        "-" => Err("leave it out for standard output; a file of that name is ./-".into()),
+        text => Ok(PathBuf::from(text)),
+    }
 }
 
 /// `10m`

@@ -284,6 +284,10 @@ fn a_result_can_go_into_a_file() {
     let ran = desk.run(&["--check", "bad", "--output", "no/such/folder/x"]);
     assert_eq!(ran.code, 3);
     assert!(ran.err.contains("cannot write no/such/folder/x"), "{}", ran.err);
+    let ran = desk.run(&["--check", "bad", "--output", "-"]);
+    assert_eq!(ran.code, 4);
+    assert!(ran.err.contains("leave it out for standard output"), "{}", ran.err);
+    assert!(!desk.home.work().join("-").exists());
 }
 
 #[test]
