@@ -50,7 +50,9 @@ impl From<problem::Kind> for Exit {
     fn from(kind: problem::Kind) -> Self {
         match kind {
             problem::Kind::Usage => Self::Usage,
-            problem::Kind::Unreachable | problem::Kind::System => Self::Inconclusive,
+            problem::Kind::Unreachable | problem::Kind::Database | problem::Kind::System => {
+                Self::Inconclusive
+            }
             problem::Kind::Refused => Self::Refused,
             problem::Kind::Interrupted => Self::Interrupted,
         }

@@ -13,6 +13,8 @@ pub enum Kind {
     Usage,
     /// A database could not be reached, read in time, or seen completely.
     Unreachable,
+    /// A database was asked, and its answer was an error.
+    Database,
     /// Refused by a rule: policy, guard, fingerprint, drift.
     Refused,
     /// The operating system said no (disk, terminal, process).

@@ -304,9 +304,8 @@ impl Desk<'_> {
 /// What was not reached says nothing about the runbook; what the database refuses does.
 fn judged(problem: &Problem) -> Exit {
     match problem.kind {
-        Kind::Unreachable if problem.sentence.contains("the database says") => Exit::Violated,
         Kind::Unreachable | Kind::System | Kind::Interrupted => Exit::Inconclusive,
-        Kind::Usage | Kind::Refused => Exit::Violated,
+        Kind::Usage | Kind::Refused | Kind::Database => Exit::Violated,
     }
 }
 

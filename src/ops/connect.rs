@@ -7,7 +7,7 @@ use crate::config::{Approval, Target};
 use crate::dialect::Dialect;
 use crate::engine::{Called, EngineError, Identity, Stopper};
 pub use crate::engine::{Purpose, Session};
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 use crate::recovery::second::Demand;
 use crate::runbook::Risk;
 
@@ -86,14 +86,14 @@ pub fn plain(error: &EngineError, target: &str) -> Problem {
         EngineError::Locked { .. } => Problem::unreachable(sentence)
             .hint("find out who holds the lock, or try again when they are done"),
         EngineError::TimedOut { .. } => Problem::unreachable(sentence),
-        EngineError::Stopped => Problem::new(crate::problem::Kind::Interrupted, sentence),
+        EngineError::Stopped => Problem::new(Kind::Interrupted, sentence),
         EngineError::Rejected { .. }
         | EngineError::ReadOnly { .. }
         | EngineError::Refused { .. } => Problem::refused(sentence),
         EngineError::Conflict { .. } => {
             Problem::unreachable(sentence).hint("nothing was changed; try again")
         }
-        EngineError::Database { .. } => Problem::unreachable(sentence),
+        EngineError::Database { .. } => Problem::new(Kind::Database, sentence),
     }
 }
 

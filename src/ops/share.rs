@@ -125,7 +125,9 @@ async fn fetch_from(
         };
         match brought {
             Ok(why) => told.extend(why.map(|why| format!("{named}: {why}"))),
-            Err(problem) if problem.kind == Kind::Unreachable => return Err(problem),
+            Err(problem) if matches!(problem.kind, Kind::Unreachable | Kind::Database) => {
+                return Err(problem);
+            }
             // One that is damaged here keeps nobody from the others.
             Err(problem) => told.push(format!("{named}: {}", problem.sentence)),
         }

@@ -111,7 +111,9 @@ async fn attend(
                 }
                 None
             }
-            Err(problem) if problem.kind == Kind::Unreachable => return Err(problem),
+            Err(problem) if matches!(problem.kind, Kind::Unreachable | Kind::Database) => {
+                return Err(problem);
+            }
             Err(problem) => Some(problem.sentence),
         };
         say(tell, before, now);
