@@ -156,12 +156,16 @@ pub async fn run(cockpit: Cockpit) -> Result<Farewell, Problem> {
     let mut keys = EventStream::new();
     let ask = asked.then_some(terminal::ask_background as fn());
     let cycle = cycle(&mut screen, &mut keys, inbox, &mut app, &mut world, &guard, ask);
-    let outcome = match AssertUnwindSafe(cycle).catch_unwind().await {
+    let outcome = AssertUnwindSafe(cycle).catch_unwind().await;
+    if !matches!(outcome, Ok(Ok(()))) {
+        // What was being typed is all that is not on disk already: a picture may fail before anybody
+        // says that the terminal is gone.
+        let effects = draft::keep(&mut app);
+        world.perform(effects);
+    }
+    let outcome = match outcome {
         Ok(outcome) => outcome,
         Err(panic) => {
-            // What was being typed is all that is not on disk already.
-            let effects = draft::keep(&mut app);
-            world.perform(effects);
             drop(world);
             std::panic::resume_unwind(panic)
         }

@@ -6,13 +6,18 @@
 mod common;
 
 use std::fs;
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
+use portable_pty::{PtyPair, PtySize, native_pty_system};
+use vt100::Parser;
+
 use common::walk::{
-    CONFIRMATION, INCIDENT, assert_sound, confirm, demo, journal, leave, preview, resume, to_change,
+    CONFIRMATION, INCIDENT, RUNBOOK, assert_sound, confirm, demo, journal, leave, preview, resume,
+    to_change,
 };
-use common::{COMPACT, Cockpit, Ended, Home, Signal};
+use common::{COMPACT, Cockpit, Ended, Home, Signal, WIDE};
 
 fn incident(home: &Home) -> PathBuf {
     home.work().join("state/incidents").join(INCIDENT)
@@ -155,6 +160,53 @@ fn a_note_survives_a_terminal_that_is_gone() {
     cockpit.wait_until("no draft any more", |_| drafts(cockpit.home()) == 0);
     leave(&mut cockpit);
     assert!(!is_recorded(cockpit.home(), "the link is about to go"));
+}
+
+/// The picture of the last key cannot be sent, before anybody has said that the terminal is gone.
+#[test]
+fn a_note_survives_a_picture_that_fails() {
+    let mut elsewhere = Elsewhere::new();
+    let args = ["demo", "--keep", ".", "--incident", RUNBOOK];
+    let words = format!("exec >{}", elsewhere.path().display());
+    let mut cockpit = Cockpit::start_after(&words, Home::new(), &args, WIDE);
+    elsewhere.wait_for("milestone: detected");
+    cockpit.send(b"e");
+    elsewhere.wait_for("sort it");
+    cockpit.send(b"the picture is about to fail");
+    elsewhere.wait_for("> the picture is about to fail");
+    drop(elsewhere);
+    cockpit.send(b"!");
+    assert_ne!(cockpit.wait_exit(), Ended::Code(0));
+    assert_eq!(draft(cockpit.home(), "note").as_deref(), Some("the picture is about to fail!"));
+}
+
+/// A terminal that shows what a program writes, while its keys come from another.
+struct Elsewhere {
+    pair: PtyPair,
+    screen: Parser,
+}
+
+impl Elsewhere {
+    fn new() -> Self {
+        let (cols, rows) = WIDE;
+        let size = PtySize { rows, cols, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).expect("a terminal");
+        let (rows, cols) = (rows.try_into().expect("some"), cols.try_into().expect("some"));
+        Self { pair, screen: Parser::new(rows, cols, 0) }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.pair.master.tty_name().expect("it has a name")
+    }
+
+    fn wait_for(&mut self, text: &str) {
+        let mut reader = self.pair.master.try_clone_reader().expect("it can be read");
+        let mut bytes = [0; 4096];
+        while !self.screen.screen().contents().contains(text) {
+            let read = reader.read(&mut bytes).expect("the program writes");
+            self.screen.process(&bytes[..read]);
+        }
+    }
 }
 
 /// The journal falls over in the moment in which it should take the note.
