@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 use std::io;
+use std::ops::AddAssign;
 use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
@@ -106,18 +107,29 @@ impl<T: io::Read> io::Read for Through<T> {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sum([u64; 4]);
 
-impl Sum {
-    pub fn add(&mut self, content: Running) {
-        let digest = content.0.finalize();
-        let mut carry = false;
-        for (limb, bytes) in self.0.iter_mut().zip(digest.chunks_exact(8)) {
+impl From<Running> for Sum {
+    fn from(content: Running) -> Self {
+        let mut limbs = [0; 4];
+        for (limb, bytes) in limbs.iter_mut().zip(content.0.finalize().chunks_exact(8)) {
             let bytes = bytes.try_into().expect("the chunks are eight bytes long");
-            let (sum, first) = limb.overflowing_add(u64::from_le_bytes(bytes));
+            *limb = u64::from_le_bytes(bytes);
+        }
+        Self(limbs)
+    }
+}
+
+impl AddAssign for Sum {
+    fn add_assign(&mut self, other: Self) {
+        let mut carry = false;
+        for (limb, more) in self.0.iter_mut().zip(other.0) {
+            let (sum, first) = limb.overflowing_add(more);
             let (sum, second) = sum.overflowing_add(u64::from(carry));
             (*limb, carry) = (sum, first || second);
         }
     }
+}
 
+impl Sum {
     pub fn text(self) -> String {
         hex(&self.0.map(u64::to_le_bytes).concat())
     }
@@ -139,7 +151,7 @@ mod tests {
         for content in contents {
             let mut digest = Running::default();
             digest.eat(content.as_bytes());
-            sum.add(digest);
+            sum += digest.into();
         }
         sum
     }

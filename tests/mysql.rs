@@ -217,7 +217,8 @@ fn the_before_image_is_what_the_row_held_when_we_locked_it() {
     other.run("UPDATE item SET name = 'edited' WHERE id = 1");
     desk.run("UPDATE item SET qty = 9 WHERE id = 1");
     let seen = desk.seen();
-    assert_eq!(seen.images["item"][0].before, Some(vec![int(1), text("edited"), int(1)]));
+    let edited = vec![int(1), text("edited"), int(1)];
+    assert_eq!(seen.images["item"][0].was.before(), Some(&edited));
     desk.proved();
 }
 

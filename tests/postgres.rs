@@ -142,8 +142,9 @@ impl Seen {
 }
 
 fn line(table: &str, image: &Image) -> String {
-    let all = |row: &Option<Vec<Value>>| row.as_ref().map_or("-".into(), |row| texts(row));
-    format!("{table} {}: {} -> {}", texts(&image.key), all(&image.before), all(&image.after))
+    let all = |row: Option<&Vec<Value>>| row.map_or("-".into(), |row| texts(row));
+    let (key, before) = (image.was.key(), image.was.before());
+    format!("{table} {}: {} -> {}", texts(key), all(before), all(image.after.as_ref()))
 }
 
 fn texts(values: &[Value]) -> String {
@@ -267,7 +268,7 @@ fn keys_of_every_kind_are_merged_as_the_server_orders_them() {
         seen.images.iter().partition(|(_, image)| image.after.is_some());
     // 1000 rows end on 5 (500 odd ones are, and 500 became so); what is left of 2500 updated is updated.
     assert_eq!((updated.len(), gone.len()), (2000, 1000));
-    assert!(updated.iter().all(|(_, image)| image.before.is_some()));
+    assert!(updated.iter().all(|(_, image)| image.was.before().is_some()));
     assert!(seen.blind.is_empty() && seen.warnings.is_empty(), "{:?}", seen.warnings);
 }
 

@@ -6,6 +6,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::{Image, Images, Keyed, Table, Touched};
 use crate::value::Value;
+use crate::value::known::Known;
 
 /// A key as a name for maps.
 pub fn name(key: &[Value]) -> String {
@@ -33,7 +34,8 @@ impl Sides {
     /// What became of one of them; it is taken out.
     pub fn image(&mut self, key: Vec<Value>) -> Image {
         let name = name(&key);
-        Image { key, before: self.before.remove(&name), after: self.after.remove(&name) }
+        let was = Known::of(key, self.before.remove(&name));
+        Image { was, after: self.after.remove(&name) }
     }
 }
 
@@ -73,13 +75,13 @@ impl<'a> Book<'a> {
 
     pub fn image(&mut self, table: &Table, image: Image) {
         let touched = self.touched_by(&table.name);
-        match (&image.before, &image.after) {
+        match (image.was.before(), &image.after) {
             (None, None) => return,
             (None, Some(_)) => touched.inserted += 1,
             (Some(_), None) => touched.deleted += 1,
             (Some(_), Some(_)) => touched.updated += 1,
         }
-        self.changed += u64::from(image.before != image.after);
+        self.changed += u64::from(!image.is_unchanged());
         self.images.take(table, image);
     }
 
@@ -93,10 +95,10 @@ impl<'a> Book<'a> {
     pub fn keyless(&mut self, table: &Table, gone: Vec<Vec<Value>>, new: Vec<Vec<Value>>) {
         let changed = self.changed + gone.len().max(new.len()) as u64;
         for row in gone {
-            self.image(table, Image { key: Vec::new(), before: Some(row), after: None });
+            self.image(table, Image { was: Known::of(Vec::new(), Some(row)), after: None });
         }
         for row in new {
-            self.image(table, Image { key: Vec::new(), before: None, after: Some(row) });
+            self.image(table, Image { was: Known::of(Vec::new(), None), after: Some(row) });
         }
         self.changed = changed;
     }
@@ -149,12 +151,13 @@ mod tests {
         let mut images = Count(0);
         let mut book = Book::new(&mut images);
         let key = |n| vec![Value::Integer(n)];
+        let of = |n, before, after| Image { was: Known::of(key(n), before), after };
         assert!(book.is_new(&table(), &key(1)));
         assert!(!book.is_new(&table(), &key(1)));
         let row = || Some(Vec::new());
-        book.image(&table(), Image { key: key(1), before: row(), after: None });
-        book.image(&table(), Image { key: key(2), before: None, after: row() });
-        book.image(&table(), Image { key: key(3), before: None, after: None });
+        book.image(&table(), of(1, row(), None));
+        book.image(&table(), of(2, None, row()));
+        book.image(&table(), of(3, None, None));
         book.at_least("log", [5, 0, 0]);
         let touched = book.touched(|_| 1);
         let lines = Touched { table: "lines".into(), updated: 1, ..Touched::default() };

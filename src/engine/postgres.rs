@@ -27,7 +27,6 @@ mod watch;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Connection as _, Either, PgConnection};
 
 use super::{EngineError, PROMPT, Purpose, Receipt, Session as Any, Stopper};
@@ -439,13 +438,21 @@ async fn simple(connection: &mut PgConnection, sql: &str) -> Result<(Cells, u64)
     use futures_util::StreamExt as _;
     let mut cells = Cells::new();
     let mut affected = 0;
+    let mut columns = None;
     let mut answers = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_many(connection);
     // To its end, also after an error: the server's last word belongs to this statement.
     let mut failed = None;
     while let Some(answer) = answers.next().await {
         match answer {
-            Ok(Either::Left(done)) => affected = done.rows_affected(),
-            Ok(Either::Right(row)) => cells.push(owned(&row)?),
+            Ok(Either::Left(done)) => {
+                affected = done.rows_affected();
+                // The next statement has columns of its own.
+                columns = None;
+            }
+            Ok(Either::Right(row)) => {
+                let row = columns.get_or_insert_with(|| value::Columns::of(&row)).cells(&row)?;
+                cells.push(row.into_iter().map(value::Cell::into_value).collect());
+            }
             Err(error) => failed = Some(error),
         }
     }
@@ -453,10 +460,6 @@ async fn simple(connection: &mut PgConnection, sql: &str) -> Result<(Cells, u64)
         Some(error) => Err(error),
         None => Ok((cells, affected)),
     }
-}
-
-fn owned(row: &PgRow) -> Result<Vec<Value>, sqlx::Error> {
-    Ok(value::row(row)?.into_iter().map(value::Cell::into_value).collect())
 }
 
 /// The observer beside a session of this engine is of this engine.

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::Table;
+use crate::value::known::Known;
 use crate::value::{Value, ValueRef};
 
 /// How many rows of a table a transaction wrote, triggers and cascades included.
@@ -15,11 +16,17 @@ pub struct Touched {
 }
 
 /// What one row was and what it is now; values in the order of `Table::stored`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub struct Image {
-    pub key: Vec<Value>,
-    pub before: Option<Vec<Value>>,
+    pub was: Known,
     pub after: Option<Vec<Value>>,
+}
+
+impl Image {
+    /// Whether the row is as it was.
+    pub fn is_unchanged(&self) -> bool {
+        self.was.before() == self.after.as_ref()
+    }
 }
 
 /// Takes the images of the rows that a transaction wrote, as they come.

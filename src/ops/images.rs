@@ -1,12 +1,13 @@
 //! Images of the rows that an open transaction wrote, sorted by what the statements did themselves and
 //! what followed from it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
 
 use crate::engine::{Blind, EngineError, Image, Images, Session, Table, Touched};
-use crate::recovery::{Gather, RowImage, TableHead, TableImages, TableWrites, Tally};
+use crate::recovery::{Gather, TableHead, TableImages, TableWrites, Tally};
 use crate::sql::Literals;
+use crate::value::Value;
 
 /// What the worker wrote so far.
 #[derive(Debug, Default)]
@@ -28,23 +29,53 @@ pub struct Cut {
     /// The column that holds them.
     pub column: String,
     pub literals: Literals,
-    /// As they read.
-    pub names: HashSet<String>,
+    pub keys: Vec<Value>,
 }
 
-impl Cut {
-    /// The key that a written row carries, given where its table holds them; else why the row is not
-    /// of this chunk.
-    fn key_of(&self, table: &Table, at: Option<usize>, image: &Image) -> Result<&String, String> {
-        let (name, column) = (&table.name, &self.column);
-        let at = at.ok_or_else(|| {
+/// The keys of a chunk, called over the written rows of a table.
+struct Roll<'a> {
+    cut: &'a Cut,
+    /// Where the table holds them.
+    column: Option<usize>,
+    met: Vec<bool>,
+    /// Rows mostly come in the order of the keys.
+    next: usize,
+    /// Where a key is, as it reads; made when a row comes out of order.
+    places: Option<HashMap<String, usize>>,
+}
+
+impl<'a> Roll<'a> {
+    fn new(cut: &'a Cut, columns: &[String]) -> Self {
+        let column = columns.iter().position(|name| name.eq_ignore_ascii_case(&cut.column));
+        Self { cut, column, met: vec![false; cut.keys.len()], next: 0, places: None }
+    }
+
+    /// Why a written row is not of this chunk, if so.
+    fn meet(&mut self, table: &Table, image: &Image) -> Result<(), String> {
+        let (name, column) = (&table.name, &self.cut.column);
+        let at = self.column.ok_or_else(|| {
             format!("{name} has no column {column}, so its rows cannot be held against the keys of a chunk")
         })?;
-        let side = image.before.as_ref().or(image.after.as_ref());
-        let key = side.and_then(|row| row.get(at)?.as_ref().plain()).unwrap_or_default();
-        self.names.get(&key).ok_or_else(|| {
+        let side = image.was.before().or(image.after.as_ref());
+        let key = side.and_then(|row| row.get(at)).unwrap_or(&Value::Null);
+        let place = self.place(key).ok_or_else(|| {
+            let key = key.as_ref().plain().unwrap_or_default();
             format!("a row of {name} would be written that is not of the chunk: {column} {key}")
-        })
+        })?;
+        self.met[place] = true;
+        self.next = place + 1;
+        Ok(())
+    }
+
+    fn place(&mut self, key: &Value) -> Option<usize> {
+        if self.cut.keys.get(self.next) == Some(key) {
+            return Some(self.next);
+        }
+        let places = self.places.get_or_insert_with(|| {
+            let keys = self.cut.keys.iter().enumerate();
+            keys.filter_map(|(at, key)| Some((key.as_ref().plain()?, at))).collect()
+        });
+        places.get(&key.as_ref().plain()?).copied()
     }
 }
 
@@ -61,42 +92,33 @@ struct Found<'a> {
     head: TableHead,
     gather: Gather,
     unchanged: u64,
-    /// The keys that its rows must be of, and where they hold them.
-    cut: Option<(&'a Cut, Option<usize>)>,
-    met: HashSet<&'a String>,
+    /// The keys that its rows must be of.
+    roll: Option<Roll<'a>>,
     outside: Option<String>,
 }
 
 impl<'a> Found<'a> {
     fn new(table: &Table, album: &Album<'a>) -> Self {
         let (name, key, columns) = (table.name.clone(), table.key.clone(), table.stored());
-        let place = |cut: &'a Cut| {
-            let is_key = |name: &String| name.eq_ignore_ascii_case(&cut.column);
-            (cut, columns.iter().position(is_key))
-        };
+        let cut = album.cut.filter(|_| album.direct.contains_key(&name));
         Self {
-            cut: album.cut.filter(|_| album.direct.contains_key(&name)).map(place),
+            roll: cut.map(|cut| Roll::new(cut, &columns)),
             head: TableHead { table: name, key, columns, hidden: false },
             gather: Gather::default(),
             unchanged: 0,
-            met: HashSet::new(),
             outside: None,
         }
     }
 
     fn take(&mut self, table: &Table, image: Image) -> io::Result<()> {
-        if let Some((cut, at)) = self.cut {
-            match cut.key_of(table, at, &image) {
-                Ok(key) => drop(self.met.insert(key)),
-                Err(why) => drop(self.outside.get_or_insert(why)),
-            }
+        if let Some(Err(why)) = self.roll.as_mut().map(|roll| roll.meet(table, &image)) {
+            self.outside.get_or_insert(why);
         }
-        let Image { key, before, after } = image;
-        if before == after {
+        if image.is_unchanged() {
             self.unchanged += 1;
             return Ok(());
         }
-        self.gather.push(RowImage { key, before, after })
+        self.gather.take(image.was, image.after)
     }
 }
 
@@ -132,11 +154,13 @@ pub async fn written(
     if let Some(error) = failed {
         return Err(aside(&error));
     }
-    let met: HashSet<&String> = found.iter().flat_map(|one| one.met.iter().copied()).collect();
+    let rolls: Vec<&Roll<'_>> = found.iter().filter_map(|one| one.roll.as_ref()).collect();
+    let keys = 0..cut.map_or(0, |cut| cut.keys.len());
+    let met = keys.filter(|at| rolls.iter().any(|roll| roll.met[*at])).count();
     let mut written = Written {
         unchanged: found.iter().map(|one| one.unchanged).sum(),
         blind,
-        met: met.len() as u64,
+        met: met as u64,
         outside: found.iter_mut().find_map(|one| one.outside.take()),
         ..Written::default()
     };
@@ -169,7 +193,7 @@ pub fn aside(error: &io::Error) -> EngineError {
 }
 
 /// A row's key as a name in a map: values themselves have no order and no hash.
-pub fn key_name(key: &[crate::value::Value]) -> String {
+pub fn key_name(key: &[Value]) -> String {
     format!("{key:?}")
 }
 

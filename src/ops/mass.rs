@@ -88,13 +88,12 @@ impl Work {
                 let quoted = session.quote_all(&values).await?;
                 let literals = Literals::of(&quoted, session.dialect())
                     .map_err(|refusal| EngineError::Refused { message: refusal.sentence })?;
-                let names = values.iter().filter_map(|value| value.as_ref().plain()).collect();
                 let whole = |table: &str, column: &str| {
                     tables.iter().any(|known| known.name == table && known.holds_whole(column))
                 };
                 let plan = job.plan.of_chunk(&literals, whole);
-                let cut = Some(Cut { column: key.clone(), literals, names });
                 let size = values.len() as u64;
+                let cut = Some(Cut { column: key.clone(), literals, keys: values });
                 Ok(Some(Unit { plan, chunk: *chunk, size, cut, next }))
             }
             Self::Artefacts(artefacts) => {

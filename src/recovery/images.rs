@@ -4,21 +4,22 @@
 //! open it, and nothing of it is left when the program dies. What decides about a change are the
 //! digests that are kept while rows come in, so nobody has to hold all rows to compare them.
 
+mod gather;
 pub(super) mod shorten;
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::digest::{Running, Sum};
+use crate::digest::Sum;
 use crate::value::Value;
-use crate::value::room::Aside;
+pub use gather::Gather;
 
 /// Rows that stay in memory, unless they are large.
 const HEAD_ROWS: usize = 2_000;
@@ -79,7 +80,8 @@ pub struct ImageRows(Arc<Kept>);
 #[derive(Default)]
 struct Kept {
     head: Vec<RowImage>,
-    head_bytes: usize,
+    /// The same as lines.
+    head_lines: Vec<u8>,
     /// What can be seen of the rows behind the head.
     beyond: Vec<RowImage>,
     len: u64,
@@ -103,121 +105,12 @@ struct Block {
     bytes: usize,
 }
 
-/// Takes rows in, one by one.
-#[derive(Default)]
-pub struct Gather {
-    kept: Kept,
-    seen_bytes: usize,
-    line: Vec<u8>,
-    block: Vec<u8>,
-    block_rows: usize,
-    end: u64,
-    aside: Option<Aside>,
-}
-
 /// The after-image as it is put aside: what did not change is not written twice.
 #[derive(Serialize, Deserialize)]
 enum After<V> {
     Gone,
     Whole(Vec<V>),
     Changed(Vec<(usize, V)>),
-}
-
-impl Gather {
-    pub fn push(&mut self, row: RowImage) -> io::Result<()> {
-        let mut line = std::mem::take(&mut self.line);
-        line.clear();
-        let after = pack(&row);
-        if let After::Changed(changed) = &after {
-            self.kept.changed.extend(changed.iter().map(|(at, _)| *at));
-        }
-        let known = encode(&row, &after, &mut line)?;
-        let mut digest = Running::default();
-        digest.eat(&line[..known]);
-        self.kept.len += 1;
-        if row.before.is_some() {
-            self.kept.existing += 1;
-            self.kept.before.add(digest.clone());
-        }
-        digest.eat(&line[known..]);
-        self.kept.whole.add(digest);
-        let is_head = self.kept.spill.is_none()
-            && self.block_rows == 0
-            && self.kept.head.len() < HEAD_ROWS
-            && self.kept.head_bytes + line.len() <= HEAD_BYTES;
-        if is_head {
-            self.kept.head_bytes += line.len();
-            self.kept.head.push(row);
-        } else {
-            if self.kept.head.len() + self.kept.beyond.len() < SEEN_ROWS
-                && self.seen_bytes < SEEN_BYTES
-            {
-                let seen = shorten::row(&row);
-                self.seen_bytes += shorten::bytes(&seen);
-                self.kept.beyond.push(seen);
-            }
-            self.block.extend_from_slice(&line);
-            self.block_rows += 1;
-            if self.block_rows == CHUNK_ROWS || self.block.len() >= CHUNK_BYTES {
-                self.put_aside()?;
-            }
-        }
-        self.line = line;
-        Ok(())
-    }
-
-    fn put_aside(&mut self) -> io::Result<()> {
-        if self.block.is_empty() {
-            return Ok(());
-        }
-        let aside = Aside::of(&mut self.aside)?;
-        aside.write_all(&self.block)?;
-        let new = || Spill { file: aside.file().clone(), blocks: Vec::new() };
-        let spill = self.kept.spill.get_or_insert_with(new);
-        spill.blocks.push(Block { start: self.end, bytes: self.block.len() });
-        self.end += self.block.len() as u64;
-        self.block.clear();
-        self.block_rows = 0;
-        Ok(())
-    }
-
-    pub fn finish(mut self) -> io::Result<ImageRows> {
-        self.put_aside()?;
-        Ok(ImageRows(Arc::new(self.kept)))
-    }
-}
-
-/// A row as one line: `[key,before,after]`. Gives where the part ends that says what was there before.
-fn encode(row: &RowImage, after: &After<&Value>, line: &mut Vec<u8>) -> io::Result<usize> {
-    line.push(b'[');
-    serde_json::to_writer(&mut *line, &row.key)?;
-    line.push(b',');
-    serde_json::to_writer(&mut *line, &row.before)?;
-    let known = line.len();
-    line.push(b',');
-    serde_json::to_writer(&mut *line, after)?;
-    line.extend_from_slice(b"]\n");
-    Ok(known)
-}
-
-fn pack(row: &RowImage) -> After<&Value> {
-    match (&row.before, &row.after) {
-        (_, None) => After::Gone,
-        (Some(before), Some(after)) if before.len() == after.len() => {
-            let pairs = before.iter().zip(after).enumerate();
-            let changed = pairs.filter(|(_, (before, after))| !identical(before, after));
-            After::Changed(changed.map(|(at, (_, after))| (at, after)).collect())
-        }
-        (_, Some(after)) => After::Whole(after.iter().collect()),
-    }
-}
-
-/// Equal to the last bit: two zeros or two NaN may differ in theirs.
-fn identical(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Real(a), Value::Real(b)) => a.to_bits() == b.to_bits(),
-        _ => a == b,
-    }
 }
 
 /// A row of a line.
@@ -291,7 +184,7 @@ impl ImageRows {
 
     /// All rows, some at a time, from either end.
     pub fn chunks(&self) -> impl DoubleEndedIterator<Item = io::Result<Vec<RowImage>>> + '_ {
-        let each = self.0.head_bytes.div_ceil(self.0.head.len().max(1)).max(1);
+        let each = self.0.head_lines.len().div_ceil(self.0.head.len().max(1)).max(1);
         let rows = (CHUNK_BYTES / each).clamp(1, CHUNK_ROWS);
         let in_memory = self.0.head.chunks(rows).map(|chunk| Ok(chunk.to_vec()));
         in_memory.chain((0..self.blocks()).map(|at| self.block(at)))
@@ -316,12 +209,7 @@ impl ImageRows {
 
     /// All rows in their order, each as the line that it is put aside as.
     pub(super) fn write(&self, out: &mut dyn io::Write) -> io::Result<()> {
-        let mut line = Vec::new();
-        for row in &self.0.head {
-            line.clear();
-            encode(row, &pack(row), &mut line)?;
-            out.write_all(&line)?;
-        }
+        out.write_all(&self.0.head_lines)?;
         (0..self.blocks()).try_for_each(|at| out.write_all(&self.lines(at)?))
     }
 }
@@ -335,12 +223,6 @@ impl PartialEq for ImageRows {
 impl fmt::Debug for ImageRows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ImageRows").field("len", &self.0.len).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Gather {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gather").field("len", &self.kept.len).finish_non_exhaustive()
     }
 }
 

@@ -157,7 +157,7 @@ impl Session {
             portion.took(here.len(), sides.rows());
             for key in here {
                 let image = sides.image(key);
-                if noted || image.before != image.after {
+                if noted || !image.is_unchanged() {
                     book.image(table, image);
                 }
             }

@@ -22,7 +22,7 @@ use super::watch::Counts;
 use crate::engine::{EngineError, Images, Table};
 use crate::sql::Literals;
 use crate::value::Value;
-use merge::{List, Merge, Place};
+use merge::{List, Merge, Old, Place, Shape};
 
 /// Which numbers are ours: a condition on `xmin` and one on `xmax`, as one session must write them.
 struct Ours {
@@ -44,7 +44,7 @@ pub struct Near {
 /// What rows near hold.
 struct Held {
     query: Query,
-    rows: List,
+    rows: List<Old>,
 }
 
 impl std::fmt::Debug for Near {
@@ -103,7 +103,7 @@ impl Session {
         limit: Duration,
     ) -> Result<Held, EngineError> {
         let query = Query::of(table, whole, &self.encoding().await?);
-        let rows = List::open(self, cursor, &query, "false", near, limit).await?;
+        let rows = List::open(self, cursor, &query, query.before(near), limit).await?;
         Ok(Held { query, rows })
     }
 
@@ -126,8 +126,8 @@ impl Session {
             };
             let span = work.span().await?;
             let ours = work.ours(&span).await?;
-            let after =
-                List::open(work, "steadyhand_after", &query, &ours.xmin, &near, limit).await?;
+            let after = query.after(&ours.xmin, &near);
+            let after = List::open(work, "steadyhand_after", &query, after, limit).await?;
             Merge::new(&query, table).run(work, observe, before, after, images).await
         })
         .await
@@ -147,12 +147,10 @@ impl Session {
             let span = work.span().await?;
             let query = Query::of(table, whole, &work.encoding().await?);
             let (ours, theirs) = (work.ours(&span).await?, observe.ours(&span).await?);
-            let replaced = &theirs.xmax;
-            let before =
-                List::open(observe, "steadyhand_before", &query, "false", replaced, limit).await?;
-            let any = format!("{} OR {}", ours.xmin, ours.xmax);
-            let after =
-                List::open(work, "steadyhand_after", &query, &ours.xmin, &any, limit).await?;
+            let before = query.before(&theirs.xmax);
+            let before = List::open(observe, "steadyhand_before", &query, before, limit).await?;
+            let after = query.after(&ours.xmin, &format!("{} OR {}", ours.xmin, ours.xmax));
+            let after = List::open(work, "steadyhand_after", &query, after, limit).await?;
             Merge::new(&query, table).run(work, observe, before, after, images).await
         })
         .await
@@ -216,8 +214,9 @@ struct Span {
 /// How one table is read.
 struct Query {
     from: String,
-    keys: Vec<String>,
-    columns: Vec<String>,
+    /// Columns that can be written, and behind them what a row is known by, as far as that is not among them.
+    columns: String,
+    shape: Shape,
     order: String,
 }
 
@@ -232,14 +231,24 @@ impl Query {
             "UTF8" => format!("{expression} COLLATE \"C\""),
             _ => format!("convert_to({expression}, 'UTF8')"),
         };
-        let columns = list(&table.stored());
-        let columns = if columns.is_empty() { Vec::new() } else { vec![columns] };
+        let mut names = table.stored();
+        let stored = names.len();
         if table.key.is_empty() {
             // The whole row is what it can be known by.
             let all = format!("format('%s', {ROW})");
             let order = format!("{}, tableoid, ctid", text(all.clone()));
-            return Self { from, keys: vec![all], columns, order };
+            let columns = names.iter().map(|name| quoted(name) + ", ").collect::<String>() + &all;
+            let shape = Shape { stored, key: vec![stored], keyless: true };
+            return Self { from, columns, shape, order };
         }
+        let key = table.key.iter().map(|name| {
+            let at = names.iter().position(|known| known == name);
+            at.unwrap_or_else(|| {
+                names.push(name.clone());
+                names.len() - 1
+            })
+        });
+        let key = key.collect();
         let order: Vec<String> = table
             .key
             .iter()
@@ -252,18 +261,24 @@ impl Query {
                 }
             })
             .collect();
-        let keys = table.key.iter().map(|name| quoted(name)).collect();
-        Self { from, keys, columns, order: order.join(", ") }
+        let shape = Shape { stored, key, keyless: false };
+        Self { from, columns: list(&names), shape, order: order.join(", ") }
     }
 
-    fn select(&self, ours: &str, condition: &str) -> String {
-        let parts: Vec<&str> = self.keys.iter().chain(&self.columns).map(String::as_str).collect();
-        format!(
-            "SELECT {}, tableoid::bigint, ctid, {ours} FROM {} WHERE {condition} ORDER BY {}",
-            parts.join(", "),
-            self.from,
-            self.order
-        )
+    /// Rows as they were, and where they lie.
+    fn before(&self, condition: &str) -> String {
+        self.select("tableoid::bigint, ctid", condition)
+    }
+
+    /// Rows as they are now, and whether they are ours; where they lie too, if that tells them apart.
+    fn after(&self, ours: &str, condition: &str) -> String {
+        let place = if self.shape.keyless { ", tableoid::bigint, ctid" } else { "" };
+        self.select(&format!("{ours}{place}"), condition)
+    }
+
+    fn select(&self, more: &str, condition: &str) -> String {
+        let Self { from, columns, order, .. } = self;
+        format!("SELECT {columns}, {more} FROM {from} WHERE {condition} ORDER BY {order}")
     }
 
     /// Which of these places the work session still sees.

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use sqlx::{AssertSqlSafe, Executor as _, SqlSafeStr as _, Statement as _};
 
 use super::connect::millis;
-use super::{OWN, Session, notice, stop, stops, value};
+use super::value::{Cell, Columns};
+use super::{OWN, Session, notice, stop, stops};
 use crate::dialect::Dialect;
 use crate::engine::{EngineError, OnEach, OnRow};
 use crate::sql::split;
@@ -23,6 +24,9 @@ const BATCH: usize = 2_000;
 /// The way back from an excursion inside a transaction.
 pub(super) const BACK: &str =
     "ROLLBACK TO SAVEPOINT steadyhand_read; RELEASE SAVEPOINT steadyhand_read; ";
+
+/// Called for each row as it came; breaking off leaves the rest of the batch unread.
+type OnCells<'a> = &'a mut (dyn FnMut(&Columns, Vec<Cell<'_>>) -> ControlFlow<()> + Send);
 
 impl Session {
     pub async fn read(
@@ -71,12 +75,12 @@ impl Session {
         let connection = &mut self.connection;
         let work = async move {
             let mut rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch(connection);
-            let mut names: Option<Vec<String>> = None;
+            let mut columns: Option<Columns> = None;
             while let Some(row) = rows.try_next().await? {
-                let names = names.get_or_insert_with(|| value::names(&row));
-                let cells = value::row(&row)?;
-                let values: Vec<ValueRef<'_>> = cells.iter().map(value::Cell::as_ref).collect();
-                on_each(names, &values);
+                let columns = columns.get_or_insert_with(|| Columns::of(&row));
+                let cells = columns.cells(&row)?;
+                let values: Vec<ValueRef<'_>> = cells.iter().map(Cell::as_ref).collect();
+                on_each(&columns.names, &values);
             }
             Ok(())
         };
@@ -130,7 +134,7 @@ impl Session {
     ) -> Result<Option<Vec<String>>, EngineError> {
         let start = Instant::now();
         self.declare("steadyhand_rows", sql, timeout).await?;
-        let mut names: Option<Vec<String>> = None;
+        let mut columns: Option<Columns> = None;
         let mut batch = FIRST_BATCH;
         loop {
             let left = timeout.saturating_sub(start.elapsed());
@@ -141,17 +145,22 @@ impl Session {
             let sql = format!(
                 "SET LOCAL statement_timeout = {limit}; FETCH {batch} FROM steadyhand_rows"
             );
-            let (seen, more) =
-                self.fetch(sql, left, &mut names, on_row).await.map_err(|error| match error {
+            let mut each = |columns: &Columns, cells: Vec<Cell<'_>>| {
+                let values: Vec<ValueRef<'_>> = cells.iter().map(Cell::as_ref).collect();
+                on_row(&columns.names, &values)
+            };
+            let (seen, more) = self.fetch(sql, left, &mut columns, &mut each).await.map_err(
+                |error| match error {
                     EngineError::TimedOut { .. } => EngineError::TimedOut { limit: timeout },
                     other => other,
-                })?;
+                },
+            )?;
             if seen < batch || more == ControlFlow::Break(()) {
                 break;
             }
             batch = BATCH;
         }
-        Ok(names)
+        Ok(columns.map(|columns| columns.names))
     }
 
     /// Makes a cursor of a query.
@@ -170,8 +179,8 @@ impl Session {
         &mut self,
         sql: String,
         left: Duration,
-        names: &mut Option<Vec<String>>,
-        on_row: OnRow<'_>,
+        columns: &mut Option<Columns>,
+        on_row: OnCells<'_>,
     ) -> Result<(usize, ControlFlow<()>), EngineError> {
         use futures_util::TryStreamExt as _;
         self.ready().await?;
@@ -187,10 +196,8 @@ impl Session {
                 if flow == ControlFlow::Break(()) {
                     continue;
                 }
-                let names = names.get_or_insert_with(|| value::names(&row));
-                let cells = value::row(&row)?;
-                let values: Vec<ValueRef<'_>> = cells.iter().map(value::Cell::as_ref).collect();
-                flow = on_row(names, &values);
+                let columns = columns.get_or_insert_with(|| Columns::of(&row));
+                flow = on_row(columns, columns.cells(&row)?);
             }
             Ok((seen, flow))
         };

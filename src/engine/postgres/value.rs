@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use sqlx::postgres::{PgRow, PgTypeInfo, PgValueFormat};
+use sqlx::postgres::{PgRow, PgValueFormat};
 use sqlx::{Row as _, TypeInfo as _, ValueRef as _};
 
 use crate::value::{Value, ValueRef};
@@ -39,16 +39,42 @@ impl Cell<'_> {
     }
 }
 
-pub fn names(row: &PgRow) -> Vec<String> {
-    use sqlx::Column as _;
-    row.columns().iter().map(|column| column.name().to_owned()).collect()
+/// The columns of a result, as its first row knows them.
+#[derive(Debug)]
+pub struct Columns {
+    pub names: Vec<String>,
+    kinds: Vec<Kind>,
 }
 
-pub fn row(row: &PgRow) -> Result<Vec<Cell<'_>>, sqlx::Error> {
-    (0..row.len()).map(|column| cell(row, column)).collect()
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Integer,
+    Bytes,
+    Text,
 }
 
-fn cell(row: &PgRow, column: usize) -> Result<Cell<'_>, sqlx::Error> {
+impl Columns {
+    pub fn of(row: &PgRow) -> Self {
+        use sqlx::Column as _;
+        let names = row.columns().iter().map(|column| column.name().to_owned()).collect();
+        let kinds = row.columns().iter().map(|column| match column.type_info().name() {
+            "INT2" | "INT4" | "INT8" => Kind::Integer,
+            "BYTEA" => Kind::Bytes,
+            _ => Kind::Text,
+        });
+        Self { names, kinds: kinds.collect() }
+    }
+
+    pub fn cells<'r>(&self, row: &'r PgRow) -> Result<Vec<Cell<'r>>, sqlx::Error> {
+        let mut cells = Vec::with_capacity(self.kinds.len());
+        for (column, kind) in self.kinds.iter().enumerate() {
+            cells.push(cell(row, column, *kind)?);
+        }
+        Ok(cells)
+    }
+}
+
+fn cell(row: &PgRow, column: usize, kind: Kind) -> Result<Cell<'_>, sqlx::Error> {
     let raw = row.try_get_raw(column)?;
     if raw.is_null() {
         return Ok(Cell::Null);
@@ -56,7 +82,6 @@ fn cell(row: &PgRow, column: usize) -> Result<Cell<'_>, sqlx::Error> {
     if raw.format() != PgValueFormat::Text {
         return Err(sqlx::Error::Decode("the server sent a value that is not text".into()));
     }
-    let kind = kind(&raw.type_info());
     let bytes = raw.as_bytes().map_err(sqlx::Error::Decode)?;
     // A database without an encoding may hold anything; then the bytes are shown.
     let Ok(text) = std::str::from_utf8(bytes) else { return Ok(Cell::Bytes(bytes.to_owned())) };
@@ -71,20 +96,6 @@ fn cell(row: &PgRow, column: usize) -> Result<Cell<'_>, sqlx::Error> {
         },
         Kind::Text => Cell::Text(Cow::Borrowed(text)),
     })
-}
-
-enum Kind {
-    Integer,
-    Bytes,
-    Text,
-}
-
-fn kind(info: &PgTypeInfo) -> Kind {
-    match info.name() {
-        "INT2" | "INT4" | "INT8" => Kind::Integer,
-        "BYTEA" => Kind::Bytes,
-        _ => Kind::Text,
-    }
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

@@ -103,7 +103,7 @@ impl Session {
                 let mut sides = Sides::of(theirs, ours);
                 portion.took(keys.len(), sides.rows());
                 for image in keys.into_iter().map(|key| sides.image(key)) {
-                    if image.before.is_some() || image.after.is_some() {
+                    if image.was.before().is_some() || image.after.is_some() {
                         images.take(table, image);
                     }
                 }

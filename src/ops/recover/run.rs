@@ -127,7 +127,7 @@ async fn run(desk: &mut Desk, piece: Piece<'_>) -> Result<Run, EngineError> {
         return Err(EngineError::Refused { message });
     }
     let left_alone = match piece.cut {
-        Some(cut) => cut.names.len() as u64 - written.met,
+        Some(cut) => cut.keys.len() as u64 - written.met,
         None => left_alone,
     };
     let names: Vec<String> = written.writes.iter().map(|writes| writes.table.clone()).collect();

@@ -136,8 +136,8 @@ impl Session {
             for key in here {
                 let image = sides.image(key);
                 if let Some(again) = &mut again
-                    && (again.remove(&name(&image.key)) != image.before
-                        || image.before == image.after)
+                    && (again.remove(&name(image.was.key())).as_ref() != image.was.before()
+                        || image.is_unchanged())
                 {
                     continue;
                 }

@@ -8,31 +8,56 @@ use std::time::Duration;
 
 use super::Query;
 use crate::engine::portion::Portion;
+use crate::engine::postgres::value::Cell;
 use crate::engine::postgres::watch::Counts;
 use crate::engine::postgres::{OWN, Session};
 use crate::engine::{EngineError, Image, Images, Table};
+use crate::value::known::Known;
 use crate::value::{Value, ValueRef};
 
 /// Rows that are asked for at a time, if they are small.
 const BATCH: usize = 2_000;
 
-/// One row of either list.
-struct Row {
-    key: Vec<Value>,
-    values: Vec<Value>,
-    place: Place,
-    /// Written by the transaction itself.
-    ours: bool,
-}
-
 /// Where a version of a row lies: table, block and line, as the server orders them.
 pub type Place = (i64, u64, u64);
 
+/// What the cells of a row are.
+#[derive(Debug, Clone)]
+pub struct Shape {
+    /// So many are its values.
+    pub stored: usize,
+    /// Where its key is among these and those behind them.
+    pub key: Vec<usize>,
+    /// The key is not the key of the table: rows may be alike.
+    pub keyless: bool,
+}
+
+/// A row of one of the lists.
+pub trait Listed: Sized {
+    fn of(cells: Vec<Cell<'_>>, shape: &Shape) -> Option<Self>;
+    fn values(&self) -> Option<&Vec<Value>>;
+}
+
+/// A row as it was.
+pub struct Old {
+    was: Known,
+    place: Place,
+}
+
+/// A row as it is now.
+pub struct New {
+    /// Its values, and what it is known by.
+    cells: Vec<Value>,
+    /// Written by the transaction itself.
+    ours: bool,
+    place: Option<Place>,
+}
+
 /// A list that comes in pieces.
-pub struct List {
+pub struct List<R> {
     cursor: &'static str,
-    keys: usize,
-    rows: VecDeque<Row>,
+    shape: Shape,
+    rows: VecDeque<R>,
     portion: Portion,
     ended: bool,
     /// How long some rows of it may take.
@@ -40,8 +65,8 @@ pub struct List {
 }
 
 /// What is there of a list, and whether nothing comes behind it.
-struct Part {
-    rows: VecDeque<Row>,
+struct Part<R> {
+    rows: VecDeque<R>,
     last: bool,
 }
 
@@ -51,7 +76,7 @@ pub struct Merge<'q> {
     table: &'q Table,
     seen: Counts,
     /// Rows that only the observer sees, until the work session has confirmed it.
-    gone: Vec<Row>,
+    gone: Vec<Old>,
 }
 
 impl<'q> Merge<'q> {
@@ -63,8 +88,8 @@ impl<'q> Merge<'q> {
         mut self,
         work: &mut Session,
         observe: &mut Session,
-        mut before: List,
-        mut after: List,
+        mut before: List<Old>,
+        mut after: List<New>,
         images: &mut dyn Images,
     ) -> Result<Counts, EngineError> {
         let cursor = before.cursor;
@@ -86,10 +111,16 @@ impl<'q> Merge<'q> {
     }
 
     /// As far as the rows of both reach.
-    fn compare_all(&mut self, before: &mut Part, after: &mut Part, images: &mut dyn Images) {
+    fn compare_all(
+        &mut self,
+        before: &mut Part<Old>,
+        after: &mut Part<New>,
+        images: &mut dyn Images,
+    ) {
+        let shape = &self.query.shape;
         while self.gone.len() < BATCH {
             let order = match (before.rows.front(), after.rows.front()) {
-                (Some(old), Some(new)) => self.compare(old, new),
+                (Some(old), Some(new)) => old.compare(new, shape),
                 (Some(_), None) if after.last => Ordering::Less,
                 (None, Some(_)) if before.last => Ordering::Greater,
                 _ => return,
@@ -102,26 +133,16 @@ impl<'q> Merge<'q> {
                 (Some(_) | None, None) => {}
                 (Some(old), Some(new)) => {
                     self.seen.updated += 1;
-                    let (before, after) = (Some(old.values), Some(new.values));
-                    images.take(self.table, Image { key: old.key, before, after });
+                    let after = Some(new.into_values(shape));
+                    images.take(self.table, Image { was: old.was, after });
                 }
                 (None, Some(new)) => {
                     self.seen.inserted += 1;
-                    let after = Some(new.values);
-                    images.take(self.table, Image { key: new.key, before: None, after });
+                    let was = Known::of(new.key(shape).cloned().collect(), None);
+                    let after = Some(new.into_values(shape));
+                    images.take(self.table, Image { was, after });
                 }
             }
-        }
-    }
-
-    fn compare(&self, old: &Row, new: &Row) -> Ordering {
-        let by_key = old.key.iter().zip(&new.key).map(|(old, new)| order(old, new));
-        let by_key = by_key.fold(Ordering::Equal, Ordering::then);
-        // Rows without a key may be alike.
-        if self.table.key.is_empty() {
-            by_key.then_with(|| old.place.cmp(&new.place))
-        } else {
-            by_key
         }
     }
 
@@ -142,28 +163,25 @@ impl<'q> Merge<'q> {
         for row in gone {
             if !still.contains(&row.place) {
                 self.seen.deleted += 1;
-                let before = Some(row.values);
-                images.take(self.table, Image { key: row.key, before, after: None });
+                images.take(self.table, Image { was: row.was, after: None });
             }
         }
         Ok(())
     }
 }
 
-impl List {
-    /// The rows of which a condition holds, and of each whether it is ours.
+impl<R: Listed + Send> List<R> {
+    /// The rows that a text of the query gives.
     pub async fn open(
         session: &mut Session,
         cursor: &'static str,
         query: &Query,
-        ours: &str,
-        condition: &str,
+        sql: String,
         limit: Duration,
     ) -> Result<Self, EngineError> {
-        session.declare(cursor, &query.select(ours, condition), limit).await?;
-        let portion = Portion::of_at_most(BATCH);
-        let keys = query.keys.len();
-        Ok(Self { cursor, keys, rows: VecDeque::new(), portion, ended: false, limit })
+        session.declare(cursor, &sql, limit).await?;
+        let (shape, portion) = (query.shape.clone(), Portion::of_at_most(BATCH));
+        Ok(Self { cursor, shape, rows: VecDeque::new(), portion, ended: false, limit })
     }
 
     fn is_over(&self) -> bool {
@@ -171,17 +189,17 @@ impl List {
     }
 
     /// What is there of it now.
-    fn part(&mut self) -> Part {
+    fn part(&mut self) -> Part<R> {
         Part { rows: std::mem::take(&mut self.rows), last: self.ended }
     }
 
-    fn give_back(&mut self, mut part: Part) {
+    fn give_back(&mut self, mut part: Part<R>) {
         part.rows.append(&mut self.rows);
         self.rows = part.rows;
     }
 
     /// Whether more is to come behind a part, and soon.
-    fn follows(&self, part: &Part) -> bool {
+    fn follows(&self, part: &Part<R>) -> bool {
         !part.last && part.rows.len() <= self.portion.rows()
     }
 
@@ -192,16 +210,15 @@ impl List {
         }
         let (asked, from) = (self.portion.rows(), self.rows.len());
         let sql = format!("FETCH {asked} FROM {}", self.cursor);
-        let rows = &mut self.rows;
-        let (keys, mut names) = (self.keys, None);
+        let (rows, shape) = (&mut self.rows, &self.shape);
         let (seen, _) = session
-            .fetch(sql, self.limit, &mut names, &mut |_, row| {
-                rows.extend(Row::of(row, keys));
+            .fetch(sql, self.limit, &mut None, &mut |_, cells| {
+                rows.extend(R::of(cells, shape));
                 ControlFlow::Continue(())
             })
             .await?;
         self.ended = seen < asked;
-        Ok(self.portion.took(seen, self.rows.range(from..).map(|row| &row.values)))
+        Ok(self.portion.took(seen, self.rows.range(from..).filter_map(R::values)))
     }
 
     /// As much of it as there is room for.
@@ -215,15 +232,59 @@ impl List {
     }
 }
 
-impl Row {
-    /// Key, values, where it lies, and whether it is ours.
-    fn of(row: &[ValueRef<'_>], keys: usize) -> Option<Self> {
-        let (values, [table, ctid, ours]) = row.split_last_chunk()?;
-        let (key, values) = values.split_at_checked(keys)?;
-        let owned =
-            |values: &[ValueRef<'_>]| values.iter().copied().map(ValueRef::to_owned).collect();
-        let ours = *ours == ValueRef::Text("t");
-        Some(Self { key: owned(key), values: owned(values), place: place(*table, *ctid)?, ours })
+impl Listed for Old {
+    /// Its values and what it is known by, and where it lies.
+    fn of(mut cells: Vec<Cell<'_>>, shape: &Shape) -> Option<Self> {
+        let (_, [table, ctid]) = cells.split_last_chunk()?;
+        let place = place(table.as_ref(), ctid.as_ref())?;
+        cells.truncate(cells.len() - 2);
+        let mut values: Vec<Value> = cells.into_iter().map(Cell::into_value).collect();
+        let key = shape.key.iter().map(|at| values.get(*at).cloned()).collect::<Option<_>>()?;
+        values.truncate(shape.stored);
+        Some(Self { was: Known::of(key, Some(values)), place })
+    }
+
+    fn values(&self) -> Option<&Vec<Value>> {
+        self.was.before()
+    }
+}
+
+impl Old {
+    fn compare(&self, new: &New, shape: &Shape) -> Ordering {
+        let by_key = self.was.key().iter().zip(new.key(shape)).map(|(old, new)| order(old, new));
+        let by_key = by_key.fold(Ordering::Equal, Ordering::then);
+        by_key.then_with(|| new.place.map_or(Ordering::Equal, |place| self.place.cmp(&place)))
+    }
+}
+
+impl Listed for New {
+    /// Its values and what it is known by, whether it is ours, and where it lies if that is asked.
+    fn of(mut cells: Vec<Cell<'_>>, shape: &Shape) -> Option<Self> {
+        let place = if shape.keyless {
+            let (_, [table, ctid]) = cells.split_last_chunk()?;
+            let place = place(table.as_ref(), ctid.as_ref())?;
+            cells.truncate(cells.len() - 2);
+            Some(place)
+        } else {
+            None
+        };
+        let ours = cells.pop()?.as_ref() == ValueRef::Text("t");
+        Some(Self { cells: cells.into_iter().map(Cell::into_value).collect(), ours, place })
+    }
+
+    fn values(&self) -> Option<&Vec<Value>> {
+        Some(&self.cells)
+    }
+}
+
+impl New {
+    fn key(&self, shape: &Shape) -> impl Iterator<Item = &Value> {
+        shape.key.iter().filter_map(|at| self.cells.get(*at))
+    }
+
+    fn into_values(mut self, shape: &Shape) -> Vec<Value> {
+        self.cells.truncate(shape.stored);
+        self.cells
     }
 }
 
