@@ -273,6 +273,37 @@ fn keys_of_every_kind_are_merged_as_the_server_orders_them() {
 }
 
 #[test]
+fn a_key_that_the_server_computes_is_no_value_that_can_be_written() {
+    let desk = Desk::new(
+        "CREATE TABLE t (a int, k int GENERATED ALWAYS AS (a * 2) STORED PRIMARY KEY, v text);
+         INSERT INTO t (a, v) SELECT i, 'x' FROM generate_series(1, 9) i;
+         CREATE TABLE alone (a int);
+         INSERT INTO alone VALUES (1), (1), (2);
+         CREATE TABLE bare ();
+         INSERT INTO bare DEFAULT VALUES",
+    );
+    let seen = desk.watched(&[
+        "UPDATE t SET v = 'y' WHERE a = 3",
+        "DELETE FROM t WHERE a = 4",
+        "INSERT INTO t (a, v) VALUES (20, 'z')",
+        "UPDATE alone SET a = 7 WHERE ctid = (SELECT min(ctid) FROM alone)",
+        "INSERT INTO bare DEFAULT VALUES",
+    ]);
+    assert_eq!(
+        seen.images(),
+        [
+            "alone (1): 1 -> -",
+            "alone (7): - -> 7",
+            "bare (): - -> ",
+            "t 40: - -> 20,z",
+            "t 6: 3,x -> 3,y",
+            "t 8: 4,x -> -",
+        ]
+    );
+    assert!(seen.blind.is_empty(), "{:?}", seen.blind);
+}
+
+#[test]
 fn large_objects_and_definitions_on_the_way_make_the_watch_blind() {
     let desk = Desk::new(
         "CREATE TABLE t (id int PRIMARY KEY);

@@ -33,16 +33,11 @@ impl Portion {
         (!here.is_empty()).then_some(here)
     }
 
-    /// What was read for so many keys; gives how many bytes that is, about.
-    pub fn took<'r>(
-        &mut self,
-        keys: usize,
-        rows: impl IntoIterator<Item = &'r Vec<Value>>,
-    ) -> usize {
+    /// What was read for so many keys.
+    pub fn took<'r>(&mut self, keys: usize, rows: impl IntoIterator<Item = &'r Vec<Value>>) {
         let bytes: usize = rows.into_iter().flatten().map(Value::weight).sum();
         let each = bytes.div_ceil(keys.max(1)).max(1);
         self.rows = (ROOM / each).min(self.rows * STEP).clamp(1, self.most);
-        bytes
     }
 }
 

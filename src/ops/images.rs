@@ -29,6 +29,7 @@ pub struct Cut {
     /// The column that holds them.
     pub column: String,
     pub literals: Literals,
+    /// None comes twice, and none is NULL.
     pub keys: Vec<Value>,
 }
 
@@ -40,7 +41,7 @@ struct Roll<'a> {
     met: Vec<bool>,
     /// Rows mostly come in the order of the keys.
     next: usize,
-    /// Where a key is, as it reads; made when a row comes out of order.
+    /// Where a key is, as it reads; made when a row is not of the next key.
     places: Option<HashMap<String, usize>>,
 }
 

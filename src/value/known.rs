@@ -1,7 +1,7 @@
 //! Known: what a row was before a transaction, in the form in which an undo keeps it.
 //!
 //! To write that form and to digest it is most of the work on an image, and it asks nothing of what becomes
-//! of the row: it is done as soon as the row is read, where possible while others still write.
+//! of the row: where somebody else still writes, it is done meanwhile.
 
 use super::Value;
 use crate::digest::{Running, Sum};
@@ -10,27 +10,30 @@ use crate::digest::{Running, Sum};
 pub struct Known {
     key: Vec<Value>,
     before: Option<Vec<Value>>,
-    /// The beginning of a line, `[key,before`, and its digest.
+    begun: Option<Begun>,
+}
+
+/// The beginning of a line, `[key,before`.
+#[derive(Debug)]
+struct Begun {
     line: Vec<u8>,
     digest: Running,
-    print: Sum,
+    /// Its digest, of a row that existed.
+    print: Option<Sum>,
+}
+
+/// Digests of a row.
+#[derive(Debug)]
+pub struct Prints {
+    /// Of its key and of what it was, if it existed.
+    pub before: Option<Sum>,
+    pub whole: Sum,
 }
 
 impl Known {
     /// Key and values; of a row that did not exist there are none.
     pub fn of(key: Vec<Value>, before: Option<Vec<Value>>) -> Self {
-        let values = key.iter().chain(before.iter().flatten());
-        // A value has its kind written before it.
-        let size = values.map(|value| value.raw().len() + 24).sum();
-        let mut line = Vec::with_capacity(size);
-        line.push(b'[');
-        write(&mut line, &key);
-        line.push(b',');
-        write(&mut line, &before);
-        let mut digest = Running::default();
-        digest.eat(&line);
-        let print = digest.clone().into();
-        Self { key, before, line, digest, print }
+        Self { key, before, begun: None }
     }
 
     pub fn key(&self) -> &[Value] {
@@ -41,25 +44,51 @@ impl Known {
         self.before.as_ref()
     }
 
-    /// A digest of the key and of what the row was.
-    pub fn print(&self) -> Sum {
-        self.print
+    /// Does what can be done before it is known what becomes of the row.
+    pub fn begin(&mut self) {
+        self.begun.get_or_insert_with(|| Begun::of(&self.key, self.before.as_ref()));
     }
 
-    /// The whole line, given what became of the row, and its digest.
-    pub fn line(&self, after: &impl serde::Serialize, line: &mut Vec<u8>) -> Sum {
+    /// The whole line, in place of what a buffer held, given what became of the row.
+    pub fn finish(&mut self, after: &impl serde::Serialize, line: &mut Vec<u8>) -> Prints {
+        let begun = self.begun.take();
+        let begun = begun.unwrap_or_else(|| Begun::of(&self.key, self.before.as_ref()));
+        let Begun { line: known, mut digest, print } = begun;
         line.clear();
-        line.extend_from_slice(&self.line);
+        line.extend_from_slice(&known);
         line.push(b',');
         write(line, after);
         line.extend_from_slice(b"]\n");
-        let mut digest = self.digest.clone();
-        digest.eat(&line[self.line.len()..]);
-        digest.into()
+        digest.eat(&line[known.len()..]);
+        Prints { before: print, whole: digest.into() }
+    }
+
+    /// How many bytes of memory it takes, about.
+    pub fn weight(&self) -> usize {
+        let values = self.key.iter().chain(self.before.iter().flatten());
+        let line = self.begun.as_ref().map_or(0, |begun| begun.line.capacity());
+        size_of::<Self>() + values.map(Value::weight).sum::<usize>() + line
     }
 
     pub fn into_parts(self) -> (Vec<Value>, Option<Vec<Value>>) {
         (self.key, self.before)
+    }
+}
+
+impl Begun {
+    fn of(key: &[Value], before: Option<&Vec<Value>>) -> Self {
+        let values = key.iter().chain(before.into_iter().flatten());
+        // A value has its kind written before it.
+        let size = values.map(|value| value.raw().len() + 24).sum();
+        let mut line = Vec::with_capacity(size);
+        line.push(b'[');
+        write(&mut line, &key);
+        line.push(b',');
+        write(&mut line, &before);
+        let mut digest = Running::default();
+        digest.eat(&line);
+        let print = before.map(|_| digest.clone().into());
+        Self { line, digest, print }
     }
 }
 

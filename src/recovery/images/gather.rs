@@ -27,17 +27,18 @@ impl Gather {
         self.take(Known::of(row.key, row.before), row.after)
     }
 
-    pub fn take(&mut self, was: Known, after: Option<Vec<Value>>) -> io::Result<()> {
+    pub fn take(&mut self, mut was: Known, after: Option<Vec<Value>>) -> io::Result<()> {
         let mut line = std::mem::take(&mut self.line);
         let change = change(was.before(), after.as_ref());
         if let After::Changed(changed) = &change {
             self.kept.changed.extend(changed.iter().map(|(at, _)| *at));
         }
-        self.kept.whole += was.line(&change, &mut line);
+        let prints = was.finish(&change, &mut line);
         self.kept.len += 1;
-        if was.before().is_some() {
+        self.kept.whole += prints.whole;
+        if let Some(print) = prints.before {
             self.kept.existing += 1;
-            self.kept.before += was.print();
+            self.kept.before += print;
         }
         let is_head = self.kept.spill.is_none()
             && self.block_rows == 0
@@ -83,6 +84,7 @@ impl Gather {
 
     pub fn finish(mut self) -> io::Result<ImageRows> {
         self.put_aside()?;
+        self.kept.head_lines.shrink_to_fit();
         Ok(ImageRows(Arc::new(self.kept)))
     }
 }

@@ -35,6 +35,7 @@ pub struct Shape {
 /// A row of one of the lists.
 pub trait Listed: Sized {
     fn of(cells: Vec<Cell<'_>>, shape: &Shape) -> Option<Self>;
+    /// What it holds, as far as its size goes.
     fn values(&self) -> Option<&Vec<Value>>;
 }
 
@@ -203,10 +204,10 @@ impl<R: Listed + Send> List<R> {
         !part.last && part.rows.len() <= self.portion.rows()
     }
 
-    /// Some rows more, if they are wanted; gives how many bytes they take.
-    async fn more(&mut self, session: &mut Session, wanted: bool) -> Result<usize, EngineError> {
+    /// Some rows more, if they are wanted.
+    async fn more(&mut self, session: &mut Session, wanted: bool) -> Result<(), EngineError> {
         if !wanted {
-            return Ok(0);
+            return Ok(());
         }
         let (asked, from) = (self.portion.rows(), self.rows.len());
         let sql = format!("FETCH {asked} FROM {}", self.cursor);
@@ -218,15 +219,23 @@ impl<R: Listed + Send> List<R> {
             })
             .await?;
         self.ended = seen < asked;
-        Ok(self.portion.took(seen, self.rows.range(from..).filter_map(R::values)))
+        self.portion.took(seen, self.rows.range(from..).filter_map(R::values));
+        Ok(())
     }
+}
 
-    /// As much of it as there is room for.
+impl List<Old> {
+    /// As much of it as there is room for, and all that can be done with it.
     pub async fn take_in(&mut self, session: &mut Session) -> Result<(), EngineError> {
-        const ROOM: usize = 16 << 20;
+        const ROOM: usize = 32 << 20;
         let mut held = 0;
         while !self.ended && held < ROOM {
-            held += self.more(session, true).await?;
+            let from = self.rows.len();
+            self.more(session, true).await?;
+            for row in self.rows.range_mut(from..) {
+                row.was.begin();
+                held += row.was.weight();
+            }
         }
         Ok(())
     }
