@@ -227,6 +227,7 @@ impl<R: Listed + Send> List<R> {
 impl List<Old> {
     /// As much of it as there is room for, and all that can be done with it.
     pub async fn take_in(&mut self, session: &mut Session) -> Result<(), EngineError> {
+        /// Fifty thousand rows that are not wide, with their lines.
         const ROOM: usize = 32 << 20;
         let mut held = 0;
         while !self.ended && held < ROOM {
@@ -244,9 +245,7 @@ impl List<Old> {
 impl Listed for Old {
     /// Its values and what it is known by, and where it lies.
     fn of(mut cells: Vec<Cell<'_>>, shape: &Shape) -> Option<Self> {
-        let (_, [table, ctid]) = cells.split_last_chunk()?;
-        let place = place(table.as_ref(), ctid.as_ref())?;
-        cells.truncate(cells.len() - 2);
+        let place = take_place(&mut cells)?;
         let mut values: Vec<Value> = cells.into_iter().map(Cell::into_value).collect();
         let key = shape.key.iter().map(|at| values.get(*at).cloned()).collect::<Option<_>>()?;
         values.truncate(shape.stored);
@@ -269,14 +268,7 @@ impl Old {
 impl Listed for New {
     /// Its values and what it is known by, whether it is ours, and where it lies if that is asked.
     fn of(mut cells: Vec<Cell<'_>>, shape: &Shape) -> Option<Self> {
-        let place = if shape.keyless {
-            let (_, [table, ctid]) = cells.split_last_chunk()?;
-            let place = place(table.as_ref(), ctid.as_ref())?;
-            cells.truncate(cells.len() - 2);
-            Some(place)
-        } else {
-            None
-        };
+        let place = if shape.keyless { Some(take_place(&mut cells)?) } else { None };
         let ours = cells.pop()?.as_ref() == ValueRef::Text("t");
         Some(Self { cells: cells.into_iter().map(Cell::into_value).collect(), ours, place })
     }
@@ -295,6 +287,12 @@ impl New {
         self.cells.truncate(shape.stored);
         self.cells
     }
+}
+
+/// Where a row lies: its last two cells, which are taken away.
+fn take_place(cells: &mut Vec<Cell<'_>>) -> Option<Place> {
+    let (ctid, table) = (cells.pop()?, cells.pop()?);
+    place(table.as_ref(), ctid.as_ref())
 }
 
 fn place(table: ValueRef<'_>, ctid: ValueRef<'_>) -> Option<Place> {
