@@ -22,9 +22,10 @@ struct Begun {
     print: Option<Sum>,
 }
 
-/// Digests of a row.
+/// A row as an undo keeps it, with its digests.
 #[derive(Debug)]
-pub struct Prints {
+pub struct Line {
+    pub text: Vec<u8>,
     /// Of its key and of what it was, if it existed.
     pub before: Option<Sum>,
     pub whole: Sum,
@@ -49,18 +50,17 @@ impl Known {
         self.begun.get_or_insert_with(|| Begun::of(&self.key, self.before.as_ref()));
     }
 
-    /// The whole line, in place of what a buffer held, given what became of the row.
-    pub fn finish(&mut self, after: &impl serde::Serialize, line: &mut Vec<u8>) -> Prints {
+    /// The whole line, given what became of the row.
+    pub fn finish(&mut self, after: &impl serde::Serialize) -> Line {
         let begun = self.begun.take();
         let begun = begun.unwrap_or_else(|| Begun::of(&self.key, self.before.as_ref()));
-        let Begun { line: known, mut digest, print } = begun;
-        line.clear();
-        line.extend_from_slice(&known);
-        line.push(b',');
-        write(line, after);
-        line.extend_from_slice(b"]\n");
-        digest.eat(&line[known.len()..]);
-        Prints { before: print, whole: digest.into() }
+        let Begun { line: mut text, mut digest, print } = begun;
+        let known = text.len();
+        text.push(b',');
+        write(&mut text, after);
+        text.extend_from_slice(b"]\n");
+        digest.eat(&text[known..]);
+        Line { text, before: print, whole: digest.into() }
     }
 
     /// How many bytes of memory it takes, about.

@@ -15,7 +15,6 @@ use crate::value::room::Aside;
 pub struct Gather {
     kept: Kept,
     seen_bytes: usize,
-    line: Vec<u8>,
     block: Vec<u8>,
     block_rows: usize,
     end: u64,
@@ -28,26 +27,25 @@ impl Gather {
     }
 
     pub fn take(&mut self, mut was: Known, after: Option<Vec<Value>>) -> io::Result<()> {
-        let mut line = std::mem::take(&mut self.line);
         let change = change(was.before(), after.as_ref());
         if let After::Changed(changed) = &change {
             self.kept.changed.extend(changed.iter().map(|(at, _)| *at));
         }
-        let prints = was.finish(&change, &mut line);
+        let line = was.finish(&change);
         self.kept.len += 1;
-        self.kept.whole += prints.whole;
-        if let Some(print) = prints.before {
+        self.kept.whole += line.whole;
+        if let Some(print) = line.before {
             self.kept.existing += 1;
             self.kept.before += print;
         }
         let is_head = self.kept.spill.is_none()
             && self.block_rows == 0
             && self.kept.head.len() < HEAD_ROWS
-            && self.kept.head_lines.len() + line.len() <= HEAD_BYTES;
+            && self.kept.head_lines.len() + line.text.len() <= HEAD_BYTES;
         let (key, before) = was.into_parts();
         let row = RowImage { key, before, after };
         if is_head {
-            self.kept.head_lines.extend_from_slice(&line);
+            self.kept.head_lines.extend_from_slice(&line.text);
             self.kept.head.push(row);
         } else {
             if self.kept.head.len() + self.kept.beyond.len() < SEEN_ROWS
@@ -57,13 +55,12 @@ impl Gather {
                 self.seen_bytes += shorten::bytes(&seen);
                 self.kept.beyond.push(seen);
             }
-            self.block.extend_from_slice(&line);
+            self.block.extend_from_slice(&line.text);
             self.block_rows += 1;
             if self.block_rows == CHUNK_ROWS || self.block.len() >= CHUNK_BYTES {
                 self.put_aside()?;
             }
         }
-        self.line = line;
         Ok(())
     }
 
