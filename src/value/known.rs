@@ -78,9 +78,9 @@ impl Known {
 impl Begun {
     fn of(key: &[Value], before: Option<&Vec<Value>>) -> Self {
         let values = key.iter().chain(before.into_iter().flatten());
-        // A value has its kind written before it.
-        let size = values.map(|value| value.raw().len() + 24).sum();
-        let mut line = Vec::with_capacity(size);
+        // A value has its kind written before it; what became of a row is mostly short.
+        let size: usize = values.map(|value| value.raw().len() + 24).sum();
+        let mut line = Vec::with_capacity(size + 96);
         line.push(b'[');
         write(&mut line, &key);
         line.push(b',');
