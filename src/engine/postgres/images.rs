@@ -102,7 +102,7 @@ impl Session {
         near: &str,
         limit: Duration,
     ) -> Result<Held, EngineError> {
-        let query = Query::of(table, whole, &self.encoding().await?);
+        let query = Query::of(table, whole, &self.encoding().await?).of_all();
         let rows = List::open(self, cursor, &query, query.before(near), limit).await?;
         Ok(Held { query, rows })
     }
@@ -221,6 +221,8 @@ struct Query {
 }
 
 const ROW: &str = "steadyhand_row";
+/// Where a version of a row lies.
+const PLACE: &str = ", tableoid::bigint, ctid";
 
 impl Query {
     fn of(table: &Table, whole: bool, encoding: &str) -> Self {
@@ -238,7 +240,7 @@ impl Query {
             let all = format!("format('%s', {ROW})");
             let order = format!("{}, tableoid, ctid", text(all.clone()));
             let columns = names.iter().map(|name| quoted(name) + ", ").collect::<String>() + &all;
-            let shape = Shape { stored, key: vec![stored], keyless: true };
+            let shape = Shape { stored, key: vec![stored], keyless: true, all: false };
             return Self { from, columns, shape, order };
         }
         let key = table.key.iter().map(|name| {
@@ -261,24 +263,31 @@ impl Query {
                 }
             })
             .collect();
-        let shape = Shape { stored, key, keyless: false };
+        let shape = Shape { stored, key, keyless: false, all: false };
         Self { from, columns: list(&names), shape, order: order.join(", ") }
     }
 
-    /// Rows as they were, and where they lie.
+    /// Rows that were not written come as well.
+    fn of_all(mut self) -> Self {
+        self.shape.all = true;
+        self
+    }
+
+    /// Rows as they were; where they lie too, if that is needed to know what became of them.
     fn before(&self, condition: &str) -> String {
-        self.select("tableoid::bigint, ctid", condition)
+        let place = if self.shape.places_old() { PLACE } else { "" };
+        self.select(place, condition)
     }
 
     /// Rows as they are now, and whether they are ours; where they lie too, if that tells them apart.
     fn after(&self, ours: &str, condition: &str) -> String {
-        let place = if self.shape.keyless { ", tableoid::bigint, ctid" } else { "" };
-        self.select(&format!("{ours}{place}"), condition)
+        let place = if self.shape.keyless { PLACE } else { "" };
+        self.select(&format!(", {ours}{place}"), condition)
     }
 
     fn select(&self, more: &str, condition: &str) -> String {
         let Self { from, columns, order, .. } = self;
-        format!("SELECT {columns}, {more} FROM {from} WHERE {condition} ORDER BY {order}")
+        format!("SELECT {columns}{more} FROM {from} WHERE {condition} ORDER BY {order}")
     }
 
     /// Which of these places the work session still sees.

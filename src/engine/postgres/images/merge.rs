@@ -30,6 +30,15 @@ pub struct Shape {
     pub key: Vec<usize>,
     /// The key is not the key of the table: rows may be alike.
     pub keyless: bool,
+    /// Rows that were not written come as well, on both sides: what is not there after is gone.
+    pub all: bool,
+}
+
+impl Shape {
+    /// Whether a row as it was must say where it lies.
+    pub fn places_old(&self) -> bool {
+        self.keyless || !self.all
+    }
 }
 
 /// A row of one of the lists.
@@ -42,7 +51,7 @@ pub trait Listed: Sized {
 /// A row as it was.
 pub struct Old {
     was: Known,
-    place: Place,
+    place: Option<Place>,
 }
 
 /// A row as it is now.
@@ -77,7 +86,7 @@ pub struct Merge<'q> {
     table: &'q Table,
     seen: Counts,
     /// Rows that only the observer sees, until the work session has confirmed it.
-    gone: Vec<Old>,
+    gone: Vec<(Place, Known)>,
 }
 
 impl<'q> Merge<'q> {
@@ -129,7 +138,10 @@ impl<'q> Merge<'q> {
             let old = if order == Ordering::Greater { None } else { before.rows.pop_front() };
             let new = if order == Ordering::Less { None } else { after.rows.pop_front() };
             match (old, new.filter(|row| row.ours)) {
-                (Some(old), None) if order == Ordering::Less => self.gone.push(old),
+                (Some(old), None) if order == Ordering::Less => match old.place {
+                    Some(place) => self.gone.push((place, old.was)),
+                    None => self.deleted(old.was, images),
+                },
                 // Not written, or only locked: the work session sees it where it was.
                 (Some(_) | None, None) => {}
                 (Some(old), Some(new)) => {
@@ -157,17 +169,21 @@ impl<'q> Merge<'q> {
         if gone.is_empty() {
             return Ok(());
         }
-        let places: Vec<Place> = gone.iter().map(|row| row.place).collect();
+        let places: Vec<Place> = gone.iter().map(|(place, _)| *place).collect();
         let still = work.rows(&self.query.still(&places)).await?;
         let at = |row: &Vec<Value>| place(row.first()?.as_ref(), row.get(1)?.as_ref());
         let still: HashSet<Place> = still.iter().filter_map(at).collect();
-        for row in gone {
-            if !still.contains(&row.place) {
-                self.seen.deleted += 1;
-                images.take(self.table, Image { was: row.was, after: None });
+        for (place, was) in gone {
+            if !still.contains(&place) {
+                self.deleted(was, images);
             }
         }
         Ok(())
+    }
+
+    fn deleted(&mut self, was: Known, images: &mut dyn Images) {
+        self.seen.deleted += 1;
+        images.take(self.table, Image { was, after: None });
     }
 }
 
@@ -245,7 +261,7 @@ impl List<Old> {
 impl Listed for Old {
     /// Its values and what it is known by, and where it lies.
     fn of(mut cells: Vec<Cell<'_>>, shape: &Shape) -> Option<Self> {
-        let place = take_place(&mut cells)?;
+        let place = if shape.places_old() { Some(take_place(&mut cells)?) } else { None };
         let mut values: Vec<Value> = cells.into_iter().map(Cell::into_value).collect();
         let key = shape.key.iter().map(|at| values.get(*at).cloned()).collect::<Option<_>>()?;
         values.truncate(shape.stored);
@@ -261,7 +277,8 @@ impl Old {
     fn compare(&self, new: &New, shape: &Shape) -> Ordering {
         let by_key = self.was.key().iter().zip(new.key(shape)).map(|(old, new)| order(old, new));
         let by_key = by_key.fold(Ordering::Equal, Ordering::then);
-        by_key.then_with(|| new.place.map_or(Ordering::Equal, |place| self.place.cmp(&place)))
+        // Without a key, both say where they lie.
+        by_key.then_with(|| if shape.keyless { self.place.cmp(&new.place) } else { Ordering::Equal })
     }
 }
 
