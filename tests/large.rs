@@ -5,8 +5,11 @@ mod common;
 
 use std::time::Instant;
 
-use common::walk::{assert_sound, confirm, database, demo_with_runbook, leave};
-use common::{Cockpit, Sqlite};
+use common::walk::{
+    BUILT_IN, RUNBOOK, assert_sound, confirm, database, demo_with_runbook, leave, to_change,
+};
+use common::{Cockpit, Ground, Home, Sqlite, WIDE};
+use steadyhand::dialect::Dialect;
 
 /// `STEADYHAND_LARGE` asks for another size, to measure.
 fn rows() -> u64 {
@@ -18,18 +21,21 @@ const MOST_KIB: u64 = 160 * 1024;
 
 const SENT: &str = "SELECT COUNT(*) FROM parcels WHERE state = 'sent'";
 
-/// The demo with a table of many parcels, at a change that sends them all besides its own rows.
+/// A change that sends all parcels besides its own rows.
+fn with_parcels(book: &str) -> String {
+    book.replace(
+        "[step.limits]\n",
+        &format!(
+            "[[step.statement]]\nnote = \"Send the parcels\"\nany = \"{SEND}\"\n[step.limits]\n"
+        ),
+    )
+    .replace("max_rows  = 500", "max_rows  = 5000000")
+    .replace("time_cap  = \"30s\"", "time_cap  = \"600s\"")
+}
+
+/// The demo with a table of many parcels, at that change.
 fn at_the_change() -> (Cockpit, Sqlite) {
-    let cockpit = demo_with_runbook(|book| {
-        book.replace(
-            "[step.limits]\n",
-            &format!(
-                "[[step.statement]]\nnote = \"Send the parcels\"\nany = \"{SEND}\"\n[step.limits]\n"
-            ),
-        )
-        .replace("max_rows  = 500", "max_rows  = 5000000")
-        .replace("time_cap  = \"30s\"", "time_cap  = \"600s\"")
-    });
+    let cockpit = demo_with_runbook(with_parcels);
     let mut erp = Sqlite::open(&database(cockpit.home()));
     erp.run(&format!(
         "CREATE TABLE parcels (id INTEGER PRIMARY KEY, state TEXT NOT NULL, weight REAL, label TEXT); \
@@ -50,6 +56,45 @@ fn more_than(shown: u64) -> String {
 
 fn digest(erp: &mut Sqlite) -> String {
     erp.scalar("SELECT COUNT(*) || ' ' || SUM(weight) || ' ' || MIN(state) || ' ' || MAX(state) FROM parcels")
+}
+
+/// The rows behind the first ones go to a temporary file.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_preview_that_finds_no_room_for_its_rows_says_so_and_changes_nothing() {
+    use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
+    // The database is another process's business, so only the rows that are put aside find no room.
+    let ground = Ground::new(Dialect::Postgres);
+    let home = Home::new();
+    home.write("books/asset-double-assignment.toml", &with_parcels(BUILT_IN));
+    let engine = ground.arguments();
+    let mut args = vec!["demo", "--keep", ".", "--incident", RUNBOOK, "--runbooks", "books"];
+    args.extend(engine.iter().map(String::as_str));
+    let mut cockpit = Cockpit::start_after("trap '' XFSZ", home, &args, WIDE);
+    cockpit.wait_for("milestone: detected");
+    let mut look = ground.look(&cockpit.home().work());
+    look.run(
+        "CREATE TABLE parcels (id int PRIMARY KEY, state text NOT NULL, weight float8, label text)",
+    );
+    look.run(
+        "INSERT INTO parcels SELECT i, 'packed', i / 8.0, repeat('x', 200) FROM generate_series(1, 5000) i",
+    );
+    to_change(&mut cockpit);
+    let pid = Pid::from_raw(cockpit.pid());
+    let files_of = |bytes| {
+        let limit = Rlimit { current: bytes, maximum: None };
+        prlimit(pid, Resource::Fsize, limit).expect("it is our process");
+    };
+    files_of(Some(100 << 10));
+    cockpit.keys("enter");
+    cockpit.wait_for("the rows cannot be put aside in");
+    assert_eq!(look.count(SENT), 0);
+    assert_eq!(look.count("SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in%'"), 0);
+    files_of(None);
+    cockpit.keys("enter");
+    cockpit.wait_long_for("enter confirm");
+    assert_eq!(look.count(SENT), 0, "a preview is taken back");
 }
 
 /// A preview that showed the same twice would be agreed to by anybody.

@@ -40,9 +40,11 @@ pub fn demo_with(home: Home, more: &[&str]) -> Cockpit {
     cockpit
 }
 
+/// The demo's runbook.
+pub const BUILT_IN: &str = include_str!("../../runbooks/reliability/asset-double-assignment.toml");
+
 /// The demo at the change, with a runbook that was altered for it.
 pub fn demo_with_runbook(alter: impl Fn(&str) -> String) -> Cockpit {
-    const BUILT_IN: &str = include_str!("../../runbooks/reliability/asset-double-assignment.toml");
     let home = Home::new();
     let altered = alter(BUILT_IN);
     assert_ne!(altered, BUILT_IN, "the runbook has what is to be altered");
@@ -54,7 +56,6 @@ pub fn demo_with_runbook(alter: impl Fn(&str) -> String) -> Cockpit {
 
 /// The demo's runbook with another change in the place of its own: one of very many rows, in chunks.
 pub fn runbook_in_chunks(change: &str) -> String {
-    const BUILT_IN: &str = include_str!("../../runbooks/reliability/asset-double-assignment.toml");
     let start = BUILT_IN.find("[[step.statement]]").expect("it has a statement");
     let end = BUILT_IN.find("[step.limits]").expect("it has limits");
     let book = format!("{}{change}{}", &BUILT_IN[..start], &BUILT_IN[end..]);
