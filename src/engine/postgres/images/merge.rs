@@ -278,7 +278,7 @@ impl Old {
         let by_key = self.was.key().iter().zip(new.key(shape)).map(|(old, new)| order(old, new));
         let by_key = by_key.fold(Ordering::Equal, Ordering::then);
         // Without a key, both say where they lie.
-        by_key.then_with(|| if shape.keyless { self.place.cmp(&new.place) } else { Ordering::Equal })
+        if shape.keyless { by_key.then(self.place.cmp(&new.place)) } else { by_key }
     }
 }
 
