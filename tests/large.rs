@@ -62,9 +62,9 @@ fn digest(erp: &mut Sqlite) -> String {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_preview_that_finds_no_room_for_its_rows_says_so_and_changes_nothing() {
-    use rustix::process::{Pid, Resource, Rlimit, prlimit};
+    use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
-    // The database is another process's business, so only the rows that are put aside find no room.
+    // The database is another process's business, and of our own files only that of the rows grows so large.
     let ground = Ground::new(Dialect::Postgres);
     let home = Home::new();
     home.write("books/asset-double-assignment.toml", &with_parcels(BUILT_IN));
@@ -82,16 +82,15 @@ fn a_preview_that_finds_no_room_for_its_rows_says_so_and_changes_nothing() {
     );
     to_change(&mut cockpit);
     let pid = Pid::from_raw(cockpit.pid());
-    let files_of = |bytes| {
-        let limit = Rlimit { current: bytes, maximum: None };
-        prlimit(pid, Resource::Fsize, limit).expect("it is our process");
-    };
-    files_of(Some(100 << 10));
+    let limited = |limit| prlimit(pid, Resource::Fsize, limit).expect("a lower limit is taken");
+    let maximum = getrlimit(Resource::Fsize).maximum;
+    let before = limited(Rlimit { current: Some(100 << 10), maximum });
     cockpit.keys("enter");
     cockpit.wait_for("the rows cannot be put aside in");
+    cockpit.wait_for("File too large");
     assert_eq!(look.count(SENT), 0);
     assert_eq!(look.count("SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in%'"), 0);
-    files_of(None);
+    limited(before);
     cockpit.keys("enter");
     cockpit.wait_long_for("enter confirm");
     assert_eq!(look.count(SENT), 0, "a preview is taken back");

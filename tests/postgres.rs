@@ -304,6 +304,22 @@ fn a_key_that_the_server_computes_is_no_value_that_can_be_written() {
 }
 
 #[test]
+fn a_key_of_a_type_of_ones_own_is_held_against_itself() {
+    // Ordered by its text, in which 10 comes before 2.
+    let desk = Desk::new(
+        "CREATE DOMAIN number AS int;
+         CREATE TABLE t (id number PRIMARY KEY, v text);
+         INSERT INTO t SELECT i, 'x' FROM generate_series(1, 12) i",
+    );
+    let seen = desk
+        .watched(&["DELETE FROM t WHERE id IN (1, 10, 11)", "UPDATE t SET v = 'y' WHERE id = 2"]);
+    assert_eq!(
+        seen.images(),
+        ["t 10: 10,x -> -", "t 11: 11,x -> -", "t 1: 1,x -> -", "t 2: 2,x -> 2,y"]
+    );
+}
+
+#[test]
 fn large_objects_and_definitions_on_the_way_make_the_watch_blind() {
     let desk = Desk::new(
         "CREATE TABLE t (id int PRIMARY KEY);

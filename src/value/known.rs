@@ -22,12 +22,13 @@ struct Begun {
     print: Option<Sum>,
 }
 
-/// A row as an undo keeps it, with its digests.
+/// A row as an undo keeps it.
 #[derive(Debug)]
 pub struct Line {
     pub text: Vec<u8>,
-    /// Of its key and of what it was, if it existed.
+    /// The digest of its key and of what it was, if it existed.
     pub before: Option<Sum>,
+    /// The digest of the text.
     pub whole: Sum,
 }
 

@@ -22,7 +22,7 @@ use super::watch::Counts;
 use crate::engine::{EngineError, Images, Table};
 use crate::sql::Literals;
 use crate::value::Value;
-use merge::{List, Merge, Old, Place, Shape};
+use merge::{List, Merge, Old, Part, Place, Shape};
 
 /// Which numbers are ours: a condition on `xmin` and one on `xmax`, as one session must write them.
 struct Ours {
@@ -102,7 +102,7 @@ impl Session {
         near: &str,
         limit: Duration,
     ) -> Result<Held, EngineError> {
-        let query = Query::of(table, whole, &self.encoding().await?).of_all();
+        let query = Query::of(table, whole, &self.encoding().await?).with_unwritten();
         let rows = List::open(self, cursor, &query, query.before(near), limit).await?;
         Ok(Held { query, rows })
     }
@@ -221,7 +221,7 @@ struct Query {
 }
 
 const ROW: &str = "steadyhand_row";
-/// Where a version of a row lies.
+/// Behind the columns of a query: where a version of a row lies.
 const PLACE: &str = ", tableoid::bigint, ctid";
 
 impl Query {
@@ -240,42 +240,39 @@ impl Query {
             let all = format!("format('%s', {ROW})");
             let order = format!("{}, tableoid, ctid", text(all.clone()));
             let columns = names.iter().map(|name| quoted(name) + ", ").collect::<String>() + &all;
-            let shape = Shape { stored, key: vec![stored], keyless: true, all: false };
+            let key = Part { at: stored, by_text: true };
+            let shape = Shape { stored, key: vec![key], keyless: true, all: false };
             return Self { from, columns, shape, order };
         }
-        let key = table.key.iter().map(|name| {
+        let (mut key, mut order) = (Vec::new(), Vec::new());
+        for name in &table.key {
             let at = names.iter().position(|known| known == name);
-            at.unwrap_or_else(|| {
+            let at = at.unwrap_or_else(|| {
                 names.push(name.clone());
                 names.len() - 1
-            })
-        });
-        let key = key.collect();
-        let order: Vec<String> = table
-            .key
-            .iter()
-            .map(|name| {
-                let (kind, name) = (table.kind(name), quoted(name));
-                match kind.unwrap_or_default() {
-                    "smallint" | "integer" | "bigint" | "uuid" | "bytea" => name,
-                    "text" | "character varying" => text(name),
-                    _ => text(format!("format('%s', {name})")),
-                }
-            })
-            .collect();
+            });
+            let (kind, name) = (table.kind(name).unwrap_or_default(), quoted(name));
+            let plain = ["smallint", "integer", "bigint", "uuid", "bytea"].contains(&kind);
+            key.push(Part { at, by_text: !plain });
+            order.push(match kind {
+                _ if plain => name,
+                "text" | "character varying" => text(name),
+                _ => text(format!("format('%s', {name})")),
+            });
+        }
         let shape = Shape { stored, key, keyless: false, all: false };
         Self { from, columns: list(&names), shape, order: order.join(", ") }
     }
 
     /// Rows that were not written come as well.
-    fn of_all(mut self) -> Self {
+    fn with_unwritten(mut self) -> Self {
         self.shape.all = true;
         self
     }
 
     /// Rows as they were; where they lie too, if that is needed to know what became of them.
     fn before(&self, condition: &str) -> String {
-        let place = if self.shape.places_old() { PLACE } else { "" };
+        let place = if self.shape.old_has_place() { PLACE } else { "" };
         self.select(place, condition)
     }
 

@@ -26,18 +26,49 @@ pub type Place = (i64, u64, u64);
 pub struct Shape {
     /// So many are its values.
     pub stored: usize,
-    /// Where its key is among these and those behind them.
-    pub key: Vec<usize>,
+    /// What it is known by, in the order of the list.
+    pub key: Vec<Part>,
     /// The key is not the key of the table: rows may be alike.
     pub keyless: bool,
-    /// Rows that were not written come as well, on both sides: what is not there after is gone.
+    /// Rows that were not written come as well, on both sides: what is not there after is gone. Would this
+    /// ever be wrong, the counters of the server would say so, and the table is read as a whole.
     pub all: bool,
 }
 
+/// A part of a key.
+#[derive(Debug, Clone, Copy)]
+pub struct Part {
+    /// Where it is among the values and those behind them.
+    pub at: usize,
+    /// It is ordered by its text, whatever it is.
+    pub by_text: bool,
+}
+
 impl Shape {
-    /// Whether a row as it was must say where it lies.
-    pub fn places_old(&self) -> bool {
+    /// Whether a row as it was says where it lies: rows that are alike are told apart so, and a row that
+    /// others only locked may seem gone.
+    pub fn old_has_place(&self) -> bool {
         self.keyless || !self.all
+    }
+
+    /// Holds two keys against each other, as the server ordered them: numbers by value, everything else
+    /// by its bytes.
+    fn order<'v>(
+        &self,
+        old: impl IntoIterator<Item = &'v Value>,
+        new: impl IntoIterator<Item = &'v Value>,
+    ) -> Ordering {
+        let pairs = old.into_iter().zip(new).zip(&self.key);
+        let by_part = pairs.map(|((old, new), part)| match (old, new) {
+            (Value::Integer(old), Value::Integer(new)) if part.by_text => {
+                old.to_string().cmp(&new.to_string())
+            }
+            (Value::Integer(old), Value::Integer(new)) => old.cmp(new),
+            (Value::Text(old), Value::Text(new)) => old.as_bytes().cmp(new.as_bytes()),
+            (Value::Bytes(old), Value::Bytes(new)) => old.cmp(new),
+            _ => Ordering::Equal,
+        });
+        by_part.fold(Ordering::Equal, Ordering::then)
     }
 }
 
@@ -75,7 +106,7 @@ pub struct List<R> {
 }
 
 /// What is there of a list, and whether nothing comes behind it.
-struct Part<R> {
+struct Batch<R> {
     rows: VecDeque<R>,
     last: bool,
 }
@@ -85,7 +116,7 @@ pub struct Merge<'q> {
     query: &'q Query,
     table: &'q Table,
     seen: Counts,
-    /// Rows that only the observer sees, until the work session has confirmed it.
+    /// Rows that only the observer sees and that the work session has still to confirm.
     gone: Vec<(Place, Known)>,
 }
 
@@ -123,8 +154,8 @@ impl<'q> Merge<'q> {
     /// As far as the rows of both reach.
     fn compare_all(
         &mut self,
-        before: &mut Part<Old>,
-        after: &mut Part<New>,
+        before: &mut Batch<Old>,
+        after: &mut Batch<New>,
         images: &mut dyn Images,
     ) {
         let shape = &self.query.shape;
@@ -206,17 +237,17 @@ impl<R: Listed + Send> List<R> {
     }
 
     /// What is there of it now.
-    fn part(&mut self) -> Part<R> {
-        Part { rows: std::mem::take(&mut self.rows), last: self.ended }
+    fn part(&mut self) -> Batch<R> {
+        Batch { rows: std::mem::take(&mut self.rows), last: self.ended }
     }
 
-    fn give_back(&mut self, mut part: Part<R>) {
+    fn give_back(&mut self, mut part: Batch<R>) {
         part.rows.append(&mut self.rows);
         self.rows = part.rows;
     }
 
     /// Whether more is to come behind a part, and soon.
-    fn follows(&self, part: &Part<R>) -> bool {
+    fn follows(&self, part: &Batch<R>) -> bool {
         !part.last && part.rows.len() <= self.portion.rows()
     }
 
@@ -259,11 +290,12 @@ impl List<Old> {
 }
 
 impl Listed for Old {
-    /// Its values and what it is known by, and where it lies.
+    /// Its values and what it is known by, and where it lies if that is asked.
     fn of(mut cells: Vec<Cell<'_>>, shape: &Shape) -> Option<Self> {
-        let place = if shape.places_old() { Some(take_place(&mut cells)?) } else { None };
+        let place = if shape.old_has_place() { Some(take_place(&mut cells)?) } else { None };
         let mut values: Vec<Value> = cells.into_iter().map(Cell::into_value).collect();
-        let key = shape.key.iter().map(|at| values.get(*at).cloned()).collect::<Option<_>>()?;
+        let key =
+            shape.key.iter().map(|part| values.get(part.at).cloned()).collect::<Option<_>>()?;
         values.truncate(shape.stored);
         Some(Self { was: Known::of(key, Some(values)), place })
     }
@@ -275,8 +307,7 @@ impl Listed for Old {
 
 impl Old {
     fn compare(&self, new: &New, shape: &Shape) -> Ordering {
-        let by_key = self.was.key().iter().zip(new.key(shape)).map(|(old, new)| order(old, new));
-        let by_key = by_key.fold(Ordering::Equal, Ordering::then);
+        let by_key = shape.order(self.was.key(), new.key(shape));
         // Without a key, both say where they lie.
         if shape.keyless { by_key.then(self.place.cmp(&new.place)) } else { by_key }
     }
@@ -297,7 +328,7 @@ impl Listed for New {
 
 impl New {
     fn key(&self, shape: &Shape) -> impl Iterator<Item = &Value> {
-        shape.key.iter().filter_map(|at| self.cells.get(*at))
+        shape.key.iter().filter_map(|part| self.cells.get(part.at))
     }
 
     fn into_values(mut self, shape: &Shape) -> Vec<Value> {
@@ -316,14 +347,4 @@ fn place(table: ValueRef<'_>, ctid: ValueRef<'_>) -> Option<Place> {
     let (ValueRef::Integer(table), ValueRef::Text(ctid)) = (table, ctid) else { return None };
     let (block, line) = ctid.strip_prefix('(')?.strip_suffix(')')?.split_once(',')?;
     Some((table, block.parse().ok()?, line.parse().ok()?))
-}
-
-/// As the server ordered them: numbers by value, everything else by its bytes.
-fn order(old: &Value, new: &Value) -> Ordering {
-    match (old, new) {
-        (Value::Integer(old), Value::Integer(new)) => old.cmp(new),
-        (Value::Text(old), Value::Text(new)) => old.as_bytes().cmp(new.as_bytes()),
-        (Value::Bytes(old), Value::Bytes(new)) => old.cmp(new),
-        _ => Ordering::Equal,
-    }
 }
