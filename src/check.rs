@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::dialect::{Dialect, PerDialect};
 pub use metric::{Level, Metric, Reading, Threshold};
 pub use settings::Settings;
-pub use verdict::{Count, Delta, Finding, Survey, Verdict};
+pub use verdict::{Cause, Count, Delta, Finding, Survey, Verdict};
 
 /// Severity by business risk; the first is the worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

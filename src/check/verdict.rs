@@ -151,6 +151,17 @@ pub struct Finding {
     /// The identity of every row, also of those that are not kept; `None` if it could not be kept.
     pub keys: Option<Keys>,
     pub seconds: f64,
+    /// Of an inconclusive one, where it decides how the reason is told.
+    pub cause: Option<Cause>,
+}
+
+/// Who kept a check from an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The operator stopped it.
+    Operator,
+    /// The reason has the words of the database, which may hold what a row holds.
+    Database,
 }
 
 /// All checks of a target, asked in one snapshot.
@@ -269,6 +280,7 @@ mod tests {
             rows,
             keys: Keys::of(ids.iter().map(|id| key_hash([ValueRef::Integer(*id)]))).ok(),
             seconds: 0.0,
+            cause: None,
         }
     }
 

@@ -6,11 +6,11 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::bind::Known;
+use super::bind::{Known, Unbound};
 use super::connect::{READ_LOCK_WAIT, connect, plain, recognize};
 use crate::check::keys::{self, Keys};
 use crate::check::verdict::{key_columns, key_hash};
-use crate::check::{Check, Count, Finding, Kind, Survey, Verdict};
+use crate::check::{Cause, Check, Count, Finding, Kind, Survey, Verdict};
 use crate::config::Target;
 use crate::engine::{Called, EngineError, Purpose, Session, Stopper, to_the_end};
 use crate::problem::Problem;
@@ -88,7 +88,7 @@ pub async fn detect(
             session.close().await;
             finding
         }
-        Err(problem) => unseen(&problem.sentence),
+        Err(problem) => unreached(&problem),
     }
 }
 
@@ -154,6 +154,25 @@ pub fn unseen(reason: &str) -> Finding {
         rows: Rows::default(),
         keys: None,
         seconds: 0.0,
+        cause: None,
+    }
+}
+
+/// A check whose target could not be asked.
+pub fn unreached(problem: &Problem) -> Finding {
+    let cause = match problem.kind {
+        crate::problem::Kind::Interrupted => Some(Cause::Operator),
+        crate::problem::Kind::Database => Some(Cause::Database),
+        _ => None,
+    };
+    Finding { cause, ..unseen(&problem.sentence) }
+}
+
+pub(super) fn cause(error: &EngineError) -> Option<Cause> {
+    match error {
+        EngineError::Stopped => Some(Cause::Operator),
+        EngineError::Database { .. } | EngineError::Rejected { .. } => Some(Cause::Database),
+        _ => None,
     }
 }
 
@@ -173,18 +192,22 @@ pub(super) async fn ask_next(
 ) -> Finding {
     let sql = match super::bind::query(session, check, known).await {
         Ok(sql) => sql,
-        Err(unbound) => return unseen(&unbound.to_string()),
+        Err(Unbound::Missing(reason)) => return unseen(&reason),
+        Err(Unbound::Engine(error)) => {
+            return Finding { cause: cause(&error), ..unseen(&error.to_string()) };
+        }
     };
     let start = Instant::now();
     // The worst series of a metric may be any of them.
     let kept = if matches!(check.kind, Kind::Metric(_)) { KEPT_ROWS } else { kept };
     let seen = collect(session, &sql, check, kept, keys, onlooker).await;
     let seconds = start.elapsed().as_secs_f64();
+    let cause = seen.0.as_ref().err().and_then(cause);
     let (verdict, kept) = match seen {
         (Ok(()), kept) if let Kind::Metric(metric) = &check.kind => {
             let (verdict, rows, over) = metric.judge(&kept.rows, &check.key);
             let keys = kept.keys.and_then(|_| Keys::of(over).ok());
-            return Finding { verdict, rows, keys, seconds };
+            return Finding { verdict, rows, keys, seconds, cause };
         }
         (Err(error), kept) if matches!(check.kind, Kind::Metric(_)) => {
             (Verdict::Inconclusive { reason: error.to_string() }, kept)
@@ -197,7 +220,7 @@ pub(super) async fn ask_next(
     };
     // Without them nothing can be said of what changed; the verdict stands.
     let keys = kept.keys.and_then(|keys| keys.finish().ok());
-    Finding { verdict, rows: kept.rows, keys, seconds }
+    Finding { verdict, rows: kept.rows, keys, seconds, cause }
 }
 
 struct Kept {

@@ -17,8 +17,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::bind::Known;
 use super::connect::READ_LOCK_WAIT;
-use super::detect::{Sight, ask_next, sight, unseen};
-use crate::check::{Check, Finding, Verdict};
+use super::detect::{Sight, ask_next, sight, unreached, unseen};
+use crate::check::{Cause, Check, Finding, Verdict};
 use crate::clock;
 use crate::config::Target;
 use crate::config::access::{self, Access};
@@ -126,11 +126,14 @@ pub async fn run(jobs: Vec<Job>, limits: Limits, stopper: &Stopper, mut on: impl
         on(one);
     }
     workers.abort_all();
-    let reason =
-        if stopper.is_stopped() { "stopped by the operator".into() } else { spent(limits) };
+    let finding = if stopper.is_stopped() {
+        Finding { cause: Some(Cause::Operator), ..unseen("stopped by the operator") }
+    } else {
+        unseen(&spent(limits))
+    };
     for (job, checks) in open.iter().enumerate() {
         for (check, _) in checks.iter().enumerate().filter(|(_, open)| **open) {
-            on(News::Found { job, check, finding: Box::new(unseen(&reason)), snapshot: None });
+            on(News::Found { job, check, finding: Box::new(finding.clone()), snapshot: None });
         }
     }
 }
@@ -164,12 +167,12 @@ async fn work(
 ) {
     // What nobody hears any more is not missed.
     let tell = |one: News| drop(news.send(one));
-    let blind = |reason: &str| {
+    let blind = |finding: &Finding| {
         while let Some(check) = plan.take() {
             tell(News::Found {
                 job: plan.number,
                 check,
-                finding: Box::new(unseen(reason)),
+                finding: Box::new(finding.clone()),
                 snapshot: None,
             });
         }
@@ -185,13 +188,13 @@ async fn work(
         }
         // Another connection to the same server is at work and may go on alone.
         _ if !first => return,
-        Ok(Err(problem)) => return blind(&problem.sentence),
-        Err(_) => return blind(&spent(limits)),
+        Ok(Err(problem)) => return blind(&unreached(&problem)),
+        Err(_) => return blind(&unseen(&spent(limits))),
     };
     let snapshot = clock::now();
     let mut known = Known::default();
     if let Some(why) = late {
-        blind(&why);
+        blind(&unseen(&why));
     }
     while let Some(check) = plan.take() {
         let finding = {
@@ -203,7 +206,7 @@ async fn work(
         let finding = Box::new(finding);
         tell(News::Found { job: plan.number, check, finding, snapshot: Some(snapshot) });
         if !alive {
-            return blind("the server stopped answering at the check before");
+            return blind(&unseen("the server stopped answering at the check before"));
         }
     }
     // A server that does not say goodbye keeps nobody waiting.

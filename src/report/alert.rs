@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::junit::open_with;
 use super::{Outcome, text};
-use crate::check::Severity;
+use crate::check::{Cause, Severity};
 use crate::history::{Change, Run, State};
 use crate::source::shell_word;
 use crate::value::visible;
@@ -110,11 +110,9 @@ impl Told {
             crate::check::Verdict::Inconclusive { reason } => Some(reason.clone()),
             _ => None,
         };
-        let quotes = |reason: &String| {
-            reason.contains("database says") || reason.contains("database refused")
-        };
+        let quotes = outcome.finding.cause == Some(Cause::Database);
         let reason = reason.map(|reason| {
-            if quotes(&reason) && !check.alert_keys {
+            if quotes && !check.alert_keys {
                 "the database reported an error; the output of the run has its words".into()
             } else {
                 reason

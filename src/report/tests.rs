@@ -37,7 +37,7 @@ fn outcome(id: &str, severity: Severity, verdict: Verdict) -> Outcome {
         rows.push([ValueRef::Integer(17), ValueRef::Null, ValueRef::Text("\u{1b}[31m\u{202e}ü")]);
         rows.push([ValueRef::Text("a\nb"), ValueRef::Bytes(&[0, 255]), ValueRef::Real(0.5)]);
     }
-    let finding = Finding { verdict, rows, keys: None, seconds: 0.084_21 };
+    let finding = Finding { verdict, rows, keys: None, seconds: 0.084_21, cause: None };
     let snapshot = Some("2026-11-21T06:00:00Z".parse().unwrap());
     Outcome {
         check: Arc::new(check(id, severity)),
@@ -120,7 +120,7 @@ fn measured(value: &str) -> Outcome {
     rows.push([ValueRef::Text(value)]);
     let (verdict, rows, _) = metric.judge(&rows, &[]);
     let mut one = outcome("connections", Severity::Sev2, Verdict::Clear);
-    one.finding = Finding { verdict, rows, keys: None, seconds: 0.0 };
+    one.finding = Finding { verdict, rows, keys: None, seconds: 0.0, cause: None };
     Arc::make_mut(&mut one.check).kind = Kind::Metric(metric);
     Arc::make_mut(&mut one.check).key.clear();
     one

@@ -332,20 +332,29 @@ fn finding(check: &str) -> Finding {
             rows: rows(&columns, &found),
             keys: None,
             seconds: 0.08,
+            cause: None,
         },
         "approved-without-approval" => Finding {
             verdict: Verdict::Violated { violations: Count::AtLeast(10_000) },
             rows: Rows::default(),
             keys: None,
             seconds: 4.2,
+            cause: None,
         },
         "self-approval" => Finding {
             verdict: Verdict::Inconclusive { reason: "timed out after 5 s".into() },
             rows: Rows::default(),
             keys: None,
             seconds: 5.0,
+            cause: None,
         },
-        _ => Finding { verdict: Verdict::Clear, rows: Rows::default(), keys: None, seconds: 0.01 },
+        _ => Finding {
+            verdict: Verdict::Clear,
+            rows: Rows::default(),
+            keys: None,
+            seconds: 0.01,
+            cause: None,
+        },
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) fn live(replay: &Replay, incident: &Incident) -> HashMap<String, Live
         one.delta.clone_from(delta);
         let rows = sample.as_ref().and_then(|sample| rows(&replay.evidence(sample)?));
         let (verdict, rows) = (verdict.clone(), rows.unwrap_or_default());
-        let finding = Finding { verdict, rows, keys: None, seconds: *seconds };
+        let finding = Finding { verdict, rows, keys: None, seconds: *seconds, cause: None };
         one.rows = Pile::of(&finding.rows).ok().map(|pile| Reading::of(pile, &finding));
         one.finding = Some(Arc::new(finding));
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::check::{Delta, Finding, Verdict};
+use crate::check::{Cause, Delta, Finding};
 use crate::incident::Chunked;
 use crate::incident::entry::{Entry, Milestone, Origin, Outcome};
 use crate::runbook::Step;
@@ -118,7 +118,7 @@ pub(super) fn checked(
     rows: Pile,
     cut: Option<String>,
 ) -> Vec<Effect> {
-    let stopped = matches!(&finding.verdict, Verdict::Inconclusive { reason } if reason.contains("stopped by"));
+    let stopped = finding.cause == Some(Cause::Operator);
     let now = app.now;
     let Some(case) = &mut app.case else { return Vec::new() };
     let open = case.incident.is_open();
