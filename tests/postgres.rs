@@ -320,6 +320,22 @@ fn a_key_of_a_type_of_ones_own_is_held_against_itself() {
 }
 
 #[test]
+fn what_a_trigger_put_off_until_the_commit_is_seen_before_it() {
+    let desk = Desk::new(
+        "CREATE TABLE item (id int PRIMARY KEY, price int);
+         CREATE TABLE total (id int PRIMARY KEY, price int);
+         INSERT INTO item VALUES (1, 5), (2, 6);
+         INSERT INTO total VALUES (1, 11);
+         CREATE FUNCTION add() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+           UPDATE total SET price = (SELECT sum(price) FROM item); RETURN NULL; END $$;
+         CREATE CONSTRAINT TRIGGER added AFTER UPDATE ON item DEFERRABLE INITIALLY DEFERRED
+           FOR EACH ROW EXECUTE FUNCTION add()",
+    );
+    let seen = desk.watched(&["UPDATE item SET price = 9 WHERE id = 1"]);
+    assert_eq!(seen.images(), ["item 1: 1,5 -> 1,9", "total 1: 1,11 -> 1,15"]);
+}
+
+#[test]
 fn large_objects_and_definitions_on_the_way_make_the_watch_blind() {
     let desk = Desk::new(
         "CREATE TABLE t (id int PRIMARY KEY);
@@ -543,7 +559,9 @@ fn what_a_rollback_would_not_take_back_is_refused_before() {
          CREATE FUNCTION away() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
            INSERT INTO far VALUES (1); RETURN NULL; END $$;
          CREATE TRIGGER q_away AFTER INSERT ON q FOR EACH ROW EXECUTE FUNCTION away();
-         CREATE FUNCTION own(int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN $1; END $$;",
+         CREATE FUNCTION own(int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN $1; END $$;
+         CREATE FUNCTION held() RETURNS int VOLATILE
+           BEGIN ATOMIC SELECT pg_advisory_lock(1); SELECT 1; END;",
     );
     desk.runtime.block_on(async {
         let mut work = desk.open(Purpose::Work).await;
@@ -559,6 +577,7 @@ fn what_a_rollback_would_not_take_back_is_refused_before() {
             ("UPDATE pg_catalog.pg_class SET relname = 'x' WHERE false", "the server itself"),
             ("INSERT INTO fine SELECT pg_stat_reset()", "acts on"),
             ("INSERT INTO fine SELECT lo_create(1)", "acts on"),
+            ("INSERT INTO fine SELECT held()", "pg_advisory_lock"),
         ] {
             // Some never pass the gate before this one; here it is only asked what this one says.
             let said = work.objections(&[sql.to_owned()]).await.unwrap().join("; ");

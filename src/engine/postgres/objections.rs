@@ -15,6 +15,9 @@ use crate::engine::EngineError;
 use crate::sql;
 use crate::value::Value;
 
+/// What is written in a function; a body of the standard's form is kept apart from the others.
+const BODY: &str = "CASE WHEN p.prosrc = '' THEN pg_get_functiondef(p.oid) ELSE p.prosrc END";
+
 /// Functions of the server that give another answer each time and do nothing else, or nothing that
 /// is not in the list of what stays behind.
 const HARMLESS: [&str; 13] = [
@@ -149,7 +152,7 @@ impl Session {
             return Ok(Vec::new());
         }
         let sql = format!(
-            "SELECT p.proname, l.lanname, p.provolatile = 'v', n.nspname = 'pg_catalog', p.prosrc \
+            "SELECT p.proname, l.lanname, p.provolatile = 'v', n.nspname = 'pg_catalog', {BODY} \
              FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang \
              JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.proname IN ({})",
             names.join(", ")
@@ -161,7 +164,7 @@ impl Session {
         let mut paths = Paths::default();
         let join = "JOIN pg_namespace n ON n.oid = c.relnamespace";
         let triggers = format!(
-            "SELECT p.proname, l.lanname, true, p.pronamespace = 'pg_catalog'::regnamespace, p.prosrc, \
+            "SELECT p.proname, l.lanname, true, p.pronamespace = 'pg_catalog'::regnamespace, {BODY}, \
              {NAME} FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid {join} \
              JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_language l ON l.oid = p.prolang \
              WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' AND {OURS}"
