@@ -294,7 +294,9 @@ impl<'a> Desk<'a> {
     async fn look_at(&mut self, row: &RowImage) -> Result<Option<Vec<Value>>, EngineError> {
         let keys = std::slice::from_ref(&row.key);
         let found = self.session.rows_by_key(self.table, &self.head.columns, keys).await?;
-        Ok(found.into_iter().next().map(|(_, values)| values))
+        // The server may find another by a key that is equal to it and not the same.
+        let same = |(key, _): &(Vec<Value>, _)| key_name(key) == key_name(&row.key);
+        Ok(found.into_iter().find(same).map(|(_, values)| values))
     }
 
     /// Rows as far as they are allowed: all of them at once, and only if one is refused each by itself.

@@ -82,24 +82,55 @@ pub fn impossible(images: &[TableImages]) -> Option<String> {
 
 /// The rows to put back in their order, some at a time: those that statements wrote first and
 /// backwards, then those that triggers and cascades wrote, unless undoing the first already brought
-/// them back.
+/// them back. Where there are such, rows that came go last: a key that moved is a row that came, and
+/// to remove it would take along what cascaded to it.
 pub fn backwards(
     images: &[TableImages],
 ) -> impl Iterator<Item = (&TableImages, io::Result<Vec<RowImage>>)> {
-    let of = |hidden: bool| {
+    let carried = |images: &TableImages| images.head.hidden && images.rows.existing() > 0;
+    let apart = images.iter().any(carried);
+    let of = move |hidden: bool, which: Which| {
         let tables = images.iter().rev().filter(move |images| images.head.hidden == hidden);
-        tables.flat_map(|images| {
+        tables.filter(move |images| which.has_some(images)).flat_map(move |images| {
             images.rows.chunks().rev().map(move |chunk| {
                 let chunk = chunk.map(|mut rows| {
                     rows.reverse();
-                    rows.retain(|row| restored(images, row));
+                    rows.retain(|row| restored(images, row) && which.has(row));
                     rows
                 });
                 (images, chunk)
             })
         })
     };
-    of(false).chain(of(true))
+    let first = if apart { Which::Existed } else { Which::All };
+    let last = apart.then(|| of(false, Which::Came));
+    of(false, first).chain(of(true, Which::All)).chain(last.into_iter().flatten())
+}
+
+/// Rows of a table by what they were before.
+#[derive(Debug, Clone, Copy)]
+enum Which {
+    All,
+    Existed,
+    Came,
+}
+
+impl Which {
+    fn has(self, row: &RowImage) -> bool {
+        match self {
+            Self::All => true,
+            Self::Existed => row.before.is_some(),
+            Self::Came => row.before.is_none(),
+        }
+    }
+
+    fn has_some(self, images: &TableImages) -> bool {
+        match self {
+            Self::All => true,
+            Self::Existed => images.rows.existing() > 0,
+            Self::Came => images.rows.existing() < images.rows.len(),
+        }
+    }
 }
 
 /// What putting one row back asks for, given what the row is now.

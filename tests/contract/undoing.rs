@@ -21,6 +21,13 @@ contract! {
     values_that_moved_up_in_a_unique_column_move_down on sqlite postgres mariadb;
     a_trigger_that_stands_in_the_way_is_known_before on sqlite postgres mariadb;
     a_row_of_an_undone_change_is_not_undone_twice on sqlite postgres mariadb;
+    a_key_that_is_equal_but_not_the_same_comes_back on postgres,
+        not sqlite: "a number has one form",
+        not mariadb: "a column has one scale";
+    of_two_tables_of_one_name_the_one_that_was_named_is_taken_back on postgres,
+        not sqlite: "a file is one schema",
+        not mariadb: "a schema is a database, and only one is watched";
+    what_a_moved_key_carried_along_comes_back on sqlite postgres mariadb;
     any_change_is_taken_back_but_for_what_was_edited_since on sqlite postgres mariadb;
 }
 
@@ -46,6 +53,35 @@ fn rows_that_went_came_and_changed_come_back(engine: Dialect) {
         "UPDATE child SET v = NULL WHERE id = 3",
     ];
     there_and_back(&mut desk, &statements, &["parent", "child"]);
+}
+
+/// Removing the row under its new key would remove its children, or cut them off.
+fn what_a_moved_key_carried_along_comes_back(engine: Dialect) {
+    for deleted in ["CASCADE", "SET NULL"] {
+        let schema = format!(
+            "CREATE TABLE p (id INTEGER PRIMARY KEY, v INTEGER); \
+             CREATE TABLE c (id INTEGER PRIMARY KEY, p INTEGER, FOREIGN KEY (p) REFERENCES p (id) \
+             ON UPDATE CASCADE ON DELETE {deleted}); \
+             INSERT INTO p VALUES (1, 1), (2, 2); INSERT INTO c VALUES (5, 1), (6, 1), (7, 2)"
+        );
+        let mut desk = Desk::new(engine, &schema);
+        there_and_back(&mut desk, &["UPDATE p SET id = 10 WHERE id = 1"], &["p", "c"]);
+    }
+}
+
+/// The server finds the new key by the old one.
+fn a_key_that_is_equal_but_not_the_same_comes_back(engine: Dialect) {
+    let schema =
+        "CREATE TABLE size (id numeric PRIMARY KEY, v int); INSERT INTO size VALUES (1.00, 1)";
+    let mut desk = Desk::new(engine, schema);
+    there_and_back(&mut desk, &["UPDATE size SET id = 1.0 WHERE v = 1"], &["size"]);
+}
+
+fn of_two_tables_of_one_name_the_one_that_was_named_is_taken_back(engine: Dialect) {
+    let schema = "CREATE SCHEMA archive; CREATE TABLE archive.orders (id int PRIMARY KEY); \
+                  CREATE TABLE public.orders (id int PRIMARY KEY)";
+    let mut desk = Desk::new(engine, schema);
+    there_and_back(&mut desk, &["INSERT INTO public.orders VALUES (1)"], &["orders"]);
 }
 
 fn a_row_that_somebody_edited_since_is_left_alone(engine: Dialect) {

@@ -275,9 +275,17 @@ fn known_name(tables: &[Table], written: &str) -> String {
 fn known<'t>(tables: &'t [Table], written: &str) -> Option<&'t Table> {
     let last = |name: &str| name.rsplit('.').next().unwrap_or(name).to_owned();
     let wanted = plain(written);
+    let exact = |table: &&Table| table.name == written;
     let same = |table: &&Table| plain(&table.name) == wanted;
+    // One that the statement names with its schema and the catalogue without.
+    let bare = |table: &&Table| plain(&table.name) == last(&wanted);
     let near = |table: &&Table| last(&plain(&table.name)) == last(&wanted);
-    tables.iter().find(same).or_else(|| tables.iter().find(near))
+    let find = |fits: &dyn Fn(&&Table) -> bool| tables.iter().find(fits);
+    let found = find(&exact).or_else(|| find(&same)).or_else(|| find(&bare));
+    found.or_else(|| {
+        let mut all = tables.iter().filter(near);
+        all.next().filter(|_| all.next().is_none())
+    })
 }
 
 fn plain(name: &str) -> String {
