@@ -15,6 +15,16 @@ contract! {
     warnings_of_the_server_are_shown on postgres mariadb,
         not sqlite: "the library knows errors, and nothing below them";
     what_the_watch_cannot_see_forbids_the_undo on sqlite postgres mariadb;
+    rows_that_a_table_pushes_out_by_itself_forbid_the_undo on sqlite,
+        not postgres: "no constraint replaces rows",
+        not mariadb: "no constraint replaces rows";
+    an_index_over_an_expression_is_no_key on sqlite postgres,
+        not mariadb: "it indexes columns only";
+    a_key_of_bits_finds_its_rows on mariadb,
+        not sqlite: "it has no such type",
+        not postgres: "its bits are a text";
+    names_that_differ_in_case_alone_are_two_tables on postgres mariadb,
+        not sqlite: "they are one table there";
     a_change_of_nothing_cannot_be_approved on sqlite postgres mariadb;
     more_rows_than_are_allowed_cannot_be_approved on sqlite postgres mariadb;
     rows_of_a_joined_update_are_counted on sqlite postgres mariadb;
@@ -203,6 +213,53 @@ fn what_the_watch_cannot_see_forbids_the_undo(engine: Dialect) {
     );
     assert_eq!(why, said);
     assert!(preview.warnings.contains(&why), "{:?}", preview.warnings);
+}
+
+fn rows_that_a_table_pushes_out_by_itself_forbid_the_undo(engine: Dialect) {
+    let schema = "CREATE TABLE t (id INTEGER PRIMARY KEY, u TEXT UNIQUE ON  CONFLICT\nREPLACE);
+                  INSERT INTO t VALUES (1, 'x')";
+    let desk = Desk::new(engine, schema);
+    let preview = desk.preview(&desk.job("op", &["INSERT INTO t VALUES (2, 'x')"]));
+    let said = "table t uses REPLACE: rows that it pushes out are not seen";
+    assert_eq!(preview.undo.impossible.as_deref(), Some(said));
+    let preview = desk.preview(&desk.job("op", &["DELETE FROM t WHERE id = 1"]));
+    assert_eq!(preview.undo.impossible, None);
+}
+
+/// What is left of it would name several rows.
+fn an_index_over_an_expression_is_no_key(engine: Dialect) {
+    let schema = "CREATE TABLE t (a VARCHAR(9) NOT NULL, b VARCHAR(9)); \
+                  CREATE UNIQUE INDEX i ON t (a, lower(b)); \
+                  INSERT INTO t VALUES ('x', 'p'), ('x', 'q')";
+    let desk = Desk::new(engine, schema);
+    let preview = desk.preview(&desk.job("op", &["UPDATE t SET b = 'z' WHERE b = 'p'"]));
+    let said = "t has no key by which a row could be found again";
+    assert_eq!(preview.undo.impossible.as_deref(), Some(said));
+}
+
+fn a_key_of_bits_finds_its_rows(engine: Dialect) {
+    let schema = "CREATE TABLE t (a INT, flag BIT(1), v INT, PRIMARY KEY (a, flag)); \
+                  INSERT INTO t VALUES (1, 1, 5), (1, 0, 6); \
+                  CREATE TABLE u (k BIT(16) PRIMARY KEY, v INT); INSERT INTO u VALUES (1, 5), (300, 6)";
+    let mut desk = Desk::new(engine, schema);
+    let statements = ["UPDATE t SET v = 7 WHERE a = 1", "UPDATE u SET v = 8"];
+    let preview = desk.done(&desk.job("op", &statements));
+    assert_eq!(writes(&preview), ["t 2 upd / -", "u 2 upd / -"]);
+    assert_eq!(images(&preview).len(), 4);
+    desk.done(&desk.undo_job("op", "back"));
+    assert_eq!(desk.count("SELECT SUM(v) FROM t") + desk.count("SELECT SUM(v) FROM u"), 22);
+}
+
+fn names_that_differ_in_case_alone_are_two_tables(engine: Dialect) {
+    let (upper, lower) = of(engine, [("", ""), ("\"Foo\"", "foo"), ("Foo", "foo")]);
+    let schema = format!(
+        "CREATE TABLE {upper} (id INT PRIMARY KEY, v INT); CREATE TABLE {lower} (id INT PRIMARY KEY, v INT); \
+         INSERT INTO {upper} VALUES (1, 1); INSERT INTO {lower} VALUES (1, 5)"
+    );
+    let desk = Desk::new(engine, &schema);
+    let preview = desk.preview(&desk.job("op", &["UPDATE foo SET v = 6"]));
+    assert_eq!(images(&preview), ["foo 1: 1,5 -> 1,6"]);
+    assert_eq!(writes(&preview), ["foo 1 upd / -"]);
 }
 
 fn a_change_of_nothing_cannot_be_approved(engine: Dialect) {

@@ -11,7 +11,7 @@ impl Session {
         const PAIRS: &str = "SELECT constraint_name, table_name, column_name, \
              referenced_table_name, referenced_column_name FROM information_schema.key_column_usage \
              WHERE table_schema = DATABASE() AND referenced_table_schema = DATABASE() \
-             ORDER BY table_name, constraint_name, ordinal_position";
+             ORDER BY CAST(table_name AS BINARY), constraint_name, ordinal_position";
         let pairs = self.wire.texts(PAIRS).await?;
         Ok(Reference::gather(pairs.into_iter().filter_map(|row| row.try_into().ok())))
     }
@@ -21,9 +21,10 @@ impl Session {
         const VIEWS: &str = "SELECT table_name FROM information_schema.tables \
              WHERE table_schema = DATABASE() \
              AND table_type NOT IN ('BASE TABLE', 'SYSTEM VERSIONED')";
+        // Names that differ in case alone count as equal there, and their columns would come mixed.
         const COLUMNS: &str = "SELECT table_name, column_name, column_type, extra, is_nullable \
              FROM information_schema.columns WHERE table_schema = DATABASE() \
-             ORDER BY table_name, ordinal_position";
+             ORDER BY CAST(table_name AS BINARY), ordinal_position";
         const KEYS: &str = "SELECT table_name, index_name, column_name \
              FROM information_schema.statistics WHERE table_schema = DATABASE() AND non_unique = 0 \
              ORDER BY table_name, index_name <> 'PRIMARY', index_name, seq_in_index";

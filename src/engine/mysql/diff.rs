@@ -8,8 +8,8 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use super::rows::{exact, owned};
-use super::values::{list, literal, quoted};
+use super::rows::{exact, owned, part};
+use super::values::{list, quoted};
 use super::{ALONE, Session};
 use crate::engine::book::name;
 use crate::engine::{EngineError, Table};
@@ -36,10 +36,11 @@ fn beyond(table: &Table, key: &[Value], sign: &str, also: bool) -> String {
     let mut ways = Vec::new();
     for last in 0..key.len() {
         let mut parts: Vec<String> = (0..last)
-            .map(|i| format!("{} = {}", quoted(&table.key[i]), literal(&key[i])))
+            .map(|i| format!("{} = {}", quoted(&table.key[i]), part(table, &table.key[i], &key[i])))
             .collect();
         let equal = if also && last + 1 == key.len() { "=" } else { "" };
-        parts.push(format!("{} {sign}{equal} {}", quoted(&table.key[last]), literal(&key[last])));
+        let (name, value) = (&table.key[last], &key[last]);
+        parts.push(format!("{} {sign}{equal} {}", quoted(name), part(table, name, value)));
         ways.push(format!("({})", parts.join(" AND ")));
     }
     format!("({})", ways.join(" OR "))

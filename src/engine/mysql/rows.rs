@@ -10,6 +10,7 @@ use super::values::{list, literal, quoted, readable};
 use super::{Session, nothing};
 use crate::engine::book::name;
 use crate::engine::{Column, EngineError, Keyed, RowWrite, Table};
+use crate::value::hex;
 use crate::value::{Value, ValueRef};
 
 /// Keys a statement; from a thousand on MariaDB makes a table of the list.
@@ -70,11 +71,19 @@ fn holds(table: &Table, name: &str, value: &Value) -> String {
 /// The same in a form that an index can serve; may be true of a few others too.
 fn found_by(table: &Table, name: &str, value: &Value) -> String {
     match value {
-        Value::Text(text) if is_number(kind(table, name)) && text.parse::<u64>().is_ok() => {
-            format!("{} = {text}", quoted(name))
-        }
         Value::Null => format!("{} IS NULL", quoted(name)),
-        value => format!("{} = {}", quoted(name), literal(value)),
+        value => format!("{} = {}", quoted(name), part(table, name, value)),
+    }
+}
+
+/// A part of a key as a literal that the server compares as what the column holds.
+pub(super) fn part(table: &Table, name: &str, value: &Value) -> String {
+    let kind = kind(table, name);
+    match value {
+        Value::Text(text) if is_number(kind) && text.parse::<u64>().is_ok() => text.clone(),
+        // Written as `x'01'` it would be a text, and as a number that is zero.
+        Value::Bytes(bytes) if kind.starts_with("bit") => hex(bytes),
+        value => literal(value),
     }
 }
 
@@ -98,12 +107,7 @@ fn query(table: &Table, columns: &[String], keys: &[Vec<Value>]) -> String {
         ([one], Some((first, last))) => format!("{} BETWEEN {first} AND {last}", quoted(one)),
         ([one], None) => {
             let literals = keys.iter().filter_map(|key| key.first());
-            let literals = literals.map(|value| match value {
-                Value::Text(text) if is_number(kind(table, one)) && text.parse::<u64>().is_ok() => {
-                    text.clone()
-                }
-                value => literal(value),
-            });
+            let literals = literals.map(|value| part(table, one, value));
             format!("{} IN ({})", quoted(one), literals.collect::<Vec<_>>().join(", "))
         }
         // Not as a list of rows, which the server would compare with every row of the table.

@@ -29,7 +29,6 @@ impl Session {
              AND l.name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY l.name, x.cid";
         const UNIQUE: &str = "SELECT l.name, i.name, x.name FROM pragma_table_list AS l \
              JOIN pragma_index_list(l.name) AS i JOIN pragma_index_info(i.name) AS x \
-             JOIN pragma_table_xinfo(l.name) AS c ON c.name = x.name \
              WHERE l.schema = 'main' AND l.type = 'table' AND i.\"unique\" = 1 AND i.partial = 0 \
              ORDER BY l.name, i.seq, x.seqno";
         let mut tables: Vec<Table> = Vec::new();
@@ -85,10 +84,9 @@ impl Session {
         for table in tables.iter_mut().filter(|table| table.key.is_empty()) {
             let of_table = found.iter().filter(|row| row[0] == Value::Text(table.name.clone()));
             let Some(index) = of_table.clone().map(|row| row[1].clone()).next() else { continue };
-            let columns: Vec<String> = of_table
-                .filter(|row| row[1] == index)
-                .filter_map(|row| row[2].as_ref().plain())
-                .collect();
+            // An expression has no name, and is no column by which a row could be found.
+            let columns = of_table.filter(|row| row[1] == index).map(|row| row[2].as_ref().plain());
+            let Some(columns) = columns.collect::<Option<Vec<String>>>() else { continue };
             let not_null = format!(
                 "SELECT COUNT(*) FROM pragma_table_xinfo({}) WHERE \"notnull\" = 1 AND name IN ({})",
                 literal(&table.name),

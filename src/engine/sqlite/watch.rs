@@ -27,7 +27,7 @@ pub struct Watch {
     pub total_changes: i64,
     /// Commits that the observer had seen before the transaction began.
     pub commits: i64,
-    /// Triggers that push rows out unseen, each after its table.
+    /// What pushes rows out unseen, a trigger or a table itself, each after its table.
     replacing: Vec<(String, String)>,
 }
 
@@ -58,14 +58,19 @@ impl Session {
 
     /// Rows that `REPLACE` pushes out fire no delete trigger unless recursive triggers are on.
     async fn replacing(&mut self) -> Result<Vec<(String, String)>, EngineError> {
-        const REPLACING: &str = "SELECT tbl_name, name FROM sqlite_schema WHERE type = 'trigger' \
-             AND (sql LIKE '%OR REPLACE%' OR sql LIKE '%REPLACE INTO%')";
+        const REPLACING: &str = "SELECT tbl_name, type || ' ' || name, sql FROM sqlite_schema \
+             WHERE type = 'trigger' AND (sql LIKE '%OR REPLACE%' OR sql LIKE '%REPLACE INTO%') \
+             OR type = 'table' AND sql LIKE '%REPLACE%'";
         if self.number("PRAGMA recursive_triggers").await? == 1 {
             return Ok(Vec::new());
         }
         let found = self.rows(REPLACING).await?;
         let text = |value: &Value| value.as_ref().plain();
-        Ok(found.iter().filter_map(|row| Some((text(&row[0])?, text(&row[1])?))).collect())
+        let unseen = |row: &Vec<Value>| {
+            let (table, what, sql) = (text(&row[0])?, text(&row[1])?, text(&row[2])?);
+            (what.starts_with("trigger ") || replaces(&sql)).then_some((table, what))
+        };
+        Ok(found.iter().filter_map(unseen).collect())
     }
 
     pub async fn written(
@@ -111,13 +116,15 @@ impl Session {
             touched.push(counts);
         }
         // Also a view has triggers, and what was written through it is known by them alone.
-        for (table, trigger) in &watch.replacing {
+        for (table, what) in &watch.replacing {
             let same = |name: &String| name.eq_ignore_ascii_case(table);
             let silent = !watch.tables.iter().any(|table| same(&table.name));
-            if silent || touched.iter().any(|touched| same(&touched.table)) {
-                blind.push(format!(
-                    "trigger {trigger} uses REPLACE: rows that it pushes out are not seen"
-                ));
+            // Rows that only go push out none.
+            let pushes = |touched: &Touched| {
+                what.starts_with("trigger ") || touched.inserted + touched.updated > 0
+            };
+            if silent || touched.iter().any(|touched| same(&touched.table) && pushes(touched)) {
+                blind.push(format!("{what} uses REPLACE: rows that it pushes out are not seen"));
             }
         }
         Ok((touched, blind))
@@ -258,4 +265,12 @@ fn script(tables: &[Table]) -> String {
         }
     }
     sql
+}
+
+/// Whether a constraint of a table's definition puts a new row in the place of an old one.
+fn replaces(definition: &str) -> bool {
+    let words = definition.split(|c: char| !c.is_alphanumeric() && c != '_');
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    let clause = ["ON", "CONFLICT", "REPLACE"];
+    words.windows(3).any(|some| some.iter().zip(clause).all(|(a, b)| a.eq_ignore_ascii_case(b)))
 }
