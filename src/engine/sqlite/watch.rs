@@ -27,8 +27,15 @@ pub struct Watch {
     pub total_changes: i64,
     /// Commits that the observer had seen before the transaction began.
     pub commits: i64,
-    /// What pushes rows out unseen, a trigger or a table itself, each after its table.
-    replacing: Vec<(String, String)>,
+    replacing: Vec<Replacing>,
+}
+
+/// What pushes rows out unseen.
+#[derive(Debug)]
+struct Replacing {
+    table: String,
+    /// The trigger that does it; else a constraint of the table itself.
+    trigger: Option<String>,
 }
 
 impl Session {
@@ -57,9 +64,9 @@ impl Session {
     }
 
     /// Rows that `REPLACE` pushes out fire no delete trigger unless recursive triggers are on.
-    async fn replacing(&mut self) -> Result<Vec<(String, String)>, EngineError> {
-        const REPLACING: &str = "SELECT tbl_name, type || ' ' || name, sql FROM sqlite_schema \
-             WHERE type = 'trigger' AND (sql LIKE '%OR REPLACE%' OR sql LIKE '%REPLACE INTO%') \
+    async fn replacing(&mut self) -> Result<Vec<Replacing>, EngineError> {
+        const REPLACING: &str = "SELECT tbl_name, iif(type = 'trigger', name, NULL), sql \
+             FROM sqlite_schema WHERE type = 'trigger' AND (sql LIKE '%OR REPLACE%' OR sql LIKE '%REPLACE INTO%') \
              OR type = 'table' AND sql LIKE '%REPLACE%'";
         if self.number("PRAGMA recursive_triggers").await? == 1 {
             return Ok(Vec::new());
@@ -67,8 +74,8 @@ impl Session {
         let found = self.rows(REPLACING).await?;
         let text = |value: &Value| value.as_ref().plain();
         let unseen = |row: &Vec<Value>| {
-            let (table, what, sql) = (text(&row[0])?, text(&row[1])?, text(&row[2])?);
-            (what.starts_with("trigger ") || replaces(&sql)).then_some((table, what))
+            let (table, trigger, sql) = (text(&row[0])?, text(&row[1]), text(&row[2])?);
+            (trigger.is_some() || replaces(&sql)).then_some(Replacing { table, trigger })
         };
         Ok(found.iter().filter_map(unseen).collect())
     }
@@ -115,15 +122,19 @@ impl Session {
             }
             touched.push(counts);
         }
-        // Also a view has triggers, and what was written through it is known by them alone.
-        for (table, what) in &watch.replacing {
+        for Replacing { table, trigger } in &watch.replacing {
             let same = |name: &String| name.eq_ignore_ascii_case(table);
-            let silent = !watch.tables.iter().any(|table| same(&table.name));
-            // Rows that only go push out none.
-            let pushes = |touched: &Touched| {
-                what.starts_with("trigger ") || touched.inserted + touched.updated > 0
+            let touched = touched.iter().find(|touched| same(&touched.table));
+            let (pushes, what) = if let Some(trigger) = trigger {
+                // Also a view has triggers, and what was written through it is known by them alone.
+                let silent = !watch.tables.iter().any(|table| same(&table.name));
+                (silent || touched.is_some(), format!("trigger {trigger}"))
+            } else {
+                // Rows that only go push out none.
+                let came = |touched: &Touched| touched.inserted + touched.updated > 0;
+                (touched.is_some_and(came), format!("table {table}"))
             };
-            if silent || touched.iter().any(|touched| same(&touched.table) && pushes(touched)) {
+            if pushes {
                 blind.push(format!("{what} uses REPLACE: rows that it pushes out are not seen"));
             }
         }
