@@ -320,10 +320,16 @@ impl Session {
 
     /// The server knows of none but those it puts off, and those are looked at now.
     pub async fn broken_references(&mut self, _tables: &[String]) -> Result<u64, EngineError> {
+        self.do_what_is_put_off().await?;
+        Ok(0)
+    }
+
+    /// Constraints are checked and triggers fire that would wait for COMMIT.
+    async fn do_what_is_put_off(&mut self) -> Result<(), EngineError> {
         if self.transaction.as_ref().is_some_and(|open| open.writes) {
             self.plain("SET CONSTRAINTS ALL IMMEDIATE", self.remaining()).await?;
         }
-        Ok(0)
+        Ok(())
     }
 
     // ---------------------------------------------------------------------------- statements of ours

@@ -83,7 +83,8 @@ pub fn impossible(images: &[TableImages]) -> Option<String> {
 /// The rows to put back in their order, some at a time: those that statements wrote first and
 /// backwards, then those that triggers and cascades wrote, unless undoing the first already brought
 /// them back. Where there are such, rows that came go last: a key that moved is a row that came, and
-/// to remove it would take along what cascaded to it.
+/// to remove it would take along what cascaded to it. Elsewhere they keep their place, because rows that come back
+/// may need what they hold of a unique column.
 pub fn backwards(
     images: &[TableImages],
 ) -> impl Iterator<Item = (&TableImages, io::Result<Vec<RowImage>>)> {

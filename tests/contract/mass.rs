@@ -254,8 +254,8 @@ fn a_trigger_may_remove_rows_without_a_key(engine: Dialect) {
     assert_eq!(desk.count("SELECT COUNT(*) FROM twin"), 5_100);
 }
 
-/// Raises the open jobs of 500 in chunks, so many rows with those of a trigger; gives what the preview of the first one, of 150, said that a
-/// trigger writes in another table.
+/// Raises the open jobs of 500 in chunks, so many rows with those of a trigger; gives what the preview
+/// of the first one, of 150, said that a trigger writes in another table.
 fn raised_beside(desk: &mut Desk, table: &str, rows: u64) -> Tally {
     let keys = "SELECT id FROM job WHERE id <= 500 ORDER BY id";
     let job = desk.mass_job("op", keys, &[RAISE], (150, 400));

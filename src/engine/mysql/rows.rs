@@ -10,8 +10,7 @@ use super::values::{list, literal, quoted, readable};
 use super::{Session, nothing};
 use crate::engine::book::name;
 use crate::engine::{Column, EngineError, Keyed, RowWrite, Table};
-use crate::value::hex;
-use crate::value::{Value, ValueRef};
+use crate::value::{Value, ValueRef, hex};
 
 /// Keys a statement; from a thousand on MariaDB makes a table of the list.
 pub const BATCH: usize = 900;

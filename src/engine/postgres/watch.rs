@@ -185,8 +185,8 @@ impl Session {
         observe: &mut Any,
         images: &mut dyn Images,
     ) -> Result<(Vec<Touched>, Blind), EngineError> {
-        // A trigger that is put off until COMMIT writes now, so that it is seen.
-        self.broken_references(&[]).await?;
+        // So that what it writes is seen.
+        self.do_what_is_put_off().await?;
         let touched = self.count_touched().await?;
         let Some(watch) = &self.watch else { return Ok((Vec::new(), Blind::new())) };
         let tables = watch.tables.clone();
