@@ -61,6 +61,12 @@ impl Value {
     }
 }
 
+impl<'a> From<&'a Value> for ValueRef<'a> {
+    fn from(value: &'a Value) -> Self {
+        value.as_ref()
+    }
+}
+
 impl ValueRef<'_> {
     pub fn to_owned(self) -> Value {
         match self {

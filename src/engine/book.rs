@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::{Image, Images, Keyed, Table, Touched};
 use crate::value::Value;
-use crate::value::known::Known;
+use crate::value::known::{After, Known};
 
 /// A key as a name for maps.
 pub fn name(key: &[Value]) -> String {
@@ -35,7 +35,7 @@ impl Sides {
     pub fn image(&mut self, key: Vec<Value>) -> Image {
         let name = name(&key);
         let was = Known::of(key, self.before.remove(&name));
-        Image { was, after: self.after.remove(&name) }
+        Image::of(was, self.after.remove(&name))
     }
 }
 
@@ -76,10 +76,10 @@ impl<'a> Book<'a> {
     pub fn image(&mut self, table: &Table, image: Image) {
         let touched = self.touched_by(&table.name);
         match (image.was.before(), &image.after) {
-            (None, None) => return,
-            (None, Some(_)) => touched.inserted += 1,
-            (Some(_), None) => touched.deleted += 1,
-            (Some(_), Some(_)) => touched.updated += 1,
+            (None, After::Gone) => return,
+            (None, _) => touched.inserted += 1,
+            (Some(_), After::Gone) => touched.deleted += 1,
+            (Some(_), _) => touched.updated += 1,
         }
         self.changed += u64::from(!image.is_unchanged());
         self.images.take(table, image);
@@ -95,10 +95,10 @@ impl<'a> Book<'a> {
     pub fn keyless(&mut self, table: &Table, gone: Vec<Vec<Value>>, new: Vec<Vec<Value>>) {
         let changed = self.changed + gone.len().max(new.len()) as u64;
         for row in gone {
-            self.image(table, Image { was: Known::of(Vec::new(), Some(row)), after: None });
+            self.image(table, Image::of::<Value>(Known::of(Vec::new(), Some(row)), None));
         }
         for row in new {
-            self.image(table, Image { was: Known::of(Vec::new(), None), after: Some(row) });
+            self.image(table, Image::of(Known::of(Vec::new(), None), Some(row)));
         }
         self.changed = changed;
     }
@@ -151,7 +151,7 @@ mod tests {
         let mut images = Count(0);
         let mut book = Book::new(&mut images);
         let key = |n| vec![Value::Integer(n)];
-        let of = |n, before, after| Image { was: Known::of(key(n), before), after };
+        let of = |n, before, after| Image::of(Known::of(key(n), before), after);
         assert!(book.is_new(&table(), &key(1)));
         assert!(!book.is_new(&table(), &key(1)));
         let row = || Some(Vec::new());

@@ -35,7 +35,11 @@ impl Portion {
 
     /// What was read for so many keys.
     pub fn took<'r>(&mut self, keys: usize, rows: impl IntoIterator<Item = &'r Vec<Value>>) {
-        let bytes: usize = rows.into_iter().flatten().map(Value::weight).sum();
+        self.weighed(keys, rows.into_iter().flatten().map(Value::weight).sum());
+    }
+
+    /// The same, given how many bytes that was.
+    pub fn weighed(&mut self, keys: usize, bytes: usize) {
         let each = bytes.div_ceil(keys.max(1)).max(1);
         self.rows = (ROOM / each).min(self.rows * STEP).clamp(1, self.most);
     }

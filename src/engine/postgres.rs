@@ -457,7 +457,7 @@ async fn simple(connection: &mut PgConnection, sql: &str) -> Result<(Cells, u64)
             }
             Ok(Either::Right(row)) => {
                 let row = columns.get_or_insert_with(|| value::Columns::of(&row)).cells(&row)?;
-                cells.push(row.into_iter().map(value::Cell::into_value).collect());
+                cells.push(row.into_iter().map(Value::from).collect());
             }
             Err(error) => failed = Some(error),
         }

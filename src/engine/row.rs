@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::Table;
-use crate::value::known::Known;
+use crate::value::known::{After, Known};
 use crate::value::{Value, ValueRef};
 
 /// How many rows of a table a transaction wrote, triggers and cascades included.
@@ -15,17 +15,31 @@ pub struct Touched {
     pub deleted: u64,
 }
 
-/// What one row was and what it is now; values in the order of `Table::stored`.
+/// What one row was and what became of it; values in the order of `Table::stored`.
 #[derive(Debug)]
 pub struct Image {
     pub was: Known,
-    pub after: Option<Vec<Value>>,
+    pub after: After,
 }
 
 impl Image {
+    /// Given what is there now.
+    pub fn of<N>(was: Known, now: Option<Vec<N>>) -> Self
+    where
+        for<'n> ValueRef<'n>: From<&'n N>,
+        Value: From<N>,
+    {
+        let after = was.after(now);
+        Self { was, after }
+    }
+
     /// Whether the row is as it was.
     pub fn is_unchanged(&self) -> bool {
-        self.was.before() == self.after.as_ref()
+        match &self.after {
+            After::Gone => self.was.before().is_none(),
+            After::Whole(_) => false,
+            After::Changed(changed) => changed.is_empty(),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::engine::{Blind, EngineError, Image, Images, Session, Table, Touched};
 use crate::recovery::{Gather, TableHead, TableImages, TableWrites, Tally};
 use crate::sql::Literals;
 use crate::value::Value;
+use crate::value::known::After;
 
 /// What the worker wrote so far.
 #[derive(Debug, Default)]
@@ -57,7 +58,10 @@ impl<'a> Roll<'a> {
         let at = self.column.ok_or_else(|| {
             format!("{name} has no column {column}, so its rows cannot be held against the keys of a chunk")
         })?;
-        let side = image.was.before().or(image.after.as_ref());
+        let side = match (image.was.before(), &image.after) {
+            (None, After::Whole(now)) => Some(now),
+            (before, _) => before,
+        };
         let key = side.and_then(|row| row.get(at)).unwrap_or(&Value::Null);
         let place = self.place(key).ok_or_else(|| {
             let key = key.as_ref().plain().unwrap_or_default();

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::digest::Sum;
 use crate::value::Value;
+use crate::value::known::After;
 pub use gather::Gather;
 
 /// Rows that stay in memory, unless they are large.
@@ -105,28 +106,10 @@ struct Block {
     bytes: usize,
 }
 
-/// The after-image as it is put aside: what did not change is not written twice.
-#[derive(Serialize, Deserialize)]
-enum After<V> {
-    Gone,
-    Whole(Vec<V>),
-    Changed(Vec<(usize, V)>),
-}
-
 /// A row of a line.
 pub(super) fn decode(line: &[u8]) -> io::Result<RowImage> {
-    let (key, before, after): (_, Option<Vec<Value>>, After<Value>) = serde_json::from_slice(line)?;
-    let after = match after {
-        After::Gone => None,
-        After::Whole(after) => Some(after),
-        After::Changed(changed) => {
-            let mut after = before.clone().unwrap_or_default();
-            for (at, value) in changed {
-                *after.get_mut(at).ok_or(io::ErrorKind::InvalidData)? = value;
-            }
-            Some(after)
-        }
-    };
+    let (key, before, after): (_, Option<Vec<Value>>, After) = serde_json::from_slice(line)?;
+    let after = after.row(before.as_ref()).ok_or(io::ErrorKind::InvalidData)?;
     Ok(RowImage { key, before, after })
 }
 

@@ -1,9 +1,11 @@
-//! Known: what a row was before a transaction, in the form in which an undo keeps it.
+//! Known: what a row was before a transaction and what became of it, in the form in which an undo keeps it.
 //!
-//! To write that form and to digest it is most of the work on an image, and it asks nothing of what becomes
+//! To write what it was and to digest it is most of the work on an image, and it asks nothing of what becomes
 //! of the row: where somebody else still writes, it is done meanwhile.
 
-use super::Value;
+use serde::{Deserialize, Serialize};
+
+use super::{Value, ValueRef};
 use crate::digest::{Running, Sum};
 
 #[derive(Debug)]
@@ -11,6 +13,15 @@ pub struct Known {
     key: Vec<Value>,
     before: Option<Vec<Value>>,
     begun: Option<Begun>,
+}
+
+/// What became of a row: what did not change is not kept twice.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum After {
+    Gone,
+    Whole(Vec<Value>),
+    /// Columns by their number, and what they hold now.
+    Changed(Vec<(usize, Value)>),
 }
 
 /// The beginning of a line, `[key,before`.
@@ -51,8 +62,25 @@ impl Known {
         self.begun.get_or_insert_with(|| Begun::of(&self.key, self.before.as_ref()));
     }
 
+    /// What became of it, given what is there now.
+    pub fn after<N>(&self, now: Option<Vec<N>>) -> After
+    where
+        for<'n> ValueRef<'n>: From<&'n N>,
+        Value: From<N>,
+    {
+        match (&self.before, now) {
+            (_, None) => After::Gone,
+            (Some(before), Some(now)) if before.len() == now.len() => {
+                let pairs = before.iter().zip(now).enumerate();
+                let changed = pairs.filter(|(_, (was, now))| !identical(was.as_ref(), now.into()));
+                After::Changed(changed.map(|(at, (_, now))| (at, now.into())).collect())
+            }
+            (_, Some(now)) => After::Whole(now.into_iter().map(Value::from).collect()),
+        }
+    }
+
     /// The whole line, given what became of the row.
-    pub fn finish(&mut self, after: &impl serde::Serialize) -> Line {
+    pub fn finish(&mut self, after: &After) -> Line {
         let begun = self.begun.take();
         let begun = begun.unwrap_or_else(|| Begun::of(&self.key, self.before.as_ref()));
         let Begun { line: mut text, mut digest, print } = begun;
@@ -73,6 +101,31 @@ impl Known {
 
     pub fn into_parts(self) -> (Vec<Value>, Option<Vec<Value>>) {
         (self.key, self.before)
+    }
+}
+
+impl After {
+    /// What is there now of a row that was this before; `None` if it cannot have been.
+    pub fn row(self, before: Option<&Vec<Value>>) -> Option<Option<Vec<Value>>> {
+        Some(match self {
+            Self::Gone => None,
+            Self::Whole(now) => Some(now),
+            Self::Changed(changed) => {
+                let mut now = before.cloned().unwrap_or_default();
+                for (at, value) in changed {
+                    *now.get_mut(at)? = value;
+                }
+                Some(now)
+            }
+        })
+    }
+}
+
+/// Equal to the last bit: two zeros or two NaN may differ in theirs.
+fn identical(a: ValueRef<'_>, b: ValueRef<'_>) -> bool {
+    match (a, b) {
+        (ValueRef::Real(a), ValueRef::Real(b)) => a.to_bits() == b.to_bits(),
+        _ => a == b,
     }
 }
 

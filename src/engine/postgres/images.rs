@@ -22,7 +22,7 @@ use super::watch::Counts;
 use crate::engine::{EngineError, Images, Table};
 use crate::sql::Literals;
 use crate::value::Value;
-use merge::{List, Merge, Old, Part, Place, Shape};
+use merge::{Merge, Olds, Part, Pieces, Place, Shape};
 
 /// Which numbers are ours: a condition on `xmin` and one on `xmax`, as one session must write them.
 struct Ours {
@@ -44,7 +44,7 @@ pub struct Near {
 /// What rows near hold.
 struct Held {
     query: Query,
-    rows: List<Old>,
+    rows: Olds,
 }
 
 impl std::fmt::Debug for Near {
@@ -103,7 +103,7 @@ impl Session {
         limit: Duration,
     ) -> Result<Held, EngineError> {
         let query = Query::of(table, whole, &self.encoding().await?).with_unwritten();
-        let rows = List::open(self, cursor, &query, query.before(near), limit).await?;
+        let rows = Olds::open(self, cursor, &query, query.before(near), limit).await?;
         Ok(Held { query, rows })
     }
 
@@ -127,8 +127,8 @@ impl Session {
             let span = work.span().await?;
             let ours = work.ours(&span).await?;
             let after = query.after(&ours.xmin, &near);
-            let after = List::open(work, "steadyhand_after", &query, after, limit).await?;
-            Merge::new(&query, table).run(work, observe, before, after, images).await
+            let after = Pieces::of(after, "steadyhand_after", limit);
+            Merge::new(&query, table, images).run(work, observe, before, after).await
         })
         .await
         .map(Some)
@@ -148,10 +148,10 @@ impl Session {
             let query = Query::of(table, whole, &work.encoding().await?);
             let (ours, theirs) = (work.ours(&span).await?, observe.ours(&span).await?);
             let before = query.before(&theirs.xmax);
-            let before = List::open(observe, "steadyhand_before", &query, before, limit).await?;
+            let before = Olds::open(observe, "steadyhand_before", &query, before, limit).await?;
             let after = query.after(&ours.xmin, &format!("{} OR {}", ours.xmin, ours.xmax));
-            let after = List::open(work, "steadyhand_after", &query, after, limit).await?;
-            Merge::new(&query, table).run(work, observe, before, after, images).await
+            let after = Pieces::of(after, "steadyhand_after", limit);
+            Merge::new(&query, table, images).run(work, observe, before, after).await
         })
         .await
     }

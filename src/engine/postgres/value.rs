@@ -29,12 +29,40 @@ impl Cell<'_> {
         }
     }
 
-    pub fn into_value(self) -> Value {
+    /// Apart from the row it came with.
+    pub fn into_owned(self) -> Cell<'static> {
         match self {
-            Self::Null => Value::Null,
-            Self::Integer(n) => Value::Integer(n),
-            Self::Text(text) => Value::Text(text.into_owned()),
-            Self::Bytes(bytes) => Value::Bytes(bytes),
+            Self::Null => Cell::Null,
+            Self::Integer(n) => Cell::Integer(n),
+            Self::Text(text) => Cell::Text(Cow::Owned(text.into_owned())),
+            Self::Bytes(bytes) => Cell::Bytes(bytes),
+        }
+    }
+
+    /// How many bytes of memory it takes, about.
+    pub fn weight(&self) -> usize {
+        size_of::<Self>()
+            + match self {
+                Self::Null | Self::Integer(_) => 0,
+                Self::Text(text) => text.len(),
+                Self::Bytes(bytes) => bytes.len(),
+            }
+    }
+}
+
+impl<'a> From<&'a Cell<'_>> for ValueRef<'a> {
+    fn from(cell: &'a Cell<'_>) -> Self {
+        cell.as_ref()
+    }
+}
+
+impl From<Cell<'_>> for Value {
+    fn from(cell: Cell<'_>) -> Self {
+        match cell {
+            Cell::Null => Self::Null,
+            Cell::Integer(n) => Self::Integer(n),
+            Cell::Text(text) => Self::Text(text.into_owned()),
+            Cell::Bytes(bytes) => Self::Bytes(bytes),
         }
     }
 }

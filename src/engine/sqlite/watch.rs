@@ -16,6 +16,7 @@ use crate::engine::book::Sides;
 use crate::engine::portion::Portion;
 use crate::engine::{Blind, EngineError, Images, Session as Any, Table, Touched};
 use crate::value::Value;
+use crate::value::known::After;
 
 /// Keys whose images are held at one time, if their rows are small.
 const BATCH: usize = 2_000;
@@ -115,7 +116,7 @@ impl Session {
                 let mut sides = Sides::of(theirs, ours);
                 portion.took(keys.len(), sides.rows());
                 for image in keys.into_iter().map(|key| sides.image(key)) {
-                    if image.was.before().is_some() || image.after.is_some() {
+                    if image.was.before().is_some() || image.after != After::Gone {
                         images.take(table, image);
                     }
                 }

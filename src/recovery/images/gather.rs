@@ -4,10 +4,9 @@ use std::fmt;
 use std::io::{self, Write as _};
 use std::sync::Arc;
 
-use super::{After, Block, CHUNK_BYTES, CHUNK_ROWS, HEAD_BYTES, HEAD_ROWS, ImageRows, Kept};
+use super::{Block, CHUNK_BYTES, CHUNK_ROWS, HEAD_BYTES, HEAD_ROWS, ImageRows, Kept};
 use super::{RowImage, SEEN_BYTES, SEEN_ROWS, Spill, shorten};
-use crate::value::Value;
-use crate::value::known::Known;
+use crate::value::known::{After, Known};
 use crate::value::room::Aside;
 
 /// Takes rows in, one by one.
@@ -23,15 +22,16 @@ pub struct Gather {
 
 impl Gather {
     pub fn push(&mut self, row: RowImage) -> io::Result<()> {
-        self.take(Known::of(row.key, row.before), row.after)
+        let was = Known::of(row.key, row.before);
+        let after = was.after(row.after);
+        self.take(was, after)
     }
 
-    pub fn take(&mut self, mut was: Known, after: Option<Vec<Value>>) -> io::Result<()> {
-        let change = change(was.before(), after.as_ref());
-        if let After::Changed(changed) = &change {
+    pub fn take(&mut self, mut was: Known, after: After) -> io::Result<()> {
+        if let After::Changed(changed) = &after {
             self.kept.changed.extend(changed.iter().map(|(at, _)| *at));
         }
-        let line = was.finish(&change);
+        let line = was.finish(&after);
         self.kept.len += 1;
         self.kept.whole += line.whole;
         if let Some(print) = line.before {
@@ -42,16 +42,14 @@ impl Gather {
             && self.block_rows == 0
             && self.kept.head.len() < HEAD_ROWS
             && self.kept.head_lines.len() + line.text.len() <= HEAD_BYTES;
-        let (key, before) = was.into_parts();
-        let row = RowImage { key, before, after };
         if is_head {
             self.kept.head_lines.extend_from_slice(&line.text);
-            self.kept.head.push(row);
+            self.kept.head.push(row(was, after)?);
         } else {
             if self.kept.head.len() + self.kept.beyond.len() < SEEN_ROWS
                 && self.seen_bytes < SEEN_BYTES
             {
-                let seen = shorten::row(&row);
+                let seen = shorten::row(row(was, after)?);
                 self.seen_bytes += shorten::bytes(&seen);
                 self.kept.beyond.push(seen);
             }
@@ -92,23 +90,8 @@ impl fmt::Debug for Gather {
     }
 }
 
-/// What became of a row, as it is put aside.
-fn change<'v>(before: Option<&Vec<Value>>, after: Option<&'v Vec<Value>>) -> After<&'v Value> {
-    match (before, after) {
-        (_, None) => After::Gone,
-        (Some(before), Some(after)) if before.len() == after.len() => {
-            let pairs = before.iter().zip(after).enumerate();
-            let changed = pairs.filter(|(_, (before, after))| !identical(before, after));
-            After::Changed(changed.map(|(at, (_, after))| (at, after)).collect())
-        }
-        (_, Some(after)) => After::Whole(after.iter().collect()),
-    }
-}
-
-/// Equal to the last bit: two zeros or two NaN may differ in theirs.
-fn identical(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Real(a), Value::Real(b)) => a.to_bits() == b.to_bits(),
-        _ => a == b,
-    }
+fn row(was: Known, after: After) -> io::Result<RowImage> {
+    let after = after.row(was.before()).ok_or(io::ErrorKind::InvalidData)?;
+    let (key, before) = was.into_parts();
+    Ok(RowImage { key, before, after })
 }

@@ -1,5 +1,5 @@
-//! Two lists of rows, before and after, ordered by key: fetched a piece at a time, and compared as they
-//! come.
+//! Two lists of rows, before and after, ordered by key: rows as they were come a piece at a time, and what
+//! there is now is held against them as it comes, where it lies.
 
 use std::cmp::Ordering;
 use std::collections::{HashSet, VecDeque};
@@ -12,7 +12,7 @@ use crate::engine::postgres::value::Cell;
 use crate::engine::postgres::watch::Counts;
 use crate::engine::postgres::{OWN, Session};
 use crate::engine::{EngineError, Image, Images, Table};
-use crate::value::known::Known;
+use crate::value::known::{After, Known};
 use crate::value::{Value, ValueRef};
 
 /// Rows that are asked for at a time, if they are small.
@@ -53,149 +53,180 @@ impl Shape {
 
     /// Holds two keys against each other, as the server ordered them: numbers by value, everything else
     /// by its bytes.
-    fn order<'v>(
-        &self,
-        old: impl IntoIterator<Item = &'v Value>,
-        new: impl IntoIterator<Item = &'v Value>,
-    ) -> Ordering {
-        let pairs = old.into_iter().zip(new).zip(&self.key);
-        let by_part = pairs.map(|((old, new), part)| match (old, new) {
-            (Value::Integer(old), Value::Integer(new)) if part.by_text => {
+    fn order(&self, old: &[Value], new: &New<'_>) -> Ordering {
+        let pairs = old.iter().zip(new.key(self)).zip(&self.key);
+        let by_part = pairs.map(|((old, new), part)| match (old.as_ref(), new.as_ref()) {
+            (ValueRef::Integer(old), ValueRef::Integer(new)) if part.by_text => {
                 old.to_string().cmp(&new.to_string())
             }
-            (Value::Integer(old), Value::Integer(new)) => old.cmp(new),
-            (Value::Text(old), Value::Text(new)) => old.as_bytes().cmp(new.as_bytes()),
-            (Value::Bytes(old), Value::Bytes(new)) => old.cmp(new),
+            (ValueRef::Integer(old), ValueRef::Integer(new)) => old.cmp(&new),
+            (ValueRef::Text(old), ValueRef::Text(new)) => old.as_bytes().cmp(new.as_bytes()),
+            (ValueRef::Bytes(old), ValueRef::Bytes(new)) => old.cmp(new),
             _ => Ordering::Equal,
         });
         by_part.fold(Ordering::Equal, Ordering::then)
     }
 }
 
-/// A row of one of the lists.
-pub trait Listed: Sized {
-    fn of(cells: Vec<Cell<'_>>, shape: &Shape) -> Option<Self>;
-    /// What it holds, as far as its size goes.
-    fn values(&self) -> Option<&Vec<Value>>;
-}
-
 /// A row as it was.
-pub struct Old {
+struct Old {
     was: Known,
     place: Option<Place>,
 }
 
 /// A row as it is now.
-pub struct New {
+struct New<'r> {
     /// Its values, and what it is known by.
-    cells: Vec<Value>,
+    cells: Vec<Cell<'r>>,
     /// Written by the transaction itself.
     ours: bool,
     place: Option<Place>,
 }
 
-/// A list that comes in pieces.
-pub struct List<R> {
+/// A result that comes in pieces.
+pub struct Pieces {
     cursor: &'static str,
-    shape: Shape,
-    rows: VecDeque<R>,
+    /// What is asked, until there is a cursor of it.
+    query: Option<String>,
     portion: Portion,
     ended: bool,
     /// How long some rows of it may take.
     limit: Duration,
 }
 
-/// What is there of a list, and whether nothing comes behind it.
-struct Batch<R> {
-    rows: VecDeque<R>,
-    last: bool,
+/// Rows as they were, as far as they have come.
+pub struct Olds {
+    pieces: Pieces,
+    shape: Shape,
+    rows: VecDeque<Old>,
 }
 
 /// The comparison of one table.
-pub struct Merge<'q> {
-    query: &'q Query,
-    table: &'q Table,
+pub struct Merge<'a> {
+    query: &'a Query,
+    table: &'a Table,
+    images: &'a mut dyn Images,
     seen: Counts,
+    /// Rows as they were that nothing was held against yet, and whether none comes behind them.
+    olds: VecDeque<Old>,
+    complete: bool,
+    /// What came too early to be held against anything.
+    waiting: VecDeque<New<'static>>,
     /// Rows that only the observer sees and that the work session has still to confirm.
     gone: Vec<(Place, Known)>,
 }
 
-impl<'q> Merge<'q> {
-    pub fn new(query: &'q Query, table: &'q Table) -> Self {
-        Self { query, table, seen: Counts::default(), gone: Vec::new() }
+impl<'a> Merge<'a> {
+    pub fn new(query: &'a Query, table: &'a Table, images: &'a mut dyn Images) -> Self {
+        Self {
+            query,
+            table,
+            images,
+            seen: Counts::default(),
+            olds: VecDeque::new(),
+            complete: false,
+            waiting: VecDeque::new(),
+            gone: Vec::new(),
+        }
     }
 
     pub async fn run(
         mut self,
         work: &mut Session,
         observe: &mut Session,
-        mut before: List<Old>,
-        mut after: List<New>,
-        images: &mut dyn Images,
+        mut before: Olds,
+        mut after: Pieces,
     ) -> Result<Counts, EngineError> {
-        let cursor = before.cursor;
-        while !(before.is_over() && after.is_over()) {
-            let (mut old, mut new) = (before.part(), after.part());
-            let (of_old, of_new) = (before.follows(&old), after.follows(&new));
-            // Side by side: each server process looks for its next rows while these are compared.
-            let (olds, news, ()) =
-                tokio::join!(before.more(observe, of_old), after.more(work, of_new), async {
-                    self.compare_all(&mut old, &mut new, images);
-                });
+        loop {
+            self.olds.append(&mut before.rows);
+            self.complete = before.pieces.ended;
+            self.settle(after.ended);
+            self.confirm(work).await?;
+            if self.complete && self.olds.is_empty() && after.ended && self.waiting.is_empty() {
+                break;
+            }
+            let of_old = self.olds.len() <= before.pieces.portion.rows();
+            let of_new = self.complete || !self.olds.is_empty();
+            // Where all is there that it can be held against, none of it waits.
+            let unkept = self.complete;
+            // Side by side: each server process looks for its next rows meanwhile.
+            let (olds, news) = tokio::join!(
+                async { if of_old { before.more(observe).await } else { Ok(()) } },
+                async {
+                    if !of_new {
+                        return Ok(());
+                    }
+                    after.next(work, unkept, &mut |cells| self.arrive(cells)).await
+                }
+            );
             olds.and(news)?;
-            before.give_back(old);
-            after.give_back(new);
-            self.confirm(work, images).await?;
         }
-        observe.plain(&format!("CLOSE {cursor}"), OWN).await?;
+        observe.plain(&format!("CLOSE {}", before.pieces.cursor), OWN).await?;
         Ok(self.seen)
     }
 
-    /// As far as the rows of both reach.
-    fn compare_all(
-        &mut self,
-        before: &mut Batch<Old>,
-        after: &mut Batch<New>,
-        images: &mut dyn Images,
-    ) {
+    fn arrive(&mut self, cells: Vec<Cell<'_>>) {
+        let Some(new) = New::of(cells, &self.query.shape) else { return };
+        let early = if self.waiting.is_empty() { self.meet(new) } else { Some(new) };
+        self.waiting.extend(early.map(New::into_owned));
+    }
+
+    /// What waited, as far as it can be told; and what is left if nothing more comes.
+    fn settle(&mut self, over: bool) {
+        while let Some(new) = self.waiting.pop_front() {
+            if let Some(new) = self.meet(new) {
+                self.waiting.push_front(new);
+                return;
+            }
+        }
+        if over {
+            while let Some(old) = self.olds.pop_front() {
+                self.went(old);
+            }
+        }
+    }
+
+    /// Holds a row against those that were; gives it back if they do not reach so far.
+    fn meet<'r>(&mut self, new: New<'r>) -> Option<New<'r>> {
         let shape = &self.query.shape;
-        while self.gone.len() < BATCH {
-            let order = match (before.rows.front(), after.rows.front()) {
-                (Some(old), Some(new)) => old.compare(new, shape),
-                (Some(_), None) if after.last => Ordering::Less,
-                (None, Some(_)) if before.last => Ordering::Greater,
-                _ => return,
+        loop {
+            let order = match self.olds.front() {
+                Some(old) => old.compare(&new, shape),
+                None if self.complete => Ordering::Greater,
+                None => return Some(new),
             };
-            let old = if order == Ordering::Greater { None } else { before.rows.pop_front() };
-            let new = if order == Ordering::Less { None } else { after.rows.pop_front() };
-            match (old, new.filter(|row| row.ours)) {
-                (Some(old), None) if order == Ordering::Less => match old.place {
-                    Some(place) => self.gone.push((place, old.was)),
-                    None => self.deleted(old.was, images),
-                },
+            let old = if order == Ordering::Greater { None } else { self.olds.pop_front() };
+            match old {
+                Some(old) if order == Ordering::Less => self.went(old),
                 // Not written, or only locked: the work session sees it where it was.
-                (Some(_) | None, None) => {}
-                (Some(old), Some(new)) => {
+                _ if !new.ours => return None,
+                Some(old) => {
                     self.seen.updated += 1;
-                    let after = Some(new.into_values(shape));
-                    images.take(self.table, Image { was: old.was, after });
+                    let image = Image::of(old.was, Some(new.into_values(shape)));
+                    self.images.take(self.table, image);
+                    return None;
                 }
-                (None, Some(new)) => {
+                None => {
                     self.seen.inserted += 1;
-                    let was = Known::of(new.key(shape).cloned().collect(), None);
-                    let after = Some(new.into_values(shape));
-                    images.take(self.table, Image { was, after });
+                    let key = new.key(shape).map(|cell| cell.as_ref().to_owned()).collect();
+                    let image = Image::of(Known::of(key, None), Some(new.into_values(shape)));
+                    self.images.take(self.table, image);
+                    return None;
                 }
             }
         }
     }
 
+    /// What is not there any more.
+    fn went(&mut self, old: Old) {
+        match old.place {
+            Some(place) => self.gone.push((place, old.was)),
+            None => self.deleted(old.was),
+        }
+    }
+
     /// A lock that came and went between the two looks makes a row seem gone that is not.
-    async fn confirm(
-        &mut self,
-        work: &mut Session,
-        images: &mut dyn Images,
-    ) -> Result<(), EngineError> {
+    async fn confirm(&mut self, work: &mut Session) -> Result<(), EngineError> {
         let gone = std::mem::take(&mut self.gone);
         if gone.is_empty() {
             return Ok(());
@@ -206,19 +237,68 @@ impl<'q> Merge<'q> {
         let still: HashSet<Place> = still.iter().filter_map(at).collect();
         for (place, was) in gone {
             if !still.contains(&place) {
-                self.deleted(was, images);
+                self.deleted(was);
             }
         }
         Ok(())
     }
 
-    fn deleted(&mut self, was: Known, images: &mut dyn Images) {
+    fn deleted(&mut self, was: Known) {
         self.seen.deleted += 1;
-        images.take(self.table, Image { was, after: None });
+        self.images.take(self.table, Image { was, after: After::Gone });
     }
 }
 
-impl<R: Listed + Send> List<R> {
+impl Pieces {
+    /// What a query will give.
+    pub fn of(query: String, cursor: &'static str, limit: Duration) -> Self {
+        let portion = Portion::of_at_most(BATCH);
+        Self { cursor, query: Some(query), portion, ended: false, limit }
+    }
+
+    /// Has the server begin with it.
+    async fn open(&mut self, session: &mut Session) -> Result<(), EngineError> {
+        match self.query.take() {
+            Some(query) => session.declare(self.cursor, &query, self.limit).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Some rows more; all of them if nobody has to keep them and there is no cursor yet: what is fetched of
+    /// one is put together by the server before it sends any of it.
+    async fn next(
+        &mut self,
+        session: &mut Session,
+        unkept: bool,
+        on_row: &mut (dyn FnMut(Vec<Cell<'_>>) + Send),
+    ) -> Result<(), EngineError> {
+        if self.ended {
+            return Ok(());
+        }
+        let (asked, all) = (self.portion.rows(), self.query.take_if(|_| unkept));
+        let is_all = all.is_some();
+        let sql = match all {
+            Some(query) => query,
+            None => {
+                self.open(session).await?;
+                format!("FETCH {asked} FROM {}", self.cursor)
+            }
+        };
+        let mut bytes = 0;
+        let (seen, _) = session
+            .fetch(sql, self.limit, &mut None, &mut |_, cells| {
+                bytes += cells.iter().map(Cell::weight).sum::<usize>();
+                on_row(cells);
+                ControlFlow::Continue(())
+            })
+            .await?;
+        self.ended = is_all || seen < asked;
+        self.portion.weighed(seen, bytes);
+        Ok(())
+    }
+}
+
+impl Olds {
     /// The rows that a text of the query gives.
     pub async fn open(
         session: &mut Session,
@@ -227,59 +307,24 @@ impl<R: Listed + Send> List<R> {
         sql: String,
         limit: Duration,
     ) -> Result<Self, EngineError> {
-        session.declare(cursor, &sql, limit).await?;
-        let (shape, portion) = (query.shape.clone(), Portion::of_at_most(BATCH));
-        Ok(Self { cursor, shape, rows: VecDeque::new(), portion, ended: false, limit })
+        let mut pieces = Pieces::of(sql, cursor, limit);
+        pieces.open(session).await?;
+        Ok(Self { pieces, shape: query.shape.clone(), rows: VecDeque::new() })
     }
 
-    fn is_over(&self) -> bool {
-        self.ended && self.rows.is_empty()
+    async fn more(&mut self, session: &mut Session) -> Result<(), EngineError> {
+        let Self { pieces, shape, rows } = self;
+        pieces.next(session, false, &mut |cells| rows.extend(Old::of(cells, shape))).await
     }
 
-    /// What is there of it now.
-    fn part(&mut self) -> Batch<R> {
-        Batch { rows: std::mem::take(&mut self.rows), last: self.ended }
-    }
-
-    fn give_back(&mut self, mut part: Batch<R>) {
-        part.rows.append(&mut self.rows);
-        self.rows = part.rows;
-    }
-
-    /// Whether more is to come behind a part, and soon.
-    fn follows(&self, part: &Batch<R>) -> bool {
-        !part.last && part.rows.len() <= self.portion.rows()
-    }
-
-    /// Some rows more, if they are wanted.
-    async fn more(&mut self, session: &mut Session, wanted: bool) -> Result<(), EngineError> {
-        if !wanted {
-            return Ok(());
-        }
-        let (asked, from) = (self.portion.rows(), self.rows.len());
-        let sql = format!("FETCH {asked} FROM {}", self.cursor);
-        let (rows, shape) = (&mut self.rows, &self.shape);
-        let (seen, _) = session
-            .fetch(sql, self.limit, &mut None, &mut |_, cells| {
-                rows.extend(R::of(cells, shape));
-                ControlFlow::Continue(())
-            })
-            .await?;
-        self.ended = seen < asked;
-        self.portion.took(seen, self.rows.range(from..).filter_map(R::values));
-        Ok(())
-    }
-}
-
-impl List<Old> {
     /// As much of it as there is room for, and all that can be done with it.
     pub async fn take_in(&mut self, session: &mut Session) -> Result<(), EngineError> {
         /// Fifty thousand rows that are not wide, with their lines.
         const ROOM: usize = 32 << 20;
         let mut held = 0;
-        while !self.ended && held < ROOM {
+        while !self.pieces.ended && held < ROOM {
             let from = self.rows.len();
-            self.more(session, true).await?;
+            self.more(session).await?;
             for row in self.rows.range_mut(from..) {
                 row.was.begin();
                 held += row.was.weight();
@@ -289,49 +334,42 @@ impl List<Old> {
     }
 }
 
-impl Listed for Old {
+impl Old {
     /// Its values and what it is known by, and where it lies if that is asked.
     fn of(mut cells: Vec<Cell<'_>>, shape: &Shape) -> Option<Self> {
         let place = if shape.old_has_place() { Some(take_place(&mut cells)?) } else { None };
-        let mut values: Vec<Value> = cells.into_iter().map(Cell::into_value).collect();
+        let mut values: Vec<Value> = cells.into_iter().map(Value::from).collect();
         let key =
             shape.key.iter().map(|part| values.get(part.at).cloned()).collect::<Option<_>>()?;
         values.truncate(shape.stored);
         Some(Self { was: Known::of(key, Some(values)), place })
     }
 
-    fn values(&self) -> Option<&Vec<Value>> {
-        self.was.before()
-    }
-}
-
-impl Old {
-    fn compare(&self, new: &New, shape: &Shape) -> Ordering {
-        let by_key = shape.order(self.was.key(), new.key(shape));
+    fn compare(&self, new: &New<'_>, shape: &Shape) -> Ordering {
+        let by_key = shape.order(self.was.key(), new);
         // Without a key, both say where they lie.
         if shape.keyless { by_key.then(self.place.cmp(&new.place)) } else { by_key }
     }
 }
 
-impl Listed for New {
+impl<'r> New<'r> {
     /// Its values and what it is known by, whether it is ours, and where it lies if that is asked.
-    fn of(mut cells: Vec<Cell<'_>>, shape: &Shape) -> Option<Self> {
+    fn of(mut cells: Vec<Cell<'r>>, shape: &Shape) -> Option<Self> {
         let place = if shape.keyless { Some(take_place(&mut cells)?) } else { None };
         let ours = cells.pop()?.as_ref() == ValueRef::Text("t");
-        Some(Self { cells: cells.into_iter().map(Cell::into_value).collect(), ours, place })
+        Some(Self { cells, ours, place })
     }
 
-    fn values(&self) -> Option<&Vec<Value>> {
-        Some(&self.cells)
+    fn into_owned(self) -> New<'static> {
+        let cells = self.cells.into_iter().map(Cell::into_owned).collect();
+        New { cells, ours: self.ours, place: self.place }
     }
-}
 
-impl New {
-    fn key(&self, shape: &Shape) -> impl Iterator<Item = &Value> {
+    fn key<'n>(&'n self, shape: &'n Shape) -> impl Iterator<Item = &'n Cell<'r>> {
         shape.key.iter().filter_map(|part| self.cells.get(part.at))
     }
 
-    fn into_values(mut self, shape: &Shape) -> Vec<Value> {
+    fn into_values(mut self, shape: &Shape) -> Vec<Cell<'r>> {
         self.cells.truncate(shape.stored);
         self.cells
     }
