@@ -125,6 +125,24 @@ fn killed_before_commit_nothing_was_changed_and_that_is_said() {
 }
 
 #[test]
+fn what_could_not_be_asked_when_it_was_taken_up_is_asked_again() {
+    let (home, before) = killed_at("after:commit-sent");
+    let mut holder = Sqlite::open(&database(&home));
+    holder.run("BEGIN EXCLUSIVE");
+    let mut cockpit = resume(home);
+    cockpit.wait_for("The outcome stays UNKNOWN");
+    holder.run("ROLLBACK");
+    cockpit.keys("enter");
+    cockpit.wait_gone("The outcome stays UNKNOWN");
+    cockpit.keys("p");
+    cockpit.wait_for(DID_NOT);
+    cockpit.keys("enter");
+    cockpit.wait_gone(DID_NOT);
+    cockpit.keys("esc");
+    finish(cockpit, &before);
+}
+
+#[test]
 fn killed_after_commit_everything_was_changed_and_that_is_said() {
     committed("before:ended", Some(DID));
 }

@@ -247,10 +247,13 @@ impl Journal {
 
 /// Reads a journal without opening it for writing; a torn tail is left where it is.
 pub fn read(folder: &Path) -> Result<(Vec<Record>, Head, Option<Fault>), JournalError> {
+    // Before the journal: a head is written after its line, so this one is not ahead of a journal that
+    // somebody else goes on writing meanwhile.
+    let kept = kept_head(folder);
     let bytes = bytes(folder)?;
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     let (records, head, fault) = chain::replay(&String::from_utf8_lossy(&bytes[..whole]));
-    let fault = fault.or_else(|| truncated(folder, &head));
+    let fault = fault.or_else(|| truncated(kept.as_ref(), &head));
     Ok((records, head, fault))
 }
 
@@ -286,8 +289,12 @@ fn persist(file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
     File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 
-fn truncated(folder: &Path, head: &Head) -> Option<Fault> {
-    let kept: Head = serde_json::from_slice(&fs::read(folder.join("head.json")).ok()?).ok()?;
+fn kept_head(folder: &Path) -> Option<Head> {
+    serde_json::from_slice(&fs::read(folder.join("head.json")).ok()?).ok()
+}
+
+fn truncated(kept: Option<&Head>, head: &Head) -> Option<Fault> {
+    let kept = kept?;
     (kept.seq > head.seq).then_some(Fault::Truncated { last: head.seq, expected: kept.seq })
 }
 
@@ -381,6 +388,24 @@ mod tests {
         let (_, records) = Journal::open(folder.path(), "ada").unwrap();
         assert_eq!(records.last().unwrap().entry, Entry::TornTail { bytes: 13 });
         assert!(read(folder.path()).unwrap().2.is_none());
+    }
+
+    #[test]
+    fn a_journal_that_is_written_meanwhile_is_sound() {
+        let folder = tempfile::tempdir().unwrap();
+        let (journal, _) = Journal::open(folder.path(), "ada").unwrap();
+        let write = |count: usize| (0..count).for_each(|_| drop(journal.append(note("one"))));
+        write(500);
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                write(500);
+                done.store(true, std::sync::atomic::Ordering::Relaxed);
+            });
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                assert_eq!(read(folder.path()).unwrap().2, None);
+            }
+        });
     }
 
     #[test]

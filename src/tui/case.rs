@@ -42,6 +42,8 @@ pub struct Case {
     pub recoveries: HashMap<String, Recovery>,
     pub guards: HashMap<String, Guarding>,
     pub outputs: HashMap<String, Output>,
+    /// The database is asked how an execution ended.
+    pub resolving: Option<Run>,
     /// Since when a wait step counts.
     pub waiting: HashMap<String, Timestamp>,
     pub watch: Watch,

@@ -120,7 +120,7 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
         Message::Executed { run, step, execution } => {
             recovery::executed(app, run, &step, execution)
         }
-        Message::Resolved { step, outcome, .. } => resolved(app, &step, outcome),
+        Message::Resolved { run, step, outcome } => resolved(app, run, &step, outcome),
         Message::Rehearsed { run, step, rehearsal } => {
             guardrail::rehearsed(app, run, &step, rehearsal)
         }

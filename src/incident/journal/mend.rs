@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
-use super::{JournalError, io_error, truncated, write_synced};
+use super::{JournalError, io_error, kept_head, truncated, write_synced};
 use crate::incident::chain::{self, Head};
 use crate::incident::entry::Record;
 use crate::incident::lease::Lease;
@@ -47,7 +47,7 @@ pub fn mended(lease: &Lease) -> Result<Mended, JournalError> {
         set_aside(&mut file, &path, folder, &bytes[whole..], whole as u64)?;
     }
     let (records, head, fault) = chain::replay(&String::from_utf8_lossy(&bytes[..whole]));
-    if let Some(fault) = fault.or_else(|| truncated(folder, &head)) {
+    if let Some(fault) = fault.or_else(|| truncated(kept_head(folder).as_ref(), &head)) {
         return Err(fault.into());
     }
     let torn = fs::metadata(folder.join(UNTOLD)).map_or(0, |aside| aside.len());

@@ -305,6 +305,7 @@ fn show(app: &mut App) {
         at: at.unwrap_or(0),
         watch: Watch::default(),
         postmortem: String::new(),
+        resolving: None,
         postmortem_path: PathBuf::new(),
         drafts: BTreeMap::new(),
     };

@@ -122,8 +122,7 @@ fn preview(app: &mut App, undoes: Option<String>) -> Vec<Effect> {
         return Vec::new();
     }
     if case.incident.in_doubt().is_some() {
-        app.complain("the outcome of the last execution must be found out first: r asks again");
-        return Vec::new();
+        return ask_again(app);
     }
     let standing = case.incident.standing_change(&step).is_some();
     let recovery = case.recovery_mut(&step);
@@ -293,12 +292,27 @@ fn look_again(app: &mut App, step: &str, undone: bool) -> Vec<Effect> {
     effects
 }
 
-/// Asks the database how an execution ended that was cut off.
+/// Nothing else is begun before it is known how the last execution ended.
+fn ask_again(app: &mut App) -> Vec<Effect> {
+    let effects = match &app.case {
+        Some(case) if !case.is_writing() => resolve(app),
+        _ => Vec::new(),
+    };
+    let asked = if effects.is_empty() { "is not known yet" } else { "is asked for once more" };
+    app.say(format!("how the last execution ended {asked}; nothing else is begun before"));
+    effects
+}
+
+/// Asks the database how an execution ended that was cut off, unless it is asked already: each answer
+/// is written down.
 pub fn resolve(app: &mut App) -> Vec<Effect> {
     let run = app.new_run();
-    let Some(case) = &app.case else { return Vec::new() };
-    match case.doubt() {
-        Some(doubt) => vec![Effect::Resolve { run, doubt }],
+    let Some(case) = &mut app.case else { return Vec::new() };
+    match case.doubt().filter(|_| case.resolving.is_none()) {
+        Some(doubt) => {
+            case.resolving = Some(run);
+            vec![Effect::Resolve { run, doubt }]
+        }
         None => Vec::new(),
     }
 }

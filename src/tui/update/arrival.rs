@@ -81,6 +81,7 @@ pub(super) fn enter_case(app: &mut App, opened: Opened) -> Vec<Effect> {
         waiting: std::collections::HashMap::new(),
         watch: crate::tui::case::Watch::default(),
         postmortem: String::new(),
+        resolving: None,
         postmortem_path: std::path::PathBuf::new(),
         drafts: opened.drafts,
     });
@@ -165,9 +166,13 @@ pub(super) fn catch_up(app: &App) -> Vec<Effect> {
 
 pub(super) fn resolved(
     app: &mut App,
+    run: crate::tui::effect::Run,
     step: &str,
     outcome: Result<(Outcome, String), crate::problem::Problem>,
 ) -> Vec<Effect> {
+    if let Some(case) = app.case.as_mut().filter(|case| case.resolving == Some(run)) {
+        case.resolving = None;
+    }
     match outcome {
         Ok((outcome, how)) => {
             if let Some(case) = &mut app.case
