@@ -305,6 +305,14 @@ pub enum ActionKind {
 }
 
 impl Runbook {
+    /// What an answer must be that SQL uses under this name.
+    pub fn answer_type(&self, var: &str) -> Option<&AnswerType> {
+        self.steps.iter().find_map(|step| match &step.action {
+            Action::Ask(ask) if ask.var == var => Some(&ask.answer),
+            _ => None,
+        })
+    }
+
     pub fn step(&self, id: &str) -> Option<&Step> {
         self.steps.iter().find(|step| step.id == id)
     }

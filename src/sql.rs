@@ -16,14 +16,14 @@ mod name;
 mod parameter;
 mod refuse;
 
-pub use aim::{Aim, Mentions, aim, mentions};
+pub use aim::{Aim, Mentions, aim, mentions, says};
 pub use effect::{Reading, read, write};
-pub use guardrail::{Act, Definition, Object, definitions, transactional};
+pub use guardrail::{Act, Definition, Object, defined_on, definitions, transactional};
 pub use ledger::{LEDGER, create_ledger};
 pub use list::{CHUNK, Listed, Literals, chunked};
 pub use look::{Look, SAMPLE, becomes, is_becoming, look};
 pub use name::{assigned, columns, functions, tables};
-pub use parameter::{is_name, parameters, places, substitute};
+pub use parameter::{is_name, is_number, parameters, places, substitute};
 
 use std::fmt;
 use std::ops::Range;

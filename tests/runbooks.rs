@@ -419,7 +419,7 @@ impl Walk<'_> {
 
     fn change(&mut self, step: &Step, change: &Change) {
         let check = |id: &str| self.catalogue.check(id).cloned();
-        let planned = plan::change(step, change, &self.target, &self.answers, check);
+        let planned = plan::change(self.runbook, step, change, &self.target, &self.answers, check);
         let planned = self.runtime.block_on(planned).unwrap();
         let undo = self.carry_out(step, "first", planned.clone());
         match undo {

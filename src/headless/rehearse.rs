@@ -201,7 +201,7 @@ impl Desk<'_> {
         }
         let check = |id: &str| self.catalogue.check(id).cloned();
         let previewed = async {
-            let plan = plan::change(step, change, self.target, answers, check).await?;
+            let plan = plan::change(runbook, step, change, self.target, answers, check).await?;
             let job = recover::Job {
                 plan,
                 target: self.target.clone(),

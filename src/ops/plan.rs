@@ -16,12 +16,13 @@ use crate::incident::entry::Evidence;
 use crate::problem::Problem;
 use crate::recovery::mass::{Artefact, Before, Mass, Source};
 use crate::recovery::{Plan, Planned, TableImages, undo};
-use crate::runbook::{Change, Chunks, Step};
+use crate::runbook::{Change, Chunks, Runbook, Step};
 use crate::sql;
 use crate::value::Value;
 
 /// The plan of a change.
 pub async fn change(
+    runbook: &Runbook,
     step: &Step,
     change: &Change,
     target: &Target,
@@ -29,7 +30,7 @@ pub async fn change(
     checks: impl Fn(&str) -> Option<Check>,
 ) -> Result<Plan, Problem> {
     let dialect = target.url.dialect;
-    let quoted = quote(target, answers).await?;
+    let quoted = quote(target, runbook, answers).await?;
     let mut actions = Vec::with_capacity(change.statements.len());
     for (number, statement) in change.statements.iter().enumerate() {
         let name = format!("statement {} of step {}", number + 1, step.id);
@@ -124,9 +125,11 @@ fn planned(
     }
 }
 
-/// Every answer as a literal in the database's own quoting.
+/// Every answer as a literal of the kind that was asked for, in the database's own quoting: a text of
+/// digits is no number, which would find other rows.
 async fn quote(
     target: &Target,
+    runbook: &Runbook,
     answers: &BTreeMap<String, String>,
 ) -> Result<HashMap<String, String>, Problem> {
     let mut quoted = HashMap::new();
@@ -136,11 +139,16 @@ async fn quote(
     let stopper = Stopper::default();
     let mut session = connect(target, Purpose::Detect, READ_LOCK_WAIT, &stopper).await?;
     for (name, answer) in answers {
-        let value = match answer.parse::<i64>() {
-            Ok(number) => Value::Integer(number),
-            Err(_) => Value::Text(answer.clone()),
+        let asked = runbook.answer_type(name);
+        let asked = asked.filter(|asked| asked.is_number());
+        let literal = match (asked, answer.parse::<i64>()) {
+            (Some(_), Ok(whole)) => whole.to_string(),
+            (Some(_), Err(_)) if sql::is_number(answer, target.url.dialect) => answer.clone(),
+            _ => {
+                let quoted = session.quote(&Value::Text(answer.clone())).await;
+                quoted.map_err(|error| plain(&error, &target.name))?
+            }
         };
-        let literal = session.quote(&value).await.map_err(|error| plain(&error, &target.name))?;
         quoted.insert(name.clone(), literal);
     }
     session.close().await;

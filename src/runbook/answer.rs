@@ -31,6 +31,10 @@ pub enum AnswerType {
 }
 
 impl AnswerType {
+    pub fn is_number(&self) -> bool {
+        matches!(self, Self::Integer { .. } | Self::Number { .. })
+    }
+
     /// Whether an answer is of this type; else what is wrong with it, as the end of "it is ...".
     pub fn takes(&self, text: &str) -> Result<(), String> {
         if let (Self::Integer { min: Some(min) } | Self::Number { min: Some(min) }, Ok(number)) =

@@ -32,7 +32,7 @@ pub fn mentions(sql: &str, dialect: Dialect) -> Option<Mentions> {
         let lexeme = &lexemes[at];
         let called = at > 0 && lexemes[at - 1].is("CALL");
         at += 1;
-        let Some(first) = lexeme.name() else { continue };
+        let Some(first) = named(lexeme, dialect) else { continue };
         found.writes |= ["INSERT", "UPDATE", "DELETE", "REPLACE", "TRUNCATE", "LOAD", "MERGE"]
             .iter()
             .any(|word| lexeme.is(word));
@@ -40,7 +40,7 @@ pub fn mentions(sql: &str, dialect: Dialect) -> Option<Mentions> {
         let mut parts = vec![first.to_owned()];
         while let [dot, name, ..] = &lexemes[at..]
             && dot.token == Token::Period
-            && let Some(name) = name.name()
+            && let Some(name) = named(name, dialect)
         {
             parts.push(name.to_owned());
             at += 2;
@@ -51,6 +51,25 @@ pub fn mentions(sql: &str, dialect: Dialect) -> Option<Mentions> {
         found.names.push(parts);
     }
     Some(found)
+}
+
+/// What may be a name: whoever made a body may have had double quotes around names, for which the engines
+/// have a mode.
+fn named(lexeme: &Lexeme, dialect: Dialect) -> Option<&str> {
+    match &lexeme.token {
+        Token::DoubleQuotedString(name) if matches!(dialect, Dialect::Mysql | Dialect::Mariadb) => {
+            Some(name)
+        }
+        _ => lexeme.name(),
+    }
+}
+
+/// Whether these words stand one behind the other in a text, whatever lies between them; so too if that
+/// cannot be told.
+pub fn says(sql: &str, dialect: Dialect, words: &[&str]) -> bool {
+    let Ok(text) = Text::new(sql, dialect) else { return true };
+    let mut all = text.lexemes.windows(words.len());
+    all.any(|some| some.iter().zip(words).all(|(lexeme, word)| lexeme.is(word)))
 }
 
 /// The parts of a statement by which its rows can be selected beforehand.

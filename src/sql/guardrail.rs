@@ -140,6 +140,27 @@ fn concurrently(lexemes: &[Lexeme]) -> Option<&Lexeme> {
     lexemes.get(index + 1).filter(|lexeme| lexeme.is("CONCURRENTLY"))
 }
 
+/// The name of the table that one ALTER TABLE, or one CREATE or DROP of an index, is about.
+pub fn defined_on(sql: &str, dialect: Dialect) -> Option<Vec<String>> {
+    let text = Text::new(sql, dialect).ok()?;
+    let lexemes = text.one().ok()?;
+    let behind = match lexemes {
+        [alter, table, ..] if alter.is("ALTER") && table.is("TABLE") => 2,
+        [first, ..] if any(first, &["CREATE", "DROP"]) => {
+            let index = lexemes.iter().position(|lexeme| lexeme.is("INDEX"))?;
+            (index > 0 && index < 3).then_some(())?;
+            lexemes.iter().position(|lexeme| lexeme.is("ON"))? + 1
+        }
+        _ => return None,
+    };
+    let mut names = lexemes[behind..].iter().skip_while(|lexeme| any(lexeme, &["IF", "EXISTS"]));
+    let mut parts = vec![names.next()?.name()?.to_owned()];
+    while names.next().is_some_and(|dot| dot.token == Token::Period) {
+        parts.push(names.next()?.name()?.to_owned());
+    }
+    Some(parts)
+}
+
 fn definition(lexemes: &[Lexeme], dialect: Dialect) -> Result<Definition, Refusal> {
     match &lexemes[0] {
         first if first.is("DO") && dialect == Dialect::Postgres => block(lexemes),
@@ -219,6 +240,9 @@ fn define(lexemes: &[Lexeme]) -> Result<Definition, Refusal> {
     let (name, at) = name(behind_object, object).map_err(whole)?;
     let creates = if act == Act::Create { vec![(object, name.clone())] } else { vec![] };
     let (mut adds, mut drops) = (vec![], vec![]);
+    if act == Act::Drop {
+        of_one(&behind_object[at..], object)?;
+    }
     if act == Act::Alter {
         (adds, drops) = columns(&behind_object[at..])?;
         actions(&behind_object[at..])?;
@@ -327,6 +351,25 @@ fn columns(rest: &[Lexeme]) -> Result<(Vec<String>, Vec<String>), Refusal> {
     Ok((adds, drops))
 }
 
+/// What is dropped is what is named, and that is one; a function takes its triggers along.
+fn of_one(rest: &[Lexeme], object: Object) -> Result<(), Refusal> {
+    let mut depth = 0_usize;
+    for lexeme in rest {
+        match lexeme.token {
+            Token::LParen => depth += 1,
+            Token::RParen => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        let along = lexeme.is("CASCADE") && object != Object::Function;
+        if depth == 0 && (lexeme.token == Token::Comma || along) {
+            let sentence =
+                "A DROP takes away one thing and nothing along with it; write one for each.";
+            return Err(Refusal::new(sentence).over(lexeme.range.clone()));
+        }
+    }
+    Ok(())
+}
+
 /// Every part of an ALTER says that it adds, changes, checks or drops a rule, or how it is done.
 fn actions(rest: &[Lexeme]) -> Result<(), Refusal> {
     const HOW: [&str; 12] = [
@@ -344,16 +387,22 @@ fn actions(rest: &[Lexeme]) -> Result<(), Refusal> {
         "WITH",
     ];
     let mut depth = 0_usize;
-    let mut begins = true;
+    let (mut begins, mut retypes) = (true, false);
     for lexeme in rest {
         match lexeme.token {
             Token::LParen => depth += 1,
             Token::RParen => depth = depth.saturating_sub(1),
             Token::Comma if depth == 0 => {
-                begins = true;
+                (begins, retypes) = (true, false);
                 continue;
             }
             _ => {}
+        }
+        retypes |= lexeme.is("TYPE");
+        if retypes && lexeme.is("USING") {
+            let sentence =
+                "USING writes other values into the column, which no withdrawal brings back.";
+            return Err(Refusal::new(sentence).over(lexeme.range.clone()));
         }
         if begins && !any(lexeme, &HOW) {
             let sentence = format!(

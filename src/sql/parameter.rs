@@ -51,6 +51,12 @@ pub fn substitute(
     Ok(out)
 }
 
+/// Whether a text is a number as SQL writes it.
+pub fn is_number(text: &str, dialect: Dialect) -> bool {
+    let begins = text.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '.');
+    begins && is_literal(text, dialect)
+}
+
 /// Whether a word can be the name of a parameter.
 pub fn is_name(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_lowercase())

@@ -51,6 +51,37 @@ fn a_runbook_is_tried_out_and_nothing_stays() {
 }
 
 #[test]
+fn an_answer_is_what_was_asked_for() {
+    let desk = rotting();
+    runbook(&desk, "UPDATE asset SET note = :owner WHERE owner = :owner");
+    Sqlite::open(&desk.database).run("UPDATE asset SET owner = substr('007', id)");
+    let sound = |answer: &str| {
+        let args = ["rehearse", "repair", "--target", "erp", "--answer", answer];
+        run(&desk.home, &args)
+    };
+    for (answer, said) in
+        [("owner=007", "1 row,"), ("owner=7", "1 row,"), ("owner=0007", "it changes nothing")]
+    {
+        let ran = sound(answer);
+        assert!(ran.out.contains(said), "{answer}: {}{}", ran.out, ran.err);
+    }
+    // Compared without the type of a column, a text is more than any number.
+    let path = "runbooks/own/repair.toml";
+    let text = fs::read_to_string(desk.home.work().join(path)).unwrap();
+    let numbers = |kind: &str| text.replace("type = \"text\"", &format!("type = \"{kind}\""));
+    for (kind, answer, rows) in [
+        ("number", "owner=2.5", "2 rows"),
+        ("integer", "owner=2", "1 row,"),
+        ("text", "owner=2", "3 rows"),
+    ] {
+        let text = numbers(kind).replace("owner = :owner", "id + 0 < :owner");
+        desk.home.write(path, &text.replace("SET note = :owner", "SET note = 'x'"));
+        let ran = sound(answer);
+        assert!(ran.out.contains(rows), "{kind}: {}{}", ran.out, ran.err);
+    }
+}
+
+#[test]
 fn a_runbook_that_has_rotted_is_broken() {
     let desk = rotting();
     for (sql, said) in [

@@ -59,43 +59,16 @@ impl Session {
     pub(super) fn on_shadow(&self, sql: &str) -> Result<String, EngineError> {
         let refused = |message: String| EngineError::Refused { message };
         let shadow = self.shadow.as_deref().unwrap_or_default();
-        let table = altered(sql).ok_or_else(|| {
+        let parts = sql::defined_on(sql, self.dialect()).ok_or_else(|| {
             refused("only ALTER TABLE and CREATE INDEX can be tried on a temporary copy".into())
         })?;
-        let found = sql::mentions(&table, self.dialect()).unwrap_or_default();
-        let [parts] = found.names.as_slice() else {
-            return Err(refused(format!("`{table}` is no name of a table")));
-        };
         if parts.len() != 1 || !parts[0].eq_ignore_ascii_case(shadow) {
+            let table = parts.join(".");
             return Err(refused(format!("it defines something of {table}, not of {shadow}")));
         }
         // A temporary table knows only one way to be altered.
         let way =
             Regex::new(r"(?i),\s*(ALGORITHM|LOCK)\s*=?\s*[A-Z]+").expect("the pattern is sound");
         Ok(way.replace_all(sql, "").into_owned())
-    }
-}
-
-/// The table that a definition is about, as it is written there.
-fn altered(sql: &str) -> Option<String> {
-    let name = r"((?:`[^`]+`|[\w$]+)(?:\s*\.\s*(?:`[^`]+`|[\w$]+))?)";
-    let alter = format!(r"(?is)^\s*ALTER\s+TABLE\s+(?:IF\s+EXISTS\s+)?{name}");
-    let index = format!(r"(?is)^\s*(?:CREATE|DROP)\s+(?:UNIQUE\s+)?INDEX\s+.*?\sON\s+{name}");
-    [alter, index].iter().find_map(|pattern| {
-        let pattern = Regex::new(pattern).expect("the pattern is sound");
-        Some(pattern.captures(sql)?.get(1)?.as_str().to_owned())
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_definition_names_its_table() {
-        let of = |sql: &str| altered(sql).unwrap_or_default();
-        assert_eq!(of("ALTER TABLE `a b` ADD UNIQUE (x)"), "`a b`");
-        assert_eq!(of("create unique index u on hr.staff (a)"), "hr.staff");
-        assert_eq!(of("CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW SET @a = 1"), "");
     }
 }

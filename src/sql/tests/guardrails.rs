@@ -2,7 +2,7 @@
 
 use std::slice;
 
-use Dialect::{Mysql, Postgres, Sqlite};
+use Dialect::{Mariadb, Mysql, Postgres, Sqlite};
 
 use crate::sql::*;
 
@@ -187,4 +187,28 @@ fn what_no_transaction_can_hold_is_known_and_can_be_rehearsed() {
     assert!(!one("CREATE INDEX ix ON t (a)", Postgres).expect("").alone);
     let other = "CREATE INDEX ix ON t (a)";
     assert_eq!(transactional(other, Sqlite).expect(other), other);
+}
+
+#[test]
+fn a_definition_names_its_table() {
+    let of = |sql: &str| crate::sql::defined_on(sql, Mariadb).unwrap_or_default().join(".");
+    assert_eq!(of("ALTER TABLE `a b` ADD UNIQUE (x)"), "a b");
+    assert_eq!(of("ALTER TABLE IF EXISTS t ADD UNIQUE (x)"), "t");
+    assert_eq!(of("create unique index u on hr.staff (a)"), "hr.staff");
+    assert_eq!(of("CREATE INDEX u -- for every row ON loan\n ON other (a)"), "other");
+    assert_eq!(of("DROP INDEX `u ON x` ON other"), "other");
+    assert_eq!(of("CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW SET @a = 1"), "");
+}
+
+#[test]
+fn a_drop_takes_one_thing_and_a_new_type_no_other_values() {
+    let refused = |sql: &str| definitions(sql, Postgres).is_err();
+    assert!(refused("DROP TABLE guard_log, orders"));
+    assert!(refused("DROP TABLE guard_log CASCADE"));
+    assert!(refused("DROP INDEX one, two"));
+    assert!(!refused("DROP FUNCTION f(int, int) CASCADE"));
+    assert!(refused(
+        "ALTER TABLE t ALTER COLUMN n TYPE int USING 0, ADD CONSTRAINT c CHECK (n > 0)"
+    ));
+    assert!(!refused("ALTER TABLE t ADD CONSTRAINT e EXCLUDE USING gist (a WITH =)"));
 }

@@ -273,7 +273,7 @@ async fn planned(
         return Err(Problem::usage(format!("{step} is no change")));
     };
     let check = |id: &str| catalogue.check(id).cloned();
-    let plan = ops::plan::change(step, change, &desk.target, answers, check).await?;
+    let plan = ops::plan::change(&desk.runbook, step, change, &desk.target, answers, check).await?;
     let (target, server) = (desk.target.clone(), desk.server.clone());
     Ok(ops::recover::Job { plan, target, server, actor, op })
 }
