@@ -563,7 +563,14 @@ fn what_a_rollback_would_not_take_back_is_refused_before() {
          CREATE TRIGGER q_away AFTER INSERT ON q FOR EACH ROW EXECUTE FUNCTION away();
          CREATE FUNCTION own(int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN $1; END $$;
          CREATE FUNCTION held() RETURNS int VOLATILE
-           BEGIN ATOMIC SELECT pg_advisory_lock(1); SELECT 1; END;",
+           BEGIN ATOMIC SELECT pg_advisory_lock(1); SELECT 1; END;
+         CREATE TABLE parted (id int) PARTITION BY LIST (id); CREATE TABLE part PARTITION OF parted DEFAULT;
+         CREATE TRIGGER part_calls AFTER DELETE ON part FOR EACH ROW EXECUTE FUNCTION calls();
+         CREATE TABLE elder (id int); CREATE TABLE heir () INHERITS (elder);
+         CREATE TRIGGER heir_calls AFTER DELETE ON heir FOR EACH ROW EXECUTE FUNCTION calls();
+         CREATE TABLE lent (id int); CREATE FOREIGN TABLE lent_far () INHERITS (lent) SERVER away;
+         CREATE TABLE split (id int) PARTITION BY LIST (id);
+         CREATE FOREIGN TABLE split_far PARTITION OF split DEFAULT SERVER away;",
     );
     desk.runtime.block_on(async {
         let mut work = desk.open(Purpose::Work).await;
@@ -580,6 +587,10 @@ fn what_a_rollback_would_not_take_back_is_refused_before() {
             ("INSERT INTO fine SELECT pg_stat_reset()", "acts on"),
             ("INSERT INTO fine SELECT lo_create(1)", "acts on"),
             ("INSERT INTO fine SELECT held()", "pg_advisory_lock"),
+            ("DELETE FROM parted WHERE id = 1", "pg_advisory_lock"),
+            ("DELETE FROM elder WHERE id = 1", "pg_advisory_lock"),
+            ("DELETE FROM lent WHERE id = 1", "another server"),
+            ("DELETE FROM split WHERE id = 1", "another server"),
         ] {
             // Some never pass the gate before this one; here it is only asked what this one says.
             let said = work.objections(&[sql.to_owned()]).await.unwrap().join("; ");

@@ -42,6 +42,8 @@ pub struct Session {
     watch: Option<watch::Watch>,
     /// The library's count of changes at the savepoint, if one is set.
     saved: Option<i64>,
+    /// Rows were read by key that hold text which is not UTF-8.
+    odd_text: bool,
     wal: bool,
     /// A transaction is open that only `commit` may end well.
     held: Arc<AtomicBool>,
@@ -104,6 +106,7 @@ impl Session {
             deadline: Deadline::new(),
             watch: None,
             saved: None,
+            odd_text: false,
             wal: false,
             held: Arc::default(),
         };

@@ -171,6 +171,7 @@ pub async fn written(
     };
     for entry in &touched {
         let own = direct.get(&entry.table).copied().unwrap_or_default();
+        let own = of_its_kind(own, entry);
         let hidden = all(entry).minus(own);
         let table = entry.table.clone();
         if let Some(at) = found.iter().position(|one| one.head.table == table) {
@@ -200,6 +201,16 @@ pub fn aside(error: &io::Error) -> EngineError {
 /// A row's key as a name in a map: values themselves have no order and no hash.
 pub fn key_name(key: &[Value]) -> String {
     format!("{key:?}")
+}
+
+/// An INSERT may update rows that are there already, which some servers count twice.
+fn of_its_kind(own: Tally, entry: &Touched) -> Tally {
+    let more = own.inserted.saturating_sub(entry.inserted);
+    let updated = more.min(entry.updated.saturating_sub(own.updated));
+    if updated == 0 {
+        return own;
+    }
+    Tally { inserted: entry.inserted, updated: own.updated + updated, ..own }
 }
 
 fn all(touched: &Touched) -> Tally {

@@ -25,7 +25,7 @@ use crate::clock;
 use crate::engine::{EngineError, Purpose, Session, Stopper, Table};
 use crate::problem::Problem;
 use crate::recovery::mass::{Artefact, Chunks, Freeze, Keys, Mass, Place, Source};
-use crate::recovery::{Plan, Planned, Preview, UndoRehearsal};
+use crate::recovery::{Plan, Planned, Preview, TableImages, UndoRehearsal};
 use crate::sql::Literals;
 use crate::value::{ValueRef, thousands};
 pub use execution::execute;
@@ -54,6 +54,14 @@ struct Unit {
 impl Unit {
     fn piece<'a>(&'a self, job: &'a Job, scrutiny: Scrutiny) -> Piece<'a> {
         Piece { job, plan: &self.plan, chunk: self.chunk, scrutiny, cut: self.cut.as_ref() }
+    }
+
+    /// Of an undo: what the change wrote.
+    fn brings_back(&self) -> impl Iterator<Item = &TableImages> {
+        self.plan.actions.iter().flat_map(|action| match action {
+            Planned::PutBack(images) => images.as_slice(),
+            Planned::Sql { .. } | Planned::Chunked { .. } => &[],
+        })
     }
 }
 

@@ -18,6 +18,7 @@ use std::time::Instant;
 use super::images::{aside, key_name};
 use crate::engine::{EngineError, RowWrite, Session, Table};
 use crate::recovery::undo::{Step, backwards, conflict, decide};
+use crate::recovery::words::key_words;
 use crate::recovery::{Conflict, RowImage, TableHead, TableImages, Tally};
 use crate::value::Value;
 
@@ -162,7 +163,7 @@ impl PutBack {
                     if !limit.allows(0) {
                         return Ok(());
                     }
-                    match desk.attempt(&rows[place - here.start]).await? {
+                    match desk.attempt(&rows[place - here.start], true).await? {
                         Ok(restored) => {
                             (fates[place], moved) = (Fate::of(&restored), true);
                             tally = tally.plus(restored.tally());
@@ -315,7 +316,7 @@ impl<'a> Desk<'a> {
             if !allowed(at as u64) {
                 break;
             }
-            fates.push(match self.attempt(row).await? {
+            fates.push(match self.attempt(row, false).await? {
                 Ok(restored) => {
                     tally = tally.plus(restored.tally());
                     Fate::of(&restored)
@@ -347,13 +348,17 @@ impl<'a> Desk<'a> {
         Ok((fates, tally))
     }
 
-    /// One row; a refusal of the database costs nothing else.
+    /// One row, and whether it held before what the change wrote; a refusal of the database costs nothing
+    /// else.
     async fn attempt(
         &mut self,
         row: &RowImage,
+        ours: bool,
     ) -> Result<Result<Restored, EngineError>, EngineError> {
         self.session.savepoint().await?;
-        match self.restore_alone(row).await {
+        let attempted =
+            if ours { self.restore_ours(row).await } else { self.restore_alone(row).await };
+        match attempted {
             Err(refused @ EngineError::Rejected { .. }) => {
                 self.session.back_to_savepoint().await?;
                 Ok(Err(refused))
@@ -405,6 +410,25 @@ impl<'a> Desk<'a> {
         };
         let written = self.write(&[row], &step).await?;
         Ok(written.into_iter().next().flatten().map_or(Restored::Conflict, Restored::Done))
+    }
+
+    /// A row that held what the change wrote when it was put off: what became of it since came of what was
+    /// taken back meanwhile.
+    async fn restore_ours(&mut self, row: &RowImage) -> Result<Restored, EngineError> {
+        match self.restore_alone(row).await? {
+            Restored::Conflict if row.before.is_some() && row.after.is_some() => {}
+            restored => return Ok(restored),
+        }
+        let Some(now) = self.look_at(row).await? else {
+            let message = format!(
+                "{} {}, which the change only carried along, would be removed with the row that it belongs to",
+                self.head.table,
+                key_words(&self.head.key, &row.key)
+            );
+            return Err(EngineError::Refused { message });
+        };
+        self.settle(row, &now).await?;
+        Ok(Restored::Done(Tally { updated: 1, ..Tally::default() }))
     }
 
     /// Does what was decided for all of these rows; `None` where the guard did not hold.

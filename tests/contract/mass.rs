@@ -35,6 +35,7 @@ contract! {
     it_is_paused_continued_and_stopped_between_two_chunks on sqlite postgres mariadb;
     what_was_stopped_goes_on_with_exactly_the_rest on sqlite postgres mariadb;
     a_half_done_change_is_taken_back_and_the_undo_goes_on_too on sqlite postgres mariadb;
+    an_undo_in_chunks_removes_nothing_that_others_added on sqlite postgres mariadb;
     more_rows_than_the_runbook_allows_are_not_written on sqlite postgres mariadb;
     a_chunk_whose_commit_is_cut_off_is_found_out on postgres mariadb,
         not sqlite: "there is no wire; `tests/mass.rs` ends the process at every record instead";
@@ -421,6 +422,37 @@ fn a_half_done_change_is_taken_back_and_the_undo_goes_on_too(engine: Dialect) {
     desk.run("UPDATE job SET n = 0 WHERE id = 1 AND n = 7");
     assert_eq!(dump(&mut desk, &["job"]), before);
     assert_eq!(desk.incident().changes[1].chunks.clone().unwrap().left_alone(), 1);
+}
+
+/// What a cascade takes along in a chunk that nobody previewed.
+fn an_undo_in_chunks_removes_nothing_that_others_added(engine: Dialect) {
+    let schema = format!(
+        "{}; CREATE TABLE ship (id INTEGER PRIMARY KEY); \
+         CREATE TABLE line (id INTEGER PRIMARY KEY, ship_id INTEGER, \
+         FOREIGN KEY (ship_id) REFERENCES ship (id) ON DELETE CASCADE)",
+        schema(engine)
+    );
+    for below in [vec![5], vec![5, 2_999]] {
+        let mut desk = Desk::new(engine, &schema);
+        let add = "INSERT INTO ship (id) SELECT id FROM job WHERE id IN (:chunk)";
+        let job = desk.mass_job("op", KEYS, &[add], (500, 900));
+        assert_eq!(committed(&desk.drive_on(&job)), OPEN.unsigned_abs());
+        for ship in &below {
+            desk.run(&format!("INSERT INTO line VALUES ({ship}, {ship})"));
+        }
+        let undo = desk.mass_undo(&job, "undo");
+        let Execution::Halted { drift: Some(drift), .. } = desk.drive_on(&undo) else {
+            panic!("it went on")
+        };
+        // Where a line of the first chunk was shown to go, that table is no news.
+        let said = if below.len() == 1 {
+            "line was not written at the preview"
+        } else {
+            "line id 5 would"
+        };
+        assert!(drift.differences[0].starts_with(said), "{drift:?}");
+        assert_eq!(desk.count("SELECT COUNT(*) FROM line WHERE id = 5"), 1);
+    }
 }
 
 fn more_rows_than_the_runbook_allows_are_not_written(engine: Dialect) {

@@ -18,8 +18,25 @@ contract! {
     rows_that_a_table_pushes_out_by_itself_forbid_the_undo on sqlite,
         not postgres: "no constraint replaces rows",
         not mariadb: "no constraint replaces rows";
+    keys_that_do_not_lead_to_their_rows_again_forbid_the_undo on sqlite,
+        not postgres: "a text is text, and no part of a key is NULL",
+        not mariadb: "a text is text, and no part of a key is NULL";
+    text_that_would_come_back_as_bytes_forbids_the_undo on sqlite,
+        not postgres: "a text is text in the encoding of the database",
+        not mariadb: "a text is text in the character set of its column";
+    rows_that_come_and_go_in_triggers_are_told_apart on sqlite postgres mariadb;
     an_index_over_an_expression_is_no_key on sqlite postgres,
         not mariadb: "it indexes columns only";
+    a_table_without_a_primary_key_is_known_by_what_is_unique on sqlite postgres mariadb;
+    a_key_of_words_that_look_like_numbers_finds_its_rows on mariadb,
+        not sqlite: "it has no such type",
+        not postgres: "its words are compared as text";
+    what_a_function_writes_is_written_once_and_seen on mariadb,
+        not sqlite: "no function of it writes",
+        not postgres: "rows are not selected beforehand";
+    no_limit_of_the_server_cuts_what_is_read on mariadb,
+        not sqlite: "it has no such setting",
+        not postgres: "it has no such setting";
     a_key_of_bits_finds_its_rows on mariadb,
         not sqlite: "it has no such type",
         not postgres: "its bits are a text";
@@ -28,6 +45,7 @@ contract! {
     a_change_of_nothing_cannot_be_approved on sqlite postgres mariadb;
     more_rows_than_are_allowed_cannot_be_approved on sqlite postgres mariadb;
     rows_of_a_joined_update_are_counted on sqlite postgres mariadb;
+    rows_that_an_insert_finds_there_are_updates on sqlite postgres mariadb;
 }
 
 /// `table direct / hidden`
@@ -224,6 +242,104 @@ fn rows_that_a_table_pushes_out_by_itself_forbid_the_undo(engine: Dialect) {
     assert_eq!(preview.undo.impossible.as_deref(), Some(said));
     let preview = desk.preview(&desk.job("op", &["DELETE FROM t WHERE id = 1"]));
     assert_eq!(preview.undo.impossible, None);
+    for words in ["UPDATE OR\n REPLACE", "UPDATE OR -- or\n REPLACE"] {
+        let schema = format!(
+            "CREATE TABLE lst (id INTEGER PRIMARY KEY, v INTEGER UNIQUE); CREATE TABLE tt (v INTEGER); \
+             INSERT INTO lst VALUES (1, 10), (2, 20); INSERT INTO tt VALUES (1); \
+             CREATE TRIGGER r AFTER UPDATE ON tt BEGIN {words} lst SET v = NEW.v WHERE id = 1; END"
+        );
+        let desk = Desk::new(engine, &schema);
+        let preview = desk.preview(&desk.job("op", &["UPDATE tt SET v = 20"]));
+        let said = "trigger r uses REPLACE: rows that it pushes out are not seen";
+        assert_eq!(preview.undo.impossible.as_deref(), Some(said), "{words}");
+    }
+}
+
+fn keys_that_do_not_lead_to_their_rows_again_forbid_the_undo(engine: Dialect) {
+    let schema = "CREATE TABLE t (k TEXT PRIMARY KEY, v INTEGER); \
+                  INSERT INTO t VALUES (CAST(x'ff41' AS TEXT), 1), (NULL, 2), (NULL, 3), ('x', 4)";
+    let desk = Desk::new(engine, schema);
+    let said = "t: 1 keys of rows that were written do not lead to these rows again";
+    for statement in [
+        "UPDATE t SET v = 9 WHERE v = 1",
+        "DELETE FROM t WHERE v = 1",
+        "UPDATE t SET v = 9 WHERE v = 2",
+        "DELETE FROM t WHERE v = 3",
+    ] {
+        let preview = desk.preview(&desk.job("op", &[statement]));
+        assert_eq!(preview.undo.impossible.as_deref(), Some(said), "{statement}");
+    }
+    let preview = desk.preview(&desk.job("op", &["UPDATE t SET v = 9 WHERE v = 4"]));
+    assert_eq!(preview.undo.impossible, None);
+}
+
+fn text_that_would_come_back_as_bytes_forbids_the_undo(engine: Dialect) {
+    let schema = "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT, bytes BLOB, v INTEGER); \
+                  INSERT INTO t VALUES (1, CAST(x'4de96c' AS TEXT), x'ff', 1), (2, 'a', x'ff', 2)";
+    let desk = Desk::new(engine, schema);
+    let said = "t: text of 1 rows is not UTF-8 and would come back as bytes";
+    for (statement, why) in [
+        ("UPDATE t SET name = 'x'", Some(said)),
+        ("DELETE FROM t WHERE id = 1", Some(said)),
+        ("UPDATE t SET v = 5, bytes = NULL WHERE id = 2", None),
+        ("UPDATE t SET v = 5 WHERE id = 1", None),
+        ("DELETE FROM t WHERE id = 2", None),
+    ] {
+        let preview = desk.preview(&desk.job("op", &[statement]));
+        assert_eq!(preview.undo.impossible.as_deref(), why, "{statement}");
+    }
+}
+
+fn rows_that_come_and_go_in_triggers_are_told_apart(engine: Dialect) {
+    let schema = "CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER); INSERT INTO t VALUES (1, 1), (2, 2), (3, 3); \
+                  CREATE TABLE s (id INTEGER PRIMARY KEY, v INTEGER); INSERT INTO s VALUES (8, 1), (9, 1); ";
+    let mut desk = Desk::new(engine, schema);
+    let body = |sqlite: &str| match engine {
+        Dialect::Sqlite => format!("CREATE TRIGGER c AFTER INSERT ON t BEGIN {sqlite}; END"),
+        Dialect::Mariadb => {
+            format!("CREATE TRIGGER c AFTER INSERT ON t FOR EACH ROW BEGIN {sqlite}; END")
+        }
+        _ => format!(
+            "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {sqlite}; RETURN NULL; END $$; \
+             CREATE TRIGGER c AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()"
+        ),
+    };
+    let of_others = "DELETE FROM s WHERE id = 9; INSERT INTO s VALUES (9, 5); INSERT INTO s VALUES (7, 1); \
+                     UPDATE s SET v = 2 WHERE id = 7; INSERT INTO s VALUES (6, 1); DELETE FROM s WHERE id = 6; \
+                     UPDATE s SET id = 5 WHERE id = 8";
+    // There, no trigger writes to its own table.
+    let (itself, became) = match engine {
+        Dialect::Mariadb => ("", "t 4: - -> 4,4"),
+        _ => ("UPDATE t SET v = v + 10 WHERE id = NEW.id; ", "t 4: - -> 4,14"),
+    };
+    let trigger = body(&format!("{itself}{of_others}"));
+    if engine == Dialect::Postgres {
+        desk.script(&trigger);
+    } else {
+        desk.run(&trigger);
+    }
+    let statements = [
+        "INSERT INTO t VALUES (4, 4)",
+        "UPDATE t SET id = 10 WHERE id = 1",
+        "UPDATE t SET id = 1 WHERE id = 2",
+        "DELETE FROM t WHERE id = 3",
+    ];
+    let preview = desk.preview(&desk.job("op", &statements));
+    // The trigger fires for the undo too, and stands in its way; nothing was lost sight of.
+    let why = preview.undo.impossible.clone().unwrap_or_default();
+    assert!(why.starts_with("tried, and the database refused"), "{why}");
+    let seen = [
+        "s 5: - -> 5,1",
+        "s 7: - -> 7,2",
+        "s 8: 8,1 -> -",
+        "s 9: 9,1 -> 9,5",
+        "t 10: - -> 10,1",
+        "t 1: 1,1 -> 1,2",
+        "t 2: 2,2 -> -",
+        "t 3: 3,3 -> -",
+        became,
+    ];
+    assert_eq!(images(&preview), seen);
 }
 
 /// What is left of it would name several rows.
@@ -235,6 +351,51 @@ fn an_index_over_an_expression_is_no_key(engine: Dialect) {
     let preview = desk.preview(&desk.job("op", &["UPDATE t SET b = 'z' WHERE b = 'p'"]));
     let said = "t has no key by which a row could be found again";
     assert_eq!(preview.undo.impossible.as_deref(), Some(said));
+}
+
+/// Not by what may be NULL.
+fn a_table_without_a_primary_key_is_known_by_what_is_unique(engine: Dialect) {
+    let schema = "CREATE TABLE t (a INT, b INT NOT NULL, v INT); \
+                  CREATE UNIQUE INDEX i2 ON t (b); CREATE UNIQUE INDEX i3 ON t (a); \
+                  INSERT INTO t VALUES (NULL, 1, 5), (NULL, 2, 6)";
+    let mut desk = Desk::new(engine, schema);
+    let preview = desk.done(&desk.job("op", &["UPDATE t SET v = 7"]));
+    assert_eq!(images(&preview), ["t 1: NULL,1,5 -> NULL,1,7", "t 2: NULL,2,6 -> NULL,2,7"]);
+    desk.done(&desk.undo_job("op", "back"));
+    assert_eq!(desk.count("SELECT SUM(v) FROM t"), 11);
+}
+
+fn a_key_of_words_that_look_like_numbers_finds_its_rows(engine: Dialect) {
+    let schema = "CREATE TABLE ek (kind ENUM('0', '1', 'print'), id INT, v INT, PRIMARY KEY (kind, id)); \
+                  INSERT INTO ek VALUES ('0', 1, 1), ('1', 1, 2), ('1', 2, 3), ('print', 1, 4)";
+    let mut desk = Desk::new(engine, schema);
+    let preview = desk.done(&desk.job("op", &["UPDATE ek SET v = 9"]));
+    assert_eq!(images(&preview).len(), 4);
+    desk.done(&desk.undo_job("op", "back"));
+    assert_eq!(desk.count("SELECT SUM(v * v) FROM ek"), 30);
+}
+
+fn what_a_function_writes_is_written_once_and_seen(engine: Dialect) {
+    let mut desk = Desk::new(engine, STOCK);
+    desk.run("CREATE TABLE log (id INT AUTO_INCREMENT PRIMARY KEY, what INT)");
+    desk.run(
+        "CREATE FUNCTION note_it(n INT) RETURNS INT MODIFIES SQL DATA \
+         BEGIN INSERT INTO log (what) VALUES (n); RETURN n; END",
+    );
+    for call in ["note_it(id)", "erp.note_it(id)"] {
+        let statement = format!("UPDATE stock SET n = 56 WHERE {call} > 0");
+        let preview = desk.preview(&desk.job("op", &[&statement]));
+        assert_eq!(writes(&preview), ["stock 3 upd / -", "log - / 3 ins"], "{call}");
+    }
+    assert_eq!(desk.count("SELECT COUNT(*) FROM log"), 0);
+}
+
+fn no_limit_of_the_server_cuts_what_is_read(engine: Dialect) {
+    let mut desk = Desk::new(engine, STOCK);
+    desk.run("SET GLOBAL sql_select_limit = 2");
+    let preview = desk.preview(&desk.job("op", &["UPDATE stock SET n = 0"]));
+    assert_eq!(images(&preview).len(), 3);
+    assert_eq!((preview.undo.restored, preview.undo.of), (3, 3));
 }
 
 fn a_key_of_bits_finds_its_rows(engine: Dialect) {
@@ -273,6 +434,18 @@ fn more_rows_than_are_allowed_cannot_be_approved(engine: Dialect) {
     let mut job = desk.job("op", &["UPDATE stock SET n = 0"]);
     job.plan.limits.max_rows = 2;
     assert_eq!(desk.preview(&job).refused, ["it writes 3 rows, and the runbook allows 2"]);
+}
+
+fn rows_that_an_insert_finds_there_are_updates(engine: Dialect) {
+    let desk = Desk::new(engine, STOCK);
+    let rows = "INSERT INTO stock (id, n) VALUES (1, 10), (2, 20), (3, 30), (9, 90)";
+    let upsert = match engine {
+        Dialect::Mariadb => format!("{rows} ON DUPLICATE KEY UPDATE n = n + 5"),
+        _ => format!("{rows} ON CONFLICT (id) DO UPDATE SET n = stock.n + 5"),
+    };
+    let preview = desk.preview(&desk.job("op", &[&upsert]));
+    assert_eq!(writes(&preview), ["stock 1 ins 3 upd / -"]);
+    assert_eq!((preview.rows(), images(&preview).len()), (4, 4));
 }
 
 fn rows_of_a_joined_update_are_counted(engine: Dialect) {

@@ -210,7 +210,7 @@ fn functions_that_reach_out_of_the_transaction(engine: Dialect) {
     }
     let fine = of(engine, ["abs(-1)", "fine() + abs(-1)", "fine() + ABS(-1)"]);
     let preview =
-        desk.preview(&forged(&desk, &format!("UPDATE stock SET n = {fine} WHERE id = 2")));
+        desk.preview(&forged(&desk, &format!("UPDATE stock SET n = {fine} WHERE id = 3")));
     assert_eq!(preview.refused, [""; 0]);
 }
 

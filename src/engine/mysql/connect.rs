@@ -136,6 +136,7 @@ async fn set(
     wire.run(&format!(
         "SET SESSION autocommit = 1, foreign_key_checks = 1, unique_checks = 1, \
          sql_safe_updates = 0, sql_mode = {mode}, time_zone = {zone}, \
+         sql_select_limit = 18446744073709551615, \
          lock_wait_timeout = {seconds}, innodb_lock_wait_timeout = {seconds}, wait_timeout = 3600"
     ))
     .await

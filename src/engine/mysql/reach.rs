@@ -11,13 +11,14 @@ use crate::dialect::Dialect;
 use crate::engine::EngineError;
 use crate::sql;
 
-/// What there is in the database, names in small letters.
+/// What there is in the database, names in small letters: where the server tells names apart by their case,
+/// one stands for all that are alike but for it.
 #[derive(Debug, Default)]
 pub struct Graph {
     dialect: Option<Dialect>,
     database: String,
     /// Tables with their engine and the size to expect; views have no engine.
-    tables: BTreeMap<String, Known>,
+    tables: BTreeMap<String, Vec<Known>>,
     views: BTreeMap<String, String>,
     triggers: BTreeMap<String, Vec<(String, String)>>,
     /// Bodies; `None` where we may not read it.
@@ -46,7 +47,8 @@ pub struct Reach {
 
 impl Graph {
     pub fn known(&self, table: &str) -> Option<&Known> {
-        self.tables.get(&table.to_lowercase())
+        let alike = self.tables.get(&table.to_lowercase())?;
+        alike.iter().find(|known| known.name == table).or(alike.first())
     }
 
     /// Everything that these tables lead to when SQL writes them.
@@ -57,7 +59,8 @@ impl Graph {
             walk.written(&table.to_lowercase());
         }
         for call in calls {
-            walk.called(std::slice::from_ref(call));
+            let parts: Vec<String> = call.split('.').map(str::to_owned).collect();
+            walk.called(&parts);
         }
         reach
     }
@@ -71,14 +74,13 @@ struct Walk<'g> {
 
 impl Walk<'_> {
     fn written(&mut self, name: &str) {
-        if let Some(view) = self.graph.views.get(name) {
-            if self.bodies.insert(format!("view {name}")) {
-                self.body(&format!("view {name}"), view, true);
-            }
-            return;
+        if let Some(view) = self.graph.views.get(name)
+            && self.bodies.insert(format!("view {name}"))
+        {
+            self.body(&format!("view {name}"), view, true);
         }
-        let Some(table) = self.graph.tables.get(name) else { return };
-        self.reach.tables.insert(table.name.clone());
+        let Some(tables) = self.graph.tables.get(name) else { return };
+        self.reach.tables.extend(tables.iter().map(|table| table.name.clone()));
         self.cascaded(name);
         for (trigger, body) in self.graph.triggers.get(name).into_iter().flatten() {
             let what = format!("trigger {trigger}");
@@ -91,8 +93,13 @@ impl Walk<'_> {
     fn cascaded(&mut self, parent: &str) {
         for child in self.graph.cascades.get(parent).into_iter().flatten() {
             match self.graph.tables.get(child) {
-                Some(table) if self.reach.tables.insert(table.name.clone()) => self.cascaded(child),
-                Some(_) => {}
+                Some(tables) => {
+                    let before = self.reach.tables.len();
+                    self.reach.tables.extend(tables.iter().map(|table| table.name.clone()));
+                    if self.reach.tables.len() > before {
+                        self.cascaded(child);
+                    }
+                }
                 None => {
                     self.reach.unsure.insert(format!(
                         "a reference carries changes of {parent} to {child}, outside of the database"
@@ -103,8 +110,18 @@ impl Walk<'_> {
     }
 
     fn called(&mut self, parts: &[String]) {
-        let Some(name) = parts.last().map(|name| name.to_lowercase()) else { return };
-        if let Some(body) = self.graph.routines.get(&name) {
+        let small: Vec<String> = parts.iter().map(|part| part.to_lowercase()).collect();
+        let Some((name, before)) = small.split_last() else { return };
+        if let Some(database) = before.last()
+            && *database != self.graph.database
+        {
+            if self.graph.others.contains(database) {
+                let call = parts.join(".");
+                self.reach.unsure.insert(format!("{call} is called, outside of the database"));
+            }
+            return;
+        }
+        if let Some(body) = self.graph.routines.get(name) {
             let what = format!("routine {name}");
             if !self.bodies.insert(what.clone()) {
                 return;
@@ -185,7 +202,7 @@ impl Session {
                 rows: number(rows),
                 bytes: number(bytes),
             };
-            graph.tables.insert(name.to_lowercase(), known);
+            graph.tables.entry(name.to_lowercase()).or_default().push(known);
         }
         for row in self.wire.texts(VIEWS).await? {
             let [name, body] = row.as_slice() else { continue };
@@ -242,7 +259,7 @@ fn object(sql: &str, dialect: Dialect, graph: &Graph, found: &mut Vec<String>) {
             if database != graph.database {
                 found.push(format!("{name} is outside of the database that this target names"));
             }
-        } else if let Some(known) = graph.known(&small)
+        } else if let Some(known) = graph.known(&name)
             && ["FEDERATED", "CONNECT", "SPIDER", "S3"].contains(&known.engine.as_str())
         {
             found.push(format!("{name} ({}) belongs to another server", known.engine));
@@ -251,7 +268,12 @@ fn object(sql: &str, dialect: Dialect, graph: &Graph, found: &mut Vec<String>) {
     let calls = sql::functions(sql, dialect).unwrap_or_default();
     for call in &calls {
         let small = call.to_lowercase();
-        let stored = graph.routines.contains_key(small.rsplit('.').next().unwrap_or(&small));
+        let stored = match small.rsplit_once('.') {
+            Some((database, name)) => {
+                database == graph.database && graph.routines.contains_key(name)
+            }
+            None => graph.routines.contains_key(&small),
+        };
         if !stored && !is_known(&small) {
             found.push(format!("nobody knows what the function {call} does besides its result"));
         }
@@ -281,7 +303,7 @@ mod tests {
             [("item", "InnoDB"), ("line", "InnoDB"), ("audit", "InnoDB"), ("log", "MyISAM")]
         {
             let known = Known { name: name.into(), engine: engine.into(), ..Known::default() };
-            graph.tables.insert(name.into(), known);
+            graph.tables.insert(name.into(), vec![known]);
         }
         graph.views.insert("items".into(), "select `erp`.`item`.`id` from `erp`.`item`".into());
         graph.cascades.insert("item".into(), vec!["line".into()]);
@@ -310,12 +332,33 @@ mod tests {
     }
 
     #[test]
+    fn names_alike_but_for_their_case_are_all_reached() {
+        let mut graph = graph();
+        let upper = Known { name: "LOG".into(), engine: "InnoDB".into(), ..Known::default() };
+        graph.tables.entry("log".into()).or_default().push(upper);
+        graph.views.insert("line".into(), "select 1".into());
+        let reach = graph.reach(["line"], &[]);
+        assert_eq!(
+            reach.tables.iter().map(String::as_str).collect::<Vec<_>>(),
+            ["LOG", "line", "log"]
+        );
+        let engine = |name| graph.known(name).map(|known| known.engine.as_str());
+        assert_eq!((engine("log"), engine("LOG")), (Some("MyISAM"), Some("InnoDB")));
+    }
+
+    #[test]
     fn what_cannot_be_told_is_said() {
         let mut graph = graph();
         graph.routines.insert("note".into(), None);
         assert_eq!(graph.reach(["item"], &[]).unsure.len(), 1);
-        graph.routines.insert("note".into(), Some("UPDATE hr.staff SET a = 1".into()));
-        assert_eq!(graph.reach(["item"], &[]).unsure.len(), 1);
+        for elsewhere in ["UPDATE hr.staff SET a = 1", "CALL hr.note(1)"] {
+            graph.routines.insert("note".into(), Some(elsewhere.into()));
+            assert_eq!(graph.reach(["item"], &[]).unsure.len(), 1, "{elsewhere}");
+        }
+        graph.routines.insert("note".into(), Some("INSERT INTO \"log\" (\"a\") VALUES (1)".into()));
+        for calls in ["note", "erp.note"] {
+            assert!(graph.reach([], &[calls.to_owned()]).tables.contains("log"), "{calls}");
+        }
     }
 
     #[test]
@@ -330,6 +373,8 @@ mod tests {
         assert!(says("DELETE FROM line WHERE id = 1").contains("by a trigger"));
         assert!(says("UPDATE hr.staff SET a = 1").contains("outside"));
         assert!(says("UPDATE item SET a = sys_exec('x')").contains("sys_exec"));
+        assert!(says("UPDATE item SET a = hr.note(1)").contains("hr.note"));
+        assert_eq!(says("UPDATE item SET a = erp.note(1)"), "");
         assert!(says("CREATE TABLE x (a int)").contains("CREATE"));
     }
 }

@@ -31,8 +31,10 @@ fn kind<'t>(table: &'t Table, name: &str) -> &'t str {
     found.map_or("", |column| &column.kind)
 }
 
+/// By the word of the type alone: what an ENUM may hold stands behind it.
 fn is_number(kind: &str) -> bool {
-    kind.contains("int") || kind.starts_with("year")
+    let word = kind.split(['(', ' ']).next().unwrap_or_default();
+    ["tinyint", "smallint", "mediumint", "int", "bigint", "year"].contains(&word)
 }
 
 /// A column as it must be selected to be put back exactly.

@@ -13,6 +13,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::functions::is_known;
 use super::rows::{exact, owned};
 use super::values::quoted;
 use super::{ALONE, Session, ledger, nothing};
@@ -118,8 +119,12 @@ impl Session {
             self.read_counters(&name).await?;
         }
         let calls = sql::functions(sql, dialect).unwrap_or_default();
+        // What may write runs once: its rows are found by comparing.
+        let reads = calls.iter().all(|call| is_known(&call.to_lowercase()));
         let keys = match (&table, write.verb) {
-            (Some(table), Verb::Update | Verb::Delete) => self.select_rows(sql, table).await?,
+            (Some(table), Verb::Update | Verb::Delete) if reads => {
+                self.select_rows(sql, table).await?
+            }
             _ => Keys::default(),
         };
         let mut added = Vec::new();

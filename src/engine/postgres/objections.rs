@@ -80,7 +80,7 @@ struct Function {
 struct Paths {
     /// Trigger functions by table.
     triggers: HashMap<String, Vec<Function>>,
-    /// Tables that a foreign key carries a change on to.
+    /// Tables that a change is carried on to: by a foreign key, or because they are parts or heirs.
     carried: HashMap<String, Vec<String>>,
     foreign: BTreeSet<String>,
 }
@@ -122,9 +122,7 @@ impl Session {
         let [exact, lower] = [name, &lower].map(|name| literal(&super::rows::relation(name)));
         let sql = format!(
             "SELECT {NAME}, c.relkind, n.nspname, EXISTS (SELECT 1 FROM pg_rewrite r \
-             WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN'), \
-             EXISTS (SELECT 1 FROM pg_partition_tree(c.oid) t JOIN pg_class l ON l.oid = t.relid \
-             WHERE l.relkind = 'f') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+             WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
              WHERE c.oid = coalesce(to_regclass({exact}), to_regclass({lower}))"
         );
         let Some(row) = self.rows(&sql).await?.pop() else { return Ok((None, None)) };
@@ -137,9 +135,6 @@ impl Session {
                 "belongs to the server itself"
             }
             _ if text(3) == "t" => "has rules that turn the statement into another one",
-            _ if text(4) == "t" => {
-                "has parts on another server, where a rollback here proves nothing"
-            }
             _ => return Ok((Some(name), None)),
         };
         Ok((Some(name.clone()), Some(format!("{name} {why}"))))
@@ -176,7 +171,9 @@ impl Session {
         let carried = format!(
             "SELECT (SELECT {NAME} FROM pg_class c {join} WHERE c.oid = k.confrelid), \
              (SELECT {NAME} FROM pg_class c {join} WHERE c.oid = k.conrelid) FROM pg_constraint k \
-             WHERE k.contype = 'f' AND (k.confupdtype IN ('c', 'n', 'd') OR k.confdeltype IN ('c', 'n', 'd'))"
+             WHERE k.contype = 'f' AND (k.confupdtype IN ('c', 'n', 'd') OR k.confdeltype IN ('c', 'n', 'd')) \
+             UNION ALL SELECT (SELECT {NAME} FROM pg_class c {join} WHERE c.oid = i.inhparent), \
+             (SELECT {NAME} FROM pg_class c {join} WHERE c.oid = i.inhrelid) FROM pg_inherits i"
         );
         for row in self.rows(&carried).await? {
             if let [Value::Text(from), Value::Text(to)] = row.as_slice() {
@@ -202,6 +199,10 @@ impl Paths {
                 continue;
             }
             waiting.extend(self.carried.get(&table).into_iter().flatten().cloned());
+            if self.foreign.contains(&table) {
+                let why = "lies on another server, where a rollback here proves nothing";
+                objections.insert(table.clone(), format!("{table} {why}"));
+            }
             for function in self.triggers.get(&table).into_iter().flatten() {
                 let what = format!("the trigger function {} of {table}", function.name);
                 if let Some(objection) = function.objection(&what) {

@@ -31,6 +31,15 @@ pub fn relation(name: &str) -> String {
     }
 }
 
+/// Of a table and those that inherit from it, its own rows; the parts of a partitioned one are its own.
+fn own_rows(table: &str) -> String {
+    let table = literal(&relation(table));
+    format!(
+        "(r.tableoid = {table}::regclass OR EXISTS \
+         (SELECT FROM pg_partitioned_table WHERE partrelid = {table}::regclass))"
+    )
+}
+
 pub fn list(columns: &[String]) -> String {
     columns.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ")
 }
@@ -115,7 +124,7 @@ impl Session {
             return Ok(Vec::new());
         }
         let mut found = Vec::with_capacity(keys.len());
-        let name = relation(&table.name);
+        let (name, own) = (relation(&table.name), own_rows(&table.name));
         let names = list(&table.key);
         let wanted = columns.iter().fold(names.clone(), |all, name| all + ", " + &quoted(name));
         for batch in keys.chunks(BATCH) {
@@ -129,7 +138,7 @@ impl Session {
             } else {
                 format!("({names}) IN (VALUES {rows})")
             };
-            let sql = format!("SELECT {wanted} FROM {name} WHERE {condition}");
+            let sql = format!("SELECT {wanted} FROM {name} AS r WHERE {condition} AND {own}");
             for mut row in self.rows(&sql).await? {
                 let rest = row.split_off(table.key.len());
                 found.push((row, rest));
@@ -215,6 +224,7 @@ impl Session {
         let Some(first) = rows.first() else { return Ok(Vec::new()) };
         let alone = rows.len() > 1 && self.has_early_triggers(&first.table.name).await?;
         let (columns, condition) = join(first);
+        let own = own_rows(&first.table.name);
         let mut held = vec![false; rows.len()];
         let many = if alone { 1 } else { MANY };
         for (batch, rows) in rows.chunks(many).enumerate() {
@@ -223,7 +233,7 @@ impl Session {
                 values.push(listed(number + batch * many, row)?);
             }
             let sql = format!(
-                "{start} (VALUES {}) AS v (n, {columns}) WHERE {condition} RETURNING v.n",
+                "{start} (VALUES {}) AS v (n, {columns}) WHERE {condition} AND {own} RETURNING v.n",
                 values.join(", ")
             );
             let limit = self.remaining();
@@ -236,12 +246,13 @@ impl Session {
         Ok(held)
     }
 
+    /// Also of one of its parts alone.
     async fn has_early_triggers(&mut self, table: &str) -> Result<bool, EngineError> {
         // Bit 0: for each row; bit 1: before it.
         let sql = format!(
-            "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = {}::regclass \
-             AND NOT tgisinternal AND tgtype & 3 = 3)",
-            literal(&relation(table))
+            "SELECT EXISTS (SELECT FROM pg_trigger WHERE NOT tgisinternal AND tgtype & 3 = 3 \
+             AND (tgrelid = {table}::regclass OR tgrelid IN (SELECT relid FROM pg_partition_tree({table}))))",
+            table = literal(&relation(table))
         );
         Ok(self.text(&sql).await?.as_deref() != Some("f"))
     }

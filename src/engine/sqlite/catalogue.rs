@@ -74,7 +74,8 @@ impl Session {
         Ok(found.iter().filter_map(|row| row[0].as_ref().plain()).collect())
     }
 
-    /// For tables without a primary key: the first unique index over columns that are not null.
+    /// For tables without a primary key: the first unique index that is over nothing but columns that are not
+    /// null.
     pub(super) async fn unique_keys(
         &mut self,
         tables: &mut [Table],
@@ -82,18 +83,21 @@ impl Session {
     ) -> Result<(), EngineError> {
         let found = self.rows(sql).await?;
         for table in tables.iter_mut().filter(|table| table.key.is_empty()) {
-            let of_table = found.iter().filter(|row| row[0] == Value::Text(table.name.clone()));
-            let Some(index) = of_table.clone().map(|row| row[1].clone()).next() else { continue };
-            // An expression has no name, and is no column by which a row could be found.
-            let columns = of_table.filter(|row| row[1] == index).map(|row| row[2].as_ref().plain());
-            let Some(columns) = columns.collect::<Option<Vec<String>>>() else { continue };
-            let not_null = format!(
-                "SELECT COUNT(*) FROM pragma_table_xinfo({}) WHERE \"notnull\" = 1 AND name IN ({})",
-                literal(&table.name),
-                columns.iter().map(|name| literal(name)).collect::<Vec<_>>().join(",")
-            );
-            if self.number(&not_null).await? == i64::try_from(columns.len()).unwrap_or(-1) {
-                table.key = columns;
+            let of_table: Vec<&Vec<Value>> =
+                found.iter().filter(|row| row[0] == Value::Text(table.name.clone())).collect();
+            for index in of_table.chunk_by(|one, other| one[1] == other[1]) {
+                // An expression has no name, and is no column by which a row could be found.
+                let columns = index.iter().map(|row| row[2].as_ref().plain());
+                let Some(columns) = columns.collect::<Option<Vec<String>>>() else { continue };
+                let not_null = format!(
+                    "SELECT COUNT(*) FROM pragma_table_xinfo({}) WHERE \"notnull\" = 1 AND name IN ({})",
+                    literal(&table.name),
+                    columns.iter().map(|name| literal(name)).collect::<Vec<_>>().join(",")
+                );
+                if self.number(&not_null).await? == i64::try_from(columns.len()).unwrap_or(-1) {
+                    table.key = columns;
+                    break;
+                }
             }
         }
         Ok(())

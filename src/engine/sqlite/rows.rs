@@ -3,10 +3,10 @@
 //! Every value travels as a bind parameter; every name is quoted.
 
 use futures_util::TryStreamExt as _;
-use sqlx::sqlite::SqliteArguments;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{AssertSqlSafe, Sqlite};
 
-use super::value::{quoted, values};
+use super::value::{has_odd_text, quoted, values};
 use super::{Session, watch};
 use crate::engine::{EngineError, Keyed, RowWrite, Table};
 use crate::value::Value;
@@ -86,9 +86,12 @@ impl Session {
             quoted(&table.name)
         );
         let mut rows = query(sql, binds).fetch(&mut self.connection);
+        let read =
+            |row: SqliteRow| values(&row).map(|values| (has_odd_text(&row, &values), values));
         let failed = loop {
-            match rows.try_next().await.and_then(|row| row.as_ref().map(values).transpose()) {
-                Ok(Some(mut key)) => {
+            match rows.try_next().await.and_then(|row| row.map(read).transpose()) {
+                Ok(Some((odd, mut key))) => {
+                    self.odd_text |= odd;
                     let row = key.split_off(names.len());
                     found.push((key, row));
                 }

@@ -14,6 +14,13 @@ pub(super) fn values(row: &SqliteRow) -> Result<Vec<Value>, sqlx::Error> {
     (0..row.len()).map(|column| value(row, column)).collect()
 }
 
+/// Whether a row holds text that came as the bytes it is.
+pub(super) fn has_odd_text(row: &SqliteRow, values: &[Value]) -> bool {
+    let is_text =
+        |column| row.try_get_raw(column).is_ok_and(|raw| raw.type_info().name() == "TEXT");
+    values.iter().enumerate().any(|(at, value)| matches!(value, Value::Bytes(_)) && is_text(at))
+}
+
 /// A value by its own storage class; the declared type of a column means nothing here.
 pub(super) fn value(row: &SqliteRow, column: usize) -> Result<Value, sqlx::Error> {
     let raw = row.try_get_raw(column)?;

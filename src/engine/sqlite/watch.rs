@@ -12,9 +12,11 @@ use std::time::Duration;
 
 use super::Session;
 use super::value::quoted;
+use crate::dialect::Dialect;
 use crate::engine::book::Sides;
 use crate::engine::portion::Portion;
-use crate::engine::{Blind, EngineError, Images, Session as Any, Table, Touched};
+use crate::engine::{Blind, EngineError, Image, Images, Session as Any, Table, Touched};
+use crate::sql;
 use crate::value::Value;
 use crate::value::known::After;
 
@@ -29,6 +31,23 @@ pub struct Watch {
     /// Commits that the observer had seen before the transaction began.
     pub commits: i64,
     replacing: Vec<Replacing>,
+}
+
+/// What the writes to the rows of one key come to, in whatever order they were logged.
+#[derive(Debug, Clone, Copy)]
+struct Sum {
+    /// How many rows more there are now than before.
+    more: i64,
+    /// A row came to have the key, or ceased to.
+    came: bool,
+    went: bool,
+}
+
+impl Sum {
+    /// Whether it may be the sum of a row that was there before or not, and is there now or not.
+    fn fits(self, was: bool, is: bool) -> bool {
+        i64::from(is) - i64::from(was) == self.more && (was || self.came) && (is || self.went)
+    }
 }
 
 /// What pushes rows out unseen.
@@ -67,16 +86,20 @@ impl Session {
     /// Rows that `REPLACE` pushes out fire no delete trigger unless recursive triggers are on.
     async fn replacing(&mut self) -> Result<Vec<Replacing>, EngineError> {
         const REPLACING: &str = "SELECT tbl_name, iif(type = 'trigger', name, NULL), sql \
-             FROM sqlite_schema WHERE type = 'trigger' AND (sql LIKE '%OR REPLACE%' OR sql LIKE '%REPLACE INTO%') \
-             OR type = 'table' AND sql LIKE '%REPLACE%'";
+             FROM sqlite_schema WHERE type IN ('trigger', 'table') AND sql LIKE '%REPLACE%'";
         if self.number("PRAGMA recursive_triggers").await? == 1 {
             return Ok(Vec::new());
         }
         let found = self.rows(REPLACING).await?;
         let text = |value: &Value| value.as_ref().plain();
         let unseen = |row: &Vec<Value>| {
-            let (table, trigger, sql) = (text(&row[0])?, text(&row[1]), text(&row[2])?);
-            (trigger.is_some() || replaces(&sql)).then_some(Replacing { table, trigger })
+            let (table, trigger, definition) = (text(&row[0])?, text(&row[1]), text(&row[2])?);
+            let ways: &[&[&str]] = match trigger {
+                Some(_) => &[&["OR", "REPLACE"], &["REPLACE", "INTO"]],
+                None => &[&["ON", "CONFLICT", "REPLACE"]],
+            };
+            let says = ways.iter().any(|words| sql::says(&definition, Dialect::Sqlite, words));
+            says.then_some(Replacing { table, trigger })
         };
         Ok(found.iter().filter_map(unseen).collect())
     }
@@ -98,28 +121,53 @@ impl Session {
         observe: &mut Any,
         images: &mut dyn Images,
     ) -> Result<(Vec<Touched>, Blind), EngineError> {
+        let observe = super::sibling(observe)?;
         let mut blind = self.unexplained(watch).await?;
         self.sort_log(watch).await?;
-        let mut touched = Vec::new();
+        let (mut touched, mut unfound) = (Vec::new(), Blind::new());
         for (number, counts) in self.counts(watch).await? {
             let table = &watch.tables[number];
             let columns = table.stored();
             let (mut last, mut portion) = (0, Portion::of_at_most(BATCH));
+            let (mut lost, mut unwritable): (u64, u64) = (0, 0);
             loop {
                 let (len, most) = (table.key.len().max(1), portion.rows());
-                let keys = self.next_keys(number, len, most, &mut last).await?;
-                if keys.is_empty() {
+                let noted = self.next_keys(number, len, most, &mut last).await?;
+                if noted.is_empty() {
                     break;
                 }
+                let (keys, sums): (Vec<_>, Vec<_>) = noted.into_iter().unzip();
                 let theirs = observe.rows_by_key(table, &columns, &keys).await?;
                 let ours = self.rows_by_key(table, &columns, &keys).await?;
+                let odd =
+                    std::mem::take(&mut self.odd_text) | std::mem::take(&mut observe.odd_text);
                 let mut sides = Sides::of(theirs, ours);
                 portion.took(keys.len(), sides.rows());
-                for image in keys.into_iter().map(|key| sides.image(key)) {
-                    if image.was.before().is_some() || image.after != After::Gone {
+                for (key, sum) in keys.into_iter().zip(sums) {
+                    // Where NULL is in a key, any number of rows may have it.
+                    let one = table.key.is_empty() || !key.contains(&Value::Null);
+                    let image = sides.image(key);
+                    let (was, is) = (image.was.before().is_some(), image.after != After::Gone);
+                    lost += u64::from(!one || !sum.fits(was, is));
+                    if odd && puts_bytes_back(&image) {
+                        unwritable += 1;
+                    }
+                    if was || is {
                         images.take(table, image);
                     }
                 }
+            }
+            if lost > 0 {
+                unfound.push(format!(
+                    "{}: {lost} keys of rows that were written do not lead to these rows again",
+                    table.name
+                ));
+            }
+            if unwritable > 0 {
+                unfound.push(format!(
+                    "{}: text of {unwritable} rows is not UTF-8 and would come back as bytes",
+                    table.name
+                ));
             }
             touched.push(counts);
         }
@@ -139,6 +187,7 @@ impl Session {
                 blind.push(format!("{what} uses REPLACE: rows that it pushes out are not seen"));
             }
         }
+        blind.append(&mut unfound);
         Ok((touched, blind))
     }
 
@@ -184,28 +233,44 @@ impl Session {
         Ok(found)
     }
 
-    /// The next keys of a table in the order of first touch.
+    /// The next keys of a table in the order of first touch, and what was done to their rows.
     async fn next_keys(
         &mut self,
         table: usize,
         len: usize,
         most: usize,
         last: &mut i64,
-    ) -> Result<Vec<Vec<Value>>, EngineError> {
+    ) -> Result<Vec<(Vec<Value>, Sum)>, EngineError> {
         let sql = format!(
             "SELECT * FROM temp.steadyhand_keys WHERE tbl = {table} AND seq > {last} \
              ORDER BY seq LIMIT {most}"
         );
         let mut keys = Vec::with_capacity(most);
         for mut row in self.rows(&sql).await? {
-            if let Value::Integer(seq) = row[1] {
-                *last = seq;
-            }
-            row.drain(..2);
+            let number = |at: usize| match row[at] {
+                Value::Integer(number) => number,
+                _ => 0,
+            };
+            *last = number(1);
+            let sum = Sum { more: number(2), came: number(3) == 1, went: number(4) == 1 };
+            row.drain(..5);
             row.truncate(len);
-            keys.push(row);
+            keys.push((row, sum));
         }
         Ok(keys)
+    }
+}
+
+/// Whether taking the row back would write bytes, or hold some against what is there.
+fn puts_bytes_back(image: &Image) -> bool {
+    let is_bytes = |value: &Value| matches!(value, Value::Bytes(_));
+    let before = image.was.before();
+    match &image.after {
+        After::Gone => before.is_some_and(|row| row.iter().any(is_bytes)),
+        After::Whole(now) => now.iter().chain(before.into_iter().flatten()).any(is_bytes),
+        After::Changed(changed) => changed.iter().any(|(at, now)| {
+            is_bytes(now) || before.and_then(|row| row.get(*at)).is_some_and(is_bytes)
+        }),
     }
 }
 
@@ -215,12 +280,17 @@ fn sorting(width: usize) -> String {
         (0..width).map(|i| format!("{letter}{i} AS k{i}")).collect::<Vec<_>>().join(", ")
     };
     let keys = (0..width).map(|i| format!("k{i}")).collect::<Vec<_>>().join(", ");
+    let moved = (0..width).map(|i| format!("o{i} IS NOT n{i}")).collect::<Vec<_>>().join(" OR ");
     format!(
         "DROP TABLE IF EXISTS temp.steadyhand_keys;\n\
-         CREATE TEMP TABLE steadyhand_keys (tbl, seq, {keys}, PRIMARY KEY (tbl, seq)) WITHOUT ROWID;\n\
-         INSERT INTO temp.steadyhand_keys SELECT tbl, MIN(seq), {keys} FROM (\
-         SELECT tbl, seq * 2 AS seq, {} FROM temp.steadyhand_log WHERE op <> 1 UNION ALL \
-         SELECT tbl, seq * 2 + 1, {} FROM temp.steadyhand_log WHERE op <> 3) GROUP BY tbl, {keys};",
+         CREATE TEMP TABLE steadyhand_keys (tbl, seq, more, came, went, {keys}, PRIMARY KEY (tbl, seq)) \
+         WITHOUT ROWID;\n\
+         INSERT INTO temp.steadyhand_keys \
+         SELECT tbl, MIN(seq), SUM(more), MAX(came), MAX(went), {keys} FROM (\
+         SELECT tbl, seq * 2 AS seq, -1 AS more, 0 AS came, op = 3 OR {moved} AS went, {} \
+         FROM temp.steadyhand_log WHERE op <> 1 UNION ALL \
+         SELECT tbl, seq * 2 + 1, 1, op = 1 OR {moved}, 0, {} \
+         FROM temp.steadyhand_log WHERE op <> 3) GROUP BY tbl, {keys};",
         names("o"),
         names("n")
     )
@@ -277,12 +347,4 @@ fn script(tables: &[Table]) -> String {
         }
     }
     sql
-}
-
-/// Whether a constraint of a table's definition puts a new row in the place of an old one.
-fn replaces(definition: &str) -> bool {
-    let words = definition.split(|c: char| !c.is_alphanumeric() && c != '_');
-    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
-    let clause = ["ON", "CONFLICT", "REPLACE"];
-    words.windows(3).any(|some| some.iter().zip(clause).all(|(a, b)| a.eq_ignore_ascii_case(b)))
 }

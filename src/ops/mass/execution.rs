@@ -2,6 +2,7 @@
 //! its intent in the journal and its row in the ledger. What happens between two of
 //! them is in `between`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,12 +12,14 @@ use super::{Reins, Unit, Work};
 use crate::engine::{EngineError, Stopper};
 use crate::incident::entry::{Entry, Outcome, Pacing};
 use crate::incident::journal::Journal;
+use crate::ops::images::{aside, key_name};
 use crate::ops::recover::{
     Desk, Job, Run, Scrutiny, Sent, drifted, ended, keep_undo, rolled_back, run_through, send,
     sit_down, spent, take_back, verify,
 };
 use crate::recovery::fingerprint::fingerprint;
 use crate::recovery::mass::{Chunks, Mass, Pace, Progress, Source};
+use crate::recovery::words::key_words;
 use crate::recovery::{Approval, CheckOutcome, Drift, Execution, Preview, TableWrites};
 
 /// Hears how far it came.
@@ -255,7 +258,7 @@ impl<'a> Drive<'a> {
         let Some(desk) = &mut self.desk else { return Err(Stopped::halt("there is no session")) };
         let run = run_through(desk, unit.piece(self.job, scrutiny)).await;
         let run = run.map_err(|error| struck_or_halted(desk, error))?;
-        self.as_approved(&run)?;
+        self.as_approved(unit, &run)?;
         let Some(desk) = &mut self.desk else { return Err(Stopped::halt("there is no session")) };
         let (op, chunk) = (&self.job.op, unit.chunk);
         let name = artefact_name(self.journal, op, chunk);
@@ -281,7 +284,7 @@ impl<'a> Drive<'a> {
 
     /// The first chunk does exactly what was previewed; the others keep to their keys, which the run
     /// has seen to, and to the tables of the preview.
-    fn as_approved(&mut self, run: &Run) -> Result<(), Stopped> {
+    fn as_approved(&mut self, unit: &Unit, run: &Run) -> Result<(), Stopped> {
         if !self.is_first() && run.server != self.preview.server {
             return Err(Stopped::halt(format!(
                 "the server is another one: {} at the preview, {} now",
@@ -299,8 +302,11 @@ impl<'a> Drive<'a> {
                 return Err(Stopped::halt(objections.join("; ")));
             }
             self.sight.begin(&run.checks);
-        } else if self.job.plan.undoes.is_none() {
-            let known = |table: &str| self.preview.writes.iter().any(|seen| seen.table == table);
+        } else {
+            let known = |table: &str| {
+                let seen = self.preview.writes.iter().any(|seen| seen.table == table);
+                seen || unit.brings_back().any(|images| images.head.table == table)
+            };
             let strange = run.written.writes.iter().filter(|writes| !known(&writes.table));
             let differences: Vec<String> = strange
                 .map(|TableWrites { table, direct, hidden }| {
@@ -314,6 +320,7 @@ impl<'a> Drive<'a> {
                 let why = "a chunk would write where the preview did not".into();
                 return Err(Stopped::Halt(why, Some(Drift { differences })));
             }
+            self.removes_only_its_own(unit, run)?;
         }
         let (rows, allowed) = (self.progress.rows + run.rows(), self.job.plan.limits.max_rows);
         if rows > allowed && self.job.plan.undoes.is_none() {
@@ -325,6 +332,38 @@ impl<'a> Drive<'a> {
             return Err(Stopped::halt(format!(
                 "a chunk could not be watched as the first was: {why}"
             )));
+        }
+        Ok(())
+    }
+
+    /// An undo that removes rows may take along what others have put below them since. The preview shows
+    /// that of the first chunk alone.
+    fn removes_only_its_own(&self, unit: &Unit, run: &Run) -> Result<(), Stopped> {
+        let removing = |table: &str| {
+            let of_table = |writes: &&TableWrites| writes.table == table;
+            run.written.writes.iter().find(of_table).is_some_and(|writes| writes.hidden.deleted > 0)
+        };
+        if self.job.plan.undoes.is_none() {
+            return Ok(());
+        }
+        let unread = |error: std::io::Error| Stopped::halt(aside(&error).to_string());
+        for images in run.written.images.iter().filter(|images| removing(&images.head.table)) {
+            let mut own = HashSet::new();
+            for of_unit in unit.brings_back().filter(|one| one.head.table == images.head.table) {
+                for row in of_unit.rows.iter() {
+                    own.insert(key_name(&row.map_err(unread)?.key));
+                }
+            }
+            for row in images.rows.iter() {
+                let row = row.map_err(unread)?;
+                if row.after.is_none() && !own.contains(&key_name(&row.key)) {
+                    let (table, key) = (&images.head.table, key_words(&images.head.key, &row.key));
+                    let gone =
+                        format!("{table} {key} would be removed, which the change never wrote");
+                    let why = "a chunk of the undo would remove more than the change wrote".into();
+                    return Err(Stopped::Halt(why, Some(Drift { differences: vec![gone] })));
+                }
+            }
         }
         Ok(())
     }
