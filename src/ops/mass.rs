@@ -32,6 +32,9 @@ pub use execution::execute;
 pub use reins::Reins;
 pub use rest::{CutOff, go_on, undo};
 
+/// Chunks that are tried in vain before one of them changes something.
+const MOST_IDLE: u64 = 50;
+
 /// What is still to be worked off.
 #[derive(Debug)]
 enum Work {
@@ -126,7 +129,7 @@ impl Work {
     }
 }
 
-/// Freezes the keys, then runs the first chunk for real and takes it back.
+/// Freezes the keys, then runs the first chunk that changes something for real and takes it back.
 pub(super) async fn preview(job: &Job, mass: &Mass, stopper: &Stopper) -> Result<Preview, Problem> {
     let failed = |error: EngineError| plain(&error, &job.target.name);
     let (keys, left, number) = match &mass.source {
@@ -145,18 +148,31 @@ pub(super) async fn preview(job: &Job, mass: &Mass, stopper: &Stopper) -> Result
     };
     let done = mass.before.keys;
     let print = String::new();
-    let mut chunks = Chunks { keys, left, done, number, first: 0, about: 0, print };
-    let work = Work::approved(mass, &chunks).map_err(Problem::system)?;
-    let mut desk = recover::sit_down(job, stopper).await?;
-    let Some(unit) =
-        work.next(job, &mut desk.observe, &desk.tables, mass.size).await.map_err(failed)?
-    else {
-        let server = desk.server.clone();
-        desk.leave().await;
-        return Ok(nothing(job, server, chunks));
+    let mut chunks = Chunks { keys, left, done, number, first: 0, about: 0, print, idle: 0 };
+    let mut work = Work::approved(mass, &chunks).map_err(Problem::system)?;
+    let (mut passed, mut conflicts, mut left_alone) = (0, Vec::new(), 0);
+    let mut preview = loop {
+        let mut desk = recover::sit_down(job, stopper).await?;
+        let Some(unit) =
+            work.next(job, &mut desk.observe, &desk.tables, mass.size).await.map_err(failed)?
+        else {
+            let server = desk.server.clone();
+            desk.leave().await;
+            return Ok(nothing(job, server, chunks));
+        };
+        let mut preview = recover::of_first(desk, unit.piece(job, Scrutiny::Full)).await?;
+        chunks.first = unit.size;
+        passed += unit.size;
+        let is_idle = preview.rows() == 0 && preview.proof.is_ok();
+        conflicts.append(&mut preview.conflicts);
+        left_alone += preview.left_alone;
+        if !is_idle || passed >= left || chunks.idle == MOST_IDLE {
+            break preview;
+        }
+        chunks.idle += 1;
+        work.went_on(&unit);
     };
-    let mut preview = recover::of_first(desk, unit.piece(job, Scrutiny::Full)).await?;
-    chunks.first = unit.size;
+    (preview.conflicts, preview.left_alone) = (conflicts, left_alone);
     chunks.about = about(&preview, &chunks, mass);
     chunks.print.clone_from(&preview.fingerprint);
     preview.fingerprint = chunks.fingerprint();

@@ -80,22 +80,31 @@ pub struct Chunks {
     pub left: u64,
     /// How many were done before this preview.
     pub done: u64,
-    /// The number of the first chunk, and how much of `left` it takes.
+    /// The number of the first chunk.
     pub number: u64,
+    /// How much of `left` the chunk takes that was run.
     pub first: u64,
     /// An estimate: chunks change their size as they go.
     pub about: u64,
-    /// Of the first chunk alone.
+    /// Of the chunk that was run alone.
     pub print: String,
+    /// How many chunks before that one change nothing: what they were for is done, or was changed by
+    /// somebody else.
+    #[serde(default)]
+    pub idle: u64,
 }
 
 impl Chunks {
-    /// What the approval is for: these keys, from here, and a first chunk that does just this.
+    /// What the approval is for: these keys, from here, and a first chunk that does just this, behind so
+    /// many that do nothing.
     pub fn fingerprint(&self) -> String {
         let mut hash = Running::default();
         let keys = self.keys.as_ref().map_or("artefacts", Keys::sha256);
         let Self { left, done, number, first, print, .. } = self;
         hash.eat(format!("mass {keys} {left} {done} {number} {first} {print}\n").as_bytes());
+        if self.idle > 0 {
+            hash.eat(format!("idle {}\n", self.idle).as_bytes());
+        }
         hash.finish()
     }
 
@@ -104,6 +113,10 @@ impl Chunks {
             (thousands(self.left), thousands(self.about), thousands(self.first));
         match self.about {
             0 | 1 => format!("{left} keys exactly, in one chunk"),
+            _ if self.idle > 0 => format!(
+                "{left} keys exactly, in about {about} chunks; the first {} change nothing, run for real: the {first} behind them",
+                self.idle
+            ),
             _ => format!(
                 "{left} keys exactly, in about {about} chunks; run for real: the first {first}"
             ),
@@ -448,6 +461,7 @@ mod tests {
             first: 2,
             about: 3,
             print: "p".into(),
+            idle: 0,
         };
         assert_eq!(chunks(9, 0).fingerprint(), chunks(9, 0).fingerprint());
         assert_ne!(chunks(9, 0).fingerprint(), chunks(8, 0).fingerprint());

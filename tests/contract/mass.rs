@@ -35,6 +35,7 @@ contract! {
     it_is_paused_continued_and_stopped_between_two_chunks on sqlite postgres mariadb;
     what_was_stopped_goes_on_with_exactly_the_rest on sqlite postgres mariadb;
     a_half_done_change_is_taken_back_and_the_undo_goes_on_too on sqlite postgres mariadb;
+    chunks_with_nothing_to_do_keep_nothing_from_being_done on sqlite postgres mariadb;
     an_undo_in_chunks_removes_nothing_that_others_added on sqlite postgres mariadb;
     more_rows_than_the_runbook_allows_are_not_written on sqlite postgres mariadb;
     a_chunk_whose_commit_is_cut_off_is_found_out on postgres mariadb,
@@ -422,6 +423,45 @@ fn a_half_done_change_is_taken_back_and_the_undo_goes_on_too(engine: Dialect) {
     desk.run("UPDATE job SET n = 0 WHERE id = 1 AND n = 7");
     assert_eq!(dump(&mut desk, &["job"]), before);
     assert_eq!(desk.incident().changes[1].chunks.clone().unwrap().left_alone(), 1);
+}
+
+/// The preview is of the first chunk that does something; those before it do nothing, or it halts.
+fn chunks_with_nothing_to_do_keep_nothing_from_being_done(engine: Dialect) {
+    let mut desk = Desk::new(engine, &schema(engine));
+    let job = desk.mass_job("op", KEYS, &[RAISE], (150, 400));
+    desk.drive_on(&job);
+    let chunks = desk.incident().changes[0].chunks.clone().expect("it was in chunks");
+    let last: u64 = chunks.sent.iter().rev().take(2).map(|chunk| chunk.keys).sum();
+    let open = format!("SELECT id FROM job WHERE state = 'open' ORDER BY id DESC LIMIT {last}");
+    let from = desk.count(&format!("SELECT MIN(id) FROM ({open}) t"));
+    desk.run(&format!("UPDATE job SET n = 50 WHERE id >= {from} AND state = 'open'"));
+
+    let undo = desk.mass_undo(&job, "undo");
+    let preview = desk.preview(&undo);
+    let shown = preview.chunks.clone().expect("it is in chunks");
+    assert_eq!(
+        (preview.refused.as_slice(), shown.idle, preview.left_alone),
+        ([].as_slice(), 2, last)
+    );
+    // One of the rows is as the change left it again.
+    desk.run(&format!("UPDATE job SET n = 1 WHERE id = {from}"));
+    let Execution::Halted { why, progress, .. } =
+        desk.drive(&undo, preview, &Reins::default(), &|_| {})
+    else {
+        panic!("it went on")
+    };
+    assert!(why.contains("changed nothing at the preview, and would write 1 rows now"), "{why}");
+    assert_eq!(progress.rows, 0);
+
+    desk.run(&format!("UPDATE job SET n = 50 WHERE id = {from}"));
+    let undo = desk.mass_undo(&job, "undo");
+    let preview = desk.preview(&undo);
+    assert_eq!(preview.chunks.as_ref().expect("it is in chunks").idle, 1);
+    let execution = desk.drive(&undo, preview, &Reins::default(), &|_| {});
+    assert_eq!(committed(&execution), OPEN.unsigned_abs() - last);
+    let left = i64::try_from(last).expect("it is small");
+    assert_eq!(raised(&mut desk), (0, 50, 50 * left));
+    assert!(desk.incident().is_undone("op"));
 }
 
 /// What a cascade takes along in a chunk that nobody previewed.

@@ -2,6 +2,7 @@
 //! its intent in the journal and its row in the ledger. What happens between two of
 //! them is in `between`.
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -100,6 +101,8 @@ pub(super) struct Drive<'a> {
     pub(super) lag: Lag,
     pub(super) sight: Sight,
     pub(super) told: Option<Instant>,
+    /// Chunks that were committed here.
+    pub(super) sent: u64,
 }
 
 impl<'a> Drive<'a> {
@@ -137,6 +140,7 @@ impl<'a> Drive<'a> {
             lag: Lag::of(job),
             sight: Sight::default(),
             told: None,
+            sent: 0,
         })
     }
 
@@ -174,7 +178,10 @@ impl<'a> Drive<'a> {
             }
             // What is left to say at the end is said by the verification.
             let left = self.progress.done < self.progress.of;
-            if left && let Err(why) = self.look().await {
+            if left
+                && self.of_preview().is_gt()
+                && let Err(why) = self.look().await
+            {
                 return self.halted(why, None);
             }
         }
@@ -192,8 +199,13 @@ impl<'a> Drive<'a> {
         Execution::Halted { op, progress, why, drift }
     }
 
-    fn is_first(&self) -> bool {
-        self.progress.here == 0
+    /// Where the next chunk stands to the one that was previewed.
+    fn of_preview(&self) -> Ordering {
+        self.sent.cmp(&self.chunks.idle)
+    }
+
+    fn is_shown(&self) -> bool {
+        self.of_preview() == Ordering::Equal
     }
 
     pub(super) fn next_chunk(&self) -> u64 {
@@ -206,8 +218,9 @@ impl<'a> Drive<'a> {
     // ------------------------------------------------------------------------------------- one chunk
 
     async fn unit(&mut self) -> Result<Option<Unit>, String> {
-        // The first is exactly the one that was previewed.
-        let most = if self.is_first() { self.chunks.first } else { self.pace.size() };
+        // Up to the one that was previewed they are cut as they were there.
+        let previewed = self.job.plan.mass.as_ref().filter(|_| self.of_preview().is_le());
+        let most = previewed.map_or(self.pace.size(), |mass| mass.size);
         // New connections where a stopper was used up.
         let desk = match &mut self.desk {
             Some(desk) => desk,
@@ -254,7 +267,7 @@ impl<'a> Drive<'a> {
     /// Runs a chunk, holds it against what was approved, and has everything on disk that a commit
     /// needs.
     async fn up_to_commit(&mut self, unit: &Unit) -> Result<(Run, String), Stopped> {
-        let scrutiny = if self.is_first() { Scrutiny::Full } else { Scrutiny::Chunk };
+        let scrutiny = if self.is_shown() { Scrutiny::Full } else { Scrutiny::Chunk };
         let Some(desk) = &mut self.desk else { return Err(Stopped::halt("there is no session")) };
         let run = run_through(desk, unit.piece(self.job, scrutiny)).await;
         let run = run.map_err(|error| struck_or_halted(desk, error))?;
@@ -285,13 +298,20 @@ impl<'a> Drive<'a> {
     /// The first chunk does exactly what was previewed; the others keep to their keys, which the run
     /// has seen to, and to the tables of the preview.
     fn as_approved(&mut self, unit: &Unit, run: &Run) -> Result<(), Stopped> {
-        if !self.is_first() && run.server != self.preview.server {
+        if !self.is_shown() && run.server != self.preview.server {
             return Err(Stopped::halt(format!(
                 "the server is another one: {} at the preview, {} now",
                 self.preview.server, run.server
             )));
         }
-        if self.is_first() {
+        if self.of_preview() == Ordering::Less && run.rows() > 0 {
+            return Err(Stopped::halt(format!(
+                "chunk {} changed nothing at the preview, and would write {} rows now",
+                unit.chunk,
+                run.rows()
+            )));
+        }
+        if self.is_shown() {
             if fingerprint(run.seen()) != self.chunks.print {
                 let drift = Some(drifted(&self.preview, run));
                 return Err(Stopped::Halt("the data changed since the preview".into(), drift));
@@ -328,7 +348,7 @@ impl<'a> Drive<'a> {
                 "with this chunk it would have written {rows} rows, and the runbook allows {allowed}"
             )));
         }
-        if let Some(why) = run.written.blind.first().filter(|_| !self.is_first()) {
+        if let Some(why) = run.written.blind.first().filter(|_| !self.is_shown()) {
             return Err(Stopped::halt(format!(
                 "a chunk could not be watched as the first was: {why}"
             )));
@@ -381,7 +401,7 @@ impl<'a> Drive<'a> {
 
     fn went_through(&mut self, unit: &Unit, run: &Run, held: Duration) {
         self.work.went_on(unit);
-        if unit.cut.is_some() {
+        if unit.cut.is_some() && self.of_preview().is_ge() {
             self.pace.held(unit.size, held);
         }
         for writes in &run.written.writes {
@@ -393,10 +413,11 @@ impl<'a> Drive<'a> {
                 None => self.writes.push(writes.clone()),
             }
         }
-        // What the first chunk did was seen in its own transaction.
-        if !self.is_first() {
+        // What the chunk of the preview did was seen in its own transaction.
+        if !self.is_shown() {
             self.sight.rows += run.rows();
         }
+        self.sent += 1;
         let progress = &mut self.progress;
         progress.chunk = unit.chunk;
         progress.done += unit.size;
@@ -419,7 +440,7 @@ impl<'a> Drive<'a> {
         if let Some(desk) = self.desk.take() {
             desk.leave().await;
         }
-        if !self.is_first() {
+        if self.of_preview().is_gt() {
             self.pace.struck();
         }
         self.progress.size = self.pace.size();

@@ -64,7 +64,8 @@ pub fn preview_lines(chunks: &Chunks, page: &mut Page<'_>) {
             "Not run: the other {more}. Each chunk tests its rows again and keeps to its keys."
         ));
     }
-    page.blank().muted("The first chunk, run for real and rolled back:");
+    let which = if chunks.idle > 0 { "The first chunk that does" } else { "The first chunk" };
+    page.blank().muted(&format!("{which}, run for real and rolled back:"));
 }
 
 pub fn progress_lines(app: &App, recovery: &Recovery, page: &mut Page<'_>) {
