@@ -24,7 +24,7 @@ use super::recover::{self, Job, Piece, Scrutiny};
 use crate::clock;
 use crate::engine::{EngineError, Purpose, Session, Stopper, Table};
 use crate::problem::Problem;
-use crate::recovery::mass::{Artefact, Chunks, Freeze, Keys, Mass, Place, Source};
+use crate::recovery::mass::{Artefact, Chunks, Freeze, Idle, Keys, Mass, Place, Source};
 use crate::recovery::{Plan, Planned, Preview, TableImages, UndoRehearsal};
 use crate::sql::Literals;
 use crate::value::{ValueRef, thousands};
@@ -148,9 +148,10 @@ pub(super) async fn preview(job: &Job, mass: &Mass, stopper: &Stopper) -> Result
     };
     let done = mass.before.keys;
     let print = String::new();
-    let mut chunks = Chunks { keys, left, done, number, first: 0, about: 0, print, idle: 0 };
+    let mut chunks =
+        Chunks { keys, left, done, number, first: 0, about: 0, print, idle: Idle::default() };
     let mut work = Work::approved(mass, &chunks).map_err(Problem::system)?;
-    let (mut passed, mut conflicts, mut left_alone) = (0, Vec::new(), 0);
+    let (mut conflicts, mut left_alone) = (Vec::new(), 0);
     let mut preview = loop {
         let mut desk = recover::sit_down(job, stopper).await?;
         let Some(unit) =
@@ -162,14 +163,14 @@ pub(super) async fn preview(job: &Job, mass: &Mass, stopper: &Stopper) -> Result
         };
         let mut preview = recover::of_first(desk, unit.piece(job, Scrutiny::Full)).await?;
         chunks.first = unit.size;
-        passed += unit.size;
         let is_idle = preview.rows() == 0 && preview.proof.is_ok();
         conflicts.append(&mut preview.conflicts);
         left_alone += preview.left_alone;
-        if !is_idle || passed >= left || chunks.idle == MOST_IDLE {
+        if !is_idle || chunks.not_run() == 0 || chunks.idle.chunks == MOST_IDLE {
             break preview;
         }
-        chunks.idle += 1;
+        chunks.idle.chunks += 1;
+        chunks.idle.keys += unit.size;
         work.went_on(&unit);
     };
     (preview.conflicts, preview.left_alone) = (conflicts, left_alone);

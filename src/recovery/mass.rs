@@ -88,10 +88,16 @@ pub struct Chunks {
     pub about: u64,
     /// Of the chunk that was run alone.
     pub print: String,
-    /// How many chunks before that one change nothing: what they were for is done, or was changed by
-    /// somebody else.
     #[serde(default)]
-    pub idle: u64,
+    pub idle: Idle,
+}
+
+/// What stands before the chunk that was run and changes nothing, because what it was for is done or was
+/// changed by somebody else.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Idle {
+    pub chunks: u64,
+    pub keys: u64,
 }
 
 impl Chunks {
@@ -102,10 +108,16 @@ impl Chunks {
         let keys = self.keys.as_ref().map_or("artefacts", Keys::sha256);
         let Self { left, done, number, first, print, .. } = self;
         hash.eat(format!("mass {keys} {left} {done} {number} {first} {print}\n").as_bytes());
-        if self.idle > 0 {
-            hash.eat(format!("idle {}\n", self.idle).as_bytes());
+        let Idle { chunks, keys } = self.idle;
+        if chunks > 0 {
+            hash.eat(format!("idle {chunks} {keys}\n").as_bytes());
         }
         hash.finish()
+    }
+
+    /// Keys behind the chunk that was run.
+    pub fn not_run(&self) -> u64 {
+        self.left.saturating_sub(self.idle.keys + self.first)
     }
 
     pub fn words(&self) -> String {
@@ -113,9 +125,9 @@ impl Chunks {
             (thousands(self.left), thousands(self.about), thousands(self.first));
         match self.about {
             0 | 1 => format!("{left} keys exactly, in one chunk"),
-            _ if self.idle > 0 => format!(
+            _ if self.idle.chunks > 0 => format!(
                 "{left} keys exactly, in about {about} chunks; the first {} change nothing, run for real: the {first} behind them",
-                self.idle
+                thousands(self.idle.keys)
             ),
             _ => format!(
                 "{left} keys exactly, in about {about} chunks; run for real: the first {first}"
@@ -461,7 +473,7 @@ mod tests {
             first: 2,
             about: 3,
             print: "p".into(),
-            idle: 0,
+            idle: Idle::default(),
         };
         assert_eq!(chunks(9, 0).fingerprint(), chunks(9, 0).fingerprint());
         assert_ne!(chunks(9, 0).fingerprint(), chunks(8, 0).fingerprint());

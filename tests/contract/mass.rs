@@ -440,9 +440,15 @@ fn chunks_with_nothing_to_do_keep_nothing_from_being_done(engine: Dialect) {
     let preview = desk.preview(&undo);
     let shown = preview.chunks.clone().expect("it is in chunks");
     assert_eq!(
-        (preview.refused.as_slice(), shown.idle, preview.left_alone),
+        (preview.refused.as_slice(), shown.idle.chunks, preview.left_alone),
         ([].as_slice(), 2, last)
     );
+    assert_eq!(
+        (shown.idle.keys, shown.not_run()),
+        (last, OPEN.unsigned_abs() - last - shown.first)
+    );
+    let words = format!("the first {last} change nothing, run for real: the {}", shown.first);
+    assert!(shown.words().contains(&words), "{}", shown.words());
     // One of the rows is as the change left it again.
     desk.run(&format!("UPDATE job SET n = 1 WHERE id = {from}"));
     let Execution::Halted { why, progress, .. } =
@@ -456,7 +462,7 @@ fn chunks_with_nothing_to_do_keep_nothing_from_being_done(engine: Dialect) {
     desk.run(&format!("UPDATE job SET n = 50 WHERE id = {from}"));
     let undo = desk.mass_undo(&job, "undo");
     let preview = desk.preview(&undo);
-    assert_eq!(preview.chunks.as_ref().expect("it is in chunks").idle, 1);
+    assert_eq!(preview.chunks.as_ref().expect("it is in chunks").idle.chunks, 1);
     let execution = desk.drive(&undo, preview, &Reins::default(), &|_| {});
     assert_eq!(committed(&execution), OPEN.unsigned_abs() - last);
     let left = i64::try_from(last).expect("it is small");

@@ -80,7 +80,7 @@ impl Walk<'_> {
             self.body(&format!("view {name}"), view, true);
         }
         let Some(tables) = self.graph.tables.get(name) else { return };
-        self.reach.tables.extend(tables.iter().map(|table| table.name.clone()));
+        self.reached(tables);
         self.cascaded(name);
         for (trigger, body) in self.graph.triggers.get(name).into_iter().flatten() {
             let what = format!("trigger {trigger}");
@@ -90,16 +90,18 @@ impl Walk<'_> {
         }
     }
 
+    /// Says whether one of them is new.
+    fn reached(&mut self, tables: &[Known]) -> bool {
+        let before = self.reach.tables.len();
+        self.reach.tables.extend(tables.iter().map(|table| table.name.clone()));
+        self.reach.tables.len() > before
+    }
+
     fn cascaded(&mut self, parent: &str) {
         for child in self.graph.cascades.get(parent).into_iter().flatten() {
             match self.graph.tables.get(child) {
-                Some(tables) => {
-                    let before = self.reach.tables.len();
-                    self.reach.tables.extend(tables.iter().map(|table| table.name.clone()));
-                    if self.reach.tables.len() > before {
-                        self.cascaded(child);
-                    }
-                }
+                Some(tables) if self.reached(tables) => self.cascaded(child),
+                Some(_) => {}
                 None => {
                     self.reach.unsure.insert(format!(
                         "a reference carries changes of {parent} to {child}, outside of the database"

@@ -35,7 +35,7 @@ pub struct Watch {
 
 /// What the writes to the rows of one key come to, in whatever order they were logged.
 #[derive(Debug, Clone, Copy)]
-struct Sum {
+struct Balance {
     /// How many rows more there are now than before.
     more: i64,
     /// A row came to have the key, or ceased to.
@@ -43,8 +43,8 @@ struct Sum {
     went: bool,
 }
 
-impl Sum {
-    /// Whether it may be the sum of a row that was there before or not, and is there now or not.
+impl Balance {
+    /// Whether it may be that of a row that was there before or not, and is there now or not.
     fn fits(self, was: bool, is: bool) -> bool {
         i64::from(is) - i64::from(was) == self.more && (was || self.came) && (is || self.went)
     }
@@ -136,19 +136,19 @@ impl Session {
                 if noted.is_empty() {
                     break;
                 }
-                let (keys, sums): (Vec<_>, Vec<_>) = noted.into_iter().unzip();
+                let (keys, balances): (Vec<_>, Vec<_>) = noted.into_iter().unzip();
                 let theirs = observe.rows_by_key(table, &columns, &keys).await?;
                 let ours = self.rows_by_key(table, &columns, &keys).await?;
                 let odd =
                     std::mem::take(&mut self.odd_text) | std::mem::take(&mut observe.odd_text);
                 let mut sides = Sides::of(theirs, ours);
                 portion.took(keys.len(), sides.rows());
-                for (key, sum) in keys.into_iter().zip(sums) {
+                for (key, balance) in keys.into_iter().zip(balances) {
                     // Where NULL is in a key, any number of rows may have it.
                     let one = table.key.is_empty() || !key.contains(&Value::Null);
                     let image = sides.image(key);
                     let (was, is) = (image.was.before().is_some(), image.after != After::Gone);
-                    lost += u64::from(!one || !sum.fits(was, is));
+                    lost += u64::from(!one || !balance.fits(was, is));
                     if odd && puts_bytes_back(&image) {
                         unwritable += 1;
                     }
@@ -240,7 +240,7 @@ impl Session {
         len: usize,
         most: usize,
         last: &mut i64,
-    ) -> Result<Vec<(Vec<Value>, Sum)>, EngineError> {
+    ) -> Result<Vec<(Vec<Value>, Balance)>, EngineError> {
         let sql = format!(
             "SELECT * FROM temp.steadyhand_keys WHERE tbl = {table} AND seq > {last} \
              ORDER BY seq LIMIT {most}"
@@ -252,10 +252,10 @@ impl Session {
                 _ => 0,
             };
             *last = number(1);
-            let sum = Sum { more: number(2), came: number(3) == 1, went: number(4) == 1 };
+            let balance = Balance { more: number(2), came: number(3) == 1, went: number(4) == 1 };
             row.drain(..5);
             row.truncate(len);
-            keys.push((row, sum));
+            keys.push((row, balance));
         }
         Ok(keys)
     }

@@ -201,7 +201,7 @@ impl<'a> Drive<'a> {
 
     /// Where the next chunk stands to the one that was previewed.
     fn of_preview(&self) -> Ordering {
-        self.sent.cmp(&self.chunks.idle)
+        self.sent.cmp(&self.chunks.idle.chunks)
     }
 
     fn is_shown(&self) -> bool {

@@ -58,13 +58,14 @@ pub fn preview_lines(chunks: &Chunks, page: &mut Page<'_>) {
         let done = thousands(chunks.done);
         page.muted(&format!("{done} were done before; this is exactly the rest of the list."));
     }
-    if chunks.left > chunks.first {
-        let more = thousands(chunks.left - chunks.first);
+    if chunks.not_run() > 0 {
+        let more = thousands(chunks.not_run());
         page.muted(&format!(
             "Not run: the other {more}. Each chunk tests its rows again and keeps to its keys."
         ));
     }
-    let which = if chunks.idle > 0 { "The first chunk that does" } else { "The first chunk" };
+    let which =
+        if chunks.idle.chunks > 0 { "The first chunk that does" } else { "The first chunk" };
     page.blank().muted(&format!("{which}, run for real and rolled back:"));
 }
 
