@@ -394,7 +394,11 @@ mod tests {
     fn a_journal_that_is_written_meanwhile_is_sound() {
         let folder = tempfile::tempdir().unwrap();
         let (journal, _) = Journal::open(folder.path(), "ada").unwrap();
-        let write = |count: usize| (0..count).for_each(|_| drop(journal.append(note("one"))));
+        let write = |count: usize| {
+            for _ in 0..count {
+                journal.append(note("one")).unwrap();
+            }
+        };
         write(500);
         let done = std::sync::atomic::AtomicBool::new(false);
         std::thread::scope(|scope| {
