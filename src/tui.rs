@@ -317,6 +317,7 @@ async fn cycle<B: Backend>(
                 Message::Tick
             }
         };
+        app.heard = Instant::now();
         take_in(app, world, &mut picture, message);
         // Whatever else is ready goes into the same frame.
         while let Ok(message) = inbox.try_recv() {

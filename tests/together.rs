@@ -296,6 +296,105 @@ fn line_by_line_a_stopped_holder_loses_it_to_words_and_an_enter_of_its_own() {
     assert_sound(first.home());
 }
 
+/// Line by line, the words are not enough once who works on it has answered.
+#[test]
+fn line_by_line_a_holder_that_answers_late_keeps_it() {
+    let mut first = demo(hasty());
+    let mut second = first.beside("robin", &["watch", INCIDENT, "--plain"], WIDE);
+    second.wait_for("incident opened");
+    first.signal(Signal::STOP);
+    second.type_text("take over");
+    second.keys("enter");
+    second.wait_for("nobody answers; type  take over INC-0001");
+    second.type_text("take over INC-0001");
+    second.keys("enter");
+    second.wait_for("enter alone takes it over");
+    first.signal(Signal::CONT);
+    first.wait_for("asks to take over");
+    first.breathe();
+    first.keys("down down enter");
+    second.wait_for("goes on with it and does not hand it over now");
+    second.keys("enter");
+    second.wait_for("who works on it has answered; nothing was taken over");
+    note(&mut first, "casey goes on");
+    second.wait_for("casey goes on");
+    leave(&mut first);
+    assert_sound(first.home());
+}
+
+/// Whoever reads an earlier record, or the rows of a check, is not taken away by what comes.
+#[test]
+fn who_watches_stays_where_they_read() {
+    let mut first = demo(Home::new());
+    for text in ["one", "two", "three"] {
+        note(&mut first, text);
+    }
+    let mut second = watch(&first);
+    second.keys("J");
+    second.wait_for("three");
+    second.keys("up up");
+    let here = |screen: &str| {
+        let line = screen.lines().find(|line| line.contains('▸')).unwrap_or_default();
+        line.trim().to_owned()
+    };
+    second.wait_until("the cursor on the first note", |screen| here(screen).contains("one"));
+    note(&mut first, "four");
+    second.wait_for("four");
+    assert!(here(&second.screen()).contains("one"), "{}", second.screen());
+    quit(&mut second);
+    leave(&mut first);
+}
+
+fn commanding(argv: &[&str], readonly: bool) -> Cockpit {
+    let home = hasty();
+    let wait = command("wait", "Wait at the gate", argv, readonly);
+    home.write("books/asset-double-assignment.toml", &book(&[&wait, COUNT]));
+    let gate = home.work().join("gate");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &gate, rustix::fs::Mode::RWXU).expect("a gate");
+    let args = ["demo", "--keep", ".", "--incident", RUNBOOK, "--runbooks", "books"];
+    let mut first = Cockpit::start_in(home, &args, WIDE);
+    first.wait_for("Wait at the gate");
+    if readonly {
+        first.keys("enter");
+    } else {
+        run_command(&mut first);
+    }
+    first
+}
+
+/// No way out leaves a command behind of whose end the journal does not tell.
+#[test]
+fn a_command_under_way_is_not_left_by_a_key_and_its_end_is_recorded_when_we_must_go() {
+    for readonly in [false, true] {
+        let mut first = commanding(&["cat", "gate"], readonly);
+        for key in ["esc", "q"] {
+            first.keys(key);
+            first.wait_for("a command is running: it ends first; x stops it");
+        }
+        first.keys("x");
+        first.wait_for("it was stopped");
+        let kinds = journal(first.home());
+        assert!(kinds.ends_with(&["command-ran".into(), "step-failed".into()]), "{kinds:?}");
+        leave(&mut first);
+        let first = commanding(&["cat", "gate"], readonly);
+        first.signal(Signal::HUP);
+        first.wait_exit();
+        let kinds = journal(first.home());
+        assert!(kinds.contains(&"command-ran".into()), "{kinds:?}");
+        assert!(kinds.contains(&"step-failed".into()), "{kinds:?}");
+    }
+}
+
+#[test]
+fn a_command_that_was_cut_off_with_us_is_told_when_the_incident_is_taken_up() {
+    let first = commanding(&["cat", "gate"], false);
+    first.signal(Signal::KILL);
+    first.wait_exit();
+    let mut second = first.beside("robin", &["resume", INCIDENT], WIDE);
+    second.wait_for("what it did by then is not known");
+    leave(&mut second);
+}
+
 fn modes(folder: &Path) -> Vec<(PathBuf, u32)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("the folder is ours").flatten() {

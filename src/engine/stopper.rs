@@ -21,6 +21,11 @@ impl Stopper {
         self.0.bell.notify_waiters();
     }
 
+    /// Nobody else could be stopped by it any more.
+    pub fn is_alone(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+
     pub fn is_stopped(&self) -> bool {
         self.0.asked.load(Ordering::Acquire)
     }

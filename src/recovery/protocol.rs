@@ -99,8 +99,10 @@ impl State {
 /// What the operator or the world says.
 #[derive(Debug)]
 pub enum Said {
+    /// Of the change, or of taking it back.
     Preview {
         run: u64,
+        undo: bool,
     },
     PreviewArrived {
         run: u64,
@@ -135,6 +137,7 @@ pub enum Ask {
     Nothing,
     Preview {
         run: u64,
+        undo: bool,
     },
     Journal {
         preview: Arc<Preview>,
@@ -199,13 +202,13 @@ pub fn step(state: State, said: Said, plan: &Plan, now: Timestamp) -> (State, As
     let refuse = |text: &str| Ask::Refuse(text.to_owned());
     match (state, said) {
         // A preview may be asked for whenever nothing runs and nothing is being confirmed.
-        (Idle | Previewed { .. } | Failed { .. }, Said::Preview { run }) => {
-            (Previewing { run }, Ask::Preview { run })
+        (Idle | Previewed { .. } | Failed { .. }, Said::Preview { run, undo }) => {
+            (Previewing { run }, Ask::Preview { run, undo })
         }
         (
             Ended { execution: Execution::RolledBack { .. } | Execution::Halted { .. } },
-            Said::Preview { run },
-        ) => (Previewing { run }, Ask::Preview { run }),
+            Said::Preview { run, undo },
+        ) => (Previewing { run }, Ask::Preview { run, undo }),
         (state @ Ended { execution: Execution::Committed { .. } }, Said::Preview { .. }) => {
             (state, refuse("this change is already committed; u takes it back"))
         }

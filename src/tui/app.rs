@@ -1,6 +1,7 @@
 //! App: the whole state of the cockpit. Plain data; `update` changes it, `view` draws it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::Timestamp;
 use ratatui::layout::{Position, Rect};
@@ -158,6 +159,9 @@ pub struct App {
     pub read_only: Option<String>,
     pub leaving: Option<&'static str>,
     pub quit: Option<Exit>,
+    /// When the keys came that are being taken in: those that lay there together came at one moment,
+    /// however long it takes to get through them.
+    pub heard: Instant,
     last_run: Run,
 }
 
@@ -192,6 +196,7 @@ impl App {
             read_only: None,
             leaving: None,
             quit: None,
+            heard: Instant::now(),
             last_run: 0,
         }
     }
@@ -224,11 +229,31 @@ impl App {
         self.overlay = Some(overlay);
     }
 
-    /// Takes the box on top away.
+    /// Takes the box on top away. One that lay below takes keys again once it was seen.
     pub fn uncover(&mut self) -> Option<Overlay> {
         let gone = self.overlay.take();
         self.overlay = self.under.pop();
+        if let Some(below) = &mut self.overlay {
+            below.drawn = false;
+        }
         gone
+    }
+
+    /// Another step lies before the operator: what was begun to be answered on the one before, open,
+    /// below or taken away by a key, must not answer for this one.
+    pub fn forget_step(&mut self) {
+        self.under.retain(|overlay| !overlay.is_of_step());
+        self.undone.retain(|lost| !matches!(lost, Lost::Overlay(of) if of.is_of_step()));
+        if self.overlay.as_ref().is_some_and(Overlay::is_of_step) {
+            self.uncover();
+        }
+    }
+
+    /// The same for another incident, or none: no box that was left belongs to it.
+    pub fn forget_incident(&mut self) {
+        self.forget_step();
+        self.under.clear();
+        self.undone.retain(|lost| !matches!(lost, Lost::Overlay(_) | Lost::Filter { .. }));
     }
 
     /// Whatever is shown carries the watermark.

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::effect::{Doubt, Effect, Run};
 use super::message::Looked;
 use super::widget::table::Reading;
-use crate::check::{Delta, Finding, Verdict};
+use crate::check::{Count, Delta, Finding, Verdict};
 use crate::config::Target;
 use crate::guardrail::Rehearsal;
 use crate::incident::drafts::Draft;
@@ -24,7 +24,7 @@ use crate::recovery::mass::Progress;
 use crate::recovery::protocol::{self, State};
 use crate::recovery::{FirstLook, Plan, Preview, Request};
 use crate::runbook::places::Places;
-use crate::runbook::{Action, Argv, Ran, Runbook, Step, WaitFor};
+use crate::runbook::{Action, Argv, CommandStep, Ran, Runbook, Step, WaitFor};
 use crate::value::pile::Pile;
 
 #[derive(Debug)]
@@ -42,6 +42,8 @@ pub struct Case {
     pub recoveries: HashMap<String, Recovery>,
     pub guards: HashMap<String, Guarding>,
     pub outputs: HashMap<String, Output>,
+    /// Rows of checks that are written to files.
+    pub exports: Vec<Run>,
     /// The database is asked how an execution ended.
     pub resolving: Option<Run>,
     /// Since when a wait step counts.
@@ -202,11 +204,13 @@ impl Case {
         live.running = None;
         live.reading = None;
         let before = live.finding.take();
-        let rows = Reading::of(rows, &finding);
-        // A run that saw nothing is none to compare with.
-        let seen = before.as_ref().is_some_and(|before| before.verdict.violations().is_some());
-        let older = live.rows.replace(rows);
-        live.rows_before = if seen { older } else { live.rows_before.take() };
+        let is_blind = matches!(finding.verdict, Verdict::Inconclusive { .. }) && rows.is_empty();
+        // A run that saw nothing takes no rows away, and is none to compare with.
+        if live.rows.is_none() || !is_blind {
+            let older = live.rows.replace(Reading::of(rows, &finding));
+            let seen = older.filter(|older| older.total != Some(Count::AtLeast(0)));
+            live.rows_before = seen.or_else(|| live.rows_before.take());
+        }
         if let Some(number) = finding.verdict.number() {
             live.history.push(number);
             let extra = live.history.len().saturating_sub(120);
@@ -283,10 +287,31 @@ impl Case {
         matches!(self.step().action, Action::Wait(_)) || recovery.is_some_and(runs_out)
     }
 
-    /// Something that writes to the database is under way.
+    /// Something is under way that writes, to the database or by a command.
     pub fn is_writing(&self) -> bool {
-        self.recoveries.values().any(|recovery| matches!(recovery.state, State::Executing { .. }))
+        self.is_commanding(|command| !command.readonly)
+            || self
+                .recoveries
+                .values()
+                .any(|recovery| matches!(recovery.state, State::Executing { .. }))
             || self.guards.values().any(|guard| matches!(guard.running, Some((_, "writing", _))))
+    }
+
+    /// What is under way and must end first, before the incident is left or handed over.
+    pub fn must_end(&self) -> Option<&'static str> {
+        if self.is_commanding(|_| true) {
+            return Some("a command is running: it ends first; x stops it");
+        }
+        self.is_writing().then_some("a change is being executed; its outcome comes first")
+    }
+
+    /// A command of this kind is under way.
+    pub fn is_commanding(&self, which: impl Fn(&CommandStep) -> bool) -> bool {
+        self.outputs.iter().any(|(step, output)| {
+            let action = self.runbook.step(step).map(|step| &step.action);
+            output.running.is_some()
+                && matches!(action, Some(Action::Command(command)) if which(command))
+        })
     }
 
     /// The run of a change in chunks that is under way.
@@ -312,7 +337,8 @@ impl Case {
             _ => None,
         });
         let outputs = self.outputs.values().filter_map(|output| output.running.map(|(run, _)| run));
-        checks.chain(looks).chain(previews).chain(guards).chain(outputs).collect()
+        let exports = self.exports.iter().copied();
+        checks.chain(looks).chain(previews).chain(guards).chain(outputs).chain(exports).collect()
     }
 
     /// What is left to do in the database for an execution that was cut off.

@@ -156,18 +156,15 @@ pub enum Message {
         seen: Looked,
     },
     SessionEnded(Result<bool, Problem>),
+    /// How it ended is in the journal.
     CommandRan {
         run: Run,
         step: String,
-        argv: Vec<String>,
         ran: Box<Ran>,
-        output: Option<Evidence>,
     },
     Exported {
         run: Run,
-        check: String,
-        format: String,
-        exported: Result<Exported, Problem>,
+        file: Result<Exported, Problem>,
     },
     Postmortem {
         text: Result<String, Problem>,

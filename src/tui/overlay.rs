@@ -293,15 +293,39 @@ impl Overlay {
         }
     }
 
+    /// Its answer is about the step that lay before the operator when it was asked.
+    pub fn is_of_step(&self) -> bool {
+        match &self.kind {
+            Kind::Ask(ask) => matches!(
+                ask.purpose,
+                Purpose::SkipReason
+                    | Purpose::Evidence
+                    | Purpose::Answer
+                    | Purpose::DecideReason(_)
+                    | Purpose::Execute
+                    | Purpose::BreakGlass
+                    | Purpose::Consent { .. }
+            ),
+            Kind::Choice(choice) => {
+                matches!(choice.purpose, Purpose::Decide | Purpose::AnswerChoice)
+            }
+            Kind::Writing(writing) => {
+                matches!(writing.purpose, Purpose::CommsText | Purpose::Signature)
+            }
+            Kind::Comms(_) => true,
+            _ => false,
+        }
+    }
+
     /// A key that is no command here: text, or a shortcut of a list.
-    pub fn key(&mut self, event: KeyEvent) {
+    pub fn key(&mut self, event: KeyEvent, now: Instant) {
         match &mut self.kind {
             Kind::Ask(ask) => {
                 ask.refused = None;
-                ask.prompt.on_key(event, Instant::now());
+                ask.prompt.on_key(event, now);
             }
-            Kind::Writing(writing) => writing.key(event),
-            Kind::Palette(palette) => palette.key(event),
+            Kind::Writing(writing) => writing.key(event, now),
+            Kind::Palette(palette) => palette.key(event, now),
             Kind::Choice(_)
             | Kind::Columns { .. }
             | Kind::Text { .. }
@@ -314,11 +338,11 @@ impl Overlay {
     }
 
     /// Pasted text is text, never a confirmation.
-    pub fn paste(&mut self, text: &str) {
+    pub fn paste(&mut self, text: &str, now: Instant) {
         match &mut self.kind {
-            Kind::Ask(ask) => ask.prompt.on_paste(text),
-            Kind::Writing(writing) => writing.paste(text),
-            Kind::Palette(palette) => palette.paste(text),
+            Kind::Ask(ask) => ask.prompt.on_paste(text, now),
+            Kind::Writing(writing) => writing.paste(text, now),
+            Kind::Palette(palette) => palette.paste(text, now),
             Kind::Choice(_)
             | Kind::Columns { .. }
             | Kind::Text { .. }

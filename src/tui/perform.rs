@@ -85,7 +85,18 @@ pub struct World {
 /// Whoever waits for a command is told that it did not run.
 fn not_run(run: Run, step: String, why: String) -> Message {
     let ran = Ran { exit: None, output: Vec::new(), seconds: 0.0, trouble: Some(why) };
-    Message::CommandRan { run, step, argv: Vec::new(), ran: Box::new(ran), output: None }
+    Message::CommandRan { run, step, ran: Box::new(ran) }
+}
+
+/// What it means that the journal took no record.
+fn not_written(error: JournalError) -> Message {
+    let why = error.to_string();
+    match error {
+        JournalError::Lost => Message::Lease(News::Lost(None)),
+        // Nothing is wrong with the journal.
+        JournalError::Lease(_) => Message::Failed(Problem::refused(why)),
+        _ => Message::JournalFailed(why),
+    }
 }
 
 /// The open incident's way to disk and database.
@@ -160,12 +171,7 @@ impl World {
         for effect in effects.by_ref() {
             if let Err(error) = self.one(effect, &mut for_terminal) {
                 let why = error.to_string();
-                self.send(match error {
-                    JournalError::Lost => Message::Lease(News::Lost(None)),
-                    // Nothing is wrong with the journal.
-                    JournalError::Lease(_) => Message::Failed(Problem::refused(why.clone())),
-                    _ => Message::JournalFailed(why.clone()),
-                });
+                self.send(not_written(error));
                 effects.for_each(|dropped| self.not_done(dropped, &why));
                 break;
             }
@@ -317,8 +323,7 @@ impl World {
     fn stopper(&mut self, run: Run) -> Stopper {
         // Runs that are over need no stopper; their numbers never come back.
         if self.stoppers.len() > 256 {
-            let oldest = run.saturating_sub(128);
-            self.stoppers.retain(|run, _| *run > oldest);
+            self.stoppers.retain(|_, stopper| !stopper.is_alone());
         }
         self.stoppers.entry(run).or_default().clone()
     }
@@ -381,5 +386,26 @@ impl World {
         self.spawn(async move {
             Message::SessionEnded(desk.monitor.lock().await.end(&mark, consent).await)
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_under_way_can_be_stopped_however_much_was_begun_since() {
+        let (messages, _inbox) = tokio::sync::mpsc::unbounded_channel();
+        let catalogue = Arc::new(Catalogue::built_in().expect("what is built in has no fault"));
+        let (practice, state) = (Arc::new(Practice::default()), PathBuf::new());
+        let mut world =
+            World::new(catalogue, practice, Vec::new(), state, "casey".into(), messages);
+        let long = world.stopper(1);
+        for run in 2..600 {
+            drop(world.stopper(run));
+        }
+        assert!(world.stoppers.len() < 300);
+        world.perform(vec![Effect::Stop { run: 1 }]);
+        assert!(long.is_stopped());
     }
 }

@@ -35,7 +35,7 @@ const TOGETHER: Duration = Duration::from_millis(40);
 /// No block waits longer for its end.
 const AT_MOST: Duration = Duration::from_millis(250);
 /// Nobody reads a prompt that writes and answers it within this time; the rest of a paste does.
-const QUIET: Duration = Duration::from_millis(300);
+pub const QUIET: Duration = Duration::from_millis(300);
 
 /// Runs the cockpit line by line, on whatever standard input and output are.
 pub async fn run(mut cockpit: Cockpit) -> Result<Farewell, Problem> {

@@ -128,6 +128,7 @@ pub async fn run(mut asked: Replaying) -> Result<Shown, Problem> {
                     Message::Seen(Box::new(watcher.look()))
                 }
             };
+            app.heard = Instant::now();
             let mut messages = vec![message];
             while let Some(Some(Ok(event))) = ready(&mut keys).await {
                 messages.extend(of_event(event, &mut reply));

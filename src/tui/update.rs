@@ -18,10 +18,9 @@ use super::overlay::{Overlay, answer, outside};
 use super::replay::moment;
 use super::screen::{guardrail, home, plan, recovery, server, violations};
 use super::theme::Theme;
-use crate::incident::entry::Entry;
 use crate::recovery::mass::Rein;
 pub use arrival::begin;
-use arrival::{checked, command_ran, enter_case, prepared, resolved};
+use arrival::{checked, command_ran, enter_case, exported, prepared, resolved};
 pub use input::key;
 use input::{command_given, mouse};
 use leaving::{go_away, leave_when_done};
@@ -132,29 +131,14 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
             Vec::new()
         }
         Message::SessionEnded(ended) => server::ended(app, ended),
-        Message::CommandRan { run, step, argv, ran, output } => {
-            command_ran(app, run, &step, argv, *ran, output)
+        Message::CommandRan { run, step, ran } => {
+            command_ran(app, run, &step, *ran);
+            Vec::new()
         }
-        Message::Exported { check, format, exported, .. } => match exported {
-            Ok(file) => {
-                let folder = app.case.as_ref().map(|case| case.folder.as_path());
-                let inside = folder.and_then(|folder| file.path.strip_prefix(folder).ok());
-                let path = inside.unwrap_or(&file.path).display().to_string();
-                let of = folder.map_or_else(String::new, |folder| folder.display().to_string());
-                app.cover(Overlay::plain(
-                    "Exported",
-                    vec![
-                        format!("{} rows are in", file.rows),
-                        format!("  {path}"),
-                        "of the incident's folder".into(),
-                        format!("  {of}"),
-                    ],
-                ));
-                let (rows, sha256) = (file.rows, file.sha256);
-                vec![Effect::Append(Entry::Exported { check, format, rows, path, sha256 })]
-            }
-            Err(problem) => tell(app, problem),
-        },
+        Message::Exported { run, file } => {
+            exported(app, run, file);
+            Vec::new()
+        }
         Message::Postmortem { text, path } => {
             match (text, &mut app.case) {
                 (Ok(text), Some(case)) => {

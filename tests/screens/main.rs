@@ -16,7 +16,9 @@ use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Style};
 use steadyhand::check::{Count, Verdict};
 use steadyhand::dialect::Dialect;
-use steadyhand::incident::entry::{Outcome, verdict_words};
+use steadyhand::incident::entry::{Deed, Entry, Outcome, verdict_words};
+use steadyhand::incident::journal::News;
+use steadyhand::incident::lease::{Party, Request};
 use steadyhand::recovery::mass::{Before, Mass, Progress, Source};
 use steadyhand::recovery::protocol::State;
 use steadyhand::recovery::{Drift, Execution};
@@ -25,7 +27,7 @@ use steadyhand::tui::command::Command;
 use steadyhand::tui::glyphs::{self, Glyphs};
 use steadyhand::tui::keymap::{Context, Key, Keymap};
 use steadyhand::tui::message::Message;
-use steadyhand::tui::overlay::{Kind, Overlay};
+use steadyhand::tui::overlay::{Kind, Overlay, Purpose};
 use steadyhand::tui::reach;
 use steadyhand::tui::theme::depth::Depth;
 use steadyhand::tui::theme::{Role, Theme};
@@ -460,7 +462,9 @@ fn a_mistaken_key_is_taken_back() {
 fn an_outcome_that_arrives_takes_no_text_away() {
     let mut night = change(probe(), &glyphs::UTF8);
     night.keys("e").type_text("the pool was doubled at five");
-    let step = night.app.case.as_ref().map(|case| case.step().id.clone()).expect("an incident");
+    let case = night.app.case.as_mut().expect("an incident");
+    case.resolving = Some(0);
+    let step = case.step().id.clone();
     night.send(Message::Resolved {
         run: 0,
         step,
@@ -471,6 +475,104 @@ fn an_outcome_that_arrives_takes_no_text_away() {
     night.keys("esc");
     let told = self::told(&night.draw(SMALL));
     assert!(told.contains("the pool was doubled at five"), "{told}");
+}
+
+/// What a change came to that was left with its incident is no word about the one that is open.
+#[test]
+fn an_outcome_of_another_incident_is_not_told_here() {
+    let mut night = with(change(probe(), &glyphs::UTF8), "enter");
+    let case = night.app.case.as_ref().expect("an incident");
+    let step = case.step().id.clone();
+    night.send(Message::Resolved {
+        run: 99,
+        step: step.clone(),
+        outcome: Ok((Outcome::Committed, "its ledger row is there".into())),
+    });
+    assert!(night.app.overlay.is_none(), "{:?}", night.app.overlay);
+    let (op, writes, checks) = ("op".into(), Vec::new(), Vec::new());
+    let execution = Execution::Committed { op, rows: 26, writes, checks, sound: true };
+    night.send(Message::Executed { run: 99, step: step.clone(), execution });
+    let case = night.app.case.as_ref().expect("an incident");
+    assert!(matches!(case.recoveries[&step].state, State::Previewed { .. }));
+    assert!(!case.incident.progress.state(&step).is_settled());
+}
+
+/// A key that is refused leaves what is under way what it is: the words that are asked for are those of
+/// what will be done.
+#[test]
+fn an_undo_that_is_refused_makes_no_undo_of_the_preview_that_runs() {
+    let mut night = change(probe(), &glyphs::UTF8);
+    let step = night.app.case.as_ref().expect("an incident").step().id.clone();
+    night.recorded(Entry::Ended {
+        step: step.clone(),
+        op: "op".into(),
+        deed: Deed::Change,
+        outcome: Outcome::Committed,
+        rows: 12,
+        why: String::new(),
+        drift: None,
+    });
+    let case = night.app.case.as_mut().expect("an incident");
+    case.recovery_mut(&step).state = State::Previewing { run: 9 };
+    night.app.screen = Screen::Recovery;
+    night.keys("u");
+    let told = told(&night.draw(SMALL));
+    assert!(told.contains("it is already running"), "{told}");
+    assert!(!night.app.case.as_ref().expect("an incident").recoveries[&step].undoing);
+}
+
+#[test]
+fn a_box_that_was_left_answers_for_no_other_step() {
+    // Taken away by a key, and the step left.
+    let mut night = with(Night::opened(probe(), &glyphs::UTF8), "s");
+    assert!(night.app.overlay.is_some(), "a reason is asked for");
+    night.keys("esc ] z");
+    assert!(night.app.overlay.is_none(), "{:?}", night.app.overlay);
+    // Half typed below a question, and answered after it.
+    let mut night = with(Night::opened(probe(), &glyphs::UTF8), "s");
+    night.type_text("nobody is on call");
+    let by = Party { login: "robin".into(), host: "bastion".into(), pid: 1 };
+    let request = Request { by, at: night.app.now, refused: None };
+    night.send(Message::Lease(News::Asked(request)));
+    night.keys("enter");
+    let told = told(&night.draw(SMALL));
+    assert!(told.contains("nobody is on call"), "what was typed is there again: {told}");
+    night.keys("enter");
+    assert!(night.app.overlay.is_none(), "{:?}", night.app.overlay);
+    let case = night.app.case.as_ref().expect("an incident");
+    assert_eq!(case.at, 1, "the step is done");
+    // The way home, and the boxes of one incident are none of another's.
+    let mut night = with(Night::opened(probe(), &glyphs::UTF8), "S esc esc z");
+    assert!(night.app.case.is_some() && night.app.overlay.is_none(), "the incident, not its box");
+    night.keys("z");
+    assert!(night.app.overlay.is_none(), "{:?}", night.app.overlay);
+}
+
+#[test]
+fn what_is_chosen_of_a_long_list_is_in_sight() {
+    let mut night = Night::opened(probe(), &glyphs::UTF8);
+    let items = (1..=60).map(|number| format!("target {number}")).collect();
+    night.app.overlay = Some(Overlay::choice("Where?", items, Purpose::Copy));
+    for at in 1..=60 {
+        let told = told(&night.draw(SMALL));
+        assert!(told.contains(&format!("target {at} ")), "{at}: {told}");
+        night.keys("down");
+    }
+}
+
+#[test]
+fn an_export_under_way_is_stopped_by_its_key_and_by_leaving() {
+    for keys in ["x", "esc esc"] {
+        let mut night = with(change(probe(), &glyphs::UTF8), "v E enter");
+        let asked = |night: &Night, what: &str| {
+            night.asked.iter().filter(|asked| asked.starts_with(what)).cloned().collect::<Vec<_>>()
+        };
+        let [export] = &asked(&night, "Export {")[..] else { panic!("{:?}", night.asked) };
+        let run: String = export.chars().filter(char::is_ascii_digit).collect();
+        night.keys(keys);
+        let stop = format!("Stop {{ run: {run} }}");
+        assert_eq!(asked(&night, &stop).len(), 1, "{keys}: {:?}", night.asked);
+    }
 }
 
 #[test]

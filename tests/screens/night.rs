@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::{SignedDuration, Timestamp};
@@ -133,6 +133,7 @@ impl Night {
 
     pub fn send(&mut self, message: Message) {
         let now = self.now() + SignedDuration::from_secs(1);
+        self.app.heard = Instant::now();
         let effects = update(&mut self.app, message, now);
         self.carry_out(effects);
     }
@@ -237,6 +238,12 @@ impl Night {
             },
             _ => return None,
         })
+    }
+
+    /// It is in the journal by now.
+    pub fn recorded(&mut self, entry: Entry) {
+        let record = self.record(entry);
+        self.send(Message::Recorded(Box::new(record)));
     }
 
     fn record(&mut self, entry: Entry) -> Record {

@@ -123,7 +123,8 @@ fn a_committed_change_is_not_previewed_again() {
         checks: Vec::new(),
         sound: true,
     };
-    let (_, ask) = step(State::Ended { execution }, Said::Preview { run: 1 }, &plan(), at(1));
+    let (_, ask) =
+        step(State::Ended { execution }, Said::Preview { run: 1, undo: false }, &plan(), at(1));
     assert!(matches!(ask, Ask::Refuse(_)));
 }
 

@@ -17,8 +17,9 @@ use crate::tui::watch;
 
 /// A line of text was confirmed.
 pub fn text(app: &mut App) -> Vec<Effect> {
+    let heard = app.heard;
     let Some(Overlay { kind: Kind::Ask(ask), .. }) = &mut app.overlay else { return Vec::new() };
-    let Some(typed) = ask.prompt.submit(std::time::Instant::now()) else {
+    let Some(typed) = ask.prompt.submit(heard) else {
         return refuse(
             app,
             "that enter came together with the text, like a paste; press it again".into(),
@@ -220,7 +221,8 @@ fn agreed(app: &mut App, consent: Consent, what: &str) -> Vec<Effect> {
 
 /// One item of a list was chosen.
 pub fn choice(app: &mut App) -> Vec<Effect> {
-    let Some(Overlay { kind: Kind::Choice(choice), .. }) = app.overlay.take() else {
+    let Some(Overlay { kind: Kind::Choice(_), .. }) = &app.overlay else { return Vec::new() };
+    let Some(Overlay { kind: Kind::Choice(choice), .. }) = app.uncover() else {
         return Vec::new();
     };
     let Some(item) = choice.items.get(choice.at).cloned() else { return Vec::new() };
@@ -236,10 +238,11 @@ pub fn choice(app: &mut App) -> Vec<Effect> {
         }
         Purpose::Export => {
             let run = app.new_run();
-            match app.violations.check.clone() {
-                Some(check) => vec![Effect::Export { run, check, format: item }],
-                None => Vec::new(),
-            }
+            let (Some(case), Some(check)) = (&mut app.case, app.violations.check.clone()) else {
+                return Vec::new();
+            };
+            case.exports.push(run);
+            vec![Effect::Export { run, check, format: item }]
         }
         Purpose::HandOver => together::answered(app, choice.at),
         Purpose::Copy => violations::copy(app, choice.at),
@@ -248,18 +251,18 @@ pub fn choice(app: &mut App) -> Vec<Effect> {
         Purpose::Severity => {
             let to = Severity::ALL[choice.at.min(3)];
             let question = format!("{to}: why?");
-            app.overlay = Some(Overlay::ask(Ask::new(Purpose::SeverityReason(to), &question)));
+            app.cover(Overlay::ask(Ask::new(Purpose::SeverityReason(to), &question)));
             Vec::new()
         }
         Purpose::Milestone => {
             let which = Milestone::ALL[choice.at.min(6)];
             let question = format!("{}: when? Enter for now, or -5m, or 14:05 (UTC)", which.word());
-            app.overlay = Some(Overlay::ask(Ask::new(Purpose::MilestoneAt(which), &question)));
+            app.cover(Overlay::ask(Ask::new(Purpose::MilestoneAt(which), &question)));
             Vec::new()
         }
         Purpose::Decide => {
             let ask = Ask::new(Purpose::DecideReason(choice.at), &format!("{item}: why?"));
-            app.overlay = Some(Overlay::ask(ask));
+            app.cover(Overlay::ask(ask));
             Vec::new()
         }
         Purpose::AnswerChoice => {

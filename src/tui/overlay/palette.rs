@@ -1,5 +1,7 @@
 //! The palette: any command of the present mode, found by a few letters.
 
+use std::time::Instant;
+
 use crossterm::event::KeyEvent;
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher};
@@ -42,13 +44,13 @@ impl Palette {
         Self { prompt: Prompt::new(": "), at: 0, entries }
     }
 
-    pub fn key(&mut self, event: KeyEvent) {
-        self.prompt.on_key(event, std::time::Instant::now());
+    pub fn key(&mut self, event: KeyEvent, now: Instant) {
+        self.prompt.on_key(event, now);
         self.at = 0;
     }
 
-    pub fn paste(&mut self, text: &str) {
-        self.prompt.on_paste(text);
+    pub fn paste(&mut self, text: &str, now: Instant) {
+        self.prompt.on_paste(text, now);
         self.at = 0;
     }
 

@@ -1,5 +1,7 @@
 //! A box for a text of several lines: editor, search in it, and how the text will be read.
 
+use std::time::Instant;
+
 use crossterm::event::{KeyCode, KeyEvent};
 
 use super::Purpose;
@@ -87,11 +89,11 @@ impl Writing {
         true
     }
 
-    pub fn key(&mut self, event: KeyEvent) {
+    pub fn key(&mut self, event: KeyEvent, now: Instant) {
         self.nowhere = None;
         let Some(find) = &mut self.find else { return self.editor.on_key(event) };
         if event.code != KeyCode::Enter {
-            return find.on_key(event, std::time::Instant::now());
+            return find.on_key(event, now);
         }
         let wanted = find.text().to_owned();
         self.find = None;
@@ -100,9 +102,9 @@ impl Writing {
         }
     }
 
-    pub fn paste(&mut self, text: &str) {
+    pub fn paste(&mut self, text: &str, now: Instant) {
         match &mut self.find {
-            Some(find) => find.on_paste(text),
+            Some(find) => find.on_paste(text, now),
             None => self.editor.on_paste(text),
         }
     }

@@ -1,13 +1,14 @@
 //! What is kept beside the journal: samples of findings, exports, the output of commands.
 
-use super::{World, not_run};
+use super::{World, not_run, not_written};
 use crate::check::{Delta, Finding};
 use crate::clock;
 use crate::consent::Consent;
 use crate::incident::entry::Entry;
 use crate::incident::journal::{Journal, JournalError};
 use crate::ops;
-use crate::runbook::{Action, Step};
+use crate::problem::Problem;
+use crate::runbook::{Action, Ran, Step};
 use crate::tui::effect::Run;
 use crate::tui::message::Message;
 
@@ -42,7 +43,15 @@ impl World {
             let name = format!("export-{id}-{}.{format}", moment());
             let place = (&desk.journal, name.as_str());
             let exported = ops::export::export(&desk.target, &check, kind, place, &stopper).await;
-            Message::Exported { run, check: id, format, exported }
+            let recorded = exported.and_then(|file| {
+                let path = file.path.strip_prefix(&desk.folder).unwrap_or(&file.path);
+                let (rows, sha256) = (file.rows.clone(), file.sha256.clone());
+                let path = path.display().to_string();
+                let entry = Entry::Exported { check: id, format, rows, path, sha256 };
+                let written = desk.journal.append(entry);
+                written.map(|_| file).map_err(|error| Problem::system(error.to_string()))
+            });
+            Message::Exported { run, file: recorded }
         });
     }
 
@@ -51,6 +60,7 @@ impl World {
         let Some(desk) = self.desk.clone() else { return };
         let found = desk.runbook.step(&step).cloned();
         let Some(Step { action: Action::Command(command), .. }) = found else { return };
+        let messages = self.messages.clone();
         self.spawn(async move {
             let executing = (!command.readonly).then(|| desk.journal.begin()).transpose();
             let _until_it_ended = match executing {
@@ -64,15 +74,32 @@ impl World {
             let (target, folder) = (desk.target.clone(), desk.folder.clone());
             let site = ops::tool::Site { target, folder };
             let (argv, ran) = site.run(&step, &command, consent, &stopper).await;
-            let name = format!("command-{step}-{}.txt", moment());
-            let kept = desk.journal.keep(&name, &ran.output);
-            if let Err(error) = &kept {
+            // Here, and not where the answer is shown: nobody may be there any more.
+            if let Err(error) = ended(&desk.journal, &step, argv, &ran) {
                 over(&desk.journal, &step, &format!("it ran, its output was not kept: {error}"));
+                let _ = messages.send(not_written(error));
             }
-            let output = kept.ok();
-            Message::CommandRan { run, step, argv, ran: Box::new(ran), output }
+            Message::CommandRan { run, step, ran: Box::new(ran) }
         });
     }
+}
+
+/// Writes down how a command ended, and the step with it.
+fn ended(journal: &Journal, step: &str, argv: Vec<String>, ran: &Ran) -> Result<(), JournalError> {
+    let name = format!("command-{step}-{}.txt", moment());
+    let output = journal.keep(&name, &ran.output)?;
+    let (step, exit, seconds) = (step.to_owned(), ran.exit, ran.seconds);
+    journal.append(Entry::CommandRan { step: step.clone(), argv, exit, seconds, output })?;
+    let why = match (&ran.trouble, exit) {
+        (Some(trouble), _) => Some(trouble.clone()),
+        (None, Some(0)) => None,
+        (None, _) => Some("the command did not end with 0".to_owned()),
+    };
+    journal.append(match why {
+        None => Entry::StepPassed { step, how: "the command ended with 0".into() },
+        Some(why) => Entry::StepFailed { step, why },
+    })?;
+    Ok(())
 }
 
 /// Says of a command without a record of its end that it is not under way: nobody could take over.

@@ -322,6 +322,11 @@ async fn old_incident(
     let cut_off = folded.in_doubt().is_some();
     let identity = ops::connect::identify_as(&target, &server, cut_off).await;
     if folded.is_open() {
+        // Of a program that is gone nobody will say how they ended.
+        for step in folded.commands {
+            let why = "it was cut off: what it did by then is not known".into();
+            records.push(remember(Entry::StepFailed { step, why })?);
+        }
         let step = folded.progress.current.unwrap_or_default();
         // Known already, unless more is asked by now.
         let asked =

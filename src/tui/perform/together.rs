@@ -26,9 +26,12 @@ impl World {
         });
     }
 
-    /// Whoever comes next finds the incident free, here and in the store.
+    /// Whoever comes next finds the incident free, here and in the store, also where work that was
+    /// stopped has not ended yet.
     pub(super) fn leave(&mut self) {
-        self.desk = None;
+        if let Some(desk) = self.desk.take() {
+            desk.journal.care().surrender();
+        }
         if let Some(courier) = self.courier.take() {
             courier.stop();
         }

@@ -7,6 +7,9 @@ use crate::tui::keymap::Key;
 use crate::tui::message::Message;
 use crate::tui::overlay::{Kind, Overlay};
 use crate::tui::screen::home::{self, Item};
+use crate::tui::screen::journal;
+use crate::tui::widget::table::Table;
+use crate::value::thousands;
 
 #[derive(Debug)]
 pub enum Heard {
@@ -103,13 +106,16 @@ pub fn hear(
 fn on_screen(app: &App, line: &str, listed: &[Item]) -> Vec<Heard> {
     match (number(line), app.screen) {
         (Some(at), Screen::Home) => match now_at(listed, at, &home::items(app)) {
-            Some(at) => reach(at, Command::Open),
+            Some(at) => to(at, Command::Open),
             None => {
                 vec![Heard::Say(format!("nothing of the list as it is now was told as {line}"))]
             }
         },
-        (Some(at), Screen::Violations) => reach(at, Command::OpenRow),
-        (Some(at), Screen::Journal) => reach(at, Command::Open),
+        (Some(at), Screen::Violations) => {
+            let rows = app.violations.top().map_or(0, Table::len);
+            reach(at, usize::try_from(rows).unwrap_or(usize::MAX), Command::OpenRow)
+        }
+        (Some(at), Screen::Journal) => reach(at, journal::listed(app).len(), Command::Open),
         _ => command(app, line),
     }
 }
@@ -120,8 +126,20 @@ fn now_at(listed: &[Item], number: usize, now: &[Item]) -> Option<usize> {
     now.iter().position(|item| item == meant)
 }
 
-/// To an item of a list, and into it.
-fn reach(at: usize, then: Command) -> Vec<Heard> {
+/// To one of so many items of a list, and into it, unless there is none of that number.
+fn reach(at: usize, of: usize, then: Command) -> Vec<Heard> {
+    // Each item on the way is a step.
+    const FAR: usize = 10_000;
+    let why = match at {
+        at if at < of.min(FAR) => return to(at, then),
+        at if at < of => format!("that is far down; `:{}` goes there", Command::GoTo.name()),
+        _ if of == 0 => "there are no rows here".to_owned(),
+        _ => format!("there are rows 1 to {}", thousands(of as u64)),
+    };
+    vec![Heard::Say(why)]
+}
+
+fn to(at: usize, then: Command) -> Vec<Heard> {
     all([vec![Command::First], vec![Command::Down; at], vec![then]].concat())
 }
 

@@ -4,11 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
 use super::shown;
+use crate::check::Finding;
 use crate::config::Target;
 use crate::exit::Exit;
 use crate::incident::Incident;
@@ -106,13 +108,29 @@ pub fn grow(app: &mut App, records: Vec<Record>) {
     }
     let at_end = replay.at >= replay.story.records.len();
     replay.story.records = records;
-    replay.go(if at_end { usize::MAX } else { replay.at });
-    let toast = app.toast.take();
+    if !at_end {
+        // What is looked at is as it was.
+        return;
+    }
+    replay.go(usize::MAX);
+    let (toast, at, before) = (app.toast.take(), app.journal.at, finding(app));
+    let check = app.violations.check.clone();
+    let table = std::mem::replace(&mut app.violations, Violations::of(check));
     show(app);
-    (app.toast, app.now) = (toast, now);
-    if at_end && !is_aside(app.screen) {
+    (app.toast, app.now, app.journal.at) = (toast, now, at);
+    // Whoever reads the rows of a check stays where they are, unless there are others.
+    if before == finding(app) {
+        app.violations = table;
+    }
+    if !is_aside(app.screen) {
         follow(app);
     }
+}
+
+/// What the check found whose rows are looked at.
+fn finding(app: &App) -> Option<Arc<Finding>> {
+    let check = app.violations.check.as_ref()?;
+    app.case.as_ref()?.live.get(check)?.finding.clone()
 }
 
 pub fn update(app: &mut App, message: Message) -> Vec<Effect> {
@@ -120,7 +138,7 @@ pub fn update(app: &mut App, message: Message) -> Vec<Effect> {
         Message::Key(event) => return crate::tui::update::key(app, event),
         Message::Paste(text) => {
             if let Some(overlay) = app.overlay.as_mut().filter(|overlay| overlay.drawn) {
-                overlay.paste(&text);
+                overlay.paste(&text, app.heard);
             }
         }
         Message::Seen(seen) => watch::seen(app, *seen),
@@ -295,6 +313,7 @@ fn show(app: &mut App) {
         recoveries: shown::recoveries(replay, &incident),
         guards: shown::guards(told),
         outputs: shown::outputs(replay, told),
+        exports: Vec::new(),
         waiting: shown::waiting(told),
         incident,
         runbook,

@@ -44,7 +44,7 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
             let standing = case.incident.standing_change(&case.step().id).is_some();
             let undoing =
                 standing && case.recoveries.get(&case.step().id).is_some_and(|r| r.undoing);
-            if undoing { preview_undo(app) } else { preview(app, None) }
+            if undoing { preview_undo(app) } else { preview(app, false) }
         }
         Command::Undo => preview_undo(app),
         Command::Pause | Command::Continue | Command::Halt => chunks::rein(app, command),
@@ -87,7 +87,7 @@ fn enter(app: &mut App) -> Vec<Effect> {
         None | Some(State::Idle | State::Failed { .. }) if standing && !halted => {
             super::step::onward(app)
         }
-        None | Some(State::Idle | State::Failed { .. }) => preview(app, None),
+        None | Some(State::Idle | State::Failed { .. }) => preview(app, false),
         Some(State::Ended {
             execution: Execution::RolledBack { .. } | Execution::Halted { .. },
         }) => on_command(app, Command::Preview),
@@ -99,7 +99,7 @@ fn enter(app: &mut App) -> Vec<Effect> {
     }
 }
 
-fn preview(app: &mut App, undoes: Option<String>) -> Vec<Effect> {
+fn preview(app: &mut App, undo: bool) -> Vec<Effect> {
     let Some(case) = &mut app.case else { return Vec::new() };
     if !case.incident.is_open() {
         app.complain("the incident is closed; nothing is changed any more");
@@ -109,11 +109,11 @@ fn preview(app: &mut App, undoes: Option<String>) -> Vec<Effect> {
         return Vec::new();
     }
     let step = case.step().id.clone();
-    if let Some(why) = chunks::objection(case, undoes.is_some()) {
+    if let Some(why) = chunks::objection(case, undo) {
         app.complain(why);
         return Vec::new();
     }
-    if undoes.is_none()
+    if !undo
         && let Some(change) = case.incident.standing_change(&step)
         && change.is_committed()
     {
@@ -126,7 +126,6 @@ fn preview(app: &mut App, undoes: Option<String>) -> Vec<Effect> {
     }
     let standing = case.incident.standing_change(&step).is_some();
     let recovery = case.recovery_mut(&step);
-    recovery.undoing = undoes.is_some();
     // What was taken back may be done again, from a new preview.
     let committed =
         matches!(recovery.state, State::Ended { execution: Execution::Committed { .. } });
@@ -134,7 +133,7 @@ fn preview(app: &mut App, undoes: Option<String>) -> Vec<Effect> {
         recovery.state = State::Idle;
     }
     let run = app.new_run();
-    say(app, Said::Preview { run })
+    say(app, Said::Preview { run, undo })
 }
 
 /// Counts and samples by reads, before anything is tried.
@@ -177,17 +176,16 @@ pub fn looked(
 fn preview_undo(app: &mut App) -> Vec<Effect> {
     let Some(case) = &mut app.case else { return Vec::new() };
     let step = case.step().id.clone();
-    let Some(change) = case.incident.standing_change(&step) else {
+    if case.incident.standing_change(&step).is_none() {
         app.complain("there is no committed change of this step to take back");
         return Vec::new();
-    };
-    let op = change.op.clone();
+    }
     let recovery = case.recovery_mut(&step);
     if matches!(recovery.state, State::Ended { .. }) {
         recovery.state = State::Idle;
         recovery.preview = None;
     }
-    preview(app, Some(op))
+    preview(app, true)
 }
 
 /// An answer of a preview came back.
@@ -237,7 +235,12 @@ pub fn previewed(
 pub fn executed(app: &mut App, run: Run, step: &str, execution: Execution) -> Vec<Effect> {
     let now = app.now;
     let Some(case) = &mut app.case else { return Vec::new() };
-    let undoing = case.recoveries.get(step).is_some_and(|recovery| recovery.undoing);
+    let Some(recovery) = case.recoveries.get(step) else { return Vec::new() };
+    // Only what is waited for; of an incident that was left it is in that journal.
+    if !matches!(recovery.state, State::Executing { run: of, .. } if of == run) {
+        return Vec::new();
+    }
+    let undoing = recovery.undoing;
     let committed = matches!(&execution, Execution::Committed { .. });
     let sound = matches!(&execution, Execution::Committed { sound: true, .. });
     let rows = match &execution {

@@ -117,7 +117,11 @@ pub fn look_at(app: &mut App, at: usize) -> Vec<Effect> {
     let run = app.new_run();
     let now = app.now;
     let Some(case) = &mut app.case else { return Vec::new() };
-    case.at = at.min(case.runbook.steps.len() - 1);
+    let at = at.min(case.runbook.steps.len() - 1);
+    if std::mem::replace(&mut case.at, at) != at {
+        app.forget_step();
+    }
+    let Some(case) = &mut app.case else { return Vec::new() };
     app.step_scroll = Scroll::default();
     app.recovery_scroll = Scroll::default();
     app.guard_scroll = Scroll::default();

@@ -285,7 +285,7 @@ pub fn answered(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Eff
         }
         _ => Came::Done,
     };
-    app.overlay = None;
+    app.uncover();
     if let Some(lost) = lost {
         app.lose(lost);
     }

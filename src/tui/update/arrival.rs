@@ -5,12 +5,14 @@ use std::sync::Arc;
 use crate::check::{Cause, Delta, Finding};
 use crate::incident::Chunked;
 use crate::incident::entry::{Entry, Milestone, Origin, Outcome};
-use crate::runbook::Step;
+use crate::ops::export::Exported;
+use crate::problem::Problem;
 use crate::runbook::progress::StepState;
+use crate::runbook::{Ran, Step};
 use crate::tui::app::{App, Screen, Start};
 use crate::tui::case::Case;
 use crate::tui::draft;
-use crate::tui::effect::Effect;
+use crate::tui::effect::{Effect, Run};
 use crate::tui::message::Opened;
 use crate::tui::overlay::Overlay;
 use crate::tui::screen::{home, recovery, step, violations};
@@ -28,7 +30,7 @@ pub fn begin(app: &mut App) -> Vec<Effect> {
     }
 }
 
-pub(super) fn prepared(app: &mut App, outcome: Result<(), crate::problem::Problem>) -> Vec<Effect> {
+pub(super) fn prepared(app: &mut App, outcome: Result<(), Problem>) -> Vec<Effect> {
     app.home.preparing = false;
     if let Err(problem) = outcome {
         return tell(app, problem);
@@ -66,6 +68,7 @@ pub(super) fn enter_case(app: &mut App, opened: Opened) -> Vec<Effect> {
     let unseen = opened.identity.as_ref().err().map(ToString::to_string);
     app.violations = violations::Violations::default();
     app.asked = None;
+    app.forget_incident();
     app.case = Some(Case {
         incident,
         runbook: opened.runbook,
@@ -78,6 +81,7 @@ pub(super) fn enter_case(app: &mut App, opened: Opened) -> Vec<Effect> {
         recoveries: std::collections::HashMap::new(),
         guards: std::collections::HashMap::new(),
         outputs: std::collections::HashMap::new(),
+        exports: Vec::new(),
         waiting: std::collections::HashMap::new(),
         watch: crate::tui::case::Watch::default(),
         postmortem: String::new(),
@@ -112,7 +116,7 @@ pub(super) fn enter_case(app: &mut App, opened: Opened) -> Vec<Effect> {
 
 pub(super) fn checked(
     app: &mut App,
-    run: crate::tui::effect::Run,
+    run: Run,
     check: &str,
     finding: Arc<Finding>,
     delta: Option<Delta>,
@@ -166,23 +170,21 @@ pub(super) fn catch_up(app: &App) -> Vec<Effect> {
 
 pub(super) fn resolved(
     app: &mut App,
-    run: crate::tui::effect::Run,
+    run: Run,
     step: &str,
-    outcome: Result<(Outcome, String), crate::problem::Problem>,
+    outcome: Result<(Outcome, String), Problem>,
 ) -> Vec<Effect> {
-    if let Some(case) = app.case.as_mut().filter(|case| case.resolving == Some(run)) {
-        case.resolving = None;
-    }
+    // Of an incident that was left it is in that journal, and no word about this one.
+    let Some(case) = app.case.as_mut().filter(|case| case.resolving == Some(run)) else {
+        return Vec::new();
+    };
+    case.resolving = None;
     match outcome {
         Ok((outcome, how)) => {
-            if let Some(case) = &mut app.case
-                && let Some(recovery) = case.recoveries.get_mut(step)
-            {
+            if let Some(recovery) = case.recoveries.get_mut(step) {
                 recovery.state = crate::recovery::protocol::State::Idle;
             }
-            let last = app.case.as_ref().and_then(|case| {
-                case.incident.changes.iter().rev().find(|change| change.step == step)
-            });
+            let last = case.incident.changes.iter().rev().find(|change| change.step == step);
             let chunks = last.and_then(|change| change.chunks.as_ref());
             let sentences = became(outcome, &how, chunks);
             app.cover(Overlay::text(
@@ -220,35 +222,30 @@ pub(super) fn became(outcome: Outcome, how: &str, chunks: Option<&Chunked>) -> V
     [Some(sentence), left].into_iter().flatten().collect()
 }
 
-pub(super) fn command_ran(
-    app: &mut App,
-    run: crate::tui::effect::Run,
-    step: &str,
-    argv: Vec<String>,
-    ran: crate::runbook::Ran,
-    output: Option<crate::incident::entry::Evidence>,
-) -> Vec<Effect> {
-    let Some(case) = &mut app.case else { return Vec::new() };
+/// What a command said is shown; how it ended was written down where it ran.
+pub(super) fn command_ran(app: &mut App, run: Run, step: &str, ran: Ran) {
+    let Some(case) = &mut app.case else { return };
     let slot = case.outputs.entry(step.to_owned()).or_default();
-    if slot.running.is_none_or(|(of, _)| of != run) {
-        return Vec::new();
+    if slot.running.is_some_and(|(of, _)| of == run) {
+        slot.running = None;
+        slot.ran = Some(ran);
     }
-    slot.running = None;
-    let (exit, seconds) = (ran.exit, ran.seconds);
-    let why = match (&ran.trouble, exit) {
-        (Some(trouble), _) => Some(trouble.clone()),
-        (None, Some(0)) => None,
-        (None, _) => Some("the command did not end with 0".to_owned()),
+}
+
+/// All rows of a check are in a file.
+pub(super) fn exported(app: &mut App, run: Run, file: Result<Exported, Problem>) {
+    let Some(case) = app.case.as_mut().filter(|case| case.exports.contains(&run)) else { return };
+    case.exports.retain(|of| *of != run);
+    let file = match file {
+        Ok(file) => file,
+        Err(problem) => return app.cover(Overlay::problem(problem)),
     };
-    slot.ran = Some(ran);
-    let Some(output) = output else { return Vec::new() };
-    let step = step.to_owned();
-    let told = match why {
-        None => Entry::StepPassed { step: step.clone(), how: "the command ended with 0".into() },
-        Some(why) => Entry::StepFailed { step: step.clone(), why },
-    };
-    vec![
-        Effect::Append(Entry::CommandRan { step, argv, exit, seconds, output }),
-        Effect::Append(told),
-    ]
+    let inside = file.path.strip_prefix(&case.folder).unwrap_or(&file.path);
+    let lines = vec![
+        format!("{} rows are in", file.rows),
+        format!("  {}", inside.display()),
+        "of the incident's folder".into(),
+        format!("  {}", case.folder.display()),
+    ];
+    app.cover(Overlay::plain("Exported", lines));
 }

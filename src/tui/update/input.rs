@@ -37,7 +37,7 @@ pub fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
         None if matches!(&app.overlay, Some(Overlay { kind: Kind::Tour(_), .. })) => dismiss(app),
         None => {
             match &mut app.overlay {
-                Some(overlay) => overlay.key(event),
+                Some(overlay) => overlay.key(event, app.heard),
                 None if app.replay.is_some() => moment::refuse(app),
                 None => {}
             }
@@ -239,12 +239,14 @@ pub(super) fn back(app: &mut App) -> Vec<Effect> {
             Vec::new()
         }
         Screen::Step => {
-            if app.case.as_ref().is_some_and(Case::is_writing) {
-                app.complain("a change is being executed; its outcome comes first");
+            if let Some(why) = app.case.as_ref().and_then(Case::must_end) {
+                app.complain(why);
                 return Vec::new();
             }
             app.screen = Screen::Home;
+            app.forget_incident();
             let mut effects: Vec<Effect> = stop_case(app);
+            effects.extend(app.explaining.take().map(|(run, _)| Effect::Stop { run }));
             if let Some(case) = app.case.take().filter(|case| case.incident.is_open()) {
                 app.lose(Lost::Incident(case.incident.id));
             }

@@ -52,8 +52,8 @@ pub(super) fn interrupt(app: &mut App) -> Vec<Effect> {
 }
 
 pub(super) fn quit(app: &mut App) -> Vec<Effect> {
-    if app.case.as_ref().is_some_and(Case::is_writing) {
-        app.complain("a change is being executed; its outcome comes first");
+    if let Some(why) = app.case.as_ref().and_then(Case::must_end) {
+        app.complain(why);
         return Vec::new();
     }
     if app.case.as_ref().is_some_and(|case| case.incident.is_open()) {

@@ -35,7 +35,7 @@ pub(super) fn pasted(app: &mut App, text: &str) {
                 text.len()
             ));
         }
-        _ => overlay.paste(text),
+        _ => overlay.paste(text, app.heard),
     }
 }
 
@@ -108,7 +108,7 @@ pub(super) fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent
         }
         _ => {
             if let Some(event) = event {
-                overlay.key(event);
+                overlay.key(event, app.heard);
             }
         }
     }

@@ -72,8 +72,8 @@ pub fn answered(app: &mut App, answer: usize) -> Vec<Effect> {
             Effect::RefuseTakeOver(request),
         ];
     }
-    if app.case.as_ref().is_some_and(Case::is_writing) {
-        app.complain("a change is being executed; its outcome comes first");
+    if let Some(why) = app.case.as_ref().and_then(Case::must_end) {
+        app.complain(why);
         return Vec::new();
     }
     vec![Effect::HandOver(request.by)]

@@ -18,7 +18,7 @@ use crate::tui::widget::markdown;
 use crate::tui::widget::panel::{Panel, centered};
 use crate::tui::widget::status::Environment;
 use crate::tui::widget::table::Table;
-use crate::tui::widget::wrap::Line;
+use crate::tui::widget::wrap::{self, Line};
 
 /// What lies on top; gives the place of the terminal's cursor.
 pub fn overlay(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) -> Option<Position> {
@@ -34,17 +34,23 @@ pub fn overlay(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) -> Opti
         Kind::Choice(choice) => {
             let mut page = Page::new(look);
             page.lines(&choice.title, Role::Title).blank();
+            let mut here = 0;
             for (number, item) in choice.items.iter().enumerate() {
-                let here = number == choice.at;
-                let mark = if here { look.glyphs.here } else { " " };
+                let is_here = number == choice.at;
+                let mark = if is_here { look.glyphs.here } else { " " };
                 page.line(&[
                     (&format!("{mark} "), Role::Focus),
-                    (item, if here { Role::Selection } else { Role::Text }),
+                    (item, if is_here { Role::Selection } else { Role::Text }),
                 ]);
+                here = if is_here { page.len() } else { here };
             }
             let lines = page.finish();
             let inner = boxed("", "esc back", Role::Focus, wide.min(76), &lines, frame, buf, look);
-            wrapped(&lines, 0, inner, buf);
+            // What is chosen is in sight, however many there are to choose from.
+            let above = usize::from(rows_of(&lines[..here], inner.width));
+            let rows: Vec<Line> =
+                lines.iter().flat_map(|line| wrap::wrap(line, inner.width)).collect();
+            list(&rows, above.saturating_sub(1), inner, buf, look);
             None
         }
         Kind::Columns { at } => {

@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::incident::Incident;
 use crate::incident::lease::{Forced, Lease};
 use crate::problem::Problem;
-use crate::tui::plain::Input;
+use crate::tui::plain::{Input, QUIET};
 use crate::value::visible;
 
 const HOW: &str =
@@ -25,7 +25,7 @@ pub fn run(watcher: &mut Watcher) -> Result<Result<Lease, Exit>, Problem> {
         Lines { told: 0, watching: watcher.begin(), incident: String::new(), at: clock::now() };
     let mut typed = Typed::default();
     // The right words were typed; what takes it is a line of its own.
-    let mut meant = None;
+    let mut meant: Option<String> = None;
     say(HOW)?;
     loop {
         if let Some(lease) = watcher.is_given() {
@@ -39,12 +39,17 @@ pub fn run(watcher: &mut Watcher) -> Result<Result<Lease, Exit>, Problem> {
             Heard::End => return Ok(Err(Exit::Clear)),
             Heard::Line(line) => line,
         };
-        if let Some(forced) = meant.take() {
-            match line.trim() {
-                "" => match watcher.force(forced) {
+        if let Some(words) = meant.take() {
+            // What became of it since they were typed counts.
+            for line in lines.news(watcher.look()) {
+                say(&line)?;
+            }
+            match (line.trim(), lines.forced(&words)) {
+                ("", Some(forced)) => match watcher.force(forced) {
                     Ok(lease) => return Ok(Ok(lease)),
                     Err(why) => say(&why)?,
                 },
+                ("", None) => say("who works on it has answered; nothing was taken over")?,
                 _ => say("left alone; nothing was taken over")?,
             }
             continue;
@@ -60,9 +65,9 @@ pub fn run(watcher: &mut Watcher) -> Result<Result<Lease, Exit>, Problem> {
                 Some(_) if !std::io::stdin().is_terminal() => {
                     say("that is typed at a terminal; nothing was taken over")?;
                 }
-                Some(forced) => {
+                Some(_) => {
                     typed.forget();
-                    meant = Some(forced);
+                    meant = Some(words.to_owned());
                     say("enter alone takes it over, anything else leaves it")?;
                 }
                 None => say(HOW)?,
@@ -141,6 +146,7 @@ struct Typed {
 impl Typed {
     /// What came together with what was read meant nothing that was asked later.
     fn forget(&mut self) {
+        std::thread::sleep(QUIET);
         self.waiting.clear();
         Input::discard();
     }

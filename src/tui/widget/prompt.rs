@@ -84,9 +84,10 @@ impl Prompt {
         }
     }
 
-    /// A paste, as text on the line whatever it holds.
-    pub fn on_paste(&mut self, text: &str) {
+    /// A paste, as text on the line whatever it holds. What comes right behind it belongs to it.
+    pub fn on_paste(&mut self, text: &str, now: Instant) {
         if self.armed.get() {
+            self.last_key = Some(now);
             self.area.insert_str(one_line(text));
         }
     }
@@ -162,7 +163,7 @@ mod tests {
         let mut prompt = Prompt::new("> ");
         let now = Instant::now();
         type_text(&mut prompt, "erp-prod 24", now);
-        prompt.on_paste("erp-prod 24");
+        prompt.on_paste("erp-prod 24", now);
         assert_eq!(prompt.submit(now + BURST), None);
         draw(&prompt);
         assert_eq!(prompt.text(), "");
@@ -172,11 +173,13 @@ mod tests {
 
     #[test]
     fn a_paste_never_submits() {
-        let mut prompt = Prompt::new("> ");
+        let mut prompt = Prompt::new("> ").guarded();
         draw(&prompt);
-        prompt.on_paste("erp-prod\r\n24\u{1b}[A\u{202e}\n");
+        let now = Instant::now();
+        prompt.on_paste("erp-prod\r\n24\u{1b}[A\u{202e}\n", now);
         assert_eq!(prompt.text(), "erp-prod 24[A");
         assert_eq!(draw(&prompt), ["> erp-prod 24[A"]);
+        assert_eq!(prompt.submit(now), None, "an enter right behind the brackets");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::check::keys::Keys;
 use crate::check::verdict::{key_columns, key_hash};
 use crate::check::{Count, Finding};
 use crate::tui::command::Command;
+use crate::value::Rows;
 use crate::value::pile::order::Order;
 use crate::value::pile::{Pile, Row};
 pub use crate::value::sorter::Direction;
@@ -148,7 +149,12 @@ impl Table {
     /// A run came to its end. Rows that are shown already stay where they are; those of another run
     /// come when the job is done: cursor and marks on their rows, sort and filter as they are.
     #[must_use]
-    pub fn replace(&mut self, now: Reading, before: Option<Reading>) -> Option<Job> {
+    pub fn replace(&mut self, mut now: Reading, before: Option<Reading>) -> Option<Job> {
+        let names = self.now.pile.columns();
+        // No rows name no columns: those that were there stay, with what was chosen of them.
+        if now.pile.columns().is_empty() && !names.is_empty() {
+            now.pile = Pile::of(&Rows::new(names.to_vec())).unwrap_or(now.pile);
+        }
         let same = now.pile == self.now.pile;
         let changed = now.pile.columns() != self.now.pile.columns() && !same;
         (self.now, self.before) = (now, before);
@@ -209,6 +215,8 @@ impl Table {
     pub fn take(&mut self, done: Done) -> Option<Job> {
         self.work = None;
         let Arranged { pile, view, order, of, at, found } = match done {
+            // Of rows that had other columns.
+            Done::Arranged(_) if self.next.is_none() => return None,
             Done::Arranged(arranged) => arranged,
             Done::Found(found) => {
                 if let Some((row, column)) = found {

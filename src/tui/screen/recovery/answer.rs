@@ -84,13 +84,14 @@ impl Answer {
                 app.complain(why);
                 Vec::new()
             }
-            Asked::Preview { run } => {
+            Asked::Preview { run, undo } => {
+                // Only here: what is shown is then what the plan that comes will do.
+                recovery.undoing = undo;
                 recovery.preview = None;
-                let undoing = recovery.undoing;
-                let undoes = undoing
+                let undoes = undo
                     .then(|| case.incident.standing_change(step).map(|change| change.op.clone()))
                     .flatten();
-                let op = chunks::going_on(case, step, undoing).unwrap_or_else(|| case.new_op(run));
+                let op = chunks::going_on(case, step, undo).unwrap_or_else(|| case.new_op(run));
                 let recovery = case.recoveries.entry(step.to_owned()).or_default();
                 recovery.progress = None;
                 let answers = case.incident.answers.clone();

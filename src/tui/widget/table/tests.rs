@@ -99,6 +99,23 @@ fn press(table: &mut Table, command: Command, times: usize) {
     }
 }
 
+/// A run without rows names no columns; the next one finds what was chosen as it was.
+#[test]
+fn a_run_without_rows_takes_nothing_away_that_was_chosen() {
+    let mut table = table(10);
+    filter(&mut table, "mia");
+    press(&mut table, Command::Down, 1);
+    press(&mut table, Command::Mark, 1);
+    let none = || Reading { total: Some(Count::Exact(0)), ..Reading::default() };
+    let job = table.replace(none(), None).expect("other rows");
+    wait(&mut table, job);
+    assert_eq!((table.len(), table.filter()), (0, "mia"));
+    draw(&table, 90, 6);
+    let job = table.replace(reading(&assets(10)), None).expect("other rows");
+    wait(&mut table, job);
+    assert_eq!((table.len(), table.filter(), table.marked().len()), (3, "mia", 1));
+}
+
 #[test]
 fn what_changed_since_the_run_before_is_shown_apart() {
     let rows = |ids: std::ops::Range<i64>| {
