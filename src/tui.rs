@@ -31,13 +31,11 @@ pub mod widget;
 
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use crossterm::event::{Event, EventStream};
-use futures_util::{FutureExt as _, Stream, StreamExt as _};
+use crossterm::event::Event;
+use futures_util::FutureExt as _;
 use ratatui::Terminal;
 use ratatui::backend::Backend;
 use tokio::signal::unix::{SignalKind, signal};
@@ -60,6 +58,7 @@ use look::Look;
 use message::Message;
 use perform::{ForTerminal, World};
 use picture::Picture;
+use terminal::keys::Keys;
 use terminal::reply::{Reply, Taken};
 use theme::Theme;
 use theme::depth::Depth;
@@ -153,7 +152,8 @@ pub async fn run(cockpit: Cockpit) -> Result<Farewell, Problem> {
     .map_err(|error| Problem::system(format!("the terminal cannot be watched: {error}")))?;
     let asked = cockpit.background == Background::Asked;
     let (mut app, mut world) = make(cockpit, messages);
-    let mut keys = EventStream::new();
+    let mut keys = Keys::new()
+        .map_err(|error| Problem::system(format!("the keys cannot be read: {error}")))?;
     let ask = asked.then_some(terminal::ask_background as fn());
     let cycle = cycle(&mut screen, &mut keys, inbox, &mut app, &mut world, &guard, ask);
     let outcome = AssertUnwindSafe(cycle).catch_unwind().await;
@@ -267,10 +267,10 @@ fn watch_signals(
 /// A frame that took so long to get rid of was held up by the link.
 const STALLED: Duration = Duration::from_millis(500);
 
-/// The loop. Generic over the terminal, so that a test can drive it.
+/// The loop.
 async fn cycle<B: Backend>(
     screen: &mut Terminal<B>,
-    keys: &mut (impl Stream<Item = std::io::Result<Event>> + Unpin),
+    keys: &mut Keys,
     mut inbox: UnboundedReceiver<Message>,
     app: &mut App,
     world: &mut World,
@@ -299,31 +299,37 @@ async fn cycle<B: Backend>(
     loop {
         // Whatever came in between puts nothing off.
         wake = wake.min(tokio::time::Instant::now() + wake::next(app, clock::now()));
+        let mut typed = Vec::new();
         let message = tokio::select! {
             biased;
-            Some(message) = inbox.recv() => message,
-            event = keys.next(), if !keys_over && !terminal::hangup::is_gone() => match event {
-                Some(Ok(event)) => match of_event(event, &mut reply) {
-                    Some(message) => message,
-                    None => continue,
-                },
-                Some(Err(_)) | None => {
+            Some(message) = inbox.recv() => Some(message),
+            events = keys.next(), if !keys_over && !terminal::hangup::is_gone() => match events {
+                Ok(events) => {
+                    typed = events;
+                    None
+                }
+                Err(_) => {
                     keys_over = true;
-                    Message::GoAway("the terminal is gone")
+                    Some(Message::GoAway("the terminal is gone"))
                 }
             },
             () = tokio::time::sleep_until(wake) => {
                 wake += Duration::from_hours(1);
-                Message::Tick
+                Some(Message::Tick)
             }
         };
         app.heard = Instant::now();
-        take_in(app, world, &mut picture, message);
+        if let Some(message) = message {
+            take_in(app, world, &mut picture, message);
+        }
+        for message in typed.into_iter().filter_map(|event| of_event(event, &mut reply)) {
+            take_in(app, world, &mut picture, message);
+        }
         // Whatever else is ready goes into the same frame.
         while let Ok(message) = inbox.try_recv() {
             take_in(app, world, &mut picture, message);
         }
-        while let Some(Some(Ok(event))) = ready(keys).await {
+        for event in keys.ready() {
             if let Some(message) = of_event(event, &mut reply) {
                 take_in(app, world, &mut picture, message);
             }
@@ -341,7 +347,7 @@ async fn cycle<B: Backend>(
         let made = picture.draw(app).await?;
         if is_new && made.elapsed() > STALLED {
             // Typed while the box waited for the link: it was not meant for it.
-            while let Some(Some(Ok(event))) = ready(keys).await {
+            for event in keys.ready() {
                 match of_event(event, &mut reply) {
                     Some(Message::Key(_) | Message::Paste(_)) | None => {}
                     Some(other) => take_in(app, world, &mut picture, other),
@@ -349,19 +355,6 @@ async fn cycle<B: Backend>(
             }
         }
     }
-}
-
-/// What the stream has without waiting. Polled as the task that we are: the stream keeps the first
-/// waker it is given for the next key, and one that wakes nobody would leave that key lying.
-async fn ready<S: Stream + Unpin>(stream: &mut S) -> Option<Option<S::Item>> {
-    if terminal::hangup::is_gone() {
-        return None;
-    }
-    std::future::poll_fn(|context| match Pin::new(&mut *stream).poll_next(context) {
-        Poll::Ready(item) => Poll::Ready(Some(item)),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
 }
 
 fn of_event(event: Event, reply: &mut Reply) -> Option<Message> {

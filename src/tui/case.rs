@@ -17,6 +17,7 @@ use crate::check::{Count, Delta, Finding, Verdict};
 use crate::config::Target;
 use crate::guardrail::Rehearsal;
 use crate::incident::drafts::Draft;
+use crate::incident::entry::{Entry, Record};
 use crate::incident::{Chunked, Incident};
 use crate::ops::{Identity, Pressure};
 use crate::problem::Problem;
@@ -114,7 +115,10 @@ pub struct Guarding {
 
 #[derive(Debug, Default)]
 pub struct Output {
+    /// Until its end is in the journal.
     pub running: Option<(Run, Timestamp)>,
+    /// The run whose output is shown, or will be.
+    pub run: Run,
     pub ran: Option<Ran>,
 }
 
@@ -184,6 +188,16 @@ impl Case {
         live.running = Some((run, now));
         let before = live.finding.clone();
         vec![Effect::Detect { run, check: check.to_owned(), before }]
+    }
+
+    /// Takes in what the journal has by now.
+    pub fn recorded(&mut self, record: &Record) {
+        self.incident.apply(record);
+        if let Entry::StepPassed { step, .. } | Entry::StepFailed { step, .. } = &record.entry
+            && let Some(output) = self.outputs.get_mut(step)
+        {
+            output.running = None;
+        }
     }
 
     /// Takes in an answer; says what must be written down. A late answer changes nothing.

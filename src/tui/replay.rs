@@ -12,8 +12,7 @@ use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crossterm::event::EventStream;
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::FutureExt as _;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{Instant as Wake, sleep_until};
 
@@ -24,11 +23,12 @@ use super::keymap::Keymap;
 use super::look::Look;
 use super::message::Message;
 use super::terminal::clipboard::Between;
+use super::terminal::keys::Keys;
 use super::terminal::reply::Reply;
 use super::theme::Theme;
 use super::theme::depth::Depth;
 use super::watch::{self, Watcher, Watching};
-use super::{of_event, ready, terminal, update, view, watch_signals};
+use super::{of_event, terminal, update, view, watch_signals};
 use crate::catalogue::Catalogue;
 use crate::config::Target;
 use crate::exit::Exit;
@@ -97,7 +97,8 @@ pub async fn run(mut asked: Replaying) -> Result<Shown, Problem> {
     watch_signals(&messages, || Message::GoAway("SIGINT"))?;
     terminal::hangup::watch(move || _ = messages.send(Message::GoAway("the terminal is gone")))
         .map_err(|error| Problem::system(format!("the terminal cannot be watched: {error}")))?;
-    let mut keys = EventStream::new();
+    let mut keys = Keys::new()
+        .map_err(|error| Problem::system(format!("the keys cannot be read: {error}")))?;
     // Nothing is asked of the terminal, so that every key is a key.
     let mut reply = Reply::none(Instant::now());
     let mut due = Wake::now();
@@ -106,18 +107,17 @@ pub async fn run(mut asked: Replaying) -> Result<Shown, Problem> {
             screen.draw(|frame| view::view(&mut app, frame))?;
             let pause = app.replay.as_ref().and_then(Replay::pause);
             let look = sleep_until(due);
-            let message = tokio::select! {
+            let mut messages = tokio::select! {
                 biased;
-                Some(message) = inbox.recv() => message,
-                event = keys.next(), if !terminal::hangup::is_gone() => match event {
-                    Some(Ok(event)) => match of_event(event, &mut reply) {
-                        Some(message) => message,
-                        None => continue,
-                    },
-                    Some(Err(_)) | None => Message::GoAway("the terminal is gone"),
+                Some(message) = inbox.recv() => vec![message],
+                events = keys.next(), if !terminal::hangup::is_gone() => match events {
+                    Ok(events) => {
+                        events.into_iter().filter_map(|event| of_event(event, &mut reply)).collect()
+                    }
+                    Err(_) => vec![Message::GoAway("the terminal is gone")],
                 },
                 () = tokio::time::sleep(pause.unwrap_or(Duration::MAX)), if pause.is_some() => {
-                    Message::Tick
+                    vec![Message::Tick]
                 }
                 () = look, if watcher.is_some() => {
                     due = Wake::now() + Watcher::EVERY;
@@ -125,14 +125,12 @@ pub async fn run(mut asked: Replaying) -> Result<Shown, Problem> {
                     if let Some(lease) = watcher.is_given() {
                         return Ok::<_, std::io::Error>(Ok(lease));
                     }
-                    Message::Seen(Box::new(watcher.look()))
+                    vec![Message::Seen(Box::new(watcher.look()))]
                 }
             };
             app.heard = Instant::now();
-            let mut messages = vec![message];
-            while let Some(Some(Ok(event))) = ready(&mut keys).await {
-                messages.extend(of_event(event, &mut reply));
-            }
+            messages
+                .extend(keys.ready().into_iter().filter_map(|event| of_event(event, &mut reply)));
             for message in messages {
                 let taken = take_in(&mut app, &mut screen, &guard, &mut watcher, message)?;
                 if let Some(lease) = taken {

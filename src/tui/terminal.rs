@@ -7,6 +7,7 @@
 mod backend;
 pub mod clipboard;
 pub mod hangup;
+pub mod keys;
 pub mod reply;
 mod shown;
 

@@ -82,7 +82,7 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
         }
         Message::Recorded(record) => {
             if let Some(case) = &mut app.case {
-                case.incident.apply(&record);
+                case.recorded(&record);
             }
             Vec::new()
         }

@@ -45,7 +45,7 @@ impl World {
             let exported = ops::export::export(&desk.target, &check, kind, place, &stopper).await;
             let recorded = exported.and_then(|file| {
                 let path = file.path.strip_prefix(&desk.folder).unwrap_or(&file.path);
-                let (rows, sha256) = (file.rows.clone(), file.sha256.clone());
+                let (rows, sha256) = (file.rows, file.sha256.clone());
                 let path = path.display().to_string();
                 let entry = Entry::Exported { check: id, format, rows, path, sha256 };
                 let written = desk.journal.append(entry);

@@ -192,7 +192,7 @@ pub(super) fn outputs(replay: &Replay, told: &[Record]) -> HashMap<String, Outpu
         if let Entry::CommandRan { step, exit, seconds, output, .. } = &record.entry {
             let output = replay.evidence(output).unwrap_or_default();
             let ran = Ran { exit: *exit, output, seconds: *seconds, trouble: None };
-            found.insert(step.clone(), Output { running: None, ran: Some(ran) });
+            found.insert(step.clone(), Output { ran: Some(ran), ..Output::default() });
         }
     }
     found

@@ -252,7 +252,7 @@ pub fn run_command(app: &mut App, consent: Option<Consent>) -> Vec<Effect> {
     if output.running.is_some() {
         return no(app, "it is already running; x stops it");
     }
-    output.running = Some((run, now));
+    (output.running, output.run) = (Some((run, now)), run);
     vec![Effect::Command { run, step, consent }]
 }
 

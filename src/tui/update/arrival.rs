@@ -225,10 +225,9 @@ pub(super) fn became(outcome: Outcome, how: &str, chunks: Option<&Chunked>) -> V
 /// What a command said is shown; how it ended was written down where it ran.
 pub(super) fn command_ran(app: &mut App, run: Run, step: &str, ran: Ran) {
     let Some(case) = &mut app.case else { return };
-    let slot = case.outputs.entry(step.to_owned()).or_default();
-    if slot.running.is_some_and(|(of, _)| of == run) {
-        slot.running = None;
-        slot.ran = Some(ran);
+    if let Some(output) = case.outputs.get_mut(step).filter(|output| output.run == run) {
+        output.running = None;
+        output.ran = Some(ran);
     }
 }
 
