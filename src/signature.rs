@@ -9,6 +9,9 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::digest::sha256;
 use crate::value::visible;
 
@@ -107,7 +110,7 @@ pub fn sign(key: &Path, purpose: Purpose, bytes: &[u8]) -> Result<String, String
     String::from_utf8(ran.stdout).map_err(|_| "ssh-keygen gave no text".into())
 }
 
-/// Whose signature this is, by the list of signers.
+/// Whose signature this is, by the list of signers: everybody to whom any line of it gives the key.
 pub fn verify(
     purpose: Purpose,
     bytes: &[u8],
@@ -115,41 +118,74 @@ pub fn verify(
     signers: &Path,
 ) -> Result<Verified, Unproved> {
     let listed = fs::metadata(signers).and_then(|found| {
-        if found.is_file() { Ok(()) } else { Err(io::Error::other("it is no file")) }
+        if found.is_file() { fs::read(signers) } else { Err(io::Error::other("it is no file")) }
     });
-    listed.map_err(|error| Unproved::Unchecked(format!("{}: {error}", signers.display())))?;
-    let file = laid_down(signature)?;
-    let stranger = || Unproved::Stranger(signers.display().to_string());
-    let mut find = keygen("find-principals", purpose);
-    find.arg("-s").arg(file.path()).arg("-f").arg(signers);
-    let found = fed(&mut find, bytes).map_err(unrun)?;
-    let named = String::from_utf8_lossy(&found.stdout).into_owned();
-    let all: Vec<String> = named.lines().flat_map(|line| line.split(',')).map(harmless).collect();
-    let all: Vec<String> = all.into_iter().filter(|one| !one.is_empty()).collect();
-    let Some(first) = all.first().filter(|_| found.status.success()) else {
-        return Err(stranger());
+    let listed =
+        listed.map_err(|error| Unproved::Unchecked(format!("{}: {error}", signers.display())))?;
+    let signed = armored(signature).ok_or(Unproved::NoSignature)?;
+    let by = key_of(&signed).ok_or(Unproved::NoSignature)?;
+    let file = laid_down(signed.as_bytes())?;
+    // `ssh-keygen` stops at the first line that fits, and the same key may have another name below:
+    // it is asked about each line by itself.
+    let (mut all, mut said) = (Vec::new(), None);
+    for line in listed.split(|byte| *byte == b'\n').filter(|line| may_name(line, &by)) {
+        let line = laid_down(line)?;
+        let asked = |what, more: &[&str]| {
+            let mut keygen = keygen(what, purpose);
+            keygen.arg("-s").arg(file.path()).arg("-f").arg(line.path()).args(more);
+            fed(&mut keygen, bytes).map_err(unrun)
+        };
+        let found = asked("find-principals", &[])?;
+        let named = String::from_utf8_lossy(&found.stdout).into_owned();
+        let named = named.lines().flat_map(|line| line.split(',')).map(harmless);
+        let named: Vec<String> = named.filter(|one| !one.is_empty()).collect();
+        let Some(first) = named.first().filter(|_| found.status.success()) else { continue };
+        if named.iter().any(|one| one.contains(['*', '?', '!'])) {
+            return Err(Unproved::Unchecked(format!(
+                "{} gives the key to '{first}', which is nobody in particular",
+                signers.display()
+            )));
+        }
+        // A line may be for other purposes; the name that it gives counts all the same.
+        if said.is_none() {
+            let ran = asked("verify", &["-I", first])?;
+            said = ran.status.success().then(|| first_line(&ran.stdout));
+        }
+        for one in named {
+            if !all.contains(&one) {
+                all.push(one);
+            }
+        }
+    }
+    let Some(first) = all.first() else {
+        return Err(Unproved::Stranger(signers.display().to_string()));
     };
-    if all.iter().any(|one| one.contains(['*', '?', '!'])) {
-        return Err(Unproved::Unchecked(format!(
-            "{} gives the key to '{first}', which is nobody in particular",
-            signers.display()
-        )));
-    }
-    let mut check = keygen("verify", purpose);
-    check.arg("-s").arg(file.path()).arg("-f").arg(signers).args(["-I", first]);
-    let ran = fed(&mut check, bytes).map_err(unrun)?;
-    if !ran.status.success() {
-        return Err(Unproved::MisfitOf(first.clone()));
-    }
-    let said = first_line(&ran.stdout);
+    let said = said.ok_or_else(|| Unproved::MisfitOf(first.clone()))?;
     let key = said.rsplit(' ').next().unwrap_or_default().to_owned();
     let (signature, list) = (signature.to_owned(), signers.to_owned());
     Ok(Verified { purpose, sha256: sha256(bytes), signers: all, key, said, signature, list })
 }
 
+/// The key that a signature says it is of, as a list of signers writes it.
+fn key_of(signature: &str) -> Option<String> {
+    let body: String = signature.lines().filter(|line| !line.starts_with('-')).collect();
+    let body = STANDARD.decode(body).ok()?;
+    // A name and a version of four bytes, then the key behind its length.
+    let (length, rest) = body.strip_prefix(b"SSHSIG")?.get(4..)?.split_first_chunk::<4>()?;
+    let key = rest.get(..usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+    Some(STANDARD.encode(key))
+}
+
+/// Whether a line of the list may be about this key: it holds it, or an authority whose certificate
+/// it may be. Of a list of hundreds that leaves few to ask about.
+fn may_name(line: &[u8], key: &str) -> bool {
+    let line = String::from_utf8_lossy(line);
+    line.contains(key) || line.to_ascii_lowercase().contains("cert-authority")
+}
+
 /// Whether the signature fits at all; whose it is is not asked. Gives the words of `ssh-keygen`.
 pub fn fits(purpose: Purpose, bytes: &[u8], signature: &str) -> Result<String, Unproved> {
-    let file = laid_down(signature)?;
+    let file = laid_down(armored(signature).ok_or(Unproved::NoSignature)?.as_bytes())?;
     let mut check = keygen("check-novalidate", purpose);
     check.arg("-s").arg(file.path());
     let ran = fed(&mut check, bytes).map_err(unrun)?;
@@ -182,11 +218,10 @@ fn keygen(what: &str, purpose: Purpose) -> Command {
     command
 }
 
-/// `ssh-keygen` reads signatures from files only.
-fn laid_down(signature: &str) -> Result<tempfile::NamedTempFile, Unproved> {
-    let signature = armored(signature).ok_or(Unproved::NoSignature)?;
+/// `ssh-keygen` reads signatures and lists from files only.
+fn laid_down(bytes: &[u8]) -> Result<tempfile::NamedTempFile, Unproved> {
     let written = tempfile::NamedTempFile::new().and_then(|mut file| {
-        file.write_all(signature.as_bytes())?;
+        file.write_all(bytes)?;
         Ok(file)
     });
     written.map_err(|error| Unproved::Unchecked(format!("a temporary file: {error}")))

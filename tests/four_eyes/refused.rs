@@ -8,7 +8,8 @@ use crate::common::walk::{
 };
 use crate::common::{Cockpit, Sqlite};
 use crate::ground::{
-    answer, asked, assert_nothing_done, looking, request, robin, scene, shell, sign, told, words,
+    answer, ask, asked, assert_nothing_done, looking, request, robin, scene, shell, sign, told,
+    words,
 };
 
 #[test]
@@ -117,6 +118,57 @@ fn a_key_that_left_the_list_after_it_agreed_executes_nothing() {
         assert!(told.contains(said) && told.contains("nothing was run"), "{said}: {told}");
         assert_sound(&home);
     }
+}
+
+/// The same key on several lines of the list, with one that cannot be read between them.
+#[test]
+fn every_line_of_the_list_says_whose_a_key_is() {
+    let home = scene("four-eyes", "");
+    shell(
+        &home.work(),
+        "cd keys; ssh-keygen -q -s stranger -I casey -n c.smith@example.org,casey@example.org casey
+         (printf 'c.smith@example.org '; cat casey.pub; echo 'no line of a list'
+          printf 'casey@example.org namespaces=\"git\" '; cat casey.pub
+          printf '*@example.org CERT-AUTHORITY '; cat stranger.pub
+          printf 'robin@example.org,r.hood@example.org '; cat robin.pub) > ../signers",
+    );
+    let mut casey = asked(home);
+    let before = Facts::of(casey.home());
+    let bytes = fs::read(request(casey.home())).expect("it can be read");
+    let approval = "steadyhand-approval";
+    let own = "casey@example.org asked for it, and whoever asks cannot be the second person";
+    let refused = |casey: &Cockpit, times: usize| {
+        casey.wait_until(own, |_| told(casey.home()).matches(own).count() == times);
+    };
+    sign(casey.home(), "casey", approval, &bytes);
+    refused(&casey, 1);
+    let work = casey.home().work();
+    sign(casey.home(), "robin", approval, &bytes);
+    casey.wait_for("agreed: robin@example.org, r.hood@example.org");
+    // A key that everybody has by a line further down is nobody's.
+    shell(&work, "(printf '* '; cat keys/robin.pub) >> signers");
+    confirm(&mut casey, CONFIRMATION);
+    casey.wait_for("ROLLED BACK");
+    assert!(told(casey.home()).contains("which is nobody in particular"));
+    // The names of a certificate are those that its authority wrote into it.
+    casey.keys("p");
+    casey.wait_for("a second person must agree: a asks one");
+    ask(&mut casey);
+    let file = request(casey.home());
+    shell(
+        &work,
+        &format!(
+            "cp '{0}' to-sign; cp keys/casey-cert.pub keys/c.pub
+             ssh-agent sh -ec 'ssh-add -q keys/casey; ssh-keygen -q -Y sign -n {approval} -f keys/c.pub to-sign'
+             mv to-sign.sig '{0}.sig'",
+            file.display()
+        ),
+    );
+    refused(&casey, 2);
+    leave(&mut casey);
+    let home = casey.into_home();
+    assert_eq!(Facts::of(&home), before);
+    assert_sound(&home);
 }
 
 #[test]
