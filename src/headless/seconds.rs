@@ -9,6 +9,7 @@ use crate::incident::entry::{Entry, Evidence, Record};
 use crate::incident::verify::Report;
 use crate::incident::{Incident, Unreviewed, journal, second};
 use crate::recovery::Request;
+use crate::recovery::second::own_key;
 use crate::signature::{self, Purpose, Unproved};
 
 /// Adds what is to be said to the report; false if a signature could not be checked.
@@ -38,10 +39,9 @@ pub fn judge(folder: &Path, signers: Option<&Path>, report: &mut Report) -> bool
             checked = false;
             continue;
         }
-        let found = match signed(folder, before, request, op, &record.entry) {
-            Ok(bytes) => held(folder, purpose, &bytes, signature, signers),
-            Err(why) => Err(Unproved::Unchecked(why)),
-        };
+        let found = signed(folder, before, request, op, &record.entry)
+            .map_err(Unproved::Unchecked)
+            .and_then(|signed| held(folder, purpose, &signed, signature, signers));
         match found {
             Ok(said) => report.notes.push(format!("{op}: {sentence}; {said}")),
             Err(Unproved::Unchecked(why)) if why.starts_with("ssh-keygen") => {
@@ -107,14 +107,22 @@ fn request<'r>(before: &'r [Record], entry: &Entry) -> Option<(usize, &'r Eviden
     })
 }
 
+/// What a signature is over, and whose it is said to be.
+struct Signed<'r> {
+    bytes: Vec<u8>,
+    request: Request,
+    /// As the record has them: one, or several with commas between.
+    signer: &'r str,
+}
+
 /// What the signature of this entry is over, by the records before it.
-fn signed(
+fn signed<'r>(
     folder: &Path,
     before: &[Record],
     request: Option<(usize, &Evidence)>,
     op: &str,
-    entry: &Entry,
-) -> Result<Vec<u8>, String> {
+    entry: &'r Entry,
+) -> Result<Signed<'r>, String> {
     let (asked, request) = request.ok_or("no record names its request")?;
     let bytes = read(folder, request)?;
     let request = Request::read(&bytes)?;
@@ -135,13 +143,13 @@ fn signed(
     if signer.split(", ").any(|one| request.requester.is(one)) {
         return Err("whoever asked for it signed it".into());
     }
-    Ok(bytes)
+    Ok(Signed { bytes, request, signer })
 }
 
 fn held(
     folder: &Path,
     purpose: Purpose,
-    bytes: &[u8],
+    Signed { bytes, request, signer }: &Signed<'_>,
     signature: &Evidence,
     signers: Option<&Path>,
 ) -> Result<String, Unproved> {
@@ -151,6 +159,15 @@ fn held(
         None => signature::fits(purpose, bytes, &text),
         Some(signers) => {
             let verified = signature::verify(purpose, bytes, &text, signers)?;
+            if let Some(own) = own_key(request, &verified) {
+                let why = format!("{own} asked for it, whose key signed it by this list");
+                return Err(Unproved::Unchecked(why));
+            }
+            let by_list = verified.signers();
+            if !signer.split(", ").any(|one| by_list.iter().any(|named| named == one)) {
+                let why = format!("by this list the key is that of {}", by_list.join(", "));
+                return Err(Unproved::Unchecked(why));
+            }
             Ok(verified.said().to_owned())
         }
     }

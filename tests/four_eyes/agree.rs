@@ -63,6 +63,15 @@ fn told_afterwards(home: &Home) {
     assert!(code == Some(0) && said.contains("seconded by robin@example.org"), "{said}");
     let (code, said) = verify(&["--signers", "signers"]);
     assert!(said.contains("Good \"steadyhand-approval\" signature for robin"), "{code:?} {said}");
+    for (named, why) in [
+        ("casey@example.org", "casey@example.org asked for it, whose key signed it by this list"),
+        ("robin@example.org,casey@example.org", "casey@example.org asked for it"),
+        ("dana@example.org", "by this list the key is that of dana@example.org"),
+    ] {
+        shell(&home.work(), &format!("sed 's/robin@[^ ]*/{named}/' signers > of-an-auditor"));
+        let (code, said) = verify(&["--signers", "of-an-auditor"]);
+        assert!(code == Some(2) && said.contains(why), "{code:?} {said}");
+    }
     shell(
         &home.work(),
         "tar xf one.tar; cd INC-0001; sed -i 's/\"rows\": 26/\"rows\": 27/' requests/*.json

@@ -3,7 +3,7 @@
 use crate::common::walk::{CONFIRMATION, Facts, assert_sound, leave};
 use crate::common::{Cockpit, Home, Terminal};
 use crate::ground::{
-    BIN, answer, ask, at_the_rest, done, in_chunks, parcels, previewed, scene, scene_with,
+    BIN, answer, ask, at_the_rest, done, in_chunks, parcels, previewed, scene, scene_with, shell,
 };
 
 #[test]
@@ -38,6 +38,10 @@ fn glass_can_be_broken_where_the_policy_says_so_and_is_looked_at_afterwards() {
     assert!(said(&["postmortem", "1"]).1.contains("right, and rightly alone"));
     assert!(!said(&["incidents"]).1.contains("review due"));
     assert_sound(&home);
+    // An auditor's own list may know the reviewer as the one who did it.
+    shell(&home.work(), "sed 's/robin@/casey@/' signers > of-an-auditor");
+    let (code, page) = said(&["verify", "1", "--signers", "of-an-auditor"]);
+    assert!(code == Some(2) && page.contains("whose key signed it by this list"), "{page}");
 }
 
 /// Alone, cut off after four of ten chunks, asked in vain for the rest, and alone again.
