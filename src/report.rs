@@ -61,6 +61,7 @@ impl Outcome {
         match &self.ruling {
             Some(ruling) if ruling.passes() => return Exit::Clear,
             Some(Ruling::Leftover { .. }) => return Exit::Warning,
+            Some(Ruling::Unseen { .. }) => return Exit::Inconclusive,
             Some(_) | None => {}
         }
         match (&self.finding.verdict, self.check.severity) {

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use jiff::civil::Date;
 
 use super::verdict::{key_columns, key_text};
-use super::{Check, Count, Finding, Level, Verdict};
+use super::{Check, Count, Finding, Level};
 use crate::source::{self, Fault, Table};
 
 /// Keys that are named one by one; of more, only the number is held.
@@ -37,6 +37,14 @@ pub struct Known {
     pub level: Option<Level>,
 }
 
+/// Which targets a run asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// All that are configured.
+    EveryTarget,
+    Some,
+}
+
 /// What the gate says about a check that is not clear.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ruling {
@@ -54,6 +62,10 @@ pub enum Ruling {
     Grown {
         from: u64,
         to: u64,
+    },
+    /// Nothing new among so many rows, and there are others.
+    Unseen {
+        rows: u64,
     },
     /// A metric that is worse than it may be.
     Worse,
@@ -84,6 +96,10 @@ impl std::fmt::Display for Ruling {
                 if *more > 0 { write!(f, ", and {more} more") } else { Ok(()) }
             }
             Self::Grown { from, to } => write!(f, "grown from {from} to {to}"),
+            Self::Unseen { rows } => write!(
+                f,
+                "not known: the first {rows} rows are as the baseline has it, the others were not seen"
+            ),
             Self::Worse => f.write_str("worse than the baseline allows"),
             Self::Expired { owner, on } => {
                 write!(f, "the exception of {owner} ended on {on}")
@@ -175,24 +191,29 @@ impl Baseline {
     pub fn updated<'f>(
         &self,
         found: impl IntoIterator<Item = (&'f Check, &'f str, &'f Finding)>,
+        reach: Reach,
         expires: Date,
     ) -> Self {
         let mut known = Vec::new();
         let mut seen = HashSet::new();
         for (check, target, finding) in found {
             let old = self.of(&check.id, target);
-            if matches!(finding.verdict, Verdict::Inconclusive { .. }) {
+            if !finding.verdict.is_whole() {
                 // What could not be seen is neither known nor gone.
                 known.extend(old.cloned());
-            }
-            if finding.verdict.is_violated() {
+            } else if finding.verdict.is_violated() {
                 known.push(Known::now(check, target, finding, old, expires));
             }
             seen.insert((check.id.clone(), target.to_owned()));
         }
         let asked = |one: &Known| {
             seen.iter().any(|(check, target)| {
-                *check == one.check && one.target.as_ref().is_none_or(|named| named == target)
+                *check == one.check
+                    && match &one.target {
+                        Some(named) => named == target,
+                        // It may hold for a target that nobody asked this time.
+                        None => reach == Reach::EveryTarget,
+                    }
             })
         };
         known.extend(self.known.iter().filter(|one| !asked(one)).cloned());
@@ -219,7 +240,8 @@ impl Baseline {
             line("expires", text(&known.expires.to_string()));
             if let Some(level) = known.level {
                 line("level", text(if level == Level::Warning { "warning" } else { "critical" }));
-            } else {
+            }
+            if known.at_most < u64::MAX {
                 line("at_most", toml::Value::Integer(known.at_most.try_into().unwrap_or(i64::MAX)));
             }
             if !known.keys.is_empty() {
@@ -252,6 +274,11 @@ impl Known {
             Some(count) if count.number() > self.at_most => {
                 Ruling::Grown { from: self.at_most, to: count.number() }
             }
+            Some(count) if !count.is_exact() => Ruling::Unseen { rows: count.number() },
+            // Of rows that were too long to be kept nobody knows the key.
+            Some(count) if !self.keys.is_empty() && count.number() > finding.rows.len() as u64 => {
+                Ruling::Unseen { rows: finding.rows.len() as u64 }
+            }
             _ => Ruling::Known { owner: self.owner.clone(), expires: self.expires },
         }
     }
@@ -265,9 +292,8 @@ impl Known {
     ) -> Self {
         let keys = keys(check, finding);
         let count = finding.verdict.violations();
-        let all_seen = count
-            .is_some_and(|count| count.is_exact() && count.number() == finding.rows.len() as u64);
-        let is_named = all_seen && keys.len() <= NAMED && finding.verdict.reading().is_none();
+        let all_kept = count.is_some_and(|count| count.number() == finding.rows.len() as u64);
+        let is_named = all_kept && keys.len() <= NAMED && finding.verdict.reading().is_none();
         let reason = "not reviewed yet: say why it may stay until then";
         Self {
             check: check.id.clone(),

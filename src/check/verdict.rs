@@ -118,6 +118,11 @@ impl Verdict {
             || (a - b).abs() > MOVED * a.abs().max(b.abs())
     }
 
+    /// Nothing was left unseen: how many there are is known to the row.
+    pub fn is_whole(&self) -> bool {
+        self.violations().is_some_and(Count::is_exact)
+    }
+
     /// The number that a history of this verdict is made of.
     pub fn number(&self) -> Option<f64> {
         #[allow(clippy::cast_precision_loss)] // drawn, not counted with

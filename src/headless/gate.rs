@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use super::Out;
 use super::check::{Page, Writing};
 use super::suite::{self, Looked, Run};
-use crate::check::baseline::{self, Baseline};
+use crate::check::baseline::{self, Baseline, Reach};
 use crate::clock;
 use crate::config::Config;
 use crate::exit::Exit;
@@ -54,7 +54,7 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
     if asked.update {
         let usual =
             || day.saturating_add(jiff::SignedDuration::try_from(USUAL).unwrap_or_default());
-        return write(asked, &baseline, &run, asked.expires.unwrap_or_else(usual), out);
+        return write(asked, &baseline, &run, config, asked.expires.unwrap_or_else(usual), out);
     }
     page.end(&run, out)
 }
@@ -87,6 +87,7 @@ fn write(
     asked: &Asked,
     old: &Baseline,
     run: &Run,
+    config: &Config,
     expires: Date,
     out: &mut Out,
 ) -> Result<Exit, Problem> {
@@ -95,12 +96,15 @@ fn write(
         return Ok(Exit::Interrupted);
     }
     let found = run.outcomes().map(|one| (&*one.check, one.target.as_str(), &one.finding));
-    let new = old.updated(found, expires);
+    let is_asked = |name: &str| run.looked.iter().any(|looked| looked.target.name == name);
+    let all_asked = config.targets.iter().all(|target| is_asked(&target.name));
+    let reach = if all_asked { Reach::EveryTarget } else { Reach::Some };
+    let new = old.updated(found, reach, expires);
     out.put_into(&asked.baseline, &new.to_toml())?;
     for note in &run.notes {
         out.say(&format!("note: {note}"));
     }
-    let blind = run.outcomes().filter(|one| one.exit() == Exit::Inconclusive).count();
+    let blind = run.outcomes().filter(|one| !one.finding.verdict.is_whole()).count();
     let unseen = match blind {
         0 => String::new(),
         n => format!(

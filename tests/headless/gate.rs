@@ -122,6 +122,66 @@ fn a_gate_that_cannot_see_lets_nothing_through_and_forgets_nothing() {
     assert_eq!(known(&desk), before);
 }
 
+/// Two rows, and then no end.
+#[test]
+fn what_ran_out_of_time_is_not_known_whatever_was_seen_of_it() {
+    let desk = desk(&[("erp", "staging")], "");
+    desk.check("bad", "sev2", OWNERLESS);
+    gate(&desk, DAY, &["--update-baseline"]);
+    let before = known(&desk);
+    assert!(before.contains("keys = [\"2\", \"3\"]"), "{before}");
+    let endless = "SELECT id FROM asset WHERE owner IS NULL UNION ALL SELECT * FROM \
+                   (WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) \
+                    SELECT id FROM n WHERE id < 0)";
+    desk.check("bad", "sev2", endless);
+    let path = "checks/own/bad.toml";
+    let text = fs::read_to_string(desk.home.work().join(path)).unwrap();
+    desk.home.write(path, &text.replace("timeout = \"20s\"", "timeout = \"1s\""));
+    let ran = gate(&desk, DAY, &[]);
+    assert_eq!(ran.code, 3, "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("the others were not seen"), "{}", ran.out);
+    assert_eq!(gate(&desk, DAY, &["--format", "json"]).lines()[0]["passes"], false);
+    let ran = gate(&desk, DAY, &["--update-baseline"]);
+    assert_eq!(ran.code, 3, "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("1 check could not see"), "{}", ran.out);
+    assert_eq!(known(&desk), before);
+    // More than is known is more, however much more it is.
+    desk.home.write("known.toml", &before.replace("[\"2\", \"3\"]", "[\"2\"]"));
+    let ran = gate(&desk, DAY, &[]);
+    assert!(ran.code == 2 && ran.out.contains("new rows: 3"), "{}", ran.out);
+}
+
+#[test]
+fn a_metric_is_written_with_the_number_of_series_that_may_be_bad() {
+    let desk = desk(&[("erp", "staging")], "");
+    desk.check("idle", "sev2", "SELECT id, 9 AS value FROM asset WHERE owner IS NULL");
+    let path = "checks/own/idle.toml";
+    let text = fs::read_to_string(desk.home.work().join(path)).unwrap();
+    desk.home.write(path, &format!("kind = \"metric\"\nwarn = \">= 5\"\n{text}"));
+    assert_eq!(gate(&desk, DAY, &["--update-baseline"]).code, 0);
+    assert!(known(&desk).contains("level = \"warning\"\nat_most = 2\n"), "{}", known(&desk));
+    assert_eq!(gate(&desk, DAY, &[]).code, 0);
+    let mut erp = Sqlite::open(&desk.home.work().join("erp.db"));
+    erp.run("INSERT INTO asset VALUES (4, NULL, NULL)");
+    let ran = gate(&desk, DAY, &[]);
+    assert!(ran.code == 1 && ran.out.contains("worse than the baseline allows"), "{}", ran.out);
+}
+
+#[test]
+fn what_is_known_everywhere_stays_until_every_target_was_asked() {
+    let desk = desk(&[("erp", "staging"), ("other", "staging")], "");
+    desk.check("bad", "sev2", OWNERLESS);
+    let entry = "[[known]]\ncheck = \"bad\"\nowner = \"ada\"\nreason = \"import\"\n\
+                 expires = \"2026-12-31\"\nat_most = 2\n";
+    desk.home.write("known.toml", entry);
+    assert_eq!(gate(&desk, DAY, &["--update-baseline"]).code, 0);
+    assert!(known(&desk).contains(entry), "{}", known(&desk));
+    assert_eq!(gate(&desk, DAY, &["--target", "other"]).code, 0);
+    assert_eq!(gate(&desk, DAY, &["--update-baseline", "--target", "other"]).code, 0);
+    let known = known(&desk);
+    assert!(known.contains("target = \"other\"") && !known.contains(entry), "{known}");
+}
+
 #[test]
 fn faults_of_a_baseline_are_told_with_their_places() {
     let desk = desk(&[("erp", "staging")], "");
