@@ -225,9 +225,14 @@ impl Desk<'_> {
                         let what = format!("{rows}, rolled back in {:.2} s", preview.seconds);
                         (Exit::Clear, Some(preview.rows()), what)
                     }
-                    // Nothing is wrong where there is nothing to mend.
+                    // Nothing is wrong where there is nothing to mend. Where there is, the rows may be
+                    // those that an earlier step of the runbook makes.
                     (Ok(_), refused) if preview.rows() == 0 => {
-                        (Exit::Clear, rows, format!("no row to change ({})", refused.join("; ")))
+                        let exit = match refused {
+                            [_] => Exit::Clear,
+                            _ => Exit::Inconclusive,
+                        };
+                        (exit, rows, format!("no row to change ({})", refused.join("; ")))
                     }
                     (Ok(_), refused) => (Exit::Violated, rows, refused.join("; ")),
                 }

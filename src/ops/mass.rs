@@ -20,12 +20,12 @@ use std::time::Duration;
 use super::connect::{READ_LOCK_WAIT, connect, plain, prove};
 use super::images::{Cut, aside};
 use super::plan::put_back;
-use super::recover::{self, Job, Piece, Scrutiny};
+use super::recover::{self, Desk, Job, Piece, Scrutiny};
 use crate::clock;
 use crate::engine::{EngineError, Purpose, Session, Stopper, Table};
 use crate::problem::Problem;
 use crate::recovery::mass::{Artefact, Chunks, Freeze, Idle, Keys, Mass, Place, Source};
-use crate::recovery::{Plan, Planned, Preview, TableImages, UndoRehearsal};
+use crate::recovery::{CheckOutcome, Plan, Planned, Preview, Role, TableImages, UndoRehearsal};
 use crate::sql::Literals;
 use crate::value::{ValueRef, thousands};
 pub use execution::execute;
@@ -157,9 +157,7 @@ pub(super) async fn preview(job: &Job, mass: &Mass, stopper: &Stopper) -> Result
         let Some(unit) =
             work.next(job, &mut desk.observe, &desk.tables, mass.size).await.map_err(failed)?
         else {
-            let server = desk.server.clone();
-            desk.leave().await;
-            return Ok(nothing(job, server, chunks));
+            return nothing(job, desk, chunks).await.map_err(failed);
         };
         let mut preview = recover::of_first(desk, unit.piece(job, Scrutiny::Full)).await?;
         chunks.first = unit.size;
@@ -297,20 +295,33 @@ fn about(preview: &Preview, chunks: &Chunks, mass: &Mass) -> u64 {
     chunks.left.div_ceil(fitting.clamp(chunks.first.max(1), mass.most))
 }
 
-/// The preview of a change that has nothing to do.
-fn nothing(job: &Job, server: String, chunks: Chunks) -> Preview {
-    let refused = match &job.plan.undoes {
-        None => "its keys are none: nothing is to be changed".to_owned(),
-        Some(_) => "nothing is left to be put back".to_owned(),
+/// The preview of a change that has nothing to do. Whether nothing is wrong is for the checks to say.
+async fn nothing(job: &Job, mut desk: Desk, chunks: Chunks) -> Result<Preview, EngineError> {
+    let mut refused = match &job.plan.undoes {
+        None => vec!["its keys are none: nothing is to be changed".to_owned()],
+        Some(_) => vec!["nothing is left to be put back".to_owned()],
     };
-    Preview {
+    refused.extend(desk.no_ledger.take());
+    desk.observe.begin_snapshot().await?;
+    let verdicts = recover::verdicts(&mut desk.observe, &job.plan).await;
+    desk.observe.rollback().await?;
+    let role = if job.plan.undoes.is_some() { Role::Shown } else { Role::Cure };
+    let cures = job.plan.cures.iter().zip(verdicts).map(|(check, before)| {
+        let after = before.clone();
+        CheckOutcome { check: check.id.clone(), role, before, after }
+    });
+    let checks: Vec<CheckOutcome> = cures.collect();
+    refused.extend(checks.iter().filter_map(CheckOutcome::objection));
+    let server = desk.server.clone();
+    desk.leave().await;
+    Ok(Preview {
         op: job.op.clone(),
         at: clock::now(),
         server,
         statements: Vec::new(),
         writes: Vec::new(),
         images: Vec::new(),
-        checks: Vec::new(),
+        checks,
         remaining: Vec::new(),
         conflicts: Vec::new(),
         left_alone: 0,
@@ -321,7 +332,7 @@ fn nothing(job: &Job, server: String, chunks: Chunks) -> Preview {
         warnings: Vec::new(),
         proof: Ok("nothing was run".into()),
         fingerprint: chunks.fingerprint(),
-        refused: vec![refused],
+        refused,
         chunks: Some(chunks),
-    }
+    })
 }

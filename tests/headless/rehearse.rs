@@ -100,6 +100,33 @@ fn a_runbook_that_has_rotted_is_broken() {
     assert!(ran.code == 4 && ran.err.contains("did you mean \"repair\"?"), "{}", ran.err);
 }
 
+/// A statement that finds no row any more looks like data with nothing wrong in it.
+#[test]
+fn a_change_that_finds_nothing_is_sound_only_where_nothing_is_wrong() {
+    let desk = rotting();
+    let args = ["rehearse", "repair", "--target", "erp", "--answer", "owner=ada"];
+    let chunks = "[step.chunks]\nkey = \"id\"\nsize = 10\nmost = 10\n\
+                  [step.chunks.keys]\nany = \"SELECT id FROM asset WHERE owner = 'nobody'\"\n";
+    let one = "UPDATE asset SET owner = :owner WHERE owner = 'nobody'";
+    let many = "UPDATE asset SET owner = :owner WHERE id IN (:chunk)";
+    for (sql, chunks) in [(one, ""), (many, chunks)] {
+        runbook(&desk, sql);
+        let path = "runbooks/own/repair.toml";
+        let text = fs::read_to_string(desk.home.work().join(path)).unwrap();
+        desk.home.write(path, &text.replace("[step.limits]", &format!("{chunks}[step.limits]")));
+        let mut erp = Sqlite::open(&desk.database);
+        erp.run("UPDATE asset SET owner = NULL WHERE id > 1");
+        let ran = run(&desk.home, &args);
+        assert_eq!(ran.code, 3, "{sql}: {}{}", ran.out, ran.err);
+        assert!(ran.out.contains("inconclusive  repair"), "{}", ran.out);
+        assert!(ran.out.contains("bad would still have 2 violations"), "{}", ran.out);
+        erp.run("UPDATE asset SET owner = 'bob'");
+        let ran = run(&desk.home, &args);
+        assert_eq!(ran.code, 0, "{sql}: {}{}", ran.out, ran.err);
+        assert!(ran.out.contains("no row to change"), "{}", ran.out);
+    }
+}
+
 /// The server is told; what died with the program would hold its locks until the time is up.
 #[test]
 fn an_interrupt_ends_the_statement_on_the_server_and_says_so() {
