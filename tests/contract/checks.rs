@@ -26,6 +26,9 @@ contract! {
     a_replica_whose_source_is_gone_is_inconclusive on mariadb,
         not sqlite: "a file has no replicas",
         not postgres: "it counts from the last transaction that it replayed, source or none";
+    a_replica_that_may_not_be_watched_is_inconclusive on mariadb,
+        not sqlite: "a file has no replicas",
+        not postgres: "it tells everybody how late it is";
     an_orphan_below_a_valid_reference_is_found on sqlite mariadb,
         not postgres: "only a superuser who switches triggers off makes one; the switch is shown";
 }
@@ -244,6 +247,24 @@ fn a_replica_whose_source_is_gone_is_inconclusive(engine: Dialect) {
         "SELECT id FROM stock WHERE n > 9",
         "how far the replica is behind is not known",
     );
+    drop(source);
+}
+
+/// A role that may read the table and nothing else.
+fn a_replica_that_may_not_be_watched_is_inconclusive(engine: Dialect) {
+    let (mut desk, source) = replica(engine);
+    let server = desk.server.as_ref().unwrap();
+    server.role("reader", None);
+    server.run("erp", "GRANT SELECT ON erp.* TO reader");
+    let home = home(&desk, &server.url_as("reader", "erp"), "");
+    let sql = "SELECT id FROM stock WHERE n > 9";
+    inconclusive(&home, sql, "repeats another one, and only the right REPLICA MONITOR shows");
+    desk.run("STOP SLAVE");
+    desk.run("SET GLOBAL read_only = 1");
+    inconclusive(&home, sql, "the server has read_only = ");
+    desk.run("SET GLOBAL read_only = 0");
+    let (code, said) = check(&home, sql);
+    assert_eq!(code, 0, "nothing speaks of a replica: {said}");
     drop(source);
 }
 

@@ -16,7 +16,10 @@ impl Session {
     }
 
     pub async fn identity(&mut self) -> Result<Identity, EngineError> {
-        let replica = !self.replication().await?.unwrap_or_default().is_empty();
+        let replica = match self.replication().await? {
+            Some(channels) => !channels.is_empty(),
+            None => self.repeats().await?,
+        };
         let no_writes = match self.no_writes.clone() {
             Some(why) => Some(why),
             None => self.forbidden(replica).await?,
@@ -112,13 +115,40 @@ impl Session {
     }
 
     pub async fn lag(&mut self) -> Result<Option<Duration>, EngineError> {
-        let channels = self.replication().await?.unwrap_or_default();
+        let Some(channels) = self.replication().await? else {
+            return self.unseen_lag().await;
+        };
         let behind: Option<Vec<Duration>> = channels.iter().map(seconds_behind).collect();
         // One channel that stands still is as late as the last that it did, and nobody knows when.
         let stands = || EngineError::Database {
             message: "replication is stopped there, or has lost its source".into(),
         };
         Ok(behind.ok_or_else(stands)?.into_iter().max())
+    }
+
+    /// The same without the right to see how replication goes: whatever looks like a replica may be late.
+    async fn unseen_lag(&mut self) -> Result<Option<Duration>, EngineError> {
+        let read_only = self.wire.text("SELECT @@GLOBAL.read_only").await?;
+        let sign = if self.repeats().await? {
+            "the server repeats another one".to_owned()
+        } else if ["0", "OFF"].contains(&read_only.as_str()) {
+            return Ok(None);
+        } else {
+            format!("the server has read_only = {read_only}, as replicas have")
+        };
+        let right = match (self.wire.is_mariadb(), self.release) {
+            (true, release) if release >= (10, 5) => "REPLICA MONITOR",
+            _ => "REPLICATION CLIENT",
+        };
+        Err(EngineError::Refused {
+            message: format!("{sign}, and only the right {right} shows how far it is behind"),
+        })
+    }
+
+    /// Whether changes of another server are being applied here, as far as everybody may see it.
+    async fn repeats(&mut self) -> Result<bool, EngineError> {
+        let running = self.wire.texts("SHOW GLOBAL STATUS LIKE 'Slave%running'").await?;
+        Ok(running.iter().any(|row| !["0", "OFF"].contains(&row[1].as_str())))
     }
 
     /// One map a source of replication; `None` without the right to see it.
