@@ -214,13 +214,13 @@ impl Incident {
     }
 
     pub fn rows_changed(&self) -> u64 {
-        self.changes.iter().filter(|change| change.stands()).map(|change| change.rows).sum()
+        self.changes.iter().map(Change::rows_written).sum()
     }
 
     /// How many of them took a change back.
     pub fn rows_taken_back(&self) -> u64 {
         let undos = self.changes.iter().filter(|change| change.deed != Deed::Change);
-        undos.filter(|change| change.stands()).map(|change| change.rows).sum()
+        undos.map(Change::rows_written).sum()
     }
 
     /// Whether a record belongs to the story: by its kind, or because a person made it so.
@@ -286,5 +286,11 @@ impl Change {
     pub fn stands(&self) -> bool {
         let begun = self.chunks.as_ref().is_some_and(|chunks| chunks.committed().next().is_some());
         self.is_committed() || begun
+    }
+
+    /// Rows of it that were committed, as far as is known.
+    pub fn rows_written(&self) -> u64 {
+        let in_chunks = || self.chunks.as_ref().map_or(0, Chunked::rows);
+        if self.is_committed() { self.rows } else { in_chunks() }
     }
 }

@@ -156,6 +156,18 @@ fn it_is_paused_continued_stopped_gone_on_with_and_taken_back() {
     let done = erp.count("SELECT SUM(weight) FROM parcels");
     assert!(done > 0 && done < 5_000 && done % 100 == 0, "{done}");
     assert_eq!(erp.count("SELECT MAX(weight) FROM parcels"), 1);
+    let written = format!("{done} rows written by");
+    for format in ["markdown", "html"] {
+        let page = postmortem(cockpit.home(), format);
+        for said in [
+            &format!("{written} the chunks that were committed"),
+            &format!("{written} everything that was committed"),
+            "an unknown number of them by triggers and cascades",
+            "Rows of the chunk that was previewed",
+        ] {
+            assert!(page.contains(said) && !page.contains("none written"), "{said}: {page}");
+        }
+    }
 
     cockpit.keys("p");
     cockpit.wait_for("this is exactly the rest of the list");
@@ -175,6 +187,14 @@ fn it_is_paused_continued_stopped_gone_on_with_and_taken_back() {
     assert!(!cockpit.screen().contains("COMMIT of chunk"), "{}", cockpit.screen());
     leave(&mut cockpit);
     assert_sound(cockpit.home());
+    let page = postmortem(cockpit.home(), "markdown");
+    assert!(page.contains("Rows: 4999 rows written\n"), "{page}");
+    assert!(page.contains("Rows of the chunk that was previewed"), "{page}");
+}
+
+fn postmortem(home: &Home, format: &str) -> String {
+    let ran = home.steadyhand(&["postmortem", "1", "--format", format]).assert().code(0);
+    String::from_utf8_lossy(&ran.get_output().stdout).into_owned()
 }
 
 #[test]

@@ -85,8 +85,16 @@ pub struct Impact {
     pub rows_written: u64,
     /// How many of them took a change back.
     pub rows_taken_back: u64,
-    /// How many of them by triggers and cascades.
-    pub rows_hidden: u64,
+    /// How many of them by triggers and cascades; not known where chunks wrote some, of which only one
+    /// was previewed.
+    pub rows_hidden: Option<u64>,
+}
+
+impl Impact {
+    pub fn hidden_words(&self) -> String {
+        let number = self.rows_hidden.map_or_else(|| "an unknown number".into(), |n| n.to_string());
+        format!("{number} of them by triggers and cascades")
+    }
 }
 
 /// One count.
@@ -264,8 +272,12 @@ fn impact(incident: &Incident) -> Impact {
             _ => {}
         }
     }
-    let committed = incident.changes.iter().filter(|change| change.is_committed());
-    let hidden = committed.flat_map(|change| &change.hidden).map(|(_, tally)| tally.total()).sum();
+    let stand = incident.changes.iter().filter(|change| change.stands());
+    let hidden = stand.map(|change| match &change.chunks {
+        Some(_) => None,
+        None => Some(change.hidden.iter().map(|(_, tally)| tally.total()).sum::<u64>()),
+    });
+    let hidden = hidden.sum();
     let (rows_written, rows_taken_back) = (incident.rows_changed(), incident.rows_taken_back());
     Impact { checks, rows_written, rows_taken_back, rows_hidden: hidden }
 }

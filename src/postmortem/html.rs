@@ -126,7 +126,7 @@ fn facts(draft: &Draft, when: &When<'_>) -> Value {
         impact, milestones, times, comparison,
         rows_written => counted(draft.impact.rows_written, "row"),
         rows_taken_back => draft.impact.rows_taken_back,
-        rows_hidden => draft.impact.rows_hidden,
+        rows_hidden => draft.impact.hidden_words(),
         previews => draft.previews, drifts => draft.drifts,
         recurrence => shown(&draft.comparison.recurrence),
         detection => draft.detection.iter().map(|said| shown(said)).collect::<Value>(),
@@ -252,7 +252,8 @@ fn change(one: &Change, images: &[Images], when: &When<'_>) -> Value {
     context! {
         op => shown(&one.op), what, title => shown(one.title.as_deref().unwrap_or(&one.step)),
         outcome => one.outcome, committed => one.outcome == "COMMITTED", why => shown(&one.why),
-        ended => one.ended.map(|at| when.full(at)), rows => counted(one.rows, "row"), tables,
+        ended => one.ended.map(|at| when.full(at)), rows => one.rows_words(), tables,
+        part => one.tables_words(),
         by => shown(&one.approved_by), typed => shown(&one.typed),
         approved => one.approved.map(|at| when.full(at)), verified,
         undo => shown(&one.undo), undone => one.undone,

@@ -174,7 +174,7 @@ impl Page<'_> {
                 "{} written by everything that was committed",
                 counted(impact.rows_written, "row")
             ),
-            format!("{} of them by triggers and cascades", impact.rows_hidden),
+            impact.hidden_words(),
         ];
         if impact.rows_taken_back > 0 {
             facts.insert(1, format!("{} of them by taking a change back", impact.rows_taken_back));

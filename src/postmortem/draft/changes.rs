@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::title_of;
+use super::{counted, title_of};
 use crate::incident::entry::{Deed, Entry, Evidence, Outcome};
 use crate::incident::{self, Chunked, Incident, Phase, Second};
 use crate::recovery::Tally;
@@ -21,7 +21,11 @@ pub struct Change {
     /// How the outcome is known, or why it ended so.
     pub why: String,
     pub ended: Option<Timestamp>,
+    /// Something of it was committed: all, or some of its chunks.
+    pub stands: bool,
+    /// Those that were written, if it stands; else those that were previewed.
     pub rows: u64,
+    /// As previewed; of a change in chunks that is one of them.
     pub tables: Vec<Written>,
     pub approved_by: String,
     /// Who else agreed, or why nobody did.
@@ -36,6 +40,31 @@ pub struct Change {
     /// How far it came, if it ran in chunks.
     pub in_chunks: Option<String>,
     pub undone: bool,
+}
+
+impl Change {
+    /// What became of its rows.
+    pub fn rows_words(&self) -> String {
+        let rows = counted(self.rows, "row");
+        let is = |outcome: Outcome| self.outcome == outcome.word();
+        if is(Outcome::Committed) {
+            return format!("{rows} written");
+        }
+        let what = match (self.stands, is(Outcome::Unknown)) {
+            (true, false) => "written by the chunks that were committed",
+            (true, true) => {
+                "written by the chunks that were committed; whether another one was is not known"
+            }
+            (false, true) => "previewed; whether they were written is not known",
+            (false, false) => "previewed, none written",
+        };
+        format!("{rows} {what}")
+    }
+
+    /// Of what the rows by table are, where they are not all.
+    pub fn tables_words(&self) -> Option<&'static str> {
+        self.in_chunks.as_ref().map(|_| "of the chunk that was previewed")
+    }
 }
 
 /// Rows written to one table.
@@ -69,7 +98,8 @@ fn one(incident: &Incident, runbook: Option<&Runbook>, change: &incident::Change
         ended: when(
             |entry, of| matches!(entry, Entry::Ended { op, .. } | Entry::Resolved { op, .. } if op == of),
         ),
-        rows: change.rows,
+        stands: change.stands(),
+        rows: if change.stands() { change.rows_written() } else { change.rows },
         tables: written(change),
         approved_by: change.actor.clone(),
         second: (!seconds.is_empty()).then(|| seconds.join("; then ")),

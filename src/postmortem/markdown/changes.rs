@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::draft::{Change, counted};
+use super::super::draft::Change;
 use super::super::escape::{code, inline};
 use super::table::table;
 use super::when::When;
@@ -19,6 +19,9 @@ pub fn change(change: &Change, when: &When<'_>) -> String {
             vec![code(&written.table), written.direct.words(), written.hidden.words()]
         });
         out.push('\n');
+        if let Some(part) = change.tables_words() {
+            let _ = writeln!(out, "Rows {part}:\n");
+        }
         out.push_str(&table(&["table", "by the statements", "by triggers and cascades"], rows));
     }
     out
@@ -37,14 +40,7 @@ fn facts(change: &Change, when: &When<'_>) -> Vec<String> {
     let why =
         if change.why.is_empty() { String::new() } else { format!(": {}", inline(&change.why)) };
     facts.push(format!("Outcome: **{}**{ended}{why}", change.outcome));
-    let rows = counted(change.rows, "row");
-    facts.push(if change.outcome == Outcome::Committed.word() {
-        format!("Rows: {rows} written")
-    } else if change.outcome == Outcome::Unknown.word() {
-        format!("Rows: {rows} previewed; whether they were written is not known")
-    } else {
-        format!("Rows: {rows} previewed, none written")
-    });
+    facts.push(format!("Rows: {}", change.rows_words()));
     if let Some(told) = &change.in_chunks {
         facts.push(format!("Chunks: {}", inline(told)));
     }
@@ -59,7 +55,7 @@ fn facts(change: &Change, when: &When<'_>) -> Vec<String> {
     if let Some(second) = &change.second {
         facts.push(format!("Second person: {}", inline(second)));
     }
-    if change.outcome != Outcome::RolledBack.word() {
+    if change.stands || change.outcome != Outcome::RolledBack.word() {
         facts.push(match change.verified {
             Some(true) => "Verified: yes, on a new connection".into(),
             Some(false) => "Verified: **no**, the verification failed".into(),
