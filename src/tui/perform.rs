@@ -78,6 +78,8 @@ pub struct World {
     pub store: Option<Target>,
     /// Ends the courier that brings records there.
     courier: Option<Stopper>,
+    /// Apart from the tasks whose records it brings.
+    couriers: TaskTracker,
     /// The lease of the incident that is taken over.
     pub lease: Option<Lease>,
 }
@@ -161,6 +163,7 @@ impl World {
             lease: None,
             store: None,
             courier: None,
+            couriers: TaskTracker::new(),
         }
     }
 
@@ -275,17 +278,20 @@ impl World {
         for stopper in self.stoppers.values() {
             stopper.stop();
         }
-        if let Some(courier) = self.courier.take() {
-            courier.stop();
-        }
         // What is typed is on disk before anything is waited for.
         self.drafts = None;
         self.abandon();
         self.tasks.close();
         // What was sent to be committed has an outcome, and it is written down first.
         let executing = self.execution.as_ref().is_some_and(|(_, over)| over.strong_count() > 0);
-        let at_most = if executing { OUTCOME } else { at_most };
-        let _ = tokio::time::timeout(at_most, self.tasks.wait()).await;
+        let outcome = if executing { OUTCOME } else { at_most };
+        let _ = tokio::time::timeout(outcome, self.tasks.wait()).await;
+        // Only then is the incident free in the store, which has all of it.
+        if let Some(courier) = self.courier.take() {
+            courier.stop();
+        }
+        self.couriers.close();
+        let _ = tokio::time::timeout(at_most, self.couriers.wait()).await;
     }
 
     /// What was not sent to be committed is rolled back.

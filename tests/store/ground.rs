@@ -78,7 +78,11 @@ pub fn first(store: Store) -> (Store, Cockpit) {
 }
 
 pub fn first_in(home: Home, store: Store) -> (Store, Cockpit) {
-    let mut made = demo(home);
+    first_on(demo(home), store)
+}
+
+/// The same in the place of this demo.
+pub fn first_on(mut made: Cockpit, store: Store) -> (Store, Cockpit) {
     leave(&mut made);
     let home = made.into_home();
     with_store(&home, &store.over_the_wire());

@@ -2,11 +2,14 @@
 
 use std::fs;
 
-use crate::common::proxy::{Fault, Moment};
-use crate::common::walk::{RUNBOOK, demo, leave, note};
+use crate::common::proxy::{Fault, Moment, Proxy, Upstream};
+use crate::common::server::{Kind, Setup};
+use crate::common::walk::{
+    CONFIRMATION, RUNBOOK, confirm, demo, demo_with, leave, note, preview, to_change,
+};
 use crate::common::{Cockpit, Home, Signal, WIDE, server};
 use crate::ground::{
-    INCIDENT, Store, first, journal, kinds, other, other_with_a_wire, refuse, with_store,
+    INCIDENT, Store, first, first_on, journal, kinds, other, other_with_a_wire, refuse, with_store,
 };
 
 #[test]
@@ -114,6 +117,37 @@ fn two_hosts_that_wrote_while_apart_are_told_and_nothing_is_lost() {
     let kept = store.server.client("store").rows("SELECT line FROM steadyhand.apart");
     assert!(kept.iter().flatten().any(|line| line.contains("casey does not know")), "{kept:?}");
     second.into_home().steadyhand(&["verify", INCIDENT]).assert().code(0);
+}
+
+/// The link of the terminal drops while the server has the COMMIT and does not answer.
+#[test]
+fn whoever_is_cut_off_while_a_server_commits_keeps_the_lease_until_the_store_has_the_outcome() {
+    let erp = Setup::new(Kind::Postgres).tcp().start();
+    erp.database("erp");
+    let wire = Proxy::before(Upstream::Tcp(erp.port()));
+    let url = erp.tcp_url(server::ADMIN, "127.0.0.1", wire.port(), "erp");
+    let args = ["--engine", "postgres", "--url", &url];
+    let (store, mut first) = first_on(demo_with(Home::new(), &args), Store::new());
+    to_change(&mut first);
+    preview(&mut first);
+    // As the protocol frames it, by itself.
+    wire.arm(Fault::HoldAt(b"Q\0\0\0\x0bCOMMIT\0".to_vec(), Moment::Held));
+    confirm(&mut first, CONFIRMATION);
+    wire.wait();
+    first.hang_up();
+    let second = other(&store, &first);
+    let mut second = Cockpit::start_in(second, &["resume", INCIDENT], WIDE);
+    second.wait_for("WATCHING");
+    second.wait_for("held by casey on ");
+    assert!(!kinds(first.home()).contains(&"ended".to_owned()));
+    wire.release();
+    first.wait_death();
+    second.wait_for("nobody works on it");
+    let told = kinds(first.home());
+    second.wait_until("all of it", |_| kinds(second.home()) == told);
+    assert!(told.ends_with(&["ended".to_owned(), "verified".to_owned()]), "{told:?}");
+    second.keys("q");
+    assert_eq!(second.wait_code(), 0);
 }
 
 #[test]

@@ -197,6 +197,8 @@ impl Courier {
     ) {
         let mut away = false;
         loop {
+            // What is written while we bring is brought before we go.
+            let last = stopper.is_stopped();
             let was_there = self.shelf.is_some();
             let why = match self.bring().await {
                 Ok(caught_up) if away => {
@@ -223,7 +225,7 @@ impl Courier {
                 away = true;
             }
             self.errands.drain(..).for_each(|errand| _ = files.send(errand));
-            if stopper.is_stopped() {
+            if last {
                 return;
             }
             tokio::select! {

@@ -47,7 +47,7 @@ impl World {
             }
             let _ = messages.send(Message::Store(news));
         };
-        self.tasks.spawn(shared.courier.run(shared.bell, stopper.clone(), tell));
+        self.couriers.spawn(shared.courier.run(shared.bell, stopper.clone(), tell));
         self.courier = Some(stopper);
     }
 
