@@ -119,6 +119,50 @@ fn two_hosts_that_wrote_while_apart_are_told_and_nothing_is_lost() {
     second.into_home().steadyhand(&["verify", INCIDENT]).assert().code(0);
 }
 
+/// The screen of one that lost the lease while the store has no room for what only it has.
+fn gives_up(first: &mut Cockpit) {
+    first.wait_for("went on with this incident elsewhere");
+    first.wait_for("could not be laid");
+    first.wait_for("the disk of the store is full");
+    first.keys("enter");
+    let before = fs::read(journal(first.home())).expect("a journal");
+    first.keys("]");
+    first.breathe();
+    assert_eq!(fs::read(journal(first.home())).expect("a journal"), before);
+}
+
+#[test]
+fn who_lost_the_lease_writes_no_more_where_its_own_lines_cannot_be_kept_either() {
+    let (store, mut first) = first(Store::new());
+    refuse(&mut store.server.client("store"), "apart", "the disk of the store is full");
+    store.proxy.refuse(true);
+    store.proxy.cut();
+    first.wait_for("the work goes on here");
+    let mut second = Cockpit::start_in(other(&store, &first), &["resume", INCIDENT], WIDE);
+    second.wait_for("taken up again");
+    note(&mut second, "robin goes on");
+    note(&mut first, "casey does not know");
+    store.proxy.refuse(false);
+    gives_up(&mut first);
+    note(&mut second, "robin is not disturbed");
+    leave(&mut second);
+    leave(&mut first);
+    second.into_home().steadyhand(&["verify", INCIDENT]).assert().code(0);
+}
+
+#[test]
+fn a_line_that_the_store_refuses_ends_the_work_where_it_cannot_be_kept_either() {
+    let (store, mut first) = first(Store::new());
+    note(&mut first, "before");
+    let mut server = store.server.client("store");
+    refuse(&mut server, "apart", "the disk of the store is full");
+    server.run("UPDATE steadyhand.incident SET lease = lease + 1");
+    note(&mut first, "of a writer whose lease is over");
+    gives_up(&mut first);
+    leave(&mut first);
+    assert_eq!(store.count("apart"), 0);
+}
+
 /// The link of the terminal drops while the server has the COMMIT and does not answer.
 #[test]
 fn whoever_is_cut_off_while_a_server_commits_keeps_the_lease_until_the_store_has_the_outcome() {

@@ -50,6 +50,8 @@ pub enum News {
 pub struct Loss {
     pub holder: Option<Holder>,
     pub how: How,
+    /// Whether what only we have lies beside it there. That it is lost holds in any case.
+    pub apart: Result<(), String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -251,8 +253,8 @@ impl Courier {
         let mut brought = 0;
         while let Some(link) = self.unsent.front() {
             if !shelf.append(&self.id, *lease, link).await.map_err(|error| failed(&error))? {
-                set_apart(shelf, &self.id, self.unsent.make_contiguous()).await?;
-                return Err(Trouble::Lost(Loss { holder: None, how: How::WentOn }));
+                let apart = set_apart(shelf, &self.id, self.unsent.make_contiguous()).await;
+                return Err(Trouble::Lost(Loss { holder: None, how: How::WentOn, apart }));
             }
             self.errands.extend(entry(link).and_then(|entry| entry.file()).map(Errand::Bring));
             self.unsent.pop_front();
@@ -309,14 +311,16 @@ impl Courier {
         let lease = match claimed {
             Claimed::Ours(lease) if same == theirs.len() => lease,
             _ => {
-                // Somebody else went on: what only we have is laid beside it.
-                if self.working {
-                    set_apart(&mut shelf, &kept.id, &ours[same..]).await?;
-                }
                 let taken = |link: &Link| matches!(entry(link), Some(Entry::TakenOver { .. }));
                 let taken = theirs[same..].iter().any(taken);
                 let how = if taken { How::TakenOver } else { How::WentOn };
-                return Err(Trouble::Lost(Loss { holder, how }));
+                // Somebody else went on: what only we have is laid beside it.
+                let apart = if self.working {
+                    set_apart(&mut shelf, &kept.id, &ours[same..]).await
+                } else {
+                    Ok(())
+                };
+                return Err(Trouble::Lost(Loss { holder, how, apart }));
             }
         };
         let there = shelf.files(&kept.id).await.map_err(|error| failed(&error))?;
@@ -335,10 +339,10 @@ impl Courier {
 }
 
 /// Keeps what the store does not take as the records of the incident.
-async fn set_apart(shelf: &mut Shelf, id: &str, links: &[Link]) -> Result<(), Problem> {
+async fn set_apart(shelf: &mut Shelf, id: &str, links: &[Link]) -> Result<(), String> {
     let host = Party::here("").host;
     for link in links {
-        shelf.set_apart(id, &host, link).await.map_err(|error| failed(&error))?;
+        shelf.set_apart(id, &host, link).await.map_err(|error| failed(&error).sentence)?;
     }
     Ok(())
 }

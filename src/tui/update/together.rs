@@ -105,7 +105,7 @@ pub(super) fn store(app: &mut App, news: StoreNews) -> Vec<Effect> {
             app.complain("the incident store is on this very server: it goes away with it");
         }
         StoreNews::NotBrought(why) => app.complain(why),
-        StoreNews::Lost(Loss { holder, how }) => {
+        StoreNews::Lost(Loss { holder, how, apart }) => {
             let who =
                 holder.map_or_else(|| "somebody on another host".into(), |who| who.to_string());
             let sentence = match how {
@@ -113,7 +113,13 @@ pub(super) fn store(app: &mut App, news: StoreNews) -> Vec<Effect> {
                 How::WentOn => format!("{who} went on with this incident elsewhere"),
             };
             app.read_only = Some(sentence.clone());
-            let hint = "What was written here is kept in this folder, and beside the others in the store (steadyhand.apart). Nothing more is done from here; speak with them.";
+            let kept = match apart {
+                Ok(()) => "beside the others in the store (steadyhand.apart)".to_owned(),
+                Err(why) => format!("could not be laid beside the others in the store: {why}"),
+            };
+            let hint = format!(
+                "What was written here is kept in this folder, and {kept}. Nothing more is done from here; speak with them."
+            );
             app.cover(Overlay::problem(Problem::refused(sentence).hint(hint)));
             let mut effects = draft::keep(app);
             effects.extend(stop_all(app));
