@@ -177,7 +177,8 @@ fn shares(
 pub fn came_back<'a>(incident: &Incident, all: &'a [Incident]) -> Option<&'a Incident> {
     earlier(incident, all).into_iter().rev().find(|before| {
         let (Some(closed), Some(opened)) = (before.closed, incident.opened) else { return false };
-        opened.duration_since(closed) <= RECURS_WITHIN
+        // One that was still open then has not come back, it is there twice.
+        (SignedDuration::ZERO..=RECURS_WITHIN).contains(&opened.duration_since(closed))
     })
 }
 
@@ -365,6 +366,14 @@ mod tests {
         assert_eq!(share("acknowledged-in-time"), (3, 3));
         // Nobody was told of those that were open for longer than 20 minutes.
         assert_eq!(share("updates-in-time"), (0, 2));
+    }
+
+    #[test]
+    fn what_was_still_open_has_not_come_back() {
+        let day = 24 * 60;
+        let all = [whole("INC-1", 0, 5), whole("INC-2", day, 3 * day), whole("INC-3", 2 * day, 9)];
+        assert_eq!(came_back(&all[2], &all).unwrap().id, "INC-1");
+        assert!(came_back(&all[2], &all[1..]).is_none());
     }
 
     #[test]

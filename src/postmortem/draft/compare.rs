@@ -73,7 +73,7 @@ fn recurrence(incident: &Incident, earlier: &[&Incident], around: Around<'_>) ->
                 "It came back: {} on this runbook and database; {} was closed {} before this one was opened.",
                 super::counted(n as u64, "earlier incident"),
                 last.id,
-                super::counted(days.unsigned_abs(), "day"),
+                super::counted(u64::try_from(days).unwrap_or_default(), "day"),
             )
         }
     }
