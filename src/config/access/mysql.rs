@@ -106,6 +106,12 @@ pub(super) fn access(
     if url.contains_key("socket") {
         said.remove("host");
     }
+    // A url that names certificates asks for TLS; a file that turns it off means another server.
+    let asks = |key: &&str| url.get(*key).is_some_and(is_on);
+    if ["ssl-ca", "ssl-cert", "ssl-key", "ssl-verify-server-cert"].iter().any(asks) {
+        let turns_off = |said: &Said| !is_on(said) || said.value.eq_ignore_ascii_case("DISABLED");
+        said.retain(|key, said| !(["ssl", "ssl-mode"].contains(key) && turns_off(said)));
+    }
     said.extend(url);
     let variables = [
         ("MYSQL_HOST", "host"),
@@ -162,6 +168,10 @@ pub(super) fn access(
 
 fn is_local(host: &str) -> bool {
     host.is_empty() || host == "localhost"
+}
+
+fn is_on(said: &Said) -> bool {
+    !["0", "off", "false"].contains(&said.value.to_ascii_lowercase().as_str())
 }
 
 fn url(server: &Server) -> Result<Everything, Problem> {
@@ -318,8 +328,6 @@ fn tls(
         ("VERIFY_CA", TlsMode::VerifyCa),
         ("VERIFY_IDENTITY", TlsMode::VerifyFull),
     ];
-    let is_on =
-        |said: &Said| !["0", "off", "false"].contains(&said.value.to_ascii_lowercase().as_str());
     let flag = |key: &str| said.get(key).map(|said| (is_on(said), said.from.clone()));
     let (mut mode, mut from) = match (said.get("ssl-mode"), flag("ssl")) {
         (Some(said), _) => {

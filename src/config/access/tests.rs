@@ -374,6 +374,13 @@ fn encryption_of_mysql_follows_the_strictest_word() {
     machine.file("home/.my.cnf", 0o600, "[client]\nskip-ssl\n");
     assert_eq!(mode(""), TlsMode::Disable);
     assert_eq!(mode("ssl-mode=REQUIRED"), TlsMode::Require);
+    for off in ["skip-ssl", "ssl=0", "ssl-mode=DISABLED"] {
+        machine.file("home/.my.cnf", 0o600, &format!("[client]\n{off}\n"));
+        let of_ca = machine.open(&format!("mysql://h/d?ssl-ca={}", ca.display())).tls;
+        assert_eq!((of_ca.mode, of_ca.ca), (TlsMode::VerifyCa, Some(ca.clone())), "{off}");
+        assert_eq!(mode("ssl-verify-server-cert=1"), TlsMode::VerifyFull, "{off}");
+        assert_eq!(mode("ssl-verify-server-cert=0"), TlsMode::Disable, "{off}");
+    }
     machine.file("home/.my.cnf", 0o600, "[client]\n\nssl-crl=/x\n");
     assert!(machine.refusal("mysql://h/d").starts_with("/home/.my.cnf:3 says `ssl-crl`, but"));
 }
