@@ -222,9 +222,13 @@ impl Finding {
     }
 }
 
-/// Where the key columns stand; all columns if none of them is there.
+/// Where the key columns stand, whatever case the server gives their names; all columns if none of them
+/// is there.
 pub fn key_columns(columns: &[String], key: &[String]) -> Vec<usize> {
-    let place = |name: &String| columns.iter().position(|column| column == name);
+    let place = |name: &String| {
+        let exact = columns.iter().position(|column| column == name);
+        exact.or_else(|| columns.iter().position(|column| column.eq_ignore_ascii_case(name)))
+    };
     let found: Vec<usize> = key.iter().filter_map(place).collect();
     if found.is_empty() { (0..columns.len()).collect() } else { found }
 }
@@ -295,6 +299,13 @@ mod tests {
             finding(&[2, 3, 4]).since(&finding(&[1, 2, 3]), &["id".into()]).expect("both ran");
         assert_eq!((delta.new, delta.gone, delta.still), (1, 1, 2));
         assert_eq!((delta.new_keys, delta.gone_keys), (vec!["4".into()], vec!["1".into()]));
+    }
+
+    #[test]
+    fn a_key_is_found_in_the_case_of_the_server() {
+        let columns = ["note", "assetid", "ID", "id"].map(str::to_owned);
+        let of = |name: &str| key_columns(&columns, &[name.to_owned()]);
+        assert_eq!([of("assetId"), of("id"), of("ID")], [[1], [3], [2]]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod gate;
 mod incidents;
 mod lint;
 mod metrics;
+mod names;
 mod packs;
 mod past;
 mod rehearse;
