@@ -15,6 +15,7 @@ pub mod settings;
 pub mod verdict;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -105,6 +106,8 @@ pub struct Check {
     pub timeout: Duration,
     /// Tables that must be visible, else the verdict is inconclusive.
     pub tables: Vec<String>,
+    /// Where nobody listed them, those that the text for each engine names.
+    pub named: BTreeMap<Dialect, Vec<String>>,
     /// Keys of its rows may be named in a message that leaves the house.
     pub alert_keys: bool,
     /// The tables and columns that the SQL names by role.
@@ -132,6 +135,11 @@ impl Check {
         } else {
             Cow::Owned(bind::fill(sql, dialect, roles).text)
         })
+    }
+
+    /// The tables that must be visible on an engine.
+    pub fn tables_on(&self, dialect: Dialect) -> &[String] {
+        self.named.get(&dialect).unwrap_or(&self.tables)
     }
 
     /// Whether it has anything to ask on this engine.

@@ -85,7 +85,7 @@ impl Needs {
         let table = |name: &str| place.table(name, &texts);
         let mut needs = Self::default();
         for check in checks {
-            needs.reads.extend(check.tables.iter().map(|name| table(name)));
+            needs.reads.extend(check.tables_on(place.dialect).iter().map(|name| table(name)));
         }
         let read = |needs: &mut Self, sql: &str, what: String| match sql::tables(sql, place.dialect)
         {
@@ -99,7 +99,7 @@ impl Needs {
             // The list of a file that has one was written by somebody who knows.
             if let Some(sql) = check.query(place.dialect) {
                 match sql::tables(&sql, place.dialect) {
-                    None if !check.tables.is_empty() => {}
+                    None if !check.tables_on(place.dialect).is_empty() => {}
                     _ => read(&mut needs, &sql, format!("check {}", check.id)),
                 }
             }

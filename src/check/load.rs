@@ -3,6 +3,7 @@
 //! Pure: text in, a check or faults out. What concerns several files at once (does the runbook
 //! exist?) is the business of the catalogue, which gets the places to point at.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -61,6 +62,7 @@ pub fn load(care: Care, file_name: &str, pack: &str, source: &str) -> Result<Loa
             alert_keys: table.flag_or("alert_keys", false),
             timeout: table.duration_or("timeout", Duration::from_secs(30)),
             tables: table.texts("tables"),
+            named: BTreeMap::new(),
             disabled: None,
             sql: table
                 .need_per_dialect("sql", "[sql]", |text, dialect| question(text, dialect, &roles)),
@@ -72,12 +74,10 @@ pub fn load(care: Care, file_name: &str, pack: &str, source: &str) -> Result<Loa
             columns_are_selected(table, &check);
             roles_are_used(table, &check, &bindings);
         }
-        let named = table.has("tables") || check.kind != Kind::Violations || !table.is_judged();
+        let listed = table.has("tables") || check.kind != Kind::Violations || !table.is_judged();
+        let named = if listed { BTreeMap::new() } else { named_tables(&check) };
         Loaded {
-            check: Check {
-                tables: if named { check.tables.clone() } else { named_tables(&check) },
-                ..check
-            },
+            check: Check { named, ..check },
             id: table.spot("id"),
             runbook: table.spot("runbook"),
             controls,
@@ -269,26 +269,39 @@ fn filled(text: &str, check: &Check) -> String {
 }
 
 /// What every server has, and no list of a database's own tables names.
-fn of_server(table: &str) -> bool {
+fn of_server(table: &str, dialect: Dialect) -> bool {
     const SCHEMAS: [&str; 5] =
         ["information_schema", "pg_catalog", "mysql", "performance_schema", "sys"];
+    const ORACLE: [&str; 5] = ["all_", "dba_", "user_", "v$", "gv$"];
     let table = table.to_ascii_lowercase();
     match table.split_once('.') {
         Some((schema, _)) => SCHEMAS.contains(&schema),
-        None => table.starts_with("pg_") || table.starts_with("sqlite_"),
+        None => {
+            table == "dual"
+                || table.starts_with("pg_")
+                || table.starts_with("sqlite_")
+                || dialect == Dialect::Oracle
+                    && ORACLE.iter().any(|prefix| table.starts_with(prefix))
+        }
     }
 }
 
-/// Without a list, the tables are those that the query names itself; roles are looked for anyway.
-fn named_tables(check: &Check) -> Vec<String> {
-    let of = |text: &str| Dialect::ALL.iter().find_map(|dialect| sql::tables(text, *dialect));
-    let mut tables: Vec<String> =
-        check.sql.texts().filter_map(|(_, text)| of(&filled(text, check))).flatten().collect();
+/// Without a list, the tables are those that the text for an engine names itself; roles are looked for
+/// anyway.
+fn named_tables(check: &Check) -> BTreeMap<Dialect, Vec<String>> {
     let bound = |table: &str| check.bind.iter().any(|role| role.name.to_string() == table);
-    tables.retain(|table| !bound(table) && !of_server(table));
-    tables.sort();
-    tables.dedup();
-    tables
+    let named = |dialect: Dialect| {
+        let text = check.query(dialect)?;
+        // What the engine itself reads otherwise is at least read as another one would.
+        let tables = sql::tables(&text, dialect)
+            .or_else(|| Dialect::ALL.iter().find_map(|other| sql::tables(&text, *other)));
+        let mut tables = tables.unwrap_or_default();
+        tables.retain(|table| !bound(table) && !of_server(table, dialect));
+        tables.sort();
+        tables.dedup();
+        Some((dialect, tables))
+    };
+    Dialect::ALL.into_iter().filter_map(named).collect()
 }
 
 #[cfg(test)]
@@ -317,12 +330,26 @@ any = "SELECT id AS thing_id FROM things WHERE late = 1"
     #[test]
     fn defaults_are_filled_in_and_tables_found() {
         let check = parse("late.toml", "demo", GOOD).expect("good");
-        assert_eq!((check.timeout, check.tables), (Duration::from_secs(30), vec!["things".into()]));
-        for catalogue in ["pg_class", "sqlite_schema", "information_schema.columns"] {
+        assert_eq!(check.timeout, Duration::from_secs(30));
+        assert_eq!(check.tables_on(Dialect::Sqlite), ["things"]);
+        for catalogue in ["pg_class", "sqlite_schema", "information_schema.columns", "DUAL"] {
             let of_catalogue = GOOD.replace("FROM things", &format!("FROM {catalogue}"));
             let check = parse("late.toml", "demo", &of_catalogue).expect("good");
-            assert_eq!(check.tables, Vec::<String>::new(), "every server has {catalogue}");
+            let tables = check.tables_on(Dialect::Mysql);
+            assert!(tables.is_empty(), "every server has {catalogue}: {tables:?}");
         }
+    }
+
+    #[test]
+    fn each_engine_must_have_the_tables_of_its_own_text() {
+        let two =
+            GOOD.replace("any =", "postgres = \"SELECT id AS thing_id FROM app.things\"\nmysql =");
+        let check = parse("late.toml", "demo", &two).expect("good");
+        assert_eq!(check.tables_on(Dialect::Postgres), ["app.things"]);
+        assert_eq!(check.tables_on(Dialect::Mariadb), ["things"]);
+        let listed = two.replace("[sql]", "tables = [\"other\"]\n[sql]");
+        let check = parse("late.toml", "demo", &listed).expect("good");
+        assert_eq!(check.tables_on(Dialect::Postgres), ["other"]);
     }
 
     #[test]

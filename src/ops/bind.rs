@@ -80,15 +80,20 @@ pub(super) async fn query<'c>(
         return Err(Unbound::Missing(format!("the check has no SQL for {dialect}")));
     }
     let mut roles = check.bind.clone();
-    if !(check.tables.is_empty() && roles.is_empty()) {
+    let needed = check.tables_on(dialect);
+    if !(needed.is_empty() && roles.is_empty()) {
         let tables = known.tables(session).await?;
-        let there = |name: &str| tables.iter().any(|table| table.eq_ignore_ascii_case(name));
-        if let Some(table) = check.tables.iter().find(|name| !there(name)) {
+        let there = |name: &str| {
+            let schema = name.rsplit_once('.').map(|(schema, _)| schema);
+            tables.iter().any(|table| table.eq_ignore_ascii_case(name))
+                || schema.is_some_and(|schema| !is_listed(schema, tables, dialect))
+        };
+        if let Some(table) = needed.iter().find(|name| !there(name)) {
             let sentence = format!("the table {table} {NOT_THERE}{}", hidden(dialect));
             return Err(Unbound::Missing(sentence));
         }
         for role in &mut roles {
-            resolve_table(role, known.tables(session).await?, hidden(dialect))?;
+            resolve_table(role, known.tables(session).await?, dialect)?;
             if !role.columns.is_empty() {
                 let table = role.name.in_quotes_of(dialect);
                 resolve_columns(role, known.columns(session, table).await?)?;
@@ -110,13 +115,23 @@ fn hidden(dialect: Dialect) -> &'static str {
     }
 }
 
-fn resolve_table(role: &mut Role, tables: &[String], hidden: &str) -> Result<(), Unbound> {
+/// Whether the tables of a schema are listed. Only PostgreSQL lists them all; whether one is there that
+/// lies in another schema is told best by the query itself.
+fn is_listed(schema: &str, tables: &[String], dialect: Dialect) -> bool {
+    let of_schema = |table: &String| {
+        table.rsplit_once('.').is_some_and(|(of, _)| of.eq_ignore_ascii_case(schema))
+    };
+    dialect == Dialect::Postgres || tables.iter().any(of_schema)
+}
+
+fn resolve_table(role: &mut Role, tables: &[String], dialect: Dialect) -> Result<(), Unbound> {
     let full = role.name.to_string();
-    // Engines list the tables of the schema that they look into first without its name.
-    let of_schema = |table: &&String| role.name.schema.is_some() && **table == full;
-    if tables.iter().any(|table| of_schema(&table)) {
+    if let Some(schema) = &role.name.schema
+        && (tables.contains(&full) || !is_listed(&schema.text, tables, dialect))
+    {
         return Ok(());
     }
+    let hidden = hidden(dialect);
     match found(&role.name.table, tables.iter().map(String::as_str)) {
         Some(table) => {
             table.clone_into(&mut role.name.table.text);
@@ -170,6 +185,8 @@ mod tests {
     use super::*;
     use crate::check::bind::Name;
 
+    const SQLITE: Dialect = Dialect::Sqlite;
+
     fn role(name: &str, column: &str) -> Role {
         let column = Part::parse(column).expect("a name");
         let name = Name::parse(name).expect("a name");
@@ -183,19 +200,35 @@ mod tests {
     #[test]
     fn a_name_gets_the_case_of_the_database_unless_it_is_in_quotes() {
         let mut free = role("orders", "order_id");
-        resolve_table(&mut free, &names(&["Orders", "items"]), "").expect("there");
+        resolve_table(&mut free, &names(&["Orders", "items"]), SQLITE).expect("there");
         resolve_columns(&mut free, &names(&["Order_ID"])).expect("there");
         assert_eq!((&*free.name.table.text, &*free.columns[0].1.text), ("Orders", "Order_ID"));
         let mut exact = role("\"orders\"", "id");
-        assert!(resolve_table(&mut exact, &names(&["Orders"]), "").is_err());
+        assert!(resolve_table(&mut exact, &names(&["Orders"]), SQLITE).is_err());
         let mut two = role("ORDERS", "id");
-        assert!(resolve_table(&mut two, &names(&["Orders", "orders"]), "").is_err(), "which one?");
+        assert!(
+            resolve_table(&mut two, &names(&["Orders", "orders"]), SQLITE).is_err(),
+            "which one?"
+        );
+    }
+
+    #[test]
+    fn what_lies_in_a_schema_that_is_not_listed_is_left_to_the_query() {
+        let listed = names(&["Orders", "shop.Orders"]);
+        let mut ours = role("SHOP.orders", "id");
+        resolve_table(&mut ours, &listed, Dialect::Mysql).expect("there");
+        assert_eq!(ours.name.table.text, "Orders");
+        let missing = resolve_table(&mut role("shop.items", "id"), &listed, Dialect::Mysql);
+        assert!(missing.is_err());
+        let mut other = role("archive.orders", "id");
+        resolve_table(&mut other, &listed, Dialect::Mysql).expect("nobody knows");
+        assert_eq!(other.name.table.text, "orders", "it is not the one of this schema");
     }
 
     #[test]
     fn what_is_missing_is_named_with_what_was_meant() {
         let mut role = role("ordres", "totl");
-        let table = resolve_table(&mut role, &names(&["orders"]), "").expect_err("missing");
+        let table = resolve_table(&mut role, &names(&["orders"]), SQLITE).expect_err("missing");
         assert_eq!(
             table.to_string(),
             "the table ordres (role orders) is not there; did you mean orders?"

@@ -1,4 +1,5 @@
 #![allow(clippy::unwrap_used)]
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
@@ -22,6 +23,7 @@ fn check(id: &str, severity: Severity) -> Check {
         runbook: None,
         timeout: Duration::from_secs(1),
         tables: Vec::new(),
+        named: BTreeMap::new(),
         alert_keys: false,
         bind: Vec::new(),
         disabled: None,

@@ -10,6 +10,18 @@ fn check(desk: &Desk, url: &str, id: &str) -> Ran {
     run(&desk.home, &["check", "--target", url, "--checks", "checks", "--check", id])
 }
 
+/// A check of which each engine gets a text of its own, as far as one is written.
+fn write(desk: &Desk, id: &str, texts: &[(&str, &str)]) {
+    desk.check(id, "sev2", "SELECT 1 AS id");
+    let path = format!("checks/own/{id}.toml");
+    let file = std::fs::read_to_string(desk.home.work().join(&path)).unwrap();
+    let mut file = file.split("[sql]").next().unwrap().to_owned() + "[sql]\n";
+    for (engine, sql) in texts {
+        file += &format!("{engine} = \"{sql}\"\n");
+    }
+    desk.home.write(&path, &file);
+}
+
 #[test]
 fn a_key_is_the_key_in_whatever_case_the_server_answers() {
     let server = server::postgres();
@@ -22,4 +34,48 @@ fn a_key_is_the_key_in_whatever_case_the_server_answers() {
     std::fs::write(&path, text.replace("key = [\"id\"]", "key = [\"personId\"]")).unwrap();
     let ran = check(&desk, &server.url("shop"), "bad");
     assert!(ran.out.contains("personId: 7, 8"), "{}{}", ran.out, ran.err);
+}
+
+#[test]
+fn a_table_may_be_named_with_its_schema_on_every_engine() {
+    let (postgres, mariadb) = (server::postgres(), server::mariadb());
+    let desk = Desk::new();
+    super::common::Sqlite::open(&desk.database).run(PEOPLE);
+    let sqlite = desk.database.to_str().unwrap().to_owned();
+    for server in [&postgres, &mariadb] {
+        server.database("shop");
+        server.run("shop", PEOPLE);
+    }
+    mariadb.database("archive");
+    mariadb.run("archive", "CREATE TABLE old (id INTEGER PRIMARY KEY)");
+    let ran = |server: &server::Server, id: &str| check(&desk, &server.url("shop"), id);
+    let violated = |ran: Ran| assert_eq!(ran.code, 2, "{}{}", ran.out, ran.err);
+    write(
+        &desk,
+        "own",
+        &[
+            ("postgres", "SELECT id FROM public.people"),
+            ("mysql", "SELECT id FROM shop.people"),
+            ("sqlite", "SELECT id FROM main.people"),
+        ],
+    );
+    violated(ran(&postgres, "own"));
+    violated(ran(&mariadb, "own"));
+    violated(check(&desk, &sqlite, "own"));
+    write(&desk, "dual", &[("mysql", "SELECT 1 AS id FROM dual")]);
+    violated(ran(&mariadb, "dual"));
+    write(&desk, "other", &[("any", "SELECT id FROM archive.old")]);
+    let other = ran(&mariadb, "other");
+    assert_eq!(other.code, 0, "{}", other.out);
+    // What is not there is said by whoever knows: the list of this schema, or the query.
+    write(&desk, "typo", &[("mysql", "SELECT id FROM shop.peple")]);
+    let typo = ran(&mariadb, "typo");
+    assert!(
+        typo.code == 3 && typo.out.contains("the table shop.peple is not there"),
+        "{}",
+        typo.out
+    );
+    write(&desk, "away", &[("mysql", "SELECT id FROM archive.new")]);
+    let away = ran(&mariadb, "away");
+    assert!(away.code == 3 && away.out.contains("archive.new' doesn't exist"), "{}", away.out);
 }

@@ -73,8 +73,8 @@ impl Session {
     }
 
     pub async fn table_names(&mut self) -> Result<Vec<String>, EngineError> {
-        const NAMES: &str =
-            "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()";
+        const NAMES: &str = "SELECT table_name, CONCAT(table_schema, '.', table_name) \
+            FROM information_schema.tables WHERE table_schema = DATABASE()";
         Ok(self.wire.texts(NAMES).await?.into_iter().flatten().collect())
     }
 

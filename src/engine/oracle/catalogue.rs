@@ -93,7 +93,12 @@ impl Session {
         let schema = self.schema.clone();
         let names = super::wire::with_binds(NAMES, &[&schema, &schema, &schema]);
         let rows = self.wire.texts_bound(names).await?;
-        Ok(rows.into_iter().flatten().map(|name| shown(&name)).collect())
+        let schema = shown(&self.schema);
+        let both = |name: String| {
+            let name = shown(&name);
+            [format!("{schema}.{name}"), name]
+        };
+        Ok(rows.into_iter().flatten().flat_map(both).collect())
     }
 
     /// A query of the dictionary for this schema, which it binds once.

@@ -69,9 +69,10 @@ impl Session {
     }
 
     pub async fn table_names(&mut self) -> Result<Vec<String>, EngineError> {
-        let found =
-            self.rows("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')").await?;
-        Ok(found.iter().filter_map(|row| row[0].as_ref().plain()).collect())
+        const NAMES: &str =
+            "SELECT name, 'main.' || name FROM sqlite_schema WHERE type IN ('table', 'view')";
+        let found = self.rows(NAMES).await?;
+        Ok(found.iter().flatten().filter_map(|name| name.as_ref().plain()).collect())
     }
 
     /// For tables without a primary key: the first unique index that is over nothing but columns that are not

@@ -380,11 +380,13 @@ fn relations(app: &mut App) -> Vec<Effect> {
     let Some(table) = app.violations.top() else { return Vec::new() };
     let Some((row, _)) = table.here() else { return Vec::new() };
     let check = app.violations.check.as_ref().and_then(|id| app.facts.catalogue.check(id));
+    let dialect = app.case.as_ref().map(|case| case.target.url.dialect);
+    let tables = check.zip(dialect).map(|(check, dialect)| check.tables_on(dialect).to_vec());
     let of = app.violations.above.last().map(|above| above.relation.table.clone());
     let key = table.key().iter().map(|at| table.pile().columns()[*at].clone()).collect();
     let from = related::From {
         table: of,
-        tables: check.map(|check| check.tables.clone()).unwrap_or_default(),
+        tables: tables.unwrap_or_default(),
         key,
         row: related::named(table.pile().columns(), row.values()),
     };
