@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::lock::plain;
-use super::suite::Looked;
+use super::suite::{Looked, address};
 use crate::clock;
 use crate::config::Config;
 use crate::config::runs::{Alert, Channel};
@@ -39,11 +39,13 @@ fn outbox(state: &Path) -> PathBuf {
 pub fn queue(looked: &Looked, changes: &[Change], run: &Run, config: &Config) -> io::Result<bool> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let mut told = false;
+    // One that is not configured may have the name of one that is.
+    let target = address(&looked.target);
     for alert in &config.runs.alerts {
         let wanted = |list: &[String], any: &dyn Fn(&String) -> bool| {
             list.is_empty() || list.iter().any(any)
         };
-        if !wanted(&alert.targets, &|name| *name == run.target)
+        if !wanted(&alert.targets, &|name| *name == target)
             || !wanted(&alert.suites, &|suite| run.is_of(suite))
         {
             continue;
@@ -62,7 +64,7 @@ pub fn queue(looked: &Looked, changes: &[Change], run: &Run, config: &Config) ->
         let id = sha256(format!("{stamp}{}{}", alert.name, run.target).as_bytes())[..32].to_owned();
         let folder = outbox(&config.state.value).join(plain(&alert.name));
         fs::create_dir_all(&folder)?;
-        let event = Event::of(id, run, changes);
+        let event = Event::of(id, run, &target, changes);
         write_synced(&folder.join(format!("{stamp}.json")), event.json().as_bytes())?;
         told = true;
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::chosen::known_targets;
-use super::past::unreadable;
+use super::past::{called, unreadable};
 use super::{Incidents, Out, catalogue};
 use crate::audit::{Audit, Sources};
 use crate::clock;
@@ -101,8 +101,8 @@ fn known(asked: &[String], audit: &Audit) -> Result<(), Problem> {
 fn standings(state: &Path) -> Result<BTreeMap<(String, String), Standing>, Problem> {
     let mut all = BTreeMap::new();
     for folder in runs::folders(state).map_err(|error| unreadable(state, &error))? {
-        let last = runs::last(&folder, None).map_err(|error| unreadable(&folder, &error))?;
-        let Some(target) = last.map(|run| run.target) else { continue };
+        let target = called(&folder).map_err(|error| unreadable(&folder, &error))?;
+        let Some(target) = target else { continue };
         let of = runs::standings(&folder).map_err(|error| unreadable(&folder, &error))?;
         all.extend(of.into_iter().map(|(check, standing)| ((target.clone(), check), standing)));
     }

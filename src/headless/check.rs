@@ -55,16 +55,16 @@ impl<'a> Writing<'a> {
 
     /// A target that is done. Formats that begin with their totals wait for the end.
     pub(super) fn add(&mut self, looked: &Looked, out: &mut Out) -> Result<(), Problem> {
-        let Looked { target, seen, outcomes, disabled } = looked;
+        let Looked { label, seen, outcomes, disabled, .. } = looked;
         let text: String = match self.page.format {
             OfChecks::Json => outcomes
                 .iter()
                 .map(json::outcome)
-                .chain(disabled.iter().map(|check| json::disabled(check, &target.name)))
+                .chain(disabled.iter().map(|check| json::disabled(check, label)))
                 .collect(),
             OfChecks::Text => {
                 let disabled: Vec<_> = disabled.iter().collect();
-                text::target(&target.name, seen, outcomes, self.paint)
+                text::target(label, seen, outcomes, self.paint)
                     + &text::disabled(&disabled, self.paint)
             }
             OfChecks::Junit | OfChecks::Prometheus | OfChecks::Markdown => return Ok(()),
@@ -101,7 +101,7 @@ impl<'a> Writing<'a> {
                 let suites: Vec<junit::Suite<'_>> = run
                     .looked
                     .iter()
-                    .map(|one| (&*one.target.name, &*one.outcomes, &*one.disabled))
+                    .map(|one| (&*one.label, &*one.outcomes, &*one.disabled))
                     .collect();
                 junit::page(&suites, &totals)
             }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::suite::Asked;
+use super::suite::{Asked, address};
 use crate::catalogue::Catalogue;
 use crate::check::Check;
 use crate::config::{Config, Target};
@@ -32,7 +32,7 @@ pub fn targets(asked: &Asked, config: &Config) -> Result<Vec<Target>, Problem> {
     let inside = |target: &&Target| all || asked.environments.contains(&target.environment);
     for target in named.chain(config.targets.iter().filter(inside).cloned().map(Ok)) {
         let target = target?;
-        if !found.iter().any(|other| other.name == target.name && other.url == target.url) {
+        if !found.iter().any(|other| address(other) == address(&target)) {
             found.push(target);
         }
     }

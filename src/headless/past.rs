@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::chosen::{in_packs, known, targets};
+use super::lock::plain;
 use super::suite::slug;
 use super::{Incidents, Out, alerts};
 use crate::clock;
@@ -227,7 +228,10 @@ fn gather(
     for folder in store::folders(state).map_err(|error| unreadable(state, &error))? {
         let failed = |error: std::io::Error| unreadable(&folder, &error);
         let Read { runs, unreadable } = store::read(&folder, since).map_err(failed)?;
-        let Some(target) = runs.last().map(|run| run.target.clone()) else { continue };
+        if runs.is_empty() {
+            continue;
+        }
+        let Some(target) = called(&folder).map_err(failed)? else { continue };
         names.push(target.clone());
         if !targets.is_empty() && !targets.contains(&target) {
             continue;
@@ -236,7 +240,7 @@ fn gather(
             all.standings.insert((target.clone(), check), standing);
         }
         all.unreadable += unreadable;
-        all.runs.extend(runs);
+        all.runs.extend(runs.into_iter().map(|run| Run { target: target.clone(), ..run }));
     }
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     if !names.is_empty() {
@@ -249,6 +253,15 @@ fn gather(
 pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
     Problem::system(format!("cannot read the history in {}: {error}", path.display()))
         .hint("--state names another folder")
+}
+
+/// What the target of a history is called: by its name, or by the folder where that says more. A target
+/// that is not configured may have the name of another one.
+pub(super) fn called(folder: &Path) -> std::io::Result<Option<String>> {
+    let Some(run) = store::last(folder, None)? else { return Ok(None) };
+    let folder = folder.file_name().map(|name| name.to_string_lossy().into_owned());
+    let is_plain = folder.as_deref().is_none_or(|folder| folder == plain(&run.target));
+    Ok(if is_plain { Some(run.target) } else { folder })
 }
 
 /// The runs by suite and target, and what of their schedule did not happen.

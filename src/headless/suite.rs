@@ -44,6 +44,8 @@ pub struct Asked {
 #[derive(Debug)]
 pub struct Looked {
     pub target: Target,
+    /// Its name, or its place where another target of the run has the same name.
+    pub label: String,
     /// Engine, version and server; empty if it was not reached.
     pub seen: String,
     pub outcomes: Vec<Outcome>,
@@ -101,12 +103,13 @@ pub async fn run(
     let mut jobs = Vec::new();
     // Which target a job is of; a target that is locked has none.
     let mut places = Vec::new();
-    for target in targets {
+    let labels = labels(&targets);
+    for (target, label) in targets.into_iter().zip(labels) {
         let (run_here, disabled) = sorted(&checks, asked, &target, &mut run.left_out);
-        let held = hold(&target, asked, config, at, &mut run.notes, &mut locks);
+        let held = hold(&target, &label, asked, config, at, &mut run.notes, &mut locks);
         let outcome = |check: &Arc<Check>| Outcome {
             check: Arc::clone(check),
-            target: target.name.clone(),
+            target: label.clone(),
             address: address(&target),
             finding: unseen(held.as_deref().unwrap_or("not asked yet")),
             snapshot: None,
@@ -121,7 +124,7 @@ pub async fn run(
             });
         }
         let disabled = disabled.into_iter().map(|check| Check::clone(check)).collect();
-        run.looked.push(Looked { target, seen: String::new(), outcomes, disabled });
+        run.looked.push(Looked { target, label, seen: String::new(), outcomes, disabled });
     }
     let limits = Limits {
         connections: asked.connections.unwrap_or_else(|| config.runs.connections()),
@@ -176,7 +179,7 @@ pub async fn run(
 
 fn words(run: &Run, checks: usize) -> String {
     match run.looked.as_slice() {
-        [one] => format!("{}: {}", one.target.name, text::count(checks, "check")),
+        [one] => format!("{}: {}", one.label, text::count(checks, "check")),
         many => {
             format!("{} on {}", text::count(checks, "check"), text::count(many.len(), "target"))
         }
@@ -186,6 +189,7 @@ fn words(run: &Run, checks: usize) -> String {
 /// Takes the locks of a target's suites; the reason if another run has one of them.
 fn hold(
     target: &Target,
+    label: &str,
     asked: &Asked,
     config: &Config,
     at: Timestamp,
@@ -199,8 +203,7 @@ fn hold(
             Ok(Taken::Ours(lock, left)) => {
                 if let Some(left) = left {
                     notes.push(format!(
-                        "{}: the run of {suite} before this one did not come to its end ({left})",
-                        target.name
+                        "{label}: the run of {suite} before this one did not come to its end ({left})"
                     ));
                 }
                 ours.push(lock);
@@ -226,8 +229,18 @@ pub fn slug(target: &Target) -> String {
     }
 }
 
+/// What the targets of a run are called: two databases of one name would look like one.
+fn labels(targets: &[Target]) -> Vec<String> {
+    let is_shared =
+        |name: &str| targets.iter().filter(|target| target.name == name).nth(1).is_some();
+    let label = |target: &Target| {
+        if is_shared(&target.name) { address(target) } else { target.name.clone() }
+    };
+    targets.iter().map(label).collect()
+}
+
 /// What leads to a target from any folder: its name, or its place if it is not configured.
-fn address(target: &Target) -> String {
+pub(super) fn address(target: &Target) -> String {
     match &target.url.server {
         _ if matches!(target.origin, Origin::File { .. }) => target.name.clone(),
         Some(_) => target.url.to_string(),
@@ -250,7 +263,7 @@ async fn record(run: &mut Run, asked: &Asked, config: &Config, places: &[usize])
         }
         let past = past(looked, run, asked);
         let slug = slug(&looked.target);
-        run.notes.extend(missed(&past, state, &slug, config));
+        run.notes.extend(missed(&past, &looked.label, state, &slug, config));
         let recorded = Book::open(state, &slug).and_then(|book| {
             let changes = book.changes(&past);
             book.append(&past)?;
@@ -258,7 +271,7 @@ async fn record(run: &mut Run, asked: &Asked, config: &Config, places: &[usize])
             book.settle(&past, config.runs.keep())
         });
         if let Err(error) = recorded {
-            run.notes.push(format!("{}: this run is not in the history: {error}", past.target));
+            run.notes.push(format!("{}: this run is not in the history: {error}", looked.label));
         }
     }
     if told || alerts::are_waiting(state) {
@@ -294,7 +307,7 @@ fn past(looked: &Looked, run: &Run, asked: &Asked) -> Past {
 }
 
 /// What of the schedule did not happen before this run.
-fn missed(now: &Past, state: &Path, slug: &str, config: &Config) -> Vec<String> {
+fn missed(now: &Past, label: &str, state: &Path, slug: &str, config: &Config) -> Vec<String> {
     let folder = store::folder(state, slug);
     let mut notes = Vec::new();
     for suite in &now.suites {
@@ -303,8 +316,7 @@ fn missed(now: &Past, state: &Path, slug: &str, config: &Config) -> Vec<String> 
         let missed = history::missed(before.at, now.at, every);
         if missed > 0 {
             notes.push(format!(
-                "{}: {} of {suite} did not happen; the one before was at {}, and it is to run every {}",
-                now.target,
+                "{label}: {} of {suite} did not happen; the one before was at {}, and it is to run every {}",
                 text::count(usize::try_from(missed).unwrap_or(usize::MAX), "run"),
                 text::minute(before.at),
                 duration_text(every),

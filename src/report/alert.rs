@@ -54,9 +54,9 @@ pub struct Told {
 }
 
 impl Event {
-    pub fn of(id: String, run: &Run, changes: Vec<Told>) -> Self {
-        let Run { at, target, environment, suites, .. } = run.clone();
-        Self { id, at, target, environment, suites, changes }
+    pub fn of(id: String, run: &Run, target: &str, changes: Vec<Told>) -> Self {
+        let Run { at, environment, suites, .. } = run.clone();
+        Self { id, at, target: target.to_owned(), environment, suites, changes }
     }
 
     pub fn json(&self) -> String {

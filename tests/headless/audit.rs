@@ -75,6 +75,28 @@ fn which_control_which_check_when_last_green() {
     );
 }
 
+/// Another database of that name does not speak for the one that is configured.
+#[test]
+fn a_database_that_is_only_called_alike_covers_nothing_up() {
+    let desk = nights();
+    let other = desk.home.work().join("elsewhere/erp.db");
+    fs::create_dir(other.parent().unwrap()).unwrap();
+    fs::copy(&desk.database, &other).unwrap();
+    Sqlite::open(&other).run("UPDATE asset SET owner = 'ada'");
+    let by_file = ["check", "--suite", "sev2", "--target", other.to_str().unwrap()];
+    assert_eq!(run_at(&desk.home, "2026-11-03T02:00:00Z", &by_file).code, 0);
+    let ran = run(&desk.home, &["audit", "HOUSE-1"]);
+    says(
+        &ran,
+        &["Owners: violated\n", "erp           violated  2026-11-01", "  clear     2026-11-03"],
+    );
+    let at = "2026-11-03T03:00:00Z";
+    let ran = run_at(&desk.home, at, &["history", "bad", "--target", "erp"]);
+    says(&ran, &["erp: violated (1) since 2026-11-02"]);
+    let ran = run_at(&desk.home, at, &["report", "--since", "7d"]);
+    says(&ran, &["2 checks: 1 clear, 0 warning, 1 violated", "| `bad` | `erp-"]);
+}
+
 #[test]
 fn which_incidents_and_none_is_lost_without_a_word() {
     let (home, folder) = incidents();

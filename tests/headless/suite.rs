@@ -204,6 +204,32 @@ fn a_polite_end_from_outside_is_an_interrupt_and_loses_no_check() {
     assert!(out.contains("stopped by the operator"), "{out}");
 }
 
+/// One is configured, another is named by its file: who reads both must not take one for the other.
+#[test]
+fn targets_of_one_name_are_told_by_their_place() {
+    let desk = desk(&[("erp", "production")], "");
+    desk.check("bad", "sev2", OWNERLESS);
+    let (one, two) = (desk.home.work().join("one/erp.db"), desk.home.work().join("two/erp.db"));
+    for path in [&one, &two] {
+        fs::create_dir(path.parent().unwrap()).unwrap();
+        fs::copy(&desk.database, path).unwrap();
+    }
+    let (one, two) = (one.to_str().unwrap(), two.to_str().unwrap());
+    let check = ["check", "--suite", "sev2", "--target", one, "--target", two, "--target"];
+    let ran = run(&desk.home, &[&check[..], &["erp", "--format", "prometheus"]].concat());
+    let series: Vec<&str> =
+        ran.out.lines().filter(|line| line.starts_with("steadyhand_check_state")).collect();
+    assert_eq!(series.len(), 3, "{}{}", ran.out, ran.err);
+    for (series, place) in series.iter().zip([one, two, "erp"]) {
+        assert!(series.contains(&format!("target=\"{place}\"")), "{series}");
+    }
+    // The same file again is the same target, however it is written.
+    let ran = run(&desk.home, &[&check[..], &["one/erp.db", "--format", "json"]].concat());
+    assert_eq!(verdicts(&ran), [format!("{one} violated"), format!("{two} violated")]);
+    let ran = run(&desk.home, &["check", "--suite", "sev2", "--target", one]);
+    assert!(ran.out.starts_with("erp  "), "alone it needs no more: {}", ran.out);
+}
+
 #[test]
 fn a_state_folder_that_cannot_be_written_changes_no_verdict() {
     let desk = desk(&[("a", "staging")], "");
