@@ -142,6 +142,12 @@ impl Check {
         self.named.get(&dialect).unwrap_or(&self.tables)
     }
 
+    /// Whether it may have anything to ask where a url of this engine leads: one of MySQL may lead to
+    /// MariaDB, and only the server knows.
+    pub fn may_be_for(&self, dialect: Dialect) -> bool {
+        self.is_for(dialect) || dialect == Dialect::Mysql && self.is_for(Dialect::Mariadb)
+    }
+
     /// Whether it has anything to ask on this engine.
     pub fn is_for(&self, dialect: Dialect) -> bool {
         self.sql.get(dialect).is_some()
@@ -156,8 +162,8 @@ pub fn at_a_glance(checks: &[Check], dialect: Dialect) -> Vec<&Check> {
     asked
 }
 
-/// The checks that run on an engine when nobody names them: those that have something to ask there
+/// The checks that run on an engine when nobody names them: those that may have something to ask there
 /// and were not switched off.
 pub fn by_itself(checks: &[Check], dialect: Dialect) -> Vec<&Check> {
-    checks.iter().filter(|check| check.is_for(dialect) && check.disabled.is_none()).collect()
+    checks.iter().filter(|check| check.may_be_for(dialect) && check.disabled.is_none()).collect()
 }

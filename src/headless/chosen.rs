@@ -114,7 +114,7 @@ pub(super) fn sorted<'c>(
     for check in checks {
         if asked.checks.contains(&check.id) {
             run.push(check);
-        } else if !check.is_for(target.url.dialect) {
+        } else if !check.may_be_for(target.url.dialect) {
             left_out.elsewhere += 1;
         } else if asked.packs.is_empty() && !target.takes(&check.pack) {
             left_out.other_packs += 1;

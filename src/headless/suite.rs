@@ -15,6 +15,7 @@ use crate::catalogue::Catalogue;
 use crate::check::{Check, Verdict};
 use crate::clock;
 use crate::config::{Config, Environment, Origin, Target};
+use crate::dialect::Dialect;
 use crate::digest::sha256;
 use crate::exit::Exit;
 use crate::history::store::{self, Book};
@@ -48,8 +49,22 @@ pub struct Looked {
     pub label: String,
     /// Engine, version and server; empty if it was not reached.
     pub seen: String,
+    /// What the server says that it is; what the url says if it was not reached.
+    pub dialect: Dialect,
     pub outcomes: Vec<Outcome>,
     pub disabled: Vec<Check>,
+}
+
+impl Looked {
+    /// Leaves out what nobody named and what has nothing to ask on the server that was found; how many
+    /// those are.
+    fn leave_out(&mut self, asked: &Asked) -> usize {
+        let before = self.outcomes.len();
+        let is_meant =
+            |check: &Check| check.is_for(self.dialect) || asked.checks.contains(&check.id);
+        self.outcomes.retain(|one| is_meant(&one.check));
+        before - self.outcomes.len()
+    }
 }
 
 #[derive(Debug)]
@@ -124,7 +139,8 @@ pub async fn run(
             });
         }
         let disabled = disabled.into_iter().map(|check| Check::clone(check)).collect();
-        run.looked.push(Looked { target, label, seen: String::new(), outcomes, disabled });
+        let (seen, dialect) = (String::new(), target.url.dialect);
+        run.looked.push(Looked { target, label, seen, dialect, outcomes, disabled });
     }
     let limits = Limits {
         connections: asked.connections.unwrap_or_else(|| config.runs.connections()),
@@ -140,7 +156,9 @@ pub async fn run(
     let mut failed = None;
     let mut tell = |run: &mut Run, left: &[usize], out: &mut Out| {
         while told < run.looked.len() && left[told] == 0 && failed.is_none() {
-            failed = on_target(&mut run.looked[told], out).err();
+            let looked = &mut run.looked[told];
+            run.left_out.elsewhere += looked.leave_out(asked);
+            failed = on_target(looked, out).err();
             told += 1;
         }
     };
@@ -149,9 +167,13 @@ pub async fn run(
     tell(&mut run, &left, out);
     {
         let running = suite::run(jobs, limits, &stopper, |news| match news {
-            News::Reached { job, server, version } => {
+            News::Reached { job, dialect, server, version } => {
                 let looked = &mut run.looked[places[job]];
-                looked.seen = format!("{} {version}, {server}", looked.target.url.dialect);
+                looked.dialect = dialect;
+                // MySQL and MariaDB say themselves which one they are.
+                let is_said = version.starts_with(dialect.name());
+                let seen = format!("{version}, {server}");
+                looked.seen = if is_said { seen } else { format!("{dialect} {seen}") };
             }
             News::Found { job, check, finding, snapshot } => {
                 let place = places[job];

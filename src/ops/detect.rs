@@ -92,7 +92,7 @@ pub async fn detect(
     }
 }
 
-/// All checks in one snapshot.
+/// All checks that are for this server in one snapshot.
 pub async fn survey(
     target: &Target,
     checks: &[&Check],
@@ -101,7 +101,8 @@ pub async fn survey(
     let Sight { mut session, called, late } = sight(&target.for_checks(), stopper).await?;
     let mut findings = Vec::with_capacity(checks.len());
     let mut known = Known::default();
-    for check in checks {
+    let dialect = session.dialect();
+    for check in checks.iter().filter(|check| check.is_for(dialect)) {
         let finding = match &late {
             Some(why) => unseen(why),
             None => ask_next(&mut session, check, GLIMPSE, &mut known, None, None).await,

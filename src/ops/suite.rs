@@ -22,6 +22,7 @@ use crate::check::{Cause, Check, Finding, Verdict};
 use crate::clock;
 use crate::config::Target;
 use crate::config::access::{self, Access};
+use crate::dialect::Dialect;
 use crate::engine::{Called, Session, Stopper};
 use crate::source::duration_text;
 
@@ -56,7 +57,7 @@ pub struct Limits {
 /// What happened on the way; jobs and checks by their place.
 #[derive(Debug)]
 pub enum News {
-    Reached { job: usize, server: String, version: String },
+    Reached { job: usize, dialect: Dialect, server: String, version: String },
     Found { job: usize, check: usize, finding: Box<Finding>, snapshot: Option<Timestamp> },
 }
 
@@ -183,7 +184,7 @@ async fn work(
     let target = &plan.job.target;
     let (mut session, late) = match timeout_at(deadline, sight(target, stopper)).await {
         Ok(Ok(Sight { session, called: Called { server, version }, late })) => {
-            tell(News::Reached { job: plan.number, server, version });
+            tell(News::Reached { job: plan.number, dialect: session.dialect(), server, version });
             (session, late)
         }
         // Another connection to the same server is at work and may go on alone.

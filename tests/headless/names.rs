@@ -79,3 +79,28 @@ fn a_table_may_be_named_with_its_schema_on_every_engine() {
     let away = ran(&mariadb, "away");
     assert!(away.code == 3 && away.out.contains("archive.new' doesn't exist"), "{}", away.out);
 }
+
+#[test]
+fn the_server_says_which_checks_are_for_it_and_not_the_url() {
+    let server = server::mariadb();
+    server.database("shop");
+    let desk = Desk::new();
+    write(&desk, "only-there", &[("mariadb", "SELECT 1 AS id")]);
+    write(&desk, "elsewhere", &[("postgres", "SELECT 1 AS id")]);
+    let url = server.url("shop").replace("mariadb://", "mysql://");
+    let asked = |url: &str| {
+        let suite = ["--checks", "checks", "--suite", "sev2", "--pack", "own"];
+        run(&desk.home, &[&["check", "--target", url][..], &suite].concat())
+    };
+    let ran = asked(&url);
+    assert_eq!(ran.code, 2, "{}{}", ran.out, ran.err);
+    assert!(
+        ran.out.contains("only-there") && ran.out.contains("1 for other engines"),
+        "{}",
+        ran.out
+    );
+    assert!(!ran.out.contains("MySQL") && !ran.out.contains("MariaDB MariaDB"), "{}", ran.out);
+    // Nobody knows what a server is that does not answer.
+    let ran = asked("mysql://nobody@127.0.0.1:1/shop");
+    assert!(!ran.out.contains("only-there"), "{}", ran.out);
+}
