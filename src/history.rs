@@ -9,10 +9,12 @@ pub mod trend;
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Severity, Verdict};
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// What a check came to, as it is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -94,6 +96,12 @@ impl Run {
         self.suites.iter().any(|one| one == suite)
     }
 
+    /// What its checks say of the target. A run that was cut says nothing where it saw nothing: it did not
+    /// get there, and nobody is told that a verdict changed.
+    pub fn said(&self) -> impl Iterator<Item = &Seen> {
+        self.seen.iter().filter(|seen| !self.cut || seen.state != State::Inconclusive)
+    }
+
     /// It ended, and saw at least something.
     pub fn counts(&self) -> bool {
         !self.cut && self.seen.iter().any(|seen| seen.state != State::Inconclusive)
@@ -121,6 +129,13 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// Whether it is of a look after this one: of two runs that met, the one that began first may end last.
+    /// A day later it is no such run, but of a clock that was wrong.
+    pub fn is_younger_than(&self, at: Timestamp) -> bool {
+        let by = self.at.duration_since(at);
+        by.is_positive() && by < DAY
+    }
+
     /// The standing after one more run.
     pub fn after(before: Option<&Self>, seen: &Seen, at: Timestamp) -> Self {
         let same = before.filter(|before| before.state == seen.state);

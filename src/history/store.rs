@@ -56,12 +56,15 @@ impl Book {
     pub fn changes(&self, run: &Run) -> Vec<Change> {
         let change = |seen: &super::Seen| {
             let before = self.latest.get(&seen.check);
+            if before.is_some_and(|before| before.is_younger_than(run.at)) {
+                return None;
+            }
             let now = Standing::after(before, seen, run.at);
             let before = before.map(|before| before.state);
             let is_news = before.map_or(seen.state != super::State::Clear, |it| it != seen.state);
             is_news.then(|| Change { check: seen.check.clone(), before, now })
         };
-        run.seen.iter().filter_map(change).collect()
+        run.said().filter_map(change).collect()
     }
 
     pub fn append(&self, run: &Run) -> io::Result<()> {
@@ -159,9 +162,11 @@ pub fn folders(state: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 fn take_in(latest: &mut Latest, run: &Run) {
-    for seen in &run.seen {
-        let standing = Standing::after(latest.get(&seen.check), seen, run.at);
-        latest.insert(seen.check.clone(), standing);
+    for seen in run.said() {
+        let before = latest.get(&seen.check);
+        if before.is_none_or(|before| !before.is_younger_than(run.at)) {
+            latest.insert(seen.check.clone(), Standing::after(before, seen, run.at));
+        }
     }
 }
 
@@ -272,6 +277,19 @@ mod tests {
         let past = read(&folder, Timestamp::MIN).unwrap();
         assert_eq!((past.runs.len(), past.unreadable), (2, 1));
         assert_eq!(last(&folder, Some("nightly")).unwrap().unwrap().seen[0].state, State::Violated);
+    }
+
+    /// Two hosts with one state folder: the run that began first ends last.
+    #[test]
+    fn an_older_look_takes_nothing_back() {
+        let state = tempfile::tempdir().unwrap();
+        let told = |at, now| record(state.path(), &run(at, now)).len();
+        assert_eq!(told("2026-02-01T23:05:00Z", State::Violated), 1);
+        assert_eq!(told("2026-02-01T23:00:00Z", State::Clear), 0);
+        assert_eq!(told("2026-02-01T23:10:00Z", State::Violated), 0);
+        // What a clock of next year said is no later look.
+        assert_eq!(told("2027-02-01T23:00:00Z", State::Clear), 1);
+        assert_eq!(told("2026-02-02T23:00:00Z", State::Violated), 1);
     }
 
     #[test]

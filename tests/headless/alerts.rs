@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::common::{Home, Sqlite};
-use super::suite::desk;
+use super::suite::{desk, ended_from_outside};
 use super::{Desk, Ran, run_at};
 
 const OWNERLESS: &str = "SELECT id FROM asset WHERE owner IS NULL ORDER BY id";
@@ -125,6 +125,30 @@ fn a_change_is_told_once_with_owner_and_command_but_no_row() {
         let text = fs::read_to_string(home.home.path("state").join(file)).unwrap_or_default();
         assert!(!text.contains("t0ps3cret"), "{text}");
     }
+}
+
+/// Somebody stops a run: nothing is known of the checks that it did not reach, and nobody is told that it is.
+#[test]
+fn a_run_that_is_stopped_tells_nobody_anything() {
+    let desk = bad_desk(
+        "[alert.page]\nkind = \"command\"\ncommand = [\"sh\", \"-c\", \"cat >> paged.json\"]\n",
+    );
+    let until_stopped = "WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n \
+                         WHERE EXISTS (SELECT 1 FROM asset WHERE id = 99)) SELECT id FROM n WHERE id < 0";
+    desk.check("long", "sev2", until_stopped);
+    let database = desk.home.work().join("erp.db");
+    Sqlite::open(&database).run("UPDATE asset SET owner = 'ada'");
+    assert_eq!(night(&desk.home, 1).code, 0);
+    Sqlite::open(&database).run("INSERT INTO asset VALUES (99, 'ada', NULL)");
+    let ended = ended_from_outside(&desk, "erp");
+    assert_eq!(ended.status.code(), Some(130));
+    Sqlite::open(&database).run("DELETE FROM asset WHERE id = 99");
+    let end = jiff::Timestamp::now() + Duration::from_mins(1);
+    assert_eq!(run_at(&desk.home, &end.to_string(), &["check", "--suite", "sev2"]).code, 0);
+    let paged = fs::read_to_string(desk.home.work().join("paged.json")).unwrap_or_default();
+    assert_eq!(paged, "");
+    let said = run_at(&desk.home, &end.to_string(), &["history", "long"]).out;
+    assert!(said.contains("stopped by the operator"), "the run itself is remembered: {said}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use super::common::{Sqlite, server};
@@ -180,6 +180,15 @@ fn a_polite_end_from_outside_is_an_interrupt_and_loses_no_check() {
     let desk = desk(&[("a", "staging")], "");
     desk.check("endless", "sev2", ENDLESS);
     desk.check("more", "sev2", NONE);
+    let ended = ended_from_outside(&desk, "a");
+    assert_eq!(ended.status.code(), Some(130));
+    let out = String::from_utf8(ended.stdout).unwrap();
+    assert_eq!(out.lines().count(), 3, "{out}");
+    assert!(out.contains("stopped by the operator"), "{out}");
+}
+
+/// A run of sev2 that gets a SIGTERM while it is under way.
+pub fn ended_from_outside(desk: &Desk, target: &str) -> Output {
     let child = Command::new(env!("CARGO_BIN_EXE_steadyhand"))
         .args(["check", "--suite", "sev2", "--format", "json"])
         .current_dir(desk.home.work())
@@ -189,7 +198,7 @@ fn a_polite_end_from_outside_is_an_interrupt_and_loses_no_check() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let lock = lock_file(&desk, "a", "sev2");
+    let lock = lock_file(desk, target, "sev2");
     let end = Instant::now() + Duration::from_secs(30);
     while !fs::read_to_string(&lock).is_ok_and(|text| text.contains("process")) {
         assert!(Instant::now() < end, "the run took no lock");
@@ -197,11 +206,7 @@ fn a_polite_end_from_outside_is_an_interrupt_and_loses_no_check() {
     }
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-    let ended = child.wait_with_output().unwrap();
-    assert_eq!(ended.status.code(), Some(130));
-    let out = String::from_utf8(ended.stdout).unwrap();
-    assert_eq!(out.lines().count(), 3, "{out}");
-    assert!(out.contains("stopped by the operator"), "{out}");
+    child.wait_with_output().unwrap()
 }
 
 /// One is configured, another is named by its file: who reads both must not take one for the other.
