@@ -41,7 +41,7 @@ pub fn history(asked: &AskedHistory, config: &Config, out: &mut Out) -> Result<E
         None => Vec::new(),
     };
     let also = seen.iter().map(|one| one.target.clone()).collect();
-    let gathered = gather(&config.state.value, since, &asked.targets, also)?;
+    let gathered = gather(&config.state.value, since, Timestamp::MAX, &asked.targets, also)?;
     seen.retain(|one| asked.targets.is_empty() || asked.targets.contains(&one.target));
     let mut rows = gathered.rows();
     let is_remembered = !rows.is_empty();
@@ -107,9 +107,9 @@ pub struct AskedReport {
 pub fn report(asked: &AskedReport, config: &Config, out: &mut Out) -> Result<Exit, Problem> {
     let to = clock::now();
     let from = before(to, asked.since);
-    let gathered = gather(&config.state.value, from, &asked.targets, Vec::new())?;
+    let gathered = gather(&config.state.value, from, to, &asked.targets, Vec::new())?;
     let checks = gathered.rows();
-    let runs = schedule(&gathered.runs, to, config);
+    let runs = schedule(&gathered, from, to, config)?;
     let page = Past { from, to, runs, checks, unreadable: gathered.unreadable };
     let text = match asked.format {
         MarkdownHtmlOrJson::Markdown => page.markdown(),
@@ -141,12 +141,24 @@ pub fn health(asked: &AskedHealth, config: &Config, out: &mut Out) -> Result<Exi
         [] => config.runs.suites.iter().map(|suite| Some(suite.name.as_str())).collect(),
         named => named.iter().map(|name| Some(name.as_str())).collect(),
     };
+    let until = now.saturating_add(store::SKEW).unwrap_or(Timestamp::MAX);
     let mut exit = Exit::Clear;
     let mut rows = Vec::new();
     for target in targets(&asked.suite, config)? {
         let folder = store::folder(state, &slug(&target));
+        let failed = |error: std::io::Error| unreadable(&folder, &error);
+        if let Some(ahead) = store::ahead(&folder, now).map_err(failed)? {
+            let at = text::minute(ahead.at);
+            let said = format!(
+                "a clock was wrong: a run is filed under {at}, which is to come; take its line out of {}",
+                folder.display()
+            );
+            let name = target.name.clone();
+            rows.push(vec!["ahead".into(), name, "-".into(), "-".into(), said]);
+            exit = exit.worst(Exit::Warning);
+        }
         for suite in &suites {
-            let last = store::last(&folder, *suite).map_err(|error| unreadable(&folder, &error))?;
+            let last = store::last(&folder, *suite, until).map_err(failed)?;
             let (word, said) = judged(last.as_ref(), now, asked.max_age);
             if word != "ok" {
                 exit = exit.worst(Exit::Inconclusive);
@@ -197,6 +209,9 @@ fn before(now: Timestamp, length: Duration) -> Timestamp {
 
 /// What is remembered of all targets, or of those that are named.
 struct Gathered {
+    /// With the folder of its history, by what it is called.
+    targets: BTreeMap<String, PathBuf>,
+    /// Of the period.
     runs: Vec<Run>,
     /// By target and check.
     standings: BTreeMap<(String, String), Standing>,
@@ -220,17 +235,20 @@ impl Gathered {
 /// `names` are targets that are known besides those that have runs.
 fn gather(
     state: &Path,
-    since: Timestamp,
+    from: Timestamp,
+    to: Timestamp,
     targets: &[String],
     mut names: Vec<String>,
 ) -> Result<Gathered, Problem> {
-    let mut all = Gathered { runs: vec![], standings: BTreeMap::new(), unreadable: 0 };
+    let mut all = Gathered {
+        targets: BTreeMap::new(),
+        runs: vec![],
+        standings: BTreeMap::new(),
+        unreadable: 0,
+    };
     for folder in store::folders(state).map_err(|error| unreadable(state, &error))? {
         let failed = |error: std::io::Error| unreadable(&folder, &error);
-        let Read { runs, unreadable } = store::read(&folder, since).map_err(failed)?;
-        if runs.is_empty() {
-            continue;
-        }
+        let Read { runs, unreadable } = store::read(&folder, from).map_err(failed)?;
         let Some(target) = called(&folder).map_err(failed)? else { continue };
         names.push(target.clone());
         if !targets.is_empty() && !targets.contains(&target) {
@@ -240,7 +258,9 @@ fn gather(
             all.standings.insert((target.clone(), check), standing);
         }
         all.unreadable += unreadable;
-        all.runs.extend(runs.into_iter().map(|run| Run { target: target.clone(), ..run }));
+        let runs = runs.into_iter().filter(|run| run.at <= to);
+        all.runs.extend(runs.map(|run| Run { target: target.clone(), ..run }));
+        all.targets.insert(target, folder);
     }
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     if !names.is_empty() {
@@ -258,33 +278,53 @@ pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
 /// What the target of a history is called: by its name, or by the folder where that says more. A target
 /// that is not configured may have the name of another one.
 pub(super) fn called(folder: &Path) -> std::io::Result<Option<String>> {
-    let Some(run) = store::last(folder, None)? else { return Ok(None) };
+    let Some(run) = store::last(folder, None, Timestamp::MAX)? else { return Ok(None) };
     let folder = folder.file_name().map(|name| name.to_string_lossy().into_owned());
     let is_plain = folder.as_deref().is_none_or(|folder| folder == plain(&run.target));
     Ok(if is_plain { Some(run.target) } else { folder })
 }
 
-/// The runs by suite and target, and what of their schedule did not happen.
-fn schedule(runs: &[Run], to: Timestamp, config: &Config) -> Vec<Runs> {
+/// The runs by suite and target, and what of their schedule did not happen in the period. A suite that ran
+/// before and not since is one of them.
+fn schedule(
+    gathered: &Gathered,
+    from: Timestamp,
+    to: Timestamp,
+    config: &Config,
+) -> Result<Vec<Runs>, Problem> {
     let mut found: BTreeMap<(String, String), Vec<&Run>> = BTreeMap::new();
-    for run in runs {
+    let mut before: BTreeMap<(String, String), Timestamp> = BTreeMap::new();
+    for (target, folder) in &gathered.targets {
+        for suite in &config.runs.suites {
+            let last = store::last(folder, Some(&suite.name), from);
+            if let Some(last) = last.map_err(|error| unreadable(folder, &error))? {
+                let of = (suite.name.clone(), target.clone());
+                found.insert(of.clone(), Vec::new());
+                before.insert(of, last.at);
+            }
+        }
+    }
+    for run in &gathered.runs {
         let suites = if run.suites.is_empty() { vec![String::new()] } else { run.suites.clone() };
         for suite in suites {
             found.entry((suite, run.target.clone())).or_default().push(run);
         }
     }
-    found
-        .into_iter()
-        .map(|((suite, target), of)| {
-            let last = of[of.len() - 1].at;
-            let missed = config.runs.every(&suite).map(|every| {
-                let between: u64 =
-                    of.windows(2).map(|two| missed(two[0].at, two[1].at, every)).sum();
-                between + missed(last, to, every)
-            });
-            let cut = of.iter().filter(|run| run.cut).count();
-            let blind = of.iter().filter(|run| !run.cut && !run.counts()).count();
-            Runs { target, suite, runs: of.len(), cut, blind, missed, last }
-        })
-        .collect()
+    let rows = found.into_iter().map(|(of, runs)| {
+        let before = before.get(&of).copied();
+        let times: Vec<Timestamp> =
+            before.into_iter().chain(runs.iter().map(|run| run.at)).collect();
+        let last = times[times.len() - 1];
+        let (suite, target) = of;
+        let missed = config.runs.every(&suite).map(|every| {
+            let all = times.windows(2).map(|two| missed(two[0], two[1], every)).sum::<u64>()
+                + missed(last, to, every);
+            // What was missed before the period is not of it.
+            all.saturating_sub(before.map_or(0, |before| missed(before, from, every)))
+        });
+        let cut = runs.iter().filter(|run| run.cut).count();
+        let blind = runs.iter().filter(|run| !run.cut && !run.counts()).count();
+        Runs { target, suite, runs: runs.len(), cut, blind, missed, last }
+    });
+    Ok(rows.collect())
 }

@@ -331,10 +331,11 @@ fn past(looked: &Looked, run: &Run, asked: &Asked) -> Past {
 /// What of the schedule did not happen before this run.
 fn missed(now: &Past, label: &str, state: &Path, slug: &str, config: &Config) -> Vec<String> {
     let folder = store::folder(state, slug);
+    let until = now.at.saturating_add(store::SKEW).unwrap_or(Timestamp::MAX);
     let mut notes = Vec::new();
     for suite in &now.suites {
         let Some(every) = config.runs.every(suite) else { continue };
-        let Ok(Some(before)) = store::last(&folder, Some(suite)) else { continue };
+        let Ok(Some(before)) = store::last(&folder, Some(suite), until) else { continue };
         let missed = history::missed(before.at, now.at, every);
         if missed > 0 {
             notes.push(format!(

@@ -12,12 +12,17 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Change, Run, Standing};
 
 type Latest = BTreeMap<String, Standing>;
+
+/// Histories are let go of by the month, so that a shorter time to keep says nothing.
+const MONTH: Duration = Duration::from_hours(31 * 24);
+/// How far apart the clocks of two hosts may be that share a state folder.
+pub const SKEW: SignedDuration = SignedDuration::from_mins(10);
 
 /// The history of one target, held for one run.
 #[derive(Debug)]
@@ -81,17 +86,23 @@ impl Book {
         file.sync_data()
     }
 
-    /// Takes the run into the standings, and lets go of months that are older than `keep`.
+    /// Takes the run into the standings, and lets go of months that are older than `keep`. A clock that is
+    /// wrong once must not take all that is remembered: months go only where another day speaks for the time.
     pub fn settle(mut self, run: &Run, keep: Duration) -> io::Result<()> {
         take_in(&mut self.latest, run);
         let text = serde_json::to_string(&self.latest).map_err(io::Error::other)?;
         let next = self.folder.join("latest.json.next");
         fs::write(&next, text).and_then(|()| fs::rename(&next, self.folder.join("latest.json")))?;
-        let oldest = month(run.at.saturating_sub(keep).unwrap_or(Timestamp::MIN));
-        for (name, path) in months(&self.folder)? {
-            if name < oldest {
-                fs::remove_file(path)?;
-            }
+        let oldest = month(back(run.at, keep));
+        let mut old = months(&self.folder)?;
+        old.retain(|(name, _)| *name < oldest);
+        if old.is_empty() {
+            return Ok(());
+        }
+        let lately = read(&self.folder, back(run.at, keep.max(MONTH)))?;
+        let other_day = |other: &Run| run.at.duration_since(other.at) >= super::DAY;
+        if lately.runs.iter().any(other_day) {
+            old.into_iter().try_for_each(|(_, path)| fs::remove_file(path))?;
         }
         Ok(())
     }
@@ -127,21 +138,34 @@ pub fn read(folder: &Path, since: Timestamp) -> io::Result<Past> {
     Ok(past)
 }
 
-/// The last run of a target, of a suite if one is named.
-pub fn last(folder: &Path, suite: Option<&str>) -> io::Result<Option<Run>> {
-    for (_, path) in months(folder)?.into_iter().rev() {
+/// The last run of a target until a time, of a suite if one is named.
+pub fn last(folder: &Path, suite: Option<&str>, until: Timestamp) -> io::Result<Option<Run>> {
+    let wanted = |run: &Run| run.at <= until && suite.is_none_or(|suite| run.is_of(suite));
+    find(folder, Timestamp::MIN, wanted)
+}
+
+/// A run that was filed under a time that is still to come, by a clock that was wrong.
+pub fn ahead(folder: &Path, now: Timestamp) -> io::Result<Option<Run>> {
+    find(folder, now, |run| run.at.duration_since(now) > SKEW)
+}
+
+/// The last run that is wanted, in this month and later ones.
+fn find(folder: &Path, since: Timestamp, wanted: impl Fn(&Run) -> bool) -> io::Result<Option<Run>> {
+    let first = month(since);
+    for (_, path) in months(folder)?.into_iter().filter(|(name, _)| *name >= first).rev() {
         let bytes = fs::read(path)?;
         // The lines stand in the order of their end, which is good enough to look from behind.
-        let found = bytes
-            .split(|byte| *byte == b'\n')
-            .rev()
-            .filter_map(|line| serde_json::from_slice::<Run>(line).ok())
-            .find(|run| suite.is_none_or(|suite| run.is_of(suite)));
+        let lines = bytes.split(|byte| *byte == b'\n').rev();
+        let found = lines.filter_map(|line| serde_json::from_slice::<Run>(line).ok()).find(&wanted);
         if found.is_some() {
             return Ok(found);
         }
     }
     Ok(None)
+}
+
+fn back(at: Timestamp, length: Duration) -> Timestamp {
+    at.saturating_sub(length).unwrap_or(Timestamp::MIN)
 }
 
 /// The folders of all targets that have a history.
@@ -262,6 +286,8 @@ mod tests {
         assert_eq!(told("2026-02-02T23:00:00Z", State::Violated), 0);
         assert_eq!(told("2026-06-02T23:00:00Z", State::Clear), 1);
         let folder = folder(state.path(), "erp");
+        assert_eq!(months(&folder).unwrap().len(), 3, "a clock may be wrong for a night");
+        assert_eq!(told("2026-06-03T23:00:00Z", State::Clear), 0);
         assert_eq!(months(&folder).unwrap().len(), 1);
         assert!(standings(&folder).unwrap()["c"].last_clear.is_some());
     }
@@ -276,7 +302,8 @@ mod tests {
         record(state.path(), &run("2026-02-02T23:00:00Z", State::Violated));
         let past = read(&folder, Timestamp::MIN).unwrap();
         assert_eq!((past.runs.len(), past.unreadable), (2, 1));
-        assert_eq!(last(&folder, Some("nightly")).unwrap().unwrap().seen[0].state, State::Violated);
+        let last = last(&folder, Some("nightly"), Timestamp::MAX).unwrap().unwrap();
+        assert_eq!(last.seen[0].state, State::Violated);
     }
 
     /// Two hosts with one state folder: the run that began first ends last.

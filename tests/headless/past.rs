@@ -134,6 +134,39 @@ fn health_tells_runs_that_do_not_happen() {
 }
 
 #[test]
+fn a_report_tells_runs_that_did_not_happen_at_all() {
+    let desk = nights();
+    let report = |at: &str| run_at(&desk.home, at, &["report", "--since", "1d"]).out;
+    let said = report("2026-11-12T02:00:00Z");
+    for line in
+        ["- sev2 on erp: 1 run did not happen", "| sev2 | `erp` | 0 | 2026-11-07 02:00 UTC |"]
+    {
+        assert!(said.contains(line), "{line} is missing in {said}");
+    }
+    let said = report("2026-11-08T01:00:00Z");
+    assert!(!said.contains("did not happen"), "what was missed before the period: {said}");
+}
+
+/// A clock ran years ahead for one run: it is no run of today, and takes none of the past with it.
+#[test]
+fn a_clock_that_was_wrong_once_hides_nothing() {
+    let desk = nights();
+    run_at(&desk.home, "2031-01-01T02:00:00Z", &["check", "--suite", "sev2"]);
+    let ran = run_at(&desk.home, "2026-11-08T02:00:00Z", &["health"]);
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    for said in [
+        "ok      erp     sev2   1 d",
+        "a run is filed under 2031-01-01 02:00 UTC, which is to come",
+    ] {
+        assert!(ran.out.contains(said), "{said} is missing in {}", ran.out);
+    }
+    let ran = run_at(&desk.home, "2026-11-10T02:00:00Z", &["health", "--max-age", "26h"]);
+    assert!(ran.code == 3 && ran.out.contains("older than 26h"), "{}", ran.out);
+    let ran = run_at(&desk.home, "2026-11-10T03:00:00Z", &["report", "--since", "2d"]);
+    assert!(ran.out.contains("- sev2 on erp: 2 runs did not happen"), "{}", ran.out);
+}
+
+#[test]
 fn rows_and_keys_are_not_remembered() {
     let desk = desk(&[("erp", "production")], "");
     Sqlite::open(&desk.home.work().join("erp.db"))
