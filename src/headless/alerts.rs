@@ -45,15 +45,16 @@ pub fn queue(looked: &Looked, changes: &[Change], run: &Run, config: &Config) ->
         let wanted = |list: &[String], any: &dyn Fn(&String) -> bool| {
             list.is_empty() || list.iter().any(any)
         };
-        if !wanted(&alert.targets, &|name| *name == target)
-            || !wanted(&alert.suites, &|suite| run.is_of(suite))
-        {
+        if !wanted(&alert.targets, &|name| *name == target) {
             continue;
         }
         let told_of = |change: &Change| {
             let outcome = looked.outcomes.iter().find(|one| one.check.id == change.check)?;
-            let severe = outcome.check.severity <= alert.at_least;
-            severe.then(|| Told::of(outcome, change))
+            let check = &outcome.check;
+            // Whoever looks first settles the change for all, so what counts is whose check it is too.
+            let is_theirs =
+                wanted(&alert.suites, &|suite| run.is_of(suite) || check.suites.contains(suite));
+            (is_theirs && check.severity <= alert.at_least).then(|| Told::of(outcome, change))
         };
         let changes: Vec<Told> = changes.iter().filter_map(told_of).collect();
         if changes.is_empty() {

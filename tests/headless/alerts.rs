@@ -127,6 +127,25 @@ fn a_change_is_told_once_with_owner_and_command_but_no_row() {
     }
 }
 
+#[test]
+fn a_suite_hears_of_its_checks_whoever_looked_first() {
+    let web = Web::new(&[200]);
+    let alert = |suite| {
+        let Web { address, .. } = &web;
+        format!(
+            "[alert.{suite}]\nkind = \"webhook\"\nurl = \"{address}/{suite}\"\nsuites = [\"{suite}\"]\n"
+        )
+    };
+    let desk = bad_desk(&(alert("sev2") + &alert("sev3")));
+    desk.check("other", "sev3", "SELECT id FROM asset WHERE id < 0");
+    let by_name = ["check", "--check", "bad"];
+    assert_eq!(run_at(&desk.home, "2026-11-21T01:00:00Z", &by_name).code, 2);
+    let (head, body) = web.next();
+    assert!(head.starts_with("POST /sev2 ") && body.contains("\"check\":\"bad\""), "{head}{body}");
+    assert_eq!(night(&desk.home, 2).code, 2);
+    web.nothing_more();
+}
+
 /// Somebody stops a run: nothing is known of the checks that it did not reach, and nobody is told that it is.
 #[test]
 fn a_run_that_is_stopped_tells_nobody_anything() {
