@@ -102,6 +102,15 @@ impl Catalogue {
         self.runbooks.iter().find(|runbook| runbook.id == id)
     }
 
+    /// The names of the suites that some check is in.
+    pub fn suites(&self) -> Vec<&str> {
+        let mut suites: Vec<&str> =
+            self.checks.iter().flat_map(|check| &check.suites).map(String::as_str).collect();
+        suites.sort_unstable();
+        suites.dedup();
+        suites
+    }
+
     /// The checks of a suite.
     pub fn suite(&self, name: &str) -> impl Iterator<Item = &Check> {
         self.checks.iter().filter(move |check| check.suites.iter().any(|suite| suite == name))

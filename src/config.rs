@@ -63,6 +63,19 @@ impl fmt::Display for Origin {
     }
 }
 
+/// The fault of a name that nothing has.
+fn unknown(what: &str, name: &str, spot: &Spot, known: &[&str]) -> Option<Fault> {
+    if known.contains(&name) {
+        return None;
+    }
+    let fault = spot.fault(format!("There is no {what} {}.", quoted(name)));
+    Some(match did_you_mean(name, known.iter().copied()) {
+        Some(near) => fault.suggest(format!("Did you mean \"{near}\"?")),
+        None if known.is_empty() => fault,
+        None => fault.suggest(format!("There are {}.", known.join(", "))),
+    })
+}
+
 /// A value and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting<T> {
@@ -164,16 +177,21 @@ impl Config {
     /// Packs of targets that there are none of.
     pub fn unknown_packs(&self, known: &[&str]) -> Vec<Fault> {
         let named = self.targets.iter().flat_map(|target| &target.packs);
-        let unknown = named.filter(|(name, _)| !known.contains(&name.as_str()));
-        unknown
-            .map(|(name, spot)| {
-                let fault = spot.fault(format!("There is no pack {}.", quoted(name)));
-                fault.suggest(match did_you_mean(name, known.iter().copied()) {
-                    Some(near) => format!("Did you mean \"{near}\"?"),
-                    None => format!("There are {}.", known.join(", ")),
-                })
-            })
-            .collect()
+        named.filter_map(|(name, spot)| unknown("pack", name, spot, known)).collect()
+    }
+
+    /// Suites that no check is in, and targets that are not configured, where something waits for them: an
+    /// alert that is never sent, a run that can never be.
+    pub fn unknown_in_runs(&self, suites: &[&str]) -> Vec<Fault> {
+        let targets: Vec<&str> = self.targets.iter().map(|target| target.name.as_str()).collect();
+        let alerts = &self.runs.alerts;
+        let expected = self.runs.suites.iter().map(|suite| (&suite.name, &suite.spot));
+        let told = alerts.iter().flat_map(|alert| &alert.suites).map(|(name, spot)| (name, spot));
+        let of_suites =
+            expected.chain(told).filter_map(|(name, spot)| unknown("suite", name, spot, suites));
+        let watched = alerts.iter().flat_map(|alert| &alert.targets);
+        let of_targets = watched.filter_map(|(name, spot)| unknown("target", name, spot, &targets));
+        of_suites.chain(of_targets).collect()
     }
 
     /// Every value with its origin, for `steadyhand config`; nothing in it is secret.

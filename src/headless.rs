@@ -48,9 +48,16 @@ fn catalogue(config: &Config, out: &mut Out) -> Option<Catalogue> {
     ready(Catalogue::load(&config.check_dirs(), &config.runbook_dirs()), config, out)
 }
 
-/// The same for whoever needs the checks only.
+/// The same for whoever needs the checks only. What is said about their runs must name what there is.
 fn checks(config: &Config, out: &mut Out) -> Option<Catalogue> {
-    ready(Catalogue::load_checks(&config.check_dirs(), &config.runbook_dirs()), config, out)
+    let loaded = Catalogue::load_checks(&config.check_dirs(), &config.runbook_dirs());
+    let catalogue = ready(loaded, config, out)?;
+    let faults = config.unknown_in_runs(&catalogue.suites());
+    if !faults.is_empty() {
+        told(&faults, out);
+        return None;
+    }
+    Some(catalogue)
 }
 
 fn ready(
@@ -66,10 +73,14 @@ fn ready(
     match judged {
         Ok(catalogue) => Some(catalogue),
         Err(faults) => {
-            out.say_as_it_is(&format!("{}\n", render(&faults, out.paint_errors)));
+            told(&faults, out);
             None
         }
     }
+}
+
+fn told(faults: &[Fault], out: &mut Out) {
+    out.say_as_it_is(&format!("{}\n", render(faults, out.paint_errors)));
 }
 
 /// The folder of an incident: by its name in the state folder, or by a path to a copy of it.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::{Origin, Setting};
 use crate::check::Severity;
-use crate::source::{Table, duration_text};
+use crate::source::{Spot, Table, duration_text};
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Runs {
@@ -29,7 +29,7 @@ pub struct Suite {
     pub name: String,
     /// How often it is to run.
     pub every: Duration,
-    pub origin: Origin,
+    pub spot: Spot,
 }
 
 /// Somebody who is told when a verdict changes.
@@ -38,8 +38,8 @@ pub struct Alert {
     pub name: String,
     pub channel: Channel,
     /// Only these targets and suites; all without any.
-    pub targets: Vec<String>,
-    pub suites: Vec<String>,
+    pub targets: Vec<(String, Spot)>,
+    pub suites: Vec<(String, Spot)>,
     /// Checks that are less severe are not told.
     pub at_least: Severity,
     pub origin: Origin,
@@ -176,8 +176,9 @@ impl Runs {
             ("run.budget".to_owned(), duration_text(self.budget()), of(&self.budget)),
             ("history.keep".to_owned(), duration_text(self.keep()), of(&self.keep)),
         ];
-        for Suite { name, every, origin } in &self.suites {
-            lines.push((format!("suite.{name}.every"), duration_text(*every), origin.clone()));
+        for Suite { name, every, spot } in &self.suites {
+            let key = format!("suite.{name}.every");
+            lines.push((key, duration_text(*every), Origin::of(spot)));
         }
         for Alert { name, channel, origin, .. } in &self.alerts {
             let value = format!("{}: {}", channel.word(), channel.leads_to());
@@ -205,15 +206,15 @@ pub(super) fn read(table: &Table<'_>, base: &Path, home: Option<&Path>) -> Runs 
     runs.suites = table.named("suite", "a suite", |name, suite| Suite {
         name: name.to_owned(),
         every: suite.duration("every"),
-        origin: Origin::of(suite.here()),
+        spot: suite.here().clone(),
     });
     runs.alerts = table.named("alert", "an alert", |name, alert| {
         let severities = Severity::ALL.map(|severity| (severity, severity.key()));
         Alert {
             name: name.to_owned(),
             channel: channel(alert, base, home),
-            targets: alert.texts("targets"),
-            suites: alert.texts("suites"),
+            targets: alert.spotted_texts("targets"),
+            suites: alert.spotted_texts("suites"),
             at_least: alert.optional_one_of("at_least", &severities).unwrap_or(Severity::Sev4),
             origin: Origin::of(alert.here()),
         }

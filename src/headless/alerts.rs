@@ -23,6 +23,7 @@ use crate::incident::journal::write_synced;
 use crate::ops::notify::{self, Message};
 use crate::report::alert::{Event, Told};
 use crate::report::text::count;
+use crate::source::Spot;
 
 /// How long a run waits between its attempts; later runs try again.
 const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
@@ -38,12 +39,12 @@ fn outbox(state: &Path) -> PathBuf {
 /// Puts what changed into the outbox of everybody who wants to know; whether there was anything.
 pub fn queue(looked: &Looked, changes: &[Change], run: &Run, config: &Config) -> io::Result<bool> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
-    let mut told = false;
     // One that is not configured may have the name of one that is.
     let target = address(&looked.target);
+    let mut told = false;
     for alert in &config.runs.alerts {
-        let wanted = |list: &[String], any: &dyn Fn(&String) -> bool| {
-            list.is_empty() || list.iter().any(any)
+        let wanted = |list: &[(String, Spot)], any: &dyn Fn(&String) -> bool| {
+            list.is_empty() || list.iter().any(|(name, _)| any(name))
         };
         if !wanted(&alert.targets, &|name| *name == target) {
             continue;

@@ -46,10 +46,8 @@ pub fn targets(asked: &Asked, config: &Config) -> Result<Vec<Target>, Problem> {
 /// The checks of all suites and all names together; all there are if none was named.
 pub(super) fn checks(asked: &Asked, catalogue: &Catalogue) -> Result<Vec<Arc<Check>>, Problem> {
     let ids: Vec<&str> = catalogue.checks.iter().map(|check| check.id.as_str()).collect();
-    let suites: Vec<&str> =
-        catalogue.checks.iter().flat_map(|check| &check.suites).map(String::as_str).collect();
     asked.checks.iter().try_for_each(|id| known(id, &ids, "check"))?;
-    asked.suites.iter().try_for_each(|suite| known(suite, &suites, "suite"))?;
+    asked.suites.iter().try_for_each(|suite| known(suite, &catalogue.suites(), "suite"))?;
     in_packs(&asked.packs, catalogue)?;
     let all = asked.checks.is_empty() && asked.suites.is_empty();
     let of_pack = |check: &Check| asked.packs.is_empty() || asked.packs.contains(&check.pack);

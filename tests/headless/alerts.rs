@@ -170,6 +170,27 @@ fn a_run_that_is_stopped_tells_nobody_anything() {
     assert!(said.contains("stopped by the operator"), "the run itself is remembered: {said}");
 }
 
+/// A slip would make an alert that is never sent, or a run that nobody could start.
+#[test]
+fn names_that_nothing_has_are_refused() {
+    let desk = bad_desk(
+        "[suite.sev9]\nevery = \"24h\"\n[alert.page]\nkind = \"command\"\ncommand = [\"true\"]\n\
+         targets = [\"epr\"]\nsuites = [\"sev2\", \"nighly\"]\n",
+    );
+    let ran = night(&desk.home, 1);
+    assert_eq!(ran.code, 4, "{}{}", ran.out, ran.err);
+    for said in [
+        "There is no suite \"sev9\".\n --> steadyhand.toml:2:8",
+        "There is no suite \"nighly\".",
+        "Did you mean \"nightly\"?",
+        "There is no target \"epr\".",
+        "Did you mean \"erp\"?",
+    ] {
+        assert!(ran.err.contains(said), "{said} is missing in {}", ran.err);
+    }
+    assert_eq!(ran.err.matches("There is no").count(), 3, "{}", ran.err);
+}
+
 #[test]
 fn keys_are_told_only_by_a_check_that_allows_it() {
     let web = Web::new(&[200]);
