@@ -4,7 +4,7 @@
 //! order, so that a target which `psql` or `mysql` can open needs no second configuration. The
 //! result is a plain value; whoever opens the connection looks nothing up any more.
 
-mod command;
+pub mod command;
 mod mycnf;
 mod mysql;
 mod oracle;

@@ -20,6 +20,7 @@ use crate::config::runs::{Alert, Channel};
 use crate::digest::sha256;
 use crate::history::{Change, Run};
 use crate::incident::journal::write_synced;
+use crate::ops::Stopper;
 use crate::ops::notify::{self, Message};
 use crate::report::alert::{Event, Told};
 use crate::report::text::count;
@@ -90,12 +91,13 @@ pub fn oldest(state: &Path) -> Option<Timestamp> {
     events.map(|event| event.at).min()
 }
 
-/// Tries to deliver all that waits; what did not work is told.
-pub async fn deliver(config: &Config) -> Vec<String> {
+/// Tries to deliver all that waits; what did not work is told. Once stopped it begins nothing more.
+pub async fn deliver(config: &Config, stopper: &Stopper) -> Vec<String> {
     let mut under_way = tokio::task::JoinSet::new();
     for alert in config.runs.alerts.clone() {
         let folder = outbox(&config.state.value).join(plain(&alert.name));
-        under_way.spawn_blocking(move || empty(&alert, &folder));
+        let stopper = stopper.clone();
+        under_way.spawn_blocking(move || empty(&alert, &folder, &stopper));
     }
     let mut notes: Vec<String> = Vec::new();
     while let Some(done) = under_way.join_next().await {
@@ -118,18 +120,25 @@ pub async fn deliver(config: &Config) -> Vec<String> {
     notes
 }
 
-/// Delivers what waits for one alert, the oldest first.
-fn empty(alert: &Alert, folder: &Path) -> Option<String> {
+/// Delivers what waits for one alert.
+fn empty(alert: &Alert, folder: &Path, stopper: &Stopper) -> Option<String> {
     let start = Instant::now();
-    if messages(folder).is_empty() {
-        return None;
+    // Another run that met our lock leaves to us what it wrote, even while we were letting go.
+    while !messages(folder).is_empty() {
+        let said = match take(folder) {
+            Ok(Some(_lock)) => in_order(alert, folder, start, stopper),
+            Ok(None) => return None,
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(said) = said {
+            return Some(format!("alert {}: {said}", alert.name));
+        }
     }
-    let _lock = match take(folder) {
-        Ok(Some(lock)) => lock,
-        // Another run is delivering, and will find what we wrote.
-        Ok(None) => return None,
-        Err(error) => return Some(format!("alert {}: {error}", alert.name)),
-    };
+    None
+}
+
+/// The oldest first; what is worth knowing, which ends it.
+fn in_order(alert: &Alert, folder: &Path, start: Instant, stopper: &Stopper) -> Option<String> {
     let (mut dropped, mut unreadable) = (0, 0);
     let mut said = Vec::new();
     // What another run adds while this one delivers is found by looking again.
@@ -143,8 +152,13 @@ fn empty(alert: &Alert, folder: &Path) -> Option<String> {
                 dropped += 1;
                 fs::remove_file(&path)
             }
+            Some(_) if stopper.is_stopped() => {
+                let left = count(messages(folder).len(), "alert");
+                said.push(format!("stopped; {left} kept, the next run tries again"));
+                break;
+            }
             Some(event) => {
-                if let Err(why) = persistently(&alert.channel, &message(&event), start) {
+                if let Err(why) = persistently(&alert.channel, &message(&event), start, stopper) {
                     let left = count(messages(folder).len(), "alert");
                     said.push(format!("{why}; {left} kept, the next run tries again"));
                     break;
@@ -166,20 +180,25 @@ fn empty(alert: &Alert, folder: &Path) -> Option<String> {
         let folder = folder.display();
         said.push(format!("{unreadable} cannot be read, put aside in {folder} as .unreadable"));
     }
-    (!said.is_empty()).then(|| format!("alert {}: {}", alert.name, said.join("; ")))
+    (!said.is_empty()).then(|| said.join("; "))
 }
 
 fn persistently(
     channel: &Channel,
     message: &Message,
     start: Instant,
+    stopper: &Stopper,
 ) -> Result<(), notify::Failed> {
     let mut pauses = PAUSES.into_iter();
     loop {
         match notify::send(channel, message) {
             Ok(()) => return Ok(()),
             Err(failed) => match pauses.next() {
-                Some(pause) if !failed.lasts && start.elapsed() + pause < PATIENCE => {
+                Some(pause)
+                    if !failed.lasts
+                        && !stopper.is_stopped()
+                        && start.elapsed() + pause < PATIENCE =>
+                {
                     std::thread::sleep(pause);
                 }
                 _ => return Err(failed),

@@ -194,8 +194,14 @@ pub async fn run(
     }
     run.seconds = start.elapsed().as_secs_f64();
     run.is_cut = stopper.is_stopped();
-    record(&mut run, asked, config, &places).await;
+    let told = record(&mut run, asked, config, &places);
+    // What is in the history and in the outbox needs no lock any more, and who is told may be slow.
     drop(locks);
+    if told || alerts::are_waiting(&config.state.value) {
+        let stopper = Stopper::default();
+        let notes = interrupts.over(alerts::deliver(config, &stopper), &stopper).await?;
+        run.notes.extend(notes);
+    }
     Ok(run)
 }
 
@@ -273,9 +279,9 @@ pub(super) fn address(target: &Target) -> String {
     }
 }
 
-/// Puts the run into the history, and tells those who want to know what changed. What goes wrong
-/// here changes no verdict.
-async fn record(run: &mut Run, asked: &Asked, config: &Config, places: &[usize]) {
+/// Puts the run into the history, and what changed into the outbox; whether anything did. What goes
+/// wrong here changes no verdict.
+fn record(run: &mut Run, asked: &Asked, config: &Config, places: &[usize]) -> bool {
     let state = &config.state.value;
     let mut told = false;
     for place in places {
@@ -296,9 +302,7 @@ async fn record(run: &mut Run, asked: &Asked, config: &Config, places: &[usize])
             run.notes.push(format!("{}: this run is not in the history: {error}", looked.label));
         }
     }
-    if told || alerts::are_waiting(state) {
-        run.notes.extend(alerts::deliver(config).await);
-    }
+    told
 }
 
 fn past(looked: &Looked, run: &Run, asked: &Asked) -> Past {

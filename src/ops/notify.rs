@@ -4,10 +4,11 @@
 //! address, whenever the address is a secret.
 
 use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lettre::message::Mailbox;
 use lettre::transport::smtp::authentication::Credentials;
@@ -16,9 +17,10 @@ use lettre::{SmtpTransport, Transport as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
+use crate::config::access::command::{ended, first_line};
 use crate::config::runs::{Channel, Email, MailTls, Secret};
 
-/// For one delivery.
+/// For one delivery, and for a command that gives a secret for it.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// One message in every form that a channel can want.
@@ -72,13 +74,9 @@ fn reveal(secret: &Secret) -> Result<SecretString, Failed> {
         Secret::Command(argv) => {
             let (program, arguments) =
                 argv.split_first().ok_or_else(|| Failed::lasting("the command is empty"))?;
-            let ran = Command::new(program).args(arguments).stdin(Stdio::null()).output();
-            let ran = ran.map_err(|error| Failed::lasting(format!("{program}: {error}")))?;
-            if !ran.status.success() {
-                return Err(Failed::lasting(format!("{program} gave no secret ({})", ran.status)));
-            }
-            let text = String::from_utf8_lossy(&ran.stdout).into_owned();
-            text.lines().next().map(str::to_owned)
+            let line = first_line(program, arguments, LIMIT)
+                .map_err(|why| Failed::lasting(format!("{program} gave no secret: it {why}")))?;
+            Some(line.expose_secret().to_owned())
         }
     };
     match found.map(|found| found.trim().to_owned()).filter(|found| !found.is_empty()) {
@@ -208,6 +206,7 @@ fn command(argv: &[String], input: &str) -> Result<(), Failed> {
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
+        .process_group(0)
         .spawn()
         .map_err(failed)?;
     let pipe = child.stdin.take();
@@ -215,16 +214,9 @@ fn command(argv: &[String], input: &str) -> Result<(), Failed> {
     // A command that does not read must not hold us; one that does not want to read is its own
     // business. Its exit code is what counts.
     std::thread::spawn(move || pipe.map(|mut pipe| pipe.write_all(text.as_bytes())));
-    let end = Instant::now() + LIMIT;
-    loop {
-        match child.try_wait().map_err(failed)? {
-            Some(status) if status.success() => return Ok(()),
-            Some(status) => return Err(Failed::now(format!("{program} ended with {status}"))),
-            None if Instant::now() >= end => {
-                let _ = child.kill().and_then(|()| child.wait());
-                return Err(Failed::now(format!("{program} did not end in time")));
-            }
-            None => std::thread::sleep(Duration::from_millis(20)),
-        }
+    match ended(&mut child, LIMIT).map_err(failed)? {
+        Some(status) if status.success() => Ok(()),
+        Some(status) => Err(Failed::now(format!("{program} ended with {status}"))),
+        None => Err(Failed::now(format!("{program} did not end in time"))),
     }
 }

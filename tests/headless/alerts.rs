@@ -1,17 +1,21 @@
 //! Alerts: received by real servers, on change only, late rather than never, and without rows.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::OFlags;
 use serde_json::Value;
 
 use super::common::{Home, Sqlite};
 use super::suite::{desk, ended_from_outside};
-use super::{Desk, Ran, run_at};
+use super::{Desk, Ran, run, run_at};
 
 const OWNERLESS: &str = "SELECT id FROM asset WHERE owner IS NULL ORDER BY id";
 
@@ -320,6 +324,65 @@ fn a_command_gets_the_event_on_its_standard_input() {
             .unwrap();
     assert_eq!(paged["changes"].as_array().unwrap().len(), 1, "{paged}");
     assert_eq!(paged["changes"][0]["check"], "bad");
+}
+
+/// Hangs in a program that it starts, which tells so by a file and holds another open.
+const HANGS: &str = r#"["sh", "-c", "{ echo > hangs; exec sleep 600; } > held & wait"]"#;
+
+/// A run that is delivering to something that hangs, and what that holds open.
+fn hanging(home: &Home) -> (Child, File) {
+    let work = home.work();
+    let made = Command::new("mkfifo").arg(work.join("held")).status().unwrap();
+    assert!(made.success());
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let held = File::options().read(true).custom_flags(flags).open(work.join("held")).unwrap();
+    let run = Command::new(env!("CARGO_BIN_EXE_steadyhand"))
+        .args(["check", "--suite", "sev2"])
+        .current_dir(&work)
+        .env_clear()
+        .envs(home.environment())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let end = Instant::now() + Duration::from_secs(30);
+    while !work.join("hangs").is_file() {
+        assert!(Instant::now() < end, "nobody was told");
+        std::thread::yield_now();
+    }
+    (run, held)
+}
+
+/// What the run said, whose verdict stands, after which nothing runs on.
+fn said(run: Child, held: &File) -> String {
+    let ran = run.wait_with_output().unwrap();
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(ran.status.code(), Some(2), "{said}");
+    let mut seen = [PollFd::new(held, PollFlags::IN)];
+    let soon = Timespec { tv_sec: 20, tv_nsec: 0 };
+    assert_eq!(poll(&mut seen, Some(&soon)), Ok(1), "what the command started runs on");
+    said
+}
+
+#[test]
+fn a_secret_that_never_comes_ends_in_time_and_keeps_no_other_run_away() {
+    let desk = bad_desk(&format!("[alert.ops]\nkind = \"slack\"\nurl_command = {HANGS}\n"));
+    let (first, held) = hanging(&desk.home);
+    let other = run(&desk.home, &["check", "--suite", "sev2"]);
+    assert_eq!((other.code, other.err.as_str()), (2, ""), "{}", other.out);
+    let said = said(first, &held);
+    let told = "alert ops: sh gave no secret: it was not finished after 10s; 1 alert kept";
+    assert!(said.contains(told), "{said}");
+}
+
+#[test]
+fn a_polite_end_while_somebody_is_told_keeps_verdict_and_message() {
+    let desk = bad_desk(&format!("[alert.page]\nkind = \"command\"\ncommand = {HANGS}\n"));
+    let (run, held) = hanging(&desk.home);
+    let pid = rustix::process::Pid::from_child(&run);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let said = said(run, &held);
+    assert!(said.contains("alert page: sh did not end in time; 1 alert kept"), "{said}");
 }
 
 /// A mail server with a certificate of its own; gives the commands and the mail.

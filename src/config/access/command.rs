@@ -1,8 +1,8 @@
-//! A password from a command: an argument vector, never a shell, under a time limit.
+//! A secret from a command: an argument vector, never a shell, under a time limit.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::process::CommandExt as _;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
@@ -23,68 +23,105 @@ const LOOK: Duration = Duration::from_millis(20);
 /// More than any password is long.
 const CAPTURED: usize = 64 * 1024;
 
-/// The first line of what the command prints.
+/// Why a command gave no line. What it printed is in none of them: the secret may be there.
+#[derive(Debug, thiserror::Error)]
+pub enum NoLine {
+    #[error("cannot be run: {0}")]
+    CannotRun(io::Error),
+    #[error("was lost: {0}")]
+    Lost(io::Error),
+    #[error("was not finished after {}", duration_text(*.0))]
+    Late(Duration),
+    /// With what it said on its standard error.
+    #[error("failed ({0})")]
+    Failed(ExitStatus, String),
+    #[error("printed nothing")]
+    Nothing,
+    #[error("printed something that is not UTF-8")]
+    NotText,
+}
+
+/// The password of a target.
 pub(super) fn password(argv: &[String], patience: Duration) -> Result<Secret, Problem> {
     let Some((program, arguments)) = argv.split_first() else {
         return Err(Problem::usage("The password command is empty."));
     };
-    let what = format!("The password command {}", quoted(program));
+    first_line(program, arguments, patience).map_err(|why| {
+        let what = format!("The password command {} {why}", quoted(program));
+        if let NoLine::CannotRun(_) = why {
+            return Problem::usage(format!("{what}."))
+                .hint("password_command is a program and its arguments, each a text of its own");
+        }
+        let problem = Problem::unreachable(format!("{what}; nothing was connected."));
+        match why {
+            NoLine::Late(_) => {
+                problem.hint("it runs without a terminal: does it wait for a passphrase?")
+            }
+            NoLine::Failed(_, said) if said.is_empty() => {
+                problem.hint("it said nothing on its standard error")
+            }
+            NoLine::Failed(_, said) => problem.hint(format!("it said: {said}")),
+            NoLine::Nothing => problem.hint("the first line of its standard output is taken"),
+            _ => problem,
+        }
+    })
+}
+
+/// The first line of what the command prints.
+pub fn first_line(
+    program: &str,
+    arguments: &[String],
+    patience: Duration,
+) -> Result<Secret, NoLine> {
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        // A group of its own, so that whatever it starts ends with it.
         .process_group(0)
         .spawn()
-        .map_err(|error| {
-            Problem::usage(format!("{what} cannot be run: {error}."))
-                .hint("password_command is a program and its arguments, each a text of its own")
-        })?;
+        .map_err(NoLine::CannotRun)?;
     let (out, err) = (gathered(child.stdout.take()), gathered(child.stderr.take()));
-    let mut waited = Duration::ZERO;
-    let status = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break status,
-            Ok(None) if waited < patience => {
-                thread::sleep(LOOK);
-                waited += LOOK;
-            }
-            ended => {
-                if let Ok(pid) = i32::try_from(child.id())
-                    && let Some(group) = Pid::from_raw(pid)
-                {
-                    let _ = kill_process_group(group, Signal::KILL);
-                }
-                let _ = child.wait();
-                let why = match ended {
-                    Err(error) => format!("was lost: {error}"),
-                    _ => format!("was not finished after {}", duration_text(patience)),
-                };
-                return Err(Problem::unreachable(format!("{what} {why}; nothing was connected."))
-                    .hint("it runs without a terminal: does it wait for a passphrase?"));
-            }
-        }
-    };
+    let status = ended(&mut child, patience).map_err(NoLine::Lost)?;
+    let status = status.ok_or(NoLine::Late(patience))?;
     if !status.success() {
         let said = received(&err, LOOK * 10);
         let said = String::from_utf8_lossy(&said);
-        let problem =
-            Problem::unreachable(format!("{what} failed ({status}); nothing was connected."));
-        return Err(match said.trim() {
-            "" => problem.hint("it said nothing on its standard error"),
-            said => problem.hint(format!("it said: {}", crate::value::visible::text(said))),
-        });
+        return Err(NoLine::Failed(status, crate::value::visible::text(said.trim()).into()));
     }
     // Something it left behind may hold the pipe open; the line is there all the same.
     let text = received(&out, LOOK * 10);
     let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     match str::from_utf8(line) {
-        Ok("") => Err(Problem::unreachable(format!("{what} printed no password."))
-            .hint("the first line of its standard output is taken")),
+        Ok("") => Err(NoLine::Nothing),
         Ok(line) => Ok(Secret::from(line)),
-        Err(_) => Err(Problem::unreachable(format!("{what} printed something that is not UTF-8."))),
+        Err(_) => Err(NoLine::NotText),
+    }
+}
+
+/// How a command ended that leads a group of its own; none if it was not done in time. It is ended
+/// then, with whatever it started.
+pub fn ended(child: &mut Child, patience: Duration) -> io::Result<Option<ExitStatus>> {
+    let mut waited = Duration::ZERO;
+    loop {
+        let looked = child.try_wait();
+        match looked {
+            Ok(Some(_)) => return looked,
+            Ok(None) if waited < patience => {
+                thread::sleep(LOOK);
+                waited += LOOK;
+            }
+            _ => {
+                if let Ok(pid) = i32::try_from(child.id())
+                    && let Some(group) = Pid::from_raw(pid)
+                {
+                    let _ = kill_process_group(group, Signal::KILL);
+                }
+                let _ = child.wait();
+                return looked;
+            }
+        }
     }
 }
 

@@ -436,7 +436,7 @@ fn a_password_command_that_fails_says_what_it_said() {
     let failed = run(&["sh", "-c", "echo out-secret; echo gpg: no key >&2; exit 2"]);
     assert!(failed.contains("exit status: 2") && failed.contains("gpg: no key"), "{failed}");
     assert!(!failed.contains("out-secret"), "{failed}");
-    assert!(run(&["true"]).contains("printed no password"));
+    assert!(run(&["true"]).contains("printed nothing"));
     assert!(run(&["/no/such/program"]).contains("cannot be run"));
     let late = run(&["sh", "-c", "sleep 1000"]);
     assert!(late.contains("was not finished after 200ms"), "{late}");
