@@ -126,7 +126,10 @@ impl Channel {
             Self::Email(mail) => {
                 format!("{} through {}:{}", mail.to.join(", "), mail.host, mail.port)
             }
-            Self::Command { argv } => argv.join(" "),
+            // An argument may be a secret of its own.
+            Self::Command { argv } => {
+                format!("{} …", argv.first().map_or("", String::as_str))
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::dialect::Dialect;
-use crate::source::{Complaint, did_you_mean, quoted};
+use crate::source::{Complaint, did_you_mean};
 
 const SCHEMES: [(&str, Dialect); 6] = [
     ("sqlite", Dialect::Sqlite),
@@ -145,6 +145,15 @@ fn file(rest: &str, base: &Path) -> Result<TargetUrl, Complaint> {
 
 fn server(dialect: Dialect, rest: &str) -> Result<Server, Complaint> {
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    // The ? may be one of a password, and nothing of it may be taken for a host or an option.
+    if query.contains('@') && rest.contains(':') && !rest.contains('@') {
+        return Err(Complaint {
+            suggestion: Some(where_passwords_live(dialect).to_owned()),
+            ..Complaint::new(
+                "An @ stands behind the ?; delete the password if it ends one, and write %40 if it belongs to an option.",
+            )
+        });
+    }
     // A password may hold a slash, so the user is cut off first, at the last @.
     let (user, place) = match rest.rsplit_once('@') {
         Some((user, place)) => (Some(user), place),
@@ -176,7 +185,13 @@ fn server(dialect: Dialect, rest: &str) -> Result<Server, Complaint> {
             "A target is one database; end the url with its name, as in HOST/DATABASE.",
         ));
     }
-    let (host, port) = host_and_port(address)?;
+    let (host, port) = host_and_port(address).ok_or_else(|| Complaint {
+        suggestion: Some(where_passwords_live(dialect).to_owned()),
+        // It is not repeated: where the host was forgotten, it is a password.
+        ..Complaint::new(
+            "What stands behind the host is no port, which is a number from 1 to 65535; delete it if it is a password.",
+        )
+    })?;
     Ok(Server {
         user: user.filter(|user| !user.is_empty()).map(str::to_owned),
         host: host.to_owned(),
@@ -186,18 +201,14 @@ fn server(dialect: Dialect, rest: &str) -> Result<Server, Complaint> {
     })
 }
 
-fn host_and_port(address: &str) -> Result<(&str, Option<u16>), Complaint> {
+/// None if the port is not one.
+fn host_and_port(address: &str) -> Option<(&str, Option<u16>)> {
     // The colons of an IPv6 address stand in brackets.
     let bracket = address.rfind(']').map_or(0, |at| at + 1);
-    let Some((_, port)) = address[bracket..].split_once(':') else { return Ok((address, None)) };
+    let Some((_, port)) = address[bracket..].split_once(':') else { return Some((address, None)) };
     let host = &address[..address.len() - port.len() - 1];
-    match port.parse::<u16>() {
-        Ok(number) if number > 0 => Ok((host, Some(number))),
-        _ => Err(Complaint::new(format!(
-            "The port cannot be {}; write a number from 1 to 65535.",
-            quoted(port)
-        ))),
-    }
+    let number = port.parse().ok().filter(|number| *number > 0)?;
+    Some((host, Some(number)))
 }
 
 /// Where the client of this engine looks for a password by itself.

@@ -35,7 +35,9 @@ pub async fn run(
             Ran { exit, output, seconds, trouble }
         }
         Ok(Err(error)) => {
-            let trouble = Some(format!("{} cannot be run: {error}", argv.join(" ")));
+            // Without the arguments: one may be a secret of its own.
+            let program = argv.first().map_or("", String::as_str);
+            let trouble = Some(format!("{program} cannot be run: {error}"));
             Ran { exit: None, output: Vec::new(), seconds, trouble }
         }
         Err(_) => {

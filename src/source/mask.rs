@@ -45,15 +45,17 @@ impl Eq for Masked {}
 
 /// What a secret looks like on a line; the first group is the secret. The last `@` of a line ends a
 /// password, because a password may hold one, and too much hidden harms nobody.
-const PATTERNS: [&str; 3] = [
+const PATTERNS: [&str; 4] = [
     r"://[^\s:/@]*:(.+)@",
+    // No port is like that: the host was forgotten, and this is a password.
+    r#"://[^\s:/@\[]*:([^\s/@"]*[^\s/@"0-9][^\s/@"]*|[0-9]{6,})"#,
     r"(?i)[?&;](?:[a-z_]*password|passwd|pwd|token|secret)=([^&\s]+)",
     r#"(?im)^\s*"?(?:[a-z_.-]*password|passwd|pwd|passphrase|token|secret)"?\s*=\s*(\S.*)$"#,
 ];
 
 /// Replaces everything that looks like a secret with stars.
 pub fn mask(text: &str) -> String {
-    static COMPILED: LazyLock<[Regex; 3]> =
+    static COMPILED: LazyLock<[Regex; 4]> =
         LazyLock::new(|| PATTERNS.map(|p| Regex::new(p).expect("the patterns are tested")));
     let mut hidden = vec![];
     for pattern in COMPILED.iter() {
@@ -85,6 +87,10 @@ mod tests {
             ("x://h/db?password=geheim&a=1", "x://h/db?password=******&a=1"),
             ("password = \"ä\"", "password = ****"),
             ("postgres://u@h:5432/db", "postgres://u@h:5432/db"),
+            ("postgres://[::1]:5432/db", "postgres://[::1]:5432/db"),
+            ("http://h:8080/x.html", "http://h:8080/x.html"),
+            ("mysql://root:g3h3im/db", "mysql://root:******/db"),
+            ("mysql://root:1234567/db", "mysql://root:*******/db"),
             ("a = 1\nurl = \"sqlite:erp.db\"", "a = 1\nurl = \"sqlite:erp.db\""),
         ] {
             assert_eq!(mask(text), masked);

@@ -67,3 +67,54 @@ fn a_password_file_that_others_can_read_is_told_with_the_way_out() {
     assert!(ran.err.contains(&format!("chmod 600 {file}")), "{}", ran.err);
     assert!(!ran.err.contains("hunter2"), "{}", ran.err);
 }
+
+#[test]
+fn no_piece_of_a_password_in_a_url_is_repeated() {
+    for (url, told) in [
+        ("postgres://app:Ab/cd?e@db/erp", "An @ stands behind the ?"),
+        ("postgres://app:Ab?cd@db/erp", "An @ stands behind the ?"),
+        ("postgres://app:4711?Ab@cd@db/erp", "An @ stands behind the ?"),
+        ("postgres://app:Ab@cd?ef@db/erp", "The url holds a password"),
+        ("postgres://app:Ab/cd@db/erp", "The url holds a password"),
+        ("mysql://root:Abcdef/erp", "is no port"),
+        ("mysql://root:471147/erp", "is no port"),
+    ] {
+        let home = Home::new();
+        let config = format!("[target.erp]\nurl = \"{url}\"\nenvironment = \"staging\"\n");
+        let named = run(&home, &["check", "--target", url]);
+        home.write("steadyhand.toml", &config);
+        let configured = run(&home, &["config"]);
+        let advice = "Passwords are read from password_command";
+        assert!(configured.err.contains(advice), "{url}: {}", configured.err);
+        for ran in [named, configured] {
+            let said = format!("{}{}", ran.out, ran.err);
+            assert_eq!(ran.code, 4, "{url}: {said}");
+            assert!(said.contains(told), "{url}: {said}");
+            for piece in ["Ab", "cd", "ef", "4711"] {
+                assert!(!said.contains(piece), "{url}: {said}");
+            }
+        }
+    }
+    let home = Home::new().without("PGPASSWORD");
+    for url in ["postgres://me@db:5432/erp?search_path=a@b", "postgres://db/erp?user=me@b"] {
+        let config = format!("[target.erp]\nurl = \"{url}\"\nenvironment = \"staging\"\n");
+        home.write("steadyhand.toml", &config);
+        let ran = run(&home, &["config"]);
+        assert_eq!(ran.code, 0, "{url}: {}", ran.err);
+    }
+}
+
+#[test]
+fn of_a_command_only_the_program_is_shown() {
+    let home = Home::new();
+    home.write(
+        "steadyhand.toml",
+        "[target.erp]\nurl = \"sqlite://erp.db\"\nenvironment = \"staging\"\n\
+         [alert.page]\nkind = \"command\"\ncommand = [\"page\", \"--token\", \"s3cr3t\"]\n",
+    );
+    let ran = run(&home, &["config"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let row = ran.out.lines().find(|line| line.starts_with("alert.page")).unwrap();
+    assert!(row.contains("command: page …"), "{row}");
+    assert!(!ran.out.contains("s3cr3t"), "{}", ran.out);
+}

@@ -153,6 +153,23 @@ fn what_may_not_be_dumped_and_what_nobody_promised_is_not_clear() {
 }
 
 #[test]
+fn a_program_that_cannot_be_run_is_told_without_its_arguments() {
+    let desk = desk(
+        "sqlite://erp.db",
+        "[target.erp.backup]\nnewest_command = [\"/no/asker\", \"s3cr3t\"]\n\
+         restore = [\"/no/restorer\", \"--password=s3cr3t\", \"{dump}\"]\n",
+    );
+    let ran = drill(&desk, "proof");
+    for (step, program) in [("newest-backup", "/no/asker"), ("restore", "/no/restorer")] {
+        let said = verdict(&ran, step);
+        assert!(said.contains(&format!("{program} cannot be run")), "{said}");
+    }
+    let result = fs::read_to_string(desk.home.work().join("proof/result.json")).unwrap();
+    let all = format!("{}{}{result}", ran.out, ran.err);
+    assert!(!all.contains("s3cr3t"), "{all}");
+}
+
+#[test]
 fn mariadb_and_sqlite_are_dumped_and_listed_too() {
     let server = server::mariadb();
     server.database("erp");
