@@ -24,7 +24,7 @@ use crate::exit::Exit;
 use crate::format::TextOrJson;
 use crate::incident::entry::verdict_words;
 use crate::ops::Stopper;
-use crate::ops::backup::{self, Dump, Found};
+use crate::ops::backup::{self, Dump, Found, Restored};
 use crate::problem::{Kind, Problem};
 use crate::report::{Outcome, json, text};
 use crate::source::duration_text;
@@ -60,6 +60,17 @@ struct Step {
 struct Objective {
     allowed_seconds: Option<f64>,
     measured_seconds: Option<f64>,
+    /// It was ended before it could be measured.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    at_least: bool,
+}
+
+/// How long the restore took.
+#[derive(Debug, Clone, Copy)]
+enum Took {
+    Exactly(Duration),
+    /// Longer than this, when it was ended.
+    MoreThan(Duration),
 }
 
 /// One run, while it collects.
@@ -142,8 +153,7 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
 struct Measured {
     server: Option<String>,
     found: Option<Found>,
-    /// How long it took.
-    restored: Option<Duration>,
+    restored: Option<Took>,
 }
 
 /// A folder that nobody else reads and that holds nothing yet.
@@ -272,13 +282,13 @@ impl Drill<'_> {
         }
     }
 
-    /// How long the restore took, if it worked.
+    /// How long the restore took, unless it failed.
     async fn restore(
         &mut self,
         found: Option<&Found>,
         dump: Option<&Dump>,
         out: &mut Out,
-    ) -> Result<Option<Duration>, Problem> {
+    ) -> Result<Option<Took>, Problem> {
         let start = Instant::now();
         let Some(argv) = &self.target.backup.restore else {
             let what = "nothing was restored: restore under [target.NAME.backup] names the program";
@@ -289,13 +299,17 @@ impl Drill<'_> {
         let limit = self.target.backup.rto.map_or(LONGEST, |rto| rto.saturating_mul(2));
         let backup = found.and_then(|found| found.file.as_deref());
         let dump = dump.map(|dump| dump.file.as_path());
-        let ran = backup::restore(argv, backup, dump, limit, &self.stopper).await;
-        match ran {
-            Ok(ran) => {
-                let program = argv.first().map_or("", String::as_str);
+        let program = argv.first().map_or("", String::as_str);
+        match backup::restore(argv, backup, dump, limit, &self.stopper).await {
+            Ok(Restored::Whole(ran)) => {
                 self.note("restore", Exit::Clear, format!("{program} restored it"), start);
                 self.keep("restore.txt", &ran.output)?;
-                Ok(Some(Duration::from_secs_f64(ran.seconds)))
+                Ok(Some(Took::Exactly(Duration::from_secs_f64(ran.seconds))))
+            }
+            Ok(Restored::Late) => {
+                let what = format!("{program} was ended after {}", duration_text(limit));
+                self.note("restore", Exit::Inconclusive, what, start);
+                Ok(Some(Took::MoreThan(limit)))
             }
             Err(problem) => {
                 self.problem("restore", &problem, start);
@@ -304,14 +318,14 @@ impl Drill<'_> {
         }
     }
 
-    fn point(&mut self, found: Option<&Found>, restored: Option<Duration>) -> Objective {
+    fn point(&mut self, found: Option<&Found>, restored: Option<Took>) -> Objective {
         let start = Instant::now();
         // Now, and not when the drill began: the backup may have been made meanwhile.
         let now = clock::now();
         let age = found.and_then(|found| Duration::try_from(now.duration_since(found.at)).ok());
         let uses_backup = |argv: &Vec<String>| argv.iter().any(|word| word.contains("{backup}"));
-        let was_restored =
-            restored.is_some() && self.target.backup.restore.as_ref().is_some_and(uses_backup);
+        let was_restored = matches!(restored, Some(Took::Exactly(_)))
+            && self.target.backup.restore.as_ref().is_some_and(uses_backup);
         let rpo = self.target.backup.rpo;
         let (exit, what) = match (rpo, found, age) {
             (None, ..) => {
@@ -337,10 +351,11 @@ impl Drill<'_> {
         Objective {
             allowed_seconds: rpo.map(|rpo| rpo.as_secs_f64()),
             measured_seconds: age.map(|age| age.as_secs_f64()),
+            at_least: false,
         }
     }
 
-    fn time(&mut self, restored: Option<Duration>) -> Objective {
+    fn time(&mut self, restored: Option<Took>) -> Objective {
         let start = Instant::now();
         let rto = self.target.backup.rto;
         let (exit, what) = match (rto, restored) {
@@ -348,7 +363,15 @@ impl Drill<'_> {
                 (Exit::Inconclusive, "no rto is set under [target.NAME.backup]".to_owned())
             }
             (_, None) => (Exit::Inconclusive, "no restore was measured".into()),
-            (Some(rto), Some(took)) => {
+            (Some(rto), Some(Took::MoreThan(bound))) => (
+                Exit::Violated,
+                format!(
+                    "not restored after {}, {} allowed",
+                    duration_text(bound),
+                    duration_text(rto)
+                ),
+            ),
+            (Some(rto), Some(Took::Exactly(took))) => {
                 let exit = if took > rto { Exit::Violated } else { Exit::Clear };
                 (
                     exit,
@@ -363,7 +386,10 @@ impl Drill<'_> {
         self.note("recovery-time", exit, what, start);
         Objective {
             allowed_seconds: rto.map(|rto| rto.as_secs_f64()),
-            measured_seconds: restored.map(|took| took.as_secs_f64()),
+            measured_seconds: restored.map(|took| match took {
+                Took::Exactly(took) | Took::MoreThan(took) => took.as_secs_f64(),
+            }),
+            at_least: matches!(restored, Some(Took::MoreThan(_))),
         }
     }
 

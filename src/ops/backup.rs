@@ -318,14 +318,22 @@ async fn proof(
     Ok(None)
 }
 
-/// Restores by the site's own program; gives what it said.
+/// How a restore ended that nothing went wrong with.
+#[derive(Debug)]
+pub enum Restored {
+    Whole(Ran),
+    /// Its time was up.
+    Late,
+}
+
+/// Restores by the site's own program.
 pub async fn restore(
     argv: &[String],
     backup: Option<&Path>,
     dump: Option<&Path>,
     limit: Duration,
     stopper: &Stopper,
-) -> Result<Ran, Problem> {
+) -> Result<Restored, Problem> {
     let mut filled = Vec::with_capacity(argv.len());
     for word in argv {
         let mut word = word.clone();
@@ -341,7 +349,10 @@ pub async fn restore(
     }
     let program = filled.first().cloned().unwrap_or_default();
     let done = command::run(&filled, &[], limit, stopper).await;
-    ran(done.clone(), &program).map(|_| done)
+    if done.exit.is_none() && done.seconds >= limit.as_secs_f64() && !stopper.is_stopped() {
+        return Ok(Restored::Late);
+    }
+    ran(done.clone(), &program).map(|_| Restored::Whole(done))
 }
 
 /// The output of a program that ended well.

@@ -153,6 +153,25 @@ fn what_may_not_be_dumped_and_what_nobody_promised_is_not_clear() {
 }
 
 #[test]
+fn a_restore_that_is_ended_at_its_limit_took_too_long() {
+    let desk = desk(
+        "sqlite://erp.db",
+        "[target.erp.backup]\nrto = \"1s\"\nrestore = [\"sh\", \"-c\", \"sleep 600\", \"{dump}\"]\n",
+    );
+    let ran = drill(&desk, "proof");
+    assert_eq!(ran.code, 2, "{}", ran.out);
+    let said = verdict(&ran, "recovery-time");
+    assert!(said.starts_with("violated"), "{said}");
+    assert!(said.contains("not restored after 2s, 1s allowed"), "{said}");
+    assert!(verdict(&ran, "restore").starts_with("inconclusive"), "{}", ran.out);
+    let result: Value =
+        serde_json::from_slice(&fs::read(desk.home.work().join("proof/result.json")).unwrap())
+            .unwrap();
+    let expected = json!({"allowed_seconds": 1.0, "measured_seconds": 2.0, "at_least": true});
+    assert_eq!(result["recovery_time"], expected);
+}
+
+#[test]
 fn a_program_that_cannot_be_run_is_told_without_its_arguments() {
     let desk = desk(
         "sqlite://erp.db",
@@ -201,8 +220,9 @@ fn mariadb_and_sqlite_are_dumped_and_listed_too() {
 #[test]
 fn an_interrupt_ends_the_restore_and_all_that_it_started() {
     let restore = "{ echo > begun; exec sleep 600; } > held & wait";
-    let backup =
-        format!("[target.erp.backup]\nrestore = [\"sh\", \"-c\", {restore:?}, \"{{dump}}\"]\n");
+    let backup = format!(
+        "[target.erp.backup]\nrto = \"1h\"\nrestore = [\"sh\", \"-c\", {restore:?}, \"{{dump}}\"]\n"
+    );
     let desk = desk("sqlite:erp.db", &backup);
     shell(&desk, "mkfifo held");
     // Whoever writes into it holds it, and its end is seen by the reader.
@@ -221,4 +241,5 @@ fn an_interrupt_ends_the_restore_and_all_that_it_started() {
     let result: Value =
         serde_json::from_slice(&fs::read(work.join("proof/result.json")).unwrap()).unwrap();
     assert_eq!((&result["exit"], &result["checks"]), (&json!(130), &json!([])), "{result}");
+    assert_eq!(result["recovery_time"]["measured_seconds"], Value::Null, "{result}");
 }
