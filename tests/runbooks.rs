@@ -33,7 +33,7 @@ use steadyhand::ops::tool::{RECORD, Site};
 use steadyhand::ops::{detect, guard, mass, plan, recover};
 use steadyhand::recovery::{Execution, Plan, Preview};
 use steadyhand::runbook::{Action, ActionKind, AnswerType, Ask, Change, CommandStep, Expect};
-use steadyhand::runbook::{Guard, Manual};
+use steadyhand::runbook::{Guard, Manual, Ran};
 use steadyhand::runbook::{Runbook, Stage, Step};
 use steadyhand::sql;
 use steadyhand::value::Rows;
@@ -232,6 +232,31 @@ fn every_runbook_has_its_seven_parts() {
                 || catalogue.checks.iter().any(|check| check.runbook.as_deref() == Some(id)),
             "{id}: no check leads here"
         );
+    }
+}
+
+/// A restored copy is compared in all of its tables.
+#[test]
+fn a_copy_that_differs_in_one_table_is_not_the_same() {
+    let catalogue = Catalogue::built_in().unwrap();
+    let mut ground = Ground::new(Dialect::Mariadb);
+    for id in ["backup-drill", "missed-rpo"] {
+        let runbook = catalogue.runbooks.iter().find(|runbook| runbook.id == id).unwrap();
+        let mut walk = ground.lay_out(&catalogue, runbook);
+        for step in runbook.steps.iter().take_while(|step| step.id != "compare") {
+            walk.step(step);
+        }
+        let change =
+            "UPDATE steadyhand_scratch_inc_0001.daily_sales SET revenue = revenue + 1 LIMIT 1";
+        walk.hands.run(change, Dialect::Mariadb);
+        let step = runbook.step("compare").unwrap();
+        let Action::Command(command) = &step.action else { panic!("{}", walk.place(step)) };
+        let (_, ran) = walk.ran(step, command);
+        let told = Some("the output is not that of the step sum-live");
+        assert_eq!((ran.exit, ran.trouble.as_deref()), (Some(0), told), "{id}");
+        walk.step(runbook.step("drop-scratch").unwrap());
+        drop(walk);
+        ground.clear();
     }
 }
 
@@ -572,13 +597,15 @@ impl Walk<'_> {
         self.done.push(format!("{} rehearsed, applied, withdrawn, applied", step.id));
     }
 
-    fn command(&mut self, step: &Step, command: &CommandStep) {
-        let site = self.site();
+    fn ran(&self, step: &Step, command: &CommandStep) -> (Vec<String>, Ran) {
         let act = Act::RunCommand { step: step.id.clone() };
         let given = (!command.readonly).then(|| consent(act, &self.target.name));
-        let stopper = Stopper::default();
-        let ran = site.run(&step.id, command, given, &stopper);
-        let (argv, ran) = self.runtime.block_on(ran);
+        let (site, stopper) = (self.site(), Stopper::default());
+        self.runtime.block_on(site.run(&step.id, command, given, &stopper))
+    }
+
+    fn command(&mut self, step: &Step, command: &CommandStep) {
+        let (argv, ran) = self.ran(step, command);
         let output = String::from_utf8_lossy(&ran.output).into_owned();
         assert_eq!(
             (ran.exit, &ran.trouble),
@@ -592,7 +619,8 @@ impl Walk<'_> {
             .append(Entry::CommandRan { step: step.id.clone(), argv, exit, seconds, output })
             .unwrap();
         if command.backup.is_some() {
-            let record = std::fs::read_to_string(site.places().backups().join(RECORD)).unwrap();
+            let record =
+                std::fs::read_to_string(self.site().places().backups().join(RECORD)).unwrap();
             let line: serde_json::Value =
                 serde_json::from_str(record.lines().last().unwrap()).unwrap();
             let bytes = std::fs::read(line["file"].as_str().unwrap()).unwrap();
