@@ -19,7 +19,6 @@ const KEPT: [&str; 57] = [
     "incident",
     "runbook",
     "runbook_sha256",
-    "title",
     "severity",
     "name",
     "url",
@@ -44,11 +43,12 @@ const KEPT: [&str; 57] = [
     "path",
     "op",
     "deed",
-    "what",
     "of",
     "fingerprint",
     "expires",
     "outcome",
+    "pacing",
+    "action",
     "goto",
     "audience",
     "next_update",
@@ -68,6 +68,9 @@ const KEPT: [&str; 57] = [
     "signers_sha256",
     "review_due",
 ];
+/// Under these they are so in one place only, named by the kind of the entry or by the name that it
+/// stands under; elsewhere a person typed them.
+const KEPT_THERE: [(&str, &str); 2] = [("opened", "title"), ("deed", "what")];
 const KEPT_OF_METRICS: [&str; 4] = ["level", "value", "unit", "threshold"];
 const GONE: &str = "(redacted)";
 
@@ -76,7 +79,7 @@ pub fn line(line: &str) -> Option<String> {
     let mut record: Value = serde_json::from_str(line).ok()?;
     let mut lost = false;
     for (key, value) in record.as_object_mut()? {
-        strip(key, value, &mut lost);
+        strip("record", key, value, &mut lost);
     }
     if !lost {
         return None;
@@ -88,19 +91,24 @@ pub fn line(line: &str) -> Option<String> {
     serde_json::to_string(&record).ok()
 }
 
-fn strip(key: &str, value: &mut Value, lost: &mut bool) {
+fn strip(place: &str, key: &str, value: &mut Value, lost: &mut bool) {
     match value {
         Value::String(text) => {
-            let stays = KEPT.contains(&key) || KEPT_OF_METRICS.contains(&key) || text.is_empty();
+            let stays = KEPT.contains(&key)
+                || KEPT_OF_METRICS.contains(&key)
+                || KEPT_THERE.contains(&(place, key))
+                || text.is_empty();
             if !stays {
                 GONE.clone_into(text);
                 *lost = true;
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| strip(key, item, lost)),
+        Value::Array(items) => items.iter_mut().for_each(|item| strip(place, key, item, lost)),
         Value::Object(members) => {
+            let kind = members.get("kind").and_then(Value::as_str).map(str::to_owned);
+            let place = kind.as_deref().unwrap_or(key);
             for (key, value) in members.iter_mut() {
-                strip(key, value, lost);
+                strip(place, key, value, lost);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}

@@ -5,6 +5,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use steadyhand::incident::entry::{Deed, Entry, Outcome, Pacing};
+use steadyhand::incident::journal::Journal;
+use steadyhand::runbook::ActionKind;
+
 use super::common::Home;
 use super::incidents::incidents;
 use super::{Ran, run};
@@ -117,6 +121,46 @@ fn a_redacted_bundle_holds_no_row_and_its_chain_can_still_be_checked() {
         "cd INC-0001; sed -i 's/count/other/' journal.jsonl; sha256sum $(grep -o '[^ ]*$' SHA256SUMS) > x; mv x SHA256SUMS; cd ..; tar cf one.tar INC-0001",
     );
     assert_eq!(run(&other, &["verify", "one.tar"]).code, 2);
+}
+
+/// One name can be the format's own in one record and typed by a person in another.
+#[test]
+fn a_redacted_bundle_holds_nothing_that_a_person_typed() {
+    let (home, folder) = incidents();
+    let (journal, _) = Journal::open(&folder, "casey").unwrap();
+    let (step, typed) = ("close".to_owned(), "typed by jane".to_owned());
+    let (op, deed) = ("1".to_owned(), Deed::Undo { of: "0".into() });
+    let (outcome, rows) = (Outcome::Committed, 1);
+    for entry in [
+        Entry::ActionItem {
+            title: "call Jane Doe about order 4711".into(),
+            owner: "sales".into(),
+            due: "2026-12-01".into(),
+            action: ActionKind::Process,
+        },
+        Entry::Confirmed {
+            step: step.clone(),
+            what: "end the session of Jane Doe".into(),
+            typed: typed.clone(),
+            command: false,
+        },
+        Entry::Paced { op: op.clone(), chunk: 1, pacing: Pacing::Paused, why: typed.clone() },
+        Entry::Ended { step, op, deed, outcome, rows, why: typed, drift: None },
+    ] {
+        journal.append(entry).unwrap();
+    }
+    drop(journal);
+    let ran = bundle(&home, &["--redact"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let bytes = fs::read(home.work().join("one.tar")).unwrap();
+    let text = String::from_utf8_lossy(&bytes);
+    for person in ["Jane", "4711", "jane"] {
+        assert!(!text.contains(person), "{person}");
+    }
+    assert!(text.contains(r#""deed":{"what":"undo","of":"0"}"#), "{text}");
+    assert!(text.contains(r#""title":"Asset assigned to two people""#), "{text}");
+    let ran = run(&elsewhere(&home), &["verify", "one.tar"]);
+    assert!(ran.out.contains("5 of 9 records were redacted"), "{}{}", ran.out, ran.err);
 }
 
 #[test]
