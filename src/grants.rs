@@ -90,7 +90,7 @@ impl Needs {
         let read = |needs: &mut Self, sql: &str, what: String| match sql::tables(sql, place.dialect)
         {
             Some(names) => {
-                let ours = names.iter().filter(|name| !is_catalogue(name));
+                let ours = names.iter().filter(|name| !is_catalogue(name, place.dialect));
                 needs.reads.extend(ours.map(|name| table(name)));
             }
             None => needs.doubts.push(format!("{what}: its tables could not be read from its SQL")),
@@ -177,13 +177,16 @@ impl Needs {
     }
 }
 
-/// What the server shows to everybody, each as much as he may see.
-fn is_catalogue(table: &str) -> bool {
+/// What the server shows to everybody, each as much as he may see, or to these roles without a table's name.
+fn is_catalogue(table: &str, dialect: Dialect) -> bool {
     let name = table.to_ascii_lowercase();
-    name == "dual"
-        || ["pg_", "information_schema.", "sqlite_", "pragma_"]
-            .iter()
-            .any(|own| name.starts_with(own))
+    let own: &[&str] = match dialect {
+        Dialect::Postgres => &["pg_", "information_schema."],
+        Dialect::Mysql | Dialect::Mariadb => &["information_schema.", "performance_schema."],
+        Dialect::Sqlite => &["sqlite_", "pragma_"],
+        Dialect::Oracle => &[],
+    };
+    name == "dual" || own.iter().any(|own| name.starts_with(own))
 }
 
 /// Every text of SQL in these files for one engine.

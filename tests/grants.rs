@@ -243,6 +243,17 @@ fn the_roles_on_mariadb_can_do_what_they_must_and_nothing_else() {
 }
 
 #[test]
+fn no_table_of_the_server_is_granted_that_it_refuses() {
+    let server = server::mariadb();
+    let text = printed(&["--engine", "mysql", "--schema", "erp", "--pack", "operations"]);
+    // MariaDB refuses rights on a single table of it but SELECT.
+    let lines = text.lines().filter(|line| line.contains("performance_schema")).collect::<Vec<_>>();
+    let roles = "CREATE ROLE steadyhand_detector; CREATE ROLE steadyhand_recovery;";
+    let (ran, said) = client(&server, "mysql", &format!("{roles}{}", lines.join("\n")));
+    assert!(ran && lines.len() == 2, "{said}\n{lines:?}");
+}
+
+#[test]
 fn without_a_server_it_says_what_is_missing() {
     let home = Home::new();
     for (args, said) in [

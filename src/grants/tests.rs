@@ -65,6 +65,20 @@ fn rights_follow_from_the_statements_and_from_taking_them_back() {
 }
 
 #[test]
+fn what_the_server_shows_to_everybody_is_no_table_to_grant() {
+    let reads = |sql: &str, dialect| {
+        let needs = Needs::of(&[&loaded(sql).0], &[], &[], &place(dialect));
+        let names = needs.reads.into_iter().map(|table| format!("{}.{}", table.schema, table.name));
+        names.collect::<Vec<_>>().join(" ")
+    };
+    let sql = "SELECT id FROM information_schema.tables, performance_schema.threads, sys.version, pg_sequences";
+    assert_eq!(reads(sql, Dialect::Mariadb), "erp.pg_sequences sys.version");
+    let of_postgres = "performance_schema.threads sys.version";
+    assert_eq!(reads(sql, Dialect::Postgres), of_postgres);
+    assert_eq!(reads("SELECT id FROM pg_class", Dialect::Postgres), "");
+}
+
+#[test]
 fn names_are_those_that_the_server_keeps() {
     let (check, _) =
         loaded("SELECT id FROM \"Orders\" JOIN \"order\" o ON TRUE JOIN Lines l ON TRUE");
