@@ -13,8 +13,10 @@ pub(super) fn script(needs: &Needs, place: &Place) -> String {
         needs.schemas(place).iter().map(|schema| place.quote(schema)).collect();
     let schemas = schemas.join(", ");
     text.push_str(
-        "-- Run it as a superuser or as the owner of the tables with CREATEROLE. It can be run again: rights that\n\
-         -- are no longer needed are taken back. A table that is not there stops it, and nothing is changed.\n\
+        "-- Run it as a superuser. Before version 16 whoever owns database, schema and tables can run it too, with CREATEROLE;\n\
+         -- since then that grants pg_monitor, pg_read_all_stats and the owner's role only to who has ADMIN OPTION on them.\n\
+         -- It can be run again: rights that are no longer needed are taken back. A table that is not there stops it, and\n\
+         -- nothing is changed.\n\
          \nBEGIN;\n\n-- 1. Three roles that nobody logs in with.\n",
     );
     text.push_str(&format!(
