@@ -60,6 +60,8 @@ pub struct Needs {
     pub writes: BTreeMap<Table, Rights>,
     /// Tables that guardrails are put on, with what their probes do.
     pub guarded: BTreeMap<Table, Rights>,
+    /// Checks ask how far sequences are, which `PostgreSQL` tells only to whoever may read them.
+    pub sequences: bool,
     /// What could not be found out, a sentence each.
     pub doubts: Vec<String>,
 }
@@ -90,6 +92,7 @@ impl Needs {
         let read = |needs: &mut Self, sql: &str, what: String| match sql::tables(sql, place.dialect)
         {
             Some(names) => {
+                needs.sequences |= names.iter().any(|name| is_sequences(name));
                 let ours = names.iter().filter(|name| !is_catalogue(name, place.dialect));
                 needs.reads.extend(ours.map(|name| table(name)));
             }
@@ -187,6 +190,12 @@ fn is_catalogue(table: &str, dialect: Dialect) -> bool {
         Dialect::Oracle => &[],
     };
     name == "dual" || own.iter().any(|own| name.starts_with(own))
+}
+
+/// Where `PostgreSQL` lists its sequences.
+fn is_sequences(table: &str) -> bool {
+    let name = table.to_ascii_lowercase();
+    name.strip_prefix("pg_catalog.").unwrap_or(&name) == "pg_sequences"
 }
 
 /// Every text of SQL in these files for one engine.

@@ -484,3 +484,89 @@ fn sessions_that_stand_in_the_way_are_measured() {
         sleeper.join().unwrap();
     }
 }
+
+/// What a check says of a target of that zone, as the command prints it: its verdict, and a value, a count or
+/// a reason.
+fn told(target: &Target, zone: &str, id: &str) -> (String, String) {
+    let home = common::Home::new();
+    let url = &target.url;
+    home.write(
+        "steadyhand.toml",
+        &format!(
+            "[target.erp]\nurl = \"{url}\"\nenvironment = \"staging\"\ntimezone = \"{zone}\"\n"
+        ),
+    );
+    let arguments = ["check", "--check", id, "--target", "erp", "--format", "json"];
+    let done = home.steadyhand(&arguments).output().unwrap();
+    let text = String::from_utf8(done.stdout).unwrap();
+    let line = text.lines().next().unwrap_or_else(|| panic!("{id}: {:?}", done.stderr));
+    let said: serde_json::Value = serde_json::from_str(line).unwrap();
+    let word = |name: &str| match &said[name] {
+        serde_json::Value::String(text) => Some(text.clone()),
+        serde_json::Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    let more = word("reason").or_else(|| word("value")).or_else(|| word("violations"));
+    (word("verdict").unwrap(), more.unwrap_or_default())
+}
+
+#[test]
+fn the_role_of_the_detector_is_enough_for_every_check_and_one_without_rights_is_blind() {
+    let (catalogue, runtime) = (catalogue(), runtime());
+    for dialect in [Dialect::Postgres, Dialect::Mariadb] {
+        let ground = Ground::new(dialect, &runtime);
+        let Ground::Server(server) = &ground else { panic!("a server") };
+        let postgres = dialect == Dialect::Postgres;
+        let database = if postgres { "whole" } else { "steadyhand_demo" };
+        let grants = |more: &[&str]| {
+            let engine = dialect.key();
+            let all =
+                [&["grants", "--engine", engine, "--schema", "steadyhand_demo"], more].concat();
+            let done = common::Home::new().steadyhand(&all).output().unwrap();
+            assert!(done.status.success(), "{done:?}");
+            let text = String::from_utf8(done.stdout).unwrap();
+            let mut client = server.client(database);
+            for statement in sql::split(&text, dialect).unwrap() {
+                client.run(statement);
+            }
+        };
+        grants(&[]);
+        server.role("checks", None);
+        server.run(database, "GRANT steadyhand_detector TO checks");
+        if !postgres {
+            server.run(database, "SET DEFAULT ROLE steadyhand_detector FOR checks");
+        }
+        let url = server.url_as("checks", database);
+        let mine = at(&if postgres { format!("{url}&search_path=steadyhand_demo") } else { url });
+        let checks = check::by_itself(&catalogue.checks, dialect);
+        for (id, finding) in runtime.block_on(survey(&mine, &checks)) {
+            // Its policies are for tenants.
+            let hidden = format!("{:?}", finding.verdict).contains("row-level security");
+            let blind = postgres && hidden && id.starts_with("credential-");
+            assert!(blind || finding.verdict.is_clear(), "{dialect} {id}: {:?}", finding.verdict);
+        }
+        let blind = |id: &str, why: &str| {
+            let (verdict, reason) = told(&mine, "UTC", id);
+            assert!(verdict == "inconclusive" && reason.contains(why), "{id} {verdict} {reason}");
+        };
+        if postgres {
+            grants(&["--self-test"]);
+            // What came after the grants says which one it needs.
+            server
+                .run(database, "CREATE TABLE steadyhand_demo.tickets (id smallserial PRIMARY KEY)");
+            server.run(database, "SELECT setval('steadyhand_demo.tickets_id_seq', 32000)");
+            blind("id-exhaustion", "GRANT SELECT ON SEQUENCE steadyhand_demo.tickets_id_seq");
+            grants(&[]);
+            let (verdict, _) = told(&mine, "UTC", "id-exhaustion");
+            assert_eq!(verdict, "violated");
+            let sequence = "ON SEQUENCE steadyhand_demo.timesheets_id_seq";
+            server.run(database, &format!("REVOKE ALL {sequence} FROM steadyhand_detector"));
+            blind("sequence-behind", &format!("GRANT SELECT {sequence}"));
+        } else {
+            server.run(database, "REVOKE PROCESS ON *.* FROM steadyhand_detector");
+            for id in ["slow-query", "lock-waits", "long-transaction"] {
+                blind(id, "PROCESS");
+            }
+        }
+    }
+}

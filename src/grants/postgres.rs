@@ -52,6 +52,12 @@ pub(super) fn script(needs: &Needs, place: &Place) -> String {
     for table in &needs.reads {
         text.push_str(&format!("GRANT SELECT ON {} TO {DETECTOR};\n", place.quoted(table)));
     }
+    if needs.sequences {
+        text.push_str(&format!(
+            "-- How far sequences are; who may only read one draws no number from it. Of a new one it is granted anew.\n\
+             GRANT SELECT ON ALL SEQUENCES IN SCHEMA {schemas} TO {DETECTOR};\n"
+        ));
+    }
     text.push_str(&format!("\n-- 6. The recovery role writes what runbooks write and what takes it back. Grant it for an incident.\nGRANT pg_read_all_stats TO {RECOVERY};\n"));
     for table in &needs.reads {
         text.push_str(&format!("GRANT SELECT ON {} TO {RECOVERY};\n", place.quoted(table)));

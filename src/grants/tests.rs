@@ -69,13 +69,13 @@ fn what_the_server_shows_to_everybody_is_no_table_to_grant() {
     let reads = |sql: &str, dialect| {
         let needs = Needs::of(&[&loaded(sql).0], &[], &[], &place(dialect));
         let names = needs.reads.into_iter().map(|table| format!("{}.{}", table.schema, table.name));
-        names.collect::<Vec<_>>().join(" ")
+        (names.collect::<Vec<_>>().join(" "), needs.sequences)
     };
     let sql = "SELECT id FROM information_schema.tables, performance_schema.threads, sys.version, pg_sequences";
-    assert_eq!(reads(sql, Dialect::Mariadb), "erp.pg_sequences sys.version");
+    assert_eq!(reads(sql, Dialect::Mariadb), ("erp.pg_sequences sys.version".into(), true));
     let of_postgres = "performance_schema.threads sys.version";
-    assert_eq!(reads(sql, Dialect::Postgres), of_postgres);
-    assert_eq!(reads("SELECT id FROM pg_class", Dialect::Postgres), "");
+    assert_eq!(reads(sql, Dialect::Postgres), (of_postgres.into(), true));
+    assert_eq!(reads("SELECT id FROM pg_class", Dialect::Postgres), (String::new(), false));
 }
 
 #[test]

@@ -47,6 +47,12 @@ BEGIN
            format('SELECT nextval(%L)', format('%I.%I', nspname, relname)), '42501'
       FROM relations
      WHERE relkind = 'S'
+{%- if sequences %}
+    UNION ALL
+    SELECT '{{ detector }}', 'sees how far the sequence is: ' || name, format('SELECT last_value FROM %I.%I', nspname, relname), '00000'
+      FROM relations
+     WHERE relkind = 'S' AND nspname = ANY (ARRAY[{{ schemas }}]::text[])
+{%- endif %}
     UNION ALL -- a policy that hides rows must be an error, never fewer violations
     SELECT '{{ detector }}', 'reads past the row security of ' || name,
            format('SET LOCAL row_security = off; SELECT * FROM %I.%I', nspname, relname), '42501'
