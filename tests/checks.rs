@@ -114,12 +114,24 @@ impl Ground {
 
     /// The healthy data with the fault of one check.
     fn broken(&self, check: &Check, dialect: Dialect, runtime: &Runtime) -> Target {
-        let fault = check.fault.get(dialect).unwrap();
         match self {
             Self::File { folder, whole } => {
                 let broken = folder.path().join("broken.db");
                 std::fs::copy(whole, &broken).unwrap();
                 runtime.block_on(inject(&broken, check));
+                sqlite(&broken)
+            }
+            Self::Server(_) => self.after(check, check.fault.get(dialect).unwrap(), dialect),
+        }
+    }
+
+    /// The healthy data of what a check reads, after a script.
+    fn after(&self, check: &Check, fault: &str, dialect: Dialect) -> Target {
+        match self {
+            Self::File { folder, whole } => {
+                let broken = folder.path().join("broken.db");
+                std::fs::copy(whole, &broken).unwrap();
+                common::Sqlite::open(&broken).run(fault);
                 sqlite(&broken)
             }
             Self::Server(server) if server.kind() == Kind::Postgres => {
@@ -508,6 +520,65 @@ fn told(target: &Target, zone: &str, id: &str) -> (String, String) {
     };
     let more = word("reason").or_else(|| word("value")).or_else(|| word("violations"));
     (word("verdict").unwrap(), more.unwrap_or_default())
+}
+
+#[test]
+fn an_age_is_the_same_in_every_time_zone_and_for_every_type_of_time() {
+    let (catalogue, runtime) = (catalogue(), runtime());
+    // The job runs every four hours, so that it is overdue by an hour.
+    let late = [
+        (
+            Dialect::Postgres,
+            "UPDATE jobs SET last_success = timezone('UTC', now()) - interval '9 hours' WHERE job = 'log-shipping'",
+            "SET timezone = 'UTC'; ALTER TABLE jobs ALTER last_success TYPE timestamptz;
+             ALTER TABLE backup_runs ALTER finished_at TYPE timestamptz, ALTER restored_at TYPE timestamptz",
+        ),
+        (
+            Dialect::Mariadb,
+            "UPDATE jobs SET last_success = UTC_TIMESTAMP() - INTERVAL 9 HOUR WHERE job = 'log-shipping'",
+            "SET time_zone = '+00:00'; ALTER TABLE jobs MODIFY last_success TIMESTAMP NULL;
+             ALTER TABLE backup_runs MODIFY finished_at TIMESTAMP NULL, MODIFY restored_at TIMESTAMP NULL",
+        ),
+    ];
+    for (dialect, late, with_zone) in late {
+        let ground = Ground::new(dialect, &runtime);
+        let Ground::Server(server) = &ground else { panic!("a server") };
+        let check = catalogue.check("job-overdue").unwrap();
+        for script in [late.to_owned(), format!("{late}; {with_zone}")] {
+            let target = ground.after(check, &script, dialect);
+            for (zone, offset) in
+                [("UTC", "+00:00"), ("Asia/Tokyo", "+09:00"), ("Pacific/Honolulu", "-10:00")]
+            {
+                if dialect == Dialect::Mariadb {
+                    // What it takes where its tables of zones are empty.
+                    server.run("mysql", &format!("SET GLOBAL time_zone = '{offset}'"));
+                }
+                let seen = |id: &str| told(&target, zone, id);
+                let at = format!("{dialect}, {zone}, {script}");
+                assert_eq!(seen("job-overdue"), ("violated".into(), "1".into()), "{at}");
+                for (id, from, to) in [
+                    ("recovery-point", 0.0, 9.0),
+                    ("backup-age", 1.0, 2.0),
+                    ("restore-test-age", 4.0, 5.0),
+                ] {
+                    let (verdict, value) = seen(id);
+                    let within = (from..=to).contains(&value.parse::<f64>().unwrap());
+                    assert!(verdict == "clear" && within, "{id} {verdict} {value}: {at}");
+                }
+            }
+        }
+        if dialect == Dialect::Mariadb {
+            let mut open = server.client("steadyhand_demo");
+            open.run("BEGIN");
+            open.run("UPDATE payments SET reference = reference WHERE id = 1");
+            for offset in ["+09:00", "-10:00"] {
+                server.run("mysql", &format!("SET GLOBAL time_zone = '{offset}'"));
+                let (verdict, age) = told(&ground.healthy(), "Asia/Tokyo", "long-transaction");
+                let age: i64 = age.parse().unwrap();
+                assert!(verdict == "clear" && (0..300).contains(&age), "{verdict} {age}");
+            }
+        }
+    }
 }
 
 #[test]
