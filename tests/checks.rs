@@ -522,6 +522,186 @@ fn told(target: &Target, zone: &str, id: &str) -> (String, String) {
     (word("verdict").unwrap(), more.unwrap_or_default())
 }
 
+/// Where a check could be clear, or violated, over what it did not look at: what was done to healthy data, and
+/// the verdict with its count, or with a part of its reason.
+const TRAPS: [(Dialect, &str, &str, &str); 24] = [
+    (
+        Dialect::Postgres,
+        "id-exhaustion",
+        "CREATE SEQUENCE down INCREMENT -1; SELECT nextval('down'); SELECT nextval('down')",
+        "clear",
+    ),
+    (
+        Dialect::Postgres,
+        "id-exhaustion",
+        "CREATE SEQUENCE down INCREMENT -1 MINVALUE -100; SELECT setval('down', -97)",
+        "violated 0.96",
+    ),
+    (
+        Dialect::Postgres,
+        "sequence-behind",
+        "ALTER SEQUENCE timesheets_id_seq RENAME TO \"Next\"; SELECT setval('\"Next\"', 20000)",
+        "violated 41",
+    ),
+    (
+        Dialect::Postgres,
+        "sequence-behind",
+        "ALTER TABLE approvals ALTER id DROP IDENTITY",
+        "inconclusive approvals.id draws from no sequence",
+    ),
+    (
+        Dialect::Postgres,
+        "job-overdue",
+        "ALTER TABLE jobs ALTER last_success DROP NOT NULL; UPDATE jobs SET last_success = NULL WHERE job = 'log-shipping'",
+        "violated 1",
+    ),
+    (
+        Dialect::Mariadb,
+        "job-overdue",
+        "ALTER TABLE jobs MODIFY last_success DATETIME; UPDATE jobs SET last_success = NULL WHERE job = 'log-shipping'",
+        "violated 1",
+    ),
+    (
+        Dialect::Sqlite,
+        "job-overdue",
+        "CREATE TABLE loose AS SELECT * FROM jobs; DROP TABLE jobs; ALTER TABLE loose RENAME TO jobs;
+         UPDATE jobs SET last_success = NULL WHERE job = 'log-shipping'",
+        "violated 1",
+    ),
+    (
+        Dialect::Postgres,
+        "migration-unfinished",
+        "ALTER TABLE schema_migrations ALTER state DROP NOT NULL; UPDATE schema_migrations SET state = NULL WHERE version = '0042'",
+        "violated 1",
+    ),
+    (
+        Dialect::Postgres,
+        "credential-cross-tenant",
+        "ALTER TABLE customers ALTER tenant_id DROP NOT NULL; UPDATE customers SET tenant_id = NULL",
+        "violated",
+    ),
+    (
+        Dialect::Sqlite,
+        "duplicate-index",
+        "CREATE INDEX a ON customers (full_name); CREATE INDEX b ON customers (full_name COLLATE NOCASE);
+         CREATE INDEX c ON customers (full_name DESC); CREATE INDEX d ON customers (lower(email), full_name);
+         CREATE INDEX e ON customers (upper(email), full_name)",
+        "clear",
+    ),
+    (
+        Dialect::Mariadb,
+        "duplicate-index",
+        "CREATE INDEX a ON customers (full_name); CREATE FULLTEXT INDEX b ON customers (full_name);
+         CREATE INDEX c ON customers (full_name DESC)",
+        "clear",
+    ),
+    (
+        Dialect::Sqlite,
+        "critical-index-missing",
+        "DROP INDEX ix_orders_customer; CREATE INDEX open_ones ON orders (customer_id) WHERE status = 'open';
+         DROP INDEX ix_stock_movements_product; CREATE INDEX b ON stock_movements (abs(quantity), product_id, warehouse)",
+        "violated 2",
+    ),
+    (
+        Dialect::Postgres,
+        "critical-index-missing",
+        "DROP INDEX ix_orders_status; CREATE INDEX ON orders (status) INCLUDE (order_date);
+         DROP INDEX ix_stock_movements_product; CREATE INDEX ON stock_movements (abs(quantity), product_id, warehouse);
+         DROP INDEX ix_orders_customer; CREATE INDEX ON orders (customer_id, abs(total))",
+        "violated 2",
+    ),
+    (
+        Dialect::Mariadb,
+        "critical-index-missing",
+        "DROP INDEX ix_orders_status ON orders; CREATE INDEX beginnings ON orders (status(2), order_date)",
+        "violated 1",
+    ),
+    (
+        Dialect::Postgres,
+        "foreign-key-without-index",
+        "CREATE TABLE parent (a integer, b integer, PRIMARY KEY (a, b));
+         CREATE TABLE child (id integer PRIMARY KEY, a integer, b integer, FOREIGN KEY (a, b) REFERENCES parent);
+         CREATE INDEX ON child (a) INCLUDE (b)",
+        "violated 1",
+    ),
+    (
+        Dialect::Postgres,
+        "tenant-rls-missing",
+        "DROP TABLE webauthn_credentials CASCADE",
+        "inconclusive the table webauthn_credentials is not there",
+    ),
+    (
+        Dialect::Postgres,
+        "audit-trigger-missing",
+        "ALTER TABLE approvals ENABLE REPLICA TRIGGER approvals_audit",
+        "violated 3",
+    ),
+    (
+        Dialect::Postgres,
+        "audit-trigger-missing",
+        "DROP TRIGGER timesheets_audit ON timesheets; CREATE TRIGGER timesheets_audit
+         AFTER INSERT OR DELETE OR UPDATE OF status ON timesheets FOR EACH ROW EXECUTE FUNCTION write_audit_log()",
+        "violated 1",
+    ),
+    (
+        Dialect::Sqlite,
+        "audit-trigger-missing",
+        "DROP TRIGGER timesheets_audit_update; CREATE TRIGGER timesheets_audit_update AFTER UPDATE OF status ON timesheets
+         BEGIN INSERT INTO audit_log (table_name, row_id, action, changed_at) VALUES ('timesheets', NEW.id, 'update', 'now'); END",
+        "violated 1",
+    ),
+    (
+        Dialect::Postgres,
+        "partition-age",
+        "DROP TABLE audit_events CASCADE; CREATE TABLE parts (id integer) PARTITION BY HASH (id);
+         CREATE TABLE part PARTITION OF parts FOR VALUES WITH (MODULUS 1, REMAINDER 0)",
+        "clear 0",
+    ),
+    (
+        Dialect::Mariadb,
+        "partition-age",
+        "CREATE TABLE old (day DATE) PARTITION BY RANGE (TO_DAYS(day)) (PARTITION p VALUES LESS THAN (TO_DAYS('2024-04-01')))",
+        "violated",
+    ),
+    (
+        Dialect::Mariadb,
+        "partition-age",
+        "CREATE TABLE old (day DATE) PARTITION BY RANGE (YEAR(day)) (PARTITION p VALUES LESS THAN (2024))",
+        "violated",
+    ),
+    (
+        Dialect::Mariadb,
+        "partition-age",
+        "CREATE TABLE old (day DATE) PARTITION BY RANGE (YEAR(day) * 100 + MONTH(day)) (PARTITION p VALUES LESS THAN (202404))",
+        "inconclusive no day can be read from the partitions of old by year(`day`) * 100 + month(`day`)",
+    ),
+    (
+        Dialect::Mariadb,
+        "partition-age",
+        "ALTER TABLE audit_events REMOVE PARTITIONING;
+         CREATE TABLE numbers (id INTEGER) PARTITION BY RANGE (id) (PARTITION p VALUES LESS THAN (2024))",
+        "clear 0",
+    ),
+];
+
+#[test]
+fn no_check_judges_what_it_did_not_look_at() {
+    let (catalogue, runtime) = (catalogue(), runtime());
+    let mut wrong = vec![];
+    for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::Mariadb] {
+        let ground = Ground::new(dialect, &runtime);
+        for (_, id, done, expected) in TRAPS.iter().filter(|trap| trap.0 == dialect) {
+            let target = ground.after(catalogue.check(id).unwrap(), done, dialect);
+            let (verdict, more) = told(&target, "UTC", id);
+            let (word, part) = expected.split_once(' ').unwrap_or((expected, ""));
+            if verdict != word || !more.starts_with(part) {
+                wrong.push(format!("{dialect} {id}: {verdict} {more}, expected {expected}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn an_age_is_the_same_in_every_time_zone_and_for_every_type_of_time() {
     let (catalogue, runtime) = (catalogue(), runtime());
