@@ -243,7 +243,7 @@ fn the_roles_on_mariadb_can_do_what_they_must_and_nothing_else() {
 }
 
 #[test]
-fn no_table_of_the_server_is_granted_that_it_refuses() {
+fn names_of_the_server_and_of_the_dictionary_are_granted_as_the_server_takes_them() {
     let server = server::mariadb();
     let text = printed(&["--engine", "mysql", "--schema", "erp", "--pack", "operations"]);
     // MariaDB refuses rights on a single table of it but SELECT.
@@ -251,6 +251,10 @@ fn no_table_of_the_server_is_granted_that_it_refuses() {
     let roles = "CREATE ROLE steadyhand_detector; CREATE ROLE steadyhand_recovery;";
     let (ran, said) = client(&server, "mysql", &format!("{roles}{}", lines.join("\n")));
     assert!(ran && lines.len() == 2, "{said}\n{lines:?}");
+    // Names that a check binds are in capitals in the dictionary of Oracle.
+    let oracle = printed(&["--engine", "oracle", "--schema", "ERP", "--pack", "commerce"]);
+    assert!(oracle.contains("ON \"ERP\".\"CUSTOMER_TOTALS\" TO steadyhand_detector;"), "{oracle}");
+    assert!(!oracle.contains("\"customer_totals\""), "{oracle}");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! quote, a text or a comment is refused, so what is put in is always one name and nothing else.
 //! Whether a table has such a name is asked of the database by `ops`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
@@ -53,12 +54,22 @@ impl Part {
         (sound && name.chars().count() <= LONGEST).then(|| Self { text: name.to_owned(), exact })
     }
 
+    /// As the catalogue has it. Oracle keeps what is written without quotes in capitals; where other engines
+    /// keep another case, the name is held against them first.
+    fn kept_by(&self, dialect: Dialect) -> Cow<'_, str> {
+        if dialect == Dialect::Oracle && !self.exact {
+            Cow::Owned(self.text.to_uppercase())
+        } else {
+            Cow::Borrowed(&self.text)
+        }
+    }
+
     fn in_quotes_of(&self, dialect: Dialect) -> String {
         let quote = match dialect {
             Dialect::Mysql | Dialect::Mariadb => '`',
             Dialect::Sqlite | Dialect::Postgres | Dialect::Oracle => '"',
         };
-        format!("{quote}{}{quote}", self.text)
+        format!("{quote}{}{quote}", self.kept_by(dialect))
     }
 }
 
@@ -100,7 +111,11 @@ impl Role {
             Some(column) => &self.columns.iter().find(|(role, _)| role == column)?.1,
         };
         // A name holds neither quotes nor backslashes, so no engine reads this in two ways.
-        Some(if place.as_text { format!("'{}'", part.text) } else { part.in_quotes_of(dialect) })
+        Some(if place.as_text {
+            format!("'{}'", part.kept_by(dialect))
+        } else {
+            part.in_quotes_of(dialect)
+        })
     }
 }
 
@@ -318,6 +333,10 @@ mod tests {
             r#"SELECT o."Grand Total" FROM "shop"."sales_order" o WHERE 'sales_order' = 'x'"#
         );
         assert!(fill(sql, Dialect::Mariadb, &roles).text.contains("o.`Grand Total` FROM `shop`."));
+        assert_eq!(
+            fill(sql, Dialect::Oracle, &roles).text,
+            r#"SELECT o."Grand Total" FROM "SHOP"."SALES_ORDER" o WHERE 'SALES_ORDER' = 'x'"#
+        );
     }
 
     #[test]

@@ -48,7 +48,9 @@ pub(super) struct Known {
 impl Known {
     async fn tables(&mut self, session: &mut Session) -> Result<&[String], EngineError> {
         if self.tables.is_none() {
-            self.tables = Some(session.table_names().await?);
+            let dialect = session.dialect();
+            let names = session.table_names().await?;
+            self.tables = Some(names.into_iter().map(|name| kept(name, dialect)).collect());
         }
         Ok(self.tables.as_deref().unwrap_or_default())
     }
@@ -61,9 +63,10 @@ impl Known {
         Ok(match self.columns.entry(table) {
             Entry::Occupied(found) => found.into_mut(),
             Entry::Vacant(free) => {
-                let columns =
+                let dialect = session.dialect();
+                let names =
                     session.prepare(&format!("SELECT * FROM {} WHERE 1 = 0", free.key())).await?;
-                free.insert(columns)
+                free.insert(names.into_iter().map(|name| kept(name, dialect)).collect())
             }
         })
     }
@@ -107,6 +110,19 @@ pub(super) async fn query<'c>(
     })
 }
 
+/// A name as the catalogue has it. Of Oracle names come as SQL writes them: in small letters what is kept in
+/// capitals.
+fn kept(name: String, dialect: Dialect) -> String {
+    if dialect != Dialect::Oracle {
+        return name;
+    }
+    match name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(inside) => inside.to_owned(),
+        None if name.chars().any(char::is_uppercase) => name,
+        None => name.to_uppercase(),
+    }
+}
+
 /// Where a table is only shown to whoever has a right on it.
 fn hidden(dialect: Dialect) -> &'static str {
     match dialect {
@@ -134,7 +150,7 @@ fn resolve_table(role: &mut Role, tables: &[String], dialect: Dialect) -> Result
     let hidden = hidden(dialect);
     match found(&role.name.table, tables.iter().map(String::as_str)) {
         Some(table) => {
-            table.clone_into(&mut role.name.table.text);
+            role.name.table = Part { text: table.to_owned(), exact: true };
             Ok(())
         }
         None => Err(missing(
@@ -148,7 +164,7 @@ fn resolve_table(role: &mut Role, tables: &[String], dialect: Dialect) -> Result
 fn resolve_columns(role: &mut Role, columns: &[String]) -> Result<(), Unbound> {
     for (name, part) in &mut role.columns {
         match found(part, columns.iter().map(String::as_str)) {
-            Some(column) => column.clone_into(&mut part.text),
+            Some(column) => *part = Part { text: column.to_owned(), exact: true },
             None => {
                 let sentence = format!(
                     "the table {} has no column {} (role {}.{name})",
@@ -223,6 +239,28 @@ mod tests {
         let mut other = role("archive.orders", "id");
         resolve_table(&mut other, &listed, Dialect::Mysql).expect("nobody knows");
         assert_eq!(other.name.table.text, "orders", "it is not the one of this schema");
+    }
+
+    #[test]
+    fn names_of_oracle_are_those_of_its_dictionary() {
+        let shown = ["orders", "\"Order Lines\"", "\"lines\""];
+        let tables = shown.map(|name| kept(name.to_owned(), Dialect::Oracle));
+        let columns = names(&["order_id", "Total"]).into_iter();
+        let columns: Vec<String> = columns.map(|name| kept(name, Dialect::Oracle)).collect();
+        for (table, column, sql) in [
+            ("orders", "order_id", "\"ORDERS\"/\"ORDER_ID\""),
+            ("\"ORDERS\"", "\"Total\"", "\"ORDERS\"/\"Total\""),
+            ("\"Order Lines\"", "total", "\"Order Lines\"/\"Total\""),
+            ("lines", "ORDER_ID", "\"lines\"/\"ORDER_ID\""),
+        ] {
+            let mut role = role(table, column);
+            resolve_table(&mut role, &tables, "").expect("there");
+            resolve_columns(&mut role, &columns).expect("there");
+            let query = "{{orders}}/{{orders.id}}";
+            assert_eq!(crate::check::bind::fill(query, Dialect::Oracle, &[role]).text, sql);
+        }
+        let mut exact = role("\"orders\"", "id");
+        assert!(resolve_table(&mut exact, &tables, "").is_err(), "kept in capitals");
     }
 
     #[test]
