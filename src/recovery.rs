@@ -172,6 +172,8 @@ impl CheckOutcome {
     pub fn objection(&self) -> Option<String> {
         let Self { check, role, before, after } = self;
         let number = |verdict: &Verdict| verdict.violations().map(crate::check::Count::number);
+        // Of a run that was cut short only the least is known: enough to be below, not to be above.
+        let (seen_before, seen_after) = (before.is_whole(), after.is_whole());
         match role {
             Role::Shown => None,
             Role::Cure => match after {
@@ -188,15 +190,15 @@ impl CheckOutcome {
             },
             Role::Falls if after.is_clear() => None,
             Role::Falls => match (before.number(), after.number()) {
-                (Some(before), Some(after)) if after < before => None,
-                (Some(before), Some(after)) => {
+                (Some(before), Some(after)) if seen_after && after < before => None,
+                (Some(before), Some(after)) if seen_before && after >= before => {
                     Some(format!("{check} would not fall: {before} before, {after} after"))
                 }
                 _ => Some(format!("{check} could not be compared before and after")),
             },
             Role::Neighbour => match (number(before), number(after)) {
-                (Some(before), Some(after)) if after <= before => None,
-                (Some(before), Some(after)) => {
+                (Some(before), Some(after)) if seen_after && after <= before => None,
+                (Some(before), Some(after)) if seen_before && after > before => {
                     Some(format!("{check} would get worse: {before} to {after} violations"))
                 }
                 _ => Some(format!("{check} could not be compared before and after")),
@@ -359,4 +361,31 @@ pub enum Execution {
         op: String,
         why: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Count;
+
+    #[test]
+    fn a_check_that_was_cut_short_is_below_another_only_where_that_is_known() {
+        let of = |role, before: Count, after: Count| {
+            let [before, after] = [before, after].map(Verdict::from_count);
+            CheckOutcome { check: "c".into(), role, before, after }.objection()
+        };
+        let (exact, least) = (Count::Exact, Count::AtLeast);
+        for role in [Role::Neighbour, Role::Falls] {
+            assert_eq!(of(role, exact(9), exact(5)), None);
+            assert_eq!(of(role, least(9), exact(5)), None, "there were nine or more");
+            for (before, after) in
+                [(exact(9), least(5)), (least(9), least(5)), (least(5), exact(9))]
+            {
+                let why = of(role, before, after).expect("it is not known");
+                assert!(why.contains("could not be compared"), "{before:?} {after:?}: {why}");
+            }
+            assert!(of(role, exact(5), least(9)).expect("it is known").contains("5"));
+        }
+        assert_eq!(of(Role::Neighbour, exact(5), exact(5)), None);
+    }
 }

@@ -36,6 +36,8 @@ fn quit_lines(cockpit: &mut Cockpit) {
     cockpit.type_text("quit");
     cockpit.keys("enter");
     cockpit.wait_for("Leave?");
+    // What is typed before the question stands there is not taken.
+    cockpit.wait_for("choose >");
     cockpit.type_text("1");
     cockpit.keys("enter");
     assert_eq!(cockpit.wait_code(), 0);
@@ -260,7 +262,7 @@ fn while_a_command_writes_nothing_else_is_executed_and_nobody_takes_over() {
     run_command(&mut first);
     // Both end alike on the screen: the journal tells which of them has.
     first.wait_until("the second has ended", |_| {
-        journal(first.home()).iter().filter(|kind| *kind == "command-ran").count() == 2
+        journal(first.home()).iter().filter(|kind| *kind == "step-passed").count() == 2
     });
     assert!(made.exists());
     leave(&mut first);

@@ -254,13 +254,13 @@ mod tests {
             ("lines", "ORDER_ID", "\"lines\"/\"ORDER_ID\""),
         ] {
             let mut role = role(table, column);
-            resolve_table(&mut role, &tables, "").expect("there");
+            resolve_table(&mut role, &tables, Dialect::Oracle).expect("there");
             resolve_columns(&mut role, &columns).expect("there");
             let query = "{{orders}}/{{orders.id}}";
             assert_eq!(crate::check::bind::fill(query, Dialect::Oracle, &[role]).text, sql);
         }
         let mut exact = role("\"orders\"", "id");
-        assert!(resolve_table(&mut exact, &tables, "").is_err(), "kept in capitals");
+        assert!(resolve_table(&mut exact, &tables, Dialect::Oracle).is_err(), "kept in capitals");
     }
 
     #[test]

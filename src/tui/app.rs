@@ -249,9 +249,11 @@ impl App {
         }
     }
 
-    /// The same for another incident, or none: no box that was left belongs to it.
+    /// The same for another incident, or none: no box that was left belongs to it, and neither does
+    /// what kept its journal from being written.
     pub fn forget_incident(&mut self) {
         self.forget_step();
+        self.read_only = None;
         self.under.clear();
         self.undone.retain(|lost| !matches!(lost, Lost::Overlay(_) | Lost::Filter { .. }));
     }

@@ -22,7 +22,7 @@ use crate::incident::store::Summary;
 use crate::ops::Identity;
 pub use crate::ops::Pressure;
 use crate::ops::explain::Explained;
-use crate::ops::export::Exported;
+pub use crate::ops::export::Exported;
 use crate::ops::share;
 pub use crate::ops::share::{How, Loss, News as StoreNews};
 use crate::problem::Problem;

@@ -548,6 +548,21 @@ fn a_box_that_was_left_answers_for_no_other_step() {
     assert!(night.app.overlay.is_none(), "{:?}", night.app.overlay);
 }
 
+/// As its message says: leave, and resume.
+#[test]
+fn an_incident_whose_journal_could_not_be_written_is_left_and_taken_up_again() {
+    let mut night = Night::opened(probe(), &glyphs::UTF8);
+    night.send(Message::JournalFailed("no space left on device".into()));
+    let told = told(&night.draw(SMALL));
+    assert!(told.contains("the journal cannot be written"), "{told}");
+    night.keys("esc esc");
+    assert!(night.app.case.is_none());
+    night.asked.clear();
+    night.keys("z");
+    assert!(night.asked.iter().any(|asked| asked.starts_with("Resume {")), "{:?}", night.asked);
+    assert!(night.app.case.is_some());
+}
+
 #[test]
 fn what_is_chosen_of_a_long_list_is_in_sight() {
     let mut night = Night::opened(probe(), &glyphs::UTF8);
