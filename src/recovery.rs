@@ -384,7 +384,7 @@ mod tests {
                 let why = of(role, before, after).expect("it is not known");
                 assert!(why.contains("could not be compared"), "{before:?} {after:?}: {why}");
             }
-            assert!(of(role, exact(5), least(9)).expect("it is known").contains("5"));
+            assert!(of(role, exact(5), least(9)).expect("it is known").contains('5'));
         }
         assert_eq!(of(Role::Neighbour, exact(5), exact(5)), None);
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crossterm::event::{KeyEvent, MouseEvent};
 
 use super::command::Command;
-use super::effect::{EditFor, Run};
+use super::effect::{EditFor, Effect, Run};
 use super::perform::copy::Copied;
 use super::theme::Ground;
 use super::watch::Seen;
@@ -232,4 +232,40 @@ pub struct Opened {
     pub also_open: Vec<String>,
     /// What was typed and not kept before.
     pub drafts: std::collections::BTreeMap<String, crate::incident::drafts::Draft>,
+}
+
+impl Message {
+    /// Whoever waits for the answer to an effect that was not carried out is told that there is none.
+    pub fn instead_of(effect: Effect, why: &str) -> Option<Self> {
+        let refused = || Problem::refused(why.to_owned());
+        let why = format!("nothing was executed: {why}");
+        Some(match effect {
+            Effect::Execute { run, plan, .. } => {
+                let execution = Execution::RolledBack { why, drift: None };
+                Self::Executed { run, step: plan.step, execution }
+            }
+            Effect::PutGuard { run, step, .. } => {
+                Self::GuardPut { run, step, outcome: Outcome::RolledBack, why }
+            }
+            Effect::Command { run, step, .. } => Self::not_run(run, step, why),
+            Effect::Preview { run, step, .. } => {
+                Self::Previewed { run, step, preview: Err(refused()) }
+            }
+            Effect::Rehearse { run, step, .. } => {
+                Self::Rehearsed { run, step, rehearsal: Err(refused()) }
+            }
+            Effect::Resolve { run, doubt } => {
+                Self::Resolved { run, step: doubt.step, outcome: Err(refused()) }
+            }
+            Effect::Explain { run, .. } => Self::Explained { run, plans: Err(refused()) },
+            Effect::Export { run, .. } => Self::Exported { run, file: Err(refused()) },
+            _ => return None,
+        })
+    }
+
+    /// A command that did not run.
+    pub fn not_run(run: Run, step: String, why: String) -> Self {
+        let ran = Ran { exit: None, output: Vec::new(), seconds: 0.0, trouble: Some(why) };
+        Self::CommandRan { run, step, ran: Box::new(ran) }
+    }
 }

@@ -30,7 +30,7 @@ use crate::check::Check;
 use crate::config::{Seconding, Target};
 use crate::consent::Consent;
 use crate::drill::{Scenario, Scorecard};
-use crate::incident::entry::{Entry, Outcome};
+use crate::incident::entry::Entry;
 use crate::incident::journal::{Journal, JournalError, News};
 use crate::incident::lease::Lease;
 use crate::incident::store;
@@ -38,8 +38,7 @@ use crate::ops;
 use crate::ops::Stopper;
 use crate::practice::Practice;
 use crate::problem::Problem;
-use crate::recovery::Execution;
-use crate::runbook::{Ran, Runbook};
+use crate::runbook::Runbook;
 
 /// How long the outcome of an execution is waited for when the cockpit is left.
 const OUTCOME: std::time::Duration = std::time::Duration::from_mins(1);
@@ -82,12 +81,6 @@ pub struct World {
     couriers: TaskTracker,
     /// The lease of the incident that is taken over.
     pub lease: Option<Lease>,
-}
-
-/// Whoever waits for a command is told that it did not run.
-fn not_run(run: Run, step: String, why: String) -> Message {
-    let ran = Ran { exit: None, output: Vec::new(), seconds: 0.0, trouble: Some(why) };
-    Message::CommandRan { run, step, ran: Box::new(ran) }
 }
 
 /// What it means that the journal took no record.
@@ -175,27 +168,12 @@ impl World {
             if let Err(error) = self.one(effect, &mut for_terminal) {
                 let why = error.to_string();
                 self.send(not_written(error));
-                effects.for_each(|dropped| self.not_done(dropped, &why));
+                let answers = effects.filter_map(|dropped| Message::instead_of(dropped, &why));
+                answers.for_each(|answer| self.send(answer));
                 break;
             }
         }
         for_terminal
-    }
-
-    /// Who waits for an answer is told that there was nothing to answer.
-    fn not_done(&self, effect: Effect, why: &str) {
-        let why = format!("nothing was executed: {why}");
-        match effect {
-            Effect::Execute { run, plan, .. } => {
-                let execution = Execution::RolledBack { why, drift: None };
-                self.send(Message::Executed { run, step: plan.step, execution });
-            }
-            Effect::PutGuard { run, step, .. } => {
-                self.send(Message::GuardPut { run, step, outcome: Outcome::RolledBack, why });
-            }
-            Effect::Command { run, step, .. } => self.send(not_run(run, step, why)),
-            _ => {}
-        }
     }
 
     fn one(&mut self, effect: Effect, out: &mut Vec<ForTerminal>) -> Result<(), JournalError> {

@@ -170,7 +170,19 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
         Message::Failed(problem) => tell(app, problem),
     };
     leave_when_done(app);
-    if app.read_only.is_some() { effects.into_iter().filter(harmless).collect() } else { effects }
+    match app.read_only.clone() {
+        None => effects,
+        Some(why) => only_harmless(app, effects, &why),
+    }
+}
+
+/// Drops what may not be done any more, and tells whoever waits for it.
+fn only_harmless(app: &mut App, effects: Vec<Effect>, why: &str) -> Vec<Effect> {
+    let (mut done, dropped): (Vec<_>, Vec<_>) = effects.into_iter().partition(harmless);
+    for answer in dropped.into_iter().filter_map(|effect| Message::instead_of(effect, why)) {
+        done.extend(update(app, answer, app.now));
+    }
+    done
 }
 
 /// What may still be done when the journal cannot be written.

@@ -551,10 +551,18 @@ fn a_box_that_was_left_answers_for_no_other_step() {
 /// As its message says: leave, and resume.
 #[test]
 fn an_incident_whose_journal_could_not_be_written_is_left_and_taken_up_again() {
-    let mut night = Night::opened(probe(), &glyphs::UTF8);
+    let mut night = change(probe(), &glyphs::UTF8);
     night.send(Message::JournalFailed("no space left on device".into()));
     let told = told(&night.draw(SMALL));
     assert!(told.contains("the journal cannot be written"), "{told}");
+    // What is asked for meanwhile is answered, and stands in nobody's way.
+    night.keys("esc enter");
+    let told = self::told(&night.draw(SMALL));
+    assert!(told.contains("the journal cannot be written: no space left"), "{told}");
+    let case = night.app.case.as_ref().expect("an incident");
+    assert!(!case.is_busy() || case.recoveries.is_empty(), "{:?}", case.recoveries);
+    let step = case.step().id.clone();
+    assert!(matches!(case.recoveries[&step].state, State::Failed { .. }), "{:?}", case.recoveries);
     night.keys("esc esc");
     assert!(night.app.case.is_none());
     night.asked.clear();

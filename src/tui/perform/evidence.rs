@@ -1,6 +1,6 @@
 //! What is kept beside the journal: samples of findings, exports, the output of commands.
 
-use super::{World, not_run, not_written};
+use super::{World, not_written};
 use crate::check::{Delta, Finding};
 use crate::clock;
 use crate::consent::Consent;
@@ -37,7 +37,7 @@ impl World {
         else {
             return;
         };
-        self.spawn(async move {
+        let work = async move {
             let kind =
                 if format == "json" { ops::export::Format::Json } else { ops::export::Format::Csv };
             let name = format!("export-{id}-{}.{format}", moment());
@@ -52,7 +52,8 @@ impl World {
                 written.map(|_| file).map_err(|error| Problem::system(error.to_string()))
             });
             Message::Exported { run, file: recorded }
-        });
+        };
+        self.spawn_or(work, move |why| Message::Exported { run, file: Err(Problem::system(why)) });
     }
 
     pub(super) fn command(&mut self, run: Run, step: String, consent: Option<Consent>) {
@@ -61,14 +62,15 @@ impl World {
         let found = desk.runbook.step(&step).cloned();
         let Some(Step { action: Action::Command(command), .. }) = found else { return };
         let messages = self.messages.clone();
-        self.spawn(async move {
+        let of = step.clone();
+        let work = async move {
             let executing = (!command.readonly).then(|| desk.journal.begin()).transpose();
             let _until_it_ended = match executing {
                 Ok(executing) => executing,
                 Err(error) => {
                     let why = format!("nothing was executed: {error}");
                     over(&desk.journal, &step, &why);
-                    return not_run(run, step, why);
+                    return Message::not_run(run, step, why);
                 }
             };
             let (target, folder) = (desk.target.clone(), desk.folder.clone());
@@ -80,7 +82,8 @@ impl World {
                 let _ = messages.send(not_written(error));
             }
             Message::CommandRan { run, step, ran: Box::new(ran) }
-        });
+        };
+        self.spawn_or(work, move |why| Message::not_run(run, of, why));
     }
 }
 
