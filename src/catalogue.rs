@@ -11,7 +11,7 @@ use crate::check::{self, Check, Settings};
 use crate::control;
 use crate::practice::Practice;
 use crate::runbook::{self, Runbook};
-use crate::source::{Care, Fault, Spot, did_you_mean, quoted};
+use crate::source::{Care, Fault, Spot, quoted};
 pub use lint::{judge, lint};
 
 use std::path::PathBuf;
@@ -225,12 +225,12 @@ impl Shelf {
         let mut faults = vec![];
         for loaded in &self.checks {
             if let Some(id) = &loaded.check.runbook {
-                faults.extend(unknown("runbook", id, &loaded.runbook, &runbooks));
+                faults.extend(loaded.runbook.unknown("runbook", id, &runbooks));
             }
         }
         for loaded in &self.runbooks {
             for (id, spot) in &loaded.checks {
-                faults.extend(unknown("check", id, spot, &checks));
+                faults.extend(spot.unknown("check", id, &checks));
             }
         }
         faults
@@ -246,9 +246,9 @@ impl Shelf {
         let controls = of_checks
             .chain(of_runbooks)
             .filter(|(name, _)| control::place(name).is_none())
-            .filter_map(|(name, spot)| unknown("control", name, spot, &known));
+            .filter_map(|(name, spot)| spot.unknown("control", name, &known));
         let named = self.runbooks.iter().flat_map(|loaded| &loaded.messages);
-        let messages = named.filter_map(|(name, spot)| unknown("message", name, spot, &messages));
+        let messages = named.filter_map(|(name, spot)| spot.unknown("message", name, &messages));
         controls.chain(messages).collect()
     }
 
@@ -261,17 +261,6 @@ impl Shelf {
         catalogue.sort();
         catalogue
     }
-}
-
-fn unknown(what: &str, id: &str, spot: &Spot, known: &[&str]) -> Option<Fault> {
-    if known.contains(&id) {
-        return None;
-    }
-    let fault = spot.fault(format!("There is no {what} {}.", quoted(id)));
-    Some(match did_you_mean(id, known.iter().copied()) {
-        Some(near) => fault.suggest(format!("Did you mean \"{near}\"?")),
-        None => fault.suggest(format!("Those at hand are {}.", known.join(", "))),
-    })
 }
 
 #[cfg(test)]

@@ -63,19 +63,6 @@ impl fmt::Display for Origin {
     }
 }
 
-/// The fault of a name that nothing has.
-fn unknown(what: &str, name: &str, spot: &Spot, known: &[&str]) -> Option<Fault> {
-    if known.contains(&name) {
-        return None;
-    }
-    let fault = spot.fault(format!("There is no {what} {}.", quoted(name)));
-    Some(match did_you_mean(name, known.iter().copied()) {
-        Some(near) => fault.suggest(format!("Did you mean \"{near}\"?")),
-        None if known.is_empty() => fault,
-        None => fault.suggest(format!("There are {}.", known.join(", "))),
-    })
-}
-
 /// A value and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting<T> {
@@ -177,7 +164,7 @@ impl Config {
     /// Packs of targets that there are none of.
     pub fn unknown_packs(&self, known: &[&str]) -> Vec<Fault> {
         let named = self.targets.iter().flat_map(|target| &target.packs);
-        named.filter_map(|(name, spot)| unknown("pack", name, spot, known)).collect()
+        named.filter_map(|(name, spot)| spot.unknown("pack", name, known)).collect()
     }
 
     /// Suites that no check is in, and targets that are not configured, where something waits for them: an
@@ -188,9 +175,9 @@ impl Config {
         let expected = self.runs.suites.iter().map(|suite| (&suite.name, &suite.spot));
         let told = alerts.iter().flat_map(|alert| &alert.suites).map(|(name, spot)| (name, spot));
         let of_suites =
-            expected.chain(told).filter_map(|(name, spot)| unknown("suite", name, spot, suites));
+            expected.chain(told).filter_map(|(name, spot)| spot.unknown("suite", name, suites));
         let watched = alerts.iter().flat_map(|alert| &alert.targets);
-        let of_targets = watched.filter_map(|(name, spot)| unknown("target", name, spot, &targets));
+        let of_targets = watched.filter_map(|(name, spot)| spot.unknown("target", name, &targets));
         of_suites.chain(of_targets).collect()
     }
 

@@ -10,6 +10,7 @@ use annotate_snippets::{
 
 use super::literal;
 use super::mask::Masked;
+use super::suggest::{did_you_mean, quoted};
 
 /// A place in a file that was read; cheap to keep for questions that come up later.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +55,19 @@ impl Spot {
             suggestion: None,
             spot: Some(self.clone()),
         }
+    }
+
+    /// The fault of a name that stands here and that nothing has.
+    pub fn unknown(&self, what: &str, name: &str, known: &[&str]) -> Option<Fault> {
+        if known.contains(&name) {
+            return None;
+        }
+        let fault = self.fault(format!("There is no {what} {}.", quoted(name)));
+        Some(match did_you_mean(name, known.iter().copied()) {
+            Some(near) => fault.suggest(format!("Did you mean \"{near}\"?")),
+            None if known.is_empty() => fault,
+            None => fault.suggest(format!("There are {}.", known.join(", "))),
+        })
     }
 
     /// The line of the file, counted from 1.
