@@ -191,6 +191,17 @@ pub struct Delta {
 }
 
 impl Finding {
+    /// Of a check that saw nothing, and why.
+    pub fn unseen(reason: &str) -> Self {
+        Self {
+            verdict: Verdict::Inconclusive { reason: reason.to_owned() },
+            rows: Rows::default(),
+            keys: None,
+            seconds: 0.0,
+            cause: None,
+        }
+    }
+
     /// Compares with the run before; both must have been conclusive.
     pub fn since(&self, before: &Self, key: &[String]) -> Option<Delta> {
         self.verdict.violations()?;

@@ -12,7 +12,7 @@ use super::interrupts::Interrupts;
 use super::lock::{self, Lock, Taken};
 use super::{Out, alerts};
 use crate::catalogue::Catalogue;
-use crate::check::{Check, Verdict};
+use crate::check::{Check, Finding, Verdict};
 use crate::clock;
 use crate::config::{Config, Environment, Origin, Target};
 use crate::dialect::Dialect;
@@ -21,7 +21,6 @@ use crate::exit::Exit;
 use crate::history::store::{self, Book};
 use crate::history::{self, Run as Past, Seen, State};
 use crate::ops::Stopper;
-use crate::ops::detect::unseen;
 use crate::ops::suite::{self, Job, Limits, News};
 use crate::problem::Problem;
 use crate::report::{Outcome, Totals, text};
@@ -126,7 +125,7 @@ pub async fn run(
             check: Arc::clone(check),
             target: label.clone(),
             address: address(&target),
-            finding: unseen(held.as_deref().unwrap_or("not asked yet")),
+            finding: Finding::unseen(held.as_deref().unwrap_or("not asked yet")),
             snapshot: None,
             ruling: None,
         };

@@ -77,7 +77,7 @@ pub async fn detect(
     match open(target, stopper).await {
         Ok(mut session) => {
             let finding = match too_late(&mut session, target).await {
-                Some(why) => unseen(&why),
+                Some(why) => Finding::unseen(&why),
                 None => {
                     let known = &mut Known::default();
                     // Only here somebody asks what changed since the look before.
@@ -104,7 +104,7 @@ pub async fn survey(
     let dialect = session.dialect();
     for check in checks.iter().filter(|check| check.is_for(dialect)) {
         let finding = match &late {
-            Some(why) => unseen(why),
+            Some(why) => Finding::unseen(why),
             None => ask_next(&mut session, check, GLIMPSE, &mut known, None, None).await,
         };
         findings.push((check.id.clone(), finding));
@@ -148,17 +148,6 @@ async fn open(target: &Target, stopper: &Stopper) -> Result<Session, Problem> {
     Ok(session)
 }
 
-/// A check that saw nothing, and why.
-pub fn unseen(reason: &str) -> Finding {
-    Finding {
-        verdict: Verdict::Inconclusive { reason: reason.to_owned() },
-        rows: Rows::default(),
-        keys: None,
-        seconds: 0.0,
-        cause: None,
-    }
-}
-
 /// A check whose target could not be asked.
 pub fn unreached(problem: &Problem) -> Finding {
     let cause = match problem.kind {
@@ -166,7 +155,7 @@ pub fn unreached(problem: &Problem) -> Finding {
         crate::problem::Kind::Database => Some(Cause::Database),
         _ => None,
     };
-    Finding { cause, ..unseen(&problem.sentence) }
+    Finding { cause, ..Finding::unseen(&problem.sentence) }
 }
 
 pub(super) fn cause(error: &EngineError) -> Option<Cause> {
@@ -193,9 +182,9 @@ pub(super) async fn ask_next(
 ) -> Finding {
     let sql = match super::bind::query(session, check, known).await {
         Ok(sql) => sql,
-        Err(Unbound::Missing(reason)) => return unseen(&reason),
+        Err(Unbound::Missing(reason)) => return Finding::unseen(&reason),
         Err(Unbound::Engine(error)) => {
-            return Finding { cause: cause(&error), ..unseen(&error.to_string()) };
+            return Finding { cause: cause(&error), ..Finding::unseen(&error.to_string()) };
         }
     };
     let start = Instant::now();

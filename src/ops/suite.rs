@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::bind::Known;
 use super::connect::READ_LOCK_WAIT;
-use super::detect::{Sight, ask_next, sight, unreached, unseen};
+use super::detect::{Sight, ask_next, sight, unreached};
 use crate::check::{Cause, Check, Finding, Verdict};
 use crate::clock;
 use crate::config::Target;
@@ -128,9 +128,9 @@ pub async fn run(jobs: Vec<Job>, limits: Limits, stopper: &Stopper, mut on: impl
     }
     workers.abort_all();
     let finding = if stopper.is_stopped() {
-        Finding { cause: Some(Cause::Operator), ..unseen("stopped by the operator") }
+        Finding { cause: Some(Cause::Operator), ..Finding::unseen("stopped by the operator") }
     } else {
-        unseen(&spent(limits))
+        Finding::unseen(&spent(limits))
     };
     for (job, checks) in open.iter().enumerate() {
         for (check, _) in checks.iter().enumerate().filter(|(_, open)| **open) {
@@ -190,12 +190,12 @@ async fn work(
         // Another connection to the same server is at work and may go on alone.
         _ if !first => return,
         Ok(Err(problem)) => return blind(&unreached(&problem)),
-        Err(_) => return blind(&unseen(&spent(limits))),
+        Err(_) => return blind(&Finding::unseen(&spent(limits))),
     };
     let snapshot = clock::now();
     let mut known = Known::default();
     if let Some(why) = late {
-        blind(&unseen(&why));
+        blind(&Finding::unseen(&why));
     }
     while let Some(check) = plan.take() {
         let finding = {
@@ -203,11 +203,11 @@ async fn work(
             within(&mut session, check, limits, deadline, &mut known).await
         };
         let alive = finding.is_some();
-        let finding = finding.unwrap_or_else(|| unseen("the server stopped answering"));
+        let finding = finding.unwrap_or_else(|| Finding::unseen("the server stopped answering"));
         let finding = Box::new(finding);
         tell(News::Found { job: plan.number, check, finding, snapshot: Some(snapshot) });
         if !alive {
-            return blind(&unseen("the server stopped answering at the check before"));
+            return blind(&Finding::unseen("the server stopped answering at the check before"));
         }
     }
     // A server that does not say goodbye keeps nobody waiting.
@@ -224,7 +224,7 @@ async fn within(
 ) -> Option<Finding> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left < LEAST {
-        return Some(unseen(&spent(limits)));
+        return Some(Finding::unseen(&spent(limits)));
     }
     let is_cut = left < check.timeout;
     let check = Check { timeout: check.timeout.min(left), ..Check::clone(check) };

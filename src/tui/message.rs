@@ -259,8 +259,57 @@ impl Message {
             }
             Effect::Explain { run, .. } => Self::Explained { run, plans: Err(refused()) },
             Effect::Export { run, .. } => Self::Exported { run, file: Err(refused()) },
-            _ => return None,
+            Effect::Open { .. } | Effect::Resume { .. } => Self::Opened(Err(refused())),
+            Effect::Survey { run, target } => {
+                Self::Surveyed { run, target, survey: Err(refused()) }
+            }
+            Effect::Detect { run, check, .. } => Self::unseen(run, check, &why),
+            Effect::Work { run, .. } => Self::Worked { run, done: Err(why) },
+            Effect::Relations { run, .. } => Self::Relations { run, found: Err(refused()) },
+            Effect::Related { run, .. } => Self::Related { run, found: Err(refused()) },
+            Effect::FirstLook { run, step, .. } => {
+                Self::LookedFirst { run, step, look: Err(refused()) }
+            }
+            Effect::Look { run } => Self::Looked { run, seen: Err(refused()) },
+            Effect::EndSession { .. } => Self::SessionEnded(Err(refused())),
+            // Nobody waits for these.
+            Effect::Prepare
+            | Effect::ListIncidents
+            | Effect::Leave
+            | Effect::Abandon
+            | Effect::HandOver(_)
+            | Effect::RefuseTakeOver(_)
+            | Effect::AskTakeOver
+            | Effect::TakeOver(_)
+            | Effect::Append(_)
+            | Effect::Copy(_)
+            | Effect::Clipboard(_)
+            | Effect::KeepFinding { .. }
+            | Effect::Stop { .. }
+            | Effect::AskSecond { .. }
+            | Effect::LookForSignature { .. }
+            | Effect::CheckSignature { .. }
+            | Effect::BreakGlass { .. }
+            | Effect::Rein { .. }
+            | Effect::Score
+            | Effect::Postmortem
+            | Effect::WritePostmortem { .. }
+            | Effect::EditOutside { .. }
+            | Effect::KeepDraft { .. }
+            | Effect::ForgetDraft { .. }
+            | Effect::TourSeen
+            | Effect::Mouse(_)
+            | Effect::Suspend
+            | Effect::Repaint
+            | Effect::Bell => return None,
         })
+    }
+
+    /// A run of a check that saw nothing.
+    pub fn unseen(run: Run, check: String, why: &str) -> Self {
+        let finding = Arc::new(Finding::unseen(why));
+        let (delta, rows, cut) = (None, Pile::default(), None);
+        Self::Checked { run, check, finding, delta, rows, cut }
     }
 
     /// A command that did not run.

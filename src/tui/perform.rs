@@ -377,13 +377,41 @@ impl World {
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_is_under_way_can_be_stopped_however_much_was_begun_since() {
-        let (messages, _inbox) = tokio::sync::mpsc::unbounded_channel();
+    fn world() -> World {
+        let (messages, _) = tokio::sync::mpsc::unbounded_channel();
         let catalogue = Arc::new(Catalogue::built_in().expect("what is built in has no fault"));
         let (practice, state) = (Arc::new(Practice::default()), PathBuf::new());
-        let mut world =
-            World::new(catalogue, practice, Vec::new(), state, "casey".into(), messages);
+        World::new(catalogue, practice, Vec::new(), state, "casey".into(), messages)
+    }
+
+    /// Or whoever comes straight back would find it held, by the program itself.
+    #[test]
+    fn an_incident_that_was_left_is_free_also_while_work_of_it_ends() {
+        let home = tempfile::tempdir().expect("a folder");
+        let (journal, _) = Journal::open(home.path(), "casey").expect("empty");
+        let mut world = world();
+        let url = crate::config::TargetUrl::parse("sqlite:erp.db", home.path()).expect("a url");
+        let target = Target::new("erp", url, crate::config::Environment::Development);
+        world.desk = Some(Desk {
+            journal: journal.clone(),
+            folder: home.path().to_owned(),
+            target: target.clone(),
+            server: String::new(),
+            runbook: Arc::new(world.catalogue.runbooks[0].clone()),
+            monitor: Arc::new(ops::pressure::Monitor::new(target).into()),
+            document: Arc::default(),
+        });
+        let work_under_way = world.desk.clone();
+        world.perform(vec![Effect::Leave]);
+        Journal::open(home.path(), "casey").expect("it is free");
+        let late = journal.append(Entry::StepEntered { step: "late".into() });
+        assert!(matches!(late, Err(JournalError::Lost)), "{late:?}");
+        drop(work_under_way);
+    }
+
+    #[test]
+    fn what_is_under_way_can_be_stopped_however_much_was_begun_since() {
+        let mut world = world();
         let long = world.stopper(1);
         for run in 2..600 {
             drop(world.stopper(run));

@@ -26,18 +26,10 @@ impl World {
         self.looked();
         let (stopper, kept) = (self.stopper(run), self.kept_rows.min(SAMPLE));
         let Some(desk) = self.desk.clone() else { return };
-        let unseen = move |check: String, why: &str| Message::Checked {
-            run,
-            check,
-            finding: Arc::new(detect::unseen(why)),
-            delta: None,
-            rows: Pile::default(),
-            cut: None,
-        };
         let Some(asked) = self.catalogue.check(&check).cloned() else {
             // An answer too, or the step would wait for one for ever.
             let why = format!("the check {check} is not loaded");
-            return self.send(unseen(check, &why));
+            return self.send(Message::unseen(run, check, &why));
         };
         let (of, messages) = (check.clone(), self.messages.clone());
         let work = async move {
@@ -64,7 +56,7 @@ impl World {
             let delta = before.and_then(|before| finding.since(&before, &asked.key));
             Message::Checked { run, check, finding: Arc::new(finding), delta, rows, cut }
         };
-        self.spawn_or(work, move |why| unseen(of, &why));
+        self.spawn_or(work, move |why| Message::unseen(run, of, &why));
     }
 
     /// Runs a job of a table beside everything else; tells how far it is, but not of one that is
