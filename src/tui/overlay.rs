@@ -75,6 +75,46 @@ pub enum Purpose {
     TakeOver,
 }
 
+impl Purpose {
+    /// The answer is about the step that lies before the operator.
+    fn is_of_step(&self) -> bool {
+        match self {
+            Self::SkipReason
+            | Self::Evidence
+            | Self::Answer
+            | Self::AnswerChoice
+            | Self::Decide
+            | Self::DecideReason(_)
+            | Self::CommsText
+            | Self::Execute
+            | Self::Signature
+            | Self::BreakGlass
+            | Self::Consent { .. } => true,
+            Self::Note
+            | Self::Filter
+            | Self::Search
+            | Self::GoTo
+            | Self::Copy
+            | Self::Related
+            | Self::FindHome
+            | Self::FindJournal
+            | Self::Close
+            | Self::Leave
+            | Self::Target(_)
+            | Self::Export
+            | Self::Escalate
+            | Self::Severity
+            | Self::SeverityReason(_)
+            | Self::Milestone
+            | Self::MilestoneAt(_)
+            | Self::Part(_)
+            | Self::Annotate(_)
+            | Self::HandOver
+            | Self::TakeOver => false,
+        }
+    }
+}
+
 /// A question with one line for the answer.
 #[derive(Debug)]
 pub struct Ask {
@@ -296,24 +336,17 @@ impl Overlay {
     /// Its answer is about the step that lay before the operator when it was asked.
     pub fn is_of_step(&self) -> bool {
         match &self.kind {
-            Kind::Ask(ask) => matches!(
-                ask.purpose,
-                Purpose::SkipReason
-                    | Purpose::Evidence
-                    | Purpose::Answer
-                    | Purpose::DecideReason(_)
-                    | Purpose::Execute
-                    | Purpose::BreakGlass
-                    | Purpose::Consent { .. }
-            ),
-            Kind::Choice(choice) => {
-                matches!(choice.purpose, Purpose::Decide | Purpose::AnswerChoice)
-            }
-            Kind::Writing(writing) => {
-                matches!(writing.purpose, Purpose::CommsText | Purpose::Signature)
-            }
+            Kind::Ask(ask) => ask.purpose.is_of_step(),
+            Kind::Choice(choice) => choice.purpose.is_of_step(),
+            Kind::Writing(writing) => writing.purpose.is_of_step(),
             Kind::Comms(_) => true,
-            _ => false,
+            Kind::Columns { .. }
+            | Kind::Text { .. }
+            | Kind::Changes { .. }
+            | Kind::Tour(_)
+            | Kind::Help { .. }
+            | Kind::Palette(_)
+            | Kind::Problem(_) => false,
         }
     }
 

@@ -88,7 +88,8 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
         }
         Message::JournalFailed(why) => {
             let sentence = format!("the journal cannot be written: {why}");
-            app.read_only = Some(sentence.clone());
+            // That of an incident that was left keeps nobody from another one.
+            app.read_only = app.case.as_ref().map(|_| sentence.clone());
             let hint = "Nothing more is done from here, only shown. Make room on the disk, then leave and resume.";
             tell(app, crate::problem::Problem::system(sentence).hint(hint))
         }
