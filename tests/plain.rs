@@ -298,6 +298,23 @@ fn what_was_typed_ahead_or_pasted_executes_nothing() {
     assert_eq!(Facts::of(lines.cockpit.home()), before.after_change());
 }
 
+/// The number of a thing may be longer than the list, as an identifier is.
+#[test]
+fn a_number_beyond_the_list_opens_nothing() {
+    let mut lines = Lines::start(Home::new(), &["--incident", RUNBOOK]);
+    lines.hear("milestone: detected");
+    lines.say("]");
+    lines.hear("12 violations");
+    lines.say("V");
+    lines.hear("violations > ");
+    for number in ["13", "1042", "4711000123"] {
+        lines.say(number);
+        lines.hear("there are rows 1 to 12");
+    }
+    lines.say("12");
+    lines.hear("Row in full");
+}
+
 #[test]
 fn interrupting_asks_and_the_end_of_input_leaves_the_incident_open() {
     let mut lines = previewed(Home::new());

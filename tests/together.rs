@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use common::book::{COUNT, book, command};
 use common::walk::{
     CONFIRMATION, Facts, INCIDENT, RUNBOOK, assert_sound, confirm, database, demo, hasty, journal,
-    leave, note, preview, run_command, take_over, to_change,
+    leave, note, preview, run_command, take_over, to_change, wait_for_end,
 };
 use common::{Cockpit, Home, Signal, WIDE};
 
@@ -29,6 +29,18 @@ fn watch(first: &Cockpit) -> Cockpit {
 fn quit(cockpit: &mut Cockpit) {
     cockpit.keys("q");
     assert_eq!(cockpit.wait_code(), 0);
+}
+
+/// Somebody watches line by line, has asked for it, and may take it from whoever does not answer.
+fn silent_by_lines(home: Home) -> (Cockpit, Cockpit) {
+    let first = demo(home);
+    let mut second = first.beside("robin", &["watch", INCIDENT, "--plain"], WIDE);
+    second.wait_for("incident opened");
+    first.signal(Signal::STOP);
+    second.type_text("take over");
+    second.keys("enter");
+    second.wait_for("nobody answers; type  take over INC-0001");
+    (first, second)
 }
 
 /// The same line by line, where leaving is asked about.
@@ -256,14 +268,9 @@ fn while_a_command_writes_nothing_else_is_executed_and_nobody_takes_over() {
     let made = first.home().work().join("made");
     assert!(!made.exists());
     fs::write(&gate, "open").expect("somebody waits there");
-    first.wait_until("the first has ended", |_| {
-        journal(first.home()).contains(&"command-ran".to_owned())
-    });
+    first.wait_for("step wait done");
     run_command(&mut first);
-    // Both end alike on the screen: the journal tells which of them has.
-    first.wait_until("the second has ended", |_| {
-        journal(first.home()).iter().filter(|kind| *kind == "step-passed").count() == 2
-    });
+    wait_for_end(&first, "step-passed", 2);
     assert!(made.exists());
     leave(&mut first);
     assert_sound(first.home());
@@ -272,13 +279,7 @@ fn while_a_command_writes_nothing_else_is_executed_and_nobody_takes_over() {
 /// What was typed before the question, and what comes through a pipe, takes nothing from anybody.
 #[test]
 fn line_by_line_a_stopped_holder_loses_it_to_words_and_an_enter_of_its_own() {
-    let mut first = demo(Home::new());
-    let mut second = first.beside("robin", &["watch", INCIDENT, "--plain"], WIDE);
-    second.wait_for("incident opened");
-    first.signal(Signal::STOP);
-    second.type_text("take over");
-    second.keys("enter");
-    second.wait_for("nobody answers; type  take over INC-0001");
+    let (mut first, mut second) = silent_by_lines(Home::new());
     second.send(b"take over INC-0001\r\r");
     second.wait_for("enter alone takes it over");
     second.type_text("no");
@@ -301,14 +302,8 @@ fn line_by_line_a_stopped_holder_loses_it_to_words_and_an_enter_of_its_own() {
 /// Line by line, the words are not enough once who works on it has answered.
 #[test]
 fn line_by_line_a_holder_that_answers_late_keeps_it() {
-    let mut first = demo(hasty());
-    let mut second = first.beside("robin", &["watch", INCIDENT, "--plain"], WIDE);
-    second.wait_for("incident opened");
-    first.signal(Signal::STOP);
-    second.type_text("take over");
-    second.keys("enter");
-    second.wait_for("nobody answers; type  take over INC-0001");
-    second.type_text("take over INC-0001");
+    let (mut first, mut second) = silent_by_lines(hasty());
+    second.type_text(WORDS);
     second.keys("enter");
     second.wait_for("enter alone takes it over");
     first.signal(Signal::CONT);

@@ -263,6 +263,14 @@ pub fn run_command(cockpit: &mut Cockpit) {
     cockpit.wait_gone("Type   erp-demo run");
 }
 
+/// The command of the step that is open has ended, for the journal and for the screen.
+pub fn wait_for_end(cockpit: &Cockpit, kind: &str, count: usize) {
+    cockpit.wait_until("the command has ended", |screen| {
+        let kinds = journal(cockpit.home());
+        kinds.iter().filter(|one| *one == kind).count() == count && !screen.contains("x stops it")
+    });
+}
+
 /// The kinds of the journal's records, in their order.
 pub fn journal(home: &Home) -> Vec<String> {
     journal_of(home, INCIDENT)

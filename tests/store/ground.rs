@@ -50,6 +50,15 @@ impl Store {
     }
 }
 
+/// The cockpit was told that it has lost the incident: no key writes into its journal any more.
+pub fn writes_nothing(cockpit: &mut Cockpit) {
+    cockpit.keys("enter");
+    let before = fs::read(journal(cockpit.home())).expect("a journal");
+    cockpit.keys("]");
+    cockpit.breathe();
+    assert_eq!(fs::read(journal(cockpit.home())).expect("a journal"), before);
+}
+
 pub fn with_store(home: &Home, url: &str) {
     let path = home.work().join("steadyhand.toml");
     let text = fs::read_to_string(&path).expect("the demo wrote it");
