@@ -303,6 +303,9 @@ contract! {
     /// Rows by key, each with the values of the named columns.
     async fn rows_by_key(table: &Table, columns: &[String], keys: &[Vec<Value>]) -> Vec<Keyed>;
 
+    /// The same in the write transaction; nobody else changes them until its end without its failing.
+    async fn hold_rows(table: &Table, columns: &[String], keys: &[Vec<Value>]) -> Vec<Keyed>;
+
     /// A value as a literal, quoted by the database itself.
     async fn quote(value: &Value) -> String;
 

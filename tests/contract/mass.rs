@@ -40,6 +40,8 @@ contract! {
     more_rows_than_the_runbook_allows_are_not_written on sqlite postgres mariadb;
     a_chunk_whose_commit_is_cut_off_is_found_out on postgres mariadb,
         not sqlite: "there is no wire; `tests/mass.rs` ends the process at every record instead";
+    what_is_edited_while_an_undo_runs_is_left_alone on postgres mariadb,
+        not sqlite: "nobody else writes while the undo does";
     a_lock_in_the_way_makes_chunks_smaller on postgres mariadb,
         not sqlite: "whoever writes locks the whole file, however few rows";
 }
@@ -578,4 +580,62 @@ fn a_lock_in_the_way_makes_chunks_smaller(engine: Dialect) {
             if why.contains("another session holds the lock"))
     });
     assert!(smaller.count() > 0);
+}
+
+/// A row that was as before is written by nobody; so nothing but a lock of its own keeps an edit from looking
+/// like the work of a trigger of ours.
+fn what_is_edited_while_an_undo_runs_is_left_alone(engine: Dialect) {
+    let mut desk = Desk::new(engine, &schema(engine));
+    let job = desk.mass_job("op", KEYS, &[RAISE], (100, 100));
+    desk.drive_on(&job);
+    // Somebody has taken these two back already, in the second chunk of the undo; between them lies one that
+    // is locked for a while.
+    let (same, locked) = ([2_801, 2_849], 2_825);
+    desk.run("UPDATE job SET n = 0 WHERE id IN (2801, 2849)");
+    let mut undo = desk.mass_undo(&job, "undo");
+    undo.plan.limits.lock_wait = std::time::Duration::from_secs(20);
+    let preview = desk.preview(&undo);
+    let [mut holder, mut editor, mut watcher] = [(); 3].map(|()| desk.other());
+    let told = AtomicU64::new(0);
+    let waiting = of(
+        engine,
+        [
+            "",
+            "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'",
+            "SELECT CAST(VARIABLE_VALUE AS SIGNED) FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'INNODB_ROW_LOCK_CURRENT_WAITS'",
+        ],
+    );
+    let (begin, go) = std::sync::mpsc::channel();
+    let go = Mutex::new(go);
+    std::thread::scope(|scope| {
+        let (begun, ready) = std::sync::mpsc::channel();
+        scope.spawn(move || {
+            go.lock().unwrap().recv().expect("a chunk is done");
+            holder.run("BEGIN");
+            holder.run(&format!("UPDATE job SET n = n WHERE id = {locked}"));
+            begun.send(()).expect("it is awaited");
+            while watcher.count(waiting) == 0 {
+                std::thread::yield_now();
+            }
+            let edited = scope.spawn(move || {
+                for id in same {
+                    editor.run(&format!("UPDATE job SET n = 77 WHERE id = {id}"));
+                }
+            });
+            while watcher.count(waiting) < 2 && !edited.is_finished() {
+                std::thread::yield_now();
+            }
+            holder.run("ROLLBACK");
+        });
+        let ready = Mutex::new(ready);
+        let execution = desk.drive(&undo, preview, &Reins::default(), &|_| {
+            if told.fetch_add(1, Ordering::Relaxed) == 0 {
+                begin.send(()).expect("somebody waits");
+                ready.lock().unwrap().recv().expect("it is locked");
+            }
+        });
+        committed(&execution);
+    });
+    assert_eq!(desk.count("SELECT SUM(n) FROM job WHERE id IN (2801, 2849)"), 154);
+    assert_eq!(desk.count("SELECT COUNT(*) FROM job WHERE n <> 0"), 2);
 }

@@ -186,12 +186,13 @@ impl Session {
             }
             match self.wire.run(&format!("KILL CONNECTION {id}")).await {
                 Ok(_) => ended = true,
-                // It went by itself.
-                Err(EngineError::Database { message }) if message.contains("Unknown thread") => {}
                 Err(EngineError::Database { message }) => {
-                    return Ok(Err(format!(
-                        "session {id} still holds the transaction and cannot be ended: {message}"
-                    )));
+                    // Else it went by itself.
+                    if holder(&mut self.wire, name).await? == Some(id) {
+                        return Ok(Err(format!(
+                            "session {id} still holds the transaction and cannot be ended: {message}"
+                        )));
+                    }
                 }
                 Err(error) => return Err(error),
             }

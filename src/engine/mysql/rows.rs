@@ -131,6 +131,26 @@ impl Session {
         columns: &[String],
         keys: &[Vec<Value>],
     ) -> Result<Vec<Keyed>, EngineError> {
+        self.found(table, columns, keys, "").await
+    }
+
+    /// Shared, which asks for no right to write: a row that a trigger keeps may be nobody's to update.
+    pub async fn hold_rows(
+        &mut self,
+        table: &Table,
+        columns: &[String],
+        keys: &[Vec<Value>],
+    ) -> Result<Vec<Keyed>, EngineError> {
+        self.found(table, columns, keys, " LOCK IN SHARE MODE").await
+    }
+
+    async fn found(
+        &mut self,
+        table: &Table,
+        columns: &[String],
+        keys: &[Vec<Value>],
+        lock: &str,
+    ) -> Result<Vec<Keyed>, EngineError> {
         if table.key.is_empty() || keys.is_empty() {
             return Ok(Vec::new());
         }
@@ -138,7 +158,8 @@ impl Session {
         let mut found = Vec::with_capacity(keys.len());
         for batch in keys.chunks(BATCH) {
             let wanted: HashSet<String> = batch.iter().map(|key| name(key)).collect();
-            for mut key in self.wire.rows(&query(table, columns, batch)).await? {
+            let query = query(table, columns, batch) + lock;
+            for mut key in self.wire.rows(&query).await? {
                 let row = key.split_off(table.key.len());
                 // A key that only a collation takes for the same is another row.
                 if wanted.contains(&name(&key)) {

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use crate::engine::{EngineError, RowWrite, Session, Table};
+use crate::engine::{EngineError, Keyed, RowWrite, Session, Table};
 use crate::ops::images::key_name;
 use crate::recovery::undo::{Step, decide};
 use crate::recovery::words::key_words;
@@ -82,15 +82,23 @@ impl<'a> Desk<'a> {
     ) -> Result<HashMap<String, Vec<Value>>, EngineError> {
         let keys: Vec<Vec<Value>> = rows.iter().map(|row| row.key.clone()).collect();
         let found = self.session.rows_by_key(self.table, &self.head.columns, &keys).await?;
-        Ok(found.into_iter().map(|(key, values)| (key_name(&key), values)).collect())
+        Ok(by_name(found))
+    }
+
+    /// What rows are now, and stay until they are written or all is over: what is not locked somebody else
+    /// may change, and it would look as if a trigger of ours had.
+    async fn hold(
+        &mut self,
+        rows: &[&RowImage],
+    ) -> Result<HashMap<String, Vec<Value>>, EngineError> {
+        let keys: Vec<Vec<Value>> = rows.iter().map(|row| row.key.clone()).collect();
+        let found = self.session.hold_rows(self.table, &self.head.columns, &keys).await?;
+        Ok(by_name(found))
     }
 
     pub async fn look_at(&mut self, row: &RowImage) -> Result<Option<Vec<Value>>, EngineError> {
-        let keys = std::slice::from_ref(&row.key);
-        let found = self.session.rows_by_key(self.table, &self.head.columns, keys).await?;
         // The server may find another by a key that is equal to it and not the same.
-        let same = |(key, _): &(Vec<Value>, _)| key_name(key) == key_name(&row.key);
-        Ok(found.into_iter().find(same).map(|(_, values)| values))
+        Ok(self.hold(&[row]).await?.remove(&key_name(&row.key)))
     }
 
     /// Rows as far as they are allowed: all of them at once, and only if one is refused each by itself.
@@ -192,7 +200,7 @@ impl<'a> Desk<'a> {
             let rows: Vec<&RowImage> = alike.iter().map(|(row, _)| *row).collect();
             let written = match step {
                 Step::Already => {
-                    restored.extend(rows.iter().map(|_| Restored::Already));
+                    restored.extend(self.stay(&rows).await?);
                     continue;
                 }
                 Step::Conflict => vec![None; rows.len()],
@@ -204,6 +212,20 @@ impl<'a> Desk<'a> {
                     None => self.restore_alone(row).await?,
                 });
             }
+        }
+        Ok(restored)
+    }
+
+    /// Rows that are as they were.
+    async fn stay(&mut self, rows: &[&RowImage]) -> Result<Vec<Restored>, EngineError> {
+        let now = self.hold(rows).await?;
+        let mut restored = Vec::with_capacity(rows.len());
+        for row in rows {
+            let now = now.get(&key_name(&row.key)).map(Vec::as_slice);
+            restored.push(match decide(row, now) {
+                Step::Already => Restored::Already,
+                _ => self.restore_alone(row).await?,
+            });
         }
         Ok(restored)
     }
@@ -304,6 +326,10 @@ impl<'a> Desk<'a> {
         let write = RowWrite { table, key, guard: (&names, &guard), set: (&names, &set) };
         Ok(session.update_rows(&[write]).await? == [true])
     }
+}
+
+fn by_name(found: Vec<Keyed>) -> HashMap<String, Vec<Value>> {
+    found.into_iter().map(|(key, values)| (key_name(&key), values)).collect()
 }
 
 fn values(side: Option<&Vec<Value>>) -> &[Value] {
