@@ -56,7 +56,7 @@ pub struct Globals {
     /// The theme of the cockpit: a built-in name (see `themes`), `auto` or a file
     #[arg(long, global = true, value_name = "THEME")]
     pub theme: Option<String>,
-    /// A file of keys for the cockpit, laid over the built-in ones (see the README)
+    /// A file of keys for the cockpit, laid over the built-in ones (see docs/screen.md)
     #[arg(long, global = true, value_name = "FILE")]
     pub keymap: Option<PathBuf>,
     /// A folder of checks, besides the built-in ones; a check of the same id is replaced
@@ -71,7 +71,8 @@ pub struct Globals {
     /// Where incidents are kept
     #[arg(long, global = true, value_name = "DIR")]
     pub state: Option<PathBuf>,
-    /// The configuration file to read, besides the system's in /etc/steadyhand
+    /// The configuration file to read instead of yours and the one that lies here; the system's in
+    /// /etc/steadyhand is read first in any case
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }

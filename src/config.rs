@@ -94,8 +94,6 @@ pub struct Config {
     pub store: Option<Setting<Target>>,
     /// How long whoever works on an incident has to answer before it can be taken over.
     pub take_over_after: Setting<Duration>,
-    /// How many rows of a result are kept.
-    pub row_cap: Setting<u64>,
     /// Where incidents are kept.
     pub state: Setting<PathBuf>,
     /// Folders of checks, besides the built-in ones; a later one replaces by id.
@@ -202,7 +200,6 @@ impl Config {
         }
         let patience = &self.take_over_after;
         line("take_over_after", duration_text(patience.value), &patience.origin);
-        line("row_cap", self.row_cap.value.to_string(), &self.row_cap.origin);
         line("state", path(&self.state.value), &self.state.origin);
         for (key, dirs) in [("checks", &self.checks), ("runbooks", &self.runbooks)] {
             line(key, "built-in".into(), &Origin::BuiltIn);

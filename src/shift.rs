@@ -182,7 +182,6 @@ fn plain(config: &Config, files: Files, ground: &Ground, start: Start) -> Cockpi
         // The folder of the site, not that of a demo: one is shown around once.
         tour: config.tour.value.then(|| config.state.value.join("tour-seen")),
         refresh: config.refresh.value,
-        kept_rows: usize::try_from(config.row_cap.value).unwrap_or(usize::MAX),
         demo: None,
         drill: None,
         faults: Vec::new(),

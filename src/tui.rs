@@ -88,8 +88,6 @@ pub struct Cockpit {
     pub tour: Option<PathBuf>,
     /// How often a check runs again where its step does not say.
     pub refresh: Duration,
-    /// Rows of a finding that are kept; all are counted.
-    pub kept_rows: usize,
     /// Where the demo's database is to be made.
     pub demo: Option<Ground>,
     /// What the demo is to be a drill of.
@@ -232,7 +230,6 @@ fn make(cockpit: Cockpit, messages: UnboundedSender<Message>) -> (App, World) {
     world.seconding = cockpit.seconding;
     world.demo = cockpit.demo;
     world.faults = cockpit.faults;
-    world.kept_rows = cockpit.kept_rows;
     world.drill = drill;
     world.tour = cockpit.tour;
     world.lease = cockpit.lease;

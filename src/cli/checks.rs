@@ -115,9 +115,9 @@ pub struct Health {
     /// The suite that is to run; without it, those with a schedule, else any run
     #[arg(long, short, value_name = "SUITE")]
     pub suite: Vec<String>,
-    /// How old the last run may be
-    #[arg(long, value_name = "DURATION", value_parser = value::length, default_value = "26h")]
-    pub max_age: Duration,
+    /// How old the last run may be; without it, a twelfth more than the `every` of its suite, or 26h
+    #[arg(long, value_name = "DURATION", value_parser = value::length)]
+    pub max_age: Option<Duration>,
 }
 
 #[derive(Debug, Args)]

@@ -42,11 +42,6 @@ impl Seconding {
         }
     }
 
-    /// What of a layer binds people who read another file instead.
-    pub(super) fn binding(self) -> Self {
-        Self { key: None, ..self }
-    }
-
     pub(super) fn lines(&self) -> Vec<(&'static str, String, Origin)> {
         let path = |key, set: &Option<Setting<PathBuf>>| {
             set.as_ref().map(|set| (key, set.value.display().to_string(), set.origin.clone()))

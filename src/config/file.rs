@@ -1,6 +1,5 @@
 //! One `steadyhand.toml` as a layer.
 
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use super::layers::Layer;
@@ -8,9 +7,6 @@ use super::{Origin, Policy, Seconding, Setting, Target, approval, runs, targets}
 use crate::check::Settings;
 use crate::practice;
 use crate::source::{self, Fault, Table};
-
-/// How many rows may be kept of a result.
-pub(super) const ROW_CAP: RangeInclusive<u64> = 100..=1_000_000;
 
 /// Reads a file; relative paths in it start at `base`, `~/` at `home`.
 pub(super) fn parse(
@@ -51,9 +47,6 @@ pub(super) fn parse(
             take_over_after: table
                 .optional_duration("take_over_after")
                 .map(|length| from(table, "take_over_after", length)),
-            row_cap: table
-                .optional_whole("row_cap", ROW_CAP)
-                .map(|cap| from(table, "row_cap", cap)),
             state: table.optional_text("state").map(|dir| from(table, "state", path(dir))),
             checks: dirs("checks").collect(),
             runbooks: dirs("runbooks").collect(),

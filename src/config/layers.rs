@@ -8,7 +8,7 @@ use std::time::Duration;
 use etcetera::BaseStrategy as _;
 
 use super::approval::Seconding;
-use super::file::{self, ROW_CAP};
+use super::file;
 use super::runs::Runs;
 use super::{Config, Origin, Setting, Target};
 use crate::check::Settings;
@@ -20,14 +20,13 @@ use crate::source::{DURATION_HINT, Fault, did_you_mean, duration, quoted};
 const FILE: &str = "steadyhand.toml";
 
 /// The variables that say something; others that begin alike are asked about.
-const VARIABLES: [&str; 12] = [
+const VARIABLES: [&str; 11] = [
     "STEADYHAND_THEME",
     "STEADYHAND_KEYMAP",
     "STEADYHAND_ASCII",
     "STEADYHAND_MOUSE",
     "STEADYHAND_TOUR",
     "STEADYHAND_REFRESH",
-    "STEADYHAND_ROW_CAP",
     "STEADYHAND_STATE",
     "STEADYHAND_CHECKS",
     "STEADYHAND_RUNBOOKS",
@@ -38,7 +37,7 @@ const VARIABLES: [&str; 12] = [
 /// What arguments say. All of them are optional.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overrides {
-    /// The configuration file to read besides the system's (`--config`).
+    /// The configuration file to read in the place of all but the system's (`--config`).
     pub config: Option<PathBuf>,
     pub theme: Option<String>,
     pub keymap: Option<PathBuf>,
@@ -111,7 +110,6 @@ pub(super) struct Layer {
     pub refresh: Option<Setting<Duration>>,
     pub store: Option<Setting<Target>>,
     pub take_over_after: Option<Setting<Duration>>,
-    pub row_cap: Option<Setting<u64>>,
     pub state: Option<Setting<PathBuf>>,
     pub checks: Vec<Setting<PathBuf>>,
     pub runbooks: Vec<Setting<PathBuf>>,
@@ -147,7 +145,6 @@ impl Layer {
             refresh: top.refresh.or(self.refresh),
             store: top.store.or(self.store),
             take_over_after: top.take_over_after.or(self.take_over_after),
-            row_cap: top.row_cap.or(self.row_cap),
             settings: self.settings.under(top.settings),
             practice: self.practice.under(top.practice),
             runs: self.runs.under(top.runs),
@@ -198,7 +195,6 @@ pub(super) fn load(around: &Surroundings, overrides: &Overrides) -> Result<Confi
         take_over_after: layer
             .take_over_after
             .unwrap_or_else(|| Setting::built_in(Duration::from_mins(1))),
-        row_cap: layer.row_cap.unwrap_or_else(|| Setting::built_in(10_000)),
         state: state.unwrap_or_else(|| Setting::built_in(PathBuf::new())),
         checks: layer.checks,
         runbooks: layer.runbooks,
@@ -212,8 +208,8 @@ pub(super) fn load(around: &Surroundings, overrides: &Overrides) -> Result<Confi
     })
 }
 
-/// The files that are there; one that was named must be. The system's is read beside one that was named
-/// too, for who must agree to a change.
+/// The files that are there; one that was named must be, and stands in the place of the user's and of the
+/// one that lies here.
 fn files(around: &Surroundings, overrides: &Overrides, faults: &mut Vec<Fault>) -> Vec<Layer> {
     let named = overrides
         .config
@@ -234,10 +230,6 @@ fn files(around: &Surroundings, overrides: &Overrides, faults: &mut Vec<Fault>) 
         let name = path.strip_prefix(&around.here).unwrap_or(&path).display().to_string();
         match std::fs::read_to_string(&path) {
             Ok(text) => match file::parse(&name, &text, base, around.home.as_deref()) {
-                Ok(layer) if named.is_some() && !is_named => {
-                    let seconding = layer.seconding.binding();
-                    layers.push(Layer { seconding, ..Layer::default() });
-                }
                 Ok(layer) => layers.push(layer),
                 Err(found) => faults.extend(found),
             },
@@ -285,10 +277,6 @@ fn variables(around: &Surroundings, faults: &mut Vec<Fault>, warnings: &mut Vec<
     let refresh = read(said("STEADYHAND_REFRESH"), faults, DURATION_HINT, |text| {
         duration(text).filter(|length| !length.is_zero())
     });
-    let row_cap =
-        read(said("STEADYHAND_ROW_CAP"), faults, "write a number from 100 to 1000000", |text| {
-            text.parse().ok().filter(|cap| ROW_CAP.contains(cap))
-        });
     Layer {
         theme: said("STEADYHAND_THEME").map(|said| map(said, str::to_owned)),
         keymap: path("STEADYHAND_KEYMAP"),
@@ -298,7 +286,6 @@ fn variables(around: &Surroundings, faults: &mut Vec<Fault>, warnings: &mut Vec<
         refresh,
         store: None,
         take_over_after: None,
-        row_cap,
         state: path("STEADYHAND_STATE"),
         checks: paths("STEADYHAND_CHECKS"),
         runbooks: paths("STEADYHAND_RUNBOOKS"),
@@ -346,7 +333,6 @@ fn arguments(around: &Surroundings, overrides: &Overrides) -> Layer {
         refresh: said(overrides.refresh, "--refresh"),
         store: None,
         take_over_after: None,
-        row_cap: None,
         state: said(overrides.state.as_ref().map(here), "--state"),
         checks: dirs(&overrides.checks, "--checks"),
         runbooks: dirs(&overrides.runbooks, "--runbooks"),

@@ -183,9 +183,18 @@ impl Runs {
             let key = format!("suite.{name}.every");
             lines.push((key, duration_text(*every), Origin::of(spot)));
         }
-        for Alert { name, channel, origin, .. } in &self.alerts {
-            let value = format!("{}: {}", channel.word(), channel.leads_to());
-            lines.push((format!("alert.{name}"), value, origin.clone()));
+        for Alert { name, channel, targets, suites, at_least, origin } in &self.alerts {
+            let mut line = |key: &str, value| {
+                lines.push((format!("alert.{name}{key}"), value, origin.clone()));
+            };
+            line("", format!("{}: {}", channel.word(), channel.leads_to()));
+            line(".at_least", at_least.key().to_owned());
+            for (key, names) in [(".targets", targets), (".suites", suites)] {
+                if !names.is_empty() {
+                    let names: Vec<&str> = names.iter().map(|(name, _)| name.as_str()).collect();
+                    line(key, names.join(", "));
+                }
+            }
         }
         lines
     }

@@ -10,7 +10,7 @@ use super::backup::{self, Backup};
 use super::url::TargetUrl;
 use crate::dialect::Dialect;
 use crate::problem::Problem;
-use crate::source::{Complaint, Spot, Table, quoted};
+use crate::source::{Complaint, Spot, Table, duration_text, quoted};
 
 /// What a target is, for colour, friction and policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -215,6 +215,7 @@ impl Target {
         lines.extend(self.high_risk.map(|approval| ("high_risk", approval.word().to_owned())));
         let timezone = self.timezone.iana_name().unwrap_or("UTC");
         lines.push(("timezone", timezone.to_owned()));
+        lines.push(("max_lag", duration_text(self.max_lag)));
         if !self.packs.is_empty() {
             let names: Vec<&str> = self.packs.iter().map(|(name, _)| name.as_str()).collect();
             lines.push(("packs", names.join(", ")));

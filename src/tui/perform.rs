@@ -60,8 +60,6 @@ pub struct World {
     scored: Option<Scorecard>,
     /// The checks whose faults the demo gets.
     pub faults: Vec<Check>,
-    /// Rows of a finding that are kept.
-    pub kept_rows: usize,
     /// The file that says that somebody was shown around.
     pub tour: Option<PathBuf>,
     messages: UnboundedSender<Message>,
@@ -144,7 +142,6 @@ impl World {
             drill: None,
             scored: None,
             faults: Vec::new(),
-            kept_rows: ops::detect::KEPT_ROWS,
             tour: None,
             messages,
             tasks: TaskTracker::new(),

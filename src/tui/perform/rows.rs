@@ -24,7 +24,7 @@ const SAMPLE: usize = 1_000;
 impl World {
     pub(super) fn detect(&mut self, run: Run, check: String, before: Option<Arc<Finding>>) {
         self.looked();
-        let (stopper, kept) = (self.stopper(run), self.kept_rows.min(SAMPLE));
+        let stopper = self.stopper(run);
         let Some(desk) = self.desk.clone() else { return };
         let Some(asked) = self.catalogue.check(&check).cloned() else {
             // An answer too, or the step would wait for one for ever.
@@ -44,7 +44,7 @@ impl World {
             // The rows of a metric are those that were judged, the worst first.
             let judged = matches!(asked.kind, Kind::Metric(_));
             let looking = (!judged).then_some(&mut onlooker);
-            let finding = detect::detect(&target, &asked, kept, looking, &stopper).await;
+            let finding = detect::detect(&target, &asked, SAMPLE, looking, &stopper).await;
             let Onlooker { pile, broken, .. } = onlooker;
             let rows = if judged { Pile::of(&finding.rows) } else { pile.finish() };
             let cut = broken.map(|why| why.to_string());
