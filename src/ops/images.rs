@@ -96,6 +96,7 @@ struct Album<'a> {
 struct Found<'a> {
     head: TableHead,
     gather: Gather,
+    counted: Tally,
     unchanged: u64,
     /// The keys that its rows must be of.
     roll: Option<Roll<'a>>,
@@ -108,8 +109,9 @@ impl<'a> Found<'a> {
         let cut = album.cut.filter(|_| album.direct.contains_key(&name));
         Self {
             roll: cut.map(|cut| Roll::new(cut, &columns)),
-            head: TableHead { table: name, key, columns, hidden: false },
+            head: TableHead { table: name, key, columns, ..TableHead::default() },
             gather: Gather::default(),
+            counted: Tally::default(),
             unchanged: 0,
             outside: None,
         }
@@ -118,6 +120,12 @@ impl<'a> Found<'a> {
     fn take(&mut self, table: &Table, image: Image) -> io::Result<()> {
         if let Some(Err(why)) = self.roll.as_mut().map(|roll| roll.meet(table, &image)) {
             self.outside.get_or_insert(why);
+        }
+        match (image.was.before(), &image.after) {
+            (None, After::Gone) => {}
+            (None, _) => self.counted.inserted += 1,
+            (Some(_), After::Gone) => self.counted.deleted += 1,
+            (Some(_), _) => self.counted.updated += 1,
         }
         if image.is_unchanged() {
             self.unchanged += 1;
@@ -175,8 +183,11 @@ pub async fn written(
         let hidden = all(entry).minus(own);
         let table = entry.table.clone();
         if let Some(at) = found.iter().position(|one| one.head.table == table) {
-            let Found { head, gather, .. } = found.swap_remove(at);
-            let head = TableHead { hidden: own.total() == 0, ..head };
+            let Found { head, gather, counted, .. } = found.swap_remove(at);
+            // More rows were updated than are there before and after: some got another key.
+            let moved =
+                entry.updated > counted.updated && counted.inserted > 0 && counted.deleted > 0;
+            let head = TableHead { hidden: own.total() == 0, moved, ..head };
             let rows = gather.finish().map_err(|error| aside(&error))?;
             if !rows.is_empty() {
                 written.images.push(TableImages { head, rows });

@@ -14,12 +14,9 @@ use std::time::Instant;
 
 use super::images::{aside, key_name};
 use crate::engine::{EngineError, Session, Table};
-use crate::recovery::undo::{Step, backwards, conflict, decide};
+use crate::recovery::undo::{Step, TOLD, Together, backwards, conflict, decide, wanted};
 use crate::recovery::{Conflict, TableImages, Tally};
 use desk::{Desk, Fate};
-
-/// Rows left alone that are told one by one.
-const TOLD: usize = 200;
 
 /// How far to go.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +43,8 @@ pub struct PutBack {
     /// Rows that somebody changed since: the first of them, and how many.
     pub conflicts: Vec<Conflict>,
     pub left_alone: u64,
+    /// Why nothing at all was put back, if so.
+    pub kept_out: Option<String>,
 }
 
 /// Puts rows back in their order.
@@ -58,6 +57,9 @@ pub async fn restore_all(
     /// Settling one row may move another; more rounds than this would be a loop of triggers.
     const ROUNDS: usize = 3;
     session.defer_references().await?;
+    if let Some(done) = moved_since(session, tables, images).await? {
+        return Ok(done);
+    }
     let mut done = PutBack::default();
     let mut fates = Vec::new();
     for (images, rows) in backwards(images) {
@@ -179,6 +181,40 @@ impl PutBack {
             None => self.tables.push((name.to_owned(), tally, seconds)),
         }
     }
+}
+
+/// Rows whose key the change moved come back together or not at all, and with them what it did besides: what
+/// triggers and cascades made of them is not known of each.
+async fn moved_since(
+    session: &mut Session,
+    tables: &[Table],
+    images: &[TableImages],
+) -> Result<Option<PutBack>, EngineError> {
+    for moved in images.iter().filter(|images| images.head.moved) {
+        let mut desk = Desk::at(session, tables, &moved.head)?;
+        let mut together = Together::default();
+        for rows in moved.rows.chunks() {
+            let rows = rows.map_err(|error| aside(&error))?;
+            let now = desk.hold(&rows).await?;
+            for row in &rows {
+                together.see(&moved.head, row, now.get(&key_name(&row.key)).map(Vec::as_slice));
+            }
+        }
+        let conflicts = together.in_the_way();
+        if !conflicts.is_empty() {
+            let all = wanted(images);
+            let why = format!(
+                "nothing is put back: the change gave rows of {} other keys, and not all of them are as it \
+                 left them; a row could be there twice, or be lost",
+                moved.head.table
+            );
+            let kept_out = Some(why);
+            let done =
+                PutBack { tried: all, left_alone: all, conflicts, kept_out, ..PutBack::default() };
+            return Ok(Some(done));
+        }
+    }
+    Ok(None)
 }
 
 /// One round over the rows that were tried and are ours; says whether any had moved.

@@ -264,7 +264,7 @@ fn change(one: &Change, images: &[Images], when: &When<'_>) -> Value {
 
 /// The first rows of a table: what was, and what it became.
 fn diff(images: &TableImages) -> Value {
-    let TableHead { table, key, columns, hidden } = &images.head;
+    let TableHead { table, key, columns, hidden, .. } = &images.head;
     let rows: Value =
         images.rows.seen().take(SHOWN).map(|row| row_diff(key, columns, row)).collect();
     let more = images.rows.len().saturating_sub(SHOWN as u64);

@@ -63,6 +63,9 @@ pub struct TableHead {
     pub columns: Vec<String>,
     /// Every write to this table came from a trigger or a cascade.
     pub hidden: bool,
+    /// Some rows got another key: one that went and one that came may be the same row.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub moved: bool,
 }
 
 /// The rows of one table that a transaction changed, in the order in which it touched them.

@@ -13,6 +13,9 @@ use super::words::{key_words, show};
 use super::{Conflict, Gather, RowImage, TableHead, TableImages};
 use crate::value::Value;
 
+/// Rows left alone that are told one by one.
+pub const TOLD: usize = 200;
+
 /// The first line of an undo artefact.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Header {
@@ -131,6 +134,47 @@ impl Which {
             Self::Existed => images.rows.existing() > 0,
             Self::Came => images.rows.existing() < images.rows.len(),
         }
+    }
+}
+
+/// Rows that are put back together or not at all.
+///
+/// Where keys moved, a row is two images, one that went and one that came; and a row that took the place of
+/// another is none of its own. To put one of them back without the other would double a row, or lose it.
+#[derive(Debug, Default)]
+pub struct Together {
+    /// That somebody changed, that are as the change left them, and that are as they were before.
+    edited: Lot,
+    left: Lot,
+    back: Lot,
+}
+
+/// How many they are, and the first of them.
+#[derive(Debug, Default)]
+struct Lot {
+    rows: u64,
+    first: Vec<Conflict>,
+}
+
+impl Together {
+    /// Takes a row as it is now.
+    pub fn see(&mut self, head: &TableHead, row: &RowImage, now: Option<&[Value]>) {
+        let lot = match decide(row, now) {
+            Step::Conflict => &mut self.edited,
+            Step::Already => &mut self.back,
+            Step::Insert | Step::Update(_) | Step::Delete => &mut self.left,
+        };
+        lot.rows += 1;
+        if lot.first.len() < TOLD {
+            lot.first.push(conflict(head, row, now));
+        }
+    }
+
+    /// What is in the way: nothing, if all of them are as the change left them, or all as they were.
+    pub fn in_the_way(self) -> Vec<Conflict> {
+        let Self { edited, left, back } = self;
+        let fewer = if left.rows < back.rows { left } else { back };
+        edited.first.into_iter().chain(fewer.first).take(TOLD).collect()
     }
 }
 

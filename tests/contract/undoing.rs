@@ -32,6 +32,7 @@ contract! {
         not sqlite: "no table inherits",
         not mariadb: "no table inherits";
     what_a_moved_key_carried_along_comes_back on sqlite postgres mariadb;
+    rows_that_got_another_key_come_back_together_or_not_at_all on sqlite postgres mariadb;
     what_an_undo_would_sweep_away_keeps_it_from_running on sqlite postgres mariadb;
     any_change_is_taken_back_but_for_what_was_edited_since on sqlite postgres mariadb;
 }
@@ -318,6 +319,52 @@ fn a_row_of_an_undone_change_is_not_undone_twice(engine: Dialect) {
     let again = desk.preview(&desk.undo_job("op", "again"));
     assert_eq!(again.refused, ["it changes nothing"]);
     assert_eq!(desk.count("SELECT SUM(n) FROM stock"), 6);
+}
+
+/// A row whose key moved is one that went and one that came: to put back one of the two would make two of it,
+/// or none.
+fn rows_that_got_another_key_come_back_together_or_not_at_all(engine: Dialect) {
+    let schema = "CREATE TABLE line (ord INTEGER, n INTEGER, qty INTEGER, PRIMARY KEY (ord, n));
+         INSERT INTO line VALUES (7, 1, 3);
+         INSERT INTO line VALUES (7, 2, 5);
+         INSERT INTO line VALUES (9, 1, 1);";
+    let moves = "UPDATE line SET ord = 8 WHERE ord = 7";
+    let raises = "UPDATE line SET n = n + 2 WHERE ord = 7";
+    let mut desk = Desk::new(engine, schema);
+    there_and_back(&mut desk, &[moves], &["line"]);
+    for (at, (statement, edit)) in [
+        (moves, "UPDATE line SET qty = 4 WHERE ord = 8 AND n = 1"),
+        (moves, "DELETE FROM line WHERE ord = 8 AND n = 1"),
+        (moves, "INSERT INTO line VALUES (7, 1, 9)"),
+        (raises, "UPDATE line SET qty = 4 WHERE ord = 7 AND n = 4"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut desk = Desk::new(engine, schema);
+        let (op, back) = (format!("op{at}"), format!("back{at}"));
+        let also = "UPDATE line SET qty = 2 WHERE ord = 9";
+        desk.done(&desk.job(&op, &[statement, also]));
+        desk.run(edit);
+        let edited = dump(&mut desk, &["line"]);
+        let preview = desk.preview(&desk.undo_job(&op, &back));
+        assert_eq!(preview.refused, ["it changes nothing"], "{edit}");
+        assert_eq!((preview.conflicts.len(), preview.left_alone), (1, 5), "{edit}");
+        let why = "nothing is put back: the change gave rows of line other keys";
+        assert!(preview.warnings.iter().any(|said| said.starts_with(why)), "{preview:?}");
+        assert_eq!(dump(&mut desk, &["line"]), edited, "{edit}");
+    }
+    // What somebody does to other rows keeps nobody from it, and the undo of an undo is alike.
+    desk.run("UPDATE line SET qty = 77 WHERE ord = 9");
+    desk.done(&desk.job("again", &[moves]));
+    let moved = dump(&mut desk, &["line"]);
+    desk.done(&desk.undo_job("again", "back again"));
+    desk.run("INSERT INTO line VALUES (8, 2, 1)");
+    let preview = desk.preview(&desk.undo_job("back again", "forth again"));
+    assert_eq!(preview.left_alone, 4);
+    desk.run("DELETE FROM line WHERE ord = 8");
+    desk.done(&desk.undo_job("back again", "and forth"));
+    assert_eq!(dump(&mut desk, &["line"]), moved);
 }
 
 /// Random tables, random statements, random edits of others afterwards.

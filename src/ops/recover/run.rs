@@ -6,12 +6,15 @@ use std::time::Instant;
 
 use super::{Desk, Job};
 use crate::check::Verdict;
+use crate::dialect::Dialect;
 use crate::engine::{EngineError, Session, Table};
 use crate::ops::detect;
 use crate::ops::images::{Cut, Written, written};
 use crate::ops::restore::{Limit, PutBack, restore_all};
 use crate::recovery::fingerprint::Seen;
-use crate::recovery::{CheckOutcome, Conflict, Plan, Planned, Role, StatementOutcome, Tally};
+use crate::recovery::{
+    CheckOutcome, Conflict, Plan, Planned, Role, StatementOutcome, TableHead, TableImages, Tally,
+};
 use crate::sql::{self, Verb};
 use crate::value::Rows;
 
@@ -120,9 +123,14 @@ async fn run(desk: &mut Desk, piece: Piece<'_>) -> Result<Run, EngineError> {
     let mut direct: HashMap<String, Tally> = HashMap::new();
     let ahead = observe.read_ahead(time_cap);
     let (acted, ahead) = tokio::join!(act(work, tables, plan, &mut direct), ahead);
-    let Acted { statements, conflicts, left_alone } = acted?;
+    let Acted { statements, conflicts, left_alone, kept_out } = acted?;
     ahead?;
-    let written = written(work, observe, &direct, piece.cut).await?;
+    warnings.extend(kept_out);
+    let mut written = written(work, observe, &direct, piece.cut).await?;
+    for TableImages { head, .. } in &mut written.images {
+        let by_ours = || head.hidden || gives_keys(plan, tables, head, work.dialect());
+        head.moved = head.moved && by_ours() || takes_back_keys(plan, head);
+    }
     if let Some(message) = written.outside.clone() {
         return Err(EngineError::Refused { message });
     }
@@ -202,6 +210,7 @@ struct Acted {
     statements: Vec<StatementOutcome>,
     conflicts: Vec<Conflict>,
     left_alone: u64,
+    kept_out: Option<String>,
 }
 
 /// Runs the plan's actions and counts what each did directly.
@@ -248,7 +257,27 @@ impl Acted {
         }
         self.conflicts = done.conflicts;
         self.left_alone = done.left_alone;
+        self.kept_out = done.kept_out;
     }
+}
+
+/// Whether a statement gives rows of this table another key.
+fn gives_keys(plan: &Plan, tables: &[Table], head: &TableHead, dialect: Dialect) -> bool {
+    plan.actions.iter().any(|action| match action {
+        Planned::Sql { sql, table, .. } if known_name(tables, table) == head.table => {
+            let set = sql::assigned(sql, dialect).unwrap_or_default();
+            set.iter().any(|set| head.key.iter().any(|key| key.eq_ignore_ascii_case(set)))
+        }
+        Planned::Sql { .. } | Planned::Chunked { .. } | Planned::PutBack(_) => false,
+    })
+}
+
+/// Whether rows of this table get back the keys that a change took from them.
+fn takes_back_keys(plan: &Plan, head: &TableHead) -> bool {
+    let of_table = |images: &TableImages| images.head.moved && images.head.table == head.table;
+    plan.actions
+        .iter()
+        .any(|action| matches!(action, Planned::PutBack(images) if images.iter().any(of_table)))
 }
 
 fn counted(verb: Verb, rows: u64) -> Tally {

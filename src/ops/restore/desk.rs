@@ -87,18 +87,18 @@ impl<'a> Desk<'a> {
 
     /// What rows are now, and stay until they are written or all is over: what is not locked somebody else
     /// may change, and it would look as if a trigger of ours had.
-    async fn hold(
+    pub async fn hold(
         &mut self,
-        rows: &[&RowImage],
+        rows: impl IntoIterator<Item = &RowImage>,
     ) -> Result<HashMap<String, Vec<Value>>, EngineError> {
-        let keys: Vec<Vec<Value>> = rows.iter().map(|row| row.key.clone()).collect();
+        let keys: Vec<Vec<Value>> = rows.into_iter().map(|row| row.key.clone()).collect();
         let found = self.session.hold_rows(self.table, &self.head.columns, &keys).await?;
         Ok(by_name(found))
     }
 
     pub async fn look_at(&mut self, row: &RowImage) -> Result<Option<Vec<Value>>, EngineError> {
         // The server may find another by a key that is equal to it and not the same.
-        Ok(self.hold(&[row]).await?.remove(&key_name(&row.key)))
+        Ok(self.hold([row]).await?.remove(&key_name(&row.key)))
     }
 
     /// Rows as far as they are allowed: all of them at once, and only if one is refused each by itself.
@@ -218,7 +218,7 @@ impl<'a> Desk<'a> {
 
     /// Rows that are as they were.
     async fn stay(&mut self, rows: &[&RowImage]) -> Result<Vec<Restored>, EngineError> {
-        let now = self.hold(rows).await?;
+        let now = self.hold(rows.iter().copied()).await?;
         let mut restored = Vec::with_capacity(rows.len());
         for row in rows {
             let now = now.get(&key_name(&row.key)).map(Vec::as_slice);
