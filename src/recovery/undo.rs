@@ -266,7 +266,8 @@ mod tests {
 
     fn table(name: &str, hidden: bool, rows: Vec<RowImage>) -> TableImages {
         let columns = vec!["id".into(), "status".into()];
-        let head = TableHead { table: name.into(), key: vec!["id".into()], columns, hidden };
+        let (table, key) = (name.into(), vec!["id".into()]);
+        let head = TableHead { table, key, columns, hidden, moved: false };
         TableImages { head, rows: ImageRows::of(rows).unwrap() }
     }
 

@@ -563,6 +563,7 @@ fn images() -> Vec<TableImages> {
         key: vec!["id".into()],
         columns: columns.iter().map(|name| (*name).to_owned()).collect(),
         hidden,
+        ..TableHead::default()
     };
     let (mut assignments, mut audit) = (Gather::default(), Gather::default());
     for n in 0..13i64 {

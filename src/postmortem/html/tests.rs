@@ -173,6 +173,7 @@ fn rows_are_on_the_page_only_if_they_are_handed_in() {
         key: vec!["id".into()],
         columns: vec!["id".into(), HOSTILE.into()],
         hidden: true,
+        ..TableHead::default()
     };
     let diff = diff(&TableImages { head, rows: gather.finish().unwrap() });
     let rows = diff.get_attr("rows").unwrap();

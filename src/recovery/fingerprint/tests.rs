@@ -14,7 +14,7 @@ fn table(rows: impl IntoIterator<Item = RowImage>) -> Vec<TableImages> {
         table: "t".into(),
         key: vec!["id".into()],
         columns: vec!["id".into(), "status".into()],
-        hidden: false,
+        ..TableHead::default()
     };
     vec![TableImages { head, rows: ImageRows::of(rows).unwrap() }]
 }
@@ -165,7 +165,7 @@ mod any_run {
                         table: format!("t{at}"),
                         key: vec!["id".into()],
                         columns: vec!["id".into(), "a".into()],
-                        hidden: false,
+                        ..TableHead::default()
                     };
                     let row = |(number, (_, before, after)): (usize, (Value, Value, Value))| {
                         let key = Value::Integer(i64::try_from(number).unwrap());
