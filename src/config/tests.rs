@@ -91,8 +91,29 @@ fn faults_of_all_layers_come_together() {
         "STEADYHAND_ASCII: It cannot be \"maybe\"; write true or false."
     );
     let overrides = Overrides { config: Some("none.toml".into()), ..overrides };
-    // Who must agree is asked of the system's file also then, so that it must be readable.
+    // The system's file is read also then.
     assert_eq!(machine.load(&[], &overrides).expect_err("missing, and wrong").len(), 2);
+}
+
+#[test]
+fn a_file_that_is_named_stands_in_the_place_of_all_but_the_systems() {
+    let machine = Machine::new();
+    machine
+        .file("etc", &format!("state = \"shared\"\ntake_over_after = \"2m\"\n{TARGETS}"))
+        .file("user", "theme = \"mono\"\n")
+        .file("here", "refresh = \"3m\"\n");
+    fs::write(machine.folder.path().join("here/mine.toml"), "take_over_after = \"3m\"\n")
+        .expect("a file");
+    let named = Overrides { config: Some("mine.toml".into()), ..Overrides::default() };
+    for (variables, overrides) in
+        [(&[][..], named), (&[("STEADYHAND_CONFIG", "mine.toml")], Overrides::default())]
+    {
+        let config = machine.load(variables, &overrides).expect("good");
+        assert!(config.state.value.ends_with("etc/shared"), "{:?}", config.state);
+        assert_eq!(config.targets.len(), 2);
+        assert_eq!(config.take_over_after.value, Duration::from_mins(3));
+        assert_eq!((&*config.theme.value, config.refresh.value), ("auto", Duration::from_secs(10)));
+    }
 }
 
 const TARGETS: &str = r#"

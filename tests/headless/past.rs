@@ -133,6 +133,26 @@ fn health_tells_runs_that_do_not_happen() {
     assert!(ran.code == 3 && ran.out.contains("it saw nothing"), "{}", ran.out);
 }
 
+/// Also of one that is to run more often, or less often, than once a day.
+#[test]
+fn health_goes_by_the_schedule_of_a_suite() {
+    for (every, fine, late) in [
+        ("1h", "2026-11-07T03:04:00Z", "2026-11-07T03:06:00Z"),
+        ("7d", "2026-11-14T15:00:00Z", "2026-11-14T17:00:00Z"),
+    ] {
+        let desk = nights();
+        let path = desk.home.work().join("steadyhand.toml");
+        let text = fs::read_to_string(&path).expect("it is there");
+        fs::write(&path, text.replace("every = \"24h\"", &format!("every = \"{every}\"")))
+            .expect("it is ours");
+        let health = |at: &str| run_at(&desk.home, at, &["health", "--suite", "sev2"]);
+        let ran = health(fine);
+        assert_eq!(ran.code, 0, "{every}: {}", ran.out);
+        let ran = health(late);
+        assert!(ran.code == 3 && ran.out.contains("older than"), "{every}: {}", ran.out);
+    }
+}
+
 #[test]
 fn a_report_tells_runs_that_did_not_happen_at_all() {
     let desk = nights();
