@@ -38,6 +38,7 @@ contract! {
     chunks_with_nothing_to_do_keep_nothing_from_being_done on sqlite postgres mariadb;
     an_undo_in_chunks_removes_nothing_that_others_added on sqlite postgres mariadb;
     more_rows_than_the_runbook_allows_are_not_written on sqlite postgres mariadb;
+    what_was_approved_without_an_undo_goes_on_without_one on sqlite postgres mariadb;
     a_chunk_whose_commit_is_cut_off_is_found_out on postgres mariadb,
         not sqlite: "there is no wire; `tests/mass.rs` ends the process at every record instead";
     what_is_edited_while_an_undo_runs_is_left_alone on postgres mariadb,
@@ -145,6 +146,42 @@ fn the_preview_counts_all_keys_and_runs_the_first_chunk(engine: Dialect) {
     let none =
         desk.preview(&desk.mass_job("op2", "SELECT id FROM job WHERE 1 = 0", &[RAISE], (9, 9)));
     assert_eq!(none.refused, ["its keys are none: nothing is to be changed"]);
+}
+
+/// A trigger writes where the watch cannot look, in every chunk.
+fn what_was_approved_without_an_undo_goes_on_without_one(engine: Dialect) {
+    let trigger = of(
+        engine,
+        [
+            "CREATE TABLE last (one INTEGER PRIMARY KEY, n INTEGER);
+             CREATE TRIGGER l AFTER UPDATE ON job BEGIN INSERT OR REPLACE INTO last VALUES (1, NEW.n); END;",
+            "CREATE SCHEMA audit; CREATE TABLE audit.log (id INTEGER, n INTEGER);
+             CREATE FUNCTION l() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+               INSERT INTO audit.log VALUES (NEW.id, NEW.n); RETURN NULL; END $$;
+             CREATE TRIGGER l AFTER UPDATE ON job FOR EACH ROW EXECUTE FUNCTION l();",
+            "CREATE TABLE log (id INTEGER, n INTEGER);
+             CREATE TRIGGER l AFTER UPDATE ON job FOR EACH ROW INSERT INTO log VALUES (NEW.id, NEW.n);",
+        ],
+    );
+    let mut desk = Desk::new(engine, &format!("{}; {trigger}", schema(engine)));
+    if engine != Dialect::Sqlite {
+        let grants = of(
+            engine,
+            [
+                "",
+                "GRANT SELECT, UPDATE ON job TO clerk; GRANT USAGE, CREATE ON SCHEMA public TO clerk",
+                "GRANT SELECT, UPDATE ON erp.job TO clerk@'%'; GRANT PROCESS ON *.* TO clerk@'%';
+                 GRANT SELECT, INSERT, CREATE ON erp.steadyhand_ledger TO clerk@'%'",
+            ],
+        );
+        desk.target = desk.account("clerk", grants);
+    }
+    let job = desk.mass_job("op", KEYS, &[RAISE], (150, 400));
+    let preview = desk.preview(&job);
+    assert!(preview.undo.impossible.is_some(), "{:?}", preview.undo);
+    let execution = desk.drive(&job, preview, &Reins::default(), &|_| {});
+    assert!(matches!(execution, Execution::Committed { .. }), "{execution:?}");
+    assert_eq!(raised(&mut desk), (1, 1, OPEN));
 }
 
 fn keys_are_quoted_by_the_database(engine: Dialect) {

@@ -19,7 +19,7 @@ use steadyhand::dialect::Dialect;
 use steadyhand::incident::entry::{Deed, Entry, Outcome, verdict_words};
 use steadyhand::incident::journal::News;
 use steadyhand::incident::lease::{Party, Request};
-use steadyhand::recovery::mass::{Before, Mass, Progress, Source};
+use steadyhand::recovery::mass::{Before, Chunks, Idle, Mass, Progress, Source};
 use steadyhand::recovery::protocol::State;
 use steadyhand::recovery::{Drift, Execution};
 use steadyhand::tui::app::Screen;
@@ -519,6 +519,34 @@ fn an_undo_that_is_refused_makes_no_undo_of_the_preview_that_runs() {
     let told = told(&night.draw(SMALL));
     assert!(told.contains("it is already running"), "{told}");
     assert!(!night.app.case.as_ref().expect("an incident").recoveries[&step].undoing);
+}
+
+/// Also where only the first of many chunks was run.
+#[test]
+fn the_box_for_a_change_in_chunks_says_that_there_is_no_undo() {
+    let mut night = with(change(probe(), &glyphs::UTF8), "enter");
+    let case = night.app.case.as_mut().expect("an incident");
+    let step = case.step().id.clone();
+    let recovery = case.recovery_mut(&step);
+    let mut preview = (**recovery.preview.as_ref().expect("it was previewed")).clone();
+    preview.undo.impossible = Some("its trigger may not be read".into());
+    preview.chunks = Some(Chunks {
+        keys: None,
+        left: 90_000,
+        done: 0,
+        number: 1,
+        first: 13,
+        about: 700,
+        print: String::new(),
+        idle: Idle::default(),
+    });
+    let preview = std::sync::Arc::new(preview);
+    recovery.preview = Some(preview.clone());
+    recovery.state = State::Previewed { preview, warrant: None };
+    night.keys("enter");
+    let told = told(&night.draw(SMALL));
+    assert!(told.contains("THERE IS NO UNDO: its trigger may not be read."), "{told}");
+    assert!(told.contains("erp-prod 90000 no undo"), "{told}");
 }
 
 #[test]

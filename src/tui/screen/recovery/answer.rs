@@ -200,16 +200,16 @@ fn confirmation_text(recovery: &Recovery, environment: &str) -> String {
     let what = if plan.undoes.is_some() { "TAKE BACK" } else { "Execute" };
     let head = format!("{what} on {environment} {}", plan.target);
     let title = &plan.title;
-    if let Some(chunks) = &preview.chunks {
-        return format!(
-            "{head} in chunks\n{title}\n{}.\nThe first chunk must do exactly what was previewed; what is committed stays when it is stopped.",
-            chunks.words()
-        );
-    }
     let undo = match &preview.undo.impossible {
         Some(why) => format!("\nTHERE IS NO UNDO: {why}."),
         None => String::new(),
     };
+    if let Some(chunks) = &preview.chunks {
+        return format!(
+            "{head} in chunks\n{title}\n{}.\nThe first chunk must do exactly what was previewed; what is committed stays when it is stopped.{undo}",
+            chunks.words()
+        );
+    }
     format!(
         "{head}\n{title}\n{} rows: {}.\nIf one of them changed since the preview, nothing is written.{undo}",
         preview.rows(),
