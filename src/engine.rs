@@ -382,7 +382,7 @@ contract! {
     /// can no longer commit, then looks. Needs a session that may write.
     async fn settle(op: &str, chunk: u64, mark: Option<&str>) -> Settled;
 
-    /// The sessions that wait for the session of this mark.
+    /// The sessions that wait for the session of this mark; an error where that cannot be seen.
     async fn waiting_for(mark: &str) -> Vec<Waiter>;
 
     async fn pressure() -> Pressure;

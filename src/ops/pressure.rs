@@ -1,7 +1,7 @@
 //! What presses on the server while we work: sampled from its own catalogue on one connection that
 //! stays, and whom our write transaction holds up, which ends it by itself when there are too many.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::connect::{READ_LOCK_WAIT, connect, plain};
@@ -74,15 +74,27 @@ pub struct Blocked {
     pub longest: Duration,
     /// Why the transaction was stopped, if it was.
     pub over: Option<String>,
+    /// Why it could not be seen, or no longer, who waits.
+    pub unseen: Option<String>,
 }
 
 impl Blocked {
     pub fn words(&self) -> String {
+        let so_far = if self.unseen.is_some() { ", and later ones could not be seen" } else { "" };
+        let longest = self.longest.as_secs_f64();
         match self.most {
+            0 if self.unseen.is_some() => "who waited could not be seen".into(),
             0 => "nobody waited".into(),
-            1 => format!("1 session waited, {:.1} s", self.longest.as_secs_f64()),
-            n => format!("{n} sessions waited, the longest {:.1} s", self.longest.as_secs_f64()),
+            1 => format!("1 session waited, {longest:.1} s{so_far}"),
+            n => format!("{n} sessions waited, the longest {longest:.1} s{so_far}"),
         }
+    }
+
+    /// What follows from having seen nothing.
+    pub fn warning(&self) -> Option<String> {
+        self.unseen.as_ref().map(|why| {
+            format!("no limit on who waits for these locks was kept, because it could not be seen: {why}")
+        })
     }
 
     fn take_in(&mut self, waiters: &[Waiter], budget: LockBudget) {
@@ -118,32 +130,62 @@ pub struct LockWatch {
 }
 
 impl LockWatch {
-    /// Begins to look; above the budget it stops the transaction's work, whose owner rolls back.
-    pub fn begin(mut session: Session, mark: String, budget: LockBudget, stopper: Stopper) -> Self {
+    /// Begins to look; above the budget it stops the transaction's work, whose owner rolls back. The
+    /// first look is over by then: that nothing can be seen is known of the shortest transaction too.
+    pub async fn begin(
+        session: Session,
+        mark: String,
+        budget: LockBudget,
+        stopper: Stopper,
+    ) -> Self {
         const EVERY: Duration = Duration::from_millis(200);
         let seen = Arc::new(Mutex::new(Blocked::default()));
-        let shared = seen.clone();
+        let mut lookout = Lookout { session, mark, budget, seen: seen.clone() };
+        let mut goes_on = lookout.look().await;
         let task = tokio::spawn(async move {
-            while let Ok(waiters) = session.waiting_for(&mark).await {
-                let over = {
-                    let mut seen = shared.lock().unwrap_or_else(PoisonError::into_inner);
-                    seen.take_in(&waiters, budget);
-                    seen.over.is_some()
-                };
-                if over {
-                    stopper.stop();
-                    break;
-                }
+            while goes_on {
                 tokio::time::sleep(EVERY).await;
+                goes_on = lookout.look().await;
             }
-            session.close().await;
+            if lookout.seen().over.is_some() {
+                stopper.stop();
+            }
+            lookout.session.close().await;
         });
         Self { seen, task }
     }
 
     pub fn seen(&self) -> Blocked {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        locked(&self.seen).clone()
     }
+}
+
+struct Lookout {
+    session: Session,
+    mark: String,
+    budget: LockBudget,
+    seen: Arc<Mutex<Blocked>>,
+}
+
+impl Lookout {
+    fn seen(&self) -> MutexGuard<'_, Blocked> {
+        locked(&self.seen)
+    }
+
+    /// Whether there is a reason to look again.
+    async fn look(&mut self) -> bool {
+        let waiters = self.session.waiting_for(&self.mark).await;
+        let mut seen = self.seen();
+        match waiters {
+            Ok(waiters) => seen.take_in(&waiters, self.budget),
+            Err(error) => seen.unseen = Some(error.to_string()),
+        }
+        seen.over.is_none() && seen.unseen.is_none()
+    }
+}
+
+fn locked(seen: &Mutex<Blocked>) -> MutexGuard<'_, Blocked> {
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for LockWatch {

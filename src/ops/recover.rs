@@ -79,7 +79,8 @@ pub(super) struct Desk {
 impl Desk {
     /// From now on, whoever waits for us is counted.
     pub async fn watch_locks(&mut self, job: &Job) -> Result<(), EngineError> {
-        if self.locks.is_some() || job.target.url.dialect == Dialect::Sqlite {
+        let is_watched = self.blocked().is_some_and(|blocked| blocked.unseen.is_none());
+        if is_watched || job.target.url.dialect == Dialect::Sqlite {
             // One lock on a file that nobody asks about: others wait as long as they chose to.
             return Ok(());
         }
@@ -90,7 +91,7 @@ impl Desk {
         let session = connect(&job.target, Purpose::Detect, READ_LOCK_WAIT, &quiet).await;
         let session =
             session.map_err(|problem| EngineError::Refused { message: problem.sentence })?;
-        self.locks = Some(LockWatch::begin(session, mark, budget, self.stopper.clone()));
+        self.locks = Some(LockWatch::begin(session, mark, budget, self.stopper.clone()).await);
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use steadyhand::check::Check;
 use steadyhand::check::load::parse;
 use steadyhand::dialect::Dialect;
 use steadyhand::engine::{EngineError, Purpose, Settled, Stopper};
+use steadyhand::ops::pressure::{LockBudget, LockWatch};
 use steadyhand::recovery::Execution;
 
 use super::common::desk::Desk;
@@ -30,6 +31,13 @@ contract! {
     an_edit_under_our_snapshot_is_a_conflict_and_is_run_again on postgres,
         not sqlite: "nobody can write between the snapshot and the end",
         not mariadb: "at READ COMMITTED the row is locked and read as it is now; see the before-images";
+    whoever_waits_counts_though_what_others_run_is_hidden on postgres,
+        not sqlite: "a file does not know who waits for it",
+        not mariadb: "without the right PROCESS it shows no waits at all, and that is said";
+    a_budget_that_cannot_be_watched_is_said on postgres mariadb,
+        not sqlite: "a file does not know who waits for it";
+    a_watch_that_is_cut_off_says_so on postgres mariadb,
+        not sqlite: "a file does not know who waits for it";
     too_many_who_wait_for_us_roll_it_back on postgres mariadb,
         not sqlite: "nothing says who waits for a file; others wait as long as they chose to";
     a_session_that_could_still_commit_is_ended_before_anything_is_said on sqlite postgres mariadb;
@@ -299,7 +307,61 @@ fn an_edit_under_our_snapshot_is_a_conflict_and_is_run_again(engine: Dialect) {
 }
 
 fn too_many_who_wait_for_us_roll_it_back(engine: Dialect) {
+    too_many_wait_for(&mut Desk::new(engine, STOCK));
+}
+
+/// The account of the session that waits is another one's.
+fn whoever_waits_counts_though_what_others_run_is_hidden(engine: Dialect) {
     let mut desk = Desk::new(engine, STOCK);
+    let rights = "GRANT SELECT, UPDATE ON stock TO clerk; GRANT CREATE ON SCHEMA public TO clerk";
+    desk.target = desk.account("clerk", rights);
+    too_many_wait_for(&mut desk);
+}
+
+fn a_budget_that_cannot_be_watched_is_said(engine: Dialect) {
+    let mut desk = Desk::new(engine, STOCK);
+    let rights = of(
+        engine,
+        [
+            "",
+            "GRANT SELECT, UPDATE ON stock TO clerk; GRANT CREATE ON SCHEMA public TO clerk;
+             REVOKE EXECUTE ON FUNCTION pg_blocking_pids(integer) FROM PUBLIC",
+            "GRANT SELECT, UPDATE ON erp.stock TO clerk@'%';
+             GRANT SELECT, INSERT, CREATE ON erp.steadyhand_ledger TO clerk@'%'",
+        ],
+    );
+    desk.target = desk.account("clerk", rights);
+    let preview = desk.preview(&desk.job("op", &["UPDATE stock SET n = 0 WHERE id = 1"]));
+    assert!(!preview.locks.contains("nobody waited"), "{}", preview.locks);
+    assert!(preview.locks.contains("who waited could not be seen"), "{}", preview.locks);
+    let why = of(engine, ["", "permission denied", "PROCESS"]);
+    let said = |warning: &String| {
+        warning.contains("no limit on who waits for these locks") && warning.contains(why)
+    };
+    assert!(preview.warnings.iter().any(said), "{:?}", preview.warnings);
+}
+
+/// Whoever holds others up is bounded by it: a watch that ended saw nobody, and did not see that nobody waited.
+fn a_watch_that_is_cut_off_says_so(engine: Dialect) {
+    let mut desk = Desk::new(engine, STOCK);
+    let mut session = desk.open(Purpose::Detect, &Stopper::default());
+    let mark = desk.block_on(session.mark()).unwrap();
+    let budget = LockBudget { sessions: 0, longest: LONG };
+    let watch = LockWatch::begin(session, mark.clone(), budget, Stopper::default());
+    let watch = desk.block_on(watch);
+    assert_eq!(watch.seen().words(), "nobody waited");
+    let id = mark.split([' ', '/']).next().unwrap();
+    let end = of(engine, ["", "SELECT pg_terminate_backend", "KILL "]);
+    desk.run(&format!("{end}({id})"));
+    wait_until("it is told", || watch.seen().unseen.is_some());
+    let seen = watch.seen();
+    assert_eq!(seen.words(), "who waited could not be seen");
+    let warning = seen.warning().unwrap();
+    assert!(warning.contains("the connection was lost"), "{warning}");
+}
+
+fn too_many_wait_for(desk: &mut Desk) {
+    let engine = desk.dialect;
     let endless = of(
         engine,
         [
@@ -328,10 +390,7 @@ fn too_many_who_wait_for_us_roll_it_back(engine: Dialect) {
     let words = "1 sessions waited for it";
     assert!(problem.sentence.contains(words), "{problem}");
     assert!(problem.sentence.contains("and 0 are allowed"), "{problem}");
-    assert_eq!(
-        dump(&mut desk, &["stock"]),
-        ["stock 1|theirs|1", "stock 2|two|2", "stock 3|NULL|3"]
-    );
+    assert_eq!(dump(desk, &["stock"]), ["stock 1|theirs|1", "stock 2|two|2", "stock 3|NULL|3"]);
 }
 
 fn a_session_that_could_still_commit_is_ended_before_anything_is_said(engine: Dialect) {

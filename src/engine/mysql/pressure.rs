@@ -19,15 +19,17 @@ fn seconds(text: &str) -> Duration {
 impl Session {
     pub async fn waiting_for(&mut self, mark: &str) -> Result<Vec<Waiter>, EngineError> {
         let id = mark.split(' ').next().unwrap_or_default();
-        let waits = self.waits().await?.unwrap_or_default();
+        let waits = self.waits().await?;
         Ok(waits.into_iter().filter(|(blocker, _)| blocker == id).map(|(_, w)| w.waiter).collect())
     }
 
-    /// Waits with the id of the session that is waited for; `None` without the right to see them.
-    async fn waits(&mut self) -> Result<Option<Vec<(String, Wait)>>, EngineError> {
+    /// Waits with the id of the session that is waited for; an error without the right to see them.
+    async fn waits(&mut self) -> Result<Vec<(String, Wait)>, EngineError> {
+        const WATCHED: &str = "SELECT @@performance_schema";
+        // A session that waits for several locks of another is one.
         let sql = if self.wire.is_mariadb() {
             format!(
-                "SELECT b.trx_mysql_thread_id, r.trx_mysql_thread_id, \
+                "SELECT DISTINCT b.trx_mysql_thread_id, r.trx_mysql_thread_id, \
                  TIMESTAMPDIFF(SECOND, r.trx_wait_started, {NOW}), r.trx_query, l.lock_table \
                  FROM information_schema.innodb_lock_waits w \
                  JOIN information_schema.innodb_trx r ON r.trx_id = w.requesting_trx_id \
@@ -35,15 +37,24 @@ impl Session {
                  LEFT JOIN information_schema.innodb_locks l ON l.lock_id = w.requested_lock_id"
             )
         } else {
-            "SELECT blocking_pid, waiting_pid, wait_age_secs, waiting_query, locked_table \
-             FROM sys.innodb_lock_waits"
-                .to_owned()
+            format!(
+                "SELECT DISTINCT b.trx_mysql_thread_id, r.trx_mysql_thread_id, \
+                 TIMESTAMPDIFF(SECOND, r.trx_wait_started, {NOW}), r.trx_query, \
+                 CONCAT(l.object_schema, '.', l.object_name) \
+                 FROM performance_schema.data_lock_waits w \
+                 JOIN information_schema.innodb_trx r \
+                 ON r.trx_id = w.requesting_engine_transaction_id \
+                 JOIN information_schema.innodb_trx b \
+                 ON b.trx_id = w.blocking_engine_transaction_id \
+                 LEFT JOIN performance_schema.data_locks l \
+                 ON l.engine_lock_id = w.requesting_engine_lock_id"
+            )
         };
-        let rows = match self.wire.texts(&sql).await {
-            Ok(rows) => rows,
-            Err(EngineError::Database { .. }) => return Ok(None),
-            Err(error) => return Err(error),
-        };
+        let rows = self.wire.texts(&sql).await?;
+        if rows.is_empty() && !self.wire.is_mariadb() && self.wire.number(WATCHED).await? == 0 {
+            let message = "who waits is not shown: performance_schema is off".into();
+            return Err(EngineError::Database { message });
+        }
         let mut waits = Vec::new();
         for row in rows {
             let [blocker, waiter, age, sql, relation] = row.as_slice() else { continue };
@@ -53,7 +64,7 @@ impl Session {
                 Wait { waiter, blocker: self.who(blocker).await?, relation: relation.clone() };
             waits.push((blocker.clone(), wait));
         }
-        Ok(Some(waits))
+        Ok(waits)
     }
 
     /// `app@web-1 (session 12)`
@@ -72,11 +83,16 @@ impl Session {
         let connected = self.wire.texts("SHOW GLOBAL STATUS LIKE 'Threads_connected'").await?;
         let connections = connected.first().and_then(|row| row.get(1)?.parse().ok()).unwrap_or(0);
         let most_connections = self.wire.number("SELECT @@GLOBAL.max_connections").await.ok();
-        let waits = self.waits().await?;
+        let waits = match self.waits().await {
+            Ok(waits) => Some(waits),
+            Err(EngineError::Database { .. }) => None,
+            Err(error) => return Err(error),
+        };
         let transactions = self.long_transactions().await?;
         if waits.is_none() || transactions.is_none() {
             blind.push(
-                "without the right PROCESS neither waits nor transactions of others are shown"
+                "without the right PROCESS, on MySQL also SELECT on performance_schema, neither waits \
+                 nor transactions of others are shown"
                     .into(),
             );
         }

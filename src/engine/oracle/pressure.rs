@@ -48,7 +48,10 @@ fn wait(row: &[String]) -> Option<Wait> {
 impl Session {
     pub async fn waiting_for(&mut self, mark: &str) -> Result<Vec<Waiter>, EngineError> {
         let Some(id) = mark.split(' ').next().and_then(Id::parse) else { return Ok(Vec::new()) };
-        let rows = self.wire.texts_if_allowed(&waits(Some(&id))).await?.unwrap_or_default();
+        let rows = self.wire.texts_if_allowed(&waits(Some(&id))).await?;
+        let rows = rows.ok_or_else(|| EngineError::Refused {
+            message: "without READ on GV_$SESSION waits are not shown".into(),
+        })?;
         Ok(rows.iter().filter_map(|row| wait(row)).map(|wait| wait.waiter).collect())
     }
 

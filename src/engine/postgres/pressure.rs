@@ -14,16 +14,21 @@ const WHO: &str = "a.pid || ' ' || coalesce(a.usename, '') || \
 /// Statements may be long; their beginning tells them apart.
 const SQL: &str = "left(regexp_replace(coalesce(a.query, ''), '\\s+', ' ', 'g'), 200)";
 
+/// Whoever waits, also where `wait_event_type` is hidden: the locks of others are shown to everybody. Only
+/// these are asked whom for: that question costs the server a lock.
+const WAITING: &str = "JOIN (SELECT pid, min(waitstart) AS since FROM pg_locks WHERE NOT granted \
+     GROUP BY pid) w ON w.pid = a.pid";
+/// For a moment a lock that is waited for has no start.
+const WAITED: &str = "coalesce(w.since, a.query_start)";
+
 impl Session {
     pub async fn waiting_for(&mut self, mark: &str) -> Result<Vec<Waiter>, EngineError> {
         let Some(Mark { backend, .. }) = Mark::read(mark) else { return Ok(Vec::new()) };
         let sql = format!(
-            "SELECT {WHO}, {}, {SQL} FROM pg_stat_activity a WHERE a.wait_event_type = 'Lock' \
-             AND {} = ANY (pg_blocking_pids(a.pid)) \
+            "SELECT {WHO}, {}, {SQL} FROM pg_stat_activity a {WAITING} \
+             WHERE {} = ANY (pg_blocking_pids(a.pid)) \
              AND EXISTS (SELECT 1 FROM pg_stat_activity WHERE {}) ORDER BY 2 DESC",
-            since(
-                "coalesce((SELECT min(waitstart) FROM pg_locks l WHERE l.pid = a.pid AND NOT l.granted), a.query_start)"
-            ),
+            since(WAITED),
             backend.pid,
             backend.is()
         );
@@ -55,15 +60,14 @@ impl Session {
     }
 
     async fn waits(&mut self) -> Result<Vec<Wait>, EngineError> {
-        // Only sessions that wait are asked whom for: that question costs the server a lock.
         let sql = format!(
             "SELECT {WHO}, {}, {SQL}, coalesce((SELECT string_agg({}, ', ') FROM \
              pg_stat_activity b WHERE b.pid = ANY (pg_blocking_pids(a.pid))), ''), \
              coalesce((SELECT c.oid::regclass::text FROM pg_locks l JOIN pg_class c ON c.oid = l.relation \
              WHERE l.pid = a.pid AND c.relkind IN ('r', 'p', 'm') AND l.mode <> 'AccessShareLock' \
              ORDER BY l.granted, l.locktype = 'tuple' DESC LIMIT 1), '') \
-             FROM pg_stat_activity a WHERE a.wait_event_type = 'Lock' ORDER BY 2 DESC LIMIT 50",
-            since("a.query_start"),
+             FROM pg_stat_activity a {WAITING} ORDER BY 2 DESC LIMIT 50",
+            since(WAITED),
             WHO.replace("a.", "b.")
         );
         let rows = self.rows(&sql).await?;

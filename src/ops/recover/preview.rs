@@ -34,15 +34,18 @@ pub async fn of_first(mut desk: Desk, piece: Piece<'_>) -> Result<Preview, Probl
     let proof = take_back(&mut desk, piece.job, outcome.as_ref().ok().map(|(run, _)| run)).await;
     let seconds = start.elapsed().as_secs_f64();
     let locks = locks.unwrap_or_else(|error| error.to_string());
-    let waited = desk.blocked().map_or_else(String::new, |seen| format!("; {}", seen.words()));
+    let blocked = desk.blocked();
+    let waited = blocked.as_ref().map_or_else(String::new, |seen| format!("; {}", seen.words()));
+    let unwatched = blocked.and_then(|seen| seen.warning());
     let locks = format!("{locks}, held for {seconds:.2} s{waited}");
     let leaves_behind = leaves_behind.unwrap_or_default();
     let no_ledger = desk.no_ledger.take();
     desk.leave().await;
-    let (run, undo) = outcome.map_err(|problem| match &proof {
+    let (mut run, undo) = outcome.map_err(|problem| match &proof {
         Ok(_) => problem,
         Err(why) => problem.hint(format!("the rollback could not be proved: {why}")),
     })?;
+    run.warnings.extend(unwatched);
     let ending = Ending { at, seconds, locks, leaves_behind, no_ledger, proof };
     Ok(make_preview(piece, run, undo, ending))
 }

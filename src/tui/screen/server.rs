@@ -185,8 +185,10 @@ fn pressure_lines(app: &App, case: &Case, page: &mut Page<'_>) {
         (&format!("   {age}"), Role::Muted),
     ]);
     let calm = pressure.waits.is_empty() && pressure.transactions.is_empty();
-    if calm {
+    if calm && pressure.blind.is_empty() {
         page.signed(app.look.ok(), "nobody waits, no transaction is long", Role::Text);
+    } else if calm {
+        page.muted("  nobody is seen waiting, and no long transaction");
     }
     lock_lines(app, pressure, page);
     // Whoever holds others up stands in the picture of the locks already.
