@@ -97,7 +97,22 @@ pub enum Receipt {
 pub enum Settled {
     Committed(String),
     RolledBack(String),
+    /// COMMIT was about to be sent, nobody can send it any more, and the ledger that would tell whether it
+    /// was cannot be seen.
+    Unseen(String),
     Unknown(String),
+}
+
+impl Settled {
+    /// Of an engine that makes the ledger before the transaction writes to it.
+    fn no_ledger() -> Self {
+        let ledger = crate::sql::LEDGER;
+        Self::Unseen(format!(
+            "the ledger {ledger} was there when COMMIT was sent, and is gone now or not shown to this \
+             account; ask again as the account of the change, after a GRANT SELECT on it to this one \
+             (`steadyhand grants` prints it), or when it has its name back"
+        ))
+    }
 }
 
 /// Where an engine lets a definition be tried out and taken back.

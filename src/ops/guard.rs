@@ -448,10 +448,13 @@ pub async fn resolve(
 ) -> Result<(Outcome, String), Problem> {
     let failed = |error: EngineError| plain(&error, &job.target.name);
     let mut work = open(job, &Stopper::default()).await?;
-    let outcome = match work.settle(&job.op, 0, mark).await.map_err(failed)? {
+    let settled = work.settle(&job.op, 0, mark).await.map_err(failed)?;
+    // Where definitions commit by themselves the ledger is made after them, if at all.
+    let unseen = matches!(settled, Settled::Unseen(_));
+    let outcome = match settled {
         Settled::Committed(how) => (Outcome::Committed, how),
         Settled::Unknown(why) => (Outcome::Unknown, why),
-        Settled::RolledBack(how) => {
+        Settled::RolledBack(how) | Settled::Unseen(how) => {
             let applying = *deed == Deed::ApplyGuardrail;
             let holds = stands(&mut work, job).await.map_err(failed)?;
             let left = work.leftover(&job.plan.rejects).await.map_err(failed)?;
@@ -461,6 +464,13 @@ pub async fn resolve(
                 (false, Err(words), _) if words == ACCEPTED => {
                     (Outcome::Committed, "it is gone: the bad state is accepted again".into())
                 }
+                (true, Err(words), None) if unseen && words == ACCEPTED => {
+                    (Outcome::RolledBack, "it does not stand: the bad state is accepted".into())
+                }
+                (false, Ok(words), _) if unseen => {
+                    (Outcome::RolledBack, format!("it still stands: {words}"))
+                }
+                (_, Err(words), _) if unseen => (Outcome::Unknown, format!("{how}; {words}")),
                 (true, Err(_), None) | (false, Ok(_) | Err(_), _) => (Outcome::RolledBack, how),
             }
         }

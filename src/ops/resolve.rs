@@ -25,6 +25,6 @@ pub async fn resolve(
     Ok(match settled? {
         Settled::Committed(how) => (Outcome::Committed, how),
         Settled::RolledBack(how) => (Outcome::RolledBack, how),
-        Settled::Unknown(why) => (Outcome::Unknown, why),
+        Settled::Unseen(why) | Settled::Unknown(why) => (Outcome::Unknown, why),
     })
 }

@@ -16,6 +16,9 @@ contract! {
     data_that_does_not_fit_is_said_and_nothing_is_applied on sqlite postgres mariadb;
     a_rejection_by_something_else_proves_nothing on sqlite postgres mariadb;
     it_is_applied_stands_and_is_withdrawn on sqlite postgres mariadb;
+    one_that_was_cut_off_before_the_ledger_was_made_is_told_by_its_probe on mariadb,
+        not sqlite: "the definition and its ledger row are one transaction",
+        not postgres: "what became of an attempt is told by what it has left";
     a_target_that_wants_two_gets_none_from_here on sqlite postgres mariadb;
     writers_go_on_while_it_is_rehearsed_on_a_copy on postgres mariadb,
         not sqlite: "there is one write lock, and a definition takes as long as any write";
@@ -145,6 +148,28 @@ fn it_is_applied_stands_and_is_withdrawn(engine: Dialect) {
 }
 
 /// Whatever consent somebody got hold of.
+fn one_that_was_cut_off_before_the_ledger_was_made_is_told_by_its_probe(engine: Dialect) {
+    let mut desk = Desk::new(engine, LOANS);
+    desk.run("UPDATE loan SET back = '2026-01-02' WHERE id = 1");
+    let job = job(&desk, "op", plan(engine));
+    let told = |desk: &Desk, deed: &Deed| {
+        let told = desk.block_on(guard::resolve(&job, deed, Some("1 ")));
+        told.expect("it is looked into")
+    };
+    let (outcome, how) = told(&desk, &Deed::ApplyGuardrail);
+    assert_eq!(outcome, Outcome::RolledBack, "{how}");
+    assert!(how.contains("the bad state is accepted"), "{how}");
+    desk.run(&job.plan.apply);
+    let (outcome, how) = told(&desk, &Deed::ApplyGuardrail);
+    assert_eq!(outcome, Outcome::Committed, "{how}");
+    let (outcome, how) = told(&desk, &Deed::WithdrawGuardrail);
+    assert_eq!(outcome, Outcome::RolledBack, "{how}");
+    // Without a row to try it with the probe knows nothing.
+    desk.run("DELETE FROM loan");
+    let (outcome, how) = told(&desk, &Deed::WithdrawGuardrail);
+    assert_eq!(outcome, Outcome::Unknown, "{how}");
+}
+
 fn a_target_that_wants_two_gets_none_from_here(engine: Dialect) {
     let mut desk = Desk::new(engine, LOANS);
     desk.target.approval = Approval::FourEyes;

@@ -26,6 +26,8 @@ contract! {
         not sqlite: "a file has no second server";
     connections_that_fall_silent_are_ended_and_proved_by_new_ones on postgres mariadb,
         not sqlite: "there is no wire";
+    a_ledger_that_cannot_be_seen_proves_nothing on postgres mariadb,
+        not sqlite: "a file shows all of itself, and makes its ledger in the change's own transaction";
 }
 
 const TIMES: usize = 20;
@@ -147,17 +149,50 @@ fn connections_that_fall_silent_are_ended_and_proved_by_new_ones(dialect: Dialec
     }
 }
 
+fn mark_of_commit(desk: &Desk) -> Option<String> {
+    let (records, _, _) = journal::read(&desk.journal.folder()).expect("a journal");
+    records.iter().find_map(|record| match &record.entry {
+        Entry::CommitSent { mark, .. } => Some(mark.clone()),
+        _ => None,
+    })
+}
+
+/// A colleague looks with fewer rights, and then somebody moves the ledger away.
+fn a_ledger_that_cannot_be_seen_proves_nothing(dialect: Dialect) {
+    let schema = "CREATE TABLE stock (id INT PRIMARY KEY, n INT NOT NULL); \
+                  INSERT INTO stock VALUES (1, 0), (2, 0)";
+    let mut desk = Desk::new(dialect, schema);
+    let fresh = desk.block_on(resolve(&desk.target, &desk.identity, "op", 0, None));
+    assert!(matches!(fresh, Ok((Outcome::RolledBack, _))), "before there was any: {fresh:?}");
+    desk.done(&desk.job("op", &["UPDATE stock SET n = n + 1 WHERE id = 1"]));
+    let mark = mark_of_commit(&desk);
+    let grants = match dialect {
+        Dialect::Postgres => "GRANT SELECT, UPDATE ON stock TO clerk",
+        _ => "GRANT SELECT, UPDATE ON erp.stock TO clerk@'%'",
+    };
+    let clerk = desk.account("clerk", grants);
+    let asked = |target| desk.block_on(resolve(target, &desk.identity, "op", 0, mark.as_deref()));
+    let unknown = |told| match told {
+        Ok((Outcome::Unknown, why)) => why,
+        told => panic!("{told:?}"),
+    };
+    let why = unknown(asked(&clerk));
+    assert!(why.contains("ledger"), "{why}");
+    assert!(matches!(asked(&desk.target), Ok((Outcome::Committed, _))));
+    desk.other().run("ALTER TABLE steadyhand_ledger RENAME TO kept");
+    let why = unknown(asked(&desk.target));
+    assert!(why.contains("ledger"), "{why}");
+    desk.other().run("ALTER TABLE kept RENAME TO steadyhand_ledger");
+    assert!(matches!(asked(&desk.target), Ok((Outcome::Committed, _))));
+}
+
 fn a_server_that_took_over_gets_nothing_that_was_seen_on_another(dialect: Dialect) {
     let schema = "CREATE TABLE stock (id INT PRIMARY KEY, n INT NOT NULL); \
                   INSERT INTO stock VALUES (1, 0), (2, 0)";
     let (mut desk, mut heir, proxy) = with_heir(dialect, schema);
     let sent = desk.job("sent", &["UPDATE stock SET n = n + 1 WHERE id = 1"]);
     desk.done(&sent);
-    let (records, _, _) = journal::read(&desk.journal.folder()).expect("a journal");
-    let mark = records.iter().find_map(|record| match &record.entry {
-        Entry::CommitSent { mark, .. } => Some(mark.clone()),
-        _ => None,
-    });
+    let mark = mark_of_commit(&desk);
     let seen = desk.job("seen", &["UPDATE stock SET n = n + 1 WHERE id = 2"]);
     let preview = desk.preview(&seen);
     proxy.redirect(upstream(&heir));

@@ -151,20 +151,21 @@ impl Session {
         &mut self,
         op: &str,
         chunk: u64,
-        _mark: Option<&str>,
+        mark: Option<&str>,
     ) -> Result<Settled, EngineError> {
         if let Err(why) = self.end_holder(&name(op)).await? {
             return Ok(Settled::Unknown(why));
         }
-        let found = if self.has_ledger().await? {
-            let op = text(op);
-            let sql =
-                format!("SELECT COUNT(*) FROM {TABLE} WHERE op_id = {op} AND chunk_no = {chunk}");
-            self.wire.number(&sql).await? > 0
-        } else {
-            false
-        };
-        Ok(if found {
+        if !self.has_ledger().await? {
+            // Before the mark was written down the ledger was there; without one nothing was sent.
+            return Ok(match mark {
+                Some(_) => Settled::no_ledger(),
+                None => Settled::RolledBack("it never came to a ledger row".into()),
+            });
+        }
+        let op = text(op);
+        let sql = format!("SELECT COUNT(*) FROM {TABLE} WHERE op_id = {op} AND chunk_no = {chunk}");
+        Ok(if self.wire.number(&sql).await? > 0 {
             Settled::Committed("its ledger row is in the database".into())
         } else {
             Settled::RolledBack("no ledger row, and the session that could add it is gone".into())

@@ -125,11 +125,16 @@ impl Session {
     ) -> Result<Settled, EngineError> {
         /// So long the old transaction may take to end by itself.
         const PATIENCE: Duration = Duration::from_secs(15);
+        let mut ended = Ok(false);
         if let Some((id, identifier)) = mark.and_then(read_mark) {
             // Not to be ended is no answer yet: the key below tells whether it still matters.
-            let _ = self.end_known(&id, identifier).await?;
+            ended = self.end_known(&id, identifier).await?;
         }
         if !self.has_ledger().await? {
+            if mark.is_some() {
+                // It was there before the mark was written down.
+                return Ok(ended.map_or_else(Settled::Unknown, |_| Settled::no_ledger()));
+            }
             // Who owns the schema sees everything in it.
             let owner = "SELECT SYS_CONTEXT('USERENV', 'SESSION_USER') FROM DUAL";
             return Ok(if self.wire.text(owner).await? == self.schema {

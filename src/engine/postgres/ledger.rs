@@ -110,6 +110,7 @@ impl Session {
         chunk: u64,
         mark: Option<&str>,
     ) -> Result<Settled, EngineError> {
+        let sent = mark.is_some();
         let mark = mark.and_then(Mark::read);
         // Processes and transactions of another history only share their numbers with ours.
         let taken_over =
@@ -138,7 +139,13 @@ impl Session {
         };
         match (self.look_up(op, chunk).await, taken_over) {
             (Ok(false), Some(timeline)) => Ok(Settled::Unknown(not_here(&timeline))),
-            (Ok(written), _) => Ok(judge(fate, written)),
+            (Ok(written), _) => {
+                let settled = judge(fate, written);
+                // That the row is missing says something only where there is a ledger.
+                let by_ledger = !matches!(fate, Some((_, Fate::Aborted)));
+                let gone = sent && by_ledger && matches!(settled, Settled::RolledBack(_));
+                Ok(if gone && self.ledgers().await?.is_empty() { no_ledger() } else { settled })
+            }
             (Err(error), _) => Ok(match fate {
                 Some((xid, Fate::Aborted)) => Settled::RolledBack(aborted(xid)),
                 _ => Settled::Unknown(format!("the ledger cannot be read: {error}")),
@@ -216,6 +223,14 @@ fn not_here(timeline: &str) -> String {
         "this server took over since COMMIT was sent, and no ledger row came with it; the server of \
          timeline {timeline} may have committed it, and if it did, that was lost here"
     )
+}
+
+/// It may have been made in the very transaction, and gone with it.
+fn no_ledger() -> Settled {
+    Settled::Unseen(format!(
+        "the server does not know the transaction any more, and no schema of this database has a ledger \
+         {LEDGER}; if there was one, give it its name back and ask again"
+    ))
 }
 
 fn aborted(xid: &str) -> String {
