@@ -4,9 +4,10 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::album::Album;
+use common::proxy::{Fault, Moment, Proxy, Upstream};
 use common::server::{Client, Kind, Server, Setup};
 use steadyhand::config::access::{Access, Host, Tls, TlsMode};
 use steadyhand::dialect::Dialect;
@@ -38,6 +39,21 @@ impl Lab {
         client.run(schema);
         let runtime = Runtime::new().expect("a runtime can be built");
         Self { client, runtime, server }
+    }
+
+    fn desk_through(&self, work: &Proxy, observe: &Proxy) -> Desk<'_> {
+        let open = |proxy: &Proxy, purpose| {
+            let host = Host::Tcp("127.0.0.1".into());
+            let access = Access { host, port: proxy.port(), ..self.access("admin") };
+            let lock_wait = Duration::from_secs(1);
+            let never = Stopper::default();
+            let opened = Session::server(&access, purpose, lock_wait, &never);
+            self.runtime.block_on(opened).expect("the session opens")
+        };
+        let mut work = open(work, Purpose::Work);
+        let observe = open(observe, Purpose::Detect);
+        let tables = self.runtime.block_on(work.tables()).expect("the tables can be listed");
+        Desk { lab: self, work, observe, tables }
     }
 
     fn access(&self, user: &str) -> Access {
@@ -207,6 +223,49 @@ fn rows_that_others_commit_meanwhile_are_not_taken_for_ours() {
     desk.proved();
     drop(desk);
     assert_eq!(lab.client.scalar("SELECT qty FROM item WHERE name = 'z'"), "5");
+}
+
+#[test]
+fn a_row_that_others_commit_between_two_looks_is_not_taken_for_ours() {
+    let lab = Lab::with(Setup::new(Kind::Mariadb).tcp(), ITEMS);
+    let [work, observe] = [(); 2].map(|()| Proxy::before(Upstream::Tcp(lab.server.port())));
+    let mut other = lab.server.client("erp");
+    let mut desk = lab.desk_through(&work, &observe);
+    desk.begin("op-1");
+    // Both rows are noted when the statement is sent, and one is none of it any more when it arrives.
+    work.arm(Fault::HoldAt(b"UPDATE item AS i".to_vec(), Moment::Held));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            work.wait();
+            other.run("UPDATE item SET qty = 50 WHERE id = 1");
+            work.release();
+        });
+        assert_eq!(desk.run("UPDATE item AS i SET i.qty = 9 WHERE i.qty < 3"), 1);
+    });
+    let looks = b"`id`, `id`, `name`, `qty` FROM".to_vec();
+    work.arm(Fault::HoldAt(looks.clone(), Moment::Answered));
+    observe.arm(Fault::HoldAt(looks, Moment::Held));
+    let seen = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            observe.wait();
+            // Whoever asks both sides at once has our answer soon.
+            let soon = Instant::now() + Duration::from_secs(1);
+            while !work.has_happened() && Instant::now() < soon {
+                std::thread::park_timeout(Duration::from_millis(5));
+            }
+            if !work.has_happened() {
+                observe.release();
+                work.wait();
+            }
+            other.run("UPDATE item SET qty = 51 WHERE id = 1");
+            observe.release();
+            work.release();
+        });
+        desk.seen()
+    });
+    assert_eq!(seen.of("item"), (0, 1, 0), "{seen:?}");
+    assert!(seen.blind.is_empty(), "{:?}", seen.blind);
+    desk.proved();
 }
 
 #[test]

@@ -108,7 +108,8 @@ impl Session {
     }
 
     /// Reads these rows as everybody and as the worker sees them. Rows that we may not have locked are
-    /// looked at again: one that others commit meanwhile moves, one of ours cannot.
+    /// looked at as the worker sees them between two looks as everybody does: one that others commit
+    /// meanwhile moves, one of ours cannot.
     async fn look(
         &mut self,
         observe: &mut Session,
@@ -122,17 +123,18 @@ impl Session {
         while let Some(here) = portion.next(&mut keys) {
             let here: Vec<Vec<Value>> =
                 here.iter().filter(|key| book.is_new(table, key)).cloned().collect();
-            let (theirs, ours) = tokio::join!(
-                observe.rows_by_key(table, &columns, &here),
-                self.rows_by_key(table, &columns, &here)
-            );
-            let mut sides = Sides::of(theirs?, ours?);
-            portion.took(here.len(), sides.rows());
-            let mut again = if locked {
-                None
+            let (theirs, ours, again) = if locked {
+                let theirs = observe.rows_by_key(table, &columns, &here);
+                let ours = self.rows_by_key(table, &columns, &here);
+                let (theirs, ours) = tokio::join!(theirs, ours);
+                (theirs?, ours?, None)
             } else {
-                Some(by_name(observe.rows_by_key(table, &columns, &here).await?))
+                let theirs = observe.rows_by_key(table, &columns, &here).await?;
+                let ours = self.rows_by_key(table, &columns, &here).await?;
+                (theirs, ours, Some(observe.rows_by_key(table, &columns, &here).await?))
             };
+            let (mut sides, mut again) = (Sides::of(theirs, ours), again.map(by_name));
+            portion.took(here.len(), sides.rows());
             for key in here {
                 let image = sides.image(key);
                 if let Some(again) = &mut again
