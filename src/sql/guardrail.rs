@@ -8,7 +8,7 @@ use sqlparser::tokenizer::Token;
 
 use super::Refusal;
 use super::lex::{Lexeme, Text};
-use super::refuse::by_first_word;
+use super::refuse::{acting_function, by_first_word};
 use crate::dialect::Dialect;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -247,6 +247,12 @@ fn define(lexemes: &[Lexeme]) -> Result<Definition, Refusal> {
         (adds, drops) = columns(&behind_object[at..])?;
         actions(&behind_object[at..])?;
     }
+    if act == Act::Create && object == Object::Table {
+        unfilled(&behind_object[at..])?;
+    }
+    if matches!(object, Object::Table | Object::Index) {
+        acts_not(&behind_object[at..])?;
+    }
     let alone = object == Object::Index && concurrently(lexemes).is_some();
     Ok(Definition { act, object, name, creates, adds, drops, alone })
 }
@@ -351,6 +357,59 @@ fn columns(rest: &[Lexeme]) -> Result<(Vec<String>, Vec<String>), Refusal> {
     Ok((adds, drops))
 }
 
+/// The parts between the commas that stand in no parentheses.
+fn parts(lexemes: &[Lexeme]) -> Vec<&[Lexeme]> {
+    let mut depth = 0_usize;
+    lexemes
+        .split(|lexeme| {
+            match lexeme.token {
+                Token::LParen => depth += 1,
+                Token::RParen => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            depth == 0 && lexeme.token == Token::Comma
+        })
+        .collect()
+}
+
+/// A table that is made from a query runs the query, which on `PostgreSQL` may delete what it returns.
+fn unfilled(rest: &[Lexeme]) -> Result<(), Refusal> {
+    let mut depth = 0_usize;
+    for lexeme in rest {
+        match lexeme.token {
+            Token::LParen => depth += 1,
+            Token::RParen => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        // In parentheses stands AS before what a column is computed from.
+        if any(lexeme, &["SELECT", "TABLE"]) || depth == 0 && lexeme.is("AS") {
+            let sentence = "The table would be filled by a query, which nobody sees run; a guardrail creates it empty.";
+            return Err(Refusal::new(sentence).over(lexeme.range.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// A default, a check or the key of an index is computed for every row that is there. What a trigger
+/// calls, it calls later.
+fn acts_not(rest: &[Lexeme]) -> Result<(), Refusal> {
+    for (nth, part) in rest.split(|lexeme| any(lexeme, &["ON", "REFERENCES"])).enumerate() {
+        // Behind these words stands a table, which may be called like a function.
+        let table = if nth == 0 { 0 } else { length_of_name(part) };
+        if let Some(refusal) = acting_function(&part[table..], true) {
+            return Err(refusal);
+        }
+    }
+    Ok(())
+}
+
+/// How many lexemes the name takes with which these begin.
+fn length_of_name(lexemes: &[Lexeme]) -> usize {
+    let dots = lexemes.iter().skip(1).step_by(2);
+    let more = 2 * dots.take_while(|dot| dot.token == Token::Period).count();
+    lexemes.len().min(1 + more)
+}
+
 /// What is dropped is what is named, and that is one; a function takes its triggers along.
 fn of_one(rest: &[Lexeme], object: Object) -> Result<(), Refusal> {
     let mut depth = 0_usize;
@@ -386,32 +445,47 @@ fn actions(rest: &[Lexeme]) -> Result<(), Refusal> {
         "NOWAIT",
         "WITH",
     ];
-    let mut depth = 0_usize;
-    let (mut begins, mut retypes) = (true, false);
-    for lexeme in rest {
-        match lexeme.token {
-            Token::LParen => depth += 1,
-            Token::RParen => depth = depth.saturating_sub(1),
-            Token::Comma if depth == 0 => {
-                (begins, retypes) = (true, false);
-                continue;
-            }
-            _ => {}
-        }
-        retypes |= lexeme.is("TYPE");
-        if retypes && lexeme.is("USING") {
-            let sentence =
-                "USING writes other values into the column, which no withdrawal brings back.";
-            return Err(Refusal::new(sentence).over(lexeme.range.clone()));
-        }
-        if begins && !any(lexeme, &HOW) {
+    for part in parts(rest) {
+        let Some(begin) = part.first() else { continue };
+        if !any(begin, &HOW) {
             let sentence = format!(
                 "`{}` is no part of a guardrail, which adds a rule with ADD, ALTER or MODIFY.",
-                lexeme.word().unwrap_or_else(|| lexeme.token.to_string())
+                begin.word().unwrap_or_else(|| begin.token.to_string())
             );
-            return Err(Refusal::new(sentence).over(lexeme.range.clone()));
+            return Err(Refusal::new(sentence).over(begin.range.clone()));
         }
-        begins = false;
+        if retypes(part) {
+            let sentence = "This gives a column another type, and values that do not fit it are rounded or cut off for good; write the rule as a CHECK.";
+            let end = part[part.len() - 1].range.end;
+            return Err(Refusal::new(sentence).over(begin.range.start..end));
+        }
     }
     Ok(())
+}
+
+/// Whether a part of an ALTER says of which type a column is, or what it is computed from.
+fn retypes(part: &[Lexeme]) -> bool {
+    const RULES: [&str; 8] =
+        ["NOT", "NULL", "DEFAULT", "CONSTRAINT", "CHECK", "UNIQUE", "PRIMARY", "REFERENCES"];
+    let behind = part[1..].iter().take_while(|word| any(word, &["COLUMN", "IF", "EXISTS"])).count();
+    match (&part[0], &part[behind + 1..]) {
+        (alter, [_, set, to, ..]) if alter.is("ALTER") && set.is("SET") => {
+            any(to, &["DATA", "EXPRESSION"])
+        }
+        (alter, [_, to, ..]) if alter.is("ALTER") => to.is("TYPE"),
+        (modify, [rule, ..]) if modify.is("MODIFY") && any(rule, &RULES) => false,
+        // Without a type it adds to the column, as Oracle has it; MySQL wants the type each time.
+        (modify, columns) if modify.is("MODIFY") => {
+            let columns = match columns {
+                [open, inner @ .., close]
+                    if open.token == Token::LParen && close.token == Token::RParen =>
+                {
+                    inner
+                }
+                one => one,
+            };
+            parts(columns).iter().any(|column| column.get(1).is_none_or(|next| !any(next, &RULES)))
+        }
+        _ => false,
+    }
 }

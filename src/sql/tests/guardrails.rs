@@ -212,3 +212,81 @@ fn a_drop_takes_one_thing_and_a_new_type_no_other_values() {
     ));
     assert!(!refused("ALTER TABLE t ADD CONSTRAINT e EXCLUDE USING gist (a WITH =)"));
 }
+
+#[test]
+fn a_definition_runs_no_query_and_no_function_that_acts() {
+    for (dialect, sql, reason) in [
+        (
+            Postgres,
+            "CREATE TABLE kept AS WITH d AS (DELETE FROM orders WHERE bad RETURNING *) SELECT * FROM d;\
+             ALTER TABLE orders ADD CONSTRAINT c CHECK (NOT bad)",
+            "filled by a query",
+        ),
+        (Postgres, "CREATE TABLE x AS SELECT pg_terminate_backend(7)", "filled by a query"),
+        (Postgres, "CREATE TABLE x (a) AS EXECUTE prepared", "filled by a query"),
+        (Postgres, "CREATE TABLE x AS TABLE orders", "filled by a query"),
+        (Postgres, "CREATE TABLE x WITH (fillfactor = 70) AS VALUES (1)", "filled by a query"),
+        (Sqlite, "CREATE TABLE x AS WITH d AS (SELECT 1) SELECT * FROM d", "filled by a query"),
+        (Mariadb, "CREATE TABLE x (a INT) SELECT 1 AS a", "filled by a query"),
+        (Mariadb, "CREATE TABLE x (SELECT 1 AS a)", "filled by a query"),
+        (Mysql, "CREATE TABLE x TABLE orders", "filled by a query"),
+        (
+            Postgres,
+            "ALTER TABLE t ADD COLUMN g boolean DEFAULT pg_terminate_backend(7)",
+            "acts on other sessions",
+        ),
+        (Mariadb, "ALTER TABLE t ADD COLUMN g INT DEFAULT (SLEEP(60))", "only waits"),
+        (Postgres, "CREATE INDEX ix ON t (set_config('a', b, false))", "settings of the session"),
+        (
+            Postgres,
+            "ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES u ON DELETE CASCADE, ADD CHECK (pg_sleep(1) IS NULL)",
+            "only waits",
+        ),
+    ] {
+        let refusal = definitions(sql, dialect).expect_err(sql);
+        assert!(refusal.sentence.contains(reason), "{sql}\n{refusal}");
+    }
+    for (dialect, sql) in [
+        (Postgres, "CREATE TABLE k (id bigint DEFAULT nextval('k_id'), v text) WITH (fillfactor = 70)"),
+        (Postgres, "CREATE TABLE k PARTITION OF t FOR VALUES FROM (1) TO (2)"),
+        (Postgres, "CREATE TABLE k (a int GENERATED ALWAYS AS (1 + 1) STORED, LIKE t INCLUDING ALL)"),
+        (Mariadb, "CREATE TABLE k (a INT AS (1 + 1) VIRTUAL) WITH SYSTEM VERSIONING"),
+        (Mariadb, "CREATE TABLE k LIKE t"),
+        // Tables that are called like a function.
+        (Postgres, "CREATE TABLE sleep (night date)"),
+        (Mariadb, "CREATE UNIQUE INDEX ux ON shop.sleep (night)"),
+        (Mariadb, "ALTER TABLE t ADD FOREIGN KEY (night) REFERENCES sleep (night)"),
+        (Sqlite, "CREATE TRIGGER g BEFORE INSERT ON t BEGIN SELECT edit(NEW.a); END"),
+    ] {
+        assert_eq!(definitions(sql, dialect).map(|_| ()), Ok(()), "{sql}");
+    }
+}
+
+#[test]
+fn a_column_keeps_its_type_and_so_the_values_it_holds() {
+    for (dialect, sql) in [
+        (Postgres, "ALTER TABLE invoice ALTER COLUMN amount TYPE numeric(10,2)"),
+        (Postgres, "ALTER TABLE invoice ALTER \"type\" SET DATA TYPE integer"),
+        (Postgres, "ALTER TABLE invoice ADD CHECK (amount > 0), ALTER type TYPE integer"),
+        (Postgres, "ALTER TABLE invoice ALTER COLUMN total SET EXPRESSION AS (0)"),
+        (Mariadb, "ALTER TABLE invoice MODIFY amount DECIMAL(10,2)"),
+        (Mariadb, "ALTER TABLE invoice MODIFY COLUMN IF EXISTS amount DECIMAL(10,2) NOT NULL"),
+        (Dialect::Oracle, "ALTER TABLE invoice MODIFY (n NOT NULL, amount NUMBER(10,2))"),
+        (Dialect::Oracle, "ALTER TABLE invoice MODIFY amount NUMBER(10,2)"),
+    ] {
+        let refusal = definitions(sql, dialect).expect_err(sql);
+        assert!(refusal.sentence.contains("gives a column another type"), "{sql}\n{refusal}");
+    }
+    for (dialect, sql) in [
+        (Postgres, "ALTER TABLE invoice ALTER COLUMN type SET NOT NULL"),
+        (Postgres, "ALTER TABLE invoice ALTER amount SET DEFAULT 0, ADD CHECK (type <> '')"),
+        (Postgres, "ALTER TABLE invoice ADD COLUMN type text"),
+        (Mariadb, "ALTER TABLE invoice ALTER COLUMN amount SET DEFAULT 0"),
+        (Dialect::Oracle, "ALTER TABLE invoice MODIFY amount NOT NULL"),
+        (Dialect::Oracle, "ALTER TABLE invoice MODIFY (amount DEFAULT 0 NOT NULL, n NULL)"),
+        (Dialect::Oracle, "ALTER TABLE invoice MODIFY (amount CONSTRAINT c CHECK (amount IN (1, 2)))"),
+        (Dialect::Oracle, "ALTER TABLE invoice MODIFY CONSTRAINT c ENABLE"),
+    ] {
+        assert_eq!(definitions(sql, dialect).map(|_| ()), Ok(()), "{sql}");
+    }
+}
