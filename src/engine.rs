@@ -240,6 +240,17 @@ impl Session {
         }
     }
 
+    /// The name under which the watch books what a statement writes to a table; `None` where that is the
+    /// table's own.
+    pub async fn booked(&mut self, table: &str) -> Result<Option<String>, EngineError> {
+        match self {
+            Self::Postgres(session) => session.booked(table).await,
+            Self::Sqlite(_) | Self::Mysql(_) => Ok(None),
+            #[cfg(feature = "oracle")]
+            Self::Oracle(_) => Ok(None),
+        }
+    }
+
     /// The observer reads what those rows hold while they are being written.
     pub async fn read_ahead(&mut self, limit: Duration) -> Result<(), EngineError> {
         match self {

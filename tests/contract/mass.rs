@@ -31,6 +31,9 @@ contract! {
     a_row_that_changed_meanwhile_is_left_alone_and_counted on sqlite postgres mariadb;
     the_first_chunk_does_what_was_previewed_or_nothing_is_done on sqlite postgres mariadb;
     a_statement_that_leaves_its_chunk_is_refused on sqlite postgres mariadb;
+    a_chunk_is_held_to_its_keys_through_a_part_too on postgres,
+        not sqlite: "no table has parts",
+        not mariadb: "a part has no name that a statement could write";
     it_stops_when_it_does_not_help on sqlite postgres mariadb;
     it_is_paused_continued_and_stopped_between_two_chunks on sqlite postgres mariadb;
     what_was_stopped_goes_on_with_exactly_the_rest on sqlite postgres mariadb;
@@ -361,6 +364,29 @@ fn a_statement_that_leaves_its_chunk_is_refused(engine: Dialect) {
     let problem = desk.try_preview(&desk.mass_job("op", KEYS, &[keyless], (100, 200))).unwrap_err();
     assert!(problem.sentence.contains("log has no column id"), "{problem}");
     assert_eq!(raised(&mut desk), (0, 0, 0));
+}
+
+fn a_chunk_is_held_to_its_keys_through_a_part_too(engine: Dialect) {
+    let mut desk = Desk::new(
+        engine,
+        "CREATE TABLE job (id INTEGER PRIMARY KEY, n INTEGER NOT NULL) PARTITION BY RANGE (id);
+         CREATE TABLE job_low PARTITION OF job FOR VALUES FROM (0) TO (10000);
+         INSERT INTO job SELECT i, 0 FROM generate_series(1, 1000) i",
+    );
+    let keys = "SELECT id FROM job WHERE id <= 500 ORDER BY id";
+    let wide = "UPDATE job_low SET n = n + 1 WHERE id IN (:chunk) OR id = 900";
+    let problem = desk.try_preview(&desk.mass_job("op", keys, &[wide], (100, 200))).unwrap_err();
+    let words = "a row of job would be written that is not of the chunk: id 900";
+    assert!(problem.sentence.contains(words), "{problem}");
+    let raise = "UPDATE job_low SET n = n + 1 WHERE id IN (:chunk)";
+    let job = desk.mass_job("op", keys, &[raise], (100, 200));
+    let execution = desk.drive_on(&job);
+    assert_eq!(committed(&execution), 500);
+    let chunks = desk.incident().changes[0].chunks.clone().expect("it was in chunks");
+    assert_eq!((chunks.done(), chunks.left_alone()), (500, 0));
+    assert_eq!(desk.count("SELECT COUNT(*) FROM job WHERE n = 1"), 500);
+    assert_eq!(committed(&desk.drive_on(&desk.mass_undo(&job, "undo"))), 500);
+    assert_eq!(desk.count("SELECT COUNT(*) FROM job WHERE n <> 0"), 0);
 }
 
 fn it_stops_when_it_does_not_help(engine: Dialect) {

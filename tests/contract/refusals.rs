@@ -19,6 +19,8 @@ contract! {
     tables_that_no_rollback_takes_back on sqlite postgres mariadb;
     functions_that_reach_out_of_the_transaction on sqlite postgres mariadb;
     what_lies_outside_of_the_target on sqlite postgres mariadb;
+    a_view on postgres mariadb,
+        not sqlite: "a view is written by its triggers alone, and those are watched";
     an_account_that_could_not_write_the_ledger on postgres mariadb,
         not sqlite: "whoever may write the file may add a table to it";
     a_server_that_takes_no_writes on postgres mariadb,
@@ -243,6 +245,15 @@ fn what_lies_outside_of_the_target(engine: Dialect) {
     );
     for (sql, words) in cases {
         refused(&mut desk, sql, words);
+    }
+}
+
+/// What is written through it would count as written by something else.
+fn a_view(engine: Dialect) {
+    let mut desk = Desk::new(engine, STOCK);
+    desk.run("CREATE VIEW few AS SELECT id, name, n FROM stock WHERE n < 3");
+    for sql in ["UPDATE few SET n = 0", "INSERT INTO few VALUES (9, 'x', 1)", "DELETE FROM few"] {
+        refused(&mut desk, sql, "few is a view; write to the table behind it");
     }
 }
 

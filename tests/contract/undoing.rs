@@ -31,6 +31,9 @@ contract! {
     rows_of_a_table_that_inherits_are_not_its_parents on postgres,
         not sqlite: "no table inherits",
         not mariadb: "no table inherits";
+    rows_written_through_a_part_come_back on postgres,
+        not sqlite: "no table has parts",
+        not mariadb: "a part has no name that a statement could write";
     what_a_moved_key_carried_along_comes_back on sqlite postgres mariadb;
     rows_that_got_another_key_come_back_together_or_not_at_all on sqlite postgres mariadb;
     what_an_undo_would_sweep_away_keeps_it_from_running on sqlite postgres mariadb;
@@ -48,6 +51,34 @@ fn there_and_back(desk: &mut Desk, statements: &[&str], tables: &[&str]) {
     let back = desk.done(&desk.undo_job("op", "back"));
     assert_eq!((back.conflicts.len(), back.left_alone), (0, 0));
     assert_eq!(dump(desk, tables), before);
+}
+
+/// They are written directly, whichever name the statement has for them.
+fn rows_written_through_a_part_come_back(engine: Dialect) {
+    let mut desk = Desk::new(
+        engine,
+        "CREATE SCHEMA old;
+         CREATE TABLE bill (id INTEGER, year INTEGER, n INTEGER, PRIMARY KEY (id, year)) PARTITION BY LIST (year);
+         CREATE TABLE bill_2025 PARTITION OF bill FOR VALUES IN (2025);
+         CREATE TABLE old.stock PARTITION OF bill FOR VALUES IN (2024) PARTITION BY LIST (year);
+         CREATE TABLE old.few PARTITION OF old.stock DEFAULT;
+         CREATE TABLE stock (id INTEGER PRIMARY KEY);
+         INSERT INTO bill VALUES (1, 2024, 1), (2, 2025, 2), (3, 2025, 3)",
+    );
+    let statements = [
+        "INSERT INTO bill_2025 VALUES (9, 2025, 9)",
+        "UPDATE Bill_2025 SET n = 7 WHERE id = 2",
+        "DELETE FROM old.stock WHERE id = 1",
+        "INSERT INTO old.few VALUES (8, 2024, 8)",
+    ];
+    let preview = desk.preview(&desk.job("look", &statements));
+    let writes: Vec<String> = preview
+        .writes
+        .iter()
+        .map(|w| format!("{}: {} + {} hidden", w.table, w.direct.words(), w.hidden.total()))
+        .collect();
+    assert_eq!(writes, ["bill: 2 ins 1 upd 1 del + 0 hidden"]);
+    there_and_back(&mut desk, &statements, &["bill"]);
 }
 
 fn rows_that_went_came_and_changed_come_back(engine: Dialect) {

@@ -51,6 +51,12 @@ impl Graph {
         alike.iter().find(|known| known.name == table).or(alike.first())
     }
 
+    /// A view may be called like a table but for their case.
+    fn is_view(&self, name: &str) -> bool {
+        let is_table = self.known(name).is_some_and(|known| known.name == name);
+        !is_table && self.views.contains_key(&name.to_lowercase())
+    }
+
     /// Everything that these tables lead to when SQL writes them.
     pub fn reach<'n>(&self, written: impl IntoIterator<Item = &'n str>, calls: &[String]) -> Reach {
         let mut reach = Reach::default();
@@ -281,6 +287,9 @@ fn object(sql: &str, dialect: Dialect, graph: &Graph, found: &mut Vec<String>) {
         }
     }
     let target = write.table.rsplit('.').next().unwrap_or(&write.table);
+    if graph.is_view(target) {
+        found.push(format!("{target} is a view; write to the table behind it"));
+    }
     let reach = graph.reach([target], &calls);
     for name in &reach.tables {
         let Some(known) = graph.known(name) else { continue };
@@ -372,6 +381,7 @@ mod tests {
         };
         assert_eq!(says("UPDATE item SET a = CONCAT(b, NOW())"), "");
         assert!(says("UPDATE log SET a = 1").contains("MyISAM"));
+        assert!(says("INSERT INTO Items VALUES (1)").contains("Items is a view"));
         assert!(says("DELETE FROM line WHERE id = 1").contains("by a trigger"));
         assert!(says("UPDATE hr.staff SET a = 1").contains("outside"));
         assert!(says("UPDATE item SET a = sys_exec('x')").contains("sys_exec"));

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::Session;
+use super::rows::{literal, quoted, relation};
 use crate::engine::{Column, EngineError, Reference, Table};
 use crate::value::Value;
 
@@ -15,6 +16,14 @@ pub const NAME: &str = "CASE WHEN pg_table_is_visible(c.oid) AND strpos(c.relnam
 /// Schemas that are the server's own.
 pub const OURS: &str =
     "n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'";
+
+/// What a statement's name for a table leads to, written without its quotes: as it stands, in small letters
+/// as the server reads a name that has none, or with a dot that ends no schema.
+pub fn oid_of(name: &str) -> String {
+    let readings = [relation(name), relation(&name.to_lowercase()), quoted(name)];
+    let found = readings.map(|reading| format!("to_regclass({})", literal(&reading)));
+    format!("coalesce({})", found.join(", "))
+}
 
 impl Session {
     pub async fn references(&mut self) -> Result<Vec<Reference>, EngineError> {
@@ -94,6 +103,17 @@ impl Session {
             }
         }
         Ok(keys)
+    }
+
+    /// The name under which the watch books what a statement writes to a table: of a part, that of the whole.
+    pub async fn booked(&mut self, name: &str) -> Result<Option<String>, EngineError> {
+        let sql = format!(
+            "SELECT {NAME} FROM (SELECT {} AS oid) x \
+             JOIN pg_class c ON c.oid = coalesce(pg_partition_root(x.oid), x.oid) \
+             JOIN pg_namespace n ON n.oid = c.relnamespace",
+            oid_of(name)
+        );
+        self.text(&sql).await
     }
 
     /// Each under every name that SQL may write.

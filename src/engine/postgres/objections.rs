@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Session;
-use super::catalogue::{NAME, OURS};
+use super::catalogue::{NAME, OURS, oid_of};
 use super::rows::literal;
 use crate::dialect::Dialect;
 use crate::engine::EngineError;
@@ -118,12 +118,11 @@ impl Session {
         &mut self,
         name: &str,
     ) -> Result<(Option<String>, Option<String>), EngineError> {
-        let lower = name.to_lowercase();
-        let [exact, lower] = [name, &lower].map(|name| literal(&super::rows::relation(name)));
+        let oid = oid_of(name);
         let sql = format!(
             "SELECT {NAME}, c.relkind, n.nspname, EXISTS (SELECT 1 FROM pg_rewrite r \
              WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-             WHERE c.oid = coalesce(to_regclass({exact}), to_regclass({lower}))"
+             WHERE c.oid = {oid}"
         );
         let Some(row) = self.rows(&sql).await?.pop() else { return Ok((None, None)) };
         let text = |at: usize| row[at].as_ref().plain().unwrap_or_default();

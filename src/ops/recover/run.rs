@@ -109,9 +109,10 @@ async fn run(desk: &mut Desk, piece: Piece<'_>) -> Result<Run, EngineError> {
             return Err(EngineError::Refused { message: objections.join("; ") });
         }
     }
+    let booked = booked(work, tables, plan).await?;
     let time_cap = plan.limits.time_cap;
     let mut warnings = work.begin_watched(observe, tables, &job.op, time_cap).await?;
-    if let (Some(cut), Some(table)) = (piece.cut, named(plan, tables)) {
+    if let (Some(cut), Some(table)) = (piece.cut, first(plan, tables, &booked)) {
         observe.narrow(table, &cut.column, &cut.literals);
     }
     desk.watch_locks(job).await?;
@@ -122,13 +123,14 @@ async fn run(desk: &mut Desk, piece: Piece<'_>) -> Result<Run, EngineError> {
     };
     let mut direct: HashMap<String, Tally> = HashMap::new();
     let ahead = observe.read_ahead(time_cap);
-    let (acted, ahead) = tokio::join!(act(work, tables, plan, &mut direct), ahead);
+    let acting = act(work, tables, plan, &booked, &mut direct);
+    let (acted, ahead) = tokio::join!(acting, ahead);
     let Acted { statements, conflicts, left_alone, kept_out } = acted?;
     ahead?;
     warnings.extend(kept_out);
     let mut written = written(work, observe, &direct, piece.cut).await?;
     for TableImages { head, .. } in &mut written.images {
-        let by_ours = || head.hidden || gives_keys(plan, tables, head, work.dialect());
+        let by_ours = || head.hidden || gives_keys(plan, &booked, head, work.dialect());
         head.moved = head.moved && by_ours() || takes_back_keys(plan, head);
     }
     if let Some(message) = written.outside.clone() {
@@ -218,6 +220,7 @@ async fn act(
     work: &mut Session,
     tables: &[Table],
     plan: &Plan,
+    booked: &Booked<'_>,
     direct: &mut HashMap<String, Tally>,
 ) -> Result<Acted, EngineError> {
     let mut acted = Acted::default();
@@ -226,7 +229,8 @@ async fn act(
             Planned::Sql { note, sql, verb, table } => {
                 let start = Instant::now();
                 let rows = work.execute(sql).await?;
-                let tally = direct.entry(known_name(tables, table)).or_default();
+                let name = booked.get(table.as_str()).unwrap_or(table);
+                let tally = direct.entry(name.clone()).or_default();
                 *tally = tally.plus(counted(*verb, rows));
                 let seconds = start.elapsed().as_secs_f64();
                 let (note, sql) = (note.clone(), sql.clone());
@@ -262,9 +266,9 @@ impl Acted {
 }
 
 /// Whether a statement gives rows of this table another key.
-fn gives_keys(plan: &Plan, tables: &[Table], head: &TableHead, dialect: Dialect) -> bool {
+fn gives_keys(plan: &Plan, booked: &Booked<'_>, head: &TableHead, dialect: Dialect) -> bool {
     plan.actions.iter().any(|action| match action {
-        Planned::Sql { sql, table, .. } if known_name(tables, table) == head.table => {
+        Planned::Sql { sql, table, .. } if booked.get(table.as_str()) == Some(&head.table) => {
             let set = sql::assigned(sql, dialect).unwrap_or_default();
             set.iter().any(|set| head.key.iter().any(|key| key.eq_ignore_ascii_case(set)))
         }
@@ -288,12 +292,35 @@ fn counted(verb: Verb, rows: u64) -> Tally {
     }
 }
 
-/// The table that the first statement of a plan writes to.
-fn named<'t>(plan: &Plan, tables: &'t [Table]) -> Option<&'t Table> {
-    plan.actions.iter().find_map(|action| match action {
-        Planned::Sql { table, .. } => known(tables, table),
+/// The names of tables as the watch books them, by those that statements have for them.
+type Booked<'p> = HashMap<&'p str, String>;
+
+fn written_names(plan: &Plan) -> impl Iterator<Item = &str> {
+    plan.actions.iter().filter_map(|action| match action {
+        Planned::Sql { table, .. } => Some(table.as_str()),
         Planned::Chunked { .. } | Planned::PutBack(_) => None,
     })
+}
+
+async fn booked<'p>(
+    work: &mut Session,
+    tables: &[Table],
+    plan: &'p Plan,
+) -> Result<Booked<'p>, EngineError> {
+    let mut booked = Booked::new();
+    for written in written_names(plan) {
+        if !booked.contains_key(written) {
+            let name = work.booked(written).await?;
+            booked.insert(written, name.unwrap_or_else(|| known_name(tables, written)));
+        }
+    }
+    Ok(booked)
+}
+
+/// The table that the first statement of a plan writes to.
+fn first<'t>(plan: &Plan, tables: &'t [Table], booked: &Booked<'_>) -> Option<&'t Table> {
+    let name = booked.get(written_names(plan).next()?)?;
+    tables.iter().find(|table| table.name == *name)
 }
 
 /// The table's name as the catalogue has it, for one that a statement wrote in its own way.

@@ -247,9 +247,15 @@ fn a_definition_runs_no_query_and_no_function_that_acts() {
         assert!(refusal.sentence.contains(reason), "{sql}\n{refusal}");
     }
     for (dialect, sql) in [
-        (Postgres, "CREATE TABLE k (id bigint DEFAULT nextval('k_id'), v text) WITH (fillfactor = 70)"),
+        (
+            Postgres,
+            "CREATE TABLE k (id bigint DEFAULT nextval('k_id'), v text) WITH (fillfactor = 70)",
+        ),
         (Postgres, "CREATE TABLE k PARTITION OF t FOR VALUES FROM (1) TO (2)"),
-        (Postgres, "CREATE TABLE k (a int GENERATED ALWAYS AS (1 + 1) STORED, LIKE t INCLUDING ALL)"),
+        (
+            Postgres,
+            "CREATE TABLE k (a int GENERATED ALWAYS AS (1 + 1) STORED, LIKE t INCLUDING ALL)",
+        ),
         (Mariadb, "CREATE TABLE k (a INT AS (1 + 1) VIRTUAL) WITH SYSTEM VERSIONING"),
         (Mariadb, "CREATE TABLE k LIKE t"),
         // Tables that are called like a function.
@@ -284,7 +290,10 @@ fn a_column_keeps_its_type_and_so_the_values_it_holds() {
         (Mariadb, "ALTER TABLE invoice ALTER COLUMN amount SET DEFAULT 0"),
         (Dialect::Oracle, "ALTER TABLE invoice MODIFY amount NOT NULL"),
         (Dialect::Oracle, "ALTER TABLE invoice MODIFY (amount DEFAULT 0 NOT NULL, n NULL)"),
-        (Dialect::Oracle, "ALTER TABLE invoice MODIFY (amount CONSTRAINT c CHECK (amount IN (1, 2)))"),
+        (
+            Dialect::Oracle,
+            "ALTER TABLE invoice MODIFY (amount CONSTRAINT c CHECK (amount IN (1, 2)))",
+        ),
         (Dialect::Oracle, "ALTER TABLE invoice MODIFY CONSTRAINT c ENABLE"),
     ] {
         assert_eq!(definitions(sql, dialect).map(|_| ()), Ok(()), "{sql}");
