@@ -18,7 +18,7 @@ mod stopper;
 mod told;
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::config::access::Access;
 use crate::dialect::Dialect;
@@ -248,6 +248,13 @@ impl Session {
             Self::Sqlite(_) | Self::Mysql(_) => Ok(None),
             #[cfg(feature = "oracle")]
             Self::Oracle(_) => Ok(None),
+        }
+    }
+
+    /// Who compares whole tables to find what was written gives up then, the next time that it is asked.
+    pub fn look_until(&mut self, until: Option<Instant>) {
+        if let Self::Mysql(session) = self {
+            session.look_until(until);
         }
     }
 

@@ -52,6 +52,8 @@ pub struct Session {
     shadow: Option<String>,
     /// The server-side limit that is set now.
     belt: Option<Duration>,
+    /// When comparing tables ends, whatever the transaction may take.
+    until: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -144,10 +146,13 @@ impl Session {
 
     /// What a statement may still take, never more than its transaction.
     fn time_left(&self, wanted: Duration) -> Result<Duration, EngineError> {
-        let Some(Transaction { start, cap, .. }) = self.transaction else { return Ok(wanted) };
-        let left = cap.saturating_sub(start.elapsed());
+        let of_transaction =
+            self.transaction.map(|open| open.cap.saturating_sub(open.start.elapsed()));
+        let of_look = self.until.map(|until| until.saturating_duration_since(Instant::now()));
+        let Some(left) = of_transaction.into_iter().chain(of_look).min() else { return Ok(wanted) };
         if left.is_zero() {
-            Err(EngineError::TimedOut { limit: cap })
+            let limit = self.transaction.map_or(wanted, |open| open.cap);
+            Err(EngineError::TimedOut { limit })
         } else {
             Ok(left.min(wanted))
         }
@@ -199,11 +204,19 @@ impl Session {
 
     /// A name that is set again replaces the older one.
     pub async fn savepoint(&mut self) -> Result<(), EngineError> {
-        self.wire.run("SAVEPOINT steadyhand_rows").await.map(drop)
+        self.wire.run("SAVEPOINT steadyhand_rows").await?;
+        if let Some(watch) = &mut self.watch {
+            watch.savepoint();
+        }
+        Ok(())
     }
 
     pub async fn back_to_savepoint(&mut self) -> Result<(), EngineError> {
-        self.wire.run("ROLLBACK TO SAVEPOINT steadyhand_rows").await.map(drop)
+        self.wire.run("ROLLBACK TO SAVEPOINT steadyhand_rows").await?;
+        if let Some(watch) = &mut self.watch {
+            watch.back_to_savepoint();
+        }
+        Ok(())
     }
 
     /// References are looked at row by row, so there is nothing to put off.

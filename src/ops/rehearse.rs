@@ -64,7 +64,17 @@ impl Stage<'_> {
             let message = format!("{} references would point nowhere again", now - broken);
             return Err(EngineError::Rejected { message });
         }
-        let left = written(self.work, self.observe, &HashMap::new(), None).await?.images;
+        self.work.look_until(limit.until);
+        let left = match written(self.work, self.observe, &HashMap::new(), None).await {
+            Err(late @ EngineError::TimedOut { .. }) => {
+                let came_back = self.came_back(images, tried).await;
+                rehearsal.restored = came_back.map_err(|_| late)?;
+                rehearsal.stays = staying(images);
+                rehearsal.stays.push("and what else it writes was not looked for in time".into());
+                return Ok(rehearsal);
+            }
+            left => left?.images,
+        };
         let (missing, stays) = left_over(images, &left)?;
         rehearsal.restored = of.saturating_sub(missing);
         rehearsal.stays = stays;

@@ -1,9 +1,15 @@
 //! A preview is the real thing: counted, seen row by row, rolled back, and proved to be gone.
 
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use steadyhand::config::TargetUrl;
 use steadyhand::dialect::Dialect;
 use steadyhand::recovery::{Preview, TableImages};
 
 use super::common::desk::Desk;
+use super::common::proxy::{Fault, Moment, Proxy, Upstream};
+use super::common::server::{ADMIN, Setup};
 use super::{STOCK, dump, family, of};
 
 contract! {
@@ -46,6 +52,12 @@ contract! {
     more_rows_than_are_allowed_cannot_be_approved on sqlite postgres mariadb;
     rows_of_a_joined_update_are_counted on sqlite postgres mariadb;
     rows_that_an_insert_finds_there_are_updates on sqlite postgres mariadb;
+    a_change_of_one_row_compares_no_whole_table on mariadb,
+        not sqlite: "what is written is logged as it is written",
+        not postgres: "who wrote a row stands in the row alone";
+    an_undo_that_is_not_looked_at_to_the_end_in_time_is_rehearsed_in_part on mariadb,
+        not sqlite: "what is written is logged as it is written",
+        not postgres: "what triggers write is counted by the server";
 }
 
 /// `table direct / hidden`
@@ -363,6 +375,72 @@ fn a_table_without_a_primary_key_is_known_by_what_is_unique(engine: Dialect) {
     assert_eq!(images(&preview), ["t 1: NULL,1,5 -> NULL,1,7", "t 2: NULL,2,6 -> NULL,2,7"]);
     desk.done(&desk.undo_job("op", "back"));
     assert_eq!(desk.count("SELECT SUM(v) FROM t"), 11);
+}
+
+fn a_change_of_one_row_compares_no_whole_table(engine: Dialect) {
+    const ROWS: i64 = 20_000;
+    const READ: &str = "SELECT CAST(SUM(variable_value) AS INTEGER) FROM information_schema.global_status \
+                        WHERE variable_name LIKE 'HANDLER_READ%'";
+    let schema = "CREATE TABLE big (id INT PRIMARY KEY, v INT); \
+                  INSERT INTO big SELECT seq, 0 FROM seq_1_to_20000";
+    let mut desk = Desk::new(engine, schema);
+    let before = desk.count(READ);
+    let preview = desk.preview(&desk.job("op", &["UPDATE big SET v = 7 WHERE id = 20000"]));
+    let read = desk.count(READ) - before;
+    assert_eq!(preview.undo.sentence(), "rehearsed: 1 of 1 rows come back");
+    assert!(read < ROWS, "{read} rows were read");
+    // What a trigger adds is found by comparing, once for the change and once for its undo.
+    desk.script(
+        "CREATE TABLE log (id INT AUTO_INCREMENT PRIMARY KEY, v INT); \
+         CREATE TRIGGER l AFTER UPDATE ON big FOR EACH ROW INSERT INTO log (v) VALUES (NEW.v)",
+    );
+    let preview = desk.preview(&desk.job("op", &["UPDATE big SET v = 7 WHERE id = 20000"]));
+    assert_eq!(
+        preview.undo.sentence(),
+        "rehearsed: 1 of 1 rows come back, 2 rows written by triggers stay in log"
+    );
+    // One that writes for the change alone leaves what it wrote, and that is not looked for anew.
+    desk.script(
+        "DROP TRIGGER l; CREATE TRIGGER l AFTER UPDATE ON big FOR EACH ROW \
+         IF NEW.v > 0 THEN INSERT INTO log (v) VALUES (NEW.v); END IF",
+    );
+    let preview = desk.preview(&desk.job("op", &["UPDATE big SET v = 7 WHERE id = 20000"]));
+    assert_eq!(
+        preview.undo.sentence(),
+        "rehearsed: 1 of 1 rows come back, 1 rows written by triggers stay in log"
+    );
+}
+
+fn an_undo_that_is_not_looked_at_to_the_end_in_time_is_rehearsed_in_part(engine: Dialect) {
+    let schema = "CREATE TABLE item (id INT PRIMARY KEY, v INT); INSERT INTO item VALUES (1, 0); \
+                  CREATE TABLE log (id INT AUTO_INCREMENT PRIMARY KEY, v INT); \
+                  CREATE TRIGGER l AFTER UPDATE ON item FOR EACH ROW INSERT INTO log (v) VALUES (NEW.v)";
+    let mut desk = Desk::on(engine, schema, Setup::tcp);
+    let server = desk.server.as_ref().expect("a server");
+    let proxy = Proxy::before(Upstream::Tcp(server.port()));
+    let url = server.tcp_url(ADMIN, "127.0.0.1", proxy.port(), "erp");
+    desk.target.url = TargetUrl::parse(&url, Path::new("")).expect("a url");
+    let mut job = desk.job("op", &["UPDATE item SET v = 7 WHERE id = 1"]);
+    job.plan.limits.time_cap = Duration::from_secs(6);
+    // The row comes back so late that the time of the rehearsal, a third of that, is over.
+    proxy.arm(Fault::HoldAt(b"UPDATE `item` SET".to_vec(), Moment::Answered));
+    let preview = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            proxy.wait();
+            let late = Instant::now() + job.plan.limits.time_cap / 3;
+            while let Some(left) = late.checked_duration_since(Instant::now()) {
+                std::thread::park_timeout(left);
+            }
+            proxy.release();
+        });
+        desk.preview(&job)
+    });
+    assert_eq!(preview.undo.impossible, None);
+    assert_eq!(
+        preview.undo.sentence(),
+        "rehearsed: 1 of 1 rows come back, 1 rows written by triggers stay in log, and the undo may add \
+         its own, and what else it writes was not looked for in time"
+    );
 }
 
 fn a_key_of_words_that_look_like_numbers_finds_its_rows(engine: Dialect) {

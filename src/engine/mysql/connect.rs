@@ -108,6 +108,7 @@ impl Session {
             graph: None,
             shadow: None,
             belt: None,
+            until: None,
         })
     }
 }

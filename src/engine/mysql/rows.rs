@@ -232,8 +232,11 @@ impl Session {
         self.exactly(moments).await?;
         self.note_key(&row.table.name, row.key.1);
         let limit = self.time_left(super::ALONE)?;
-        let done = self.wire.work(sql, limit, &mut nothing).await?;
-        Ok(done.affected == 1)
+        let written = self.wire.work(sql, limit, &mut nothing).await?.affected == 1;
+        if written && let Some(watch) = &mut self.watch {
+            watch.count_put();
+        }
+        Ok(written)
     }
 }
 

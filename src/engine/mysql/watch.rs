@@ -4,7 +4,8 @@
 //! if the worker sees it otherwise than a session that sees only what is committed; what others do
 //! meanwhile is the same for both. The rows to look at are noted statement by statement. Whether they
 //! are all is said by the server's own count of the rows that the transaction has written. If that
-//! count is higher, or cannot be read, every table within reach of the statements is compared whole.
+//! count is higher, or cannot be read, every table within reach of the statements is compared whole;
+//! but not again where all was found once and since then it counts only the rows that were put back.
 
 mod images;
 
@@ -32,6 +33,11 @@ pub struct Watch {
     calls: Vec<String>,
     /// The next number of each table, before the first row was added.
     counters: HashMap<String, u64>,
+    /// Rows that were put back since the last look, and when the savepoint was set.
+    puts: u64,
+    puts_then: u64,
+    /// The server's count at the last look, if everything was found that it counts.
+    found: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -40,6 +46,8 @@ struct Noted {
     locked: Vec<Vec<Value>>,
     /// Only read.
     seen: Vec<Vec<Value>>,
+    /// Written by us one by one since the last look.
+    put: Vec<Vec<Value>>,
     direct: [u64; 3],
 }
 
@@ -56,6 +64,27 @@ impl Watch {
             self.noted.len() - 1
         });
         &mut self.noted[at].1
+    }
+
+    pub(super) fn count_put(&mut self) {
+        self.puts += 1;
+    }
+
+    pub(super) fn savepoint(&mut self) {
+        self.puts_then = self.puts;
+    }
+
+    pub(super) fn back_to_savepoint(&mut self) {
+        self.puts = self.puts_then;
+    }
+
+    /// How many rows were put back since the last look, which is now.
+    fn looked(&mut self) -> u64 {
+        for (_, noted) in &mut self.noted {
+            noted.locked.append(&mut noted.put);
+        }
+        self.puts_then = 0;
+        std::mem::take(&mut self.puts)
     }
 }
 
@@ -195,7 +224,7 @@ impl Session {
     /// Notes a row that was put back.
     pub(super) fn note_key(&mut self, table: &str, key: &[Value]) {
         if let Some(watch) = &mut self.watch {
-            watch.note(table).locked.push(key.to_vec());
+            watch.note(table).put.push(key.to_vec());
         }
     }
 

@@ -1,6 +1,8 @@
 //! What a write transaction has written: the rows that were noted, seen by it and by everybody else,
 //! held against the server's own count.
 
+use std::time::Instant;
+
 use super::Watch;
 use crate::engine::book::{Book, Sides, by_name, name};
 use crate::engine::mysql::reach::Reach;
@@ -14,19 +16,28 @@ use crate::value::Value;
 const MOST_ROWS: u64 = 5_000_000;
 const MOST_BYTES: u64 = 4 << 30;
 
+/// Of more rows than this the keys are not kept: of so many no undo is rehearsed to the end.
+const MOST_KNOWN: u64 = 20_000;
+
 impl Session {
+    pub fn look_until(&mut self, until: Option<Instant>) {
+        self.until = until;
+    }
+
     pub async fn written(
         &mut self,
         observe: &mut Any,
         images: &mut dyn Images,
     ) -> Result<(Vec<Touched>, Blind), EngineError> {
-        let Some(watch) = self.watch.take() else { return Ok((Vec::new(), Blind::new())) };
+        let Some(mut watch) = self.watch.take() else { return Ok((Vec::new(), Blind::new())) };
         let observe = sibling(observe)?;
         // From here the observer sees what is committed now: before-images are what our rows held
         // when we locked them.
         observe.rollback().await?;
         let mut book = Book::new(images);
-        let outcome = self.read_images(&watch, observe, &mut book).await;
+        observe.until = self.until;
+        let outcome = self.read_images(&mut watch, observe, &mut book).await;
+        (self.until, observe.until) = (None, None);
         let updates = |table: &str| {
             let noted = watch.noted.iter().find(|(name, _)| name == table);
             noted.map_or(0, |(_, noted)| noted.direct[1])
@@ -39,19 +50,41 @@ impl Session {
 
     async fn read_images(
         &mut self,
-        watch: &Watch,
+        watch: &mut Watch,
         observe: &mut Session,
         book: &mut Book<'_>,
     ) -> Result<Blind, EngineError> {
+        for (name, noted) in &watch.noted {
+            let Some(table) = watch.table(name) else { continue };
+            self.look(observe, table, &noted.put, true, book).await?;
+        }
+        // A row that was put back and is not as before was written by somebody else of ours.
+        let came_back = book.changed() == 0;
         for (name, noted) in &watch.noted {
             let Some(table) = watch.table(name) else { continue };
             self.look(observe, table, &noted.locked, true, book).await?;
             self.look(observe, table, &noted.seen, false, book).await?;
         }
         let total = self.total().await?;
-        if total == Some(book.changed()) {
-            return Ok(Blind::new());
-        }
+        let (found, puts) = (watch.found.take(), watch.looked());
+        let only_puts = came_back && found.is_some_and(|found| total == Some(found + puts));
+        let blind = if only_puts || total == Some(book.changed()) {
+            Blind::new()
+        } else {
+            self.compare(watch, observe, book, total).await?
+        };
+        watch.found = total.filter(|_| blind.is_empty() && book.changed() <= MOST_KNOWN);
+        Ok(blind)
+    }
+
+    /// Compares every table within reach of what was written; says what remains unknown.
+    async fn compare(
+        &mut self,
+        watch: &mut Watch,
+        observe: &mut Session,
+        book: &mut Book<'_>,
+        total: Option<u64>,
+    ) -> Result<Blind, EngineError> {
         let names = watch.noted.iter().map(|(name, _)| name.as_str());
         let graph = match self.graph.take() {
             Some(graph) => graph,
@@ -61,13 +94,15 @@ impl Session {
         let mut unseen = Vec::new();
         for name in &reach.tables {
             let known = graph.known(name).cloned().unwrap_or_default();
-            let Some(table) = watch.table(name) else { continue };
+            let Some(table) = watch.table(name).cloned() else { continue };
             let keyless = table.key.is_empty() && known.rows > diff::KEYLESS;
             if known.rows > MOST_ROWS || known.bytes > MOST_BYTES || keyless {
                 unseen.push(format!("{name} has about {} rows, too many to compare", known.rows));
                 continue;
             }
-            self.compare_whole(observe, table, book).await?;
+            let keys = self.compare_whole(observe, &table, book).await?;
+            // Where they are looked for once more it is by their keys.
+            watch.note(&table.name).seen.extend(keys);
         }
         let shown = graph.shows_triggers;
         self.graph = Some(graph);
@@ -85,24 +120,29 @@ impl Session {
         }
     }
 
+    /// Gives the keys of the rows that looked as if they were ours.
     async fn compare_whole(
         &mut self,
         observe: &mut Session,
         table: &Table,
         book: &mut Book<'_>,
-    ) -> Result<(), EngineError> {
+    ) -> Result<Vec<Vec<Value>>, EngineError> {
+        let mut all = Vec::new();
         if table.key.is_empty() {
             let (gone, new) = self.differing_whole(observe, table).await?;
             book.keyless(table, gone, new);
-            return Ok(());
+            return Ok(all);
         }
         let mut after: Option<Vec<Value>> = None;
         loop {
             let (keys, last) = self.differing(observe, table, after.as_deref()).await?;
             self.look(observe, table, &keys, false, book).await?;
+            if book.changed() <= MOST_KNOWN {
+                all.extend(keys);
+            }
             match last {
                 Some(key) => after = Some(key),
-                None => return Ok(()),
+                None => return Ok(all),
             }
         }
     }
