@@ -5,6 +5,7 @@
 //! classifies; the server still enforces. A leaf over `dialect`: no files, no connection.
 
 mod aim;
+mod blank;
 mod doubt;
 mod effect;
 mod guardrail;

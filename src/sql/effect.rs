@@ -10,6 +10,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, Word};
 
+use super::blank::blanked;
 use super::lex::{Lexeme, Text, grammar, sentence};
 use super::name::joined;
 use super::refuse::{REPLACE, acting_function, by_first_word, word_of_a_write};
@@ -119,12 +120,38 @@ pub(super) fn parse(
         return Err(ParserError::RecursionLimitExceeded);
     }
     let end = lexemes.last().map_or(0, |last| last.range.end);
+    let known = blanked(&sql[..end], lexemes, dialect);
     let grammar = grammar(dialect);
-    let mut statements = Parser::new(&*grammar).try_with_sql(&sql[..end])?.parse_statements()?;
+    let mut statements = Parser::new(&*grammar).try_with_sql(&known)?.parse_statements()?;
     match (statements.pop(), statements.is_empty()) {
-        (Some(statement), true) => Ok(statement),
+        (Some(mut statement), true) => {
+            if matches!(dialect, Dialect::Mysql | Dialect::Mariadb) {
+                name_first(&mut statement);
+            }
+            Ok(statement)
+        }
         _ => Err(ParserError::ParserError("Expected: one statement".into())),
     }
+}
+
+/// `DELETE FROM a USING tables` is `DELETE a FROM tables` for `MySQL` and `MariaDB`: only what stands
+/// behind USING are tables.
+fn name_first(statement: &mut Statement) {
+    let delete = match statement {
+        Statement::Delete(delete) => delete,
+        Statement::Query(query) => match &mut *query.body {
+            SetExpr::Delete(Statement::Delete(delete)) => delete,
+            _ => return,
+        },
+        _ => return,
+    };
+    let FromTable::WithFromKeyword(from) = &mut delete.from else { return };
+    let Some(using) = delete.using.take() else { return };
+    let named = std::mem::replace(from, using);
+    delete.tables.extend(named.into_iter().filter_map(|named| match named.relation {
+        TableFactor::Table { name, .. } => Some(name),
+        _ => None,
+    }));
 }
 
 /// The parser's words, with the place that it names.
@@ -273,7 +300,8 @@ fn owner(column: &ObjectName) -> Option<String> {
 
 fn only_table(table: &TableWithJoins) -> Result<String, String> {
     match &table.relation {
-        TableFactor::Table { name, .. } if table.joins.is_empty() => Ok(joined(name)),
+        // With parentheses behind its name it is a function.
+        TableFactor::Table { name, args: None, .. } if table.joins.is_empty() => Ok(joined(name)),
         _ => Err("The statement changes something that is no table by itself.".into()),
     }
 }

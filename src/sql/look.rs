@@ -9,6 +9,8 @@ use sqlparser::ast::{
     TableFactor, TableWithJoins, Update, UpdateTableFromKind,
 };
 
+use super::blank::is_only;
+use super::lex::Text;
 use super::name::tree;
 use crate::dialect::Dialect;
 
@@ -36,6 +38,10 @@ pub fn is_becoming(column: &str) -> bool {
 
 /// The look at a statement; `None` where its rows cannot be selected by a read.
 pub fn look(sql: &str, dialect: Dialect) -> Option<Look> {
+    // The tree does not know ONLY: it would count the rows of other tables along.
+    if dialect == Dialect::Postgres && says_only(sql) {
+        return None;
+    }
     match tree(sql, dialect)? {
         Statement::Update(update) => Some(of_update(&update, dialect)),
         Statement::Delete(delete) => of_delete(&delete, dialect),
@@ -61,6 +67,11 @@ pub fn look(sql: &str, dialect: Dialect) -> Option<Look> {
         }
         _ => None,
     }
+}
+
+fn says_only(sql: &str) -> bool {
+    let lexemes = Text::new(sql, Dialect::Postgres).map(|text| text.lexemes).unwrap_or_default();
+    (0..lexemes.len()).any(|at| is_only(&lexemes, at))
 }
 
 fn of_update(update: &Update, dialect: Dialect) -> Look {
@@ -210,5 +221,18 @@ mod tests {
                 assert!(crate::sql::read(&sample, dialect).is_ok(), "{sample}");
             }
         }
+    }
+
+    #[test]
+    fn a_look_leaves_out_what_only_a_write_knows() {
+        let (count, sample) = looked("UPDATE IGNORE t SET a = 1 WHERE b", Dialect::Mariadb);
+        assert_eq!(count, "SELECT COUNT(*) FROM t WHERE b");
+        assert_eq!(sample, "SELECT t.*, 1 AS `a becomes` FROM t WHERE b LIMIT 20");
+        let sql = "DELETE QUICK FROM o USING t AS o JOIN u ON u.i = o.i";
+        let (count, sample) = looked(sql, Dialect::Mariadb);
+        assert_eq!(count, "SELECT COUNT(*) FROM t AS o JOIN u ON u.i = o.i");
+        assert_eq!(sample, "SELECT o.* FROM t AS o JOIN u ON u.i = o.i LIMIT 20");
+        // The rows of the tables that inherit from it would be counted along.
+        assert_eq!(look("UPDATE ONLY t SET a = 1", Dialect::Postgres), None);
     }
 }

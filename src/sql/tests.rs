@@ -364,3 +364,55 @@ fn names_of_tables_and_columns() {
         Some(vec!["t".into(), "u".into()])
     );
 }
+
+/// A word between the verb and the table would be taken for the table, and the table for its alias.
+#[test]
+fn no_modifier_is_taken_for_the_table() {
+    let mysql = &[Mysql, Mariadb][..];
+    for (dialects, sql, expected) in [
+        (mysql, "UPDATE IGNORE orders SET a = 1", "UPDATE orders"),
+        (mysql, "update ignore/* a */erp.orders o set o.a = 1", "UPDATE erp.orders"),
+        (mysql, "UPDATE LOW_PRIORITY IGNORE `orders` SET a = 1", "UPDATE orders"),
+        (mysql, "UPDATE IGNORE a JOIN b ON a.i = b.i SET a.x = 1", "UPDATE a"),
+        (mysql, "WITH x AS (SELECT 1 AS i) UPDATE IGNORE t SET a = 1", "UPDATE t"),
+        (mysql, "UPDATE quick SET a = 1", "UPDATE quick"),
+        (mysql, "DELETE LOW_PRIORITY QUICK IGNORE FROM orders WHERE a = 1", "DELETE orders"),
+        (mysql, "DELETE QUICK o FROM orders o JOIN b ON o.i = b.i", "DELETE orders"),
+        (mysql, "DELETE FROM o USING orders AS o JOIN bad b ON b.i = o.i", "DELETE orders"),
+        (mysql, "DELETE FROM orders USING orders JOIN bad b ON b.i = orders.i", "DELETE orders"),
+        (mysql, "INSERT HIGH_PRIORITY IGNORE orders (a) VALUES (1)", "INSERT orders"),
+        (&[Postgres], "UPDATE ONLY orders SET a = 1", "UPDATE orders"),
+        (&[Postgres], "UPDATE ONLY erp.orders AS o SET a = 1", "UPDATE erp.orders"),
+        (&[Postgres], "DELETE FROM ONLY orders o USING ONLY bad, ONLY b", "DELETE orders"),
+    ] {
+        for dialect in dialects {
+            assert_eq!(word(&classify(sql, *dialect)), expected, "{dialect}: {sql}");
+        }
+    }
+    for (dialect, sql) in [
+        (Mariadb, "DELETE FROM o USING orders AS p JOIN bad b ON b.i = p.i"),
+        (Mariadb, "DELETE HISTORY FROM orders"),
+        (Postgres, "UPDATE ONLY (orders) SET a = 1"),
+    ] {
+        let found = word(&classify(sql, dialect));
+        assert!(found.starts_with("refused"), "{dialect}: {sql}\n{found}");
+    }
+}
+
+#[test]
+fn neither_a_modifier_nor_an_alias_is_among_the_tables() {
+    for (dialect, sql, expected) in [
+        (Mariadb, "UPDATE IGNORE orders SET a = 1", &["orders"][..]),
+        (Mariadb, "DELETE FROM o USING orders AS o JOIN bad ON bad.i = o.i", &["orders", "bad"]),
+        (Mariadb, "DELETE o FROM orders AS o JOIN bad ON bad.i = o.i", &["orders", "bad"]),
+        (
+            Postgres,
+            "SELECT a FROM ONLY orders, ONLY bad FETCH FIRST 1 ROWS ONLY",
+            &["orders", "bad"],
+        ),
+        (Postgres, "DELETE FROM orders o USING orders, bad o2", &["orders", "bad"]),
+    ] {
+        let found = tables(sql, dialect).expect(sql);
+        assert_eq!(found, expected, "{dialect}: {sql}");
+    }
+}

@@ -48,6 +48,8 @@ contract! {
         not postgres: "its bits are a text";
     names_that_differ_in_case_alone_are_two_tables on postgres mariadb,
         not sqlite: "they are one table there";
+    a_modifier_hides_neither_the_table_nor_its_rows on postgres mariadb,
+        not sqlite: "nothing but OR and what it does stands between the verb and the table";
     a_change_of_nothing_cannot_be_approved on sqlite postgres mariadb;
     more_rows_than_are_allowed_cannot_be_approved on sqlite postgres mariadb;
     rows_of_a_joined_update_are_counted on sqlite postgres mariadb;
@@ -204,6 +206,25 @@ fn warnings_of_the_server_are_shown(engine: Dialect) {
     let preview = desk.preview(&desk.job("op", &[change]));
     let said = of(engine, ["", "warning: mind the gap", "Warning 1265: Data truncated"]);
     assert!(preview.warnings.iter().any(|w| w.starts_with(said)), "{:?}", preview.warnings);
+}
+
+fn a_modifier_hides_neither_the_table_nor_its_rows(engine: Dialect) {
+    let desk = Desk::new(engine, STOCK);
+    let statements = of(
+        engine,
+        [
+            ["", ""],
+            ["UPDATE ONLY stock SET n = 9 WHERE id = 1", "DELETE FROM ONLY stock s WHERE s.id = 2"],
+            [
+                "UPDATE IGNORE stock SET n = 9 WHERE id = 1",
+                "DELETE QUICK FROM s USING stock AS s JOIN stock u ON u.id = s.id WHERE u.n = 2",
+            ],
+        ],
+    );
+    let preview = desk.preview(&desk.job("op", &statements));
+    assert_eq!(writes(&preview), ["stock 1 upd 1 del / -"]);
+    assert_eq!(images(&preview), ["stock 1: 1,one,1 -> 1,one,9", "stock 2: 2,two,2 -> -"]);
+    assert_eq!((preview.undo.impossible, preview.warnings), (None, vec![]));
 }
 
 fn what_the_watch_cannot_see_forbids_the_undo(engine: Dialect) {

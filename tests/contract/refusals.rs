@@ -153,6 +153,8 @@ fn tables_that_no_rollback_takes_back(engine: Dialect) {
             ],
             &[
                 ("UPDATE m SET id = 1", "m is kept by MyISAM, which no rollback can take back"),
+                ("UPDATE IGNORE m SET id = 1", "m is kept by MyISAM"),
+                ("DELETE FROM b USING a AS b", "a is kept by Aria"),
                 ("DELETE FROM a", "a is kept by Aria"),
                 ("DELETE FROM h", "h is kept by MEMORY"),
                 ("INSERT INTO t VALUES (1)", "a (by a trigger or reference) is kept by Aria"),
