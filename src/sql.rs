@@ -6,6 +6,7 @@
 
 mod aim;
 mod blank;
+mod body;
 mod doubt;
 mod effect;
 mod guardrail;

@@ -11,6 +11,7 @@ use sqlparser::dialect::{
 use sqlparser::tokenizer::{Location, Token, Tokenizer, Word};
 
 use super::Refusal;
+use super::body::{Body, end_of_statement};
 use super::doubt::{look_alike, neighbours, two_ways, unseen};
 use crate::dialect::Dialect;
 
@@ -47,8 +48,7 @@ impl Lexeme {
 #[derive(Debug)]
 pub(super) struct Text {
     pub lexemes: Vec<Lexeme>,
-    /// Whether the body of a trigger may hold IF, LOOP, WHILE and REPEAT.
-    compound: bool,
+    dialect: Dialect,
 }
 
 #[cfg(test)]
@@ -88,8 +88,7 @@ impl Text {
                 lexemes.push(Lexeme { token: token.token, range });
             }
         }
-        let compound = matches!(dialect, Dialect::Mysql | Dialect::Mariadb | Dialect::Oracle);
-        Ok(Self { lexemes, compound })
+        Ok(Self { lexemes, dialect })
     }
 
     /// The statements: ranges of lexemes between the semicolons, empty ones left out.
@@ -97,7 +96,7 @@ impl Text {
         let mut found = vec![];
         let mut start = 0;
         while start < self.lexemes.len() {
-            let (length, _) = end_of_statement(&self.lexemes[start..], self.compound);
+            let (length, _) = end_of_statement(&self.lexemes[start..], self.dialect);
             let end = start + length;
             if end > start {
                 found.push(start..end);
@@ -113,7 +112,7 @@ impl Text {
             [] => Err(Refusal::new("There is no statement.")),
             [one] => {
                 let lexemes = &self.lexemes[one.clone()];
-                match end_of_statement(lexemes, self.compound) {
+                match end_of_statement(lexemes, self.dialect) {
                     (_, Body::Closed) => Ok(lexemes),
                     (_, Body::Open) => Err(Refusal::new(
                         "The body of the trigger does not end; every BEGIN, IF and CASE needs its END.",
@@ -132,70 +131,6 @@ impl Text {
     pub fn range(&self, lexemes: &Range<usize>) -> Range<usize> {
         self.lexemes[lexemes.start].range.start..self.lexemes[lexemes.end - 1].range.end
     }
-}
-
-enum Body {
-    Closed,
-    Open,
-}
-
-/// How many lexemes the first statement has. The body of a trigger holds semicolons of its own.
-fn end_of_statement(lexemes: &[Lexeme], compound: bool) -> (usize, Body) {
-    let trigger = lexemes.first().is_some_and(|first| first.is("CREATE"))
-        && lexemes
-            .iter()
-            .take(12)
-            .take_while(|lexeme| lexeme.token != Token::SemiColon && !lexeme.is("BEGIN"))
-            .any(|lexeme| lexeme.is("TRIGGER"));
-    let mut depth = 0_usize;
-    for (at, lexeme) in lexemes.iter().enumerate() {
-        if lexeme.token == Token::SemiColon && depth == 0 {
-            return (at, Body::Closed);
-        }
-        if !trigger {
-            continue;
-        }
-        let before = at.checked_sub(1).map(|at| &lexemes[at]);
-        let behind = |words: &[&str]| before.is_some_and(|b| words.iter().any(|word| b.is(word)));
-        let begins = || {
-            behind(&["ROW", "BEGIN", "THEN", "ELSE", "DO", "LOOP", "REPEAT"])
-                || before.is_some_and(|b| matches!(b.token, Token::SemiColon | Token::Colon))
-        };
-        let opens = match lexeme.word().as_deref() {
-            // An unquoted name may be BEGIN.
-            Some("BEGIN") => {
-                !behind(&["TRIGGER", "EXISTS", "ON"])
-                    && before.is_none_or(|before| before.token != Token::Period)
-            }
-            Some("CASE") => !behind(&["END"]),
-            // Statements of a body only; IF and REPEAT are functions elsewhere.
-            Some("IF") if compound => begins() && !is_call(&lexemes[at + 1..]),
-            Some("LOOP" | "WHILE" | "REPEAT") if compound => begins(),
-            _ => false,
-        };
-        if opens {
-            depth += 1;
-        } else if lexeme.is("END") {
-            depth = depth.saturating_sub(1);
-        }
-    }
-    (lexemes.len(), if depth == 0 { Body::Closed } else { Body::Open })
-}
-
-/// Whether `IF` is the function: its parentheses hold a list, those of a condition do not.
-fn is_call(behind: &[Lexeme]) -> bool {
-    let mut depth = 0_usize;
-    for lexeme in behind {
-        match lexeme.token {
-            Token::LParen => depth += 1,
-            Token::RParen if depth <= 1 => return false,
-            Token::RParen => depth -= 1,
-            Token::Comma if depth == 1 => return true,
-            _ if depth == 0 => return false,
-            _ => {}
-        }
-    }
-    false
 }
 
 pub(super) fn grammar(dialect: Dialect) -> Box<dyn Grammar> {

@@ -16,6 +16,8 @@ contract! {
     what_we_read_lets_no_attack_pass on sqlite postgres mariadb;
     a_check_writes_nothing_even_unread on sqlite postgres mariadb;
     a_change_runs_one_statement_even_unread on sqlite postgres mariadb;
+    a_definition_runs_one_statement_even_unread on postgres mariadb,
+        not sqlite: "a transaction holds its definitions, which are executed like a change";
     whatever_passes_is_one_statement_for_the_server on sqlite postgres mariadb;
 }
 
@@ -245,6 +247,33 @@ fn a_change_runs_one_statement_even_unread(engine: Dialect) {
         let outcome = desk.try_preview(&desk.job_of("op", vec![forged]));
         assert!(outcome.is_err(), "{engine}: {text}\n{outcome:?}");
         assert_eq!(trace(&mut desk, folder.path()), before, "{engine}: {text}");
+    }
+}
+
+/// A guardrail with a text that nobody has read.
+fn a_definition_runs_one_statement_even_unread(engine: Dialect) {
+    let mut desk = Desk::new(engine, &schema(engine));
+    let folder = tempfile::tempdir().unwrap();
+    let before = trace(&mut desk, folder.path());
+    for text in [
+        "CREATE INDEX made ON stock (n); DROP TABLE canary",
+        "CREATE TABLE made (begin INTEGER); DROP TABLE canary; SELECT 1 AS end",
+    ] {
+        let mut session = desk.open(Purpose::Work, &Stopper::default());
+        let outcome = desk.block_on(session.define(text, LONG));
+        desk.block_on(session.close());
+        assert!(outcome.is_err(), "{engine}: {text}");
+        assert_eq!(trace(&mut desk, folder.path()), before, "{engine}: {text}\n{outcome:?}");
+    }
+    if engine == Dialect::Mariadb {
+        let row = "CREATE TRIGGER g AFTER INSERT ON letters FOR EACH ROW";
+        let hides = format!("{row} INSERT INTO canary (n) VALUES (1); DROP TABLE canary");
+        let fits = format!("{row} BEGIN SET @a = 1; INSERT INTO canary (n) VALUES (1); END;");
+        let mut session = desk.open(Purpose::Work, &Stopper::default());
+        let outcomes = [hides, fits].map(|text| desk.block_on(session.define(&text, LONG)));
+        desk.block_on(session.close());
+        assert!(outcomes[0].is_err() && outcomes[1].is_ok(), "{outcomes:?}");
+        assert_eq!(trace(&mut desk, folder.path()), before, "{outcomes:?}");
     }
 }
 

@@ -17,6 +17,7 @@ impl Session {
         self.may_write()?;
         self.as_operator().await?;
         self.belt(time_cap).await?;
+        self.wire.only(sql).await?;
         self.wire.work(sql, time_cap, &mut nothing).await?;
         self.graph = None;
         self.hear_warnings().await

@@ -6,6 +6,9 @@ use sqlx::mysql::MySqlDatabaseError;
 
 use crate::engine::EngineError;
 
+/// One statement was read, of a kind that the server does not prepare.
+pub const NOT_PREPARED: u16 = 1295;
+
 /// Why we ended a statement ourselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {

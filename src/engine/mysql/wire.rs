@@ -147,7 +147,16 @@ impl Wire {
     /// The driver lets the server run whatever stands behind a semicolon, and which semicolons end a
     /// statement only the server knows. It prepares no more than one.
     pub async fn only(&mut self, sql: &str) -> Result<(), EngineError> {
-        if sql.contains(';') { self.columns(sql).await.map(drop) } else { Ok(()) }
+        if !sql.contains(';') {
+            return Ok(());
+        }
+        match self.prepared(sql).await? {
+            // MySQL has read a trigger to its end before it says that it prepares none.
+            Err(error) if errors::number(&error) != Some(errors::NOT_PREPARED) => {
+                Err(self.judge(&error, None, PATIENCE))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Runs one statement of ours to its end.
@@ -196,12 +205,19 @@ impl Wire {
 
     /// Compiles a statement and gives the columns of its result.
     pub async fn columns(&mut self, sql: &str) -> Result<Vec<String>, EngineError> {
+        let prepared = self.prepared(sql).await?;
+        prepared.map_err(|error| self.judge(&error, None, PATIENCE))
+    }
+
+    async fn prepared(
+        &mut self,
+        sql: &str,
+    ) -> Result<Result<Vec<String>, sqlx::Error>, EngineError> {
         use sqlx::{Column as _, Executor as _, SqlSafeStr as _, Statement as _};
         self.alive()?;
         let preparing = (&mut self.link).prepare(AssertSqlSafe(sql).into_sql_str());
         match timeout(PATIENCE, preparing).await {
-            Ok(Ok(it)) => Ok(it.columns().iter().map(|column| column.name().to_owned()).collect()),
-            Ok(Err(error)) => Err(self.judge(&error, None, PATIENCE)),
+            Ok(it) => Ok(it.map(|it| it.columns().iter().map(|c| c.name().to_owned()).collect())),
             Err(_) => Err(self.silent(PATIENCE)),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::slice;
 
-use Dialect::{Mariadb, Mysql, Postgres, Sqlite};
+use Dialect::{Mariadb, Mysql, Oracle, Postgres, Sqlite};
 
 use crate::sql::*;
 
@@ -297,5 +297,68 @@ fn a_column_keeps_its_type_and_so_the_values_it_holds() {
         (Dialect::Oracle, "ALTER TABLE invoice MODIFY CONSTRAINT c ENABLE"),
     ] {
         assert_eq!(definitions(sql, dialect).map(|_| ()), Ok(()), "{sql}");
+    }
+}
+
+/// Words of a body may be plain names; what they seem to open would hide a second statement.
+#[test]
+fn no_name_opens_the_body_of_a_trigger() {
+    let row = "CREATE TRIGGER g AFTER INSERT ON t FOR EACH ROW";
+    let mysql = &[Mysql, Mariadb][..];
+    for (dialects, sql) in [
+        (mysql, format!("{row} INSERT INTO log (begin) VALUES (1); DROP TABLE t; SELECT 1 AS end")),
+        (mysql, format!("{row} SET NEW.case = 1; DROP TABLE t; SELECT 1 AS end")),
+        (mysql, format!("{row} SET @a = (SELECT row begin FROM u); DROP TABLE t; SELECT 1 AS end")),
+        (
+            mysql,
+            format!("{row} SET @a = CASE WHEN 1 THEN begin END; DROP TABLE t; SELECT 1 AS end"),
+        ),
+        (mysql, format!("{row} BEGIN DECLARE begin INT; END; DROP TABLE t; SELECT 1 AS end")),
+        (mysql, "CREATE TABLE erp.trigger (begin INT); DROP TABLE t; SELECT 1 AS end".to_owned()),
+        (
+            mysql,
+            "CREATE TABLE t (trigger INT, begin INT); DROP TABLE t; SELECT 1 AS end".to_owned(),
+        ),
+        (&[Postgres], format!("{row} EXECUTE FUNCTION f(begin); SELECT 1 AS end")),
+        (
+            &[Sqlite],
+            "CREATE TRIGGER g UPDATE OF begin ON t BEGIN SELECT 1; END; DROP TABLE t; END"
+                .to_owned(),
+        ),
+    ] {
+        for dialect in dialects {
+            let parts = split(&sql, *dialect).expect(&sql);
+            assert!(parts.len() > 1, "{dialect}: {sql}");
+            let refusal = definitions(&sql, *dialect).expect_err(&sql);
+            let known = ["several statements", "only reads"];
+            assert!(known.iter().any(|k| refusal.sentence.contains(k)), "{sql}\n{refusal}");
+        }
+    }
+    for (dialect, sql) in [
+        (Mariadb, format!("{row} INSERT INTO log (begin) VALUES (1)")),
+        (Mariadb, format!("{row} FOLLOWS h BEGIN SET @a = 1; END")),
+        (Mariadb, format!("{row} a: BEGIN l: LOOP LEAVE l; END LOOP l; b: BEGIN END b; END a;")),
+        (Mariadb, format!("{row} BEGIN REPEAT SET @a = 1; UNTIL @a END REPEAT; SELECT 1 AS end INTO @b; END")),
+        (Mariadb, format!("{row} BEGIN WHILE @a DO IF @b THEN SET @a = 0; END IF; END WHILE; END")),
+        (Mariadb, format!("{row} BEGIN FOR i IN 1..3 DO SET @a = i; END FOR; END")),
+        (
+            Mysql,
+            format!("{row} BEGIN DECLARE EXIT HANDLER FOR SQLSTATE VALUE '23000', NOT FOUND, 1062 BEGIN SET @a = 1; END; SET @b = 1; END"),
+        ),
+        (
+            Mysql,
+            format!("{row} BEGIN DECLARE CONTINUE HANDLER FOR SQLEXCEPTION IF @a THEN SET @a = 1; END IF; SET @b = 1; END"),
+        ),
+        (
+            Mysql,
+            format!("{row} CASE NEW.a WHEN 1 THEN BEGIN SET @a = 1; END; ELSE IF @b THEN SET @a = 2; END IF; END CASE"),
+        ),
+        (
+            Oracle,
+            "CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW WHEN (NEW.a > 0) BEGIN FOR r IN (SELECT 1 FROM DUAL) LOOP IF a THEN b; ELSE c; END IF; END LOOP; EXCEPTION WHEN OTHERS THEN BEGIN NULL; END; END;".to_owned(),
+        ),
+    ] {
+        assert_eq!(split(&sql, dialect).map(|parts| parts.len()), Ok(1), "{dialect}: {sql}");
+        assert!(definitions(&sql, dialect).is_ok(), "{dialect}: {sql}");
     }
 }
