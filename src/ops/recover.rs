@@ -87,8 +87,7 @@ impl Desk {
         let mark = self.work.mark().await?;
         let limits = job.plan.limits;
         let budget = LockBudget { sessions: limits.max_blocked, longest: limits.time_cap / 2 };
-        let quiet = Stopper::default();
-        let session = connect(&job.target, Purpose::Detect, READ_LOCK_WAIT, &quiet).await;
+        let session = new_observer(&job.target, &self.server).await;
         let session =
             session.map_err(|problem| EngineError::Refused { message: problem.sentence })?;
         self.locks = Some(LockWatch::begin(session, mark, budget, self.stopper.clone()).await);
@@ -128,9 +127,10 @@ pub(super) async fn sit_down(job: &Job, stopper: &Stopper) -> Result<Desk, Probl
     if let Some(why) = super::connect::no_writes(&job.target, &identity) {
         return Err(Problem::refused(why));
     }
-    let observe = new_observer(&job.target, None).await?;
+    let server = identity.incarnation();
+    let observe = new_observer(&job.target, &server).await?;
     let tables = work.tables().await.map_err(failed)?;
-    let (server, locks, stopper) = (identity.incarnation(), None, stopper.clone());
+    let (locks, stopper) = (None, stopper.clone());
     let no_ledger = match identity.badge.in_doubt {
         Capability::None(why) => Some(why),
         Capability::Full | Capability::Partial(_) => None,
@@ -138,14 +138,12 @@ pub(super) async fn sit_down(job: &Job, stopper: &Stopper) -> Result<Desk, Probl
     Ok(Desk { work, observe, tables, server, no_ledger, locks, stopper })
 }
 
-/// Sees from beside what becomes of the work, also when the operator has stopped it. One that comes
-/// later must see the server that the work is on.
-async fn new_observer(target: &Target, server: Option<&str>) -> Result<Session, Problem> {
+/// Sees from beside what becomes of the work, also when the operator has stopped it. Several servers may
+/// take turns behind one address, and this must be the one that the work is on.
+async fn new_observer(target: &Target, server: &str) -> Result<Session, Problem> {
     let never = Stopper::default();
     let mut session = connect(target, Purpose::Detect, READ_LOCK_WAIT, &never).await?;
-    if server.is_some() {
-        prove(&mut session, target, server).await?;
-    }
+    prove(&mut session, target, Some(server)).await?;
     Ok(session)
 }
 
@@ -159,7 +157,7 @@ pub(super) async fn take_back(
     let mut taken_back = work.take_back(observe).await;
     // That old connections are silent says nothing of a new one to the same server.
     if matches!(taken_back, Err(EngineError::Lost { .. }))
-        && let Ok(new) = new_observer(&job.target, Some(server)).await
+        && let Ok(new) = new_observer(&job.target, server).await
     {
         let silent = std::mem::replace(observe, new);
         // Its snapshot holds locks as well.

@@ -38,15 +38,9 @@ impl Session {
         })
     }
 
-    /// MySQL gives itself a name that nobody else has. MariaDB does not: host and data folder are what
-    /// two servers never share, and the number is what replication tells them apart by.
     async fn server(&mut self) -> Result<String, EngineError> {
-        let sql = if self.wire.is_mariadb() {
-            "SELECT CONCAT(@@hostname, @@datadir, '#', @@server_id, '/', DATABASE())"
-        } else {
-            "SELECT CONCAT(@@server_uuid, '/', DATABASE())"
-        };
-        self.wire.text(sql).await
+        let database = self.wire.text("SELECT DATABASE()").await?;
+        Ok(format!("{}/{database}", self.wire.server()))
     }
 
     /// Why nothing may be written here, if so.

@@ -79,11 +79,13 @@ impl Wire {
         stopper: &Stopper,
     ) -> Result<Self, EngineError> {
         let link = door.open().await?;
-        let killer = Killer { link: None, door: Box::new(door), id: 0, mariadb: false };
+        let door = Box::new(door);
+        let killer = Killer { link: None, door, id: 0, server: String::new(), mariadb: false };
         let stopper = stopper.clone();
         let mut wire = Self { link, killer, stopper, lock_wait, lost: false };
         wire.killer.id = wire.number("SELECT CONNECTION_ID()").await?;
         wire.killer.mariadb = wire.text("SELECT VERSION()").await?.contains("MariaDB");
+        wire.killer.server = wire.text(own_name(wire.killer.mariadb)).await?;
         Ok(wire)
     }
 
@@ -93,6 +95,11 @@ impl Wire {
 
     pub fn is_mariadb(&self) -> bool {
         self.killer.mariadb
+    }
+
+    /// The server by its own name.
+    pub fn server(&self) -> &str {
+        &self.killer.server
     }
 
     /// Opens the second connection now, because later may be too late.
@@ -255,6 +262,16 @@ impl Wire {
     }
 }
 
+/// MySQL gives itself a name that nobody else has. MariaDB does not: host and data folder are what two
+/// servers never share, and the number is what replication tells them apart by.
+fn own_name(mariadb: bool) -> &'static str {
+    if mariadb {
+        "SELECT CONCAT(@@hostname, @@datadir, '#', @@server_id)"
+    } else {
+        "SELECT @@server_uuid"
+    }
+}
+
 pub fn plain(value: Value) -> String {
     match value {
         Value::Bytes(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
@@ -334,18 +351,44 @@ async fn attend<T>(
     (None, Some(cause))
 }
 
+/// The first value of a query, if it has a row.
+async fn first(link: &mut MySqlConnection, sql: &str) -> Result<Option<String>, sqlx::Error> {
+    let Some(row) = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_optional(link).await? else {
+        return Ok(None);
+    };
+    let values = values::values(&row, &values::shapes(&row))?;
+    Ok(values.into_iter().next().map(plain))
+}
+
 #[derive(Debug)]
 struct Killer {
     link: Option<MySqlConnection>,
     door: Box<Door>,
     id: u64,
+    /// Where that number is of our session, and elsewhere of somebody else's.
+    server: String,
     mariadb: bool,
 }
 
 impl Killer {
     async fn link(&mut self) -> Result<&mut MySqlConnection, EngineError> {
         if self.link.is_none() {
-            self.link = Some(self.door.open().await?);
+            let mut link = self.door.open().await?;
+            let asked = timeout(self.door.timeout, first(&mut link, own_name(self.mariadb))).await;
+            let failed = |why: String| EngineError::Connect { what: self.door.what.clone(), why };
+            let name = asked
+                .map_err(|_| failed("the server lets us in but does not answer".into()))?
+                .map_err(|error| failed(errors::message(&error)))?;
+            if name.as_ref() != Some(&self.server) {
+                let (server, other) = (&self.server, name.unwrap_or_default());
+                return Err(EngineError::Refused {
+                    message: format!(
+                        "a second connection leads to another server: {other} instead of {server}; \
+                         connect to one server itself, and not to an address that several share"
+                    ),
+                });
+            }
+            self.link = Some(link);
         }
         Ok(self.link.as_mut().expect("it was just opened"))
     }
@@ -359,10 +402,7 @@ impl Killer {
             "SELECT {} FROM information_schema.processlist WHERE id = {id} AND command <> 'Sleep'",
             if mariadb { "query_id" } else { "id" }
         );
-        let found = sqlx::raw_sql(AssertSqlSafe(busy)).fetch_optional(&mut *link).await;
-        let Some(row) = found.map_err(failed)? else { return Ok(()) };
-        let values = values::values(&row, &values::shapes(&row)).map_err(failed)?;
-        let number = values.into_iter().next().map(plain).unwrap_or_default();
+        let Some(number) = first(link, &busy).await.map_err(failed)? else { return Ok(()) };
         let sql = match (whole_session, mariadb) {
             (true, _) => format!("KILL CONNECTION {id}"),
             (false, true) => format!("KILL QUERY ID {number}"),
