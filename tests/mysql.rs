@@ -369,15 +369,19 @@ fn keys_and_generated_columns_are_known() {
     let lab = Lab::new(
         "CREATE TABLE two (b INT, a INT, PRIMARY KEY (a, b));
          CREATE TABLE uniq (a INT NOT NULL, n INT, UNIQUE (n), UNIQUE (a));
+         CREATE TABLE part (a TEXT NOT NULL, b INT NOT NULL, UNIQUE KEY a (a(9)), UNIQUE KEY b (b));
+         CREATE TABLE short (a TEXT NOT NULL, UNIQUE KEY a (a(9)));
          CREATE TABLE none (a INT, v INT AS (a + 1) VIRTUAL);
          CREATE TABLE history (a INT PRIMARY KEY) WITH SYSTEM VERSIONING;
          CREATE VIEW seen AS SELECT a FROM two;",
     );
     let desk = lab.desk();
     let names: Vec<&str> = desk.tables.iter().map(|table| table.name.as_str()).collect();
-    assert_eq!(names, ["history", "none", "two", "uniq"]);
+    assert_eq!(names, ["history", "none", "part", "short", "two", "uniq"]);
     assert_eq!(desk.table("two").key, ["a", "b"]);
     assert_eq!(desk.table("uniq").key, ["a"]);
+    assert_eq!(desk.table("part").key, ["b"], "what an index holds whole comes first");
+    assert_eq!(desk.table("short").key, ["a"], "the beginning alone tells its rows apart");
     assert!(desk.table("none").key.is_empty());
     assert_eq!(desk.table("none").stored(), ["a"]);
     assert_eq!(desk.table("history").stored(), ["a"]);

@@ -90,6 +90,23 @@ impl<'a> Book<'a> {
         self.changed
     }
 
+    /// So many writes it takes at least: a row of one of these tables that went and one that came may be
+    /// one row whose key was updated.
+    pub fn least(&self, keyed: impl Fn(&str) -> bool) -> u64 {
+        let moved = self.order.iter().filter(|touched| keyed(&touched.table));
+        self.changed
+            .saturating_sub(moved.map(|touched| touched.inserted.min(touched.deleted)).sum())
+    }
+
+    /// Whether a row went whose key was perhaps updated, and was not found under its new one.
+    pub fn has_lost(&self, table: &str, [inserted, updated, deleted]: [u64; 3]) -> bool {
+        let found = self.order.iter().find(|touched| touched.table == table);
+        found.is_some_and(|found| {
+            let came = found.inserted.saturating_sub(inserted);
+            updated > 0 && found.deleted.saturating_sub(deleted) > came
+        })
+    }
+
     /// Rows without a key: which went and which came belong together cannot be told, only how many
     /// writes it takes.
     pub fn keyless(&mut self, table: &Table, gone: Vec<Vec<Value>>, new: Vec<Vec<Value>>) {

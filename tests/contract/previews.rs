@@ -60,6 +60,7 @@ contract! {
     an_undo_that_is_not_looked_at_to_the_end_in_time_is_rehearsed_in_part on mariadb,
         not sqlite: "what is written is logged as it is written",
         not postgres: "what triggers write is counted by the server";
+    a_unique_key_that_is_updated_is_one_updated_row on sqlite postgres mariadb;
 }
 
 /// `table direct / hidden`
@@ -462,6 +463,25 @@ fn an_undo_that_is_not_looked_at_to_the_end_in_time_is_rehearsed_in_part(engine:
         "rehearsed: 1 of 1 rows come back, 1 rows written by triggers stay in log, and the undo may add \
          its own, and what else it writes was not looked for in time"
     );
+}
+
+fn a_unique_key_that_is_updated_is_one_updated_row(engine: Dialect) {
+    let schema = "CREATE TABLE u (login VARCHAR(20) NOT NULL, email VARCHAR(99) NOT NULL); \
+                  CREATE UNIQUE INDEX u_login ON u (login); \
+                  CREATE UNIQUE INDEX a_email ON u (email); \
+                  INSERT INTO u VALUES ('bob', 'old@x'), ('eve', 'eve@x')";
+    for (column, statement) in [
+        ("email", "UPDATE u SET email = 'new@x' WHERE login = 'bob'"),
+        ("login", "UPDATE u SET login = 'rob' WHERE email = 'old@x'"),
+    ] {
+        let mut desk = Desk::new(engine, schema);
+        let before = dump(&mut desk, &["u"]);
+        let preview = desk.done(&desk.job("op", &[statement]));
+        assert_eq!(writes(&preview), ["u 1 upd / -"], "{column}: {:?}", images(&preview));
+        assert_eq!(preview.undo.impossible, None, "{column}");
+        desk.done(&desk.undo_job("op", "back"));
+        assert_eq!(dump(&mut desk, &["u"]), before, "{column}");
+    }
 }
 
 fn a_key_of_words_that_look_like_numbers_finds_its_rows(engine: Dialect) {

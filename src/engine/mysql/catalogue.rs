@@ -6,6 +6,14 @@ use super::{Session, values};
 use crate::engine::{Column, EngineError, Reference, Table};
 use crate::sql;
 
+/// An index that tells rows apart.
+struct Unique {
+    index: String,
+    columns: Vec<String>,
+    /// Not only the beginning of a column is in it.
+    whole: bool,
+}
+
 impl Session {
     pub async fn references(&mut self) -> Result<Vec<Reference>, EngineError> {
         const PAIRS: &str = "SELECT constraint_name, table_name, column_name, \
@@ -25,7 +33,7 @@ impl Session {
         const COLUMNS: &str = "SELECT table_name, column_name, column_type, extra, is_nullable \
              FROM information_schema.columns WHERE table_schema = DATABASE() \
              ORDER BY CAST(table_name AS BINARY), ordinal_position";
-        const KEYS: &str = "SELECT table_name, index_name, column_name \
+        const KEYS: &str = "SELECT table_name, index_name, column_name, sub_part \
              FROM information_schema.statistics WHERE table_schema = DATABASE() AND non_unique = 0 \
              ORDER BY table_name, index_name <> 'PRIMARY', index_name, seq_in_index";
         let views: HashSet<String> = self.wire.texts(VIEWS).await?.into_iter().flatten().collect();
@@ -52,21 +60,24 @@ impl Session {
                 generated,
             });
         }
-        // Indexes by table, in the order in which they are preferred.
-        let mut indexes: HashMap<String, Vec<(String, Vec<String>)>> = HashMap::new();
+        let mut indexes: HashMap<String, Vec<Unique>> = HashMap::new();
         for row in self.wire.texts(KEYS).await? {
-            let [table, index, column] = row.as_slice() else { continue };
+            let [table, index, column, part] = row.as_slice() else { continue };
             let of_table = indexes.entry(table.clone()).or_default();
-            match of_table.last_mut() {
-                Some((last, columns)) if last == index => columns.push(column.clone()),
-                _ => of_table.push((index.clone(), vec![column.clone()])),
+            if of_table.last().is_none_or(|last| last.index != *index) {
+                of_table.push(Unique { index: index.clone(), columns: Vec::new(), whole: true });
             }
+            let last = of_table.last_mut().expect("one was pushed");
+            last.columns.push(column.clone());
+            last.whole &= part.is_empty();
         }
         for (table, not_null) in tables.iter_mut().zip(not_null) {
             // The column of an index over an expression has no name, so it is no key.
             let sound = |columns: &Vec<String>| columns.iter().all(|name| not_null.contains(name));
-            let found = indexes.remove(&table.name).unwrap_or_default();
-            let key = found.into_iter().map(|(_, columns)| columns).find(sound);
+            let mut found = indexes.remove(&table.name).unwrap_or_default();
+            // The server keeps no rows by the beginning of a column, unless it is the primary key.
+            found.sort_by_key(|unique| !unique.whole && unique.index != "PRIMARY");
+            let key = found.into_iter().map(|unique| unique.columns).find(sound);
             table.key = key.unwrap_or_default();
         }
         Ok(tables)

@@ -1,6 +1,7 @@
 //! What a write transaction has written: the rows that were noted, seen by it and by everybody else,
 //! held against the server's own count.
 
+use std::ops::RangeInclusive;
 use std::time::Instant;
 
 use super::Watch;
@@ -68,7 +69,7 @@ impl Session {
         let total = self.total().await?;
         let (found, puts) = (watch.found.take(), watch.looked());
         let only_puts = came_back && found.is_some_and(|found| total == Some(found + puts));
-        let blind = if only_puts || total == Some(book.changed()) {
+        let blind = if only_puts || watch.is_whole(book, total) {
             Blind::new()
         } else {
             self.compare(watch, observe, book, total).await?
@@ -106,7 +107,12 @@ impl Session {
         }
         let shown = graph.shows_triggers;
         self.graph = Some(graph);
-        Ok(verdict(total, book.changed(), &reach, unseen, shown))
+        if watch.is_whole(book, total) {
+            return Ok(Blind::new());
+        }
+        let keyed = |name: &str| watch.table(name).is_some_and(|table| !table.key.is_empty());
+        let changed = book.least(keyed)..=book.changed();
+        Ok(verdict(total, &changed, &reach, unseen, shown))
     }
 
     /// How many rows the server says this transaction has written; `None` if it does not say.
@@ -190,30 +196,38 @@ impl Session {
     }
 }
 
-/// What remains unknown once everything was compared that can be.
+impl Watch {
+    /// Whether the server counts the rows that were found and no others. Where a table is kept by another
+    /// key than the one its rows are known by, a row whose key was updated counts once, as one that went.
+    fn is_whole(&self, book: &Book<'_>, total: Option<u64>) -> bool {
+        let lost = self.noted.iter().any(|(name, noted)| book.has_lost(name, noted.direct));
+        !lost && total == Some(book.changed())
+    }
+}
+
+/// What remains unknown once everything was compared that can be, given how many writes explain it at
+/// least and at most.
 fn verdict(
     total: Option<u64>,
-    changed: u64,
+    changed: &RangeInclusive<u64>,
     reach: &Reach,
     unseen: Vec<String>,
     shows_triggers: bool,
 ) -> Blind {
     let mut blind = Blind::new();
-    if total == Some(changed) {
-        return blind;
-    }
     blind.extend(unseen);
     blind.extend(reach.unsure.iter().cloned());
     if !shows_triggers {
         blind.push("without the right TRIGGER triggers are not shown, and may have written".into());
     }
     match total {
-        Some(total) if total < changed => {
+        Some(total) if total < *changed.start() => {
+            let changed = changed.end();
             blind.push(format!("{changed} rows differ, but the server counts {total} written"));
         }
         // A row that was written twice counts twice; with everything compared that explains the rest.
-        Some(total) if !blind.is_empty() => {
-            blind.push(format!("{} writes are unexplained", total - changed));
+        Some(total) if !blind.is_empty() && total > *changed.end() => {
+            blind.push(format!("{} writes are unexplained", total - changed.end()));
         }
         Some(_) | None => {}
     }
