@@ -67,6 +67,12 @@ pub enum EngineError {
     Lost { message: String },
 }
 
+/// Why a statement is not even tried whose table could not be found: perhaps its name was misread, and then
+/// what it writes would be watched under another.
+fn not_there(table: &str) -> String {
+    format!("the table {table} is not there, or not shown to this account")
+}
+
 fn seconds(duration: Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
 }

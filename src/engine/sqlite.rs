@@ -26,8 +26,10 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Either};
 
 use super::{
     Badge, Called, EngineError, Identity, Pressure, Purpose, Receipt, Session as Any, Setting,
-    Stopper, Table, Waiter,
+    Stopper, Table, Waiter, not_there,
 };
+use crate::dialect::Dialect;
+use crate::sql;
 use crate::value::Value;
 use value::{literal, values};
 
@@ -244,8 +246,21 @@ impl Session {
     }
 
     /// A transaction covers the whole file and everything that a statement can reach.
-    pub async fn objections(&mut self, _statements: &[String]) -> Result<Vec<String>, EngineError> {
-        Ok(Vec::new())
+    pub async fn objections(&mut self, statements: &[String]) -> Result<Vec<String>, EngineError> {
+        let mut objections = Vec::new();
+        for statement in statements {
+            let Ok(write) = sql::write(statement, Dialect::Sqlite) else { continue };
+            let name = literal(&write.table);
+            // With the schema before it, or with a dot of its own.
+            let known = format!(
+                "SELECT COUNT(*) FROM pragma_table_list \
+                 WHERE {name} COLLATE NOCASE IN (name, schema || '.' || name)"
+            );
+            if self.number(&known).await? == 0 {
+                objections.push(not_there(&write.table));
+            }
+        }
+        Ok(objections)
     }
 
     /// The file knows no sessions: the write lock says whether one is left.

@@ -21,6 +21,7 @@ contract! {
     what_lies_outside_of_the_target on sqlite postgres mariadb;
     a_view on postgres mariadb,
         not sqlite: "a view is written by its triggers alone, and those are watched";
+    a_name_that_no_table_has on sqlite postgres mariadb;
     an_account_that_could_not_write_the_ledger on postgres mariadb,
         not sqlite: "whoever may write the file may add a table to it";
     a_server_that_takes_no_writes on postgres mariadb,
@@ -256,6 +257,28 @@ fn a_view(engine: Dialect) {
     desk.run("CREATE VIEW few AS SELECT id, name, n FROM stock WHERE n < 3");
     for sql in ["UPDATE few SET n = 0", "INSERT INTO few VALUES (9, 'x', 1)", "DELETE FROM few"] {
         refused(&mut desk, sql, "few is a view; write to the table behind it");
+    }
+}
+
+/// A statement whose table is not the one that was read from it is not run.
+fn a_name_that_no_table_has(engine: Dialect) {
+    let mut desk = Desk::new(engine, STOCK);
+    for sql in ["UPDATE gone SET n = 0", "INSERT INTO gone VALUES (1)", "DELETE FROM gone"] {
+        refused(&mut desk, sql, "the table gone is not there, or not shown to this account");
+    }
+    let theirs: &[&str] = of(
+        engine,
+        [
+            &["STOCK", "main.stock", "\"a.b\"", "main.\"a.b\""][..],
+            &["STOCK", "public.stock", "\"a.b\"", "public.\"a.b\""],
+            &["erp.stock", "`stock`"],
+        ],
+    );
+    if engine != Dialect::Mariadb {
+        desk.run("CREATE TABLE \"a.b\" (id INTEGER PRIMARY KEY)");
+    }
+    for name in theirs {
+        desk.preview(&forged(&desk, &format!("DELETE FROM {name} WHERE id > 2")));
     }
 }
 

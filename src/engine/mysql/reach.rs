@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::functions::is_known;
 use super::{Session, values};
 use crate::dialect::Dialect;
-use crate::engine::EngineError;
+use crate::engine::{EngineError, not_there};
 use crate::sql;
 
 /// What there is in the database, names in small letters: where the server tells names apart by their case,
@@ -289,6 +289,8 @@ fn object(sql: &str, dialect: Dialect, graph: &Graph, found: &mut Vec<String>) {
     let target = write.table.rsplit('.').next().unwrap_or(&write.table);
     if graph.is_view(target) {
         found.push(format!("{target} is a view; write to the table behind it"));
+    } else if graph.known(target).is_none() {
+        found.push(not_there(&write.table));
     }
     let reach = graph.reach([target], &calls);
     for name in &reach.tables {
@@ -381,6 +383,8 @@ mod tests {
         };
         assert_eq!(says("UPDATE item SET a = CONCAT(b, NOW())"), "");
         assert!(says("UPDATE log SET a = 1").contains("MyISAM"));
+        assert!(says("UPDATE gone SET a = 1").contains("the table gone is not there"));
+        assert!(says("UPDATE erp.gone SET a = 1").contains("the table erp.gone is not there"));
         assert!(says("INSERT INTO Items VALUES (1)").contains("Items is a view"));
         assert!(says("DELETE FROM line WHERE id = 1").contains("by a trigger"));
         assert!(says("UPDATE hr.staff SET a = 1").contains("outside"));

@@ -11,7 +11,7 @@ use super::Session;
 use super::catalogue::{NAME, OURS, oid_of};
 use super::rows::literal;
 use crate::dialect::Dialect;
-use crate::engine::EngineError;
+use crate::engine::{EngineError, not_there};
 use crate::sql;
 use crate::value::Value;
 
@@ -124,7 +124,9 @@ impl Session {
              WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
              WHERE c.oid = {oid}"
         );
-        let Some(row) = self.rows(&sql).await?.pop() else { return Ok((None, None)) };
+        let Some(row) = self.rows(&sql).await?.pop() else {
+            return Ok((None, Some(not_there(name))));
+        };
         let text = |at: usize| row[at].as_ref().plain().unwrap_or_default();
         let (name, kind, schema) = (text(0), text(1), text(2));
         let why = match kind.as_str() {
