@@ -345,6 +345,8 @@ pub enum Execution {
         writes: Vec<TableWrites>,
         checks: Vec<(String, Verdict)>,
         sound: bool,
+        /// What the server said to COMMIT besides.
+        said: String,
     },
     RolledBack {
         why: String,

@@ -232,7 +232,13 @@ impl Session {
         // A transaction that has failed answers COMMIT with a rollback and no error.
         self.unstoppable("SELECT 1").await?;
         self.transaction = None;
-        self.unstoppable("COMMIT").await.map(drop)
+        self.unstoppable("COMMIT").await?;
+        let mut notices = notice::kept(&self.notices);
+        // The driver keeps the server's next sentence, which says what that means, to itself.
+        if notices.iter().any(|notice| notice.contains("wait for synchronous replication")) {
+            notices.push("committed on this server, and perhaps not on its standby".into());
+        }
+        Ok(())
     }
 
     pub async fn take_back(&mut self, observe: &mut Any) -> Result<Receipt, EngineError> {

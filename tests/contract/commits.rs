@@ -31,6 +31,9 @@ contract! {
     an_edit_under_our_snapshot_is_a_conflict_and_is_run_again on postgres,
         not sqlite: "nobody can write between the snapshot and the end",
         not mariadb: "at READ COMMITTED the row is locked and read as it is now; see the before-images";
+    what_the_server_says_to_a_commit_is_told on postgres,
+        not sqlite: "a file says nothing besides",
+        not mariadb: "a COMMIT says nothing besides";
     whoever_waits_counts_though_what_others_run_is_hidden on postgres,
         not sqlite: "a file does not know who waits for it",
         not mariadb: "without the right PROCESS it shows no waits at all, and that is said";
@@ -308,6 +311,30 @@ fn an_edit_under_our_snapshot_is_a_conflict_and_is_run_again(engine: Dialect) {
 
 fn too_many_who_wait_for_us_roll_it_back(engine: Dialect) {
     too_many_wait_for(&mut Desk::new(engine, STOCK));
+}
+
+/// A standby that is waited for and does not come: committed, and perhaps on one server alone.
+fn what_the_server_says_to_a_commit_is_told(engine: Dialect) {
+    let mut desk = Desk::on(engine, STOCK, |setup| {
+        setup.with("synchronous_standby_names", "nobody").with("synchronous_commit", "local")
+    });
+    let rights = "GRANT SELECT, UPDATE ON stock TO clerk; GRANT CREATE ON SCHEMA public TO clerk;
+         ALTER ROLE clerk SET synchronous_commit = on";
+    desk.target = desk.account("clerk", rights);
+    let job = desk.job("op", &["UPDATE stock SET n = 0"]);
+    let preview = desk.preview(&job);
+    let mut other = desk.other();
+    let impatient = thread::spawn(move || {
+        let end = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+        wait_until("COMMIT waits for the standby", || other.count(end) > 0);
+    });
+    let execution = desk.execute(&job, preview);
+    impatient.join().expect("it came to that");
+    let Execution::Committed { said, .. } = execution else { panic!("{execution:?}") };
+    assert!(said.ends_with("; committed on this server, and perhaps not on its standby"), "{said}");
+    let told: Vec<String> = desk.incident().records.iter().map(|it| it.entry.sentence()).collect();
+    let words = "change COMMITTED: 3 rows; the server says: warning: canceling wait";
+    assert!(told.iter().any(|line| line.starts_with(words)), "{told:#?}");
 }
 
 /// The account of the session that waits is another one's.

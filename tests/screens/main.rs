@@ -72,6 +72,7 @@ const SCENES: &[Scene] = &[
             writes: Vec::new(),
             checks: vec![(RUNBOOK.into(), verdict)],
             sound: true,
+            said: String::new(),
         };
         ended(theme, glyphs, committed)
     }),
@@ -490,7 +491,8 @@ fn an_outcome_of_another_incident_is_not_told_here() {
     });
     assert!(night.app.overlay.is_none(), "{:?}", night.app.overlay);
     let (op, writes, checks) = ("op".into(), Vec::new(), Vec::new());
-    let execution = Execution::Committed { op, rows: 26, writes, checks, sound: true };
+    let execution =
+        Execution::Committed { op, rows: 26, writes, checks, sound: true, said: String::new() };
     night.send(Message::Executed { run: 99, step: step.clone(), execution });
     let case = night.app.case.as_ref().expect("an incident");
     assert!(matches!(case.recoveries[&step].state, State::Previewed { .. }));

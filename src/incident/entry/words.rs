@@ -152,7 +152,12 @@ impl Entry {
             Self::UndoWritten { rows, op, .. } => format!("undo of {op} written: {rows} rows"),
             Self::CommitSent { op, .. } => format!("COMMIT of {op} sent"),
             Self::Ended { deed, outcome, rows, why, .. } => match outcome {
-                Outcome::Committed => format!("{} COMMITTED: {rows} rows", deed.word()),
+                Outcome::Committed if why.is_empty() => {
+                    format!("{} COMMITTED: {rows} rows", deed.word())
+                }
+                Outcome::Committed => {
+                    format!("{} COMMITTED: {rows} rows; {why}", deed.word())
+                }
                 Outcome::RolledBack => format!("{} ROLLED BACK: {why}", deed.word()),
                 Outcome::Unknown => format!("outcome of the {} UNKNOWN: {why}", deed.word()),
             },

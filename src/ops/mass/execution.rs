@@ -103,6 +103,8 @@ pub(super) struct Drive<'a> {
     pub(super) told: Option<Instant>,
     /// Chunks that were committed here.
     pub(super) sent: u64,
+    /// What the server said last to one of their COMMITs.
+    said: String,
 }
 
 impl<'a> Drive<'a> {
@@ -141,6 +143,7 @@ impl<'a> Drive<'a> {
             sight: Sight::default(),
             told: None,
             sent: 0,
+            said: String::new(),
         })
     }
 
@@ -187,7 +190,8 @@ impl<'a> Drive<'a> {
         }
         let (op, rows) = (self.job.op.clone(), self.progress.rows);
         let writes = std::mem::take(&mut self.writes);
-        Execution::Committed { op, rows, writes, checks: Vec::new(), sound: false }
+        let said = std::mem::take(&mut self.said);
+        Execution::Committed { op, rows, writes, checks: Vec::new(), sound: false, said }
     }
 
     /// Before the first commit of all this is a rollback like any other.
@@ -243,16 +247,17 @@ impl<'a> Drive<'a> {
         let sent = send(desk, unit.piece(self.job, Scrutiny::Chunk), &mark, &run).await;
         let held = start.elapsed();
         let (outcome, why) = match &sent {
-            Sent::Committed => (Outcome::Committed, ""),
+            Sent::Committed(said) => (Outcome::Committed, said.as_str()),
             Sent::RolledBack(why) => (Outcome::RolledBack, why.as_str()),
             Sent::Unknown(why) => (Outcome::Unknown, why.as_str()),
         };
         let (op, chunk, why) = (self.job.op.clone(), unit.chunk, why.to_owned());
         let written = self.journal.append(Entry::ChunkEnded { op, chunk, outcome, why });
         match (sent, written) {
-            (Sent::Committed, Ok(_)) => {}
+            (Sent::Committed(said), Ok(_)) if said.is_empty() => {}
+            (Sent::Committed(said), Ok(_)) => self.said = said,
             // What is not written down is found out again, as after a crash.
-            (Sent::Committed, Err(error)) => {
+            (Sent::Committed(_), Err(error)) => {
                 return Err(Stopped::Unknown(format!(
                     "chunk {chunk} is committed, but the journal failed: {error}"
                 )));

@@ -15,7 +15,8 @@ use crate::recovery::{Approval, CheckOutcome, Drift, Execution, Preview, undo};
 /// What became of a COMMIT.
 #[derive(Debug)]
 pub enum Sent {
-    Committed,
+    /// With what the server said besides.
+    Committed(String),
     RolledBack(String),
     Unknown(String),
 }
@@ -143,9 +144,9 @@ async fn commit(desk: &mut Desk, job: &Job, run: &Run, journal: &Journal) -> Exe
         }
     };
     match send(desk, Piece::whole(job), &mark, run).await {
-        Sent::Committed => {
+        Sent::Committed(said) => {
             let (op, rows, writes) = (job.op.clone(), run.rows(), run.written.writes.clone());
-            Execution::Committed { op, rows, writes, checks: Vec::new(), sound: false }
+            Execution::Committed { op, rows, writes, checks: Vec::new(), sound: false, said }
         }
         Sent::RolledBack(why) => rolled_back(&why, None),
         Sent::Unknown(why) => Execution::Unknown { op: job.op.clone(), why },
@@ -154,8 +155,14 @@ async fn commit(desk: &mut Desk, job: &Job, run: &Run, journal: &Journal) -> Exe
 
 /// Sends the COMMIT whose intent is in the journal.
 pub async fn send(desk: &mut Desk, piece: Piece<'_>, mark: &str, run: &Run) -> Sent {
+    // What it said before is not about this.
+    drop(desk.work.warnings());
     match desk.work.commit().await {
-        Ok(()) => Sent::Committed,
+        Ok(()) => {
+            let said = desk.work.warnings().join("; ");
+            let told = if said.is_empty() { said } else { format!("the server says: {said}") };
+            Sent::Committed(told)
+        }
         // The lock was not to be had: the transaction is still open, so it can be taken back.
         Err(
             error @ (EngineError::Locked { .. }
@@ -184,7 +191,7 @@ async fn find_out(piece: Piece<'_>, mark: &str, error: &EngineError) -> Sent {
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         let mark = Some(mark).filter(|mark| !mark.is_empty());
         match resolve::resolve(&job.target, &job.server, &job.op, chunk, mark).await {
-            Ok((Outcome::Committed, _)) => return Sent::Committed,
+            Ok((Outcome::Committed, _)) => return Sent::Committed(String::new()),
             Ok((Outcome::RolledBack, how)) => return Sent::RolledBack(format!("{error}; {how}")),
             Ok((Outcome::Unknown, doubt)) => why = format!("{error}; {doubt}"),
             Err(problem) => why = format!("{error}; {}", problem.sentence),
@@ -201,7 +208,7 @@ pub fn ended(journal: &Journal, job: &Job, execution: Execution) -> Execution {
         Entry::Ended { step, op, deed, outcome, rows, why: why.to_owned(), drift: drift.clone() }
     };
     let entry = match &execution {
-        Execution::Committed { rows, .. } => end(Outcome::Committed, *rows, "", &None),
+        Execution::Committed { rows, said, .. } => end(Outcome::Committed, *rows, said, &None),
         Execution::RolledBack { why, drift } => end(Outcome::RolledBack, 0, why, drift),
         Execution::Unknown { why, .. } => end(Outcome::Unknown, 0, why, &None),
         Execution::Halted { progress, why, drift, .. } => Entry::Halted {
@@ -232,12 +239,14 @@ pub fn ended(journal: &Journal, job: &Job, execution: Execution) -> Execution {
 
 /// Checks again on a new connection, after COMMIT.
 pub async fn verify(job: &Job, execution: Execution, journal: &Journal) -> Execution {
-    let Execution::Committed { op, rows, writes, .. } = execution else { return execution };
+    let Execution::Committed { op, rows, writes, said, .. } = execution else {
+        return execution;
+    };
     let (checks, sound) = verified(job).await;
     let (step, checks_kept) = (job.plan.step.clone(), checks.clone());
     let entry = Entry::Verified { step, op: op.clone(), checks: checks_kept, sound };
     let sound = sound && journal.append(entry).is_ok();
-    Execution::Committed { op, rows, writes, checks, sound }
+    Execution::Committed { op, rows, writes, checks, sound, said }
 }
 
 async fn verified(job: &Job) -> (Vec<(String, Verdict)>, bool) {

@@ -122,6 +122,7 @@ fn a_committed_change_is_not_previewed_again() {
         writes: Vec::new(),
         checks: Vec::new(),
         sound: true,
+        said: String::new(),
     };
     let (_, ask) =
         step(State::Ended { execution }, Said::Preview { run: 1, undo: false }, &plan(), at(1));

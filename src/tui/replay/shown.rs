@@ -99,7 +99,15 @@ fn state(change: &Change, preview: &Arc<Preview>, incident: &Incident) -> State 
             let (checks, sound) =
                 verified.map_or((Vec::new(), true), |(all, sound)| (all.clone(), sound));
             let (rows, writes) = (change.rows, preview.writes.clone());
-            State::Ended { execution: Execution::Committed { op, rows, writes, checks, sound } }
+            let said = incident.records.iter().rev().find_map(|record| match &record.entry {
+                Entry::Ended { op: of, outcome: Outcome::Committed, why, .. } if *of == op => {
+                    Some(why.clone())
+                }
+                _ => None,
+            });
+            let said = said.unwrap_or_default();
+            let execution = Execution::Committed { op, rows, writes, checks, sound, said };
+            State::Ended { execution }
         }
         Phase::Ended(Outcome::RolledBack, why) => {
             let drift = incident.records.iter().rev().find_map(|record| match &record.entry {

@@ -280,7 +280,7 @@ fn ended_lines(
     page: &mut Page<'_>,
 ) {
     match execution {
-        Execution::Committed { rows, checks, sound, .. } => {
+        Execution::Committed { rows, checks, sound, said, .. } => {
             let text = match recovery.plan.as_ref().and_then(|plan| plan.mass.as_ref()) {
                 Some(_) => format!("COMMITTED   {} rows, in chunks", thousands(*rows)),
                 None if recovery.undoing => {
@@ -289,6 +289,9 @@ fn ended_lines(
                 None => format!("COMMITTED   {rows} rows, those of the preview"),
             };
             page.signed(app.look.ok(), &text, Role::Ok);
+            if !said.is_empty() {
+                page.signed(app.look.unknown(), said, Role::Warning);
+            }
             if recovery.plan.as_ref().is_none_or(|plan| plan.mass.is_none()) {
                 page.muted(
                     "Compared: statements, counts, keys, old values. New ones may hold the time.",
