@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use sqlparser::tokenizer::{Token, Whitespace};
+use sqlparser::tokenizer::{Token, Whitespace, Word};
 
 use super::Refusal;
 use super::lex::Lexeme;
@@ -128,6 +128,17 @@ pub(super) fn two_ways(
             "Whether a backslash hides a quote behind this letter depends on who reads it; leave the letter or the backslash out.".to_owned()
         }
         Token::UnicodeStringLiteral(_) => UNICODE.to_owned(),
+        // The parser takes whatever follows an @ for a part of the name.
+        Token::Word(Word { quote_style: None, .. }) if mysql && raw.contains(is_sign) => {
+            format!("{dialect} ends the name in `{raw}` before its last sign; write a space there.")
+        }
+        // What is no space for the server makes two minus signs of it.
+        Token::Whitespace(Whitespace::SingleLineComment { prefix, comment })
+            if mysql && prefix == "--" && comment.starts_with(|c: char| !c.is_ascii()) =>
+        {
+            let space = comment.chars().next().map(code).unwrap_or_default();
+            format!("For {dialect} `--` begins no comment before {space}; write a plain space.")
+        }
         Token::AtSign | Token::AtAt | Token::Sharp if dialect == Dialect::Sqlite => {
             format!("{dialect} takes `{raw}` and what follows for a parameter without a name; write :name for the answer of an ask step.")
         }
@@ -193,6 +204,11 @@ pub(super) fn neighbours(
         }
         _ => Ok(()),
     }
+}
+
+/// No sign that a name may have without quotes.
+fn is_sign(c: char) -> bool {
+    c.is_ascii() && !c.is_ascii_alphanumeric() && !"_$@".contains(c)
 }
 
 /// Whether the last of these is the name of a `:name`.

@@ -416,3 +416,33 @@ fn neither_a_modifier_nor_an_alias_is_among_the_tables() {
         assert_eq!(found, expected, "{dialect}: {sql}");
     }
 }
+
+/// The parser takes any sign behind an @ into the name, and any space behind -- for one.
+#[test]
+fn a_name_and_a_comment_end_where_mysql_ends_them() {
+    for (dialects, sql, reason) in [
+        (&[Mysql, Mariadb][..], "SELECT @#'\n INTO OUTFILE \"/tmp/x\" #'", "`@#`"),
+        (&[Mysql, Mariadb], "SELECT @; DELETE FROM t", "`@;`"),
+        (&[Mysql, Mariadb], "SELECT 1 @/* '*/ INTO OUTFILE \"/tmp/x\" #'", "`@/`"),
+        (&[Mysql, Mariadb], "SELECT @@#'\n INTO OUTFILE \"/tmp/x\" #'", "`@@#`"),
+        (&[Mysql, Mariadb], "SELECT 1 --\u{a0}a'\n, 'b'", "U+00A0"),
+        (&[Mysql, Mariadb], "SELECT 1 --\u{2003}'\n, sleep(9) -- '", "U+2003"),
+        (&[Mysql, Mariadb], "SELECT 1 --\u{3000}'\n, 'b'", "U+3000"),
+    ] {
+        for dialect in dialects {
+            let found = word(&classify(sql, *dialect));
+            assert!(
+                found.starts_with("refused") && found.contains(reason),
+                "{dialect}: {sql}\n{found}"
+            );
+        }
+    }
+    for (dialect, sql) in [
+        (Mariadb, "SELECT @a, @@session.sql_mode, $b, d\u{e4}, 5--1 -- \u{a0}\n--\n--\t1"),
+        (Mariadb, "SELECT 1 # \u{a0}"),
+        (Oracle, "SELECT a#b FROM t"),
+        (Postgres, "SELECT a FROM t --\u{a0}"),
+    ] {
+        assert!(read(sql, dialect).is_ok(), "{dialect}: {sql}");
+    }
+}

@@ -139,6 +139,8 @@ fn attacks(engine: Dialect) -> Vec<String> {
                 "SELECT SETVAL(s, 99)",
                 "SELECT 1 INTO OUTFILE '{out}'",
                 "SELECT 'x' INTO DUMPFILE '{out}'",
+                "SELECT @#'\n INTO OUTFILE \"{out}\" #'",
+                "SELECT 1 --\u{a0}'\n INTO OUTFILE \"{out}\" -- '",
                 "SELECT 1 /*!50000 INTO OUTFILE '{out}' */",
                 "SELECT 1 /*M! INTO OUTFILE '{out}' */",
                 "SELECT 1 /*! ; COMMIT; {bite} */",
@@ -278,7 +280,7 @@ fn a_definition_runs_one_statement_even_unread(engine: Dialect) {
 }
 
 /// Pieces of quotes, comments and names, as every engine knows them, and of what is no longer inside.
-const PIECES: [&str; 62] = [
+const PIECES: [&str; 67] = [
     "'",
     "'",
     "''",
@@ -330,6 +332,11 @@ const PIECES: [&str; 62] = [
     ":a(",
     "#a(",
     "@",
+    "@#",
+    "@;",
+    "@/",
+    "@@#",
+    "--\u{a0}",
     "\n",
     " ",
     "(",
