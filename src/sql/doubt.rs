@@ -171,6 +171,7 @@ const UNICODE: &str =
 
 /// The same for tokens that follow one another.
 pub(super) fn neighbours(
+    sql: &str,
     before: &[Lexeme],
     token: &Token,
     range: &Range<usize>,
@@ -201,6 +202,16 @@ pub(super) fn neighbours(
             refused(
                 "SQLite takes a parenthesis for a part of the parameter before it; write a space between them.",
             )
+        }
+        // An operator is there as long a run of signs as there is, up to a comment.
+        (Dialect::Postgres, ..)
+            if touches
+                && matches!(
+                    sql.as_bytes().get(range.start - 1..=range.start),
+                    Some(b"--" | b"/*")
+                ) =>
+        {
+            refused("PostgreSQL begins a comment between these signs; write a space there.")
         }
         _ => Ok(()),
     }

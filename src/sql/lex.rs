@@ -84,7 +84,7 @@ impl Text {
             two_ways(&token.token, raw, &range, dialect)?;
             let spaces = matches!(token.token, Token::Whitespace(_) | Token::EOF);
             if !spaces {
-                neighbours(&lexemes, &token.token, &range, dialect)?;
+                neighbours(sql, &lexemes, &token.token, &range, dialect)?;
                 lexemes.push(Lexeme { token: token.token, range });
             }
         }

@@ -446,3 +446,19 @@ fn a_name_and_a_comment_end_where_mysql_ends_them() {
         assert!(read(sql, dialect).is_ok(), "{dialect}: {sql}");
     }
 }
+
+/// The parser knows each operator, the server the longest run of signs up to a comment.
+#[test]
+fn an_operator_ends_where_postgresql_begins_a_comment() {
+    for sql in [
+        "SELECT '{}'::jsonb ?--'\n'a', pg_advisory_lock(42) --'",
+        "SELECT 1 #--'\n'a', pg_advisory_lock(42) --'",
+        "SELECT 1 |/*'*/'a', pg_advisory_lock(42) --'",
+        "SELECT 1 ||/*'*/'a', pg_advisory_lock(42) --'",
+    ] {
+        let found = word(&classify(sql, Postgres));
+        assert!(found.starts_with("refused") && found.contains("comment"), "{sql}\n{found}");
+    }
+    let sql = "SELECT a ? - 1, b ?- c, |/ 4, a - -1, '{}'::jsonb ? 'a' FROM t";
+    assert!(read(sql, Postgres).is_ok());
+}

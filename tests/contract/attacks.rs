@@ -129,6 +129,7 @@ fn attacks(engine: Dialect) -> Vec<String> {
                 "MERGE INTO stock USING canary ON false WHEN NOT MATCHED THEN INSERT VALUES (7, 'x', 1)",
                 "SELECT lo_export(1, '{out}')",
                 "SELECT pg_advisory_lock(1)",
+                "SELECT '{}'::jsonb ?--'\n'a', pg_advisory_lock(1) --'",
             ],
             &[
                 "SELECT b'\\' ' FROM letters; COMMIT; {bite}; -- '",
@@ -280,7 +281,7 @@ fn a_definition_runs_one_statement_even_unread(engine: Dialect) {
 }
 
 /// Pieces of quotes, comments and names, as every engine knows them, and of what is no longer inside.
-const PIECES: [&str; 67] = [
+const PIECES: [&str; 71] = [
     "'",
     "'",
     "''",
@@ -337,6 +338,10 @@ const PIECES: [&str; 67] = [
     "@/",
     "@@#",
     "--\u{a0}",
+    "?",
+    "?-",
+    "?--",
+    "#-",
     "\n",
     " ",
     "(",

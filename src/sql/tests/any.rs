@@ -45,6 +45,8 @@ fn any_sql() -> impl Strategy<Value = String> {
         "\u{a0}",
         "#",
         "@",
+        "?",
+        "-",
     ]);
     prop_oneof![prop::collection::vec(piece, 0..14).prop_map(|pieces| pieces.concat()), ".{0,40}"]
 }
