@@ -139,6 +139,9 @@ pub(super) fn two_ways(
             let space = comment.chars().next().map(code).unwrap_or_default();
             format!("For {dialect} `--` begins no comment before {space}; write a plain space.")
         }
+        Token::Whitespace(Whitespace::MultiLineComment(hint)) if mysql && hint.starts_with('+') => {
+            format!("A comment that begins with /*+ sets for {dialect} how the statement is executed; delete it.")
+        }
         Token::AtSign | Token::AtAt | Token::Sharp if dialect == Dialect::Sqlite => {
             format!("{dialect} takes `{raw}` and what follows for a parameter without a name; write :name for the answer of an ask step.")
         }

@@ -462,3 +462,23 @@ fn an_operator_ends_where_postgresql_begins_a_comment() {
     let sql = "SELECT a ? - 1, b ?- c, |/ 4, a - -1, '{}'::jsonb ? 'a' FROM t";
     assert!(read(sql, Postgres).is_ok());
 }
+
+#[test]
+fn a_comment_that_sets_how_a_statement_is_executed_is_refused() {
+    for sql in [
+        "SELECT /*+ SET_VAR(max_execution_time=0) */ 1",
+        "UPDATE /*+ SET_VAR(foreign_key_checks=0) */ t SET a = 1",
+    ] {
+        for dialect in [Mysql, Mariadb] {
+            let found = word(&classify(sql, dialect));
+            assert!(found.starts_with("refused") && found.contains("/*+"), "{sql}\n{found}");
+        }
+    }
+    for (dialect, sql) in [
+        (Mariadb, "SELECT 1 /* + */"),
+        (Oracle, "SELECT /*+ FULL(t) */ a FROM t"),
+        (Postgres, "SELECT /*+ SeqScan(t) */ a FROM t"),
+    ] {
+        assert!(read(sql, dialect).is_ok(), "{dialect}: {sql}");
+    }
+}
