@@ -9,6 +9,7 @@ mod blank;
 mod body;
 mod doubt;
 mod effect;
+mod grammar;
 mod guardrail;
 mod ledger;
 mod lex;

@@ -11,7 +11,8 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, Word};
 
 use super::blank::blanked;
-use super::lex::{Lexeme, Text, grammar, sentence};
+use super::grammar::grammar;
+use super::lex::{Lexeme, Text, sentence};
 use super::name::joined;
 use super::refuse::{REPLACE, acting_function, by_first_word, word_of_a_write};
 use super::{Refusal, Verb, Write};

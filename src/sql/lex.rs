@@ -5,14 +5,12 @@
 
 use std::ops::Range;
 
-use sqlparser::dialect::{
-    Dialect as Grammar, MySqlDialect, OracleDialect, PostgreSqlDialect, SQLiteDialect,
-};
 use sqlparser::tokenizer::{Location, Token, Tokenizer, Word};
 
 use super::Refusal;
 use super::body::{Body, end_of_statement};
 use super::doubt::{look_alike, neighbours, two_ways, unseen};
+use super::grammar::grammar;
 use crate::dialect::Dialect;
 
 #[derive(Debug, Clone)]
@@ -130,15 +128,6 @@ impl Text {
     /// The bytes of a range of lexemes.
     pub fn range(&self, lexemes: &Range<usize>) -> Range<usize> {
         self.lexemes[lexemes.start].range.start..self.lexemes[lexemes.end - 1].range.end
-    }
-}
-
-pub(super) fn grammar(dialect: Dialect) -> Box<dyn Grammar> {
-    match dialect {
-        Dialect::Sqlite => Box::new(SQLiteDialect {}),
-        Dialect::Postgres => Box::new(PostgreSqlDialect {}),
-        Dialect::Mysql | Dialect::Mariadb => Box::new(MySqlDialect {}),
-        Dialect::Oracle => Box::new(OracleDialect {}),
     }
 }
 

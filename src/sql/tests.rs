@@ -482,3 +482,31 @@ fn a_comment_that_sets_how_a_statement_is_executed_is_refused() {
         assert!(read(sql, dialect).is_ok(), "{dialect}: {sql}");
     }
 }
+
+#[test]
+fn every_operator_of_sqlite_is_understood() {
+    for (condition, shown) in [
+        ("state IS 'open'", "state IS 'open'"),
+        ("state IS NOT 1 AND b = 2", "state IS NOT 1 AND b = 2"),
+        ("NOT a IS b OR c IS NOT lower(d)", "NOT a IS b OR c IS NOT lower(d)"),
+        ("a IS (SELECT 1)", "a IS (SELECT 1)"),
+        ("a IS NULL AND b IS NOT NULL", "a IS NULL AND b IS NOT NULL"),
+        ("a IS NOT DISTINCT FROM b", "a IS NOT DISTINCT FROM b"),
+        ("a IS TRUE AND b IS NOT FALSE", "a IS TRUE AND b IS NOT FALSE"),
+        ("name NOT GLOB 'x*' AND a", "name NOT GLOB 'x*' AND a"),
+        ("name NOT MATCH 'x' OR name NOT REGEXP 'y'", "name NOT MATCH 'x' OR name NOT REGEXP 'y'"),
+        (
+            "name NOT LIKE 'x' AND a NOT IN (1) AND b NOT NULL",
+            "name NOT LIKE 'x' AND a NOT IN (1) AND b IS NOT NULL",
+        ),
+    ] {
+        let sql = format!("UPDATE t SET a = 1 WHERE {condition}");
+        assert_eq!(word(&classify(&sql, Sqlite)), "UPDATE t", "{sql}");
+        let look = look(&sql, Sqlite).expect(&sql);
+        assert_eq!(look.count, format!("SELECT COUNT(*) FROM t WHERE {shown}"));
+    }
+    let found = word(&classify("UPDATE t SET a = 1 WHERE b IS :x", Sqlite));
+    assert_eq!(found, "UPDATE t");
+    let found = word(&classify("UPDATE t SET a = 1 WHERE b IS", Sqlite));
+    assert!(found.contains("Not understood"), "{found}");
+}

@@ -50,6 +50,9 @@ contract! {
         not sqlite: "they are one table there";
     a_modifier_hides_neither_the_table_nor_its_rows on postgres mariadb,
         not sqlite: "nothing but OR and what it does stands between the verb and the table";
+    any_two_values_may_be_compared_with_is on sqlite,
+        not postgres: "it takes IS before NULL and truth alone",
+        not mariadb: "it takes IS before NULL and truth alone";
     a_change_of_nothing_cannot_be_approved on sqlite postgres mariadb;
     more_rows_than_are_allowed_cannot_be_approved on sqlite postgres mariadb;
     rows_of_a_joined_update_are_counted on sqlite postgres mariadb;
@@ -226,6 +229,16 @@ fn a_modifier_hides_neither_the_table_nor_its_rows(engine: Dialect) {
     assert_eq!(writes(&preview), ["stock 1 upd 1 del / -"]);
     assert_eq!(images(&preview), ["stock 1: 1,one,1 -> 1,one,9", "stock 2: 2,two,2 -> -"]);
     assert_eq!((preview.undo.impossible, preview.warnings), (None, vec![]));
+}
+
+fn any_two_values_may_be_compared_with_is(engine: Dialect) {
+    let desk = Desk::new(engine, STOCK);
+    for (condition, id) in [("name IS 'one'", 1), ("name IS NOT 'one' AND name NOT GLOB 'o*'", 2)] {
+        let change = format!("UPDATE stock SET n = 9 WHERE {condition}");
+        let preview = desk.preview(&desk.job("op", &[&change]));
+        assert_eq!(writes(&preview), ["stock 1 upd / -"], "{change}");
+        assert!(images(&preview)[0].starts_with(&format!("stock {id}: ")), "{change}");
+    }
 }
 
 fn what_the_watch_cannot_see_forbids_the_undo(engine: Dialect) {

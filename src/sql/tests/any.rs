@@ -47,6 +47,8 @@ fn any_sql() -> impl Strategy<Value = String> {
         "@",
         "?",
         "-",
+        "IS ",
+        "NOT ",
     ]);
     prop_oneof![prop::collection::vec(piece, 0..14).prop_map(|pieces| pieces.concat()), ".{0,40}"]
 }
