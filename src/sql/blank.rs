@@ -29,15 +29,18 @@ pub(super) fn blanked<'s>(sql: &'s str, lexemes: &[Lexeme], dialect: Dialect) ->
 /// The bytes to blank, in order.
 fn unknown(lexemes: &[Lexeme], dialect: Dialect) -> Vec<Range<usize>> {
     let mut parts = vec![];
-    for (at, lexeme) in lexemes.iter().enumerate() {
-        let is_unknown = match dialect {
-            Dialect::Mysql | Dialect::Mariadb => is_modifier(lexemes, at),
-            Dialect::Postgres => is_only(lexemes, at),
-            Dialect::Sqlite | Dialect::Oracle => false,
+    let mut at = 0;
+    while at < lexemes.len() {
+        let count = match dialect {
+            Dialect::Mysql | Dialect::Mariadb => usize::from(is_modifier(lexemes, at)),
+            Dialect::Postgres if is_only(lexemes, at) => 1,
+            Dialect::Sqlite | Dialect::Postgres => conflict(lexemes, at),
+            Dialect::Oracle => 0,
         };
-        if is_unknown {
-            parts.push(lexeme.range.clone());
+        if count > 0 {
+            parts.push(lexemes[at].range.start..lexemes[at + count - 1].range.end);
         }
+        at += count.max(1);
     }
     parts
 }
@@ -64,4 +67,20 @@ pub(super) fn is_only(lexemes: &[Lexeme], at: usize) -> bool {
             ["UPDATE", "FROM", "JOIN", "USING"].iter().any(|word| before.is(word))
                 || before.token == Token::Comma
         })
+}
+
+/// How many lexemes say by which index rows are in the way of an INSERT: expressions and a condition,
+/// of which the parser knows columns alone. They name an index and are not executed.
+fn conflict(lexemes: &[Lexeme], at: usize) -> usize {
+    const OTHERS: [&str; 6] = ["SELECT", "WITH", "VALUES", "INSERT", "UPDATE", "DELETE"];
+    let [before @ .., on, word] = &lexemes[..at] else { return 0 };
+    let opens = lexemes[at].token == Token::LParen && on.is("ON") && word.is("CONFLICT");
+    if !opens || !before.iter().any(|lexeme| lexeme.is("INSERT")) {
+        return 0;
+    }
+    let ends =
+        |pair: &[Lexeme]| pair[0].is("DO") && (pair[1].is("NOTHING") || pair[1].is("UPDATE"));
+    let count = lexemes[at..].windows(2).position(ends).unwrap_or_default();
+    let is_other = |lexeme: &Lexeme| OTHERS.iter().any(|other| lexeme.is(other));
+    if lexemes[at..at + count].iter().any(is_other) { 0 } else { count }
 }

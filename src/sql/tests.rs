@@ -510,3 +510,56 @@ fn every_operator_of_sqlite_is_understood() {
     let found = word(&classify("UPDATE t SET a = 1 WHERE b IS", Sqlite));
     assert!(found.contains("Not understood"), "{found}");
 }
+
+#[test]
+fn a_conflict_may_be_told_by_a_condition_or_an_expression() {
+    for (sql, dialects) in [
+        (
+            "INSERT INTO t (a) VALUES (1) ON CONFLICT (a) WHERE b IS NULL DO UPDATE SET n = 2",
+            &[Sqlite, Postgres][..],
+        ),
+        (
+            "INSERT INTO t (a) SELECT a FROM u WHERE true ON CONFLICT (lower(a), b) DO NOTHING",
+            &[Sqlite, Postgres],
+        ),
+        (
+            "WITH x AS (SELECT 1) INSERT INTO t SELECT * FROM x WHERE true ON CONFLICT (a COLLATE \"C\" text_ops) DO NOTHING",
+            &[Postgres],
+        ),
+        ("INSERT INTO t (a) VALUES (1) ON CONFLICT ON CONSTRAINT c DO NOTHING", &[Postgres]),
+        ("INSERT INTO t (a) VALUES (1) ON CONFLICT DO NOTHING", &[Sqlite, Postgres]),
+    ] {
+        for dialect in dialects {
+            assert_eq!(word(&classify(sql, *dialect)), "INSERT t", "{dialect}: {sql}");
+        }
+    }
+    for (sql, reason) in [
+        (
+            "INSERT INTO t (a) VALUES (1) ON CONFLICT (a) WHERE b IN (SELECT 1) DO NOTHING",
+            "Not understood",
+        ),
+        (
+            "INSERT INTO t (a) VALUES (1) ON CONFLICT (a) WHERE b IN (WITH x AS (SELECT 1) SELECT 1) DO NOTHING",
+            "Not understood",
+        ),
+        (
+            "INSERT INTO t (a) VALUES (1) ON CONFLICT (a) WHERE pg_advisory_lock(1) IS NULL DO NOTHING",
+            "pg_advisory_lock",
+        ),
+        (
+            "INSERT INTO t (a) VALUES (1) ON CONFLICT (a) WHERE b; DELETE FROM u WHERE a DO NOTHING",
+            "several statements",
+        ),
+    ] {
+        let found = word(&classify(sql, Postgres));
+        assert!(found.starts_with("refused") && found.contains(reason), "{sql}\n{found}");
+    }
+    // Without an INSERT before it that is the condition of a join.
+    let join = "SELECT 1 FROM t JOIN u ON conflict (x) , a DO NOTHING";
+    assert_eq!(word(&classify(join, Postgres)), "unparsed read");
+    // The place of a refusal is that of the text as it stands.
+    let sql =
+        "INSERT INTO t (a) VALUES (1) ON CONFLICT (lower('\u{e4}\u{f6}')) DO UPDATE SET b == 1";
+    let refusal = write(sql, Postgres).expect_err("not SQL");
+    assert_eq!(&sql[refusal.part.expect("a place")], "=");
+}

@@ -47,6 +47,9 @@ fn any_sql() -> impl Strategy<Value = String> {
         "@",
         "?",
         "-",
+        "UPDATE IGNORE t SET a = 1 ",
+        "ON CONFLICT (",
+        "DO NOTHING ",
         "IS ",
         "NOT ",
     ]);
