@@ -370,5 +370,8 @@ any = "SELECT id AS thing_id FROM things WHERE late = 1"
                 "6:8 The key \"id\" is no column of the query under sql.any; its columns are thing_id."
             ]
         );
+        let cast = GOOD.replace("any = \"SELECT id AS", "postgres = \"SELECT t.");
+        let cast = cast.replace("t. thing_id FROM things", "t.thing_id::text FROM things t");
+        assert!(parse("late.toml", "demo", &cast).is_ok(), "{cast}");
     }
 }

@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    AssignmentTarget, Cte, Expr, ObjectName, ObjectNamePart, Query, SelectItem, SetExpr, Statement,
-    TableFactor, Visit, Visitor,
+    AssignmentTarget, CastKind, Cte, Expr, ObjectName, ObjectNamePart, Query, SelectItem, SetExpr,
+    Statement, TableFactor, Visit, Visitor,
 };
 
 use super::effect::parse;
@@ -74,12 +74,21 @@ pub fn assigned(sql: &str, dialect: Dialect) -> Option<Vec<String>> {
 fn column(item: &SelectItem) -> Option<String> {
     match item {
         SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.clone()),
-        SelectItem::UnnamedExpr(Expr::Identifier(name)) => Some(name.value.clone()),
-        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => {
-            Some(parts.last()?.value.clone())
-        }
         // An expression has the name that the engine gives it, which no key can be.
-        SelectItem::UnnamedExpr(other) => Some(other.to_string()),
+        SelectItem::UnnamedExpr(value) => named(value).or_else(|| Some(value.to_string())),
+        _ => None,
+    }
+}
+
+/// The name of a column, which `PostgreSQL` leaves to it behind a cast.
+fn named(value: &Expr) -> Option<String> {
+    match value {
+        Expr::Identifier(name) => Some(name.value.clone()),
+        Expr::CompoundIdentifier(parts) => Some(parts.last()?.value.clone()),
+        Expr::Cast { kind: CastKind::DoubleColon, expr: inner, .. } => match &**inner {
+            Expr::Nested(value) => named(value),
+            value => named(value),
+        },
         _ => None,
     }
 }

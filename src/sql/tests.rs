@@ -563,3 +563,10 @@ fn a_conflict_may_be_told_by_a_condition_or_an_expression() {
     let refusal = write(sql, Postgres).expect_err("not SQL");
     assert_eq!(&sql[refusal.part.expect("a place")], "=");
 }
+
+#[test]
+fn a_cast_leaves_the_name_of_its_column() {
+    let sql = "SELECT o.id::text, name::varchar(3)::text, (o.day)::date, lower(a)::text, b::text AS c FROM t o";
+    let columns = columns(sql, Postgres).expect(sql);
+    assert_eq!(columns, ["id", "name", "day", "lower(a)::TEXT", "c"]);
+}
