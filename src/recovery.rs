@@ -27,7 +27,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Verdict};
-use crate::sql::{Listed, Verb};
+use crate::sql::{Counted, Listed, Verb};
 use crate::value::{Rows, thousands};
 pub use images::{Gather, ImageRows, RowImage, TableHead, TableImages};
 pub use protocol::Approval;
@@ -263,7 +263,7 @@ pub struct FirstLook {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Looked {
     /// The rows it aims at, and the first of them with what they would become.
-    Rows { rows: u64, sample: Rows },
+    Rows { rows: u64, counted: Counted, sample: Rows },
     /// With the reason.
     Not(String),
 }

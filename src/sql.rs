@@ -24,7 +24,7 @@ pub use effect::{Reading, read, write};
 pub use guardrail::{Act, Definition, Object, defined_on, definitions, transactional};
 pub use ledger::{LEDGER, create_ledger};
 pub use list::{CHUNK, Listed, Literals, chunked};
-pub use look::{Look, SAMPLE, becomes, is_becoming, look};
+pub use look::{Counted, Look, SAMPLE, becomes, is_becoming, look};
 pub use name::{assigned, columns, functions, tables};
 pub use parameter::{is_name, is_number, parameters, places, substitute};
 

@@ -25,9 +25,11 @@ pub async fn look(job: &super::recover::Job, stopper: &Stopper) -> Result<FirstL
             statements.push((note.clone(), looked));
         }
     }
-    if let Some(Source::Query { sql, .. }) = job.plan.mass.as_ref().map(|mass| &mass.source) {
-        let count = format!("SELECT COUNT(*) FROM ({sql}) keys_of_chunks");
-        let looked = both(&mut session, &job.plan, &count, sql).await.map_err(failed)?;
+    if let Some(Source::Query { sql: keys, .. }) = job.plan.mass.as_ref().map(|mass| &mass.source) {
+        let count = format!("SELECT COUNT(*) FROM ({keys}) keys_of_chunks");
+        let looked = both(&mut session, &job.plan, (&count, sql::Counted::Exactly), keys)
+            .await
+            .map_err(failed)?;
         statements.push(("Keys of all chunks".into(), looked));
     }
     let seconds = start.elapsed().as_secs_f64();
@@ -41,19 +43,19 @@ async fn one(session: &mut Session, plan: &Plan, text: &str) -> Result<Looked, E
             "its rows cannot be selected by a read; the preview counts them".into(),
         ));
     };
-    both(session, plan, &look.count, &look.sample).await
+    both(session, plan, (&look.count, look.counted), &look.sample).await
 }
 
 /// A count, and the first rows of a sample.
 async fn both(
     session: &mut Session,
     plan: &Plan,
-    count: &str,
+    (count, counted): (&str, sql::Counted),
     of: &str,
 ) -> Result<Looked, EngineError> {
     let cap = plan.limits.time_cap;
     let mut rows = 0;
-    let counted = session
+    let asked = session
         .read(count, cap, &mut |_, row| {
             rows = match row.first() {
                 Some(ValueRef::Integer(n)) => u64::try_from(*n).unwrap_or(0),
@@ -64,7 +66,7 @@ async fn both(
         })
         .await;
     let mut sample = Rows::default();
-    let sampled = match counted {
+    let sampled = match asked {
         Ok(_) => {
             session
                 .read(of, cap, &mut |names, row| {
@@ -83,7 +85,7 @@ async fn both(
         Err(error) => Err(error),
     };
     match sampled {
-        Ok(_) => Ok(Looked::Rows { rows, sample }),
+        Ok(_) => Ok(Looked::Rows { rows, counted, sample }),
         // The statement may well run although a read made of it does not.
         Err(EngineError::Database { message }) => Ok(Looked::Not(message)),
         Err(error) => Err(error),

@@ -3,10 +3,11 @@
 //! and constraints: those only the preview shows.
 
 use std::fmt::Display;
+use std::slice;
 
 use sqlparser::ast::{
-    Assignment, AssignmentTarget, Delete, Expr, FromTable, OrderByExpr, SetExpr, Statement,
-    TableFactor, TableWithJoins, Update, UpdateTableFromKind,
+    Assignment, AssignmentTarget, Delete, Expr, FromTable, OrderByExpr, SetExpr, SqliteOnConflict,
+    Statement, TableFactor, TableWithJoins, Update, UpdateTableFromKind,
 };
 
 use super::blank::is_only;
@@ -21,8 +22,17 @@ pub const SAMPLE: usize = 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Look {
     pub count: String,
+    pub counted: Counted,
     /// The rows as they are; a column `x becomes` beside them for each one that is set.
     pub sample: String,
+}
+
+/// What the number of a look says of the rows that the statement changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    Exactly,
+    /// A row may be joined to several, or give way to what is there.
+    AtMost,
 }
 
 const BECOMES: &str = " becomes";
@@ -47,6 +57,9 @@ pub fn look(sql: &str, dialect: Dialect) -> Option<Look> {
         Statement::Delete(delete) => of_delete(&delete, dialect),
         Statement::Insert(insert) => {
             let source = insert.source?;
+            let gives_way =
+                insert.on.is_some() || insert.ignore || insert.or == Some(SqliteOnConflict::Ignore);
+            let counted = if gives_way { Counted::AtMost } else { Counted::Exactly };
             if let SetExpr::Values(values) = &*source.body {
                 if dialect == Dialect::Oracle {
                     let count = format!("SELECT {} FROM DUAL", values.rows.len());
@@ -55,13 +68,14 @@ pub fn look(sql: &str, dialect: Dialect) -> Option<Look> {
                         .iter()
                         .map(|row| format!("SELECT {} FROM DUAL", list(&row.content)));
                     let sample = rows.collect::<Vec<_>>().join(" UNION ALL ");
-                    return Some(Look { count, sample });
+                    return Some(Look { count, counted, sample });
                 }
                 let count = format!("SELECT {}", values.rows.len());
-                return Some(Look { count, sample: source.to_string() });
+                return Some(Look { count, counted, sample: source.to_string() });
             }
             Some(Look {
                 count: format!("SELECT COUNT(*) FROM ({source}) looked"),
+                counted,
                 sample: format!("SELECT * FROM ({source}) looked {}", first(dialect)),
             })
         }
@@ -75,21 +89,20 @@ fn says_only(sql: &str) -> bool {
 }
 
 fn of_update(update: &Update, dialect: Dialect) -> Look {
-    let mut from = update.table.to_string();
-    let more = match &update.from {
+    let beside = match &update.from {
         Some(UpdateTableFromKind::BeforeSet(tables) | UpdateTableFromKind::AfterSet(tables)) => {
             tables.as_slice()
         }
         None => &[],
     };
-    for table in more {
-        from.push_str(", ");
-        from.push_str(&table.to_string());
-    }
     let mut columns = vec![format!("{}.*", called(&update.table))];
     columns.extend(update.assignments.iter().map(|assignment| assigned(assignment, dialect)));
     let rows = (update.selection.as_ref(), update.order_by.as_slice(), update.limit.as_ref());
-    reads(&columns.join(", "), &from, rows, dialect)
+    let look = reads(&columns.join(", "), slice::from_ref(&update.table), beside, rows, dialect);
+    match update.or {
+        Some(SqliteOnConflict::Ignore) => Look { counted: Counted::AtMost, ..look },
+        _ => look,
+    }
 }
 
 fn of_delete(delete: &Delete, dialect: Dialect) -> Option<Look> {
@@ -98,37 +111,58 @@ fn of_delete(delete: &Delete, dialect: Dialect) -> Option<Look> {
         Some(name) => name.to_string(),
         None => called(from.first()?),
     };
-    let all = from.iter().chain(delete.using.iter().flatten());
-    let from = all.map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let columns = format!("{target}.*");
+    let using = delete.using.as_deref().unwrap_or_default();
+    // MySQL names the table again among those that it is joined with.
+    let (from, beside): (&[_], &[_]) = match dialect {
+        Dialect::Mysql | Dialect::Mariadb if !using.is_empty() => (using, &[]),
+        _ => (from, using),
+    };
     let rows = (delete.selection.as_ref(), delete.order_by.as_slice(), delete.limit.as_ref());
-    Some(reads(&columns, &from, rows, dialect))
+    Some(reads(&columns, from, beside, rows, dialect))
 }
 
+/// `beside` are the tables that decide which rows of the target are meant.
 fn reads(
     columns: &str,
-    from: &str,
+    target: &[TableWithJoins],
+    beside: &[TableWithJoins],
     (selection, order, limit): (Option<&Expr>, &[OrderByExpr], Option<&Expr>),
     dialect: Dialect,
 ) -> Look {
-    let mut rest = format!("FROM {from}");
-    if let Some(selection) = selection {
-        rest.push_str(&format!(" WHERE {selection}"));
+    let from = list(&target.iter().chain(beside).collect::<Vec<_>>());
+    let condition = selection.map(|selection| format!(" WHERE {selection}")).unwrap_or_default();
+    let mut rest = format!("FROM {from}{condition}");
+    if !beside.is_empty() && order.is_empty() && limit.is_none() {
+        // A row of the target counts once, however many rows beside it fit.
+        let (target, beside) = (list(target), list(beside));
+        return Look {
+            count: format!(
+                "SELECT COUNT(*) FROM {target} WHERE EXISTS (SELECT 1 FROM {beside}{condition})"
+            ),
+            counted: Counted::Exactly,
+            sample: format!("SELECT {columns} {rest} {}", first(dialect)),
+        };
     }
     if !order.is_empty() {
         rest.push_str(&format!(" ORDER BY {}", list(order)));
     }
+    let alone = matches!(target, [one] if one.joins.is_empty()) && beside.is_empty();
+    let counted = if alone { Counted::Exactly } else { Counted::AtMost };
     match limit {
         Some(limit) => Look {
             count: format!("SELECT COUNT(*) FROM (SELECT 1 {rest} LIMIT {limit}) looked"),
+            counted,
             sample: format!("SELECT {columns} {rest} LIMIT {limit}"),
         },
         None if order.is_empty() => Look {
             count: format!("SELECT COUNT(*) {rest}"),
+            counted,
             sample: format!("SELECT {columns} {rest} {}", first(dialect)),
         },
         None => Look {
             count: format!("SELECT COUNT(*) FROM (SELECT 1 {rest}) looked"),
+            counted,
             sample: format!("SELECT {columns} {rest} {}", first(dialect)),
         },
     }
@@ -186,7 +220,10 @@ mod tests {
             "UPDATE orders AS o SET total = s.total, seen = now() FROM sums s WHERE s.id = o.id",
             Dialect::Postgres,
         );
-        assert_eq!(count, "SELECT COUNT(*) FROM orders AS o, sums s WHERE s.id = o.id");
+        assert_eq!(
+            count,
+            "SELECT COUNT(*) FROM orders AS o WHERE EXISTS (SELECT 1 FROM sums s WHERE s.id = o.id)"
+        );
         assert_eq!(
             sample,
             "SELECT o.*, s.total AS \"total becomes\", now() AS \"seen becomes\" \
@@ -210,6 +247,35 @@ mod tests {
             (count.as_str(), sample.as_str()),
             ("SELECT 1 FROM DUAL", "SELECT 1, 'a' FROM DUAL")
         );
+    }
+
+    #[test]
+    fn a_count_that_may_hold_a_row_twice_or_one_that_stays_is_at_most() {
+        use Dialect::{Mariadb, Postgres, Sqlite};
+        for (dialect, sql) in [
+            (Sqlite, "UPDATE t SET a = u.a FROM u WHERE u.i = t.i"),
+            (Postgres, "DELETE FROM t USING u, v WHERE u.i = t.i AND v.i = t.i"),
+            (Mariadb, "DELETE FROM t ORDER BY i LIMIT 3"),
+            (Sqlite, "INSERT OR ABORT INTO t VALUES (1)"),
+        ] {
+            let look = look(sql, dialect).unwrap_or_else(|| panic!("no look at {sql}"));
+            assert_eq!(look.counted, Counted::Exactly, "{sql}");
+        }
+        for (dialect, sql) in [
+            (Mariadb, "UPDATE t JOIN u ON u.i = t.i SET t.a = u.a"),
+            (Mariadb, "DELETE t FROM t JOIN u ON u.i = t.i"),
+            (Mariadb, "DELETE FROM t USING t JOIN u ON u.i = t.i"),
+            (Mariadb, "INSERT IGNORE INTO t SELECT * FROM u"),
+            (Mariadb, "INSERT INTO t VALUES (1) ON DUPLICATE KEY UPDATE a = 1"),
+            (Sqlite, "INSERT OR IGNORE INTO t VALUES (1), (2)"),
+            (Sqlite, "UPDATE OR IGNORE t SET a = 1"),
+            (Postgres, "INSERT INTO t SELECT * FROM u ON CONFLICT DO NOTHING"),
+        ] {
+            let look = look(sql, dialect).unwrap_or_else(|| panic!("no look at {sql}"));
+            assert_eq!(look.counted, Counted::AtMost, "{sql}");
+        }
+        let (count, _) = looked("DELETE FROM t USING t JOIN u ON u.i = t.i", Mariadb);
+        assert_eq!(count, "SELECT COUNT(*) FROM t JOIN u ON u.i = t.i");
     }
 
     #[test]

@@ -24,6 +24,7 @@ use steadyhand::dialect::Dialect;
 use steadyhand::engine::{Purpose, Setting, Stopper};
 use steadyhand::ops::look;
 use steadyhand::recovery::Looked;
+use steadyhand::sql::Counted;
 
 use super::common::album::Album;
 use super::common::desk::Desk;
@@ -48,6 +49,7 @@ contract! {
         not postgres: "nobody can switch them off but a superuser",
         not mariadb: "they are on for every new session; ours are set and read back";
     a_number_of_the_first_look_is_counted_and_not_the_planners on sqlite postgres mariadb;
+    a_first_look_counts_no_row_twice_or_says_at_most on sqlite postgres mariadb;
     safe_updates_are_no_guard_and_do_not_stand_in_the_way on mariadb,
         not sqlite: "it has no such setting",
         not postgres: "it has no such setting";
@@ -229,6 +231,41 @@ fn a_number_of_the_first_look_is_counted_and_not_the_planners(engine: Dialect) {
     let Looked::Rows { rows, .. } = &first.statements[0].1 else { panic!("{first:?}") };
     let preview = desk.preview(&job);
     assert_eq!((*rows, preview.rows()), (72, 72));
+}
+
+fn a_first_look_counts_no_row_twice_or_says_at_most(engine: Dialect) {
+    let schema = "CREATE TABLE orders (id INTEGER PRIMARY KEY, paid INTEGER);
+         INSERT INTO orders VALUES (1, 0), (2, 0), (3, 0);
+         CREATE TABLE payments (id INTEGER PRIMARY KEY, order_id INTEGER);
+         INSERT INTO payments VALUES (11, 1), (12, 1), (13, 2)";
+    let desk = Desk::new(engine, schema);
+    let from = "UPDATE orders AS o SET paid = 1 FROM payments p WHERE p.order_id = o.id";
+    let using = "DELETE FROM orders AS o USING payments p WHERE p.order_id = o.id";
+    let join = "JOIN payments p ON p.order_id = o.id";
+    let (update, delete) = (
+        format!("UPDATE orders o {join} SET o.paid = 1"),
+        format!("DELETE o FROM orders o {join}"),
+    );
+    let nothing = "INSERT INTO orders VALUES (3, 1), (4, 1) ON CONFLICT DO NOTHING";
+    let ignore = "INSERT IGNORE INTO orders VALUES (3, 1), (4, 1)";
+    let exactly = |rows| (rows, Counted::Exactly);
+    let at_most = |rows| (rows, Counted::AtMost);
+    let cases = match engine {
+        Dialect::Mariadb => {
+            vec![(&*update, at_most(3), 2), (&*delete, at_most(3), 2), (ignore, at_most(2), 1)]
+        }
+        Dialect::Postgres => {
+            vec![(from, exactly(2), 2), (using, exactly(2), 2), (nothing, at_most(2), 1)]
+        }
+        _ => vec![(from, exactly(2), 2), (nothing, at_most(2), 1)],
+    };
+    for (sql, told, changed) in cases {
+        let job = desk.job("op", &[sql]);
+        let first = desk.block_on(look::look(&job, &Stopper::default())).unwrap();
+        let Looked::Rows { rows, counted, .. } = first.statements[0].1 else { panic!("{first:?}") };
+        assert_eq!((rows, counted), told, "{sql}");
+        assert_eq!(desk.preview(&job).rows(), changed, "{sql}");
+    }
 }
 
 fn safe_updates_are_no_guard_and_do_not_stand_in_the_way(engine: Dialect) {

@@ -112,15 +112,19 @@ fn look_lines(app: &App, recovery: &Recovery, page: &mut Page<'_>) {
     for (number, (note, looked)) in look.statements.iter().enumerate() {
         page.blank();
         let head = format!("{}  ", number + 1);
-        let (rows, sample) = match looked {
-            Looked::Rows { rows, sample } => (rows, sample),
+        let (count, sample) = match looked {
+            Looked::Rows { rows, counted: sql::Counted::Exactly, sample } => {
+                (format!("{rows} rows  "), sample)
+            }
+            Looked::Rows { rows, counted: sql::Counted::AtMost, sample } => {
+                (format!("at most {rows} rows  "), sample)
+            }
             Looked::Not(why) => {
                 page.line(&[(&head, Role::Muted), (note, Role::Text)]);
                 page.signed(app.look.unknown(), &format!("not looked at: {why}"), Role::Warning);
                 continue;
             }
         };
-        let count = format!("{rows} rows  ");
         page.line(&[(&head, Role::Muted), (&count, Role::Title), (note, Role::Text)]);
         for row in 0..sample.len() {
             let cells = looked_at(sample, row, app.look.glyphs.arrow);
