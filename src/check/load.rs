@@ -280,10 +280,24 @@ fn of_server(table: &str, dialect: Dialect) -> bool {
             table == "dual"
                 || table.starts_with("pg_")
                 || table.starts_with("sqlite_")
+                || dialect == Dialect::Sqlite && (table.starts_with("pragma_") || table == "dbstat")
+                || dialect == Dialect::Mariadb && is_sequence(&table)
                 || dialect == Dialect::Oracle
                     && ORACLE.iter().any(|prefix| table.starts_with(prefix))
         }
     }
+}
+
+/// A table of MariaDB's sequence engine, which is there as soon as it is named: `seq_1_to_9_step_2`.
+fn is_sequence(table: &str) -> bool {
+    let Some((from, to)) = table.strip_prefix("seq_").and_then(|rest| rest.split_once("_to_"))
+    else {
+        return false;
+    };
+    let (to, step) = to.split_once("_step_").unwrap_or((to, "1"));
+    let is_number =
+        |text: &str| !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
+    [from, to, step].into_iter().all(is_number)
 }
 
 /// Without a list, the tables are those that the text for an engine names itself; roles are looked for
@@ -325,6 +339,25 @@ any = "SELECT id AS thing_id FROM things WHERE late = 1"
             .iter()
             .map(|fault| format!("{}:{} {}", fault.line, fault.column, fault.sentence))
             .collect()
+    }
+
+    #[test]
+    fn what_an_engine_makes_as_it_is_named_is_no_table_that_could_be_missing() {
+        let needed = |table: &str, dialect| {
+            let source = GOOD.replace("FROM things", &format!("FROM {table}"));
+            parse("late.toml", "demo", &source).expect("good").tables_on(dialect).join(", ")
+        };
+        for table in ["pragma_foreign_key_check", "dbstat"] {
+            assert_eq!(needed(table, Dialect::Sqlite), "", "{table}");
+            assert_eq!(needed(table, Dialect::Postgres), table);
+        }
+        for table in ["seq_1_to_9999", "SEQ_0_to_90_step_3"] {
+            assert_eq!(needed(table, Dialect::Mariadb), "", "{table}");
+            assert_eq!(needed(table, Dialect::Sqlite), table);
+        }
+        for table in ["seq_1_to_", "seq_a_to_9", "seq_1_to_9_step_", "sequences"] {
+            assert_eq!(needed(table, Dialect::Mariadb), table);
+        }
     }
 
     #[test]

@@ -12,6 +12,8 @@ contract! {
     what_is_found_is_counted_and_what_is_clean_is_clear on sqlite postgres mariadb;
     another_server_than_the_pinned_one_is_asked_nothing on sqlite postgres mariadb;
     a_missing_table_is_inconclusive on sqlite postgres mariadb;
+    what_the_engine_makes_as_it_is_named_is_not_missing on sqlite mariadb,
+        not postgres: "what it makes there is a function, and called with parentheses";
     a_table_that_may_not_be_read_is_inconclusive on postgres mariadb,
         not sqlite: "there are no accounts: who opens the file reads all of it";
     rows_that_a_policy_hides_are_inconclusive on postgres,
@@ -105,6 +107,19 @@ fn another_server_than_the_pinned_one_is_asked_nothing(engine: Dialect) {
 fn a_missing_table_is_inconclusive(engine: Dialect) {
     let desk = Desk::new(engine, STOCK);
     inconclusive(&at_home(&desk), "SELECT id FROM nowhere", "nowhere");
+}
+
+fn what_the_engine_makes_as_it_is_named_is_not_missing(engine: Dialect) {
+    let desk = Desk::new(engine, STOCK);
+    let made: &[&str] = of(
+        engine,
+        [&["pragma_foreign_key_check", "dbstat"][..], &[], &["seq_1_to_99", "seq_9_to_99_step_3"]],
+    );
+    for name in made {
+        let (code, said) =
+            check(&at_home(&desk), &format!("SELECT 1 AS id FROM {name} WHERE 1 = 0"));
+        assert!(code == 0 && said.contains("1 clear"), "{name}: {code} {said}");
+    }
 }
 
 fn a_table_that_may_not_be_read_is_inconclusive(engine: Dialect) {
