@@ -41,6 +41,8 @@ pub struct Next {
     pub step: String,
     pub title: String,
     pub why: String,
+    /// How long it takes, as the runbook estimates it.
+    pub minutes: Option<u32>,
 }
 
 impl Card {
@@ -82,8 +84,11 @@ impl Card {
             |due| format!("due {} UTC", due.strftime("%Y-%m-%d %H:%M")),
         );
         let next = match &self.next_step {
-            Some(next) if next.why.is_empty() => vec![next.title.clone()],
-            Some(next) => vec![next.title.clone(), format!("Why: {}", next.why)],
+            Some(next) => {
+                let why = (!next.why.is_empty()).then(|| format!("Why: {}", next.why));
+                let length = next.minutes.map(|minutes| format!("Takes about {minutes} min"));
+                [Some(next.title.clone()), why, length].into_iter().flatten().collect()
+            }
             None => vec!["no step is left".to_owned()],
         };
         let holder = self.holder.clone().unwrap_or_else(|| "nobody works on it".into());
@@ -261,5 +266,7 @@ fn next(incident: &Incident, runbook: &Runbook) -> Option<Next> {
         incident.progress.current.as_deref().and_then(|step| runbook.position(step)).unwrap_or(0);
     let mut steps = runbook.steps.iter().skip(at);
     let step = steps.find(|step| !incident.progress.state(&step.id).is_settled())?;
-    Some(Next { step: step.id.clone(), title: step.title.clone(), why: step.why.clone() })
+    let minutes = step.minutes;
+    let (step, title, why) = (step.id.clone(), step.title.clone(), step.why.clone());
+    Some(Next { step, title, why, minutes })
 }

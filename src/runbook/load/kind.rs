@@ -173,15 +173,23 @@ pub(super) fn wait(table: &Table<'_>, notes: &Notes) -> Action {
             WaitFor::Time(Duration::ZERO)
         }
     };
+    if let Some(length) = length {
+        for key in ["every", "at_most", "on_timeout"] {
+            table.elsewhere(
+                key,
+                format!("`{key}` belongs to a wait for a check, with `until`; this one ends with its time."),
+            );
+        }
+        return Action::Wait(Wait { until, every: length, at_most: length, on_timeout: None });
+    }
     let on_timeout = table.optional_text("on_timeout");
     if let Some(step) = &on_timeout {
         notes.step("on_timeout", step, table.spot("on_timeout"));
     }
-    let half_an_hour = Duration::from_mins(30);
     Action::Wait(Wait {
         until,
         every: table.duration_or("every", Duration::from_secs(30)),
-        at_most: table.duration_or("at_most", length.unwrap_or(half_an_hour)),
+        at_most: table.duration_or("at_most", Duration::from_mins(30)),
         on_timeout,
     })
 }

@@ -12,7 +12,11 @@ use jiff::Timestamp;
 use crate::check::Verdict;
 use crate::consent::{Act, Consent, Question};
 use crate::incident::entry::{Entry, Milestone, Origin, verdict_words};
-use crate::runbook::{Action, CommandStep, EvidenceKind, Expect, Required, Stage, Step, WaitFor};
+use crate::runbook::progress::StepState;
+use crate::runbook::{
+    Action, CommandStep, EvidenceKind, Expect, Required, Stage, Step, Wait, WaitFor,
+};
+use crate::source::duration_text;
 use crate::tui::app::{App, Screen};
 use crate::tui::case::Case;
 use crate::tui::command::Command;
@@ -365,6 +369,35 @@ fn wait_left(case: &Case, now: Timestamp) -> i64 {
         WaitFor::Check(_) => wait.at_most,
     };
     i64::try_from(length.as_secs()).unwrap_or(i64::MAX) - now.duration_since(since).as_secs()
+}
+
+/// A wait fails when its check still says no after the time that the runbook gives it. Only a verdict
+/// ends it, since nobody knows how a check would answer by now.
+pub fn overdue(app: &App) -> Option<Effect> {
+    let case = app.case.as_ref()?;
+    let step = case.step();
+    let Action::Wait(Wait { until: WaitFor::Check(check), at_most, .. }) = &step.action else {
+        return None;
+    };
+    let state = case.incident.progress.state(&step.id);
+    let over = state.is_settled() || matches!(state, StepState::Failed(_));
+    let verdict = case.verdict(check).filter(|verdict| !verdict.is_clear())?;
+    if over || wait_left(case, app.now) > 0 {
+        return None;
+    }
+    let why = format!("not clear after {}: {}", duration_text(*at_most), verdict_words(verdict));
+    Some(Effect::Append(Entry::StepFailed { step: step.id.clone(), why }))
+}
+
+/// Where the runbook turns to from this step, if it failed.
+fn way_on(case: &Case) -> Option<String> {
+    let step = case.step();
+    let of_wait = match &step.action {
+        Action::Wait(wait) => wait.on_timeout.as_deref(),
+        _ => None,
+    };
+    let at = case.runbook.position(of_wait.or(step.on_fail.as_deref())?)?;
+    Some(format!("turn to step {}, {}", at + 1, case.runbook.steps[at].title))
 }
 
 /// What the key beside Enter says for this step.

@@ -134,6 +134,9 @@ pub(super) fn checked(
     if known {
         effects.extend(violations::checked(app, check, cut.as_deref()));
     }
+    if known && open {
+        effects.extend(step::overdue(app));
+    }
     if stopped {
         app.say("the database stopped the query");
     }

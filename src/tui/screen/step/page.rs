@@ -12,7 +12,7 @@ use crate::tui::theme::Role;
 use crate::tui::widget::spark::spark;
 use crate::value::thousands;
 
-use super::wait_left;
+use super::{wait_left, way_on};
 
 /// The text of the step, above its table.
 pub fn page<'l>(app: &'l App, case: &Case) -> Page<'l> {
@@ -215,6 +215,9 @@ fn state_line(app: &App, case: &Case, page: &mut Page<'_>) {
         }
         StepState::Failed(why) => {
             page.blank().signed(app.look.bad(), &format!("failed: {why}"), Role::Danger);
+            if let Some(words) = way_on(case) {
+                page.text(&words);
+            }
         }
         StepState::Pending | StepState::Open => {}
     }
