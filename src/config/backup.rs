@@ -45,7 +45,7 @@ impl Backup {
 pub(super) fn read(table: &Table<'_>, base: &Path, home: Option<&Path>) -> Backup {
     let words = |key: &'static str| {
         table.ignore(key);
-        table.has(key).then(|| table.words(key))
+        table.has(key).then(|| table.argv(key))
     };
     let files = table.optional_text("newest").map(|text| at_home(&base.join(text), base, home));
     let command = words("newest_command");
@@ -54,6 +54,7 @@ pub(super) fn read(table: &Table<'_>, base: &Path, home: Option<&Path>) -> Backu
     }
     let restore = words("restore");
     if let Some(argv) = &restore
+        && !argv.is_empty()
         && !argv.iter().any(|word| word.contains("{backup}") || word.contains("{dump}"))
     {
         table.fault(

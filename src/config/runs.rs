@@ -283,7 +283,7 @@ fn channel(alert: &Table<'_>, base: &Path, home: Option<&Path>) -> Channel {
             let ca = file("ca");
             Channel::Email(Box::new(email(alert, ca)))
         }
-        Kind::Command => Channel::Command { argv: alert.words("command") },
+        Kind::Command => Channel::Command { argv: alert.argv("command") },
     }
 }
 
@@ -321,12 +321,13 @@ fn email(alert: &Table<'_>, ca: Option<PathBuf>) -> Email {
 }
 
 fn secret(table: &Table<'_>, variable: &'static str, command: &'static str) -> Option<Secret> {
-    if let Some(name) = table.optional_text(variable) {
-        table.ignore(command);
-        return Some(Secret::Variable(name));
-    }
     table.ignore(command);
-    table.has(command).then(|| Secret::Command(table.words(command)))
+    let argv = table.has(command).then(|| table.argv(command));
+    let name = table.optional_text(variable);
+    if name.is_some() && argv.is_some() {
+        table.fault(command, format!("`{variable}` says it already; write one of the two."));
+    }
+    name.map(Secret::Variable).or(argv.map(Secret::Command))
 }
 
 fn need_secret(table: &Table<'_>, variable: &'static str, command: &'static str) -> Secret {

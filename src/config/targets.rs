@@ -277,11 +277,9 @@ fn command(table: &Table<'_>, key: &'static str, dialect: Dialect) -> Option<Vec
         table.ignore(key);
         return None;
     }
-    let argv = table.words(key);
+    let argv = table.argv(key);
     if dialect == Dialect::Sqlite {
         table.fault(key, format!("`{key}` is for servers; an SQLite file has no password."));
-    } else if argv.is_empty() {
-        table.fault(key, format!("`{key}` names no program; write [\"pass\", \"show\", \"erp\"]."));
     }
     Some(argv)
 }

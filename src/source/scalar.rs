@@ -84,6 +84,17 @@ impl Table<'_> {
         self.items(key).into_iter().map(|(text, _)| text).collect()
     }
 
+    /// A program and its arguments.
+    pub fn argv(&self, key: &'static str) -> Vec<String> {
+        let words = self.words(key);
+        let found = self.entries.get(key).map(Spanned::get_ref);
+        if found.and_then(as_array).is_some_and(<[_]>::is_empty) {
+            let sentence = format!("`{key}` names no program; write [\"program\", \"argument\"].");
+            self.fault(key, sentence);
+        }
+        words
+    }
+
     fn items(&self, key: &'static str) -> Vec<(String, Spot)> {
         let Some(items) = self.typed(key, "a list of texts such as [\"…\"]", as_array) else {
             return vec![];

@@ -220,11 +220,20 @@ pub(super) fn command(table: &Table<'_>, notes: &Notes) -> Action {
     if let Some(step) = &same_as {
         notes.step("same_as", step, table.spot("same_as"));
     }
+    let backup = table.optional_text("backup");
+    // The access is laid out for the program alone.
+    let files: Vec<&str> = PLACES.into_iter().filter(|place| *place != "client").collect();
+    if let Some(name) = backup.as_deref().and_then(|text| unknown_place(text, &files)) {
+        table.fault(
+            "backup",
+            format!("A backup knows no {{{name}}}; it knows {{{}}}.", files.join("}, {")),
+        );
+    }
     Action::Command(CommandStep {
         argv,
         timeout: table.duration_or("timeout", Duration::from_secs(30)),
         readonly: table.flag_or("readonly", false),
-        backup: table.optional_text("backup"),
+        backup,
         same_as,
     })
 }
@@ -235,17 +244,17 @@ fn argv(table: &Table<'_>) -> Argv {
     if table.is_table("argv") {
         table.table("argv", "`argv`", |texts| {
             for dialect in Dialect::ALL.into_iter().filter(|dialect| texts.has(dialect.key())) {
-                found.by.insert(dialect, texts.words(dialect.key()));
+                found.by.insert(dialect, texts.argv(dialect.key()));
             }
             if texts.has("any") || found.by.is_empty() {
-                found.any = Some(texts.words("any"));
+                found.any = Some(texts.argv("any"));
             }
         });
     } else {
-        found.any = Some(table.words("argv"));
+        found.any = Some(table.argv("argv"));
     }
     for words in found.by.values().chain(&found.any) {
-        if let Some(name) = words.iter().find_map(|word| unknown_place(word)) {
+        if let Some(name) = words.iter().find_map(|word| unknown_place(word, &PLACES)) {
             table.fault(
                 "argv",
                 format!("A command knows no {{{name}}}; it knows {{{}}}.", PLACES.join("}, {")),
@@ -256,10 +265,10 @@ fn argv(table: &Table<'_>) -> Argv {
 }
 
 /// A name in braces that nobody fills.
-fn unknown_place(word: &str) -> Option<&str> {
+fn unknown_place<'w>(word: &'w str, places: &[&str]) -> Option<&'w str> {
     let names =
         word.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name);
     let is_name =
         |name: &&str| !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
-    names.filter(is_name).find(|name| !PLACES.contains(name))
+    names.filter(is_name).find(|name| !places.contains(name))
 }
