@@ -179,7 +179,6 @@ impl Globals {
             checks: self.checks.clone(),
             runbooks: self.runbooks.clone(),
             bind: self.bind.clone(),
-            ..Overrides::default()
         }
     }
 }

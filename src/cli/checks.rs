@@ -173,7 +173,7 @@ pub struct Resilience {
 
 #[derive(Debug, Args)]
 pub struct Lint {
-    /// Files or folders; without any, those that are configured, else the built-in packs
+    /// Files or folders, besides those that are configured; the built-in packs where there are none
     pub paths: Vec<PathBuf>,
     /// Only the checks and runbooks of this pack; without it, those that the target names
     #[arg(long, value_name = "PACK")]

@@ -154,11 +154,12 @@ fn decide(target: &Target, place: &Place<'_>, ask: Ask) -> Result<Access, Proble
     };
     if let Some(argv) = &target.password_command {
         // What was written for this target stands before what was found lying around.
-        let from = format!("password_command of {}", target.origin);
+        let key = target.password_key();
+        let from = format!("{key} of {}", target.origin);
         access.origins.retain(|(key, _)| *key != "password");
         access.origins.push(("password", from));
         access.password = match ask {
-            Ask::Now => Some(command::password(argv, command::PATIENCE)?),
+            Ask::Now => Some(command::password(key, argv, command::PATIENCE)?),
             Ask::Not => None,
         };
     }

@@ -192,8 +192,17 @@ impl Target {
             // The pin is that of the target itself.
             fingerprint: None,
             password_command: own.or_else(|| self.password_command.clone()),
-            detect_password_command: None,
             ..self.clone()
+        }
+    }
+
+    /// The key under which the command stands that is asked for the password.
+    pub(super) fn password_key(&self) -> &'static str {
+        let own = self.detect_url.is_none() && self.detect_password_command.is_some();
+        if own && self.password_command == self.detect_password_command {
+            "detect_password_command"
+        } else {
+            "password_command"
         }
     }
 

@@ -23,7 +23,10 @@ fn config_shows_where_each_part_of_a_connection_is_said() {
             "[target.erp]\nurl = \"postgres://db.internal/erp?sslmode=require\"\nenvironment = \"staging\"\n\
              [target.shop]\nurl = \"mariadb://shop.internal/shop\"\nenvironment = \"staging\"\n\
              [target.vault]\nurl = \"postgres://w@db.internal/erp\"\ndetect_url = \"postgres://r@replica/erp\"\n\
-             password_command = [\"touch\", \"{}\"]\nenvironment = \"staging\"\n",
+             password_command = [\"touch\", \"{0}\"]\nenvironment = \"staging\"\n\
+             [target.safe]\nurl = \"postgres://w@db.internal/erp\"\ndetect_url = \"postgres://r@replica/erp\"\n\
+             password_command = [\"touch\", \"{0}\"]\ndetect_password_command = [\"touch\", \"{0}\", \"{0}\"]\n\
+             environment = \"staging\"\n",
             marker.display()
         ),
     );
@@ -41,6 +44,9 @@ fn config_shows_where_each_part_of_a_connection_is_said() {
         ("target.shop.connect.user", "keeper", ".my.cnf:2"),
         ("target.shop.connect.password", "(not shown)", ".my.cnf:3"),
         ("target.vault.connect.password", "(not shown)", "password_command of"),
+        ("target.vault.detect.password", "(not shown)", "password_command of"),
+        ("target.safe.connect.password", "(not shown)", " password_command of"),
+        ("target.safe.detect.password", "(not shown)", " detect_password_command of"),
         ("target.vault.detect.host", "replica", "the url"),
         ("target.vault.password_command", "touch …", "steadyhand.toml"),
     ] {

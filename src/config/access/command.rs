@@ -41,8 +41,8 @@ pub enum NoLine {
     NotText,
 }
 
-/// The password of a target.
-pub(super) fn password(argv: &[String], patience: Duration) -> Result<Secret, Problem> {
+/// The password of a target, from the command that stands under this key.
+pub(super) fn password(key: &str, argv: &[String], patience: Duration) -> Result<Secret, Problem> {
     let Some((program, arguments)) = argv.split_first() else {
         return Err(Problem::usage("The password command is empty."));
     };
@@ -50,7 +50,7 @@ pub(super) fn password(argv: &[String], patience: Duration) -> Result<Secret, Pr
         let what = format!("The password command {} {why}", quoted(program));
         if let NoLine::CannotRun(_) = why {
             return Problem::usage(format!("{what}."))
-                .hint("password_command is a program and its arguments, each a text of its own");
+                .hint(format!("{key} is a program and its arguments, each a text of its own"));
         }
         let problem = Problem::unreachable(format!("{what}; nothing was connected."));
         match why {

@@ -431,7 +431,9 @@ fn a_password_command_wins_and_only_its_first_line_counts() {
 fn a_password_command_that_fails_says_what_it_said() {
     let run = |argv: &[&str]| {
         let argv: Vec<String> = argv.iter().map(|&word| word.to_owned()).collect();
-        command::password(&argv, Duration::from_millis(200)).expect_err("no password").to_string()
+        command::password("password_command", &argv, Duration::from_millis(200))
+            .expect_err("no password")
+            .to_string()
     };
     let failed = run(&["sh", "-c", "echo out-secret; echo gpg: no key >&2; exit 2"]);
     assert!(failed.contains("exit status: 2") && failed.contains("gpg: no key"), "{failed}");

@@ -5,12 +5,13 @@ use crate::runbook::{Action, Required, Stage, Step};
 use crate::source::{Table, list};
 
 /// The keys that only some kinds have.
-const KEYS: [(&str, &[&str]); 37] = [
+const KEYS: [(&str, &[&str]); 38] = [
     ("question", &["ask", "decide"]),
     ("var", &["ask"]),
     ("type", &["ask"]),
     ("choices", &["ask"]),
     ("pattern", &["ask"]),
+    ("min", &["ask"]),
     ("default", &["ask"]),
     ("check", &["check"]),
     ("expect", &["check"]),
