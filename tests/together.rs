@@ -465,6 +465,7 @@ fn the_handover_card_says_what_is_known_tried_open_and_next() {
         "UTC",
         "Close the later assignments, keep the earliest",
         "Why: ",
+        "Takes about 5 min",
     ] {
         assert!(card.contains(said), "{said} is not on the card:\n{card}");
     }
@@ -488,6 +489,7 @@ fn the_handover_card_says_what_is_known_tried_open_and_next() {
     let json: serde_json::Value =
         serde_json::from_slice(&json.get_output().stdout).expect("the card is JSON");
     assert_eq!(json["next_step"]["title"], "Close the later assignments, keep the earliest");
+    assert_eq!(json["next_step"]["minutes"], 5);
     let postmortem = home.steadyhand(&["postmortem", INCIDENT]).assert().code(0);
     let postmortem = String::from_utf8_lossy(&postmortem.get_output().stdout).into_owned();
     assert!(postmortem.contains("robin went on for casey, and found:"), "{postmortem}");
