@@ -66,11 +66,13 @@ async fn holder(wire: &mut Wire, name: &str) -> Result<Option<u64>, EngineError>
 impl Session {
     /// Hangs the name of the operation on the session.
     pub(super) async fn claim(&mut self, op: &str) -> Result<(), EngineError> {
+        /// Seconds in which a server that has much to do lets go of a session that said goodbye.
+        const MOMENT: u8 = 3;
         let name = name(op);
         if self.lock.as_ref().is_some_and(|lock| lock.name == name) {
             return Ok(());
         }
-        if self.wire.text(&format!("SELECT GET_LOCK({}, 0)", text(&name))).await? == "1" {
+        if self.wire.text(&format!("SELECT GET_LOCK({}, {MOMENT})", text(&name))).await? == "1" {
             self.lock = Some(Lock::new(op));
             return Ok(());
         }
