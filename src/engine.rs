@@ -246,6 +246,21 @@ impl Session {
         }
     }
 
+    /// Rows by key in the write transaction, which nobody else changes until its end without its failing.
+    /// Only at READ COMMITTED does that take a lock: elsewhere whoever writes over what changed since the
+    /// snapshot fails, or nobody else writes at all.
+    pub async fn hold_rows(
+        &mut self,
+        table: &Table,
+        columns: &[String],
+        keys: &[Vec<Value>],
+    ) -> Result<Vec<Keyed>, EngineError> {
+        match self {
+            Self::Mysql(session) => session.hold_rows(table, columns, keys).await,
+            other => other.rows_by_key(table, columns, keys).await,
+        }
+    }
+
     /// The name under which the watch books what a statement writes to a table; `None` where that is the
     /// table's own.
     pub async fn booked(&mut self, table: &str) -> Result<Option<String>, EngineError> {
@@ -341,9 +356,6 @@ contract! {
 
     /// Rows by key, each with the values of the named columns.
     async fn rows_by_key(table: &Table, columns: &[String], keys: &[Vec<Value>]) -> Vec<Keyed>;
-
-    /// The same in the write transaction; nobody else changes them until its end without its failing.
-    async fn hold_rows(table: &Table, columns: &[String], keys: &[Vec<Value>]) -> Vec<Keyed>;
 
     /// A value as a literal, quoted by the database itself.
     async fn quote(value: &Value) -> String;

@@ -160,16 +160,6 @@ impl Session {
         Ok(found)
     }
 
-    /// Whoever writes to what changed since the transaction began fails.
-    pub async fn hold_rows(
-        &mut self,
-        table: &Table,
-        columns: &[String],
-        keys: &[Vec<Value>],
-    ) -> Result<Vec<Keyed>, EngineError> {
-        self.rows_by_key(table, columns, keys).await
-    }
-
     pub async fn insert_row(&mut self, row: RowWrite<'_>) -> Result<bool, EngineError> {
         self.put(&row, insert(&row)?).await
     }

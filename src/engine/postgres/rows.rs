@@ -147,16 +147,6 @@ impl Session {
         Ok(found)
     }
 
-    /// Whoever writes to what changed since the snapshot fails.
-    pub async fn hold_rows(
-        &mut self,
-        table: &Table,
-        columns: &[String],
-        keys: &[Vec<Value>],
-    ) -> Result<Vec<Keyed>, EngineError> {
-        self.rows_by_key(table, columns, keys).await
-    }
-
     /// The server itself quotes a text.
     pub async fn quote(&mut self, value: &Value) -> Result<String, EngineError> {
         match value {

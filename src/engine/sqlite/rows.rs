@@ -70,16 +70,6 @@ impl Session {
         Ok(found)
     }
 
-    /// Nobody else writes as long as the transaction does.
-    pub async fn hold_rows(
-        &mut self,
-        table: &Table,
-        columns: &[String],
-        keys: &[Vec<Value>],
-    ) -> Result<Vec<Keyed>, EngineError> {
-        self.rows_by_key(table, columns, keys).await
-    }
-
     async fn fetch(
         &mut self,
         table: &Table,
