@@ -6,7 +6,7 @@
 
 use sqlparser::tokenizer::Token;
 
-use super::lex::{Lexeme, Text};
+use super::lex::{Lexeme, Text, nested};
 use crate::dialect::Dialect;
 
 /// What a text mentions; more than it does rather than less.
@@ -126,16 +126,10 @@ pub fn aim(sql: &str, dialect: Dialect) -> Option<Aim<'_>> {
 
 /// Where the first of these words stands outside all parentheses.
 fn top(lexemes: &[Lexeme], words: &[&str], start: usize) -> Option<usize> {
-    let mut depth = 0_usize;
-    for (at, lexeme) in lexemes.iter().enumerate().skip(start) {
-        match lexeme.token {
-            Token::LParen => depth += 1,
-            Token::RParen => depth = depth.saturating_sub(1),
-            _ if depth == 0 && words.iter().any(|word| lexeme.is(word)) => return Some(at),
-            _ => {}
-        }
-    }
-    None
+    let mut found = nested(lexemes.get(start..)?);
+    let at =
+        found.position(|(open, lexeme)| open == 0 && words.iter().any(|word| lexeme.is(word)))?;
+    Some(start + at)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use sqlparser::tokenizer::Token;
 
 use super::Refusal;
-use super::lex::{Lexeme, Text};
+use super::lex::{Lexeme, Text, nested};
 use super::refuse::{acting_function, by_first_word};
 use crate::dialect::Dialect;
 
@@ -359,30 +359,17 @@ fn columns(rest: &[Lexeme]) -> Result<(Vec<String>, Vec<String>), Refusal> {
 
 /// The parts between the commas that stand in no parentheses.
 fn parts(lexemes: &[Lexeme]) -> Vec<&[Lexeme]> {
-    let mut depth = 0_usize;
+    let mut nested = nested(lexemes);
     lexemes
-        .split(|lexeme| {
-            match lexeme.token {
-                Token::LParen => depth += 1,
-                Token::RParen => depth = depth.saturating_sub(1),
-                _ => {}
-            }
-            depth == 0 && lexeme.token == Token::Comma
-        })
+        .split(|_| nested.next().is_some_and(|(open, it)| open == 0 && it.token == Token::Comma))
         .collect()
 }
 
 /// A table that is made from a query runs the query, which on `PostgreSQL` may delete what it returns.
 fn unfilled(rest: &[Lexeme]) -> Result<(), Refusal> {
-    let mut depth = 0_usize;
-    for lexeme in rest {
-        match lexeme.token {
-            Token::LParen => depth += 1,
-            Token::RParen => depth = depth.saturating_sub(1),
-            _ => {}
-        }
+    for (open, lexeme) in nested(rest) {
         // In parentheses stands AS before what a column is computed from.
-        if any(lexeme, &["SELECT", "TABLE"]) || depth == 0 && lexeme.is("AS") {
+        if any(lexeme, &["SELECT", "TABLE"]) || open == 0 && lexeme.is("AS") {
             let sentence = "The table would be filled by a query, which nobody sees run; a guardrail creates it empty.";
             return Err(Refusal::new(sentence).over(lexeme.range.clone()));
         }
@@ -412,15 +399,9 @@ fn length_of_name(lexemes: &[Lexeme]) -> usize {
 
 /// What is dropped is what is named, and that is one; a function takes its triggers along.
 fn of_one(rest: &[Lexeme], object: Object) -> Result<(), Refusal> {
-    let mut depth = 0_usize;
-    for lexeme in rest {
-        match lexeme.token {
-            Token::LParen => depth += 1,
-            Token::RParen => depth = depth.saturating_sub(1),
-            _ => {}
-        }
+    for (open, lexeme) in nested(rest) {
         let along = lexeme.is("CASCADE") && object != Object::Function;
-        if depth == 0 && (lexeme.token == Token::Comma || along) {
+        if open == 0 && (lexeme.token == Token::Comma || along) {
             let sentence =
                 "A DROP takes away one thing and nothing along with it; write one for each.";
             return Err(Refusal::new(sentence).over(lexeme.range.clone()));

@@ -42,6 +42,18 @@ impl Lexeme {
     }
 }
 
+/// Lexemes with the number of parentheses that are open behind each.
+pub(super) fn nested(lexemes: &[Lexeme]) -> impl Iterator<Item = (usize, &Lexeme)> {
+    lexemes.iter().scan(0_usize, |open, lexeme| {
+        match lexeme.token {
+            Token::LParen => *open += 1,
+            Token::RParen => *open = open.saturating_sub(1),
+            _ => {}
+        }
+        Some((*open, lexeme))
+    })
+}
+
 /// The tokens of a text that mean something: no white space, no comments.
 #[derive(Debug)]
 pub(super) struct Text {
