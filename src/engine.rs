@@ -397,9 +397,8 @@ contract! {
     /// Takes back what came after the savepoint, which stays where it is.
     async fn back_to_savepoint() -> ();
 
-    async fn insert_row(row: RowWrite<'_>) -> bool;
-
     /// Rows of one table, the same columns in each; says of which the guard held.
+    async fn insert_rows(rows: &[RowWrite<'_>]) -> Vec<bool>;
     async fn update_rows(rows: &[RowWrite<'_>]) -> Vec<bool>;
     async fn delete_rows(rows: &[RowWrite<'_>]) -> Vec<bool>;
 

@@ -31,6 +31,9 @@ contract! {
     an_edit_under_our_snapshot_is_a_conflict_and_is_run_again on postgres,
         not sqlite: "nobody can write between the snapshot and the end",
         not mariadb: "at READ COMMITTED the row is locked and read as it is now; see the before-images";
+    a_change_that_is_seen_less_well_than_at_its_preview_is_taken_back on mariadb,
+        not sqlite: "there are no rights to lose",
+        not postgres: "what cannot be read any more is a difference, and told as one";
     what_the_server_says_to_a_commit_is_told on postgres,
         not sqlite: "a file says nothing besides",
         not mariadb: "a COMMIT says nothing besides";
@@ -343,6 +346,24 @@ fn whoever_waits_counts_though_what_others_run_is_hidden(engine: Dialect) {
     let rights = "GRANT SELECT, UPDATE ON stock TO clerk; GRANT CREATE ON SCHEMA public TO clerk";
     desk.target = desk.account("clerk", rights);
     too_many_wait_for(&mut desk);
+}
+
+/// The undo that was promised may not hold all of it.
+fn a_change_that_is_seen_less_well_than_at_its_preview_is_taken_back(engine: Dialect) {
+    let mut desk = Desk::new(engine, STOCK);
+    desk.target = desk.account("clerk", "GRANT ALL ON erp.* TO clerk@'%'");
+    let job = desk.job("op", &["UPDATE stock SET n = 0"]);
+    let preview = desk.preview(&job);
+    assert_eq!(preview.undo.impossible, None);
+    desk.run("REVOKE TRIGGER ON erp.* FROM clerk@'%'");
+    let execution = desk.execute(&job, preview);
+    let Execution::RolledBack { why, drift: None } = execution else { panic!("{execution:?}") };
+    assert!(
+        why.starts_with("what it writes can no longer be watched as at the preview: "),
+        "{why}"
+    );
+    assert!(why.contains("TRIGGER"), "{why}");
+    assert_eq!(desk.count("SELECT COUNT(*) FROM stock WHERE n = 0"), 0);
 }
 
 fn a_budget_that_cannot_be_watched_is_said(engine: Dialect) {

@@ -5,6 +5,7 @@
 //! writes, byte by byte: a collation that takes `a` for `A` must not hide an edit.
 
 use std::collections::HashSet;
+use std::mem::discriminant;
 
 use super::values::{list, literal, quoted, readable};
 use super::{Session, nothing};
@@ -14,6 +15,11 @@ use crate::value::{Value, ValueRef, hex};
 
 /// Keys a statement; from a thousand on MariaDB makes a table of the list.
 pub const BATCH: usize = 900;
+
+/// Rows that one statement writes: for each row that it meets it looks through all of them.
+const TOGETHER: usize = 100;
+/// Far below what a server takes in one packet.
+const MOST_TEXT: usize = 1 << 20;
 
 /// Numbers without a gap, as a range: a list would have to be written, sent and read again.
 fn run(keys: &[Vec<Value>]) -> Option<(i64, i64)> {
@@ -184,60 +190,148 @@ impl Session {
         Ok(quoted)
     }
 
-    pub async fn insert_row(&mut self, row: RowWrite<'_>) -> Result<bool, EngineError> {
-        let (columns, values) = row.set;
-        let values = values.iter().map(literal).collect::<Vec<_>>().join(", ");
-        let (table, columns) = (quoted(&row.table.name), list(columns));
-        self.write(&row, &format!("INSERT INTO {table} ({columns}) VALUES ({values})")).await
+    pub async fn insert_rows(&mut self, rows: &[RowWrite<'_>]) -> Result<Vec<bool>, EngineError> {
+        self.write(rows, insert).await
     }
 
     pub async fn update_rows(&mut self, rows: &[RowWrite<'_>]) -> Result<Vec<bool>, EngineError> {
-        let mut held = Vec::with_capacity(rows.len());
-        for row in rows {
-            held.push(self.update_row(row).await?);
-        }
-        Ok(held)
-    }
-
-    async fn update_row(&mut self, row: &RowWrite<'_>) -> Result<bool, EngineError> {
-        let set = row.set.0.iter().zip(row.set.1);
-        let set = set.map(|(name, value)| format!("{} = {}", quoted(name), literal(value)));
-        // A moment that the server would set by itself on every update keeps what it has.
-        let kept = row.table.columns.iter().filter(|column| {
-            let moment = ["timestamp", "datetime"].iter().any(|kind| column.kind.starts_with(kind));
-            moment && !column.generated && !row.set.0.contains(&column.name)
-        });
-        let kept = kept.map(|column| format!("{0} = {0}", quoted(&column.name)));
-        let set = set.chain(kept).collect::<Vec<_>>().join(", ");
-        let (table, rows) = (quoted(&row.table.name), condition(row));
-        self.write(row, &format!("UPDATE {table} SET {set} WHERE {rows}")).await
+        self.write(rows, update).await
     }
 
     pub async fn delete_rows(&mut self, rows: &[RowWrite<'_>]) -> Result<Vec<bool>, EngineError> {
+        self.write(rows, delete).await
+    }
+
+    /// Many rows in one statement, and where that cannot be or not all of them were written each by itself;
+    /// says which were.
+    async fn write(
+        &mut self,
+        rows: &[RowWrite<'_>],
+        statement: fn(&[RowWrite<'_>]) -> Option<String>,
+    ) -> Result<Vec<bool>, EngineError> {
         let mut held = Vec::with_capacity(rows.len());
-        for row in rows {
-            let (table, one) = (quoted(&row.table.name), condition(row));
-            held.push(self.write(row, &format!("DELETE FROM {table} WHERE {one}")).await?);
+        for some in rows.chunks(TOGETHER) {
+            let many = if some.len() > 1 { statement(some) } else { None };
+            if let Some(sql) = many.filter(|sql| sql.len() <= MOST_TEXT)
+                && self.write_together(some, &sql).await?
+            {
+                held.resize(held.len() + some.len(), true);
+                continue;
+            }
+            for row in some {
+                let sql = statement(std::slice::from_ref(row)).expect("one row can be written");
+                held.push(self.write_alone(row, &sql).await?);
+            }
         }
         Ok(held)
     }
 
-    /// Whether a row was written.
-    async fn write(&mut self, row: &RowWrite<'_>, sql: &str) -> Result<bool, EngineError> {
-        // Triggers may ask for the time of day: only where a moment is written does UTC matter more.
-        let of = |names: &[String]| {
-            names.iter().any(|name| kind(row.table, name).starts_with("timestamp"))
-        };
-        let moments = of(row.key.0) || of(row.guard.0) || of(row.set.0);
-        self.exactly(moments).await?;
+    /// Writes all of these rows or none of them.
+    async fn write_together(
+        &mut self,
+        rows: &[RowWrite<'_>],
+        sql: &str,
+    ) -> Result<bool, EngineError> {
+        let Some(first) = rows.first() else { return Ok(true) };
+        self.exactly(has_moments(first)).await?;
+        self.wire.run("SAVEPOINT steadyhand_together").await?;
+        let limit = self.time_left(super::ALONE)?;
+        let many = rows.len() as u64;
+        match self.wire.work(sql, limit, &mut nothing).await {
+            Ok(done) if done.affected == many => {}
+            Ok(_) | Err(EngineError::Rejected { .. }) => {
+                self.wire.run("ROLLBACK TO SAVEPOINT steadyhand_together").await?;
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        }
+        for row in rows {
+            self.note_key(&row.table.name, row.key.1);
+        }
+        if let Some(watch) = &mut self.watch {
+            watch.count_puts(many);
+        }
+        Ok(true)
+    }
+
+    async fn write_alone(&mut self, row: &RowWrite<'_>, sql: &str) -> Result<bool, EngineError> {
+        self.exactly(has_moments(row)).await?;
         self.note_key(&row.table.name, row.key.1);
         let limit = self.time_left(super::ALONE)?;
         let written = self.wire.work(sql, limit, &mut nothing).await?.affected == 1;
         if written && let Some(watch) = &mut self.watch {
-            watch.count_put();
+            watch.count_puts(1);
         }
         Ok(written)
     }
+}
+
+/// Triggers may ask for the time of day: only where a moment is written does UTC matter more.
+fn has_moments(row: &RowWrite<'_>) -> bool {
+    let of =
+        |names: &[String]| names.iter().any(|name| kind(row.table, name).starts_with("timestamp"));
+    of(row.key.0) || of(row.guard.0) || of(row.set.0)
+}
+
+fn insert(rows: &[RowWrite<'_>]) -> Option<String> {
+    let first = rows.first()?;
+    let values = rows.iter().map(|row| {
+        let values = row.set.1.iter().map(literal).collect::<Vec<_>>().join(", ");
+        format!("({values})")
+    });
+    let values = values.collect::<Vec<_>>().join(", ");
+    let (table, columns) = (quoted(&first.table.name), list(first.set.0));
+    Some(format!("INSERT INTO {table} ({columns}) VALUES {values}"))
+}
+
+fn update(rows: &[RowWrite<'_>]) -> Option<String> {
+    let first = rows.first()?;
+    // A row is told from the others by its key, which must still be what it was when the next column is set.
+    if rows.len() > 1 && first.set.0.iter().any(|name| first.key.0.contains(name)) {
+        return None;
+    }
+    let mut set = Vec::with_capacity(first.set.0.len());
+    for (at, name) in first.set.0.iter().enumerate() {
+        set.push(format!("{} = {}", quoted(name), given(rows, at)?));
+    }
+    // A moment that the server would set by itself on every update keeps what it has.
+    let kept = first.table.columns.iter().filter(|column| {
+        let moment = ["timestamp", "datetime"].iter().any(|kind| column.kind.starts_with(kind));
+        moment && !column.generated && !first.set.0.contains(&column.name)
+    });
+    set.extend(kept.map(|column| format!("{0} = {0}", quoted(&column.name))));
+    let (table, set) = (quoted(&first.table.name), set.join(", "));
+    Some(format!("UPDATE {table} SET {set} WHERE {}", any(rows)))
+}
+
+fn delete(rows: &[RowWrite<'_>]) -> Option<String> {
+    let table = quoted(&rows.first()?.table.name);
+    Some(format!("DELETE FROM {table} WHERE {}", any(rows)))
+}
+
+/// What each row is given in a column. The server takes all of it for values of one kind, so they must be.
+fn given(rows: &[RowWrite<'_>], at: usize) -> Option<String> {
+    let values = rows.iter().map(|row| &row.set.1[at]);
+    let first = values.clone().next()?;
+    if values.clone().all(|value| value == first) {
+        return Some(literal(first));
+    }
+    let mut kinds = values.clone().filter(|value| **value != Value::Null).map(discriminant);
+    let kind = kinds.next();
+    if kinds.any(|other| Some(other) != kind) {
+        return None;
+    }
+    let cases = rows.iter().zip(values).map(|(row, value)| {
+        let key = row.key.0.iter().zip(row.key.1);
+        let key = all(key.map(|(name, value)| holds(row.table, name, value)));
+        format!("WHEN {key} THEN {}", literal(value))
+    });
+    Some(format!("CASE {} END", cases.collect::<Vec<_>>().join(" ")))
+}
+
+fn any(rows: &[RowWrite<'_>]) -> String {
+    let rows = rows.iter().map(|row| format!("({})", condition(row)));
+    rows.collect::<Vec<_>>().join(" OR ")
 }
 
 pub fn owned(row: &[ValueRef<'_>]) -> Vec<Value> {

@@ -66,8 +66,8 @@ impl Watch {
         &mut self.noted[at].1
     }
 
-    pub(super) fn count_put(&mut self) {
-        self.puts += 1;
+    pub(super) fn count_puts(&mut self, rows: u64) {
+        self.puts += rows;
     }
 
     pub(super) fn savepoint(&mut self) {

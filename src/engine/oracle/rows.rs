@@ -160,8 +160,12 @@ impl Session {
         Ok(found)
     }
 
-    pub async fn insert_row(&mut self, row: RowWrite<'_>) -> Result<bool, EngineError> {
-        self.put(&row, insert(&row)?).await
+    pub async fn insert_rows(&mut self, rows: &[RowWrite<'_>]) -> Result<Vec<bool>, EngineError> {
+        let mut held = Vec::with_capacity(rows.len());
+        for row in rows {
+            held.push(self.put(row, insert(row)?).await?);
+        }
+        Ok(held)
     }
 
     pub async fn update_rows(&mut self, rows: &[RowWrite<'_>]) -> Result<Vec<bool>, EngineError> {

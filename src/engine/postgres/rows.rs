@@ -4,9 +4,15 @@
 //! value it came from; every name is quoted. What a row holds is compared by its text, because not
 //! every type knows what is equal, and because equal is not the same.
 
+use std::collections::HashSet;
+
 use super::Session;
+use crate::engine::book::name;
 use crate::engine::{Column, EngineError, Keyed, RowWrite, Table};
 use crate::value::Value;
+
+/// Rows that one statement writes.
+const MANY: usize = 500;
 
 /// A name inside double quotes, always.
 pub fn quoted(name: &str) -> String {
@@ -183,17 +189,30 @@ impl Session {
         Ok(rows.iter().filter_map(|row| row[0].as_ref().plain()).collect())
     }
 
-    pub async fn insert_row(&mut self, row: RowWrite<'_>) -> Result<bool, EngineError> {
-        let (columns, values) = row.set;
-        // A column that the server numbers by itself takes our number only when told to.
-        let sql = format!(
-            "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({})",
-            relation(&row.table.name),
-            list(columns),
-            typed_all(row.table, columns, values)?.join(", ")
-        );
-        let limit = self.remaining();
-        self.affected(&sql, limit).await.map(|rows| rows == 1)
+    /// Many in one statement; those that a trigger leaves out do not come back from it.
+    pub async fn insert_rows(&mut self, rows: &[RowWrite<'_>]) -> Result<Vec<bool>, EngineError> {
+        let mut held = Vec::with_capacity(rows.len());
+        for some in rows.chunks(MANY) {
+            let Some(first) = some.first() else { continue };
+            let mut values = Vec::with_capacity(some.len());
+            for row in some {
+                let row = typed_all(row.table, row.set.0, row.set.1)?.join(", ");
+                values.push(format!("({row})"));
+            }
+            // A column that the server numbers by itself takes our number only when told to.
+            let sql = format!(
+                "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES {} RETURNING {}",
+                relation(&first.table.name),
+                list(first.set.0),
+                values.join(", "),
+                list(first.key.0)
+            );
+            let limit = self.remaining();
+            let added = self.send(&sql, limit).await?.0;
+            let added: HashSet<String> = added.iter().map(|key| name(key)).collect();
+            held.extend(some.iter().map(|row| added.contains(&name(row.key.1))));
+        }
+        Ok(held)
     }
 
     pub async fn update_rows(&mut self, rows: &[RowWrite<'_>]) -> Result<Vec<bool>, EngineError> {
@@ -220,7 +239,6 @@ impl Session {
         rows: &[RowWrite<'_>],
         start: &str,
     ) -> Result<Vec<bool>, EngineError> {
-        const MANY: usize = 500;
         let Some(first) = rows.first() else { return Ok(Vec::new()) };
         let alone = rows.len() > 1 && self.has_early_triggers(&first.table.name).await?;
         let (columns, condition) = join(first);

@@ -119,15 +119,19 @@ impl Session {
         Ok(quoted)
     }
 
-    pub async fn insert_row(&mut self, row: RowWrite<'_>) -> Result<bool, EngineError> {
-        let (columns, values) = row.set;
-        let sql = format!(
-            "INSERT INTO main.{} ({}) VALUES ({})",
-            quoted(&row.table.name),
-            list(columns),
-            vec!["?"; columns.len()].join(", ")
-        );
-        self.write(sql, &[values]).await
+    pub async fn insert_rows(&mut self, rows: &[RowWrite<'_>]) -> Result<Vec<bool>, EngineError> {
+        let mut held = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (columns, values) = row.set;
+            let sql = format!(
+                "INSERT INTO main.{} ({}) VALUES ({})",
+                quoted(&row.table.name),
+                list(columns),
+                vec!["?"; columns.len()].join(", ")
+            );
+            held.push(self.write(sql, &[values]).await?);
+        }
+        Ok(held)
     }
 
     pub async fn update_rows(&mut self, rows: &[RowWrite<'_>]) -> Result<Vec<bool>, EngineError> {

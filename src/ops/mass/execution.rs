@@ -353,9 +353,7 @@ impl<'a> Drive<'a> {
                 "with this chunk it would have written {rows} rows, and the runbook allows {allowed}"
             )));
         }
-        // Who typed that there is no undo agreed to that for every chunk.
-        let has_undo = self.preview.undo.impossible.is_none();
-        if let Some(why) = run.written.blind.first().filter(|_| has_undo) {
+        if let Some(why) = run.unwatched(&self.preview) {
             return Err(Stopped::halt(format!(
                 "a chunk could not be watched as the previewed one was: {why}"
             )));

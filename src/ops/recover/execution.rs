@@ -81,6 +81,10 @@ async fn prepare(
         let drift = drifted(preview, &run);
         return Err(("the data changed since the preview".into(), Some(drift)));
     }
+    if let Some(why) = run.unwatched(preview) {
+        let why = format!("what it writes can no longer be watched as at the preview: {why}");
+        return Err((why, None));
+    }
     let objections: Vec<String> = run.checks.iter().filter_map(CheckOutcome::objection).collect();
     if !objections.is_empty() {
         return Err((objections.join("; "), None));

@@ -13,7 +13,8 @@ use crate::ops::images::{Cut, Written, written};
 use crate::ops::restore::{Limit, PutBack, restore_all};
 use crate::recovery::fingerprint::Seen;
 use crate::recovery::{
-    CheckOutcome, Conflict, Plan, Planned, Role, StatementOutcome, TableHead, TableImages, Tally,
+    CheckOutcome, Conflict, Plan, Planned, Preview, Role, StatementOutcome, TableHead, TableImages,
+    Tally,
 };
 use crate::sql::{self, Verb};
 use crate::value::Rows;
@@ -64,6 +65,13 @@ impl Run {
     pub fn rows(&self) -> u64 {
         let all = self.written.writes.iter();
         all.map(|writes| writes.direct.plus(writes.hidden).total()).sum()
+    }
+
+    /// Why rows may be written that the undo does not hold, though that of the preview did. Whoever typed
+    /// that there is no undo agreed to that.
+    pub fn unwatched(&self, preview: &Preview) -> Option<&str> {
+        let had_undo = preview.undo.impossible.is_none();
+        self.written.blind.first().filter(|_| had_undo).map(String::as_str)
     }
 
     pub fn seen(&self) -> Seen<'_> {

@@ -1,8 +1,8 @@
 //! The rows of one table: looked at, and each written under its guard.
 //!
 //! What rows are now is asked for many at a time. A trigger of ours may move a row after it was looked
-//! at, so that look only says what to try: the guard in the statement decides, and a row that is not
-//! there or not as it should be is looked at once more by itself.
+//! at, so that look only says what to try: the guard in the statement decides, and a row that is not as
+//! it should be is looked at once more by itself.
 
 use std::collections::HashMap;
 
@@ -182,16 +182,15 @@ impl<'a> Desk<'a> {
         }
     }
 
-    /// Rows that look alike are written together; what the look did not show, or what moved since, is
-    /// looked at once more by itself.
+    /// Rows that look alike are written together; what moved since is looked at once more by itself.
     async fn restore(
         &mut self,
         rows: &[RowImage],
         now: &mut HashMap<String, Vec<Value>>,
     ) -> Result<Vec<Restored>, EngineError> {
-        let seen = rows.iter().map(|row| match now.remove(&key_name(&row.key)) {
-            Some(seen) => (row, decide(row, Some(&seen))),
-            None => (row, Step::Conflict),
+        let seen = rows.iter().map(|row| {
+            let now = now.remove(&key_name(&row.key));
+            (row, decide(row, now.as_deref()))
         });
         let seen: Vec<(&RowImage, Step)> = seen.collect();
         let mut restored = Vec::with_capacity(rows.len());
@@ -272,13 +271,14 @@ impl<'a> Desk<'a> {
         let (held, tally) = match step {
             Step::Already | Step::Conflict => return Ok(vec![None; rows.len()]),
             Step::Insert => {
-                let mut held = Vec::with_capacity(rows.len());
-                for row in rows {
-                    let set = (all, values(row.before.as_ref()));
-                    let write = RowWrite { table, key: (&head.key, &row.key), guard: nothing, set };
-                    held.push(session.insert_row(write).await?);
-                }
-                (held, Tally { inserted: 1, ..Tally::default() })
+                let writes = rows.iter().map(|row| RowWrite {
+                    table,
+                    key: (&head.key, &row.key),
+                    guard: nothing,
+                    set: (all, values(row.before.as_ref())),
+                });
+                let writes: Vec<RowWrite<'_>> = writes.collect();
+                (session.insert_rows(&writes).await?, Tally { inserted: 1, ..Tally::default() })
             }
             Step::Update(changed) => {
                 let names: Vec<String> = changed.iter().map(|i| all[*i].clone()).collect();
