@@ -26,7 +26,7 @@ use jiff::Timestamp;
 
 use crate::check::{Count, Severity, Verdict};
 use crate::guardrail::Standing;
-use crate::recovery::Tally;
+use crate::recovery::{Tally, UndoRehearsal};
 use crate::runbook::ActionKind;
 use crate::runbook::progress::Progress;
 pub use chunks::{Chunk, Chunked, Doubtful};
@@ -272,6 +272,11 @@ impl Incident {
 }
 
 impl Change {
+    /// Why not all that it wrote can be taken back, as its preview said.
+    pub fn lacks(&self) -> Option<&str> {
+        self.undo.strip_prefix(UndoRehearsal::NONE)
+    }
+
     pub fn is_committed(&self) -> bool {
         matches!(self.phase, Phase::Ended(Outcome::Committed, _))
     }

@@ -51,6 +51,8 @@ pub struct Plan {
     pub demand: second::Demand,
     /// For an undo, the execution it takes back.
     pub undoes: Option<String>,
+    /// For an undo, why its images may not be all that the change wrote.
+    pub lacks: Option<String>,
     /// How it is cut into chunks; without, it is one transaction.
     pub mass: Option<mass::Mass>,
 }
@@ -223,9 +225,12 @@ pub struct UndoRehearsal {
 }
 
 impl UndoRehearsal {
+    /// So begins the sentence where there is none.
+    pub const NONE: &str = "no undo: ";
+
     pub fn sentence(&self) -> String {
         if let Some(why) = &self.impossible {
-            return format!("no undo: {why}");
+            return format!("{}{why}", Self::NONE);
         }
         let Self { restored, tried, of, .. } = *self;
         let mut text = if tried < of {

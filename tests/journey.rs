@@ -8,7 +8,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use common::{COMPACT, Cockpit, Ended, Ground, Home, Signal, Size, Sqlite, WIDE};
+use common::{COMPACT, Cockpit, Ended, Ground, Home, Signal, Size, Sqlite, WIDE, walk};
 use steadyhand::dialect::Dialect;
 
 /// Assets with more than one open assignment: the check of most journeys here.
@@ -444,4 +444,31 @@ fn every_key_is_answered_when_it_comes() {
     // A key that lies until the next second of the clock would make this some hundred milliseconds;
     // the worst of twenty is left out for machines that have other things to do.
     assert!(waits[15] < Duration::from_millis(250), "{waits:?}");
+}
+
+/// What was not seen does not come back, and nobody is to believe that it did.
+#[test]
+fn an_undo_that_cannot_be_whole_is_not_said_to_be() {
+    let mut cockpit = walk::demo_with_runbook(|book| {
+        let raise = "[[step.statement]]\nnote = \"Raise\"\nany = \"UPDATE rates SET v = v + 1\"\n";
+        book.replace("[step.limits]\n", &format!("{raise}[step.limits]\n"))
+    });
+    Sqlite::open(&walk::database(cockpit.home())).run(
+        "CREATE TABLE rates (k TEXT PRIMARY KEY, v INTEGER); \
+         INSERT INTO rates VALUES (NULL, 1), (NULL, 2), ('a', 3)",
+    );
+    walk::preview(&mut cockpit);
+    cockpit.wait_for("no undo: rates: 1 keys of rows");
+    walk::confirm(&mut cockpit, "erp-demo 29 no undo");
+    cockpit.wait_for("COMMITTED");
+    cockpit.wait_for("There is no undo of all of it: rates: 1 keys of rows");
+    cockpit.keys("u");
+    cockpit.wait_for("enter confirm the undo");
+    cockpit.wait_for(
+        "what the change wrote could not all be seen, and what was not seen does not come back",
+    );
+    walk::confirm(&mut cockpit, "erp-demo undo 28 no undo");
+    cockpit.wait_for("COMMITTED");
+    cockpit.wait_for("what the change wrote could not all be seen: rates: 1 keys");
+    assert!(!cockpit.screen().contains("it is undone"), "{}", cockpit.screen());
 }

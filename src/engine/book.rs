@@ -133,12 +133,7 @@ impl<'a> Book<'a> {
     pub fn touched(self, updates: impl Fn(&str) -> u64) -> Vec<Touched> {
         let mut order = self.order;
         for touched in &mut order {
-            // An UPDATE of the key is a row that went and a row that came.
-            let moved = touched.inserted.min(touched.deleted);
-            let moved = moved.min(updates(&touched.table).saturating_sub(touched.updated));
-            touched.inserted -= moved;
-            touched.deleted -= moved;
-            touched.updated += moved;
+            touched.join_moved(updates(&touched.table));
         }
         order.retain(|touched| touched.inserted + touched.updated + touched.deleted > 0);
         order

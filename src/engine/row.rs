@@ -15,6 +15,17 @@ pub struct Touched {
     pub deleted: u64,
 }
 
+impl Touched {
+    /// Of so many updates by statements: one that gave a row another key, or took it to another part of
+    /// its table, may be counted as a row that went and one that came.
+    pub fn join_moved(&mut self, updates: u64) {
+        let moved = self.inserted.min(self.deleted).min(updates.saturating_sub(self.updated));
+        self.inserted -= moved;
+        self.deleted -= moved;
+        self.updated += moved;
+    }
+}
+
 /// What one row was and what became of it; values in the order of `Table::stored`.
 #[derive(Debug)]
 pub struct Image {

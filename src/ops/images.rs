@@ -177,11 +177,12 @@ pub async fn written(
         outside: found.iter_mut().find_map(|one| one.outside.take()),
         ..Written::default()
     };
-    for entry in &touched {
+    for mut entry in touched {
         let own = direct.get(&entry.table).copied().unwrap_or_default();
-        let own = of_its_kind(own, entry);
-        let hidden = all(entry).minus(own);
-        let table = entry.table.clone();
+        entry.join_moved(own.updated);
+        let own = of_its_kind(own, &entry);
+        let hidden = all(&entry).minus(own);
+        let table = entry.table;
         if let Some(at) = found.iter().position(|one| one.head.table == table) {
             let Found { head, gather, counted, .. } = found.swap_remove(at);
             // More rows were updated than are there before and after: some got another key.

@@ -65,6 +65,7 @@ pub async fn change(
         valid: change.valid,
         demand: connect::demand(target, change.risk),
         undoes: None,
+        lacks: None,
         mass,
     })
 }

@@ -15,6 +15,7 @@ use super::connect::{READ_LOCK_WAIT, connect, demand, plain, prove};
 use super::images::aside;
 use super::pressure::{Blocked, LockBudget, LockWatch};
 use super::rehearse::differing;
+use super::restore::SetAnew;
 use crate::clock;
 use crate::config::Target;
 use crate::dialect::Dialect;
@@ -170,9 +171,12 @@ pub(super) async fn take_back(
     };
     let Some(run) = run else { return Err(why) };
     for images in &run.written.images {
+        if images.head.key.is_empty() {
+            return Err(format!("{why}; {} has no key to compare its rows by", images.head.table));
+        }
         for rows in images.rows.chunks() {
             let rows = rows.map_err(|error| aside(&error).to_string())?;
-            let differing = differing(observe, tables, images, &rows).await;
+            let differing = differing(observe, tables, images, &rows, &SetAnew::default()).await;
             if differing.map_err(|error| error.to_string())? > 0 {
                 return Err(format!(
                     "a row of {} is not what it was; somebody else may have changed it",

@@ -6,9 +6,9 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use super::images::{Written, aside, key_name, written};
-use super::restore::{Limit, restore_all};
+use super::restore::{Limit, PutBack, SetAnew, restore_all};
 use crate::engine::{EngineError, Session, Table};
-use crate::recovery::{RowImage, TableImages, UndoRehearsal, undo};
+use crate::recovery::{RowImage, TableHead, TableImages, UndoRehearsal, undo};
 
 /// More rows than this are not tried.
 const MOST: u64 = 10_000;
@@ -51,11 +51,12 @@ impl Stage<'_> {
         broken: u64,
         limit: Limit,
     ) -> Result<UndoRehearsal, EngineError> {
-        let tried = restore_all(self.work, self.tables, images, limit).await?.tried;
+        let PutBack { tried, set_anew, .. } =
+            restore_all(self.work, self.tables, images, limit).await?;
         let mut rehearsal = UndoRehearsal { tried, of, ..UndoRehearsal::default() };
         if tried < of {
-            rehearsal.restored = self.came_back(images, tried).await?;
-            rehearsal.stays = staying(images);
+            rehearsal.restored = self.came_back(images, tried, &set_anew).await?;
+            rehearsal.stays = staying(images, &set_anew);
             return Ok(rehearsal);
         }
         let names: Vec<String> = images.iter().map(|images| images.head.table.clone()).collect();
@@ -67,22 +68,27 @@ impl Stage<'_> {
         self.work.look_until(limit.until);
         let left = match written(self.work, self.observe, &HashMap::new(), None).await {
             Err(late @ EngineError::TimedOut { .. }) => {
-                let came_back = self.came_back(images, tried).await;
+                let came_back = self.came_back(images, tried, &set_anew).await;
                 rehearsal.restored = came_back.map_err(|_| late)?;
-                rehearsal.stays = staying(images);
+                rehearsal.stays = staying(images, &set_anew);
                 rehearsal.stays.push("and what else it writes was not looked for in time".into());
                 return Ok(rehearsal);
             }
             left => left?.images,
         };
-        let (missing, stays) = left_over(images, &left)?;
+        let (missing, stays) = left_over(images, &left, &set_anew)?;
         rehearsal.restored = of.saturating_sub(missing);
         rehearsal.stays = stays;
         Ok(rehearsal)
     }
 
     /// How many of the first rows are as they were before the change.
-    async fn came_back(&mut self, images: &[TableImages], tried: u64) -> Result<u64, EngineError> {
+    async fn came_back(
+        &mut self,
+        images: &[TableImages],
+        tried: u64,
+        set_anew: &SetAnew,
+    ) -> Result<u64, EngineError> {
         let (mut restored, mut left) = (0, usize::try_from(tried).unwrap_or(usize::MAX));
         for (images, rows) in undo::backwards(images) {
             if left == 0 {
@@ -91,19 +97,20 @@ impl Stage<'_> {
             let mut rows = rows.map_err(|error| aside(&error))?;
             rows.truncate(left);
             left -= rows.len();
-            restored +=
-                (rows.len() - differing(self.work, self.tables, images, &rows).await?) as u64;
+            let differing = differing(self.work, self.tables, images, &rows, set_anew).await?;
+            restored += (rows.len() - differing) as u64;
         }
         Ok(restored)
     }
 }
 
-/// How many of these rows are not as they were before.
+/// How many of these rows are not as they were before, but for what triggers set.
 pub async fn differing(
     session: &mut Session,
     tables: &[Table],
     images: &TableImages,
     rows: &[RowImage],
+    set_anew: &SetAnew,
 ) -> Result<usize, EngineError> {
     let Some(table) = tables.iter().find(|table| table.name == images.head.table) else {
         return Ok(rows.len());
@@ -112,30 +119,43 @@ pub async fn differing(
     let found = session.rows_by_key(table, &images.head.columns, &keys).await?;
     let found: HashMap<String, _> =
         found.into_iter().map(|(key, values)| (key_name(&key), values)).collect();
-    let differs = |row: &&RowImage| found.get(&key_name(&row.key)) != row.before.as_ref();
+    let differs = |row: &&RowImage| {
+        let after = found.get(&key_name(&row.key)).cloned();
+        let now = RowImage { after, ..(*row).clone() };
+        is_missing(&images.head, &now, set_anew)
+    };
     Ok(rows.iter().filter(differs).count())
 }
 
+/// Whether a row is not as it was before, but for what triggers set.
+fn is_missing(head: &TableHead, now: &RowImage, set_anew: &SetAnew) -> bool {
+    if now.before.is_none() || now.after.is_none() {
+        return now.before != now.after;
+    }
+    let of_triggers = |at: usize| set_anew.has(&head.table, &head.columns[at]);
+    now.changed().into_iter().any(|at| !of_triggers(at))
+}
+
 /// What is known to stay where not every row was tried: an undo leaves what triggers inserted.
-fn staying(images: &[TableImages]) -> Vec<String> {
+fn staying(images: &[TableImages], set_anew: &SetAnew) -> Vec<String> {
     let hidden = images.iter().filter(|images| images.head.hidden);
     let inserted = hidden.map(|images| (images, images.rows.len() - images.rows.existing()));
     let inserted = inserted.filter(|(_, rows)| *rows > 0);
-    inserted
-        .map(|(images, rows)| {
-            let table = &images.head.table;
-            format!("{rows} rows written by triggers stay in {table}, and the undo may add its own")
-        })
-        .collect()
+    let stays = inserted.map(|(images, rows)| {
+        let table = &images.head.table;
+        format!("{rows} rows written by triggers stay in {table}, and the undo may add its own")
+    });
+    set_anew.words().chain(stays).collect()
 }
 
 /// Rows that should have come back and did not, and what stays by table.
 fn left_over(
     images: &[TableImages],
     left: &[TableImages],
+    set_anew: &SetAnew,
 ) -> Result<(u64, Vec<String>), EngineError> {
     let mut missing = 0;
-    let mut stays = Vec::new();
+    let mut stays: Vec<String> = set_anew.words().collect();
     for table in left.iter().filter(|table| !table.rows.is_empty()) {
         let name = &table.head.table;
         let mut wanted = HashSet::new();
@@ -151,7 +171,7 @@ fn left_over(
         for row in table.rows.iter() {
             let row = row.map_err(|error| aside(&error))?;
             if wanted.contains(&key_name(&row.key)) {
-                missing += 1;
+                missing += u64::from(is_missing(&table.head, &row, set_anew));
             } else {
                 kept += 1;
             }

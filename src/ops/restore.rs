@@ -10,6 +10,7 @@
 
 mod desk;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use super::images::{aside, key_name};
@@ -45,6 +46,29 @@ pub struct PutBack {
     pub left_alone: u64,
     /// Why nothing at all was put back, if so.
     pub kept_out: Option<String>,
+    pub set_anew: SetAnew,
+}
+
+/// By table, the columns that triggers set whatever is written there, like the moment of a change.
+#[derive(Debug, Default)]
+pub struct SetAnew(BTreeMap<String, BTreeSet<String>>);
+
+impl SetAnew {
+    fn of(&mut self, table: &str) -> &mut BTreeSet<String> {
+        self.0.entry(table.to_owned()).or_default()
+    }
+
+    pub fn has(&self, table: &str, column: &str) -> bool {
+        self.0.get(table).is_some_and(|columns| columns.contains(column))
+    }
+
+    /// A sentence a table.
+    pub fn words(&self) -> impl Iterator<Item = String> {
+        self.0.iter().filter(|(_, columns)| !columns.is_empty()).map(|(table, columns)| {
+            let columns = columns.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            format!("a trigger sets {columns} of {table} anew")
+        })
+    }
 }
 
 /// Puts rows back in their order.
@@ -79,9 +103,20 @@ pub async fn restore_all(
         done.count(&images.head.table, tally, start.elapsed().as_secs_f64());
     }
     done.put_off(session, tables, images, &mut fates, limit).await?;
-    let ours: Vec<bool> = fates.iter().map(|fate| *fate == Fate::Ours).collect();
-    for _ in 0..ROUNDS {
-        if !settle_all(session, tables, images, &ours).await? {
+    let mut ours: Vec<bool> = fates.iter().map(|fate| *fate == Fate::Ours).collect();
+    let (mut rounds, all) = (0, done.tried == wanted(images));
+    loop {
+        // What waits for COMMIT moves rows too; of some rows alone it could find others missing.
+        if all {
+            session.broken_references(&[]).await?;
+            session.defer_references().await?;
+        }
+        if !settle_all(session, tables, images, &ours, &mut done.set_anew).await? {
+            break;
+        }
+        rounds += 1;
+        if rounds == ROUNDS {
+            ours.fill(false);
             break;
         }
     }
@@ -143,7 +178,7 @@ impl PutBack {
     }
 
     /// A row that was on its way when it was looked at may have come back by our triggers alone:
-    /// only what is not as before in the end was changed by somebody else.
+    /// only what is not as before in the end was changed by somebody else, or by triggers without end.
     async fn left_alone(
         &mut self,
         session: &mut Session,
@@ -223,6 +258,7 @@ async fn settle_all(
     tables: &[Table],
     images: &[TableImages],
     ours: &[bool],
+    set_anew: &mut SetAnew,
 ) -> Result<bool, EngineError> {
     let mut moved = false;
     let mut ours = ours.iter();
@@ -232,6 +268,7 @@ async fn settle_all(
         }
         let mut rows = rows.map_err(|error| aside(&error))?;
         rows.retain(|row| ours.next().is_some_and(|ours| *ours) && row.before.is_some());
+        let anew = set_anew.of(&images.head.table);
         let mut desk = Desk::at(session, tables, &images.head)?;
         let mut now = desk.look(&rows).await?;
         let mut trusted = true;
@@ -242,7 +279,7 @@ async fn settle_all(
                 now = desk.look_at(row).await?;
             }
             if let Some(now) = now
-                && desk.settle(row, &now).await?
+                && desk.settle(row, &now, anew).await?
             {
                 moved = true;
                 trusted = false;

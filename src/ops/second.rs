@@ -83,6 +83,7 @@ pub async fn preview(
         valid: std::time::Duration::ZERO,
         demand: connect::demand(target, Risk::High),
         undoes: None,
+        lacks: None,
         mass: None,
     };
     let (server, op) = (request.target.server.clone(), format!("{}-again", request.operation));

@@ -176,6 +176,7 @@ impl Desk {
                 valid: Duration::from_mins(10),
                 demand: Demand::One,
                 undoes: None,
+                lacks: None,
                 mass: None,
             },
             target: self.target.clone(),

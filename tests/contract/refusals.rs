@@ -24,6 +24,9 @@ contract! {
     a_name_that_no_table_has on sqlite postgres mariadb;
     an_account_that_could_not_write_the_ledger on postgres mariadb,
         not sqlite: "whoever may write the file may add a table to it";
+    a_rollback_that_neither_the_server_nor_a_key_can_prove on mariadb,
+        not sqlite: "whether the file was written shows",
+        not postgres: "the server tells everybody of a transaction of theirs";
     a_server_that_takes_no_writes on postgres mariadb,
         not sqlite: "there is no server: whether a file may be written shows when it is opened";
     another_server_under_the_same_name on sqlite postgres mariadb;
@@ -312,6 +315,19 @@ fn an_account_that_could_not_write_the_ledger(engine: Dialect) {
     desk.script(writes);
     desk.done(&job);
     assert_eq!(desk.count("SELECT COUNT(*) FROM steadyhand_ledger"), 1);
+}
+
+fn a_rollback_that_neither_the_server_nor_a_key_can_prove(engine: Dialect) {
+    let mut desk =
+        Desk::new(engine, "CREATE TABLE loose (n INTEGER); INSERT INTO loose VALUES (1)");
+    desk.target = desk.account("clerk", "GRANT ALL ON erp.* TO clerk@'%'");
+    let job = desk.job("op", &["UPDATE loose SET n = 0"]);
+    let refused = desk.preview(&job).refused.join("; ");
+    assert!(refused.contains("the rollback could not be proved: "), "{refused}");
+    assert!(refused.contains("PROCESS"), "{refused}");
+    assert!(refused.contains("loose has no key to compare its rows by"), "{refused}");
+    desk.script("GRANT PROCESS ON *.* TO clerk@'%'");
+    desk.done(&job);
 }
 
 fn a_server_that_takes_no_writes(engine: Dialect) {

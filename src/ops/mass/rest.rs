@@ -34,9 +34,11 @@ pub fn go_on(job: &mut Job, incident: &Incident, folder: &Path) -> Result<(), Pr
 pub fn undo(job: &Job, incident: &Incident, folder: &Path, of: &str) -> Result<Plan, Problem> {
     let none = || Problem::refused(format!("no undo was written for {of}"));
     let change = incident.changes.iter().find(|change| change.op == of).ok_or_else(none)?;
+    let lacks = change.lacks().map(str::to_owned);
     let Some(chunks) = &change.chunks else {
         let artefact = change.undo_file.as_ref().ok_or_else(none)?;
-        return plan::undo(&job.plan, of, folder, artefact);
+        let plan = plan::undo(&job.plan, of, folder, artefact)?;
+        return Ok(Plan { lacks, ..plan });
     };
     let begun = incident.changes.iter().find(|change| change.op == job.op);
     let begun = begun.and_then(|change| change.chunks.clone()).unwrap_or_default();
@@ -48,7 +50,8 @@ pub fn undo(job: &Job, incident: &Incident, folder: &Path, of: &str) -> Result<P
         sha256: chunk.undo.sha256.clone(),
         rows: chunk.rows,
     };
-    Ok(plan::undo_chunks(&job.plan, of, left.map(artefact).collect(), before(&begun)))
+    let plan = plan::undo_chunks(&job.plan, of, left.map(artefact).collect(), before(&begun));
+    Ok(Plan { lacks, ..plan })
 }
 
 fn before(chunks: &Chunked) -> Before {

@@ -148,7 +148,10 @@ async fn commit(desk: &mut Desk, job: &Job, run: &Run, journal: &Journal) -> Exe
         }
     };
     match send(desk, Piece::whole(job), &mark, run).await {
-        Sent::Committed(said) => {
+        Sent::Committed(told) => {
+            let mut said = run.not_undone(&job.plan);
+            said.extend(Some(told).filter(|told| !told.is_empty()));
+            let said = said.join("; ");
             let (op, rows, writes) = (job.op.clone(), run.rows(), run.written.writes.clone());
             Execution::Committed { op, rows, writes, checks: Vec::new(), sound: false, said }
         }

@@ -17,7 +17,10 @@ use crate::recovery::{
     Tally,
 };
 use crate::sql::{self, Verb};
-use crate::value::Rows;
+use crate::value::{Rows, thousands};
+
+/// Of the change that is taken back.
+const UNSEEN: &str = "what the change wrote could not all be seen";
 
 /// What is run: a whole plan, or the plan of one chunk of it.
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +75,16 @@ impl Run {
     pub fn unwatched(&self, preview: &Preview) -> Option<&str> {
         let had_undo = preview.undo.impossible.is_none();
         self.written.blind.first().filter(|_| had_undo).map(String::as_str)
+    }
+
+    /// What an undo has not brought back, if so.
+    pub fn not_undone(&self, plan: &Plan) -> Vec<String> {
+        let left = self.left_alone;
+        let left = (plan.undoes.is_some() && left > 0).then(|| {
+            format!("left alone, because they were changed since: {} rows", thousands(left))
+        });
+        let lacks = plan.lacks.iter().map(|why| format!("{UNSEEN}: {why}"));
+        left.into_iter().chain(lacks).collect()
     }
 
     pub fn seen(&self) -> Seen<'_> {
@@ -133,12 +146,18 @@ async fn run(desk: &mut Desk, piece: Piece<'_>) -> Result<Run, EngineError> {
     let ahead = observe.read_ahead(time_cap);
     let acting = act(work, tables, plan, &booked, &mut direct);
     let (acted, ahead) = tokio::join!(acting, ahead);
-    let Acted { statements, conflicts, left_alone, kept_out } = acted?;
+    let Acted { statements, conflicts, left_alone, said } = acted?;
     ahead?;
-    warnings.extend(kept_out);
+    warnings.extend(said);
     let mut written = written(work, observe, &direct, piece.cut).await?;
     for TableImages { head, .. } in &mut written.images {
-        let by_ours = || head.hidden || gives_keys(plan, &booked, head, work.dialect());
+        let by_ours = || {
+            let direct = direct.get(&head.table).copied().unwrap_or_default();
+            // What only updates leads to rows that came and went by another key alone, whoever gave it.
+            let only_updates = direct.inserted == 0 && direct.deleted == 0;
+            let gives_keys = || gives_keys(plan, &booked, head, tables, work.dialect());
+            only_updates || gives_keys()
+        };
         head.moved = head.moved && by_ours() || takes_back_keys(plan, head);
     }
     if let Some(message) = written.outside.clone() {
@@ -162,6 +181,10 @@ async fn run(desk: &mut Desk, piece: Piece<'_>) -> Result<Run, EngineError> {
             warnings.push(blind.clone());
         }
     }
+    let lacks = plan.lacks.iter();
+    warnings.extend(
+        lacks.map(|why| format!("{UNSEEN}, and what was not seen does not come back: {why}")),
+    );
     warnings.extend(work.warnings());
     let (checks, remaining) = compare(work, piece, before).await;
     let server = server.clone();
@@ -220,7 +243,7 @@ struct Acted {
     statements: Vec<StatementOutcome>,
     conflicts: Vec<Conflict>,
     left_alone: u64,
-    kept_out: Option<String>,
+    said: Vec<String>,
 }
 
 /// Runs the plan's actions and counts what each did directly.
@@ -269,12 +292,25 @@ impl Acted {
         }
         self.conflicts = done.conflicts;
         self.left_alone = done.left_alone;
-        self.kept_out = done.kept_out;
+        self.said.extend(done.kept_out);
+        self.said.extend(done.set_anew.words());
     }
 }
 
-/// Whether a statement gives rows of this table another key.
-fn gives_keys(plan: &Plan, booked: &Booked<'_>, head: &TableHead, dialect: Dialect) -> bool {
+/// Whether a statement gives rows of this table another key; one that the server makes of other columns
+/// may follow from any of them.
+fn gives_keys(
+    plan: &Plan,
+    booked: &Booked<'_>,
+    head: &TableHead,
+    tables: &[Table],
+    dialect: Dialect,
+) -> bool {
+    let table = tables.iter().find(|table| table.name == head.table);
+    let mut columns = table.iter().flat_map(|table| &table.columns);
+    if columns.any(|column| column.generated && head.key.contains(&column.name)) {
+        return true;
+    }
     plan.actions.iter().any(|action| match action {
         Planned::Sql { sql, table, .. } if booked.get(table.as_str()) == Some(&head.table) => {
             let set = sql::assigned(sql, dialect).unwrap_or_default();

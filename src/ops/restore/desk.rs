@@ -4,7 +4,7 @@
 //! at, so that look only says what to try: the guard in the statement decides, and a row that is not as
 //! it should be is looked at once more by itself.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::engine::{EngineError, Keyed, RowWrite, Session, Table};
 use crate::ops::images::key_name;
@@ -255,7 +255,7 @@ impl<'a> Desk<'a> {
             );
             return Err(EngineError::Refused { message });
         };
-        self.settle(row, &now).await?;
+        self.settle(row, &now, &mut BTreeSet::new()).await?;
         Ok(Restored::Done(Tally { updated: 1, ..Tally::default() }))
     }
 
@@ -310,13 +310,20 @@ impl<'a> Desk<'a> {
         Ok(held.into_iter().map(|held| held.then_some(tally)).collect())
     }
 
-    /// Writes a row once more if a trigger of ours moved it; says whether it had.
-    pub async fn settle(&mut self, row: &RowImage, now: &[Value]) -> Result<bool, EngineError> {
+    /// Writes a row once more if a trigger of ours moved it; says whether it had. What the trigger moves
+    /// again is its own, in every row.
+    pub async fn settle(
+        &mut self,
+        row: &RowImage,
+        now: &[Value],
+        set_anew: &mut BTreeSet<String>,
+    ) -> Result<bool, EngineError> {
         let Self { session, table, head } = self;
         let Some(before) = &row.before else { return Ok(false) };
         let ours =
             if row.after.is_some() { row.changed() } else { (0..head.columns.len()).collect() };
-        let moved: Vec<usize> = ours.into_iter().filter(|i| now[*i] != before[*i]).collect();
+        let settles = |i: &usize| now[*i] != before[*i] && !set_anew.contains(&head.columns[*i]);
+        let moved: Vec<usize> = ours.into_iter().filter(settles).collect();
         if moved.is_empty() {
             return Ok(false);
         }
@@ -324,7 +331,12 @@ impl<'a> Desk<'a> {
         let (guard, set) = (pick(now, &moved), pick(before, &moved));
         let key = (head.key.as_slice(), row.key.as_slice());
         let write = RowWrite { table, key, guard: (&names, &guard), set: (&names, &set) };
-        Ok(session.update_rows(&[write]).await? == [true])
+        let settled = session.update_rows(&[write]).await? == [true];
+        if settled && let Some(again) = self.look_at(row).await? {
+            let in_vain = moved.into_iter().filter(|i| again[*i] != before[*i]);
+            set_anew.extend(in_vain.map(|i| self.head.columns[i].clone()));
+        }
+        Ok(settled)
     }
 }
 

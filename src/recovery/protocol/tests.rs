@@ -20,6 +20,7 @@ pub fn plan() -> Plan {
         valid: Duration::from_mins(10),
         demand: Demand::One,
         undoes: None,
+        lacks: None,
         mass: None,
     }
 }

@@ -65,6 +65,7 @@ fn empty_plan(step: &str) -> Plan {
         valid: std::time::Duration::ZERO,
         demand: Demand::default(),
         undoes: None,
+        lacks: None,
         mass: None,
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::rows::How;
 use super::{chunks, rows, second};
 use crate::dialect::Dialect;
+use crate::incident::Change;
 use crate::recovery::protocol::{self, State};
 use crate::recovery::words::{show, show_pair};
 use crate::recovery::{CheckOutcome, Execution, Looked, Preview, Tally};
@@ -287,7 +288,7 @@ fn ended_lines(
         Execution::Committed { rows, checks, sound, said, .. } => {
             let text = match recovery.plan.as_ref().and_then(|plan| plan.mass.as_ref()) {
                 Some(_) => format!("COMMITTED   {} rows, in chunks", thousands(*rows)),
-                None if recovery.undoing => {
+                None if recovery.undoing && said.is_empty() => {
                     format!("COMMITTED   {rows} rows, those of the preview: it is undone")
                 }
                 None => format!("COMMITTED   {rows} rows, those of the preview"),
@@ -315,8 +316,16 @@ fn ended_lines(
                 "verified on a new connection: "
             };
             page.signed(sign, &format!("{told}{}", words.join(", ")), role);
-            if case.incident.standing_change(&case.step().id).is_some() {
-                page.text("The undo is ready: u previews it.");
+            match case.incident.standing_change(&case.step().id).map(Change::lacks) {
+                None => {}
+                Some(None) => {
+                    page.text("The undo is ready: u previews it.");
+                }
+                Some(Some(why)) => {
+                    let text = format!("There is no undo of all of it: {why}");
+                    page.signed(app.look.unknown(), &text, Role::Warning);
+                    page.text("u previews what can be taken back.");
+                }
             }
         }
         Execution::RolledBack { why, drift } => {

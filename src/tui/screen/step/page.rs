@@ -259,7 +259,11 @@ fn committed_lines(app: &App, case: &Case, page: &mut Page<'_>) {
             page.signed(app.look.bad(), &text, Role::Warning);
             return;
         }
-        let text = format!("COMMITTED: {} rows; undo is ready on the recovery screen", change.rows);
+        let undo = match change.lacks() {
+            None => "undo is ready on the recovery screen",
+            Some(_) => "there is no undo of all of it",
+        };
+        let text = format!("COMMITTED: {} rows; {undo}", change.rows);
         page.signed(app.look.ok(), &text, Role::Ok);
     }
 }
