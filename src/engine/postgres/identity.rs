@@ -5,8 +5,9 @@ use crate::config::access::Host;
 use crate::engine::{Badge, Called, Capability, EngineError, Identity, Setting};
 use crate::value::Value;
 
-/// Settings that change the meaning of SQL or the worth of a COMMIT.
-const TOLD: [&str; 9] = [
+/// Settings that change the meaning of SQL or the worth of a COMMIT. Whether policies hide rows is not among
+/// them: of checks they may hide none, and a change has what the application has.
+const TOLD: [&str; 8] = [
     "search_path",
     "TimeZone",
     "DateStyle",
@@ -15,7 +16,6 @@ const TOLD: [&str; 9] = [
     "default_transaction_read_only",
     "session_replication_role",
     "synchronous_commit",
-    "row_security",
 ];
 
 /// What one look at the server says.
