@@ -42,6 +42,8 @@ contract! {
         not mariadb: "without the right PROCESS it shows no waits at all, and that is said";
     a_budget_that_cannot_be_watched_is_said on postgres mariadb,
         not sqlite: "a file does not know who waits for it";
+    locks_that_nobody_watched_any_more_are_told_with_the_outcome on postgres mariadb,
+        not sqlite: "no second writer waits in sight of the first";
     a_watch_that_is_cut_off_says_so on postgres mariadb,
         not sqlite: "a file does not know who waits for it";
     too_many_who_wait_for_us_roll_it_back on postgres mariadb,
@@ -387,6 +389,33 @@ fn a_budget_that_cannot_be_watched_is_said(engine: Dialect) {
         warning.contains("no limit on who waits for these locks") && warning.contains(why)
     };
     assert!(preview.warnings.iter().any(said), "{:?}", preview.warnings);
+}
+
+/// The preview could see who waits, the execution could not.
+fn locks_that_nobody_watched_any_more_are_told_with_the_outcome(engine: Dialect) {
+    let mut desk = Desk::new(engine, STOCK);
+    let [rights, loses] = of(
+        engine,
+        [
+            ["", ""],
+            [
+                "GRANT SELECT, UPDATE ON stock TO clerk; GRANT CREATE ON SCHEMA public TO clerk",
+                "REVOKE EXECUTE ON FUNCTION pg_blocking_pids(integer) FROM PUBLIC",
+            ],
+            [
+                "GRANT ALL ON erp.* TO clerk@'%'; GRANT PROCESS ON *.* TO clerk@'%'",
+                "REVOKE PROCESS ON *.* FROM clerk@'%'",
+            ],
+        ],
+    );
+    desk.target = desk.account("clerk", rights);
+    let job = desk.job("op", &["UPDATE stock SET n = 0 WHERE id = 1"]);
+    let preview = desk.preview(&job);
+    desk.run(loses);
+    let execution = desk.execute(&job, preview);
+    let Execution::Committed { said, .. } = execution else { panic!("{execution:?}") };
+    assert!(said.starts_with("no limit on who waits for these locks was kept"), "{said}");
+    assert_eq!(desk.count("SELECT n FROM stock WHERE id = 1"), 0);
 }
 
 /// Whoever holds others up is bounded by it: a watch that ended saw nobody, and did not see that nobody waited.

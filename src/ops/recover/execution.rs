@@ -49,7 +49,7 @@ pub async fn execute(
         }
     };
     let execution = match prepared {
-        Ok(run) => commit(&mut desk, job, &run, journal).await,
+        Ok(run) => commit(&mut desk, job, &preview, &run, journal).await,
         Err((why, drift)) => {
             let why = match take_back(&mut desk, job, None).await {
                 Ok(_) => why,
@@ -132,7 +132,13 @@ pub fn keep_undo(
     Ok((rows, evidence))
 }
 
-async fn commit(desk: &mut Desk, job: &Job, run: &Run, journal: &Journal) -> Execution {
+async fn commit(
+    desk: &mut Desk,
+    job: &Job,
+    preview: &Preview,
+    run: &Run,
+    journal: &Journal,
+) -> Execution {
     let sent = match desk.ready_to_commit().await {
         Ok(mark) => journal
             .append(Entry::CommitSent { op: job.op.clone(), mark: mark.clone() })
@@ -151,6 +157,9 @@ async fn commit(desk: &mut Desk, job: &Job, run: &Run, journal: &Journal) -> Exe
         Sent::Committed(told) => {
             let mut said = run.not_undone(&job.plan);
             said.extend(Some(told).filter(|told| !told.is_empty()));
+            // What the preview said was agreed to.
+            let unwatched = desk.blocked().and_then(|seen| seen.warning());
+            said.extend(unwatched.filter(|said| !preview.warnings.contains(said)));
             let said = said.join("; ");
             let (op, rows, writes) = (job.op.clone(), run.rows(), run.written.writes.clone());
             Execution::Committed { op, rows, writes, checks: Vec::new(), sound: false, said }
