@@ -242,6 +242,28 @@ fn a_slow_query_freezes_no_key_and_is_stopped_by_one() {
     drop(sqlite);
 }
 
+/// Whoever stops the program leaves nothing open on the database: a reader would stand in the way.
+#[test]
+fn a_slow_query_ends_before_the_shell_gets_the_terminal() {
+    const GIVEN_BACK: &str = "\u{1b}[?1049l";
+    let home = Home::new();
+    home.write("checks/slow.toml", SLOW);
+    home.write("books/slow.toml", SLOW_BOOK);
+    let mut sqlite = Sqlite::create(&home.work().join("slow.db"));
+    sqlite.run("CREATE TABLE things (n INTEGER PRIMARY KEY); INSERT INTO things VALUES (1), (3)");
+    let args = ["open", "slow", "--target", "slow.db", "--checks", "checks", "--runbooks", "books"];
+    let mut cockpit = Cockpit::start_in(home, &args, WIDE);
+    cockpit.wait_for("running for");
+    cockpit.keys("ctrl-z");
+    // Nobody here is a shell that would stop it: it goes on at once.
+    cockpit.wait_for("could not check (stopped by the operator)");
+    let sent = String::from_utf8_lossy(&cockpit.raw_output()).into_owned();
+    assert!(sent.contains(GIVEN_BACK), "{}", cockpit.screen());
+    sqlite.run("DELETE FROM things WHERE n = 3");
+    leave(&mut cockpit);
+    drop(sqlite);
+}
+
 /// The survey at home is a query like others.
 #[test]
 fn a_slow_survey_is_stopped_too() {

@@ -158,6 +158,8 @@ pub struct App {
     /// Why nothing may be done any more.
     pub read_only: Option<String>,
     pub leaving: Option<&'static str>,
+    /// The shell gets the terminal as soon as nothing runs on a database any more.
+    pub stepping_out: bool,
     pub quit: Option<Exit>,
     /// When the keys came that are being taken in: those that lay there together came at one moment,
     /// however long it takes to get through them.
@@ -195,6 +197,7 @@ impl App {
             watch: None,
             read_only: None,
             leaving: None,
+            stepping_out: false,
             quit: None,
             heard: Instant::now(),
             last_run: 0,
@@ -256,6 +259,20 @@ impl App {
         self.read_only = None;
         self.under.clear();
         self.undone.retain(|lost| !matches!(lost, Lost::Overlay(_) | Lost::Filter { .. }));
+    }
+
+    /// Something of ours is under way on a database.
+    pub fn is_at_work(&self) -> bool {
+        let home = &self.home;
+        let asks = |case: &Case| {
+            case.is_busy() || case.resolving.is_some() || case.watch.running.is_some()
+        };
+        home.preparing
+            || home.opening
+            || home.health.iter().any(|health| health.running.is_some())
+            || self.explaining.is_some()
+            || self.violations.runs().next().is_some()
+            || self.case.as_ref().is_some_and(asks)
     }
 
     /// Whatever is shown carries the watermark.

@@ -23,7 +23,7 @@ pub use arrival::begin;
 use arrival::{checked, command_ran, enter_case, exported, prepared, resolved};
 pub use input::key;
 use input::{command_given, mouse};
-use leaving::{go_away, leave_when_done};
+use leaving::{go_away, leave_when_done, step_out_when_done};
 use overlay::pasted;
 
 /// Takes in one message.
@@ -33,7 +33,7 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
     if app.replay.is_some() {
         return moment::update(app, message);
     }
-    let effects = match message {
+    let mut effects = match message {
         Message::Key(event) => key(app, event),
         Message::Paste(text) => {
             pasted(app, &text);
@@ -171,6 +171,7 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
         Message::Failed(problem) => tell(app, problem),
     };
     leave_when_done(app);
+    effects.extend(step_out_when_done(app));
     match app.read_only.clone() {
         None => effects,
         Some(why) => only_harmless(app, effects, &why),
@@ -225,7 +226,7 @@ fn tick(app: &mut App) -> Vec<Effect> {
     {
         app.toast = None;
     }
-    if app.leaving.is_some() {
+    if app.leaving.is_some() || app.stepping_out {
         return Vec::new();
     }
     let watching = match app.screen {

@@ -19,6 +19,7 @@ use steadyhand::dialect::Dialect;
 use steadyhand::incident::entry::{Deed, Entry, Outcome, verdict_words};
 use steadyhand::incident::journal::News;
 use steadyhand::incident::lease::{Party, Request};
+use steadyhand::problem::Problem;
 use steadyhand::recovery::mass::{Before, Chunks, Idle, Mass, Progress, Source};
 use steadyhand::recovery::protocol::State;
 use steadyhand::recovery::{Drift, Execution};
@@ -599,6 +600,46 @@ fn an_incident_whose_journal_could_not_be_written_is_left_and_taken_up_again() {
     night.keys("z");
     assert!(night.asked.iter().any(|asked| asked.starts_with("Resume {")), "{:?}", night.asked);
     assert!(night.app.case.is_some());
+}
+
+/// Who is stopped holds what is open on the database until they come back.
+#[test]
+fn the_shell_gets_the_terminal_only_when_nothing_is_open_on_the_database() {
+    let mut night = with(change(probe(), &glyphs::UTF8), "enter");
+    let step = night.app.case.as_ref().expect("an incident").step().id.clone();
+    let suspended = |night: &Night| night.asked.iter().any(|asked| asked == "Suspend");
+    let state = |night: &mut Night, state: State| {
+        night.app.case.as_mut().expect("an incident").recovery_mut(&step).state = state;
+    };
+    // What is sent to be committed has an outcome first, and nothing else stops it.
+    state(&mut night, State::Executing { run: 7, op: "op".into() });
+    night.keys("ctrl-z");
+    let told = told(&night.draw(SMALL));
+    assert!(told.contains("its outcome comes first") && !suspended(&night), "{told}");
+    // What can be taken back is, and then the terminal goes by itself.
+    state(&mut night, State::Previewing { run: 7 });
+    night.keys("ctrl-z");
+    let told = self::told(&night.draw(SMALL));
+    assert!(told.contains("then the terminal is the shell's") && !suspended(&night), "{told}");
+    assert!(night.asked.contains(&"Stop { run: 7 }".to_owned()), "{:?}", night.asked);
+    night.send(Message::Tick);
+    assert!(!suspended(&night));
+    let preview = Err(Problem::refused("stopped by the operator"));
+    night.send(Message::Previewed { run: 7, step: step.clone(), preview });
+    assert!(suspended(&night), "{:?}", night.asked);
+    // Once.
+    night.asked.clear();
+    night.send(Message::Tick);
+    assert!(!suspended(&night));
+    // Whoever goes on meanwhile stays.
+    state(&mut night, State::Previewing { run: 8 });
+    night.keys("ctrl-z ?");
+    let preview = Err(Problem::refused("stopped by the operator"));
+    night.send(Message::Previewed { run: 8, step, preview });
+    assert!(!suspended(&night));
+    // And where nothing runs it goes at once.
+    night.keys("ctrl-z");
+    assert!(suspended(&night));
 }
 
 #[test]

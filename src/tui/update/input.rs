@@ -15,7 +15,7 @@ use crate::tui::screen::{
 };
 use crate::tui::theme::Theme;
 
-use super::leaving::{cancel, interrupt, quit, stop_case};
+use super::leaving::{cancel, interrupt, quit, step_out, stop_case};
 use super::overlay::{dismiss, in_overlay, is_columns};
 use super::together;
 
@@ -74,12 +74,9 @@ pub(super) fn command_given(
     if app.overlay.is_none() {
         app.toast = None;
     }
+    app.stepping_out = false;
     match command {
-        Command::Suspend => {
-            let mut effects = draft::keep(app);
-            effects.push(Effect::Suspend);
-            return effects;
-        }
+        Command::Suspend => return step_out(app),
         Command::Repaint => return vec![Effect::Repaint],
         Command::Interrupt if app.replay.is_none() || app.overlay.is_some() => {
             return interrupt(app);

@@ -4,6 +4,7 @@ use crate::exit::Exit;
 use crate::recovery::mass::Rein;
 use crate::tui::app::App;
 use crate::tui::case::Case;
+use crate::tui::draft;
 use crate::tui::effect::Effect;
 use crate::tui::overlay::{Overlay, Purpose};
 use crate::tui::screen::home;
@@ -85,6 +86,36 @@ pub(super) fn go_away(app: &mut App, why: &'static str) -> Vec<Effect> {
     effects.extend(halt(app, "the cockpit was asked to go"));
     effects.push(Effect::Abandon);
     effects
+}
+
+/// The shell is to have the terminal. Whoever stops the program stops it in the middle of what it does
+/// on databases, and a transaction would be open until they come back: so that ends first.
+pub(super) fn step_out(app: &mut App) -> Vec<Effect> {
+    let effects = draft::keep(app);
+    if app.replay.is_some() {
+        return vec![Effect::Suspend];
+    }
+    if let Some(why) = app.case.as_ref().and_then(Case::must_end) {
+        app.complain(why);
+        return effects;
+    }
+    app.stepping_out = true;
+    if app.is_at_work() {
+        app.say("stopping what runs in the database; then the terminal is the shell's");
+    }
+    effects
+}
+
+/// Also what was begun since is stopped, so that nobody waits for it.
+pub(super) fn step_out_when_done(app: &mut App) -> Vec<Effect> {
+    if !app.stepping_out {
+        return Vec::new();
+    }
+    if app.is_at_work() {
+        return stop_all(app);
+    }
+    app.stepping_out = false;
+    vec![Effect::Suspend]
 }
 
 pub(super) fn halt(app: &App, why: &'static str) -> Option<Effect> {
