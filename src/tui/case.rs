@@ -61,6 +61,10 @@ pub struct Case {
 pub struct Live {
     pub finding: Option<Arc<Finding>>,
     pub at: Option<Timestamp>,
+    /// When the run began that found it.
+    pub began: Option<Timestamp>,
+    /// Since when somebody wants to know.
+    pub wanted: Option<Timestamp>,
     pub running: Option<(Run, Timestamp)>,
     /// Counts, or the values of a metric.
     pub history: Vec<f64>,
@@ -70,6 +74,13 @@ pub struct Live {
     pub rows_before: Option<Reading>,
     /// Those of the run under way, as far as they came.
     pub reading: Option<Pile>,
+}
+
+impl Live {
+    /// What is known was asked before somebody wanted to know.
+    pub fn is_old(&self) -> bool {
+        self.began < self.wanted
+    }
 }
 
 #[derive(Debug, Default)]
@@ -179,6 +190,12 @@ impl Case {
         self.live.entry(check.to_owned()).or_default()
     }
 
+    /// Asks how it is from now on. A run that is under way saw something earlier, and another follows.
+    pub fn want(&mut self, check: &str, run: Run, now: Timestamp) -> Vec<Effect> {
+        self.live_mut(check).wanted = Some(now);
+        self.detect(check, run, now)
+    }
+
     /// Starts a check, unless it is running already.
     pub fn detect(&mut self, check: &str, run: Run, now: Timestamp) -> Vec<Effect> {
         let live = self.live_mut(check);
@@ -212,10 +229,11 @@ impl Case {
     ) -> Vec<Effect> {
         let step = self.check_of_step().filter(|of| *of == check).map(|_| self.step().id.clone());
         let live = self.live_mut(check);
-        if live.running.is_none_or(|(of, _)| of != run) {
+        let Some((_, began)) = live.running.filter(|(of, _)| *of == run) else {
             return Vec::new();
-        }
+        };
         live.running = None;
+        live.began = Some(began);
         live.reading = None;
         let before = live.finding.take();
         let is_blind = matches!(finding.verdict, Verdict::Inconclusive { .. }) && rows.is_empty();

@@ -1,12 +1,14 @@
 //! Every screen as it is drawn, in every theme: what stands where, in which role, and what each theme
 //! makes of a role. And what keys do there: none of them writes, and a mistaken one is taken back.
 
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 #[path = "../common/mod.rs"]
 mod common;
 mod night;
 
 use std::fmt::Write as _;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use common::{Cockpit, Ground, Home};
@@ -14,7 +16,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use night::{Night, RUNBOOK};
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Style};
-use steadyhand::check::{Count, Verdict};
+use steadyhand::check::{Cause, Count, Finding, Verdict};
 use steadyhand::dialect::Dialect;
 use steadyhand::incident::entry::{Deed, Entry, Outcome, verdict_words};
 use steadyhand::incident::journal::News;
@@ -32,6 +34,7 @@ use steadyhand::tui::overlay::{Kind, Overlay, Purpose};
 use steadyhand::tui::reach;
 use steadyhand::tui::theme::depth::Depth;
 use steadyhand::tui::theme::{Role, Theme};
+use steadyhand::value::pile::Pile;
 
 const SMALL: (u16, u16) = (80, 24);
 const WIDE: (u16, u16) = (120, 40);
@@ -600,6 +603,54 @@ fn an_incident_whose_journal_could_not_be_written_is_left_and_taken_up_again() {
     night.keys("z");
     assert!(night.asked.iter().any(|asked| asked.starts_with("Resume {")), "{:?}", night.asked);
     assert!(night.app.case.is_some());
+}
+
+/// Something may have broken again since an earlier visit: what was said there passes no step.
+#[test]
+fn a_check_step_is_passed_only_by_an_answer_to_what_was_asked_on_it() {
+    let mut night = with(Night::opened(probe(), &glyphs::UTF8), "] [");
+    night.slow = true;
+    night.asked.clear();
+    night.keys("] enter");
+    let told = told(&night.draw(SMALL));
+    assert!(told.contains("the check is running again; its answer comes first"), "{told}");
+    assert!(told.contains("12 violations"), "{told}");
+    let runs = |night: &Night| {
+        let asked = night.asked.iter().filter_map(|asked| asked.strip_prefix("Detect { run: "));
+        asked.map(|asked| asked.split(',').next().unwrap().parse().unwrap()).collect::<Vec<u64>>()
+    };
+    let answer = |night: &mut Night, run: u64, verdict: Verdict, cause: Option<Cause>| {
+        let rows = Default::default();
+        let finding = Arc::new(Finding { verdict, rows, keys: None, seconds: 14.0, cause });
+        let rows = Pile::of(&finding.rows).unwrap();
+        let check = RUNBOOK.to_owned();
+        night.send(Message::Checked { run, check, finding, delta: None, rows, cut: None });
+    };
+    // A run that began before this visit saw something earlier too: another follows.
+    night.keys("[ ] enter");
+    assert_eq!(runs(&night).len(), 1, "{:?}", night.asked);
+    let first = runs(&night)[0];
+    answer(&mut night, first, Verdict::from_count(Count::Exact(11)), None);
+    assert_eq!(runs(&night).len(), 2, "{:?}", night.asked);
+    night.keys("enter");
+    let state = |night: &Night| {
+        let case = night.app.case.as_ref().unwrap();
+        case.incident.progress.state(&case.step().id).is_settled()
+    };
+    assert!(!state(&night));
+    // One that somebody stopped is not begun again.
+    let second = runs(&night)[1];
+    let reason = "stopped by the operator".to_owned();
+    answer(&mut night, second, Verdict::Inconclusive { reason }, Some(Cause::Operator));
+    assert_eq!(runs(&night).len(), 2, "{:?}", night.asked);
+    night.keys("enter");
+    assert!(!state(&night));
+    night.keys("r");
+    let third = runs(&night)[2];
+    answer(&mut night, third, Verdict::Clear, None);
+    night.keys("enter");
+    let told = self::told(&night.draw(SMALL));
+    assert!(told.contains("clear: nothing to recover"), "{told}");
 }
 
 /// Who is stopped holds what is open on the database until they come back.

@@ -290,7 +290,7 @@ fn look_again(app: &mut App, step: &str, undone: bool) -> Vec<Effect> {
         return effects;
     };
     for (check, run) in change.cures.iter().zip(runs) {
-        effects.extend(case.detect(check, run, now));
+        effects.extend(case.want(check, run, now));
     }
     effects
 }

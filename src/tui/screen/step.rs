@@ -138,7 +138,7 @@ pub fn look_at(app: &mut App, at: usize) -> Vec<Effect> {
         && let Some(check) = case.check_of_step().map(str::to_owned)
         && (case.interval().is_some() || !case.live.contains_key(&check))
     {
-        effects.extend(case.detect(&check, run, now));
+        effects.extend(case.want(&check, run, now));
     }
     if matches!(case.step().action, Action::Wait(_)) {
         case.waiting.entry(step).or_insert(now);
@@ -156,11 +156,10 @@ fn run_now(app: &mut App) -> Vec<Effect> {
     let Some(check) = case.check_of_step().or(case.main_check()).map(str::to_owned) else {
         return Vec::new();
     };
-    let effects = case.detect(&check, run, now);
-    if effects.is_empty() {
+    if case.live_mut(&check).running.is_some() {
         return no(app, "it is already running; x stops it");
     }
-    effects
+    case.want(&check, run, now)
 }
 
 /// Enter: the next useful thing.
@@ -270,6 +269,16 @@ fn leave_check(app: &mut App, check: &str, expect: Expect) -> Vec<Effect> {
     let Some(verdict) = case.verdict(check).cloned() else {
         return no(app, "the check has not answered yet");
     };
+    // What it said on an earlier visit may not be so any more.
+    if let Some(live) = case.live.get(check).filter(|live| live.is_old()) {
+        return no(
+            app,
+            match live.running {
+                Some(_) => "the check is running again; its answer comes first",
+                None => "the check was stopped before it answered; r runs it again",
+            },
+        );
+    }
     let words = verdict_words(&verdict);
     match (expect, &verdict) {
         (_, Verdict::Inconclusive { .. }) => {

@@ -123,13 +123,16 @@ pub(super) fn checked(
     cut: Option<String>,
 ) -> Vec<Effect> {
     let stopped = finding.cause == Some(Cause::Operator);
-    let now = app.now;
+    let (now, again) = (app.now, app.new_run());
     let Some(case) = &mut app.case else { return Vec::new() };
     let open = case.incident.is_open();
     let known = case.live_mut(check).running.is_some_and(|(of, _)| of == run);
     let mut effects = case.checked(run, check, finding, delta, rows, now);
     if !open {
         effects.clear();
+    }
+    if known && open && !stopped && case.live_mut(check).is_old() {
+        effects.extend(case.detect(check, again, now));
     }
     if known {
         effects.extend(violations::checked(app, check, cut.as_deref()));
