@@ -329,6 +329,15 @@ impl Case {
             || self.guards.values().any(|guard| matches!(guard.running, Some((_, "writing", _))))
     }
 
+    /// What this step is for is under way: its change, its guardrail or its command.
+    pub fn is_doing(&self, step: &str) -> bool {
+        let changes = self.recoveries.get(step);
+        let guards = self.guards.get(step).and_then(|guard| guard.running);
+        changes.is_some_and(|recovery| matches!(recovery.state, State::Executing { .. }))
+            || matches!(guards, Some((_, "writing", _)))
+            || self.outputs.get(step).is_some_and(|output| output.running.is_some())
+    }
+
     /// What is under way and must end first, before the incident is left or handed over.
     pub fn must_end(&self) -> Option<&'static str> {
         if self.is_commanding(|_| true) {

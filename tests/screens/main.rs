@@ -25,6 +25,8 @@ use steadyhand::problem::Problem;
 use steadyhand::recovery::mass::{Before, Chunks, Idle, Mass, Progress, Source};
 use steadyhand::recovery::protocol::State;
 use steadyhand::recovery::{Drift, Execution};
+use steadyhand::runbook::Required;
+use steadyhand::runbook::progress::StepState;
 use steadyhand::tui::app::Screen;
 use steadyhand::tui::command::Command;
 use steadyhand::tui::glyphs::{self, Glyphs};
@@ -651,6 +653,25 @@ fn a_check_step_is_passed_only_by_an_answer_to_what_was_asked_on_it() {
     night.keys("enter");
     let told = self::told(&night.draw(SMALL));
     assert!(told.contains("clear: nothing to recover"), "{told}");
+}
+
+/// It may come to be committed after the journal said that it was not needed.
+#[test]
+fn a_step_that_is_being_executed_is_not_skipped() {
+    let mut night = driven(probe(), &glyphs::UTF8, None);
+    night.app.case.as_mut().unwrap().runbook.steps.iter_mut().for_each(|step| {
+        step.required = Required::No;
+    });
+    night.keys("I s");
+    let told = told(&night.draw(SMALL));
+    assert!(night.app.overlay.is_none(), "{told}");
+    assert!(told.contains("a change is being executed; its outcome comes first"), "{told}");
+    // Another step has nothing to do with it.
+    night.keys("]");
+    let step = night.app.case.as_ref().unwrap().step().id.clone();
+    night.keys("s").type_text("not needed").keys("enter");
+    let progress = &night.app.case.as_ref().unwrap().incident.progress;
+    assert!(matches!(progress.state(&step), StepState::Skipped(_)), "{progress:?}");
 }
 
 /// Who is stopped holds what is open on the database until they come back.

@@ -367,6 +367,11 @@ fn skip(app: &mut App) -> Vec<Effect> {
     if case.incident.progress.state(&case.step().id).is_settled() {
         return no(app, "this step is done");
     }
+    // What it does just now is not known yet, and no reason makes it undone.
+    let case = app.case.as_ref().filter(|case| case.is_doing(&case.step().id));
+    if let Some(why) = case.and_then(Case::must_end) {
+        return no(app, why);
+    }
     ask(app, Purpose::SkipReason, "Why is this step skipped?")
 }
 
