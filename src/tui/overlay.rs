@@ -210,6 +210,15 @@ impl Overlay {
         Self::new(Kind::Choice(Choice { title: title.to_owned(), items, at: 0, purpose }))
     }
 
+    /// With the cursor there.
+    #[must_use]
+    fn at(mut self, at: usize) -> Self {
+        if let Kind::Choice(choice) = &mut self.kind {
+            choice.at = at;
+        }
+        self
+    }
+
     pub fn text(title: &str, lines: Vec<Line>) -> Self {
         let (title, scroll) = (title.to_owned(), Scroll::new(lines));
         Self::new(Kind::Text { title, scroll, copy: None })
@@ -256,11 +265,8 @@ impl Overlay {
         let risk = |severity: &Severity| format!("{severity}  {}", practice.level(*severity).risk);
         let items = Severity::ALL.iter().map(risk).collect();
         let title = "Severity, by the risk to the business; when in doubt, the higher one";
-        let mut overlay = Self::choice(title, items, Purpose::Severity);
-        if let Kind::Choice(choice) = &mut overlay.kind {
-            choice.at = Severity::ALL.iter().position(|one| Some(*one) == now).unwrap_or(0);
-        }
-        overlay
+        let at = Severity::ALL.iter().position(|one| Some(*one) == now);
+        Self::choice(title, items, Purpose::Severity).at(at.unwrap_or(0))
     }
 
     pub fn milestone() -> Self {
@@ -286,11 +292,8 @@ impl Overlay {
             let mark = if Some(number) == proposed { "   (proposed by the check)" } else { "" };
             format!("{}{mark}", option.label)
         });
-        let mut overlay = Self::choice(&decide.question, items.collect(), Purpose::Decide);
-        if let Kind::Choice(choice) = &mut overlay.kind {
-            choice.at = proposed.unwrap_or(0);
-        }
-        overlay
+        let items = items.collect();
+        Self::choice(&decide.question, items, Purpose::Decide).at(proposed.unwrap_or(0))
     }
 
     /// A question of the runbook, as a list where it allows only some answers.
@@ -299,7 +302,9 @@ impl Overlay {
         let given = case.incident.answers.get(&ask.var).or(ask.default.as_ref());
         match &ask.answer {
             AnswerType::Choice(items) => {
+                let at = given.and_then(|given| items.iter().position(|item| item == given));
                 Self::choice(&ask.question, items.clone(), Purpose::AnswerChoice)
+                    .at(at.unwrap_or(0))
             }
             _ => {
                 let given = given.cloned().unwrap_or_default();
