@@ -48,7 +48,7 @@ impl Incident {
             Entry::SeveritySet { to, .. } => self.severity = Some(*to),
             Entry::Milestone { which, at, origin } => self.reach(*which, *at, *origin),
             Entry::Note { at, note, text } => self.notes.push((*at, *note, text.clone())),
-            Entry::StepEntered { step } => self.progress.enter(step),
+            Entry::StepEntered { step } => self.progress.enter(step, at),
             Entry::StepPassed { step, how } => {
                 self.progress.set(step, StepState::Passed(how.clone()));
             }

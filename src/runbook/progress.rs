@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
+
 use super::{Required, Runbook};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,6 +31,8 @@ pub struct Progress {
     pub states: HashMap<String, StepState>,
     /// The step the operator is at.
     pub current: Option<String>,
+    /// When each step was entered for the first time.
+    entered: HashMap<String, Timestamp>,
 }
 
 impl Progress {
@@ -37,7 +41,12 @@ impl Progress {
         self.states.get(step).unwrap_or(&PENDING)
     }
 
-    pub fn enter(&mut self, step: &str) {
+    pub fn entered(&self, step: &str) -> Option<Timestamp> {
+        self.entered.get(step).copied()
+    }
+
+    pub fn enter(&mut self, step: &str, at: Timestamp) {
+        self.entered.entry(step.to_owned()).or_insert(at);
         self.current = Some(step.to_owned());
         let state = self.states.entry(step.to_owned()).or_default();
         if *state == StepState::Pending {

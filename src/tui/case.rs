@@ -47,8 +47,6 @@ pub struct Case {
     pub exports: Vec<Run>,
     /// The database is asked how an execution ended.
     pub resolving: Option<Run>,
-    /// Since when a wait step counts.
-    pub waiting: HashMap<String, Timestamp>,
     pub watch: Watch,
     pub postmortem: String,
     pub postmortem_path: PathBuf,

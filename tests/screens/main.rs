@@ -25,8 +25,8 @@ use steadyhand::problem::Problem;
 use steadyhand::recovery::mass::{Before, Chunks, Idle, Mass, Progress, Source};
 use steadyhand::recovery::protocol::State;
 use steadyhand::recovery::{Drift, Execution};
-use steadyhand::runbook::Required;
 use steadyhand::runbook::progress::StepState;
+use steadyhand::runbook::{Action, AnswerType, Ask, Required, Wait, WaitFor};
 use steadyhand::tui::app::Screen;
 use steadyhand::tui::command::Command;
 use steadyhand::tui::glyphs::{self, Glyphs};
@@ -672,6 +672,47 @@ fn a_step_that_is_being_executed_is_not_skipped() {
     night.keys("s").type_text("not needed").keys("enter");
     let progress = &night.app.case.as_ref().unwrap().incident.progress;
     assert!(matches!(progress.state(&step), StepState::Skipped(_)), "{progress:?}");
+}
+
+#[test]
+fn a_wait_goes_on_where_it_was_when_the_incident_is_taken_up_again() {
+    let mut night = Night::opened(probe(), &glyphs::UTF8);
+    let (every, at_most) = (Duration::from_secs(10), Duration::from_mins(30));
+    let until = WaitFor::Time(Duration::from_mins(10));
+    night.book.steps[0].action = Action::Wait(Wait { until, every, at_most, on_timeout: None });
+    night.keys("esc");
+    night.app.now += jiff::SignedDuration::from_mins(4);
+    night.keys("z");
+    let told = told(&night.draw(SMALL));
+    assert!(told.contains("time left  6 min"), "{told}");
+    night.keys("esc");
+    night.app.now += jiff::SignedDuration::from_mins(6);
+    night.keys("z enter");
+    let progress = &night.app.case.as_ref().unwrap().incident.progress;
+    assert_eq!(*progress.state(&night.book.steps[0].id), StepState::Passed("waited".into()));
+}
+
+#[test]
+fn a_choice_begins_with_its_default_and_then_with_the_answer_that_was_given() {
+    let mut night = Night::opened(probe(), &glyphs::UTF8);
+    let step = &mut night.app.case.as_mut().unwrap().runbook.steps[0];
+    step.action = Action::Ask(Ask {
+        question: "Which colour?".into(),
+        var: "colour".into(),
+        answer: AnswerType::Choice(["red", "green", "blue"].map(str::to_owned).to_vec()),
+        default: Some("green".into()),
+    });
+    let step = step.id.clone();
+    night.keys("enter");
+    let told = told(&night.draw(SMALL));
+    assert!(told.contains("▸ green"), "{told}");
+    night.keys("down enter");
+    let answer =
+        |night: &Night| night.app.case.as_ref().unwrap().incident.answers["colour"].clone();
+    assert_eq!(answer(&night), "blue");
+    night.recorded(Entry::StepFailed { step, why: "asked again".into() });
+    night.keys("[ enter enter");
+    assert_eq!(answer(&night), "blue");
 }
 
 /// Who is stopped holds what is open on the database until they come back.

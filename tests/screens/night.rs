@@ -29,7 +29,7 @@ use steadyhand::recovery::{
     CheckOutcome, Gather, Plan, Planned, Preview, Role as Part, RowImage, StatementOutcome,
     TableHead, TableImages, TableWrites, Tally, UndoRehearsal,
 };
-use steadyhand::runbook::Action;
+use steadyhand::runbook::{Action, Runbook};
 use steadyhand::sql::Verb;
 use steadyhand::tui::app::{App, Facts, Start};
 use steadyhand::tui::effect::Effect;
@@ -63,6 +63,8 @@ pub struct Night {
     pub writes: Vec<String>,
     /// Checks take their time: somebody else sends their answers.
     pub slow: bool,
+    /// What the incident goes by once it is taken up again.
+    pub book: Runbook,
     records: Vec<Record>,
     journal: Journal,
     folder: tempfile::TempDir,
@@ -99,7 +101,8 @@ impl Night {
         let began = "2026-11-21T05:58:00Z".parse().expect("a time");
         let app = App::new(facts, Look { theme, glyphs: *glyphs }, KEYMAP.clone(), began);
         let (asked, writes, records) = (Vec::new(), Vec::new(), Vec::new());
-        let mut night = Self { app, asked, writes, slow: false, records, journal, folder };
+        let book = CATALOGUE.runbook(RUNBOOK).expect("built in").clone();
+        let mut night = Self { app, asked, writes, slow: false, book, records, journal, folder };
         let mut effects = home::start(&mut night.app);
         effects.extend(begin(&mut night.app));
         night.carry_out(effects);
@@ -188,7 +191,8 @@ impl Night {
                 Message::Worked { run, done: done.map_err(|error| error.to_string()) }
             }
             Effect::Open { .. } | Effect::Resume { .. } => {
-                let runbook = CATALOGUE.runbook(RUNBOOK).expect("built in").clone();
+                let resumed = matches!(effect, Effect::Resume { .. });
+                let runbook = self.book.clone();
                 let target = targets().remove(0);
                 let opened = Entry::Opened {
                     incident: "INC-0001".into(),
@@ -208,8 +212,10 @@ impl Night {
                     host: "bastion".into(),
                     demo: false,
                 };
-                self.records.clear();
-                self.record(opened);
+                if !resumed {
+                    self.records.clear();
+                    self.record(opened);
+                }
                 Message::Opened(Ok(Box::new(Opened {
                     records: self.records.clone(),
                     runbook,
@@ -219,7 +225,7 @@ impl Night {
                     folder: self.folder.path().join("INC-0001"),
                     journal: self.journal.clone(),
                     shared: None,
-                    resumed: false,
+                    resumed,
                     also_open: Vec::new(),
                     drafts: BTreeMap::new(),
                 })))

@@ -314,7 +314,6 @@ fn show(app: &mut App) {
         guards: shown::guards(told),
         outputs: shown::outputs(replay, told),
         exports: Vec::new(),
-        waiting: shown::waiting(told),
         incident,
         runbook,
         target: replay.story.target.clone(),

@@ -4,8 +4,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use super::moment::Replay;
 use crate::check::Finding;
 use crate::incident::entry::{Deed, Entry, Outcome, Record};
@@ -201,16 +199,6 @@ pub(super) fn outputs(replay: &Replay, told: &[Record]) -> HashMap<String, Outpu
             let output = replay.evidence(output).unwrap_or_default();
             let ran = Ran { exit: *exit, output, seconds: *seconds, trouble: None };
             found.insert(step.clone(), Output { ran: Some(ran), ..Output::default() });
-        }
-    }
-    found
-}
-
-pub(super) fn waiting(told: &[Record]) -> HashMap<String, Timestamp> {
-    let mut found = HashMap::new();
-    for record in told {
-        if let Entry::StepEntered { step } = &record.entry {
-            found.entry(step.clone()).or_insert(record.at);
         }
     }
     found

@@ -132,16 +132,13 @@ pub fn look_at(app: &mut App, at: usize) -> Vec<Effect> {
     let step = case.step().id.clone();
     let mut effects = Vec::new();
     if case.incident.is_open() && case.incident.progress.current.as_deref() != Some(step.as_str()) {
-        effects.push(Effect::Append(Entry::StepEntered { step: step.clone() }));
+        effects.push(Effect::Append(Entry::StepEntered { step }));
     }
     if case.incident.is_open()
         && let Some(check) = case.check_of_step().map(str::to_owned)
         && (case.interval().is_some() || !case.live.contains_key(&check))
     {
         effects.extend(case.want(&check, run, now));
-    }
-    if matches!(case.step().action, Action::Wait(_)) {
-        case.waiting.entry(step).or_insert(now);
     }
     if !matches!(app.screen, Screen::Journal | Screen::Postmortem) {
         app.screen = Screen::Step;
@@ -377,7 +374,8 @@ fn skip(app: &mut App) -> Vec<Effect> {
 
 fn wait_left(case: &Case, now: Timestamp) -> i64 {
     let Action::Wait(wait) = &case.step().action else { return 0 };
-    let since = case.waiting.get(&case.step().id).copied().unwrap_or(now);
+    // As the journal says: leaving and coming back begins no wait anew.
+    let since = case.incident.progress.entered(&case.step().id).unwrap_or(now);
     let length = match wait.until {
         WaitFor::Time(length) => length,
         WaitFor::Check(_) => wait.at_most,

@@ -81,7 +81,6 @@ pub(super) fn enter_case(app: &mut App, opened: Opened) -> Vec<Effect> {
         guards: std::collections::HashMap::new(),
         outputs: std::collections::HashMap::new(),
         exports: Vec::new(),
-        waiting: std::collections::HashMap::new(),
         watch: crate::tui::case::Watch::default(),
         postmortem: String::new(),
         resolving: None,
