@@ -110,6 +110,7 @@ impl Totals {
         let outcomes = outcomes.into_iter();
         let count = |wanted: Exit| outcomes.clone().filter(|one| one.exit() == wanted).count();
         let known = outcomes.clone().filter(|one| one.is_known()).count();
+        let worst = outcomes.clone().map(|one| exit(one.exit())).reduce(Exit::worst);
         Self {
             targets,
             checks: outcomes.clone().count(),
@@ -122,7 +123,8 @@ impl Totals {
             elsewhere: 0,
             other_packs: 0,
             seconds,
-            exit: outcomes.map(|one| exit(one.exit())).fold(Exit::Clear, Exit::worst),
+            // Nothing that was asked is not the same as nothing that is wrong.
+            exit: worst.unwrap_or_else(|| exit(Exit::Inconclusive)),
         }
     }
 }

@@ -95,6 +95,10 @@ fn write(
         out.put("stopped by the operator; the baseline is as it was\n")?;
         return Ok(Exit::Interrupted);
     }
+    if run.outcomes().next().is_none() {
+        out.put("nothing was asked; the baseline is as it was\n")?;
+        return Ok(Exit::Inconclusive);
+    }
     let found = run.outcomes().map(|one| (&*one.check, one.target.as_str(), &one.finding));
     let is_asked = |name: &str| run.looked.iter().any(|looked| looked.target.name == name);
     let all_asked = config.targets.iter().all(|target| is_asked(&target.name));

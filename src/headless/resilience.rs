@@ -117,6 +117,11 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
     };
     let outcomes: Vec<&Outcome> = ran.iter().flat_map(suite::Run::outcomes).collect();
     drill.steps.extend(outcomes.iter().copied().map(of_check));
+    let totals = ran.as_ref().map(|ran| ran.totals(&[]));
+    if totals.is_some_and(|totals| totals.checks == 0) {
+        let what = format!("no check of the suite {SUITE} was asked");
+        drill.note("checks", Exit::Inconclusive, what, Instant::now());
+    }
     let worst = drill.steps.iter().map(|step| step.exit).fold(Exit::Clear, Exit::worst);
     let exit = if is_cut { Exit::Interrupted } else { worst };
     let result = json!({
@@ -136,6 +141,11 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
             "proof": found.proof,
         })),
         "checks": outcomes.into_iter().map(json::value).collect::<Vec<_>>(),
+        "left_out": totals.map(|totals| json!({
+            "disabled": totals.disabled,
+            "elsewhere": totals.elsewhere,
+            "other_packs": totals.other_packs,
+        })),
         "exit": exit.code(),
     });
     drill.seal(&result)?;
@@ -144,7 +154,10 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
     }
     out.put(&match asked.format {
         TextOrJson::Json => json::line(&result),
-        TextOrJson::Text => page(&drill, &target.name, exit),
+        TextOrJson::Text => {
+            let left_out = totals.map(|totals| text::left_out(&totals)).unwrap_or_default();
+            page(&drill, &target.name, exit, &left_out)
+        }
     })?;
     Ok(exit)
 }
@@ -426,7 +439,7 @@ fn length(age: Duration) -> String {
     crate::report::past::length(jiff::SignedDuration::try_from(age).unwrap_or_default())
 }
 
-fn page(drill: &Drill<'_>, target: &str, exit: Exit) -> String {
+fn page(drill: &Drill<'_>, target: &str, exit: Exit, left_out: &str) -> String {
     let rows = drill
         .steps
         .iter()
@@ -439,7 +452,7 @@ fn page(drill: &Drill<'_>, target: &str, exit: Exit) -> String {
     };
     text::columns(&["verdict", "step", "what"], rows)
         + &format!(
-            "{} of {target}: {word}; evidence in {}\n",
+            "{} of {target}: {word}{left_out}; evidence in {}\n",
             text::count(drill.steps.len(), "step"),
             drill.folder.display()
         )

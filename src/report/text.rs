@@ -64,6 +64,9 @@ pub fn target(name: &str, seen: &str, outcomes: &[Outcome], paint: Paint) -> Str
     out.push('\n');
     let ids: Vec<String> =
         outcomes.iter().map(|one| visible::text(&one.check.id).into_owned()).collect();
+    if ids.is_empty() {
+        out.push_str("  nothing was asked of it\n");
+    }
     let column = ids.iter().map(|id| width(id)).max().unwrap_or(0);
     for (one, id) in outcomes.iter().zip(&ids) {
         let ink = if one.is_known() { Ink::Warning } else { Ink::of(one.exit()) };
@@ -173,22 +176,24 @@ pub fn unfit<'o>(outcomes: impl Iterator<Item = &'o Outcome> + Clone) -> Option<
 /// The last line.
 pub fn summary(totals: &Totals) -> String {
     let Totals { targets, checks, clear, warning, violated, inconclusive, seconds, .. } = totals;
-    let mut left_out = String::new();
-    for (n, why) in [
-        (totals.known, "known"),
-        (totals.disabled, "disabled"),
-        (totals.elsewhere, "for other engines"),
-        (totals.other_packs, "of other packs"),
-    ] {
-        if n > 0 {
-            let _ = write!(left_out, ", {n} {why}");
-        }
-    }
+    let known = some(totals.known, "known");
+    let left_out = left_out(totals);
     format!(
-        "{} on {} in {seconds:.2} s: {clear} clear, {warning} warning, {violated} violated, {inconclusive} inconclusive{left_out}\n",
+        "{} on {} in {seconds:.2} s: {clear} clear, {warning} warning, {violated} violated, {inconclusive} inconclusive{known}{left_out}\n",
         count(*checks, "check"),
         count(*targets, "target"),
     )
+}
+
+/// The checks that were not asked, as the end of a list; nothing if there is none.
+pub fn left_out(totals: &Totals) -> String {
+    some(totals.disabled, "disabled")
+        + &some(totals.elsewhere, "for other engines")
+        + &some(totals.other_packs, "of other packs")
+}
+
+fn some(n: usize, why: &str) -> String {
+    if n == 0 { String::new() } else { format!(", {n} {why}") }
 }
 
 pub fn minute(at: Timestamp) -> String {

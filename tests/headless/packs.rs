@@ -92,3 +92,35 @@ fn a_pack_that_there_is_none_of_is_told_with_what_was_meant() {
     assert!(ran.code == 4 && ran.err.contains("Did you mean \"integrity\"?"), "{}", ran.err);
     assert!(ran.err.contains("steadyhand.toml:"), "with its place: {}", ran.err);
 }
+
+/// A target whose packs have nothing in the suite: nothing was looked at, and so nothing is clear.
+#[test]
+fn a_run_that_asks_nothing_is_not_clear() {
+    let desk = desk(&[("erp", "staging"), ("zoo", "staging")], "");
+    let before = std::fs::read_to_string(desk.home.work().join("steadyhand.toml")).unwrap();
+    desk.home.write("steadyhand.toml", &format!("{before}packs = [\"own\"]\n"));
+    desk.check("fine", "sev3", "SELECT id FROM asset WHERE id < 0");
+    let ran = run(&desk.home, &["check", "--target", "zoo", "--suite", "resilience"]);
+    assert_eq!(ran.code, 3, "{}", ran.out);
+    assert!(ran.out.contains("nothing was asked of it"), "{}", ran.out);
+    assert!(summary(&ran.out).contains("of other packs"), "{}", ran.out);
+    // Where others were asked, each that was not is told.
+    let ran = run(&desk.home, &["check", "--suite", "resilience"]);
+    assert_eq!(ran.out.matches("nothing was asked of it").count(), 1, "{}", ran.out);
+    let known = desk.home.write("known.toml", "");
+    let gate = ["gate", "--target", "zoo", "--suite", "resilience", "--baseline", "known.toml"];
+    let ran = run(&desk.home, &gate);
+    assert_eq!(ran.code, 3, "{}", ran.out);
+    let ran = run(&desk.home, &[&gate[..], &["--update-baseline"]].concat());
+    assert_eq!(
+        (ran.code, std::fs::read_to_string(known).unwrap().as_str()),
+        (3, ""),
+        "{}",
+        ran.out
+    );
+    let ran = run(&desk.home, &["resilience", "--target", "zoo", "--evidence", "proof"]);
+    assert_eq!(ran.code, 3, "{}", ran.out);
+    for said in ["no check of the suite resilience was asked", "of other packs; evidence in"] {
+        assert!(ran.out.contains(said), "{said} is missing in {}", ran.out);
+    }
+}
