@@ -15,7 +15,6 @@ pub mod journal;
 pub mod lease;
 pub mod metrics;
 pub mod redact;
-pub mod rights;
 pub mod second;
 pub mod store;
 pub mod verify;

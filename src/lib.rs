@@ -28,6 +28,7 @@ pub mod practice;
 pub mod problem;
 pub mod recovery;
 pub mod report;
+pub mod rights;
 pub mod runbook;
 pub mod signature;
 pub mod source;

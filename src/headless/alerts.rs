@@ -24,6 +24,7 @@ use crate::ops::Stopper;
 use crate::ops::notify::{self, Message};
 use crate::report::alert::{Event, Told};
 use crate::report::text::count;
+use crate::rights;
 use crate::source::Spot;
 
 /// How long a run waits between its attempts; later runs try again.
@@ -65,8 +66,7 @@ pub fn queue(looked: &Looked, changes: &[Change], run: &Run, config: &Config) ->
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let stamp = format!("{:016}-{}-{number}", run.at.as_millisecond(), std::process::id());
         let id = sha256(format!("{stamp}{}{}", alert.name, run.target).as_bytes())[..32].to_owned();
-        let folder = outbox(&config.state.value).join(plain(&alert.name));
-        fs::create_dir_all(&folder)?;
+        let folder = rights::folders(&config.state.value, &["outbox", &plain(&alert.name)])?;
         let event = Event::of(id, run, &target, changes);
         write_synced(&folder.join(format!("{stamp}.json")), event.json().as_bytes())?;
         told = true;
@@ -232,7 +232,9 @@ fn messages(folder: &Path) -> Vec<PathBuf> {
 
 fn take(folder: &Path) -> io::Result<Option<File>> {
     let path = folder.join("lock");
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    let file = rights::open(&options, &path)?;
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Ok(None),
         // Where the file system knows no locks, twice is better than never.

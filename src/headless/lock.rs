@@ -3,11 +3,13 @@
 //! The lock is the kernel's and dies with its holder; what stands in the file only says who that is.
 //! A file that is not empty and not locked belongs to a run that did not come to its end.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
 use jiff::Timestamp;
+
+use crate::rights;
 
 #[derive(Debug)]
 pub struct Lock(File);
@@ -22,11 +24,11 @@ pub enum Taken {
 
 /// Takes the lock of a suite on a target.
 pub fn take(state: &Path, slug: &str, suite: &str, now: Timestamp) -> io::Result<Taken> {
-    let folder = state.join("locks");
-    fs::create_dir_all(&folder)?;
+    let folder = rights::folders(state, &["locks"])?;
     let path = folder.join(format!("{slug}--{}.lock", plain(suite)));
-    let mut file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    let mut file = rights::open(&options, &path)?;
     let is_ours = match file.try_lock() {
         Ok(()) => true,
         Err(TryLockError::WouldBlock) => false,

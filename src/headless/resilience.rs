@@ -5,12 +5,13 @@
 //! and the checks of the suite `resilience`. Everything it saw lies in one folder with `SHA256SUMS`.
 //! An objective that nobody set is not met.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 
@@ -27,6 +28,7 @@ use crate::ops::Stopper;
 use crate::ops::backup::{self, Dump, Found, Restored};
 use crate::problem::{Kind, Problem};
 use crate::report::{Outcome, json, text};
+use crate::rights;
 use crate::source::duration_text;
 
 /// The suite of the checks that belong to it.
@@ -85,14 +87,7 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
     let Some(catalogue) = super::checks(config, out) else { return Ok(Exit::Usage) };
     let target = config.target(&asked.target)?;
     let now = clock::now();
-    let folder = match &asked.evidence {
-        Some(folder) => folder.clone(),
-        None => {
-            let stamp = now.strftime("%Y%m%dT%H%M%SZ").to_string();
-            config.state.value.join(SUITE).join(slug(&target)).join(stamp)
-        }
-    };
-    fresh(&folder)?;
+    let folder = fresh(asked.evidence.as_deref(), &config.state.value, &target, now)?;
     let checked = target.for_checks();
     let stopper = Stopper::default();
     let mut drill = Drill { target: &checked, folder, stopper, steps: Vec::new() };
@@ -169,20 +164,28 @@ struct Measured {
     restored: Option<Took>,
 }
 
-/// A folder that nobody else reads and that holds nothing yet.
-fn fresh(folder: &Path) -> Result<(), Problem> {
+/// A folder that holds nothing yet, and that nobody else reads unless the state folder is a group's.
+fn fresh(
+    evidence: Option<&Path>,
+    state: &Path,
+    target: &Target,
+    now: Timestamp,
+) -> Result<PathBuf, Problem> {
+    let stamp = now.strftime("%Y%m%dT%H%M%SZ").to_string();
+    let slug = slug(target);
+    let folder =
+        evidence.map_or_else(|| state.join(SUITE).join(&slug).join(&stamp), Path::to_owned);
     let failed = |why: String| {
         Problem::system(format!("the evidence cannot be kept in {}: {why}", folder.display()))
             .hint("nothing was run; --evidence names another folder")
     };
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(|error| failed(error.to_string()))?;
-    let mut inside = fs::read_dir(folder).map_err(|error| failed(error.to_string()))?;
-    match inside.next() {
-        None => Ok(()),
+    let made = match evidence {
+        Some(folder) => DirBuilder::new().recursive(true).mode(0o700).create(folder),
+        None => rights::folders(state, &[SUITE, &slug, &stamp]).map(drop),
+    };
+    let inside = made.and_then(|()| fs::read_dir(&folder));
+    match inside.map_err(|error| failed(error.to_string()))?.next() {
+        None => Ok(folder),
         Some(_) => Err(failed("there is something in it already".into())),
     }
 }
@@ -417,10 +420,14 @@ impl Drill<'_> {
     fn seal(&self, result: &serde_json::Value) -> Result<(), Problem> {
         let pretty = serde_json::to_string_pretty(result).expect("plain data") + "\n";
         self.keep("result.json", pretty.as_bytes())?;
-        let sums = self.sums().map_err(|error| {
+        let summed = |error: io::Error| {
             Problem::system(format!("the evidence cannot be summed up: {error}"))
-        })?;
-        self.keep("SHA256SUMS", sums.as_bytes())
+        };
+        let sums = self.sums().map_err(summed)?;
+        self.keep("SHA256SUMS", sums.as_bytes())?;
+        rights::open(File::options().read(true), &self.folder.join("SHA256SUMS"))
+            .map(drop)
+            .map_err(summed)
     }
 
     fn sums(&self) -> io::Result<String> {
@@ -428,6 +435,7 @@ impl Drill<'_> {
         let mut files = entries.collect::<io::Result<Vec<PathBuf>>>()?;
         files.sort();
         let line = |file: &PathBuf| {
+            rights::open(File::options().read(true), file)?;
             let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
             Ok(format!("{}  {name}\n", sha256(&fs::read(file)?)))
         };

@@ -16,6 +16,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Change, Run, Standing};
+use crate::rights;
 
 type Latest = BTreeMap<String, Standing>;
 
@@ -41,13 +42,10 @@ pub fn folder(state: &Path, slug: &str) -> PathBuf {
 impl Book {
     /// Opens a history to add to it; waits while another run adds to it.
     pub fn open(state: &Path, slug: &str) -> io::Result<Self> {
-        let folder = folder(state, slug);
-        fs::create_dir_all(&folder)?;
-        let lock = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(folder.join("lock"))?;
+        let folder = rights::folders(state, &["history", slug])?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        let lock = rights::open(&options, &folder.join("lock"))?;
         lock.lock()?;
         let latest = match latest(&folder) {
             Some(latest) => latest,
@@ -74,11 +72,10 @@ impl Book {
 
     pub fn append(&self, run: &Run) -> io::Result<()> {
         let mut line = serde_json::to_string(run).map_err(io::Error::other)? + "\n";
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(self.folder.join(month(run.at) + ".jsonl"))?;
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true);
+        let path = self.folder.join(month(run.at) + ".jsonl");
+        let mut file = rights::open(&options, &path)?;
         if is_torn(&mut file)? {
             line.insert(0, '\n');
         }
@@ -92,7 +89,10 @@ impl Book {
         take_in(&mut self.latest, run);
         let text = serde_json::to_string(&self.latest).map_err(io::Error::other)?;
         let next = self.folder.join("latest.json.next");
-        fs::write(&next, text).and_then(|()| fs::rename(&next, self.folder.join("latest.json")))?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        rights::open(&options, &next)?.write_all(text.as_bytes())?;
+        fs::rename(&next, self.folder.join("latest.json"))?;
         let oldest = month(back(run.at, keep));
         let mut old = months(&self.folder)?;
         old.retain(|(name, _)| *name < oldest);

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::journal::write_synced;
-use super::rights;
+use crate::rights;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {

@@ -23,8 +23,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::rights;
 use crate::clock;
+use crate::rights;
 pub use elsewhere::{Says, elsewhere, store_says};
 pub use request::{Forced, Request, forget_request};
 

@@ -13,8 +13,8 @@ use crate::config::Target;
 use crate::digest::Running;
 use crate::engine::{Purpose, Stopper};
 use crate::incident::journal::{EVIDENCE, Journal};
-use crate::incident::rights;
 use crate::problem::Problem;
+use crate::rights;
 use crate::value::{ValueRef, hex};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

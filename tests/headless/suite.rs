@@ -2,6 +2,8 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -243,4 +245,42 @@ fn a_state_folder_that_cannot_be_written_changes_no_verdict() {
     let ran = run(&desk.home, &["check", "--suite", "sev3", "--state", "no-folder"]);
     assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
     assert!(ran.err.contains("this run is not in the history"), "{}", ran.err);
+}
+
+/// Rights of everything below a folder.
+fn modes(folder: &Path) -> Vec<(PathBuf, u32)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        found.push((path.clone(), fs::metadata(&path).unwrap().permissions().mode() & 0o7777));
+        if path.is_dir() {
+            found.extend(modes(&path));
+        }
+    }
+    found
+}
+
+/// Whoever ran first must not keep the history, the locks and the outbox from the others of the group.
+#[test]
+fn a_state_folder_of_a_group_gives_its_group_what_runs_leave_there() {
+    for (shared, folders, files) in [(true, 0o2770, 0o660), (false, 0o700, 0o600)] {
+        let alert = "[alert.page]\nkind = \"command\"\ncommand = [\"false\"]\n";
+        let desk = desk(&[("a", "staging")], alert);
+        desk.check("bad", "sev2", OWNERLESS);
+        let state = desk.home.path("state/steadyhand");
+        fs::create_dir(&state).unwrap();
+        let mode = if shared { 0o2770 } else { 0o755 };
+        fs::set_permissions(&state, fs::Permissions::from_mode(mode)).unwrap();
+        let ran = run(&desk.home, &["check", "--suite", "sev2"]);
+        assert!(ran.err.contains("1 alert kept"), "{}", ran.err);
+        run(&desk.home, &["resilience", "--target", "a"]);
+        let found = modes(&state);
+        let has = |name: &str| found.iter().any(|(path, _)| path.ends_with(name));
+        let made = ["outbox/page/lock", "locks/a--sev2.lock", "history/a/latest.json"];
+        assert!(made.into_iter().all(has) && has("SHA256SUMS"), "{found:?}");
+        for (path, mode) in found {
+            let wanted = if path.is_dir() { folders } else { files };
+            assert_eq!(mode, wanted, "{} {mode:o}", path.display());
+        }
+    }
 }

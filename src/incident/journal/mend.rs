@@ -8,7 +8,7 @@ use super::{JournalError, io_error, kept_head, truncated, write_synced};
 use crate::incident::chain::{self, Head};
 use crate::incident::entry::Record;
 use crate::incident::lease::Lease;
-use crate::incident::rights;
+use crate::rights;
 
 /// What was put aside, once a record tells of it.
 const TOLD: &str = "journal.torn";

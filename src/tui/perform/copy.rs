@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::dialect::Dialect;
-use crate::incident::rights;
+use crate::rights;
 use crate::tui::terminal::clipboard::MOST;
 use crate::value::pile::{Pile, Row};
 use crate::value::{ValueRef, hex};
