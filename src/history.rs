@@ -169,6 +169,8 @@ pub struct Change {
     pub check: String,
     /// None at the first run.
     pub before: Option<State>,
+    /// When it was looked at before.
+    pub last: Option<Timestamp>,
     pub now: Standing,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! `<state folder>/outbox/<alert>/`, one file a message, delivered in order. A message is written
 //! before the history forgets that it was due and removed after it arrived, so that a kill can make
-//! one arrive twice, under the same id, but never not at all.
+//! one arrive twice, under the same id, but never not at all. What cannot be written is sent all the same.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -38,40 +38,76 @@ fn outbox(state: &Path) -> PathBuf {
     state.join("outbox")
 }
 
-/// Puts what changed into the outbox of everybody who wants to know; whether there was anything.
-pub fn queue(looked: &Looked, changes: &[Change], run: &Run, config: &Config) -> io::Result<bool> {
-    static NUMBER: AtomicU64 = AtomicU64::new(0);
-    // One that is not configured may have the name of one that is.
-    let target = address(&looked.target);
-    let mut told = false;
-    for alert in &config.runs.alerts {
-        let wanted = |list: &[(String, Spot)], any: &dyn Fn(&String) -> bool| {
-            list.is_empty() || list.iter().any(|(name, _)| any(name))
-        };
-        if !wanted(&alert.targets, &|name| *name == target) {
-            continue;
-        }
-        let told_of = |change: &Change| {
-            let outcome = looked.outcomes.iter().find(|one| one.check.id == change.check)?;
-            let check = &outcome.check;
-            // Whoever looks first settles the change for all, so what counts is whose check it is too.
-            let is_theirs =
-                wanted(&alert.suites, &|suite| run.is_of(suite) || check.suites.contains(suite));
-            (is_theirs && check.severity <= alert.at_least).then(|| Told::of(outcome, change))
-        };
-        let changes: Vec<Told> = changes.iter().filter_map(told_of).collect();
-        if changes.is_empty() {
-            continue;
-        }
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let stamp = format!("{:016}-{}-{number}", run.at.as_millisecond(), std::process::id());
-        let id = sha256(format!("{stamp}{}{}", alert.name, run.target).as_bytes())[..32].to_owned();
-        let folder = rights::folders(&config.state.value, &["outbox", &plain(&alert.name)])?;
-        let event = Event::of(id, run, &target, changes);
-        write_synced(&folder.join(format!("{stamp}.json")), event.json().as_bytes())?;
-        told = true;
+/// Messages on their way.
+#[derive(Debug, Default)]
+pub struct Post {
+    /// Lie in an outbox.
+    kept: usize,
+    /// Could not be put there, by the name of the alert, and why.
+    loose: Vec<(String, Event, String)>,
+}
+
+impl Post {
+    pub fn is_empty(&self) -> bool {
+        self.kept == 0 && self.loose.is_empty()
     }
-    Ok(told)
+
+    /// Puts what changed into the outbox of everybody who wants to know; whether all of it is there.
+    pub fn add(&mut self, looked: &Looked, changes: &[Change], run: &Run, config: &Config) -> bool {
+        // One that is not configured may have the name of one that is.
+        let target = address(&looked.target);
+        let before = self.loose.len();
+        for alert in &config.runs.alerts {
+            let Some(event) = event(alert, looked, &target, changes, run) else { continue };
+            match put(&config.state.value, alert, &event) {
+                Ok(()) => self.kept += 1,
+                Err(error) => self.loose.push((alert.name.clone(), event, error.to_string())),
+            }
+        }
+        self.loose.len() == before
+    }
+}
+
+/// What somebody wants to know of a run, if there is anything.
+fn event(
+    alert: &Alert,
+    looked: &Looked,
+    target: &str,
+    changes: &[Change],
+    run: &Run,
+) -> Option<Event> {
+    let wanted = |list: &[(String, Spot)], any: &dyn Fn(&String) -> bool| {
+        list.is_empty() || list.iter().any(|(name, _)| any(name))
+    };
+    if !wanted(&alert.targets, &|name| name == target) {
+        return None;
+    }
+    // A change that is found again, because what a run found was not taken in, has the same name.
+    let mut name = format!("{}\n{target}\n", alert.name);
+    let mut told_of = |change: &Change| {
+        let outcome = looked.outcomes.iter().find(|one| one.check.id == change.check)?;
+        let check = &outcome.check;
+        // Whoever looks first settles the change for all, so what counts is whose check it is too.
+        let is_theirs =
+            wanted(&alert.suites, &|suite| run.is_of(suite) || check.suites.contains(suite));
+        if !is_theirs || check.severity > alert.at_least {
+            return None;
+        }
+        let (now, last) = (change.now.state.word(), change.last.unwrap_or(run.at));
+        name.push_str(&format!("{} {now} {last}\n", check.id));
+        Some(Told::of(outcome, change))
+    };
+    let changes: Vec<Told> = changes.iter().filter_map(&mut told_of).collect();
+    let id = sha256(name.as_bytes())[..32].to_owned();
+    (!changes.is_empty()).then(|| Event::of(id, run, target, changes))
+}
+
+fn put(state: &Path, alert: &Alert, event: &Event) -> io::Result<()> {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let stamp = format!("{:016}-{}-{number}", event.at.as_millisecond(), std::process::id());
+    let folder = rights::folders(state, &["outbox", &plain(&alert.name)])?;
+    write_synced(&folder.join(format!("{stamp}.json")), event.json().as_bytes())
 }
 
 pub fn are_waiting(state: &Path) -> bool {
@@ -92,12 +128,18 @@ pub fn oldest(state: &Path) -> Option<Timestamp> {
 }
 
 /// Tries to deliver all that waits; what did not work is told. Once stopped it begins nothing more.
-pub async fn deliver(config: &Config, stopper: &Stopper) -> Vec<String> {
+pub async fn deliver(config: &Config, mut post: Post, stopper: &Stopper) -> Vec<String> {
     let mut under_way = tokio::task::JoinSet::new();
     for alert in config.runs.alerts.clone() {
         let folder = outbox(&config.state.value).join(plain(&alert.name));
         let stopper = stopper.clone();
-        under_way.spawn_blocking(move || empty(&alert, &folder, &stopper));
+        let is_theirs = |one: &mut (String, Event, String)| one.0 == alert.name;
+        let loose: Vec<_> = post.loose.extract_if(.., is_theirs).collect();
+        under_way.spawn_blocking(move || {
+            let said = empty(&alert, &folder, &stopper);
+            let loose = loose.iter().map(|(_, event, why)| at_once(&alert, event, why, &stopper));
+            said.into_iter().chain(loose).collect::<Vec<_>>()
+        });
     }
     let mut notes: Vec<String> = Vec::new();
     while let Some(done) = under_way.join_next().await {
@@ -118,6 +160,16 @@ pub async fn deliver(config: &Config, stopper: &Stopper) -> Vec<String> {
         }
     }
     notes
+}
+
+/// Delivers a message that is nowhere else. The history did not take it in, so the next run tells it again.
+fn at_once(alert: &Alert, event: &Event, why: &str, stopper: &Stopper) -> String {
+    let done = persistently(&alert.channel, &message(event), Instant::now(), stopper);
+    let done = done.map_or_else(|failed| failed.to_string(), |()| "it arrived".into());
+    format!(
+        "alert {}: {done}, and could not be kept ({why}); the next run tells it again",
+        alert.name
+    )
 }
 
 /// Delivers what waits for one alert.

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use super::Out;
+use super::alerts::{self, Post};
 use super::chosen::{LeftOut, checks, sorted, targets};
 use super::interrupts::Interrupts;
 use super::lock::{self, Lock, Taken};
-use super::{Out, alerts};
 use crate::catalogue::Catalogue;
 use crate::check::{Check, Finding, Verdict};
 use crate::clock;
@@ -154,10 +155,12 @@ pub async fn run(
     let mut told = 0;
     let mut failed = None;
     let mut tell = |run: &mut Run, left: &[usize], out: &mut Out| {
-        while told < run.looked.len() && left[told] == 0 && failed.is_none() {
+        while told < run.looked.len() && left[told] == 0 {
             let looked = &mut run.looked[told];
             run.left_out.elsewhere += looked.leave_out(asked);
-            failed = on_target(looked, out).err();
+            if failed.is_none() {
+                failed = on_target(looked, out).err();
+            }
             told += 1;
         }
     };
@@ -188,20 +191,22 @@ pub async fn run(
         });
         interrupts.over(running, &stopper).await?;
     }
-    if let Some(problem) = failed {
-        return Err(problem);
-    }
     run.seconds = start.elapsed().as_secs_f64();
     run.is_cut = stopper.is_stopped();
-    let told = record(&mut run, asked, config, &places);
+    let post = record(&mut run, asked, config, &places);
     // What is in the history and in the outbox needs no lock any more, and who is told may be slow.
     drop(locks);
-    if told || alerts::are_waiting(&config.state.value) {
+    if !post.is_empty() || alerts::are_waiting(&config.state.value) {
         let stopper = Stopper::default();
-        let notes = interrupts.over(alerts::deliver(config, &stopper), &stopper).await?;
+        let notes = interrupts.over(alerts::deliver(config, post, &stopper), &stopper).await?;
         run.notes.extend(notes);
     }
-    Ok(run)
+    // A result that cannot be written is no reason to forget the run, or to tell nobody of it.
+    let Some(problem) = failed else { return Ok(run) };
+    for note in &run.notes {
+        out.say(&format!("note: {note}"));
+    }
+    Err(problem)
 }
 
 fn words(run: &Run, checks: usize) -> String {
@@ -278,11 +283,11 @@ pub(super) fn address(target: &Target) -> String {
     }
 }
 
-/// Puts the run into the history, and what changed into the outbox; whether anything did. What goes
-/// wrong here changes no verdict.
-fn record(run: &mut Run, asked: &Asked, config: &Config, places: &[usize]) -> bool {
+/// Puts the run into the history, and what changed into the outbox. What goes wrong here changes no
+/// verdict, and keeps no alert.
+fn record(run: &mut Run, asked: &Asked, config: &Config, places: &[usize]) -> Post {
     let state = &config.state.value;
-    let mut told = false;
+    let mut post = Post::default();
     for place in places {
         let looked = &run.looked[*place];
         if looked.outcomes.is_empty() {
@@ -291,17 +296,22 @@ fn record(run: &mut Run, asked: &Asked, config: &Config, places: &[usize]) -> bo
         let past = past(looked, run, asked);
         let slug = slug(&looked.target);
         run.notes.extend(missed(&past, &looked.label, state, &slug, config));
-        let recorded = Book::open(state, &slug).and_then(|book| {
-            let changes = book.changes(&past);
-            book.append(&past)?;
-            told |= alerts::queue(looked, &changes, &past, config)?;
-            book.settle(&past, config.runs.keep())
+        let book = Book::open(state, &slug);
+        let changes = match &book {
+            Ok(book) => book.changes(&past),
+            Err(_) => store::changes(&store::folder(state, &slug), &past),
+        };
+        let appended = book.and_then(|book| book.append(&past).map(|()| book));
+        let kept = post.add(looked, &changes, &past, config);
+        let recorded = appended.and_then(|book| {
+            // What nobody keeps is due until it was.
+            if kept { book.settle(&past, config.runs.keep()) } else { Ok(()) }
         });
         if let Err(error) = recorded {
             run.notes.push(format!("{}: this run is not in the history: {error}", looked.label));
         }
     }
-    told
+    post
 }
 
 fn past(looked: &Looked, run: &Run, asked: &Asked) -> Past {

@@ -49,7 +49,12 @@ impl Book {
         lock.lock()?;
         let latest = match latest(&folder) {
             Some(latest) => latest,
-            None => anew(&folder)?,
+            // Written at once: what the first run finds is no news to one that takes it from the lines.
+            None => {
+                let latest = anew(&folder)?;
+                put_down(&folder, &latest)?;
+                latest
+            }
         };
         Ok(Self { folder, _lock: lock, latest })
     }
@@ -57,17 +62,7 @@ impl Book {
     /// Which verdicts of a run are other ones than before. At the first run, those that are not
     /// clear.
     pub fn changes(&self, run: &Run) -> Vec<Change> {
-        let change = |seen: &super::Seen| {
-            let before = self.latest.get(&seen.check);
-            if before.is_some_and(|before| before.is_younger_than(run.at)) {
-                return None;
-            }
-            let now = Standing::after(before, seen, run.at);
-            let before = before.map(|before| before.state);
-            let is_news = before.map_or(seen.state != super::State::Clear, |it| it != seen.state);
-            is_news.then(|| Change { check: seen.check.clone(), before, now })
-        };
-        run.said().filter_map(change).collect()
+        changed(&self.latest, run)
     }
 
     pub fn append(&self, run: &Run) -> io::Result<()> {
@@ -87,12 +82,7 @@ impl Book {
     /// wrong once must not take all that is remembered: months go only where another day speaks for the time.
     pub fn settle(mut self, run: &Run, keep: Duration) -> io::Result<()> {
         take_in(&mut self.latest, run);
-        let text = serde_json::to_string(&self.latest).map_err(io::Error::other)?;
-        let next = self.folder.join("latest.json.next");
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        rights::open(&options, &next)?.write_all(text.as_bytes())?;
-        fs::rename(&next, self.folder.join("latest.json"))?;
+        put_down(&self.folder, &self.latest)?;
         let oldest = month(back(run.at, keep));
         let mut old = months(&self.folder)?;
         old.retain(|(name, _)| *name < oldest);
@@ -106,6 +96,35 @@ impl Book {
         }
         Ok(())
     }
+}
+
+/// The same where the history cannot be opened to add to it, as far as it can be read.
+pub fn changes(folder: &Path, run: &Run) -> Vec<Change> {
+    changed(&standings(folder).unwrap_or_default(), run)
+}
+
+fn changed(latest: &Latest, run: &Run) -> Vec<Change> {
+    let change = |seen: &super::Seen| {
+        let before = latest.get(&seen.check);
+        if before.is_some_and(|before| before.is_younger_than(run.at)) {
+            return None;
+        }
+        let now = Standing::after(before, seen, run.at);
+        let last = before.map(|before| before.at);
+        let before = before.map(|before| before.state);
+        let is_news = before.map_or(seen.state != super::State::Clear, |it| it != seen.state);
+        is_news.then(|| Change { check: seen.check.clone(), before, last, now })
+    };
+    run.said().filter_map(change).collect()
+}
+
+fn put_down(folder: &Path, latest: &Latest) -> io::Result<()> {
+    let text = serde_json::to_string(latest).map_err(io::Error::other)?;
+    let next = folder.join("latest.json.next");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    rights::open(&options, &next)?.write_all(text.as_bytes())?;
+    fs::rename(&next, folder.join("latest.json"))
 }
 
 /// How all checks of a target stand.

@@ -34,7 +34,7 @@ pub struct Told {
     pub rule: String,
     pub severity: Severity,
     pub owner: String,
-    /// None at the first run.
+    /// None at the first run, or where the history cannot be read.
     pub before: Option<State>,
     pub now: State,
     pub number: Option<f64>,
@@ -145,7 +145,7 @@ impl Told {
 
     fn text(&self) -> String {
         let shown = |text: &str| visible::text(text).into_owned();
-        let before = self.before.map_or("never looked at", State::word);
+        let before = self.before.map_or("not known", State::word);
         let mut out = format!(
             "{} {}  {}\n  {} (was {before})",
             self.severity,

@@ -230,7 +230,7 @@ fn slack_gets_its_text_and_the_address_stays_secret() {
     let body: Value = serde_json::from_str(&web.next().1).unwrap();
     let text = body["text"].as_str().unwrap();
     assert!(text.contains("*[steadyhand] erp (production): 1 violated*"), "{text}");
-    assert!(text.contains("a &lt; b &amp; c") && text.contains("was never looked at"), "{text}");
+    assert!(text.contains("a &lt; b &amp; c") && text.contains("was not known"), "{text}");
     let config = run_at(&desk.home, "2026-11-21T03:00:00Z", &["config"]);
     assert!(config.out.contains("slack: the command cat"), "{}", config.out);
 }
@@ -253,7 +253,7 @@ fn a_number_that_is_a_lower_bound_is_told_as_one() {
     assert!(ran.code == 2 && ran.out.contains(">= "), "{}{}", ran.out, ran.err);
     let body: Value = serde_json::from_str(&web.next().1).unwrap();
     let text = body["text"].as_str().unwrap();
-    assert!(text.contains("violated (was never looked at): &gt;= "), "{text}");
+    assert!(text.contains("violated (was not known): &gt;= "), "{text}");
     for (args, told) in [
         (&["history", "bad"][..], "highest >= "),
         (&["history", "bad", "--format", "json"], "\"at_least\":true,\"at\":"),
@@ -568,4 +568,70 @@ fn secrets_do_not_belong_in_the_file() {
         assert!(ran.err.contains(said), "{said} is missing in {}", ran.err);
     }
     assert!(!ran.err.contains("hunter2"), "{}", ran.err);
+}
+
+/// A disk that is full or that nobody may write keeps the history from growing, and no alert from being sent.
+#[test]
+fn what_cannot_be_kept_is_told_all_the_same() {
+    let web = Web::new(&[200]);
+    let desk = bad_desk(&format!("[alert.hook]\nkind = \"webhook\"\nurl = \"{}\"\n", web.address));
+    fs::write(desk.home.path("state/steadyhand"), "no folder").unwrap();
+    let ran = night(&desk.home, 1);
+    assert_eq!(ran.code, 2, "{}", ran.out);
+    assert!(ran.err.contains("erp: this run is not in the history"), "{}", ran.err);
+    let said = "alert hook: it arrived, and could not be kept (";
+    assert!(ran.err.contains(said), "{}", ran.err);
+    assert!(web.next().1.contains("\"check\":\"bad\""));
+}
+
+#[test]
+fn what_the_history_did_not_take_in_is_told_again_under_the_same_id() {
+    let web = Web::new(&[200]);
+    let desk = bad_desk(&format!("[alert.hook]\nkind = \"webhook\"\nurl = \"{}\"\n", web.address));
+    let database = desk.home.work().join("erp.db");
+    Sqlite::open(&database).run("UPDATE asset SET owner = 'ada'");
+    let before = run_at(&desk.home, "2026-10-31T01:00:00Z", &["check", "--suite", "sev2"]);
+    assert_eq!(before.code, 0, "{}", before.out);
+    Sqlite::open(&database).run("UPDATE asset SET owner = NULL");
+    let month = desk.home.path("state/steadyhand/history/erp/2026-11.jsonl");
+    fs::create_dir(&month).unwrap();
+    let mut ids = Vec::new();
+    for hour in [1, 2] {
+        let ran = night(&desk.home, hour);
+        assert!(ran.code == 2 && ran.err.contains("is not in the history"), "{}", ran.err);
+        let event: Value = serde_json::from_str(&web.next().1).unwrap();
+        assert_eq!(event["changes"][0]["before"], "clear", "{event}");
+        ids.push(event["id"].clone());
+    }
+    assert_eq!(ids[0], ids[1]);
+    // Another change has another one.
+    fs::remove_dir(&month).unwrap();
+    night(&desk.home, 3);
+    web.next();
+    Sqlite::open(&database).run("UPDATE asset SET owner = 'ada'");
+    night(&desk.home, 4);
+    Sqlite::open(&database).run("UPDATE asset SET owner = NULL");
+    night(&desk.home, 5);
+    web.next();
+    let event: Value = serde_json::from_str(&web.next().1).unwrap();
+    assert!(event["changes"][0]["now"] == "violated" && event["id"] != ids[0], "{event}");
+}
+
+/// A result that cannot be written is a failure of its own; what was seen is remembered and told.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_result_that_cannot_be_written_is_remembered_and_told() {
+    let web = Web::new(&[200]);
+    let desk = bad_desk(&format!("[alert.hook]\nkind = \"webhook\"\nurl = \"{}\"\n", web.address));
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_steadyhand"));
+    command.args(["check", "--suite", "sev2"]).current_dir(desk.home.work());
+    let ran = command.env_clear().envs(desk.home.environment()).stdout(full).output().unwrap();
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert!(
+        ran.status.code() == Some(3) && said.contains("cannot write standard output"),
+        "{said}"
+    );
+    assert!(web.next().1.contains("\"check\":\"bad\""));
+    assert!(run(&desk.home, &["history", "bad"]).out.contains("erp: violated (2) since"));
 }
