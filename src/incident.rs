@@ -34,6 +34,7 @@ pub use second::{Review, Second, Unreviewed};
 
 #[derive(Debug, Clone, Default)]
 pub struct Incident {
+    /// What it is called here: the name of its folder.
     pub id: String,
     pub title: String,
     pub runbook: String,
@@ -153,8 +154,10 @@ pub struct ActionItem {
 }
 
 impl Incident {
-    pub fn replay(records: &[Record]) -> Self {
-        let mut incident = Self::default();
+    /// `name` is that of its folder. Every host counts from one, so the number in the first record may be
+    /// that of another incident here.
+    pub fn replay(name: &str, records: &[Record]) -> Self {
+        let mut incident = Self { id: name.to_owned(), ..Self::default() };
         for record in records {
             incident.apply(record);
         }

@@ -18,7 +18,7 @@ use steadyhand::incident::store;
 use steadyhand::problem::Problem;
 use steadyhand::source::{Fault, did_you_mean, quoted};
 use steadyhand::tui::keymap::Keymap;
-use steadyhand::tui::replay::{self, Replaying, Shown};
+use steadyhand::tui::replay::{self, Replaying, Shown, What};
 use steadyhand::tui::theme::depth::Depth;
 use steadyhand::tui::theme::{self, Theme};
 use steadyhand::tui::{Background, Cockpit, Farewell, Start};
@@ -83,13 +83,13 @@ pub fn begin(
             farewell.watch
         }
     };
-    while let Some(incident) = watched.take() {
-        let (incident, lease) = match watch(config, incident, &ground)? {
+    while let Some(folder) = watched.take() {
+        let lease = match watch(config, folder, &ground)? {
             Ok(Shown::Left(exit)) => return Ok(exit),
-            Ok(Shown::Taken { incident, lease }) => (incident, lease),
+            Ok(Shown::Taken(lease)) => lease,
             Err(faults) => return Ok(told(&faults, out)),
         };
-        let start = Start::Resume { incident };
+        let start = Start::Resume { incident: store::name(lease.folder()) };
         let cockpit = match files(config, Packs::Settled) {
             Ok(files) => Cockpit { lease: Some(*lease), ..plain(config, files, &ground, start) },
             Err(faults) => return Ok(told(&faults, out)),
@@ -230,56 +230,54 @@ fn run(
     Ok(farewell)
 }
 
-/// The incident that was meant.
-fn meant(state: &Path, incident: Option<&str>) -> Result<String, Problem> {
+/// The folder of the incident that was meant.
+fn meant(state: &Path, incident: Option<&str>) -> Result<PathBuf, Problem> {
     let found = store::find(state, incident).map_err(|error| {
         Problem::usage(error.to_string()).hint("`steadyhand incidents` lists what there is")
     })?;
-    Ok(found.id)
+    Ok(found.folder)
 }
 
 /// Follows what somebody else does.
 fn watch(
     config: &Config,
-    incident: String,
+    folder: PathBuf,
     ground: &Ground,
 ) -> Result<Result<Shown, Vec<Fault>>, Problem> {
     let (login, patience) = (ground.actor.clone(), config.take_over_after.value);
     let store = config.store.as_ref().map(|store| store.value.clone());
-    let watch = Some(steadyhand::tui::watch::Asked { login, patience, store });
-    let asked = match looking(config, incident, &ground.state) {
-        Ok(asked) => Replaying { watch, ..asked },
-        Err(faults) => return Ok(Err(faults)),
-    };
-    match ground.form {
-        Form::Screen => super::runtime()?.block_on(replay::run(asked)).map(Ok),
-        Form::Lines => replay::lines(asked).map(Ok),
+    let how = steadyhand::tui::watch::Asked { login, patience, store };
+    if ground.form == Form::Lines {
+        return replay::lines(folder, how).map(Ok);
+    }
+    match looking(config, What::Watched { folder, how }) {
+        Ok(asked) => super::runtime()?.block_on(replay::run(asked)).map(Ok),
+        Err(faults) => Ok(Err(faults)),
     }
 }
 
 /// Looks at an incident; nothing that could do anything is made.
 pub fn replay(config: &Config, incident: String, out: &mut Out) -> Result<Exit, Problem> {
-    let asked = match looking(config, incident, &config.state.value) {
+    let what = What::Told { wanted: incident, state: config.state.value.clone() };
+    let asked = match looking(config, what) {
         Ok(asked) => asked,
         Err(faults) => return Ok(told(&faults, out)),
     };
     match super::runtime()?.block_on(replay::run(asked))? {
         Shown::Left(exit) => Ok(exit),
-        Shown::Taken { .. } => unreachable!("only what is watched can be taken over"),
+        Shown::Taken(_) => unreachable!("only what is watched can be taken over"),
     }
 }
 
-fn looking(config: &Config, incident: String, state: &Path) -> Result<Replaying, Vec<Fault>> {
+fn looking(config: &Config, what: What) -> Result<Replaying, Vec<Fault>> {
     let (catalogue, keymap, theme) = files(config, Packs::Settled)?;
     Ok(Replaying {
-        incident,
-        state: state.to_owned(),
+        what,
         catalogue,
         practice: config.practice.clone(),
         theme,
         keymap,
         ascii: config.ascii.value,
-        watch: None,
     })
 }
 

@@ -99,7 +99,7 @@ pub struct Cockpit {
     pub start: Start,
     /// Where incidents of several hosts are kept.
     pub store: Option<Target>,
-    /// The lease of the incident it is started with, if it was taken over.
+    /// The lease of the incident it is started with, if it was taken over, which says which one that is.
     pub lease: Option<Lease>,
 }
 
@@ -133,8 +133,8 @@ pub struct Farewell {
     pub scored: Option<Scorecard>,
     /// The incident that was open, and its folder.
     pub incident: Option<(String, PathBuf, bool)>,
-    /// The incident that somebody else works on now, to be looked at.
-    pub watch: Option<String>,
+    /// The folder of the incident that somebody else works on now, to be looked at.
+    pub watch: Option<PathBuf>,
 }
 
 /// Runs the cockpit on the terminal of the process.

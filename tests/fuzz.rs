@@ -334,7 +334,7 @@ fn journal() -> Vec<String> {
 fn replayed(text: &str) {
     let (records, head, _) = chain::replay(text);
     let (_, _, _, _) = chain::replay_redacted(text);
-    let incident = Incident::replay(&records);
+    let incident = Incident::replay("INC-0001", &records);
     for record in &records {
         let _ = record.entry.sentence();
     }

@@ -591,7 +591,8 @@ impl Walk<'_> {
             let (target, server) = (self.target.clone(), self.server.clone());
             let (plan, actor, of) = (change.clone(), "ada".into(), format!("{}-again", step.id));
             let job = recover::Job { plan, target, server, actor, op: of };
-            return mass::undo(&job, &Incident::replay(&records), &self.folder, &op).unwrap();
+            return mass::undo(&job, &Incident::replay("INC-0001", &records), &self.folder, &op)
+                .unwrap();
         }
         let artefact = records.iter().find_map(|record| match &record.entry {
             Entry::UndoWritten { op: of, evidence, .. } if *of == op => Some(evidence.clone()),

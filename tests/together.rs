@@ -6,6 +6,7 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -240,6 +241,79 @@ fn line_by_line_it_is_followed_and_taken_over_too() {
     quit(&mut first);
     quit_lines(&mut second);
     assert_sound(first.home());
+}
+
+/// Every host counts from one: an incident of another lies under a name of its own, and nothing that is
+/// done in it is done in the one whose number it has.
+#[test]
+fn what_is_done_in_one_of_two_incidents_with_one_number_stays_out_of_the_other() {
+    const THEIRS: &str = "INC-0001-vm";
+    let mut ours = demo(Home::new());
+    leave(&mut ours);
+    let home = ours.into_home();
+    let incidents = home.work().join("state/incidents");
+    let before = files(&incidents.join(INCIDENT));
+    for (name, bytes) in &before {
+        let path = incidents.join(THEIRS).join(name);
+        fs::create_dir_all(path.parent().expect("it lies in a folder")).expect("it is ours");
+        fs::write(path, bytes).expect("it is ours");
+    }
+    let mut first = Cockpit::start_in(home, &["resume", THEIRS], WIDE);
+    first.wait_for("taken up again");
+    let mut second = first.beside("robin", &["watch", THEIRS], WIDE);
+    second.wait_for("WATCHING");
+    second.keys("t");
+    first.wait_for("asks to take over");
+    first.breathe();
+    first.keys("down enter");
+    first.wait_for("held by robin on ");
+    second.wait_for("taken up again");
+    note(&mut second, "robin goes on with theirs");
+    first.wait_for("robin goes on with theirs");
+    second.keys("esc");
+    second.wait_for("What is wrong");
+    second.keys("z");
+    second.wait_for("done, go on");
+    note(&mut second, "robin came back to it");
+    first.wait_for("robin came back to it");
+    leave(&mut second);
+    second.wait_for("INC-0001-vm is open: `steadyhand resume INC-0001-vm` goes on with it");
+    first.wait_for("nobody works on it");
+    quit(&mut first);
+    let mut lines = first.beside("robin", &["watch", THEIRS, "--plain"], WIDE);
+    lines.wait_for("robin came back to it");
+    lines.type_text("take over");
+    lines.keys("enter");
+    lines.wait_for("step 1 of 10");
+    quit_lines(&mut lines);
+    assert!(before == files(&incidents.join(INCIDENT)), "the other one is as it was");
+    let home = first.home();
+    for incident in [INCIDENT, THEIRS] {
+        let ran = home.steadyhand(&["verify", incident]).assert().code(0);
+        let said = String::from_utf8_lossy(&ran.get_output().stdout).into_owned();
+        assert!(said.contains(&format!("{incident} is sound")), "{said}");
+        home.steadyhand(&["bundle", incident]).assert().code(0);
+        assert!(home.work().join(format!("{incident}.tar")).is_file());
+    }
+    let ran = home.steadyhand(&["handover", THEIRS]).assert().code(0);
+    let said = String::from_utf8_lossy(&ran.get_output().stdout).into_owned();
+    assert!(said.contains("`steadyhand resume INC-0001-vm` on this host"), "{said}");
+}
+
+/// What lies in a folder, by its names.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).expect("it is there") {
+        let path = entry.expect("it can be read").path();
+        let name = PathBuf::from(path.file_name().expect("it has a name"));
+        if path.is_dir() {
+            found
+                .extend(files(&path).into_iter().map(|(inside, bytes)| (name.join(inside), bytes)));
+        } else {
+            found.insert(name, fs::read(&path).expect("it can be read"));
+        }
+    }
+    found
 }
 
 #[test]

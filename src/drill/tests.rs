@@ -3,7 +3,7 @@ use super::*;
 use crate::check::{Count, Severity, Verdict};
 use crate::dialect::Dialect;
 use crate::incident::chain::{Head, Mark, seal_marked};
-use crate::incident::entry::{Evidence, TargetSeen};
+use crate::incident::entry::{Evidence, TargetSeen, number};
 use crate::runbook::load;
 
 const RUNBOOK: &str = "id = \"r\"\ntitle = \"t\"\nsummary = \"s\"\nseverity = \"sev2\"\nowner = \"o\"\n\
@@ -54,7 +54,7 @@ fn incident(entries: Vec<(i64, Entry)>) -> Incident {
         head = Head { seq: record.seq, hash: record.hash.clone() };
         records.push(record);
     }
-    Incident::replay(&records)
+    Incident::replay(number(&records), &records)
 }
 
 fn seen(count: u64) -> Entry {

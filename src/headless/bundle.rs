@@ -38,15 +38,12 @@ pub fn run(config: &Config, asked: &Asked, out: &mut Out) -> Result<Exit, Proble
     let state = &config.state.value;
     let folder = incident_folder(state, &asked.incident)?;
     let report = verify(&folder, None).map_err(|error| Problem::unreachable(error.to_string()))?;
-    let id = match folder.file_name() {
-        Some(name) if report.incident.is_empty() => name.to_string_lossy().into_owned(),
-        _ => super::lock::plain(&report.incident),
-    };
+    let id = super::lock::plain(&store::name(&folder));
     let failed = |error: io::Error| {
         Problem::system(format!("cannot make the bundle of {id}: {error}"))
             .hint("the incident is as it was; the space for a copy of its evidence is needed")
     };
-    let page = page(&folder, config, asked.redact).map_err(failed)?;
+    let page = page(&folder, &id, config, asked.redact).map_err(failed)?;
     let mut making =
         bundle::gather(&folder, &id, &page, asked.redact, clock::now()).map_err(failed)?;
     if let Some(key) = &asked.sign {
@@ -93,7 +90,7 @@ fn written(making: &bundle::Making, path: &Path) -> io::Result<String> {
 }
 
 /// The postmortem: what people wrote included, unless rows must go, which could stand there.
-fn page(folder: &Path, config: &Config, redacted: bool) -> io::Result<String> {
+fn page(folder: &Path, id: &str, config: &Config, redacted: bool) -> io::Result<String> {
     let bytes = journal::bytes(folder).map_err(io::Error::other)?;
     let text = String::from_utf8_lossy(&bytes);
     let (records, head, old) = if redacted {
@@ -105,7 +102,7 @@ fn page(folder: &Path, config: &Config, redacted: bool) -> io::Result<String> {
         let (records, head, _) = chain::replay(&text);
         (records, head, file::read(folder)?)
     };
-    let incident = Incident::replay(&records);
+    let incident = Incident::replay(id, &records);
     let runbook = store::frozen(folder, &incident);
     let all = remembered(&config.state.value);
     let around = Around { runbook: runbook.as_ref(), practice: &config.practice, all: &all };

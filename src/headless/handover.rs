@@ -25,7 +25,7 @@ pub fn run(
     if let Some(fault) = fault {
         out.say(&format!("steadyhand: the journal is damaged: {fault}"));
     }
-    let incident = Incident::replay(&records);
+    let incident = Incident::replay(&store::name(&folder), &records);
     let runbook = store::frozen(&folder, &incident);
     let holder = lease::holder(&folder);
     let card = Card::of(&incident, runbook.as_ref(), &config.practice, holder.as_ref());

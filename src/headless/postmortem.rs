@@ -33,7 +33,7 @@ pub fn run(config: &Config, asked: &Asked, out: &mut Out) -> Result<Exit, Proble
     let folder = incident_folder(state, &asked.incident)?;
     let (records, head, fault) =
         journal::read(&folder).map_err(|error| Problem::unreachable(error.to_string()))?;
-    let incident = Incident::replay(&records);
+    let incident = Incident::replay(&store::name(&folder), &records);
     let runbook = store::frozen(&folder, &incident);
     let all = remembered(state);
     let around = Around { runbook: runbook.as_ref(), practice: &config.practice, all: &all };

@@ -13,7 +13,7 @@ use crate::digest::sha256;
 use crate::exit::Exit;
 use crate::incident::entry::{Entry, Evidence, Record};
 use crate::incident::journal::{self, Journal};
-use crate::incident::{Incident, Unreviewed, second};
+use crate::incident::{Incident, Unreviewed, second, store};
 use crate::ops::share::{Claim, Courier};
 use crate::problem::Problem;
 use crate::recovery::Request;
@@ -37,7 +37,7 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
         return Err(Problem::refused(format!("the journal is damaged: {fault}"))
             .hint("`steadyhand verify` says more; nothing is written to an altered journal"));
     }
-    let incident = Incident::replay(&records);
+    let incident = Incident::replay(&store::name(&folder), &records);
     let Some(due) = incident.unreviewed().next() else {
         out.put("nothing here waits for a review\n")?;
         return Ok(Exit::Clear);
@@ -68,7 +68,7 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
     let (journal, records) = Journal::open(&folder, &asked.actor).map_err(failed)?;
     let courier = claimed(config, &records, &journal).await?;
     // Somebody else may have answered while the question stood here: each file is written once.
-    let incident = Incident::replay(&records);
+    let incident = Incident::replay(&store::name(&folder), &records);
     if !incident.unreviewed().any(|open| open == due) {
         return Err(Problem::refused(format!("{op} was reviewed meanwhile; nothing was recorded"))
             .hint("`steadyhand verify` shows by whom, and what still waits"));

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::incident::entry::{Entry, Evidence, Record};
 use crate::incident::verify::Report;
-use crate::incident::{Incident, Unreviewed, journal, second};
+use crate::incident::{Incident, Unreviewed, journal, second, store};
 use crate::recovery::Request;
 use crate::recovery::second::own_key;
 use crate::signature::{self, Purpose, Unproved};
@@ -15,7 +15,7 @@ use crate::signature::{self, Purpose, Unproved};
 /// Adds what is to be said to the report; false if a signature could not be checked.
 pub fn judge(folder: &Path, signers: Option<&Path>, report: &mut Report) -> bool {
     let Ok((records, _, _)) = journal::read(folder) else { return true };
-    let incident = Incident::replay(&records);
+    let incident = Incident::replay(&store::name(folder), &records);
     let awaited = journal::awaited(folder, &incident.records);
     let not_here = |file: &Evidence| {
         awaited.contains(file) && !folder.join(&file.file).try_exists().is_ok_and(|it| it)

@@ -202,8 +202,8 @@ mod tests {
     fn a_journal_of_the_first_version_is_read_and_verified() {
         let (records, head, fault) = replay(include_str!("chain/old.jsonl"));
         assert_eq!((records.len(), head.seq, fault), (4, 4, None));
-        let incident = crate::incident::Incident::replay(&records);
-        assert_eq!(incident.id, "INC-0001");
+        assert_eq!(crate::incident::entry::number(&records), "INC-0001");
+        let incident = crate::incident::Incident::replay("INC-0001", &records);
         assert!(!incident.is_open() && incident.pinned.is_empty());
         assert_eq!(incident.notes[0].2, "nobody had been handed out");
     }

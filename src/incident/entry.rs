@@ -33,6 +33,15 @@ pub struct Record {
     pub hash: String,
 }
 
+/// What an incident was called where it was opened.
+pub fn number(records: &[Record]) -> &str {
+    let opened = records.iter().find_map(|record| match &record.entry {
+        Entry::Opened { incident, .. } => Some(incident),
+        _ => None,
+    });
+    opened.map_or("", String::as_str)
+}
+
 impl Record {
     /// When it happened: an entry may be backdated, a record never is.
     pub fn happened(&self) -> Timestamp {

@@ -188,7 +188,6 @@ pub fn earlier<'a>(incident: &Incident, all: &'a [Incident]) -> Vec<&'a Incident
         other.runbook == incident.runbook
             && other.demo == incident.demo
             && place(other) == place(incident)
-            && other.id != incident.id
             && other.opened < incident.opened
     };
     let mut found: Vec<&Incident> = all.iter().filter(same).collect();
@@ -253,7 +252,7 @@ pub fn first_update_due(incident: &Incident, practice: &Practice) -> Option<Time
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::chain::{Head, seal};
-    use super::super::entry::{Milestone, Origin, TargetSeen};
+    use super::super::entry::{Milestone, Origin, TargetSeen, number};
     use super::*;
     use crate::check::{Count, Severity, Verdict};
     use crate::dialect::Dialect;
@@ -291,7 +290,7 @@ mod tests {
             head = Head { seq: record.seq, hash: record.hash.clone() };
             records.push(record);
         }
-        Incident::replay(&records)
+        Incident::replay(number(&records), &records)
     }
 
     fn reached(minute: i64, which: Milestone) -> (i64, Entry) {
@@ -374,6 +373,15 @@ mod tests {
         let all = [whole("INC-1", 0, 5), whole("INC-2", day, 3 * day), whole("INC-3", 2 * day, 9)];
         assert_eq!(came_back(&all[2], &all).unwrap().id, "INC-1");
         assert!(came_back(&all[2], &all[1..]).is_none());
+    }
+
+    /// Every host counts from one.
+    #[test]
+    fn what_comes_back_may_have_the_same_number() {
+        let day = 24 * 60;
+        let all = [whole("INC-1", 0, 5), whole("INC-1", day, 9)];
+        assert_eq!(came_back(&all[1], &all).unwrap().opened, all[0].opened);
+        assert!(came_back(&all[0], &all).is_none());
     }
 
     #[test]

@@ -18,17 +18,7 @@ impl Incident {
             self.shifts.push((at, record.actor.clone()));
         }
         match &record.entry {
-            Entry::Opened {
-                incident,
-                runbook,
-                runbook_sha256,
-                title,
-                severity,
-                target,
-                demo,
-                ..
-            } => {
-                self.id.clone_from(incident);
+            Entry::Opened { runbook, runbook_sha256, title, severity, target, demo, .. } => {
                 self.runbook.clone_from(runbook);
                 self.runbook_sha256.clone_from(runbook_sha256);
                 self.title.clone_from(title);

@@ -146,16 +146,13 @@ impl Journal {
     /// back the records that are there.
     pub fn open(folder: &Path, actor: &str) -> Result<(Self, Vec<Record>), JournalError> {
         settle(folder)?;
-        Self::open_with(Lease::take(folder, actor)?, folder, actor)
+        Self::open_with(Lease::take(folder, actor)?, actor)
     }
 
-    /// The same with a lease that was taken before.
-    pub fn open_with(
-        lease: Lease,
-        folder: &Path,
-        actor: &str,
-    ) -> Result<(Self, Vec<Record>), JournalError> {
-        settle(folder)?;
+    /// The same with a lease that was taken before, and of the incident that it is the lease of.
+    pub fn open_with(lease: Lease, actor: &str) -> Result<(Self, Vec<Record>), JournalError> {
+        let folder = lease.folder().to_owned();
+        settle(&folder)?;
         let Mended { file, records, head, torn } = mended(&lease)?;
         // Whether what was taken from another host is ours is for the store to say; a later opening
         // tells what was torn.
@@ -163,7 +160,7 @@ impl Journal {
         let inner = Inner {
             writer: Some(Writer { file, lease }),
             surrendered: false,
-            folder: folder.to_owned(),
+            folder: folder.clone(),
             head,
             actor: actor.to_owned(),
             drill: records.first().map_or(Mark::None, |record| record.drill),
@@ -174,7 +171,7 @@ impl Journal {
         let mut records = records;
         if untold {
             records.push(journal.append(Entry::TornTail { bytes: torn })?);
-            mend::told(folder).map_err(io_error("cannot rename in", folder))?;
+            mend::told(&folder).map_err(io_error("cannot rename in", &folder))?;
         }
         Ok((journal, records))
     }

@@ -97,7 +97,7 @@ pub fn incident(folder: &Path) -> (Incident, Option<String>) {
         Ok((records, _, fault)) => (records, fault.map(|fault| fault.to_string())),
         Err(error) => (Vec::new(), Some(error.to_string())),
     };
-    (Incident::replay(&records), trouble)
+    (Incident::replay(&name(folder), &records), trouble)
 }
 
 /// Every incident there is, with what is wrong with it, in the order of their numbers.
@@ -260,8 +260,11 @@ fn ids(state: &Path) -> Result<Vec<String>, StoreError> {
     Ok(ids)
 }
 
-fn name(folder: &Path) -> String {
-    folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+/// What an incident is called here.
+pub fn name(folder: &Path) -> String {
+    let last = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    // `.` has a name too.
+    last(folder).or_else(|| last(&folder.canonicalize().ok()?)).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -13,12 +13,13 @@ use super::bundle::{ABOUT, Opened, not_a_link};
 use super::chain::{self, Fault, Head};
 use super::entry::{self, Entry, Evidence, Record};
 use super::journal::{self, EVIDENCE, JournalError, REQUESTS};
+use super::store;
 use crate::digest::{Beginning, Running};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
+    /// What it is called: in its folder by that, in a bundle as where it was opened.
     pub incident: String,
-    pub title: String,
     /// Records that stand.
     pub records: u64,
     pub head: Head,
@@ -54,6 +55,12 @@ impl Report {
 
 /// Checks a folder; `head` was written down elsewhere.
 pub fn verify(folder: &Path, head: Option<&Beginning>) -> Result<Report, JournalError> {
+    let mut report = whole(folder, head)?;
+    report.incident = store::name(folder);
+    Ok(report)
+}
+
+fn whole(folder: &Path, head: Option<&Beginning>) -> Result<Report, JournalError> {
     let (records, found, fault) = journal::read(folder)?;
     Ok(judge(folder, head, records, found, fault, Whole::Yes))
 }
@@ -88,7 +95,7 @@ pub fn verify_bundle(bundle: &Opened, head: Option<&Beginning>) -> Result<Report
         }
         report
     } else {
-        verify(folder, head)?
+        whole(folder, head)?
     };
     if bundle.about.head != report.head {
         report.fault(format!("{ABOUT} names another head than the journal has"));
@@ -105,10 +112,8 @@ fn judge(
     fault: Option<Fault>,
     whole: Whole,
 ) -> Report {
-    let (incident, title) = records.iter().find_map(opened).unwrap_or_default();
     let mut report = Report {
-        incident,
-        title,
+        incident: entry::number(&records).to_owned(),
         records: found.seq,
         head: found,
         files: 0,
@@ -132,13 +137,6 @@ fn judge(
         report.evidence(folder, &records);
     }
     report
-}
-
-fn opened(record: &Record) -> Option<(String, String)> {
-    match &record.entry {
-        Entry::Opened { incident, title, .. } => Some((incident.clone(), title.clone())),
-        _ => None,
-    }
 }
 
 impl Report {

@@ -360,7 +360,7 @@ fn shifts(incident: &Incident, around: Around<'_>) -> Vec<Shift> {
     let one = |((_, from), (at, to)): (&(Timestamp, String), &(Timestamp, String))| {
         let before = incident.records.iter().take_while(|one| (one.at, &one.actor) != (*at, to));
         let before: Vec<Record> = before.cloned().collect();
-        let then = Incident::replay(&before);
+        let then = Incident::replay(&incident.id, &before);
         let card = Card::of(&then, around.runbook, around.practice, None);
         Shift { at: *at, from: from.clone(), to: to.clone(), card }
     };

@@ -33,7 +33,7 @@ impl Night {
     }
 
     fn incident(&self) -> Incident {
-        Incident::replay(&self.records)
+        Incident::replay("INC-0001", &self.records)
     }
 
     fn text(&self, old: Option<&str>) -> String {
@@ -272,7 +272,7 @@ fn a_whole_night_is_written_down() {
 fn a_draft_is_complete_at_every_moment_and_the_same_twice() {
     let night = whole_night();
     for n in 0..=night.records.len() {
-        let incident = Incident::replay(&night.records[..n]);
+        let incident = Incident::replay("INC-0001", &night.records[..n]);
         let head = Head { seq: n as u64, ..Head::default() };
         let text = regenerate(&incident, around(&runbook()), None, &head, &TimeZone::UTC);
         assert_eq!(text.matches("\n## ").count(), 19, "after record {n}: {text}");

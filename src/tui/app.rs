@@ -1,5 +1,6 @@
 //! App: the whole state of the cockpit. Plain data; `update` changes it, `view` draws it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -153,8 +154,8 @@ pub struct App {
     pub replay: Option<Replay>,
     /// Somebody who wants to go on with the incident.
     pub asked: Option<Request>,
-    /// The incident that is only looked at from now on: somebody else works on it.
-    pub watch: Option<String>,
+    /// The folder of the incident that is only looked at from now on: somebody else works on it.
+    pub watch: Option<PathBuf>,
     /// Why nothing may be done any more.
     pub read_only: Option<String>,
     pub leaving: Option<&'static str>,

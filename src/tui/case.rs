@@ -17,7 +17,7 @@ use crate::check::{Count, Delta, Finding, Verdict};
 use crate::config::Target;
 use crate::guardrail::Rehearsal;
 use crate::incident::drafts::Draft;
-use crate::incident::entry::{Entry, Record};
+use crate::incident::entry::{Entry, Record, number};
 use crate::incident::{Chunked, Incident};
 use crate::ops::{Identity, Pressure};
 use crate::problem::Problem;
@@ -290,8 +290,9 @@ impl Case {
 
     /// The name for a new operation: no other journal and no other moment can make the same one.
     pub fn new_op(&self, run: Run) -> String {
-        let head = self.incident.records.last().map_or("", |record| &record.hash);
-        format!("{}-{}-{run}", self.incident.id, head.get(..8).unwrap_or(head))
+        let records = &self.incident.records;
+        let head = records.last().map_or("", |record| &record.hash);
+        format!("{}-{}-{run}", number(records), head.get(..8).unwrap_or(head))
     }
 
     /// The database is a server, with others on it.

@@ -176,7 +176,7 @@ pub enum Message {
     /// Of the store that several hosts share.
     Store(StoreNews),
     /// Somebody else works on the incident that was to be gone on with.
-    Held(String),
+    Held(PathBuf),
     /// One look at an incident that is watched.
     Seen(Box<Seen>),
     /// What is typed is not safe.

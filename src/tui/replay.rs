@@ -32,7 +32,7 @@ use super::{of_event, terminal, update, view, watch_signals};
 use crate::catalogue::Catalogue;
 use crate::config::Target;
 use crate::exit::Exit;
-use crate::incident::entry::Record;
+use crate::incident::entry::{Record, number};
 use crate::incident::lease::Lease;
 use crate::incident::store::StoreError;
 use crate::incident::{Incident, bundle, chain, journal, store};
@@ -43,50 +43,50 @@ use moment::{Replay, Story};
 /// What a replay is started with.
 #[derive(Debug)]
 pub struct Replaying {
-    /// An incident's name, the path of its folder, or a bundle.
-    pub incident: String,
-    /// Where incidents are kept.
-    pub state: PathBuf,
+    pub what: What,
     pub catalogue: Catalogue,
     pub practice: Practice,
     pub theme: Theme,
     pub keymap: Keymap,
     pub ascii: bool,
-    /// Somebody else works on it, and it is followed.
-    pub watch: Option<watch::Asked>,
+}
+
+/// What is looked at.
+#[derive(Debug)]
+pub enum What {
+    /// An incident's name, the path of its folder, or a bundle; and where incidents are kept.
+    Told { wanted: String, state: PathBuf },
+    /// The folder of one that somebody else works on, which is followed.
+    Watched { folder: PathBuf, how: watch::Asked },
 }
 
 /// How the looking ended.
 #[derive(Debug)]
 pub enum Shown {
     Left(Exit),
-    /// It was taken over: whoever has the lease goes on with it.
-    Taken {
-        incident: String,
-        lease: Box<Lease>,
-    },
+    /// It was taken over: whoever has the lease goes on with what it is the lease of.
+    Taken(Box<Lease>),
 }
 
 /// Tells it line by line while somebody works on it.
-pub fn lines(asked: Replaying) -> Result<Shown, Problem> {
-    let (found, told) = find(&asked.state, &asked.incident)?;
-    if let Some(told) = told {
+pub fn lines(folder: PathBuf, how: watch::Asked) -> Result<Shown, Problem> {
+    if let (_, Some(told)) = lying(folder.clone())? {
         return Err(Problem::refused(told));
     }
-    let incident = Incident::replay(&found.story.records).id;
-    let how = asked.watch.ok_or_else(|| Problem::usage("only what goes on is told by lines"))?;
-    Ok(match watch::lines::run(&mut Watcher::new(found.story.folder, how))? {
-        Ok(lease) => Shown::Taken { incident, lease: Box::new(lease) },
+    Ok(match watch::lines::run(&mut Watcher::new(folder, how))? {
+        Ok(lease) => Shown::Taken(Box::new(lease)),
         Err(exit) => Shown::Left(exit),
     })
 }
 
 /// Shows it until the operator leaves.
-pub async fn run(mut asked: Replaying) -> Result<Shown, Problem> {
-    let (found, told) = find(&asked.state, &asked.incident)?;
-    let incident = Incident::replay(&found.story.records).id;
-    let folder = found.story.folder.clone();
-    let mut watcher = asked.watch.take().map(|how| Watcher::new(folder, how));
+pub async fn run(asked: Replaying) -> Result<Shown, Problem> {
+    let ((found, told), mut watcher) = match &asked.what {
+        What::Told { wanted, state } => (find(state, wanted)?, None),
+        What::Watched { folder, how } => {
+            (lying(folder.clone())?, Some(Watcher::new(folder.clone(), how.clone())))
+        }
+    };
     let mut app = make(asked, found.story, watcher.as_ref().map(Watcher::begin))?;
     if let Some(told) = told {
         app.complain(told);
@@ -147,7 +147,7 @@ pub async fn run(mut asked: Replaying) -> Result<Shown, Problem> {
     match outcome {
         Ok(outcome) => outcome
             .map(|ended| match ended {
-                Ok(lease) => Shown::Taken { incident, lease: Box::new(lease) },
+                Ok(lease) => Shown::Taken(Box::new(lease)),
                 Err(exit) => Shown::Left(exit),
             })
             .map_err(|error| Problem::system(format!("the terminal failed: {error}"))),
@@ -220,12 +220,18 @@ fn find(state: &Path, wanted: &str) -> Result<(Found, Option<String>), Problem> 
         } else {
             read(&folder)?
         };
-        let story = story(folder, records)?;
+        let name = number(&records).to_owned();
+        let story = story(name, folder, records)?;
         return Ok((Found { story, _unpacked: Some(opened) }, broken.or(fault)));
     }
-    let folder = store::folder_of(state, wanted).map_err(|error| unfound(&error))?;
+    lying(store::folder_of(state, wanted).map_err(|error| unfound(&error))?)
+}
+
+/// The same of what lies in a folder.
+fn lying(folder: PathBuf) -> Result<(Found, Option<String>), Problem> {
     let (records, fault) = read(&folder)?;
-    Ok((Found { story: story(folder, records)?, _unpacked: None }, fault))
+    let story = story(store::name(&folder), folder, records)?;
+    Ok((Found { story, _unpacked: None }, fault))
 }
 
 fn unfound(error: &StoreError) -> Problem {
@@ -240,8 +246,8 @@ fn read(folder: &Path) -> Result<(Vec<Record>, Option<String>), Problem> {
     Ok((records, fault.map(told)))
 }
 
-fn story(folder: PathBuf, records: Vec<Record>) -> Result<Story, Problem> {
-    let incident = Incident::replay(&records);
+fn story(name: String, folder: PathBuf, records: Vec<Record>) -> Result<Story, Problem> {
+    let incident = Incident::replay(&name, &records);
     let verify = "`steadyhand verify` says what was altered";
     let nothing = || Problem::refused(format!("{}: it was never opened", folder.display()));
     let target = incident.target.as_ref().ok_or_else(|| nothing().hint(verify))?;
@@ -250,7 +256,7 @@ fn story(folder: PathBuf, records: Vec<Record>) -> Result<Story, Problem> {
         let sentence = "runbook.toml is not the one the incident was opened on";
         Problem::refused(format!("{}: {sentence}", folder.display())).hint(verify)
     })?;
-    Ok(Story { records, runbook, target, folder })
+    Ok(Story { name, records, runbook, target, folder })
 }
 
 fn make(asked: Replaying, story: Story, watching: Option<Watching>) -> Result<App, Problem> {

@@ -153,8 +153,8 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
         }
         Message::Lease(news) => together::heard(app, news),
         Message::Store(news) => together::store(app, news),
-        Message::Held(incident) => {
-            app.watch = Some(incident);
+        Message::Held(folder) => {
+            app.watch = Some(folder);
             app.quit = Some(crate::exit::Exit::Clear);
             Vec::new()
         }

@@ -34,7 +34,7 @@ impl Desk {
     pub fn incident(&self) -> Incident {
         let (records, _, fault) = journal::read(&self.journal.folder()).expect("a journal");
         assert_eq!(fault, None);
-        Incident::replay(&records)
+        Incident::replay("INC-0001", &records)
     }
 
     fn note(&self, entry: Entry) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Holder, Party, said, signed};
-use crate::incident::{Incident, journal};
+use crate::incident::{journal, store};
 
 const ELSEWHERE: &str = "elsewhere.json";
 
@@ -68,5 +68,5 @@ impl Holder {
 
 /// Whether their records say that they are executing something.
 pub fn is_executing(folder: &Path) -> bool {
-    journal::read(folder).is_ok_and(|(records, ..)| Incident::replay(&records).is_executing())
+    store::incident(folder).0.is_executing()
 }

@@ -104,5 +104,5 @@ fn a_command_is_under_way_from_its_words_to_its_end() {
         assert!(!elsewhere::is_executing(folder.path()));
     }
     let (records, ..) = journal::read(folder.path()).unwrap();
-    assert!(Incident::replay(&records).commands.is_empty());
+    assert!(Incident::replay("INC-0001", &records).commands.is_empty());
 }

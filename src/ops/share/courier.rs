@@ -17,10 +17,10 @@ use super::errands::{Errand, Errands, Hands};
 use super::{AGAIN, awaited, failed, links, open, system};
 use crate::config::Target;
 use crate::engine::{Claimed, Kept, Link, Shelf, Stopper};
-use crate::incident::Incident;
 use crate::incident::entry::{Entry, Record};
 use crate::incident::journal::{Care, Journal};
 use crate::incident::lease::{self, Holder, Party, Says};
+use crate::incident::{Incident, store};
 use crate::problem::Problem;
 
 /// How soon a session that is ending is looked for again.
@@ -107,7 +107,7 @@ impl From<Problem> for Trouble {
 impl Courier {
     /// None for what is made up: incidents of demos and drills stay where they were made.
     pub fn of(at: &Target, records: &[Record], journal: &Journal) -> Option<Self> {
-        let incident = Incident::replay(records);
+        let incident = Incident::replay(&store::name(&journal.folder()), records);
         if incident.demo || incident.drill {
             return None;
         }
@@ -275,7 +275,7 @@ impl Courier {
         let runbook = fs::read_to_string(self.folder.join("runbook.toml"));
         let kept = Kept {
             id: self.id.clone(),
-            name: self.name(),
+            name: store::name(&self.folder),
             host: Party::here("").host,
             runbook: runbook.map_err(|error| system(&error))?,
             holder: String::new(),
@@ -330,11 +330,6 @@ impl Courier {
         (self.unsent, self.read) = (ours[same..].to_vec().into(), read);
         (self.former, self.shelf) = (None, Some((shelf, lease)));
         Ok(())
-    }
-
-    fn name(&self) -> String {
-        let name = self.folder.file_name().map(|name| name.to_string_lossy().into_owned());
-        name.unwrap_or_default()
     }
 }
 

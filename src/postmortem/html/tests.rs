@@ -63,7 +63,7 @@ fn incident() -> (Incident, Head) {
         head = Head { seq: record.seq, hash: record.hash.clone() };
         records.push(record);
     }
-    (Incident::replay(&records), head)
+    (Incident::replay("INC-0001", &records), head)
 }
 
 fn page(written: &str) -> String {

@@ -11,6 +11,7 @@ use crate::guardrail;
 use crate::incident::Incident;
 use crate::incident::entry::{Deed, Entry, Evidence, Outcome};
 use crate::incident::journal::Journal;
+use crate::incident::store;
 use crate::ops;
 use crate::ops::Stopper;
 use crate::problem::Problem;
@@ -282,7 +283,7 @@ async fn planned(
 fn told(folder: &Path) -> Result<Incident, Problem> {
     let (records, _, _) = crate::incident::journal::read(folder)
         .map_err(|error| Problem::system(error.to_string()))?;
-    Ok(Incident::replay(&records))
+    Ok(Incident::replay(&store::name(folder), &records))
 }
 
 async fn rehearsed(

@@ -41,7 +41,7 @@ fn postmortem_text(desk: &Desk, state: &Path, practice: &Practice) -> Result<Str
     let _alone = desk.document.lock().unwrap_or_else(PoisonError::into_inner);
     let (records, head, _) =
         crate::incident::journal::read(&desk.folder).map_err(|error| error.to_string())?;
-    let incident = Incident::replay(&records);
+    let incident = Incident::replay(&store::name(&desk.folder), &records);
     let zone = jiff::tz::TimeZone::system();
     // What came before is a comparison; without it the rest is still true.
     let all = store::all(state).unwrap_or_default();

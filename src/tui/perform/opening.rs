@@ -1,6 +1,6 @@
 //! Opening an incident, and going on with one: who the server is, the frozen runbook, the journal.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -78,7 +78,7 @@ impl World {
             let known = Known { targets: &targets, policy: &policy };
             match old_incident(&state, &actor, &incident, lease, store, known, messages).await {
                 Ok(opened) => Message::Opened(Ok(Box::new(opened))),
-                Err(NotOpened::Held(incident)) => Message::Held(incident),
+                Err(NotOpened::Held(folder)) => Message::Held(folder),
                 Err(NotOpened::Trouble(problem)) => Message::Opened(Err(problem)),
             }
         });
@@ -252,7 +252,7 @@ const NOT_OURS: &str = "nothing was changed and nothing recorded; whoever has it
 /// Why an incident cannot be gone on with.
 enum NotOpened {
     /// Somebody else does.
-    Held(String),
+    Held(PathBuf),
     Trouble(Problem),
 }
 
@@ -272,21 +272,28 @@ async fn old_incident(
     messages: UnboundedSender<Message>,
 ) -> Result<Opened, NotOpened> {
     let wanted = (!incident.is_empty()).then_some(incident);
-    let found = store::find(state, wanted).map_err(|error| {
-        Problem::usage(error.to_string()).hint("`steadyhand incidents` lists what there is")
-    })?;
-    let (incident, folder) = (found.id, found.folder);
+    let folder = match &lease {
+        // What was taken over is what is gone on with, whatever else is called the same.
+        Some(lease) => lease.folder().to_owned(),
+        None => {
+            let found = store::find(state, wanted).map_err(|error| {
+                Problem::usage(error.to_string()).hint("`steadyhand incidents` lists what there is")
+            })?;
+            found.folder
+        }
+    };
+    let incident = store::name(&folder);
     let mut also_open = Vec::new();
     if wanted.is_none() {
         let open = store::open(state).unwrap_or_default().into_iter().map(|one| one.id);
         also_open.extend(open.filter(|one| *one != incident));
     }
     let opened = match lease {
-        Some(lease) => Journal::open_with(lease, &folder, actor),
+        Some(lease) => Journal::open_with(lease, actor),
         None => Journal::open(&folder, actor),
     };
     let (journal, mut records) = opened.map_err(|error| match error {
-        JournalError::Lease(LeaseError::Held { .. }) => NotOpened::Held(incident.clone()),
+        JournalError::Lease(LeaseError::Held { .. }) => NotOpened::Held(folder.clone()),
         JournalError::Broken(fault) => Problem::refused(format!("{incident}: {fault}"))
             .hint("`steadyhand verify` says more; an altered journal is not written to")
             .into(),
@@ -304,7 +311,7 @@ async fn old_incident(
     let (runbook, target, server) = frozen(&folder, &records, known)?;
     let shared = match shared(store.as_ref(), &records, &journal).await {
         Ok(shared) => shared,
-        Err(NotOurs::Held) => return Err(NotOpened::Held(incident)),
+        Err(NotOurs::Held) => return Err(NotOpened::Held(folder)),
         Err(NotOurs::Unsaid(problem)) => {
             let sentence = format!("{incident} was not taken over: {}", problem.sentence);
             return Err(Problem::refused(sentence).hint(NOT_OURS).into());
@@ -318,7 +325,7 @@ async fn old_incident(
         }
     }
     tell_same_server(shared.as_ref(), store.as_ref(), &server, &messages).await;
-    let folded = crate::incident::Incident::replay(&records);
+    let folded = crate::incident::Incident::replay(&incident, &records);
     let cut_off = folded.in_doubt().is_some();
     let identity = ops::connect::identify_as(&target, &server, cut_off).await;
     if folded.is_open() {

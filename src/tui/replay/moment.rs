@@ -32,6 +32,8 @@ use crate::tui::watch::{self, Watching};
 /// An incident as it lies on disk.
 #[derive(Debug)]
 pub struct Story {
+    /// What the incident is called here.
+    pub name: String,
     pub records: Vec<Record>,
     pub runbook: Runbook,
     pub target: Target,
@@ -304,7 +306,7 @@ fn follow(app: &mut App) {
 fn show(app: &mut App) {
     let Some(replay) = &app.replay else { return };
     let told = &replay.story.records[..replay.at];
-    let incident = Incident::replay(told);
+    let incident = Incident::replay(&replay.story.name, told);
     app.now = replay.record().at;
     let runbook = replay.story.runbook.clone();
     let at = incident.progress.current.as_deref().and_then(|step| runbook.position(step));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::check::{Cause, Delta, Finding};
 use crate::incident::Chunked;
 use crate::incident::entry::{Entry, Milestone, Origin, Outcome};
+use crate::incident::store;
 use crate::problem::Problem;
 use crate::runbook::progress::StepState;
 use crate::runbook::{Ran, Step};
@@ -60,7 +61,8 @@ pub(super) fn called(symptom: &str) -> Vec<String> {
 
 /// An incident was opened or taken up again: go to its step, and clear up what was cut off.
 pub(super) fn enter_case(app: &mut App, opened: Opened) -> Vec<Effect> {
-    let incident = crate::incident::Incident::replay(&opened.records);
+    let name = store::name(&opened.folder);
+    let incident = crate::incident::Incident::replay(&name, &opened.records);
     let current = incident.progress.current.clone();
     let at = current.and_then(|step| opened.runbook.position(&step)).unwrap_or(0);
     let fresh = !opened.resumed;

@@ -45,7 +45,7 @@ pub(super) fn heard(app: &mut App, news: News) -> Vec<Effect> {
 
 /// From here on the incident is only looked at.
 pub(super) fn watch(app: &mut App) {
-    app.watch = app.case.as_ref().map(|case| case.incident.id.clone());
+    app.watch = app.case.as_ref().map(|case| case.folder.clone());
     app.quit = Some(Exit::Clear);
 }
 

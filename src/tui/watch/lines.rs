@@ -10,8 +10,8 @@ use rustix::io::Errno;
 use super::{Seen, Watcher, Watching};
 use crate::clock;
 use crate::exit::Exit;
-use crate::incident::Incident;
 use crate::incident::lease::{Forced, Lease};
+use crate::incident::store;
 use crate::problem::Problem;
 use crate::tui::plain::{Input, QUIET};
 use crate::value::visible;
@@ -21,8 +21,12 @@ const HOW: &str =
 
 /// The lease, if it was taken over, or how it ended.
 pub fn run(watcher: &mut Watcher) -> Result<Result<Lease, Exit>, Problem> {
-    let mut lines =
-        Lines { told: 0, watching: watcher.begin(), incident: String::new(), at: clock::now() };
+    let mut lines = Lines {
+        told: 0,
+        watching: watcher.begin(),
+        incident: store::name(&watcher.folder),
+        at: clock::now(),
+    };
     let mut typed = Typed::default();
     // The right words were typed; what takes it is a line of its own.
     let mut meant: Option<String> = None;
@@ -88,7 +92,6 @@ impl Lines {
     fn news(&mut self, seen: Seen) -> Vec<String> {
         let mut news = VecDeque::new();
         if let Some(records) = seen.records {
-            self.incident = Incident::replay(&records).id;
             for record in records.iter().skip(self.told) {
                 let (time, sentence) = (record.at.strftime("%H:%M:%S"), record.entry.sentence());
                 news.push_back(format!("{time} UTC  {}: {sentence}", record.actor));
