@@ -44,8 +44,9 @@ pub fn run(config: &Config, asked: &Asked, out: &mut Out) -> Result<Exit, Proble
             .hint("the incident is as it was; the space for a copy of its evidence is needed")
     };
     let page = page(&folder, &id, config, asked.redact).map_err(failed)?;
+    let (faults, now) = (&report.faults, clock::now());
     let mut making =
-        bundle::gather(&folder, &id, &page, asked.redact, clock::now()).map_err(failed)?;
+        bundle::gather(&folder, &id, &page, faults, asked.redact, now).map_err(failed)?;
     if let Some(key) = &asked.sign {
         sign(key, &making.sums())?;
         making.signed();

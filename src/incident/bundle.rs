@@ -34,6 +34,9 @@ pub struct About {
     /// digests.
     #[serde(default)]
     pub left_out: Vec<String>,
+    /// What was wrong with the incident when it was made: what is inside may not show it any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<String>,
 }
 
 /// A bundle in the making: a folder with what is not simply copied, and the list of all files.
@@ -46,18 +49,27 @@ pub struct Making {
     files: BTreeMap<String, PathBuf>,
 }
 
-/// Gathers the files of an incident. `postmortem` is its text.
+/// Gathers the files of an incident. `postmortem` is its text, `faults` what is wrong with it.
 pub fn gather(
     folder: &Path,
     id: &str,
     postmortem: &str,
+    faults: &[String],
     redacted: bool,
     made: Timestamp,
 ) -> io::Result<Making> {
     let scratch = tempfile::tempdir()?;
     let mut making = Making { id: id.to_owned(), made, scratch, files: BTreeMap::new() };
-    for part in ["journal.jsonl", "runbook.toml", journal::AWAITED, "evidence", REQUESTS] {
+    let parts =
+        ["journal.jsonl", journal::HEAD, "runbook.toml", journal::AWAITED, "evidence", REQUESTS];
+    for part in parts {
         not_a_link(&folder.join(part))?;
+    }
+    // As it is, because it shows what was cut off; before the journal, which may grow meanwhile.
+    match fs::read(folder.join(journal::HEAD)) {
+        Ok(kept) => making.write(journal::HEAD, &kept)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
     }
     let bytes = fs::read(folder.join("journal.jsonl"))?;
     // What is being written at this moment is not part of it.
@@ -71,7 +83,6 @@ pub fn gather(
     } else {
         making.write("journal.jsonl", &bytes[..whole])?;
     }
-    making.write("head.json", &serde_json::to_vec(&head)?)?;
     making.write("postmortem.md", postmortem.as_bytes())?;
     let runbook = folder.join("runbook.toml");
     if runbook.is_file() {
@@ -101,6 +112,7 @@ pub fn gather(
         head,
         redacted,
         left_out,
+        faults: faults.to_vec(),
     };
     making.write(ABOUT, &serde_json::to_vec_pretty(&about)?)?;
     let mut sums = String::new();

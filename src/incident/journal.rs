@@ -44,6 +44,8 @@ pub enum JournalError {
     Closed,
 }
 
+/// The head of the last record, beside the journal.
+pub const HEAD: &str = "head.json";
 /// Where files that records name lie in the folder of an incident.
 pub const EVIDENCE: &str = "evidence";
 /// Where approval requests lie, and what is signed under them.
@@ -287,7 +289,7 @@ fn persist(file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
 }
 
 fn kept_head(folder: &Path) -> Option<Head> {
-    serde_json::from_slice(&fs::read(folder.join("head.json")).ok()?).ok()
+    serde_json::from_slice(&fs::read(folder.join(HEAD)).ok()?).ok()
 }
 
 fn truncated(kept: Option<&Head>, head: &Head) -> Option<Fault> {
@@ -298,7 +300,7 @@ fn truncated(kept: Option<&Head>, head: &Head) -> Option<Fault> {
 /// Best effort: the head file only helps to notice a cut; the chain itself does not need it.
 fn keep_head(folder: &Path, head: &Head) {
     let text = serde_json::to_string(head).expect("a head is plain data");
-    let path = folder.join("head.json");
+    let path = folder.join(HEAD);
     let next = folder.join("head.json.next");
     let write = || {
         let mut file = File::create(&next)?;

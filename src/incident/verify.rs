@@ -12,7 +12,7 @@ use std::path::Path;
 use super::bundle::{ABOUT, Opened, not_a_link};
 use super::chain::{self, Fault, Head};
 use super::entry::{self, Entry, Evidence, Record};
-use super::journal::{self, EVIDENCE, JournalError, REQUESTS};
+use super::journal::{self, EVIDENCE, HEAD, JournalError, REQUESTS};
 use super::store;
 use crate::digest::{Beginning, Running};
 
@@ -100,6 +100,11 @@ pub fn verify_bundle(bundle: &Opened, head: Option<&Beginning>) -> Result<Report
     if bundle.about.head != report.head {
         report.fault(format!("{ABOUT} names another head than the journal has"));
     }
+    for fault in &bundle.about.faults {
+        if !report.faults.contains(fault) {
+            report.fault(format!("{fault} (seen when the bundle was made)"));
+        }
+    }
     report.faults.splice(0..0, bundle.faults.iter().cloned());
     Ok(report)
 }
@@ -122,7 +127,7 @@ fn judge(
         notes: Vec::new(),
     };
     let text = fs::read(folder.join("journal.jsonl")).unwrap_or_default();
-    for part in ["journal.jsonl", "head.json", EVIDENCE, REQUESTS] {
+    for part in ["journal.jsonl", HEAD, EVIDENCE, REQUESTS] {
         if let Err(error) = not_a_link(&folder.join(part)) {
             report.fault(error.to_string());
         }
@@ -179,7 +184,7 @@ impl Report {
 
     /// The head beside the journal was written after each record, so it may be one record behind.
     fn head_file(&mut self, folder: &Path, records: &[Record]) {
-        let kept = fs::read(folder.join("head.json")).ok();
+        let kept = fs::read(folder.join(HEAD)).ok();
         let Some(kept) = kept else {
             self.fault("head.json is missing, so a journal cut at its end could not be noticed");
             return;

@@ -95,6 +95,31 @@ fn whatever_is_altered_in_a_bundle_is_named() {
     assert!(ran.err.contains("one.tar: it is no bundle"), "{}", ran.err);
 }
 
+/// A bundle takes along what its folder shows, whatever is in it.
+#[test]
+fn a_bundle_of_what_was_altered_is_not_sound_either() {
+    for (change, redact, said) in [
+        (
+            "head -n 4 journal.jsonl > x; mv x journal.jsonl",
+            false,
+            "ends after record 4, but record 5",
+        ),
+        ("rm head.json", false, "head.json is missing"),
+        ("sed -i s/17/18/ evidence/sample.jsonl", true, "evidence/sample.jsonl was altered"),
+    ] {
+        let (home, folder) = incidents();
+        shell(&folder, change);
+        let ran = bundle(&home, if redact { &["--redact"] } else { &[] });
+        assert_eq!(ran.code, 2, "{change}: {}{}", ran.out, ran.err);
+        let other = elsewhere(&home);
+        let ran = run(&other, &["verify", "one.tar"]);
+        assert_eq!(ran.code, 2, "{change}: {}{}", ran.out, ran.err);
+        assert_eq!(ran.out.matches(said).count(), 1, "{change}: {}", ran.out);
+        shell(&other.work(), "tar xf one.tar");
+        assert_eq!(run(&other, &["verify", "INC-0001"]).code, 2, "{change}: unpacked by hand");
+    }
+}
+
 #[test]
 fn a_redacted_bundle_holds_no_row_and_its_chain_can_still_be_checked() {
     let (home, folder) = incidents();

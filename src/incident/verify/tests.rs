@@ -258,6 +258,7 @@ fn a_link_out_of_the_folder_is_a_fault_and_gets_into_no_bundle() {
             folder.0.path(),
             "INC-0001",
             "",
+            &[],
             false,
             jiff::Timestamp::UNIX_EPOCH,
         );
