@@ -72,7 +72,8 @@ pub fn says(sql: &str, dialect: Dialect, words: &[&str]) -> bool {
     all.any(|some| some.iter().zip(words).all(|(lexeme, word)| lexeme.is(word)))
 }
 
-/// The parts of a statement by which its rows can be selected beforehand.
+/// The parts of a statement by which its rows can be selected beforehand. None of them ends in a comment,
+/// which would swallow what is written behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Aim<'s> {
     /// What stands between FROM and WHERE.
@@ -88,40 +89,41 @@ pub struct Aim<'s> {
 pub fn aim(sql: &str, dialect: Dialect) -> Option<Aim<'_>> {
     let text = Text::new(sql, dialect).ok()?;
     let lexemes = text.one().ok()?;
-    let end = lexemes.last()?.range.end;
-    let tail = top(lexemes, &["WHERE", "ORDER", "LIMIT"], 0);
-    let returning = top(lexemes, &["RETURNING"], 0);
-    let stop = returning.map_or(end, |at| lexemes[at].range.start);
-    let tail_start = tail.map_or(stop, |at| lexemes[at].range.start).min(stop);
+    let stop = top(lexemes, &["RETURNING"], 0).unwrap_or(lexemes.len());
+    let tail = top(lexemes, &["WHERE", "ORDER", "LIMIT"], 0).unwrap_or(stop).min(stop);
     let skip = |mut at: usize| {
         while ["LOW_PRIORITY", "QUICK", "IGNORE"].iter().any(|word| lexemes[at].is(word)) {
             at += 1;
         }
         at
     };
-    let slice = |from: usize, to: usize| sql.get(lexemes.get(from)?.range.start..to).map(str::trim);
+    let slice = |from: usize, to: usize| match lexemes.get(from..to) {
+        Some([first, .., last]) => &sql[first.range.start..last.range.end],
+        Some([one]) => &sql[one.range.clone()],
+        _ => "",
+    };
     let (from, called) = if lexemes[0].is("UPDATE") {
         let set = top(lexemes, &["SET"], 1)?;
-        let from = slice(skip(1), lexemes[set].range.start)?;
+        let from = slice(skip(1), set);
         let dotted = lexemes.get(set + 2).is_some_and(|next| next.token == Token::Period);
         (from, dotted.then(|| &sql[lexemes[set + 1].range.clone()]))
     } else if lexemes[0].is("DELETE") {
         let from_word = top(lexemes, &["FROM"], 1)?;
         let first = skip(1);
         if first < from_word {
-            let called = slice(first, lexemes[from_word].range.start)?;
-            (slice(from_word + 1, tail_start)?, Some(called.trim_end_matches(".*")))
+            let called = slice(first, from_word);
+            (slice(from_word + 1, tail), Some(called.trim_end_matches(".*")))
         } else if let Some(using) = top(lexemes, &["USING"], from_word) {
-            let called = slice(from_word + 1, lexemes[using].range.start)?;
-            (slice(using + 1, tail_start)?, Some(called.trim_end_matches(".*")))
+            let called = slice(from_word + 1, using);
+            (slice(using + 1, tail), Some(called.trim_end_matches(".*")))
         } else {
-            (slice(from_word + 1, tail_start)?, None)
+            (slice(from_word + 1, tail), None)
         }
     } else {
         return None;
     };
     let several = called.is_some_and(|called| called.contains([',', '.']));
-    (!several && !from.is_empty()).then(|| Aim { from, tail: sql[tail_start..stop].trim(), called })
+    (!several && !from.is_empty()).then(|| Aim { from, tail: slice(tail, stop), called })
 }
 
 /// Where the first of these words stands outside all parentheses.
@@ -158,6 +160,25 @@ mod tests {
         assert_eq!(aimed("DELETE a, b FROM a JOIN b"), None);
         assert_eq!(aimed("INSERT INTO t VALUES (1)"), None);
         assert_eq!(aimed("WITH x AS (SELECT 1) UPDATE t SET a = 1"), None);
+    }
+
+    #[test]
+    fn no_part_of_an_aim_ends_in_a_comment() {
+        assert_eq!(
+            aimed(
+                "UPDATE t -- the shop's\n SET a = 1 # of it\n WHERE b = 2 -- two\n LIMIT 1 -- one"
+            ),
+            Some(("t", "WHERE b = 2 -- two\n LIMIT 1", None))
+        );
+        assert_eq!(
+            aimed("DELETE a -- these\n FROM t a -- late\n JOIN u # both\n WHERE u.x"),
+            Some(("t a -- late\n JOIN u", "WHERE u.x", Some("a")))
+        );
+        assert_eq!(
+            aimed("DELETE FROM t /* a */ WHERE b # two\n RETURNING id"),
+            Some(("t", "WHERE b", None))
+        );
+        assert_eq!(aimed("UPDATE t # all\n SET a = 1 # one"), Some(("t", "", None)));
     }
 
     #[test]

@@ -50,6 +50,7 @@ contract! {
         not sqlite: "they are one table there";
     a_modifier_hides_neither_the_table_nor_its_rows on postgres mariadb,
         not sqlite: "nothing but OR and what it does stands between the verb and the table";
+    a_comment_swallows_no_condition on sqlite postgres mariadb;
     any_two_values_may_be_compared_with_is on sqlite,
         not postgres: "it takes IS before NULL and truth alone",
         not mariadb: "it takes IS before NULL and truth alone";
@@ -231,6 +232,23 @@ fn a_modifier_hides_neither_the_table_nor_its_rows(engine: Dialect) {
     assert_eq!(writes(&preview), ["stock 1 upd 1 del / -"]);
     assert_eq!(images(&preview), ["stock 1: 1,one,1 -> 1,one,9", "stock 2: 2,two,2 -> -"]);
     assert_eq!((preview.undo.impossible, preview.warnings), (None, vec![]));
+}
+
+fn a_comment_swallows_no_condition(engine: Dialect) {
+    let desk = Desk::new(engine, STOCK);
+    for (statement, word, after) in [
+        (
+            "UPDATE stock -- of the shop\n SET n = 9 -- a guess\n WHERE id = 2 -- the second",
+            "upd",
+            "2,two,9",
+        ),
+        ("DELETE FROM stock -- of the shop\n WHERE id = 2", "del", "-"),
+    ] {
+        let preview = desk.preview(&desk.job("op", &[statement]));
+        assert_eq!(writes(&preview), [format!("stock 1 {word} / -")], "{statement}");
+        assert_eq!(images(&preview), [format!("stock 2: 2,two,2 -> {after}")], "{statement}");
+        assert_eq!(preview.warnings, [""; 0], "{statement}");
+    }
 }
 
 fn any_two_values_may_be_compared_with_is(engine: Dialect) {
