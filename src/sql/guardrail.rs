@@ -165,7 +165,7 @@ fn definition(lexemes: &[Lexeme], dialect: Dialect) -> Result<Definition, Refusa
     match &lexemes[0] {
         first if first.is("DO") && dialect == Dialect::Postgres => block(lexemes),
         first if ["CREATE", "ALTER", "DROP"].iter().any(|verb| first.is(verb)) => {
-            let defined = define(lexemes)?;
+            let defined = define(lexemes, dialect)?;
             if defined.object == Object::Function && defined.act != Act::Drop {
                 let advice = "A function is created together with its trigger: DO $$ BEGIN CREATE FUNCTION …; CREATE TRIGGER …; END $$.";
                 return Err(Refusal::new(advice).over(first.range.clone()));
@@ -208,7 +208,7 @@ fn block(lexemes: &[Lexeme]) -> Result<Definition, Refusal> {
         if statement.is_empty() {
             continue;
         }
-        let defined = define(statement).map_err(|r| refused(&r.sentence))?;
+        let defined = define(statement, Dialect::Postgres).map_err(|r| refused(&r.sentence))?;
         let fits = matches!(defined.object, Object::Function | Object::Trigger);
         if defined.act != Act::Create || !fits {
             return Err(refused("this one does something else"));
@@ -223,7 +223,7 @@ fn block(lexemes: &[Lexeme]) -> Result<Definition, Refusal> {
     Ok(Definition { act, object, name, creates, adds: vec![], drops: vec![], alone: false })
 }
 
-fn define(lexemes: &[Lexeme]) -> Result<Definition, Refusal> {
+fn define(lexemes: &[Lexeme], dialect: Dialect) -> Result<Definition, Refusal> {
     let first = &lexemes[0];
     let act = match first.word().as_deref() {
         Some("CREATE") => Act::Create,
@@ -244,7 +244,7 @@ fn define(lexemes: &[Lexeme]) -> Result<Definition, Refusal> {
         of_one(&behind_object[at..], object)?;
     }
     if act == Act::Alter {
-        (adds, drops) = columns(&behind_object[at..])?;
+        (adds, drops) = columns(&behind_object[at..], dialect)?;
         actions(&behind_object[at..])?;
     }
     if act == Act::Create && object == Object::Table {
@@ -312,49 +312,71 @@ fn any(lexeme: &Lexeme, words: &[&str]) -> bool {
     words.iter().any(|word| lexeme.is(word))
 }
 
-/// The columns that an ALTER adds and drops. Rules (constraints, keys, defaults) are not columns.
-fn columns(rest: &[Lexeme]) -> Result<(Vec<String>, Vec<String>), Refusal> {
-    const RULES: [&str; 14] = [
-        "CONSTRAINT",
-        "CHECK",
-        "FOREIGN",
-        "PRIMARY",
-        "INDEX",
-        "KEY",
-        "DEFAULT",
-        "NOT",
-        "IDENTITY",
-        "EXPRESSION",
-        "UNIQUE",
-        "FULLTEXT",
-        "SPATIAL",
-        "EXCLUDE",
-    ];
+/// The columns that an ALTER adds and drops. What one of its parts alters stays a column.
+fn columns(rest: &[Lexeme], dialect: Dialect) -> Result<(Vec<String>, Vec<String>), Refusal> {
     let (mut adds, mut drops) = (vec![], vec![]);
-    for (at, lexeme) in rest.iter().enumerate() {
-        let sentence = if any(lexeme, &["TRUNCATE", "RENAME", "DISCARD", "EXCHANGE"]) {
-            "A guardrail adds a rule; it does not truncate, rename or exchange."
-        } else if !any(lexeme, &["ADD", "DROP"])
-            || rest.get(at + 1).is_none_or(|next| any(next, &RULES))
-        {
-            continue;
-        } else if rest.get(at + 1).is_some_and(|next| any(next, &["PARTITION", "SUBPARTITION"])) {
-            "Partitions hold data; a guardrail leaves them alone."
-        } else {
-            let column = rest[at + 1..]
-                .iter()
-                .find(|next| !any(next, &["COLUMN", "IF", "NOT", "EXISTS"]))
-                .and_then(Lexeme::name);
-            match column {
-                Some(name) if lexeme.is("ADD") => adds.push(name.to_owned()),
-                Some(name) => drops.push(name.to_owned()),
-                None => {}
-            }
-            continue;
-        };
-        return Err(Refusal::new(sentence).over(lexeme.range.clone()));
+    for part in parts(rest) {
+        let alters = part.first().is_some_and(|first| first.is("ALTER"));
+        for (at, (open, lexeme)) in nested(part).enumerate() {
+            let behind = &part[at + 1..];
+            let is_rule =
+                || alters || behind.first().is_none_or(|next| rule(lexeme, next, dialect));
+            let sentence = if open > 0 {
+                continue;
+            } else if any(lexeme, &["TRUNCATE", "RENAME", "DISCARD", "EXCHANGE"]) {
+                "A guardrail adds a rule; it does not truncate, rename or exchange."
+            } else if !any(lexeme, &["ADD", "DROP"]) || is_rule() {
+                continue;
+            } else if any(&behind[0], &["PARTITION", "SUBPARTITION"]) {
+                "Partitions hold data; a guardrail leaves them alone."
+            } else {
+                let columns = if lexeme.is("ADD") { &mut adds } else { &mut drops };
+                columns.extend(named(behind));
+                continue;
+            };
+            return Err(Refusal::new(sentence).over(lexeme.range.clone()));
+        }
     }
     Ok((adds, drops))
+}
+
+/// Whether what stands behind ADD or DROP is a rule (a constraint, a key) and not a column, which may
+/// be called by any word that the engine does not reserve.
+fn rule(does: &Lexeme, next: &Lexeme, dialect: Dialect) -> bool {
+    let words: &[&str] = match (does.is("ADD"), dialect) {
+        (true, Dialect::Mysql | Dialect::Mariadb) => &[
+            "CONSTRAINT",
+            "CHECK",
+            "FOREIGN",
+            "PRIMARY",
+            "UNIQUE",
+            "INDEX",
+            "KEY",
+            "FULLTEXT",
+            "SPATIAL",
+        ],
+        (true, _) => &["CONSTRAINT", "CHECK", "FOREIGN", "PRIMARY", "UNIQUE", "EXCLUDE", "NOT"],
+        (false, Dialect::Mysql | Dialect::Mariadb) => {
+            &["CONSTRAINT", "CHECK", "FOREIGN", "PRIMARY", "INDEX", "KEY", "DEFAULT"]
+        }
+        (false, Dialect::Oracle) => &["CONSTRAINT", "PRIMARY", "UNIQUE"],
+        (false, Dialect::Postgres | Dialect::Sqlite) => &["CONSTRAINT"],
+    };
+    any(next, words)
+}
+
+/// The columns behind ADD or DROP: one, which these words may be the name of, or several in parentheses.
+fn named(behind: &[Lexeme]) -> Vec<String> {
+    let words = ["COLUMN", "IF", "NOT", "EXISTS"];
+    let begin = behind.iter().take_while(|lexeme| any(lexeme, &words)).count();
+    let columns = match &behind[begin..] {
+        [open, inner @ ..] if open.token == Token::LParen => parts(inner),
+        [] => vec![&behind[begin - 1..]],
+        one => vec![one],
+    };
+    let text =
+        |lexeme: &Lexeme| lexeme.name().map_or_else(|| lexeme.token.to_string(), str::to_owned);
+    columns.iter().filter_map(|column| column.first()).map(text).collect()
 }
 
 /// The parts between the commas that stand in no parentheses.

@@ -175,6 +175,38 @@ fn a_guardrail_of_several_statements_is_read_and_withdrawn_as_a_whole() {
     assert!(one("ALTER TABLE t DROP COLUMN a", Postgres).expect("").withdraws(&applied).is_err());
 }
 
+/// Words that an engine does not reserve are columns there.
+#[test]
+fn a_column_may_be_called_like_a_rule() {
+    for (dialect, words) in [
+        (Postgres, &["key", "index", "identity", "expression", "exclude", "fulltext", "if"][..]),
+        (Sqlite, &["key", "if", "fulltext"]),
+        (Mariadb, &["identity", "expression", "exclude", "`key`"]),
+        (Oracle, &["(key)", "(a, primary)"]),
+    ] {
+        for word in words {
+            let drop = one(&format!("ALTER TABLE t DROP {word}"), dialect).expect(word);
+            let why = drop.introduces().expect_err(word);
+            assert!(why.contains("takes its data away"), "{dialect} {word}: {why}");
+        }
+    }
+    let beside = "ALTER TABLE t ADD CONSTRAINT c CHECK (v > 0), DROP key";
+    assert!(one(beside, Postgres).expect(beside).introduces().is_err());
+    let added = one("ALTER TABLE t ADD key text", Postgres).expect("a column");
+    let drop = one("ALTER TABLE t DROP COLUMN key", Postgres).expect("a column");
+    assert_eq!(drop.withdraws(&[added]), Ok(()));
+    for (dialect, sql) in [
+        (Postgres, "ALTER TABLE t ALTER a DROP IDENTITY, ALTER b DROP NOT NULL, DROP CONSTRAINT c"),
+        (Postgres, "ALTER TABLE t ALTER COLUMN a ADD GENERATED ALWAYS AS IDENTITY"),
+        (Mariadb, "ALTER TABLE t DROP KEY k, DROP FOREIGN KEY f, ALTER a DROP DEFAULT"),
+        (Mariadb, "ALTER TABLE t ADD CHECK (truncate(a, 2) = a), DROP INDEX i, DROP PRIMARY KEY"),
+        (Oracle, "ALTER TABLE t DROP PRIMARY KEY"),
+    ] {
+        let found = one(sql, dialect).expect(sql);
+        assert_eq!((found.introduces(), found.adds), (Ok(()), vec![]), "{sql}");
+    }
+}
+
 #[test]
 fn what_no_transaction_can_hold_is_known_and_can_be_rehearsed() {
     let index = "CREATE UNIQUE INDEX CONCURRENTLY \"CONCURRENTLY\" ON t (a) -- CONCURRENTLY";
