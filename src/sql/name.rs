@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    AssignmentTarget, CastKind, Cte, Expr, ObjectName, ObjectNamePart, Query, SelectItem, SetExpr,
-    Statement, TableFactor, Visit, Visitor,
+    AccessExpr, AssignmentTarget, CastKind, Cte, Expr, ObjectName, ObjectNamePart, Query,
+    SelectItem, SetExpr, Statement, TableFactor, Visit, Visitor,
 };
 
 use super::effect::parse;
@@ -32,7 +32,7 @@ pub fn tables(sql: &str, dialect: Dialect) -> Option<Vec<String>> {
     Some(tables)
 }
 
-/// Every function that the statement calls by name, without quotes; `None` if it was not understood.
+/// Every function that the statement may call by name, without quotes; `None` if it was not understood.
 pub fn functions(sql: &str, dialect: Dialect) -> Option<Vec<String>> {
     let mut called = Called::default();
     let ControlFlow::Continue(()) = tree(sql, dialect)?.visit(&mut called);
@@ -136,8 +136,13 @@ impl Visitor for Called {
     type Break = std::convert::Infallible;
 
     fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<Self::Break> {
-        if let Expr::Function(function) = expression {
-            self.functions.push(joined(&function.name));
+        match expression {
+            Expr::Function(function) => self.functions.push(joined(&function.name)),
+            // A field of a value, or a function of it, as only the catalogue can tell.
+            Expr::CompoundFieldAccess { access_chain, .. } => {
+                self.functions.extend(access_chain.iter().filter_map(field));
+            }
+            _ => {}
         }
         ControlFlow::Continue(())
     }
@@ -150,6 +155,13 @@ impl Visitor for Called {
             _ => {}
         }
         ControlFlow::Continue(())
+    }
+}
+
+fn field(access: &AccessExpr) -> Option<String> {
+    match access {
+        AccessExpr::Dot(Expr::Identifier(name)) => Some(name.value.clone()),
+        _ => None,
     }
 }
 

@@ -145,9 +145,18 @@ pub(super) fn acting_function(lexemes: &[Lexeme], writes: bool) -> Option<Refusa
     if !writes && let Some([next, ..]) = lexemes.windows(3).find(|words| is_next_value(words)) {
         return Some(Refusal::new(format!("NEXT VALUE {COUNTER}.")).over(next.range.clone()));
     }
-    lexemes.windows(2).find_map(|pair| {
-        let name = pair[0].name()?;
-        if pair[1].token != Token::LParen {
+    let mut of_value = false;
+    lexemes.iter().enumerate().find_map(|(at, lexeme)| {
+        let dotted = at > 0 && lexemes[at - 1].token == Token::Period;
+        match lexeme.token {
+            Token::RParen | Token::RBracket => of_value = true,
+            Token::Period => {}
+            _ => of_value &= dotted,
+        }
+        let name = lexeme.name()?;
+        let opens = lexemes.get(at + 1).is_some_and(|next| next.token == Token::LParen);
+        // PostgreSQL calls f for `(x).f`.
+        if !opens && !of_value {
             return None;
         }
         let (_, does) = ACTING.iter().find(|(acting, _)| {
@@ -162,7 +171,7 @@ pub(super) fn acting_function(lexemes: &[Lexeme], writes: bool) -> Option<Refusa
         }
         Some(
             Refusal::new(format!("The function {}() {does}.", name.to_ascii_lowercase()))
-                .over(pair[0].range.clone()),
+                .over(lexeme.range.clone()),
         )
     })
 }

@@ -153,6 +153,10 @@ fn functions_that_act_are_no_part_of_a_query() {
         (Postgres, "SELECT pg_stat_reset_single_table_counters(1)"),
         (Postgres, "SELECT pg_export_snapshot()"),
         (Postgres, "SELECT set_config('a.b', 'c', false)"),
+        (Postgres, "SELECT 1 FROM pg_stat_activity a WHERE (a.pid) . pg_terminate_backend"),
+        (Postgres, "SELECT (7::bigint).\"pg_advisory_lock\""),
+        (Postgres, "SELECT (row).part.pg_sleep, a"),
+        (Postgres, "SELECT a[1].pg_sleep"),
         (Mysql, "SELECT NEXTVAL(s)"),
         (Mariadb, "SELECT NEXT VALUE FOR s"),
         (Postgres, "SELECT NEXT VALUE FOR s"),
@@ -312,6 +316,16 @@ fn a_literal_replaces_its_name_and_nothing_else_does() {
         assert!(put("a = :x", value).is_err(), "{value}");
     }
     assert!(substitute("a = :x", Sqlite, &|_| None).is_err());
+}
+
+#[test]
+fn a_function_may_be_called_like_a_field() {
+    let sql = "UPDATE t SET a = (5::bigint).outer, b = (f(c)).inner::int, d = e[1].last, g = t.h";
+    let called = functions(sql, Postgres).expect(sql);
+    assert_eq!(called, ["outer", "inner", "f", "last"]);
+    for sql in ["SELECT a.edit, b.sleep FROM edit, sleep.b", "SELECT (a).b, a.b.edit FROM a"] {
+        assert_eq!(word(&classify(sql, Postgres)), "read", "{sql}");
+    }
 }
 
 #[test]

@@ -204,6 +204,7 @@ fn what_acts_although_it_reads_is_no_check(engine: Dialect) {
                 "SELECT lo_create(0) AS id",
                 "SELECT lo_from_bytea(0, 'x') AS id",
                 "SELECT pg_terminate_backend(1) AS id",
+                "SELECT (id).pg_terminate_backend AS id FROM stock",
                 "SELECT set_config('statement_timeout', '0', false) AS id",
                 "SELECT nextval('s') AS id",
                 "SELECT pg_read_file('/etc/passwd') AS id",

@@ -185,6 +185,8 @@ fn functions_that_reach_out_of_the_transaction(engine: Dialect) {
             "",
             "CREATE FUNCTION reaching() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
                PERFORM pg_advisory_lock(1); RETURN 1; END $$;
+             CREATE FUNCTION at_length(bigint) RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+               PERFORM pg_advisory_lock($1); RETURN 1; END $$;
              CREATE FUNCTION fine() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1';",
             "CREATE FUNCTION fine() RETURNS INT DETERMINISTIC RETURN 1;",
         ],
@@ -199,6 +201,8 @@ fn functions_that_reach_out_of_the_transaction(engine: Dialect) {
             ][..],
             &[
                 ("reaching()", "reaching uses pg_advisory_lock"),
+                ("(5::bigint).at_length", "at_length uses pg_advisory_lock"),
+                ("(id::bigint).pg_advisory_lock::text::int", "holds a lock that outlives"),
                 ("lo_create(1)::int", "changes large objects"),
                 ("pg_switch_wal()::text::int", "acts on the server"),
                 ("pg_stat_reset_shared('wal')::text::int", "acts on the server"),
