@@ -512,6 +512,7 @@ fn plan(step: &str) -> Plan {
         valid: Duration::from_mins(10),
         demand: steadyhand::recovery::second::Demand::One,
         undoes: None,
+        lacks: None,
     }
 }
 
