@@ -388,7 +388,8 @@ fn bundles() {
     journal.keep("sample-1.jsonl", b"{\"id\":1}\n").unwrap();
     fs::write(incident.join("runbook.toml"), "id = \"r\"\n").unwrap();
     let mut whole = vec![];
-    let making = bundle::gather(&incident, "INC-0001", "# page\n", false, Timestamp::UNIX_EPOCH);
+    let making =
+        bundle::gather(&incident, "INC-0001", "# page\n", &[], false, Timestamp::UNIX_EPOCH);
     making.unwrap().pack(&mut whole).unwrap();
     let path = folder.path().join("bundle.tar");
     let mut dice = Dice::new();

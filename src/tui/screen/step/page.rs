@@ -161,6 +161,7 @@ pub fn check_lines(app: &App, case: &Case, check: &str, page: &mut Page<'_>) {
         return;
     };
     let (sign, role) = match &finding.verdict {
+        _ if live.is_old() => (look.unknown(), Role::Muted),
         Verdict::Clear => (look.ok(), Role::Ok),
         Verdict::Violated { .. } => (look.bad(), Role::Danger),
         Verdict::Measured { reading } => match reading.level {
@@ -170,11 +171,13 @@ pub fn check_lines(app: &App, case: &Case, check: &str, page: &mut Page<'_>) {
         },
         Verdict::Inconclusive { .. } => (look.unknown(), Role::Unknown),
     };
-    page.signed(
-        sign,
-        &format!("{}   {}", verdict_words(&finding.verdict), history(&live.history, look)),
-        role,
-    );
+    let before = match live.running {
+        _ if !live.is_old() => "",
+        Some(_) => "asking again; before it was: ",
+        None => "r asks again; before it was: ",
+    };
+    let verdict = verdict_words(&finding.verdict);
+    page.signed(sign, &format!("{before}{verdict}   {}", history(&live.history, look)), role);
     let age = live.at.map_or(0, |at| app.now.duration_since(at).as_secs());
     let mut facts = format!("{}, {}", took(finding.seconds), ago(age));
     if let Some(every) = case.interval().filter(|_| app.replay.is_none()) {
