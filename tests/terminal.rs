@@ -137,6 +137,8 @@ fn a_signal_during_an_execution_waits_for_its_outcome() {
 #[test]
 #[cfg(target_os = "linux")]
 fn without_its_terminal_the_program_ends_soon() {
+    /// Also on a machine that has much to do.
+    const SOON: Duration = Duration::from_secs(10);
     let mut cockpit = demo(Home::new());
     to_change(&mut cockpit);
     preview(&mut cockpit);
@@ -144,7 +146,7 @@ fn without_its_terminal_the_program_ends_soon() {
     let start = Instant::now();
     cockpit.hang_up();
     // Some hundred a second would be a loop.
-    while start.elapsed() < Duration::from_secs(2) {
+    while start.elapsed() < SOON {
         match cockpit.processor_ticks() {
             Some(now) => assert!(now - ticks < 60, "{} ticks", now - ticks),
             None => break,
@@ -152,7 +154,7 @@ fn without_its_terminal_the_program_ends_soon() {
         std::thread::yield_now();
     }
     cockpit.wait_death();
-    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
     let mut cockpit = resume(cockpit.into_home());
     cockpit.wait_for("taken up again at step close-later");
     leave(&mut cockpit);
