@@ -17,6 +17,7 @@ use std::time::Instant;
 use crossterm::event::KeyEvent;
 
 use super::case::Case;
+use super::draft;
 use super::keymap::Context;
 use super::screen::recovery::rows;
 use super::widget::prompt::Prompt;
@@ -125,12 +126,21 @@ pub struct Ask {
     pub prompt: Prompt,
     /// Why the last answer was not taken.
     pub refused: Option<String>,
+    /// Line breaks that came together with the text, and nothing behind them yet.
+    pub breaks: usize,
 }
 
 impl Ask {
     pub fn new(purpose: Purpose, question: &str) -> Self {
         let question = question.to_owned();
-        Self { purpose, question, expected: None, prompt: Prompt::new("> "), refused: None }
+        Self {
+            purpose,
+            question,
+            expected: None,
+            prompt: Prompt::new("> "),
+            refused: None,
+            breaks: 0,
+        }
     }
 
     /// Asks for the words of an act that writes.
@@ -147,7 +157,7 @@ impl Ask {
 
     #[must_use]
     pub fn expecting(self, text: &str) -> Self {
-        Self { expected: Some(text.to_owned()), prompt: self.prompt.guarded(), ..self }
+        Self { expected: Some(text.to_owned()), ..self }
     }
 }
 
@@ -360,6 +370,19 @@ impl Overlay {
         match &mut self.kind {
             Kind::Ask(ask) => {
                 ask.refused = None;
+                let breaks = std::mem::take(&mut ask.breaks);
+                if breaks > 0 && ask.prompt.is_burst(now) {
+                    // More lines of a paste: they have room where a note is asked for.
+                    if ask.purpose == Purpose::Note {
+                        let text = format!("{}{}", ask.prompt.text(), "\n".repeat(breaks));
+                        let mut writing = draft::note_on_lines(&text);
+                        writing.editor.arm();
+                        writing.key(event, now);
+                        self.kind = Kind::Writing(Box::new(writing));
+                        return;
+                    }
+                    ask.prompt.on_paste(" ", now);
+                }
                 ask.prompt.on_key(event, now);
             }
             Kind::Writing(writing) => writing.key(event, now),

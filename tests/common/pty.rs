@@ -98,6 +98,8 @@ pub struct Terminal {
     reader: Option<JoinHandle<()>>,
     /// The program is known to be gone, and its number may be another's by now.
     gone: bool,
+    /// Text was typed or pasted, and no key since.
+    typed: bool,
 }
 
 struct Shared {
@@ -262,6 +264,7 @@ impl Terminal {
             master: Some(pair.master),
             reader: Some(reader),
             gone: false,
+            typed: false,
         }
     }
 
@@ -269,6 +272,9 @@ impl Terminal {
 
     /// Presses keys, named or single, with blanks between them: `keys("down down enter ctrl-p x")`.
     pub fn keys(&mut self, names: &str) {
+        if std::mem::take(&mut self.typed) {
+            self.breathe();
+        }
         for name in names.split_whitespace() {
             let application = self.state.read(|state| state.parser.screen().application_cursor());
             let bytes = key(name, application);
@@ -289,6 +295,7 @@ impl Terminal {
             if answered.is_none() {
                 self.give_up(&format!("an answer to the key {letter:?} of {text:?}"));
             }
+            self.typed = true;
         }
     }
 
@@ -300,6 +307,7 @@ impl Terminal {
 
     /// Pastes, in brackets if the program asked for them.
     pub fn paste(&mut self, text: &str) {
+        self.typed = true;
         if self.state.read(|state| state.parser.screen().bracketed_paste()) {
             self.send(format!("\x1b[200~{text}\x1b[201~").as_bytes());
         } else {

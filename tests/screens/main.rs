@@ -439,7 +439,6 @@ fn a_mistaken_key_is_taken_back() {
     night.keys("esc");
     // A filter.
     night.keys("v f").type_text("Mei").keys("z");
-    std::thread::sleep(std::time::Duration::from_millis(40));
     night.keys("enter");
     let filter = |night: &Night| {
         night
@@ -713,6 +712,49 @@ fn a_choice_begins_with_its_default_and_then_with_the_answer_that_was_given() {
     night.recorded(Entry::StepFailed { step, why: "asked again".into() });
     night.keys("[ enter enter");
     assert_eq!(answer(&night), "blue");
+}
+
+/// A terminal without brackets sends a paste as keys: its line breaks are no enters, and what stands
+/// behind them is none of the screen's.
+#[test]
+fn the_lines_of_a_paste_that_comes_as_keys_stay_in_the_box() {
+    let paste = |night: &mut Night, text: &str| {
+        night.draw(SMALL);
+        night.app.heard += Duration::from_secs(1);
+        for c in text.chars() {
+            let enter = (c == '\r').then_some(KeyCode::Enter);
+            let code = enter.unwrap_or(KeyCode::Char(c));
+            night.at_once(KeyEvent::new(code, KeyModifiers::NONE));
+        }
+    };
+    let mut night = with(Night::opened(probe(), &glyphs::UTF8), "e");
+    let records = |night: &Night| night.app.case.as_ref().unwrap().incident.records.len();
+    let before = records(&night);
+    paste(&mut night, "Import paused\r\rFinance told\r");
+    let told = told(&night.draw(SMALL));
+    assert_eq!(records(&night), before, "{told}");
+    assert!(told.contains("Import paused") && told.contains("Finance told"), "{told}");
+    night.keys("ctrl-o");
+    let notes = &night.app.case.as_ref().unwrap().incident.notes;
+    assert_eq!(notes.last().unwrap().2, "Import paused\n\nFinance told");
+    // One line stays one line, and an enter of its own takes it.
+    night.keys("e");
+    paste(&mut night, "the pager is quiet\r");
+    let told = self::told(&night.draw(SMALL));
+    assert!(told.contains("that enter came together with the text"), "{told}");
+    night.keys("enter");
+    let notes = &night.app.case.as_ref().unwrap().incident.notes;
+    assert_eq!(notes.last().unwrap().2, "the pager is quiet");
+    // Where there is one line only, a line break is a space.
+    night.keys("s");
+    paste(&mut night, "nobody\ris on call\r");
+    night.keys("enter");
+    let skipped = &night.app.case.as_ref().unwrap().incident.skipped;
+    assert_eq!(skipped.last().unwrap().2, "nobody is on call");
+    // Nor does a paste choose a command.
+    night.keys(":");
+    paste(&mut night, "quit\r");
+    assert!(matches!(night.app.overlay, Some(Overlay { kind: Kind::Palette(_), .. })));
 }
 
 /// Who is stopped holds what is open on the database until they come back.

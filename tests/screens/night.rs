@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::{SignedDuration, Timestamp};
@@ -129,6 +129,13 @@ impl Night {
         self.send(Message::Key(event));
     }
 
+    /// A key that comes together with the one before it.
+    pub fn at_once(&mut self, event: KeyEvent) {
+        let now = self.now();
+        let effects = update(&mut self.app, Message::Key(event), now);
+        self.carry_out(effects);
+    }
+
     pub fn type_text(&mut self, text: &str) -> &mut Self {
         for c in text.chars() {
             self.press(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE));
@@ -138,7 +145,7 @@ impl Night {
 
     pub fn send(&mut self, message: Message) {
         let now = self.now() + SignedDuration::from_secs(1);
-        self.app.heard = Instant::now();
+        self.app.heard += Duration::from_secs(1);
         let effects = update(&mut self.app, message, now);
         self.carry_out(effects);
     }

@@ -15,15 +15,16 @@ use crate::tui::screen::{guardrail, home, recovery, step, violations};
 use crate::tui::update::together;
 use crate::tui::watch;
 
+/// Of an enter that came within the time in which nobody types one.
+pub const TOGETHER: &str = "that enter came together with the text, like a paste; press it again";
+
 /// A line of text was confirmed.
 pub fn text(app: &mut App) -> Vec<Effect> {
     let heard = app.heard;
     let Some(Overlay { kind: Kind::Ask(ask), .. }) = &mut app.overlay else { return Vec::new() };
     let Some(typed) = ask.prompt.submit(heard) else {
-        return refuse(
-            app,
-            "that enter came together with the text, like a paste; press it again".into(),
-        );
+        ask.breaks += 1;
+        return refuse(app, TOGETHER.into());
     };
     let (purpose, expected) = (ask.purpose.clone(), ask.expected.clone());
     if let Some(expected) = &expected
@@ -65,7 +66,7 @@ pub fn whole(app: &mut App, typed: &str) -> Vec<Effect> {
 fn refuse(app: &mut App, why: String) -> Vec<Effect> {
     if let Some(Overlay { kind: Kind::Ask(ask), .. }) = &mut app.overlay {
         // A wrong confirmation is typed anew; other answers are mended.
-        if ask.expected.is_some() && !why.starts_with("that enter") {
+        if ask.expected.is_some() && why != TOGETHER {
             ask.prompt.set_text("");
         }
         ask.refused = Some(why);

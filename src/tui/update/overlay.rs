@@ -89,6 +89,10 @@ pub(super) fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent
             palette.at = (palette.at + 1).min(palette.found().len().saturating_sub(1));
         }
         (Kind::Palette(palette), Command::Confirm) => {
+            if palette.prompt.submit(app.heard).is_none() {
+                app.complain(answer::TOGETHER);
+                return Vec::new();
+            }
             let Some(chosen) = palette.chosen() else { return Vec::new() };
             app.overlay = None;
             return command_given(app, chosen, None);

@@ -45,6 +45,11 @@ impl Editor {
         self.area.insert_str(visible::typed(text));
     }
 
+    /// What it came from was seen: keys are taken from now on.
+    pub fn arm(&self) {
+        self.armed.set(true);
+    }
+
     /// The line of the cursor, and how many there are.
     pub fn place(&self) -> (usize, usize) {
         (self.area.cursor().0, self.area.lines().len())

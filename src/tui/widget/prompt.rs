@@ -25,27 +25,19 @@ pub struct Prompt {
     label: String,
     area: TextArea<'static>,
     armed: Cell<bool>,
-    guarded: bool,
     last_key: Option<Instant>,
 }
 
 impl Prompt {
     pub fn new(label: impl Into<String>) -> Self {
         let area = TextArea::default();
-        Self { label: label.into(), area, armed: Cell::new(false), guarded: false, last_key: None }
+        Self { label: label.into(), area, armed: Cell::new(false), last_key: None }
     }
 
     /// With a text to begin with, the cursor behind it.
     #[must_use]
     pub fn with_text(mut self, text: &str) -> Self {
         self.area.insert_str(one_line(text));
-        self
-    }
-
-    /// For what writes: an enter that comes right behind another key is a line break of a paste.
-    #[must_use]
-    pub fn guarded(mut self) -> Self {
-        self.guarded = true;
         self
     }
 
@@ -92,14 +84,18 @@ impl Prompt {
         }
     }
 
-    /// The text, if enter was meant: after the first drawing, and not as part of a paste.
+    /// What comes now comes together with what came before it, as the keys of a paste do.
+    pub fn is_burst(&self, now: Instant) -> bool {
+        self.last_key.is_some_and(|last| now.saturating_duration_since(last) < BURST)
+    }
+
+    /// The text, if enter was meant: after the first drawing, and not as a line break of a paste.
     #[must_use]
     pub fn submit(&mut self, now: Instant) -> Option<String> {
-        let burst = self.last_key.is_some_and(|last| now.saturating_duration_since(last) < BURST);
         if !self.armed.get() {
             return None;
         }
-        if self.guarded && burst {
+        if self.is_burst(now) {
             self.last_key = Some(now);
             return None;
         }
@@ -173,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_paste_never_submits() {
-        let mut prompt = Prompt::new("> ").guarded();
+        let mut prompt = Prompt::new("> ");
         draw(&prompt);
         let now = Instant::now();
         prompt.on_paste("erp-prod\r\n24\u{1b}[A\u{202e}\n", now);
@@ -184,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_paste_that_comes_as_keys_does_not_submit_either() {
-        let mut prompt = Prompt::new("> ").guarded();
+        let mut prompt = Prompt::new("> ");
         draw(&prompt);
         let now = Instant::now();
         type_text(&mut prompt, "erp-prod 24", now);
