@@ -197,7 +197,10 @@ pub enum Kind {
         scroll: Scroll,
     },
     Palette(Box<palette::Palette>),
-    Problem(Problem),
+    Problem {
+        problem: Problem,
+        scroll: Scroll,
+    },
 }
 
 #[derive(Debug)]
@@ -267,7 +270,7 @@ impl Overlay {
     }
 
     pub fn problem(problem: Problem) -> Self {
-        Self::new(Kind::Problem(problem))
+        Self::new(Kind::Problem { problem, scroll: Scroll::default() })
     }
 
     /// The cursor stands on the severity as it is.
@@ -333,8 +336,10 @@ impl Overlay {
     /// It was shown, on a screen or line by line: from now on answers are taken.
     pub fn was_shown(&mut self) {
         self.drawn = true;
-        if let Kind::Ask(ask) = &self.kind {
-            ask.prompt.arm();
+        match &mut self.kind {
+            Kind::Ask(ask) => ask.prompt.arm(),
+            Kind::Comms(comms) => comms.seen[comms.at] = true,
+            _ => {}
         }
     }
 
@@ -361,7 +366,7 @@ impl Overlay {
             | Kind::Tour(_)
             | Kind::Help { .. }
             | Kind::Palette(_)
-            | Kind::Problem(_) => false,
+            | Kind::Problem { .. } => false,
         }
     }
 
@@ -394,7 +399,7 @@ impl Overlay {
             | Kind::Tour(_)
             | Kind::Comms(_)
             | Kind::Help { .. }
-            | Kind::Problem(_) => {}
+            | Kind::Problem { .. } => {}
         }
     }
 
@@ -411,7 +416,7 @@ impl Overlay {
             | Kind::Tour(_)
             | Kind::Comms(_)
             | Kind::Help { .. }
-            | Kind::Problem(_) => {}
+            | Kind::Problem { .. } => {}
         }
     }
 }

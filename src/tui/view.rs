@@ -57,7 +57,6 @@ pub fn draw(app: &mut App, area: Rect, buf: &mut Buffer) -> Option<Position> {
     let look = app.look.clone();
     top_line(app).view(Rect { height: 1, ..area }, buf, &look);
     let bottom = Rect { y: area.bottom() - 1, height: 1, ..area };
-    footer(app).view(bottom, buf, &look);
     let toast = app.toast.clone().or_else(|| {
         app.read_only.clone().map(|text| super::app::Toast { text, bad: true, at: app.now })
     });
@@ -77,7 +76,10 @@ pub fn draw(app: &mut App, area: Rect, buf: &mut Buffer) -> Option<Position> {
         told(app, line, buf, &look);
     }
     screen(app, body, buf, &look);
-    overlay(app, area, buf, &look)
+    let caret = overlay(app, area, buf, &look);
+    // Last: what the keys do in a box depends on what of it is on the screen.
+    footer(app).view(bottom, buf, &look);
+    caret
 }
 
 /// Which record of a replay this is, when it was written, and what it says.

@@ -757,6 +757,51 @@ fn the_lines_of_a_paste_that_comes_as_keys_stay_in_the_box() {
     assert!(matches!(night.app.overlay, Some(Overlay { kind: Kind::Palette(_), .. })));
 }
 
+/// Also of an update that is longer than the screen.
+#[test]
+fn an_update_is_recorded_only_when_all_of_it_was_on_the_screen() {
+    let mut night = with(Night::opened(probe(), &glyphs::UTF8), "c");
+    let lines: Vec<String> = (1..=40).map(|number| format!("line {number} of it")).collect();
+    match &mut night.app.overlay {
+        Some(Overlay { kind: Kind::Comms(comms), .. }) => comms.rewrite(&lines.join("\n")),
+        other => panic!("{other:?}"),
+    }
+    let said = |night: &Night| night.app.case.as_ref().unwrap().incident.said.len();
+    let mut shown = String::new();
+    for _ in 0..5 {
+        let told = told(&night.draw(SMALL));
+        shown.push_str(&told);
+        if told.contains("it was given: record it") {
+            break;
+        }
+        assert!(told.contains("enter read on"), "{told}");
+        night.keys("enter");
+        assert_eq!(said(&night), 0, "{told}");
+    }
+    assert!(lines.iter().all(|line| shown.contains(line.as_str())), "{shown}");
+    night.keys("enter");
+    assert_eq!(said(&night), 1);
+    // The next one may be longer than the screen too, and is not on it before it was drawn.
+    night.at_once(night::key("enter"));
+    night.at_once(night::key("enter"));
+    assert_eq!(said(&night), 1);
+}
+
+#[test]
+fn a_problem_that_is_longer_than_the_screen_can_be_read_to_its_end() {
+    let mut night = Night::opened(probe(), &glyphs::UTF8);
+    let hint: Vec<String> = (1..=40).map(|number| format!("fault {number} of the file")).collect();
+    let problem = Problem::usage("The file has faults.").hint(hint.join("\n"));
+    night.app.overlay = Some(Overlay::problem(problem));
+    let told = told(&night.draw(SMALL));
+    assert!(!told.contains("fault 40") && told.contains("page-down a page"), "{told}");
+    night.keys("page-down page-down");
+    let told = self::told(&night.draw(SMALL));
+    assert!(told.contains("fault 40"), "{told}");
+    night.keys("enter");
+    assert!(night.app.overlay.is_none());
+}
+
 /// Who is stopped holds what is open on the database until they come back.
 #[test]
 fn the_shell_gets_the_terminal_only_when_nothing_is_open_on_the_database() {

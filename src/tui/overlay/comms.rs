@@ -14,8 +14,10 @@ use crate::runbook::message::{Facts, render};
 use crate::runbook::{Action, Words};
 use crate::tui::app::App;
 use crate::tui::case::Case;
+use crate::tui::command::Command;
 use crate::tui::draft;
 use crate::tui::effect::Effect;
+use crate::tui::widget::scroll::Scroll;
 
 pub const AUDIENCES: [&str; 3] = ["technical", "business", "executive"];
 
@@ -25,7 +27,10 @@ pub struct Comms {
     /// The texts as the templates make them.
     rendered: [String; 3],
     pub given: [bool; 3],
+    /// Those that stood on the screen to their end.
+    pub seen: [bool; 3],
     pub at: usize,
+    pub scroll: Scroll,
     next_update: Option<Timestamp>,
 }
 
@@ -93,7 +98,8 @@ fn show(
             let texts = texts.map(|text| if is_drill { format!("DRILL. {text}") } else { text });
             let rendered = texts.clone();
             let at = given.iter().position(|given| !given).unwrap_or(0);
-            let mut comms = Comms { texts, rendered, given, at, next_update };
+            let (seen, scroll) = ([false; 3], Scroll::default());
+            let mut comms = Comms { texts, rendered, given, seen, at, scroll, next_update };
             for (text, audience) in comms.texts.iter_mut().zip(AUDIENCES) {
                 if let Some(draft) = case.drafts.get(&draft::name_of_comms(case, audience)) {
                     text.clone_from(&draft.text);
@@ -157,6 +163,12 @@ impl Comms {
     pub fn rewrite(&mut self, text: &str) {
         let text = if text.trim().is_empty() { &self.rendered[self.at] } else { text };
         self.texts[self.at] = text.to_string();
+        self.seen[self.at] = false;
+    }
+
+    /// To the text of another audience.
+    pub fn turn(&mut self, to: usize) {
+        (self.at, self.scroll) = (to, Scroll::default());
     }
 }
 
@@ -184,8 +196,8 @@ pub fn edited(app: &mut App, text: &str) {
     }
 }
 
-/// The shown text was given to its audience. One that was recorded gives way to the next, so that
-/// nothing is recorded that was not on the screen.
+/// The shown text was given to its audience. One that was recorded gives way to the next, and of one
+/// that is longer than the screen the rest comes first, so that nothing is recorded that was not on it.
 pub fn give(app: &mut App) -> Vec<Effect> {
     let (Some(case), Some(Overlay { kind: Kind::Comms(comms), .. })) =
         (&app.case, &mut app.overlay)
@@ -195,7 +207,11 @@ pub fn give(app: &mut App) -> Vec<Effect> {
     let at = comms.at;
     if comms.given[at] {
         let next = (1..3).map(|by| (at + by) % 3).find(|other| !comms.given[*other]);
-        comms.at = next.unwrap_or(at);
+        comms.turn(next.unwrap_or(at));
+        return Vec::new();
+    }
+    if !comms.seen[at] {
+        comms.scroll.on_command(Command::PageDown);
         return Vec::new();
     }
     comms.given[at] = true;

@@ -40,7 +40,8 @@ pub fn closes(app: &App) -> Option<Command> {
     match app.overlay.as_ref()? {
         Overlay { kind: Kind::Tour(_), drawn: true } => Some(Command::Back),
         Overlay {
-            kind: Kind::Text { .. } | Kind::Changes { .. } | Kind::Help { .. } | Kind::Problem(_),
+            kind:
+                Kind::Text { .. } | Kind::Changes { .. } | Kind::Help { .. } | Kind::Problem { .. },
             drawn: true,
         } => Some(Command::Confirm),
         _ => None,

@@ -255,7 +255,7 @@ pub fn overlay(app: &App, overlay: &Overlay) -> Vec<String> {
             lines
         }
         Kind::Palette(_) => vec!["The name of a command:".into()],
-        Kind::Problem(problem) => {
+        Kind::Problem { problem, .. } => {
             let mut lines: Vec<String> =
                 problem.sentence.lines().map(|line| format!("Problem: {line}")).collect();
             lines.extend(problem.hint.iter().flat_map(|hint| hint.lines()).map(str::to_owned));
@@ -320,7 +320,7 @@ pub fn prompt(app: &App, sure: bool) -> String {
             | Kind::Changes { .. }
             | Kind::Tour(_)
             | Kind::Help { .. }
-            | Kind::Problem(_),
+            | Kind::Problem { .. },
         ) => "",
         Some(Kind::Ask(_)) if sure => ", enter alone executes",
         Some(Kind::Ask(ask)) if ask.expected.is_some() => ", type the words",

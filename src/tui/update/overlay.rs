@@ -82,8 +82,11 @@ pub(super) fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent
             }
         }
         (Kind::Comms(_), Command::Confirm) => return comms::give(app),
-        (Kind::Comms(comms), Command::Complete | Command::Down) => comms.at = (comms.at + 1) % 3,
-        (Kind::Comms(comms), Command::Up) => comms.at = (comms.at + 2) % 3,
+        (Kind::Comms(comms), Command::Complete | Command::Down) => comms.turn((comms.at + 1) % 3),
+        (Kind::Comms(comms), Command::Up) => comms.turn((comms.at + 2) % 3),
+        (Kind::Comms(comms), command) if moves(command) => {
+            comms.scroll.on_command(command);
+        }
         (Kind::Palette(palette), Command::Up) => palette.at = palette.at.saturating_sub(1),
         (Kind::Palette(palette), Command::Down) => {
             palette.at = (palette.at + 1).min(palette.found().len().saturating_sub(1));
@@ -98,14 +101,12 @@ pub(super) fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent
             return command_given(app, chosen, None);
         }
         (
-            Kind::Text { scroll, .. } | Kind::Help { scroll },
-            Command::Up | Command::Down | Command::PageUp | Command::PageDown,
-        ) => {
-            scroll.on_command(command);
-        }
+            Kind::Text { scroll, .. } | Kind::Help { scroll } | Kind::Problem { scroll, .. },
+            command,
+        ) if moves(command) => _ = scroll.on_command(command),
         (Kind::Changes { roll, .. }, command) if roll.on_command(command) => {}
         (
-            Kind::Text { .. } | Kind::Changes { .. } | Kind::Help { .. } | Kind::Problem(_),
+            Kind::Text { .. } | Kind::Changes { .. } | Kind::Help { .. } | Kind::Problem { .. },
             Command::Confirm,
         ) => {
             app.uncover();
@@ -117,6 +118,11 @@ pub(super) fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent
         }
     }
     Vec::new()
+}
+
+fn moves(command: Command) -> bool {
+    use Command::{Down, First, HalfDown, HalfUp, Last, PageDown, PageUp, Up};
+    matches!(command, Up | Down | PageUp | PageDown | HalfUp | HalfDown | First | Last)
 }
 
 /// Takes the box away. Who asked for a confirmation hears that there is none.

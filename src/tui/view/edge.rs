@@ -185,8 +185,11 @@ pub fn footer(app: &App) -> Footer {
                 (key(Command::Confirm), "next audience"),
                 (key(Command::Back), "back to the step"),
             ],
-            Kind::Comms(_) => vec![
-                (key(Command::Confirm), "it was given: record it"),
+            Kind::Comms(comms) => vec![
+                (
+                    key(Command::Confirm),
+                    if comms.seen[comms.at] { "it was given: record it" } else { "read on" },
+                ),
                 (key(Command::SeveralLines), "edit"),
                 (key(Command::Complete), "next audience"),
                 (key(Command::Back), "back to the step"),
@@ -215,7 +218,14 @@ pub fn footer(app: &App) -> Footer {
                 (key(Command::Down), "more"),
                 (key(Command::PageDown), "a page"),
             ],
-            Kind::Problem(_) => vec![(key(Command::Confirm), "go on")],
+            Kind::Problem { scroll, .. } if scroll.fits() => {
+                vec![(key(Command::Confirm), "go on")]
+            }
+            Kind::Problem { .. } => vec![
+                (key(Command::Confirm), "go on"),
+                (key(Command::Down), "more"),
+                (key(Command::PageDown), "a page"),
+            ],
         };
         return Footer::new(keys);
     }

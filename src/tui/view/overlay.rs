@@ -16,6 +16,7 @@ use crate::tui::screen::recovery::rows::How;
 use crate::tui::theme::Role;
 use crate::tui::widget::markdown;
 use crate::tui::widget::panel::{Panel, centered};
+use crate::tui::widget::scroll::Scroll;
 use crate::tui::widget::status::Environment;
 use crate::tui::widget::table::Table;
 use crate::tui::widget::wrap::{self, Line};
@@ -128,10 +129,11 @@ pub fn overlay(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) -> Opti
             let lines = comms_page(shown, look);
             let inner =
                 boxed("Tell people", "esc back", Role::Focus, wide, &lines, frame, buf, look);
-            wrapped(&lines, 0, inner, buf);
+            scrolled(&mut shown.scroll, lines, inner, buf, look);
+            shown.seen[shown.at] |= shown.scroll.is_at_end();
             None
         }
-        Kind::Problem(problem) => {
+        Kind::Problem { problem, scroll } => {
             let mut page = Page::new(look);
             page.lines(&problem.sentence, Role::Danger);
             if let Some(hint) = &problem.hint {
@@ -148,7 +150,7 @@ pub fn overlay(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) -> Opti
                 buf,
                 look,
             );
-            wrapped(&lines, 0, inner, buf);
+            scrolled(scroll, lines, inner, buf, look);
             None
         }
     }
@@ -315,6 +317,12 @@ fn boxed(
     let place = centered(frame, width, height.min(frame.height));
     let inner = Panel { title, hint, role }.view(place, buf, look);
     Rect { x: inner.x + 1.min(inner.width), width: inner.width.saturating_sub(2), ..inner }
+}
+
+/// Lines in a box, which may be longer than it is; the signs stand in the air at its edge.
+fn scrolled(scroll: &mut Scroll, lines: Vec<Line>, inner: Rect, buf: &mut Buffer, look: &Look) {
+    scroll.set(lines);
+    scroll.view(Rect { width: inner.width.saturating_add(1), ..inner }, buf, look);
 }
 
 /// The help, from the key map itself.

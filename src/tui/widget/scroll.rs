@@ -62,6 +62,18 @@ impl Scroll {
         self.wrapped(width).len()
     }
 
+    /// All of it stood in the window when it was last drawn.
+    pub fn fits(&self) -> bool {
+        let (height, length) = self.drawn.get();
+        height >= length
+    }
+
+    /// Its end stood in the window when it was last drawn.
+    pub fn is_at_end(&self) -> bool {
+        let (height, length) = self.drawn.get();
+        self.top + height >= length
+    }
+
     /// Whether the command scrolls.
     pub fn on_command(&mut self, command: Command) -> bool {
         let (height, length) = self.drawn.get();
