@@ -1,9 +1,10 @@
 //! Alerts: told when a verdict changes, kept on disk until they arrive.
 //!
-//! `<state folder>/outbox/<alert>/`, one file a message, delivered in order. A message is written
+//! `<state folder>/outbox/<alert>/`, one file a message, delivered in order but for one that is refused. A message is written
 //! before the history forgets that it was due and removed after it arrived, so that a kill can make
 //! one arrive twice, under the same id, but never not at all. What cannot be written is sent all the same.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -192,9 +193,11 @@ fn empty(alert: &Alert, folder: &Path, stopper: &Stopper) -> Option<String> {
 /// The oldest first; what is worth knowing, which ends it.
 fn in_order(alert: &Alert, folder: &Path, start: Instant, stopper: &Stopper) -> Option<String> {
     let (mut dropped, mut unreadable) = (0, 0);
-    let mut said = Vec::new();
+    let mut said: Vec<String> = Vec::new();
+    // Tried, and waiting for the next run.
+    let mut failed = BTreeSet::new();
     // What another run adds while this one delivers is found by looking again.
-    while let Some(path) = messages(folder).into_iter().next() {
+    while let Some(path) = messages(folder).into_iter().find(|path| !failed.contains(path)) {
         let done = match read(&path) {
             None => {
                 unreadable += 1;
@@ -205,23 +208,34 @@ fn in_order(alert: &Alert, folder: &Path, start: Instant, stopper: &Stopper) -> 
                 fs::remove_file(&path)
             }
             Some(_) if stopper.is_stopped() => {
-                let left = count(messages(folder).len(), "alert");
-                said.push(format!("stopped; {left} kept, the next run tries again"));
+                said.push("stopped".into());
                 break;
             }
             Some(event) => {
-                if let Err(why) = persistently(&alert.channel, &message(&event), start, stopper) {
-                    let left = count(messages(folder).len(), "alert");
-                    said.push(format!("{why}; {left} kept, the next run tries again"));
-                    break;
+                match persistently(&alert.channel, &message(&event), start, stopper) {
+                    Ok(()) => fs::remove_file(&path),
+                    Err(why) => {
+                        failed.insert(path);
+                        if !said.contains(&why.why) {
+                            said.push(why.why);
+                        }
+                        // One that is refused for what it says must not hold up all later ones.
+                        if why.others_may && start.elapsed() < PATIENCE {
+                            continue;
+                        }
+                        break;
+                    }
                 }
-                fs::remove_file(&path)
             }
         };
         if let Err(error) = done {
             said.push(format!("{} is done with, but stays: {error}", path.display()));
             break;
         }
+    }
+    let left = messages(folder).len();
+    if left > 0 && !said.is_empty() {
+        said.push(format!("{} kept, the next run tries again", count(left, "alert")));
     }
     if dropped > 0 {
         let dropped = count(dropped, "message");

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
+use crate::digest::sha256;
 use crate::rights;
 
 #[derive(Debug)]
@@ -57,8 +58,13 @@ impl Drop for Lock {
     }
 }
 
-/// A name as a part of a file name.
+/// A name as a part of a file name: itself, or what is left of it and a digest, so that no two names have
+/// one and none leads elsewhere.
 pub fn plain(name: &str) -> String {
     let keep = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
-    name.chars().map(keep).collect()
+    let kept: String = name.chars().map(keep).collect();
+    if kept == name && !name.is_empty() && !name.starts_with('.') {
+        return kept;
+    }
+    format!("{}-{}", kept.replace('.', "_"), &sha256(name.as_bytes())[..8])
 }

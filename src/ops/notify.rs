@@ -42,15 +42,21 @@ pub struct Failed {
     pub why: String,
     /// Trying again at once cannot help.
     pub lasts: bool,
+    /// It was an answer that may be about this message: another one may get through.
+    pub others_may: bool,
 }
 
 impl Failed {
     fn now(why: impl Into<String>) -> Self {
-        Self { why: why.into(), lasts: false }
+        Self { why: why.into(), lasts: false, others_may: false }
     }
 
     fn lasting(why: impl Into<String>) -> Self {
-        Self { why: why.into(), lasts: true }
+        Self { why: why.into(), lasts: true, others_may: false }
+    }
+
+    fn answered(self) -> Self {
+        Self { others_may: true, ..self }
     }
 }
 
@@ -118,7 +124,10 @@ fn post(
             let why = format!("it answered {code}");
             // Too many, not yet, not now: later may be better.
             let passes = code >= 500 || code == 408 || code == 429;
-            Err(if passes { Failed::now(why) } else { Failed::lasting(why) })
+            let failed = if passes { Failed::now(why) } else { Failed::lasting(why) };
+            // What is said of whoever asks, of the address, or of the hour is said of every message.
+            let of_all = matches!(code, 401 | 403..=405 | 407 | 408 | 410 | 429 | 502..=504);
+            Err(if of_all { failed } else { failed.answered() })
         }
         Err(ureq::Error::Io(error)) => Err(Failed::now(format!("it cannot be reached: {error}"))),
         Err(ureq::Error::Timeout(_)) => Err(Failed::now("it did not answer in time")),
@@ -176,7 +185,14 @@ fn mail(email: &Email, message: &Message) -> Result<(), Failed> {
     }
     transport.build().send(&mail).map(drop).map_err(|error| {
         let why = format!("the mail server: {error}");
-        if error.is_permanent() { Failed::lasting(why) } else { Failed::now(why) }
+        let failed = if error.is_permanent() { Failed::lasting(why) } else { Failed::now(why) };
+        // Not now, and not whoever logs in: all messages.
+        let code = error.status().map(u16::from);
+        if code.is_some_and(|code| code != 421 && code != 454 && code / 10 != 53) {
+            failed.answered()
+        } else {
+            failed
+        }
     })
 }
 
@@ -216,7 +232,7 @@ fn command(argv: &[String], input: &str) -> Result<(), Failed> {
     std::thread::spawn(move || pipe.map(|mut pipe| pipe.write_all(text.as_bytes())));
     match ended(&mut child, LIMIT).map_err(failed)? {
         Some(status) if status.success() => Ok(()),
-        Some(status) => Err(Failed::now(format!("{program} ended with {status}"))),
+        Some(status) => Err(Failed::now(format!("{program} ended with {status}")).answered()),
         None => Err(Failed::now(format!("{program} did not end in time"))),
     }
 }

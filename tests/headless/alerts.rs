@@ -635,3 +635,53 @@ fn a_result_that_cannot_be_written_is_remembered_and_told() {
     assert!(web.next().1.contains("\"check\":\"bad\""));
     assert!(run(&desk.home, &["history", "bad"]).out.contains("erp: violated (2) since"));
 }
+
+/// The first message is refused for what it says, the second is told all the same.
+#[test]
+fn a_message_that_is_refused_holds_up_no_other() {
+    let web = Web::new(&[400, 400, 200, 200]);
+    let desk = bad_desk(&format!("[alert.hook]\nkind = \"webhook\"\nurl = \"{}\"\n", web.address));
+    let refused = "alert hook: it answered 400; 1 alert kept, the next run tries again";
+    let ran = night(&desk.home, 1);
+    assert!(ran.err.contains(refused), "{}", ran.err);
+    Sqlite::open(&desk.home.work().join("erp.db")).run("UPDATE asset SET owner = 'ada'");
+    let ran = night(&desk.home, 2);
+    assert!(ran.err.contains(refused), "{}", ran.err);
+    let mut states = Vec::new();
+    for _ in 0..3 {
+        let event: Value = serde_json::from_str(&web.next().1).unwrap();
+        states.push(event["changes"][0]["now"].clone());
+    }
+    assert_eq!(states, ["violated", "violated", "clear"]);
+    assert_eq!(night(&desk.home, 3).err, "");
+    assert!(web.next().1.contains("\"now\":\"violated\""));
+}
+
+/// Names that differ only where a file name cannot, and one that is no file name at all.
+#[test]
+fn alerts_and_targets_with_odd_names_have_places_of_their_own() {
+    const NAMES: [(&str, &str); 3] = [("a b", "erp"), ("a_b", "zoo"), ("..", "..")];
+    let alerts = NAMES.map(|(alert, target)| {
+        let told = format!("cat >> 'told{target}.json'; false");
+        format!(
+            "[alert.\"{alert}\"]\nkind = \"command\"\ncommand = [\"sh\", \"-c\", \"{told}\"]\ntargets = [\"{target}\"]\n"
+        )
+    });
+    let more = "[target.\"..\"]\nurl = \"sqlite://erp.db\"\nenvironment = \"staging\"\n";
+    let desk = desk(&[("erp", "staging"), ("zoo", "staging")], &(alerts.concat() + more));
+    desk.check("bad", "sev2", OWNERLESS);
+    let ran = night(&desk.home, 1);
+    assert_eq!(ran.err.matches("1 alert kept").count(), 3, "{}", ran.err);
+    for (_, target) in NAMES {
+        let told = fs::read_to_string(desk.home.work().join(format!("told{target}.json"))).unwrap();
+        let is_theirs = |line: &str| line.contains(&format!("\"target\":\"{target}\""));
+        assert!(told.lines().all(is_theirs), "{target}: {told}");
+    }
+    let report = run_at(&desk.home, "2026-11-21T02:00:00Z", &["report", "--format", "json"]);
+    assert_eq!(report.lines()[0]["checks"].as_array().unwrap().len(), 3, "{}", report.out);
+    let state = desk.home.path("state/steadyhand");
+    let inside = fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut inside: Vec<_> = inside.map(|name| name.into_string().unwrap()).collect();
+    inside.sort();
+    assert_eq!(inside, ["history", "locks", "outbox"]);
+}

@@ -93,7 +93,7 @@ fn a_week_is_a_page_in_every_form() {
 fn html_shows_names_and_obeys_none() {
     let desk = desk(&[], "[target.erp]\nurl = \"sqlite://erp.db\"\nenvironment = \"staging\"\n");
     desk.check("bad", "sev2", OWNERLESS);
-    let state = desk.home.path("state/steadyhand/history/_script_x__script_");
+    let state = desk.home.path("state/steadyhand/history/_script_x__script_-4cd698ac");
     fs::create_dir_all(&state).unwrap();
     let line = r#"{"at":"2026-11-07T02:00:00Z","seconds":1.0,"target":"<script>x</script>","suites":["<b>"],"seen":[{"check":"<i>&","severity":"sev2","state":"violated","number":1.0,"seconds":0.1}]}"#;
     fs::write(state.join("2026-11.jsonl"), format!("{line}\n{{torn")).unwrap();
