@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 
+use super::out::{Place, place};
 use super::postmortem::remembered;
 use super::{Out, incident_folder};
 use crate::clock;
@@ -82,12 +83,15 @@ pub fn run(config: &Config, asked: &Asked, out: &mut Out) -> Result<Exit, Proble
 
 /// The file, whole or not at all; gives its digest. It holds rows, and is its owner's alone.
 fn written(making: &bundle::Making, path: &Path) -> io::Result<String> {
+    let Place::File(path) = place(path)? else {
+        return Err(io::Error::other("it is there and is no file"));
+    };
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let mut made = tempfile::NamedTempFile::new_in(parent.unwrap_or(Path::new(".")))?;
     making.pack(io::BufWriter::new(made.as_file_mut()))?;
     made.as_file().sync_all()?;
-    made.persist(path)?;
-    bundle::digest(path)
+    made.persist(&path)?;
+    bundle::digest(&path)
 }
 
 /// The postmortem: what people wrote included, unless rows must go, which could stand there.

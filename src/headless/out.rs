@@ -5,8 +5,8 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal as _, Write};
-use std::path::Path;
-#[cfg(unix)]
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::problem::Problem;
@@ -81,23 +81,20 @@ impl Out {
         }
     }
 
-    /// A result into a file: whole, or not at all.
+    /// A result into a file: whole, or not at all. What is no file of its own is written as it is.
     pub fn put_into(&mut self, path: &Path, text: &str) -> Result<(), Problem> {
         let failed = |error: io::Error| {
             Problem::system(format!("cannot write {}: {error}", path.display()))
-                .hint("the file is as it was; choose another place with --output")
+                .hint("the file is as it was; name another place")
         };
-        let special = fs::metadata(path).is_ok_and(|data| !data.is_file());
-        if special {
-            let file = OpenOptions::new().write(true).open(path);
-            return file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed);
+        match place(path).map_err(failed)? {
+            Place::Ours => self.put(text),
+            Place::Special(path) => {
+                let file = OpenOptions::new().write(true).open(path);
+                file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed)
+            }
+            Place::File(path) => replace(&path, text).map_err(failed),
         }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let mut file = temporary(folder.unwrap_or(Path::new("."))).map_err(failed)?;
-        file.write_all(text.as_bytes()).map_err(failed)?;
-        file.as_file().sync_all().map_err(failed)?;
-        file.persist(path).map_err(|error| failed(error.error))?;
-        Ok(())
     }
 
     /// Something besides the result. Whatever stands in it is made harmless.
@@ -165,16 +162,58 @@ pub fn keep_to_oneself() {
     }
 }
 
-/// A new file that others may read as far as the user's mask lets them.
-fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile<File>> {
-    let file = tempfile::Builder::new().tempfile_in(folder)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = 0o666 & !USERS_MASK.get().copied().unwrap_or(0o077);
-        file.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
-    }
-    Ok(file)
+/// What a name that somebody gave for a result stands for.
+pub(super) enum Place {
+    /// A file that is there or can be made, behind all links.
+    File(PathBuf),
+    /// Standard output under another name.
+    Ours,
+    /// A device, a pipe, what another process has open.
+    Special(PathBuf),
+}
+
+/// Follows links: it is what they lead to that is written, and they stay.
+pub(super) fn place(path: &Path) -> io::Result<Place> {
+    let real = match fs::canonicalize(path) {
+        Ok(real) => real,
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Err(_) if fs::symlink_metadata(path).is_err() => return Ok(Place::File(path.to_owned())),
+        // A link to what is still to be made.
+        Err(_) => File::create(path).and_then(|_| fs::canonicalize(path))?,
+    };
+    let data = fs::metadata(&real)?;
+    let is_ours = rustix::fs::fstat(io::stdout())
+        .is_ok_and(|ours| (ours.st_dev, ours.st_ino) == (data.dev(), data.ino()));
+    Ok(match () {
+        () if is_ours => Place::Ours,
+        () if !data.is_file() => Place::Special(real),
+        // Somebody has it open, and would go on with a file that has no name any more.
+        () if ["/dev", "/proc"].iter().any(|folder| path.starts_with(folder)) => {
+            Place::Special(path.to_owned())
+        }
+        () => Place::File(real),
+    })
+}
+
+/// Puts a whole file in the place of another one, whose rights it takes over. Others may read a new one
+/// as far as the user's mask lets them.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut made = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
+    made.write_all(text.as_bytes())?;
+    let file = made.as_file();
+    let mode = match fs::metadata(path) {
+        Ok(old) => {
+            // Only root may give it to somebody, and only to a group of one's own.
+            let _ = fchown(file, Some(old.uid()), Some(old.gid()));
+            old.mode() & 0o777
+        }
+        Err(_) => 0o666 & !USERS_MASK.get().copied().unwrap_or(0o077),
+    };
+    file.set_permissions(fs::Permissions::from_mode(mode))?;
+    file.sync_all()?;
+    made.persist(path)?;
+    Ok(())
 }
 
 #[cfg(test)]

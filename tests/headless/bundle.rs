@@ -236,3 +236,16 @@ fn a_signature_is_made_and_checked_by_ssh_keygen() {
     );
     assert_eq!(verify(&[]).code, 2);
 }
+
+#[test]
+fn a_bundle_is_written_over_nothing_but_a_file() {
+    let (home, _) = incidents();
+    shell(&home.work(), "mkfifo one.tar; ln -s two.tar link.tar; echo old > two.tar");
+    let ran = bundle(&home, &[]);
+    assert_eq!((ran.code, ran.out.as_str()), (3, ""), "{}", ran.err);
+    assert!(ran.err.contains("cannot write one.tar: it is there and is no file"), "{}", ran.err);
+    shell(&home.work(), "test -p one.tar");
+    let ran = run(&home, &["bundle", "1", "--output", "link.tar"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    shell(&home.work(), "test -L link.tar; tar tf two.tar");
+}

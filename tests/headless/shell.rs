@@ -1,6 +1,7 @@
 //! What every command owes a shell: exit codes for what was typed wrongly, pipes, pages.
 
-use std::fs::File;
+use std::fs::{self, File};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::process::Stdio;
 
 use super::common::Home;
@@ -122,4 +123,49 @@ fn a_result_that_cannot_be_written_is_a_failure() {
     assert_eq!(ran.status.code(), Some(3));
     let said = String::from_utf8(ran.stderr).unwrap();
     assert!(said.contains("cannot write standard output"), "{said}");
+}
+
+/// A link stays and what it leads to is replaced; whoever may read that one still may.
+#[test]
+fn a_result_goes_where_a_link_leads() {
+    let desk = Desk::new();
+    desk.check("bad", "sev2", "SELECT id FROM asset");
+    desk.home.write("pages/old.txt", "old");
+    let work = desk.home.work();
+    let old = work.join("pages/old.txt");
+    fs::set_permissions(&old, fs::Permissions::from_mode(0o640)).unwrap();
+    symlink("pages/old.txt", work.join("page.txt")).unwrap();
+    symlink("pages/new.txt", work.join("first.txt")).unwrap();
+    for name in ["page.txt", "first.txt"] {
+        let ran = desk.run(&["--check", "bad", "--output", name]);
+        assert_eq!(ran.code, 2, "{}", ran.err);
+        assert!(fs::symlink_metadata(work.join(name)).unwrap().is_symlink(), "{name}");
+    }
+    for name in ["old.txt", "new.txt"] {
+        let text = fs::read_to_string(work.join("pages").join(name)).unwrap();
+        assert!(text.starts_with("erp"), "{name}: {text}");
+    }
+    assert_eq!(fs::metadata(&old).unwrap().mode() & 0o777, 0o640);
+}
+
+/// As `--output /dev/stdout > file` does; a link of our own, since a fault would replace it.
+#[test]
+#[cfg(target_os = "linux")]
+fn standard_output_under_another_name_is_standard_output() {
+    let desk = Desk::new();
+    desk.check("bad", "sev2", "SELECT id FROM asset");
+    let work = desk.home.work();
+    symlink("/proc/self/fd/1", work.join("out")).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_steadyhand"));
+    command
+        .args(["check", "--target", "erp.db", "--checks", "checks", "--check", "bad"])
+        .args(["--output", "out"])
+        .current_dir(&work)
+        .env_clear()
+        .envs(desk.home.environment());
+    let ran = command.stdout(File::create(work.join("all.txt")).unwrap()).output().unwrap();
+    assert_eq!((ran.status.code(), ran.stderr.as_slice()), (Some(2), &b""[..]));
+    assert!(fs::symlink_metadata(work.join("out")).unwrap().is_symlink());
+    let text = fs::read_to_string(work.join("all.txt")).unwrap();
+    assert!(text.starts_with("erp") && text.matches("1 check on 1 target").count() == 2, "{text}");
 }
