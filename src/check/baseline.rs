@@ -134,7 +134,7 @@ fn known(table: &Table<'_>) -> Known {
         }
         Date::MIN
     });
-    let keys: BTreeSet<String> = table.texts("keys").into_iter().collect();
+    let keys: BTreeSet<String> = table.data("keys").into_iter().collect();
     let level = table.optional_one_of("level", &LEVELS);
     let at_most = table.optional_whole("at_most", 0..=u64::MAX);
     if keys.is_empty() && level.is_none() && at_most.is_none() {

@@ -11,6 +11,13 @@ use super::fault::Spot;
 use super::suggest::{did_you_mean, list, quoted};
 use super::table::{Table, as_array, as_text, kind_of};
 
+/// What an item of a list that says nothing is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Blank {
+    IsAFault,
+    Counts,
+}
+
 impl Table<'_> {
     /// A text that must be there and say something.
     pub fn text(&self, key: &'static str) -> String {
@@ -67,7 +74,7 @@ impl Table<'_> {
     /// A list of different texts with the place of each.
     pub fn spotted_texts(&self, key: &'static str) -> Vec<(String, Spot)> {
         let mut texts: Vec<(String, Spot)> = vec![];
-        for (text, spot) in self.items(key) {
+        for (text, spot) in self.items(key, Blank::IsAFault) {
             if texts.iter().any(|(other, _)| *other == text) {
                 let twice = format!("`{key}` names {} twice; delete one.", quoted(&text));
                 self.add(spot.fault(twice));
@@ -81,7 +88,12 @@ impl Table<'_> {
     /// A list of texts in which the order counts and repetition means something.
     pub fn words(&self, key: &'static str) -> Vec<String> {
         self.need(key, "[\"…\", \"…\"]");
-        self.items(key).into_iter().map(|(text, _)| text).collect()
+        self.items(key, Blank::IsAFault).into_iter().map(|(text, _)| text).collect()
+    }
+
+    /// A list of texts that came from data, where an empty one is one of them.
+    pub fn data(&self, key: &'static str) -> Vec<String> {
+        self.items(key, Blank::Counts).into_iter().map(|(text, _)| text).collect()
     }
 
     /// A program and its arguments.
@@ -95,7 +107,7 @@ impl Table<'_> {
         words
     }
 
-    fn items(&self, key: &'static str) -> Vec<(String, Spot)> {
+    fn items(&self, key: &'static str, blank: Blank) -> Vec<(String, Spot)> {
         let Some(items) = self.typed(key, "a list of texts such as [\"…\"]", as_array) else {
             return vec![];
         };
@@ -103,7 +115,7 @@ impl Table<'_> {
         for item in items {
             let spot = self.spot.over(item.span());
             match as_text(item.get_ref()) {
-                Some(text) if text.trim().is_empty() => {
+                Some(text) if blank == Blank::IsAFault && text.trim().is_empty() => {
                     self.add(spot.fault(format!("`{key}` holds an empty text; delete it.")));
                 }
                 Some(text) => texts.push((text, spot)),

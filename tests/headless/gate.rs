@@ -193,3 +193,17 @@ fn faults_of_a_baseline_are_told_with_their_places() {
         assert!(ran.err.contains(said), "{said} is missing in {}", ran.err);
     }
 }
+
+/// A key is what stands in the database, also where that is nothing.
+#[test]
+fn a_row_whose_key_is_empty_is_known_like_any_other() {
+    let desk = desk(&[("erp", "staging")], "");
+    desk.check("bad", "sev2", "SELECT '' AS id UNION ALL SELECT '  ' UNION ALL SELECT 'x'");
+    let ran = gate(&desk, DAY, &["--update-baseline"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(known(&desk).contains("keys = [\"\", \"  \", \"x\"]"), "{}", known(&desk));
+    for more in [&[][..], &["--update-baseline"], &[]] {
+        let ran = gate(&desk, DAY, more);
+        assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    }
+}
