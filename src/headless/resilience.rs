@@ -259,7 +259,7 @@ impl Drill<'_> {
                         format!(
                             "{} not in it: {}",
                             text::count(missing.len(), "table"),
-                            missing.join(", ")
+                            missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
                         ),
                     ),
                 };

@@ -5,7 +5,7 @@
 //! file that nobody else can read, never as an argument. A refusal means that it does not work; any
 //! other problem, that it could not be seen.
 
-use std::collections::BTreeSet;
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::ops::ControlFlow;
@@ -25,14 +25,16 @@ use crate::engine::{Identity, Purpose, Stopper};
 use crate::problem::Problem;
 use crate::runbook::Ran;
 
+/// How the name of the digest beside a backup ends.
+const DIGEST: &str = ".sha256";
 /// For the dump of a schema, and for the list of what is in a dump.
 const LIMIT: Duration = Duration::from_mins(10);
 
-/// Tables that a dump of the whole database holds.
+/// Tables that a dump of the whole database holds, with the schema where it names one.
 const TABLES: [(Dialect, &str); 4] = [
     (
         Dialect::Postgres,
-        "SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        "SELECT c.relname, n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
           WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
             AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
             AND NOT EXISTS (SELECT 1 FROM pg_depend d
@@ -47,6 +49,23 @@ const TABLES: [(Dialect, &str); 4] = [
 ];
 const IN_SCHEMA: &str = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'";
 
+/// A table of a database.
+#[derive(Debug, Clone)]
+pub struct Named {
+    /// Where tables of several schemas are in a dump.
+    schema: Option<String>,
+    name: String,
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.schema {
+            Some(schema) => write!(f, "{schema}.{}", self.name),
+            None => f.write_str(&self.name),
+        }
+    }
+}
+
 /// A dump of the schema that was made now.
 #[derive(Debug)]
 pub struct Dump {
@@ -54,14 +73,11 @@ pub struct Dump {
     /// What is in it, one line an object.
     pub listing: Vec<String>,
     /// Tables of the database that are not in it.
-    pub missing: Vec<String>,
+    pub missing: Vec<Named>,
 }
 
 /// Who the server is, and the tables that it has.
-pub async fn tables(
-    target: &Target,
-    stopper: &Stopper,
-) -> Result<(Identity, Vec<String>), Problem> {
+pub async fn tables(target: &Target, stopper: &Stopper) -> Result<(Identity, Vec<Named>), Problem> {
     let mut session = connect(target, Purpose::Detect, READ_LOCK_WAIT, stopper).await?;
     let identity = prove(&mut session, target, None).await?;
     let sql = TABLES.iter().find(|(dialect, _)| *dialect == target.url.dialect);
@@ -71,7 +87,8 @@ pub async fn tables(
     let mut names = Vec::new();
     let read = session
         .read(sql, LIMIT, &mut |_, row| {
-            names.extend(row.first().and_then(|name| name.plain()));
+            let text = |at: usize| row.get(at).and_then(|value| value.plain());
+            names.extend(text(0).map(|name| Named { schema: text(1), name }));
             ControlFlow::Continue(())
         })
         .await;
@@ -83,7 +100,7 @@ pub async fn tables(
 /// Dumps the schema into the folder and lists what is in the dump.
 pub async fn dump(
     target: &Target,
-    tables: &[String],
+    tables: &[Named],
     folder: &Path,
     stopper: &Stopper,
 ) -> Result<Dump, Problem> {
@@ -102,14 +119,14 @@ pub async fn dump(
         }
         Dialect::Sqlite => {
             let file = folder.join("schema.sql");
-            let text = of_file(target, stopper).await?;
+            let (text, listing) = of_file(target, stopper).await?;
             fs::write(&file, &text).map_err(unreadable)?;
-            (file, objects(&text))
+            (file, listing)
         }
         Dialect::Oracle => return Err(Problem::usage("no drill is written for Oracle")),
     };
-    let dumped: BTreeSet<String> = listing.iter().filter_map(|line| table_of(line)).collect();
-    let missing = tables.iter().filter(|table| !dumped.contains(*table)).cloned().collect();
+    let is_in_it = |table: &&Named| !listing.iter().any(|line| is_of(line, table));
+    let missing = tables.iter().filter(is_in_it).cloned().collect();
     Ok(Dump { file, listing, missing })
 }
 
@@ -166,22 +183,25 @@ async fn my_dump(access: &Access, file: &Path, stopper: &Stopper) -> Result<(), 
     last.expect("two programs were tried")
 }
 
-async fn of_file(target: &Target, stopper: &Stopper) -> Result<String, Problem> {
-    let sql = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY rowid";
+/// The statements of a file, and one line an object.
+async fn of_file(target: &Target, stopper: &Stopper) -> Result<(String, Vec<String>), Problem> {
+    let sql = "SELECT sql, type, name FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY rowid";
     let mut session = connect(target, Purpose::Detect, READ_LOCK_WAIT, stopper).await?;
-    let mut text = String::new();
+    let (mut text, mut listing) = (String::new(), Vec::new());
     let read = session
         .read(sql, LIMIT, &mut |_, row| {
-            if let Some(statement) = row.first().and_then(|value| value.plain()) {
-                text.push_str(&statement);
-                text.push_str(";\n");
-            }
+            let plain = |at: usize| row.get(at).and_then(|value| value.plain()).unwrap_or_default();
+            text.push_str(&plain(0));
+            text.push_str(";\n");
+            let kind = plain(1).to_ascii_uppercase();
+            // The name as it is kept: statements write it in many ways.
+            listing.push(format!("CREATE {kind} {}", ticked(&plain(2))));
             ControlFlow::Continue(())
         })
         .await;
     session.close().await;
     read.map_err(|error| plain(&error, &target.name))?;
-    Ok(text)
+    Ok((text, listing))
 }
 
 /// What a dump in SQL makes, one line an object.
@@ -193,25 +213,21 @@ fn objects(sql: &str) -> Vec<String> {
     sql.lines().filter(starts).map(|line| line.trim_end_matches(" (").to_owned()).collect()
 }
 
-/// The table that a line of a listing is about.
-fn table_of(line: &str) -> Option<String> {
-    if let Some(rest) = line.strip_prefix("CREATE TABLE ") {
-        let rest = rest.strip_prefix("IF NOT EXISTS ").unwrap_or(rest);
-        let name = match rest.chars().next()? {
-            quote @ ('`' | '"') => rest[1..].split(quote).next()?,
-            '[' => rest[1..].split(']').next()?,
-            _ => rest.split([' ', '(']).next()?,
-        };
-        return Some(name.to_owned());
-    }
-    // 213; 1259 16386 TABLE public asset owner
-    let words: Vec<&str> = line.split(' ').collect();
-    match words.as_slice() {
-        [_, _, _, "TABLE", schema, name @ .., _] if !name.is_empty() && *schema != "DATA" => {
-            Some(format!("{schema}.{}", name.join(" ")))
-        }
-        _ => None,
-    }
+fn ticked(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+/// Whether a line of a listing is about this table.
+fn is_of(line: &str, table: &Named) -> bool {
+    let Some(schema) = &table.schema else {
+        let rest = line.strip_prefix("CREATE TABLE ");
+        let rest = rest.map(|rest| rest.strip_prefix("IF NOT EXISTS ").unwrap_or(rest));
+        return rest.is_some_and(|rest| rest == ticked(&table.name));
+    };
+    // 213; 1259 16386 TABLE public asset owner: each of these names may hold blanks.
+    let rest = line.splitn(4, ' ').nth(3).and_then(|rest| rest.strip_prefix("TABLE "));
+    let name = table.name.replace(['\n', '\r'], " ");
+    rest.is_some_and(|rest| rest.starts_with(&format!("{schema} {name} ")))
 }
 
 /// The newest backup, and what shows that it could be restored; none if nothing does.
@@ -259,8 +275,9 @@ fn newest_file(pattern: &Path) -> Result<(PathBuf, SystemTime), Problem> {
     let name = name.unwrap_or_default();
     let listed = fs::read_dir(folder)
         .map_err(|error| Problem::unreachable(format!("{}: {error}", folder.display())))?;
-    let fitting =
-        listed.flatten().filter(|entry| fits(&name, &entry.file_name().to_string_lossy()));
+    // A digest beside a backup is about it and is none.
+    let is_backup = |found: &str| fits(&name, found) && !found.ends_with(DIGEST);
+    let fitting = listed.flatten().filter(|entry| is_backup(&entry.file_name().to_string_lossy()));
     let aged = fitting.filter_map(|entry| {
         let data = fs::metadata(entry.path()).ok().filter(std::fs::Metadata::is_file)?;
         Some((entry.path(), data.modified().ok()?))
@@ -302,7 +319,7 @@ async fn proof(
     if head.is_empty() {
         return Err(Problem::refused(format!("{} is empty", file.display())));
     }
-    let beside = PathBuf::from(format!("{}.sha256", file.display()));
+    let beside = PathBuf::from(format!("{}{DIGEST}", file.display()));
     if let Ok(text) = fs::read_to_string(&beside) {
         return if text.split_whitespace().next() == Some(sha256) {
             Ok(Some("its digest is the one beside it".into()))
@@ -397,16 +414,20 @@ mod tests {
 
     #[test]
     fn tables_are_found_in_the_listings_of_all_engines() {
-        for (line, table) in [
-            ("213; 1259 16386 TABLE public asset owner", Some("public.asset")),
-            ("213; 1259 16386 TABLE hr two words owner", Some("hr.two words")),
-            ("3300; 0 16386 TABLE DATA public asset owner", None),
-            ("214; 1259 16390 VIEW public seen owner", None),
-            ("CREATE TABLE `order lines`", Some("order lines")),
-            ("CREATE TABLE asset (id INTEGER PRIMARY KEY)", Some("asset")),
-            ("CREATE INDEX ix ON asset (id)", None),
+        for (line, schema, name, expected) in [
+            ("213; 1259 16386 TABLE public asset owner", Some("public"), "asset", true),
+            ("213; 1259 16386 TABLE public asset owner", Some("public"), "ass", false),
+            ("213; 1259 16386 TABLE my hr two words an owner", Some("my hr"), "two words", true),
+            ("3300; 0 16386 TABLE DATA public asset owner", Some("public"), "asset", false),
+            ("214; 1259 16390 VIEW public seen owner", Some("public"), "seen", false),
+            ("CREATE TABLE `order lines`", None, "order lines", true),
+            ("CREATE TABLE IF NOT EXISTS `asset`", None, "asset", true),
+            ("CREATE TABLE `a``b`", None, "a`b", true),
+            ("CREATE TABLE `asset`", None, "as", false),
+            ("CREATE INDEX `ix`", None, "ix", false),
         ] {
-            assert_eq!(table_of(line).as_deref(), table, "{line}");
+            let table = Named { schema: schema.map(str::to_owned), name: name.to_owned() };
+            assert_eq!(is_of(line, &table), expected, "{line} {table}");
         }
     }
 }

@@ -11,7 +11,7 @@ use rustix::fs::OFlags;
 use serde_json::{Value, json};
 
 use super::common::server::{self, Server};
-use super::common::{Cockpit, Ended, Signal, WIDE};
+use super::common::{Cockpit, Ended, Signal, Sqlite, WIDE};
 use super::{Desk, Ran, run};
 
 const GUARD: &str = "id = \"guard\"\ntitle = \"t\"\nrule = \"r\"\nseverity = \"sev2\"\nkey = [\"id\"]\nsuites = [\"resilience\"]\nowner = \"o\"\n[sql]\nany = \"SELECT id FROM asset WHERE id < 0\"\n";
@@ -242,4 +242,30 @@ fn an_interrupt_ends_the_restore_and_all_that_it_started() {
         serde_json::from_slice(&fs::read(work.join("proof/result.json")).unwrap()).unwrap();
     assert_eq!((&result["exit"], &result["checks"]), (&json!(130), &json!([])), "{result}");
     assert_eq!(result["recovery_time"]["measured_seconds"], Value::Null, "{result}");
+}
+
+/// A database with tables in every way that SQLite lets them be written.
+#[test]
+fn a_table_is_in_the_dump_however_its_statement_is_written() {
+    let backup = "[target.erp.backup]\nnewest = \"backups/*\"\nrpo = \"15m\"\nrto = \"1h\"\n\
+                  restore = [\"cp\", \"{backup}\", \"restored\"]\n";
+    let desk = desk("sqlite:erp.db", backup);
+    Sqlite::open(&desk.database).run(
+        "CREATE VIRTUAL TABLE docs USING fts5(body); CREATE TABLE\ttabbed\t(id INT);
+         CREATE TABLE 'single q' (id INT); CREATE TABLE \"we\"\"ird\" (id INT);
+         CREATE TABLE plain--c\n (id INT); CREATE TABLE [br acket](id INT); CREATE TABLE `ti``ck`(id INT)",
+    );
+    // The newest file is the digest of the backup, and is none itself.
+    shell(
+        &desk,
+        "mkdir backups; cp erp.db backups/1.db; cd backups; sha256sum 1.db > 1.db.sha256; \
+         touch -d '1 minute ago' 1.db",
+    );
+    let ran = drill(&desk, "proof");
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    let said = verdict(&ran, "listing");
+    assert!(said.starts_with("clear") && said.contains("all of 13 tables"), "{said}");
+    let said = verdict(&ran, "newest-backup");
+    assert!(said.contains("1.db,") && said.contains("the one beside it"), "{said}");
+    shell(&desk, "cmp erp.db restored");
 }
