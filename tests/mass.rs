@@ -12,6 +12,7 @@ use common::walk::{
     assert_sound, confirm, database, demo_with, leave, resume, runbook_in_chunks, to_change,
 };
 use common::{Cockpit, Ended, Home, Signal, Sqlite};
+use steadyhand::value::thousands;
 
 const KILLED: Ended = Ended::Signal(9);
 const DID: &str = "did commit";
@@ -124,6 +125,30 @@ fn killed_between_two_chunks_the_rest_is_gone_on_with() {
     goes_on("after:chunk-ended:4", DID_NOT, 4);
 }
 
+/// Whoever goes on reads the card before anything else.
+#[test]
+fn what_is_committed_of_a_change_that_did_not_end_is_on_the_handover_card() {
+    let begun = "change of close-later: begun and not ended, ";
+    for (at, said) in [
+        ("after:execution-started", "change of close-later: begun and not ended\n"),
+        ("after:chunk-ended:4", "400 rows COMMITTED in 4 chunks, 400 of 1,000 keys done\n"),
+        (
+            "before:chunk-ended:4",
+            "300 rows COMMITTED in 3 chunks, 300 of 1,000 keys done; of one more",
+        ),
+    ] {
+        let (home, _) = killed_at(at);
+        let card = handover(&home);
+        assert!(card.contains(said) && card.contains(begun.trim_end_matches(", ")), "{at}: {card}");
+        assert!(!card.contains("nothing was changed"), "{at}: {card}");
+    }
+}
+
+fn handover(home: &Home) -> String {
+    let ran = home.steadyhand(&["handover"]).assert().code(0);
+    String::from_utf8_lossy(&ran.get_output().stdout).into_owned()
+}
+
 #[test]
 fn killed_after_the_last_commit_nothing_is_left() {
     goes_on("before:chunk-ended:10", ALL, 10);
@@ -169,9 +194,18 @@ fn it_is_paused_continued_stopped_gone_on_with_and_taken_back() {
         }
     }
 
+    let on_the_card = format!("{} of 5,000 keys done", thousands(done.unsigned_abs()));
+    let card = handover(cockpit.home());
+    assert!(
+        card.contains("halted, stopped by the operator, ") && card.contains(&on_the_card),
+        "{card}"
+    );
+
     cockpit.keys("p");
     cockpit.wait_for("this is exactly the rest of the list");
     cockpit.wait_for("enter confirm");
+    let card = handover(cockpit.home());
+    assert!(card.contains(": halted, ") && card.contains(&on_the_card), "{card}");
     confirm(&mut cockpit, &format!("erp-demo {}", 5_000 - done));
     cockpit.wait_long_for("COMMITTED   4,999 rows");
     assert_eq!(weights(&mut erp), "0 1 4999");

@@ -167,21 +167,9 @@ fn known(incident: &Incident) -> Vec<String> {
 
 fn tried(incident: &Incident) -> Vec<String> {
     let changes = incident.changes.iter().filter_map(|change| {
-        let rows = thousands(change.rows);
-        let (deed, step) = (change.deed.word(), &change.step);
-        Some(match &change.phase {
-            Phase::Ended(Outcome::Committed, _) if incident.is_undone(&change.op) => {
-                format!("{deed} of {step}: COMMITTED, {rows} rows, and taken back")
-            }
-            Phase::Ended(Outcome::Committed, _) => {
-                format!("{deed} of {step}: COMMITTED, {rows} rows")
-            }
-            Phase::Ended(Outcome::RolledBack, why) => {
-                format!("{deed} of {step}: ROLLED BACK, {why}")
-            }
-            Phase::Halted(why) => format!("{deed} of {step}: halted, {why}"),
-            _ => return None,
-        })
+        let how = how_it_went(change)?;
+        let back = if incident.is_undone(&change.op) { ", and taken back" } else { "" };
+        Some(format!("{} of {}: {how}{back}", change.deed.word(), change.step))
     });
     let mut tried: Vec<String> = changes.collect();
     let skipped = incident.skipped.iter();
@@ -192,6 +180,32 @@ fn tried(incident: &Incident) -> Vec<String> {
     tried
         .extend(called.map(|(at, _, who)| format!("{who} called at {} UTC", at.strftime("%H:%M"))));
     tried
+}
+
+/// None of what was only previewed.
+fn how_it_went(change: &Change) -> Option<String> {
+    let how = match &change.phase {
+        Phase::Ended(Outcome::Committed, _) => {
+            return Some(format!("COMMITTED, {} rows", thousands(change.rows)));
+        }
+        Phase::Ended(Outcome::RolledBack, why) => format!("ROLLED BACK, {why}"),
+        Phase::Ended(Outcome::Unknown, _) | Phase::CommitSent => "its outcome is not known".into(),
+        Phase::Started => "begun and not ended".into(),
+        Phase::Halted(why) => format!("halted, {why}"),
+        // The rest of it is made ready.
+        Phase::Previewed | Phase::Approved if change.stands() => "halted".into(),
+        Phase::Previewed | Phase::Approved => return None,
+    };
+    let Some(chunks) = change.chunks.as_ref().filter(|_| change.stands()) else { return Some(how) };
+    let (rows, done, keys) = (chunks.rows(), chunks.done(), chunks.keys);
+    let more = if chunks.in_doubt().is_some() { "; of one more it is not known" } else { "" };
+    Some(format!(
+        "{how}, {} rows COMMITTED in {} chunks, {} of {} keys done{more}",
+        thousands(rows),
+        chunks.committed().count(),
+        thousands(done),
+        thousands(keys)
+    ))
 }
 
 fn open(incident: &Incident, runbook: Option<&Runbook>) -> Vec<String> {
