@@ -21,6 +21,13 @@ pub fn now() -> Timestamp {
     Timestamp::now() + shift
 }
 
+/// Whether what was done at a time is so old by now. What seems to come later was done before the clock was
+/// set back, and nobody knows how old it is.
+pub fn is_past(at: Timestamp, length: SignedDuration, now: Timestamp) -> bool {
+    let age = now.duration_since(at);
+    age.is_negative() || age >= length
+}
+
 /// The clock of the machine was set, as far as this process can tell. For tests.
 #[cfg(debug_assertions)]
 pub fn jump(by: SignedDuration) {

@@ -4,8 +4,8 @@
 mod common;
 
 use common::walk::{
-    CONFIRMATION, Facts, assert_sound, confirm, database, demo, demo_with_runbook, journal, leave,
-    preview, to_change, type_confirmation,
+    BUILT_IN, CONFIRMATION, Facts, assert_sound, confirm, database, demo, demo_with,
+    demo_with_runbook, journal, leave, preview, to_change, type_confirmation,
 };
 use common::{Cockpit, Home, Sqlite};
 
@@ -36,6 +36,24 @@ fn cannot_be_confirmed(cockpit: &mut Cockpit, before: &Facts, why: &str) {
     assert_eq!(Facts::of(cockpit.home()), *before);
     assert_eq!(approvals(cockpit), 0);
     assert_sound(cockpit.home());
+}
+
+/// What is on the screen is asked anew whatever became of the clock.
+#[test]
+fn a_check_is_asked_again_after_the_clock_was_set_back() {
+    let home = Home::new().with("STEADYHAND_JUMP", "after:checked");
+    let book = BUILT_IN.replace("every    = \"10s\"", "every    = \"1s\"");
+    assert_ne!(book, BUILT_IN);
+    home.write("books/asset-double-assignment.toml", &book);
+    let mut cockpit = demo_with(home, &["--runbooks", "books"]);
+    cockpit.keys("]");
+    cockpit.wait_for("12 violations");
+    other(&cockpit).run(
+        "UPDATE asset_assignments SET return_date = assigned_at WHERE asset_id = \
+         (SELECT asset_id FROM asset_assignments WHERE id = 6002)",
+    );
+    cockpit.wait_for("11 violations");
+    leave(&mut cockpit);
 }
 
 // ----------------------------------------------------------------------------- between the two

@@ -73,8 +73,9 @@ pub struct Holder {
 }
 
 impl Holder {
+    /// A sign that is still to come was given before the clock was set back, and none since.
     pub fn is_silent(&self, now: Timestamp) -> bool {
-        self.seen.is_none_or(|seen| now.duration_since(seen) > signed(SILENT))
+        self.seen.is_none_or(|seen| now.duration_since(seen).abs() > signed(SILENT))
     }
 }
 
@@ -291,7 +292,11 @@ pub fn is_gone(holder: &Holder) -> bool {
 fn said(path: &Path) -> Option<Holder> {
     let text = fs::read_to_string(path).ok()?;
     let mut holder: Holder = serde_json::from_str(&text).ok()?;
-    let age = fs::metadata(path).ok()?.modified().ok()?.elapsed().unwrap_or_default();
+    let age = match fs::metadata(path).ok()?.modified().ok()?.elapsed() {
+        Ok(age) => signed(age),
+        // The clock was set back since.
+        Err(ahead) => -signed(ahead.duration()),
+    };
     holder.seen = Some(clock::now() - age);
     Some(holder)
 }

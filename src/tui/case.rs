@@ -14,6 +14,7 @@ use super::effect::{Doubt, Effect, Run};
 use super::message::Looked;
 use super::widget::table::Reading;
 use crate::check::{Count, Delta, Finding, Verdict};
+use crate::clock;
 use crate::config::Target;
 use crate::guardrail::Rehearsal;
 use crate::incident::drafts::Draft;
@@ -281,7 +282,7 @@ impl Case {
         };
         let Some(live) = self.live.get(check) else { return true };
         let every = SignedDuration::try_from(every).unwrap_or(SignedDuration::MAX);
-        live.running.is_none() && live.at.is_none_or(|at| now.duration_since(at) >= every)
+        live.running.is_none() && live.at.is_none_or(|at| clock::is_past(at, every, now))
     }
 
     pub fn recovery_mut(&mut self, step: &str) -> &mut Recovery {

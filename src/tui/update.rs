@@ -8,7 +8,7 @@ mod leaving;
 mod overlay;
 pub mod together;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::app::{App, Screen};
 use super::draft;
@@ -18,6 +18,7 @@ use super::overlay::{Overlay, answer, outside};
 use super::replay::moment;
 use super::screen::{guardrail, home, plan, recovery, server, violations};
 use super::theme::Theme;
+use crate::clock;
 use crate::recovery::mass::Rein;
 pub use arrival::begin;
 use arrival::{checked, command_ran, enter_case, exported, prepared, resolved};
@@ -219,11 +220,8 @@ fn tell(app: &mut App, problem: crate::problem::Problem) -> Vec<Effect> {
 
 /// Some time went by: what is due runs again.
 fn tick(app: &mut App) -> Vec<Effect> {
-    if app
-        .toast
-        .as_ref()
-        .is_some_and(|toast| app.now.duration_since(toast.at).as_secs() >= super::wake::SHOWN)
-    {
+    let shown = SignedDuration::from_secs(super::wake::SHOWN);
+    if app.toast.as_ref().is_some_and(|toast| clock::is_past(toast.at, shown, app.now)) {
         app.toast = None;
     }
     if app.leaving.is_some() || app.stepping_out {

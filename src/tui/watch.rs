@@ -163,7 +163,9 @@ impl Watching {
         let Some(holder) = &self.holder else { return "nobody works on it".into() };
         let age = holder.seen.map_or(i64::MAX, |seen| now.duration_since(seen).as_secs());
         let (party, pid) = (&holder.party, holder.party.pid);
-        if holder.is_silent(now) {
+        if holder.is_silent(now) && age < 0 {
+            format!("held by {party} (process {pid}), no sign of life since the clock was set back")
+        } else if holder.is_silent(now) {
             format!("held by {party} (process {pid}), no sign of life for {age} s")
         } else {
             format!("held by {party} (process {pid}) since {} UTC", holder.since.strftime("%H:%M"))

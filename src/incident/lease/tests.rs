@@ -22,6 +22,20 @@ fn whoever_only_looks_whether_it_is_free_forgets_no_question() {
     assert!(Request::read(folder.path()).is_none());
 }
 
+/// Whoever works gives a sign each second, by whatever clock.
+#[test]
+fn a_sign_from_before_the_clock_was_set_back_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut lease = Lease::take(folder.path(), "ada").unwrap();
+    let ahead = lease.file.metadata().unwrap().modified().unwrap() + Duration::from_hours(2);
+    let silent = || holder(folder.path()).unwrap().is_silent(clock::now());
+    assert!(!silent());
+    lease.file.set_modified(ahead).unwrap();
+    assert!(silent());
+    lease.beat();
+    assert!(!silent());
+}
+
 #[test]
 fn only_the_store_says_that_nobody_works_elsewhere() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,9 @@
 //! The server screen: what presses on the database now, what our session is set to beside the
 //! application's, what can be promised here; sessions of ours that a crash left behind are ended.
 
+use jiff::SignedDuration;
+
+use crate::clock;
 use crate::consent::{Act, Question};
 use crate::problem::Problem;
 use crate::tui::app::{App, Screen};
@@ -50,9 +53,9 @@ pub fn every(app: &App) -> i64 {
 /// Some time went by.
 pub fn tick(app: &mut App) -> Vec<Effect> {
     let Some(case) = &app.case else { return Vec::new() };
-    let every = every(app);
+    let every = SignedDuration::from_secs(every(app));
     let last = case.watch.seen.as_ref().map(|(at, _)| *at);
-    let due = last.is_none_or(|at| app.now.duration_since(at).as_secs() >= every);
+    let due = last.is_none_or(|at| clock::is_past(at, every, app.now));
     if due && case.incident.is_open() { look(app) } else { Vec::new() }
 }
 
