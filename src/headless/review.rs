@@ -12,7 +12,8 @@ use crate::config::Config;
 use crate::digest::sha256;
 use crate::exit::Exit;
 use crate::incident::entry::{Entry, Evidence, Record};
-use crate::incident::journal::{self, Journal};
+use crate::incident::journal::{self, Journal, JournalError};
+use crate::incident::lease::{Lease, LeaseError};
 use crate::incident::{Incident, Unreviewed, second, store};
 use crate::ops::share::{Claim, Courier};
 use crate::problem::Problem;
@@ -42,66 +43,108 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
         out.put("nothing here waits for a review\n")?;
         return Ok(Exit::Clear);
     };
-    let Unreviewed { op, request: digest, reason, .. } = due;
     let signers = config.seconding.signers.as_ref().ok_or_else(|| {
         Problem::usage("`signers` of [approval] names no list, so that nobody can review")
     })?;
-    let request = alone(&folder, &records, digest)?;
+    let request = alone(&folder, &records, due.request)?;
+    // Before anybody writes and signs; it is let go again, since an answer takes its time.
+    drop(Lease::take(&folder, &asked.actor).map_err(|error| unwritten(&error.into()))?);
     out.say_as_it_is(&report::request::text(&request, clock::now(), out.paint_errors));
-    out.say(&format!("\nDone without a second person: {reason}"));
+    out.say(&format!("\nDone without a second person: {}", due.reason));
     let key = key(asked.key.as_deref(), config)?;
     let mut tty = Tty::open()?;
     let remark = tty.ask("What did your review find? One sentence, empty to leave: ")?;
     if remark.is_empty() {
         return Err(Problem::refused("left alone; nothing was recorded"));
     }
-    let bytes = second::reviewed(&request.sha256(), &remark);
-    let signature = signed(&key, Purpose::Review, &bytes)?;
-    let verified = signature::verify(Purpose::Review, &bytes, &signature, &signers.value)
-        .map_err(|why| Problem::refused(format!("{why}; nothing was recorded")))?;
-    if let Some(own) = own_key(&request, &verified) {
-        return Err(Problem::refused(format!(
-            "{own} did it, and somebody else must review it; nothing was recorded"
-        )));
+    let found = Found { due, request: &request, remark: &remark };
+    let recorded = found.record(asked, &folder, config, &key, &signers.value, out).await;
+    if recorded.is_err() {
+        out.say(&format!("what you wrote: {remark}"));
     }
-    let failed = |error: journal::JournalError| Problem::system(error.to_string());
-    let (journal, records) = Journal::open(&folder, &asked.actor).map_err(failed)?;
-    let courier = claimed(config, &records, &journal).await?;
-    // Somebody else may have answered while the question stood here: each file is written once.
-    let incident = Incident::replay(&store::name(&folder), &records);
-    if !incident.unreviewed().any(|open| open == due) {
-        return Err(Problem::refused(format!("{op} was reviewed meanwhile; nothing was recorded"))
-            .hint("`steadyhand verify` shows by whom, and what still waits"));
-    }
-    let name = format!("{}.review.sig", request.file());
-    let evidence = journal.keep_request(&name, signature.as_bytes()).map_err(failed)?;
-    let (signer, signer_key) = (verified.signers().join(", "), verified.key().to_owned());
-    journal
-        .append(Entry::Reviewed {
-            op: op.to_owned(),
-            request: Some(digest.to_owned()),
-            signer,
-            signer_key,
-            remark,
-            evidence,
-        })
-        .map_err(failed)?;
-    if let Some(courier) = courier {
-        let left = courier.deliver().await.map_err(|problem| {
-            Problem::new(
-                problem.kind,
-                format!("{}; the review is recorded here only", problem.sentence),
-            )
-            .hint("`steadyhand resume` of this incident brings it to the store")
-        })?;
-        for why in left {
-            out.say(&why);
+    recorded
+}
+
+/// What a review came to.
+struct Found<'a> {
+    due: Unreviewed<'a>,
+    request: &'a Request,
+    remark: &'a str,
+}
+
+impl Found<'_> {
+    async fn record(
+        &self,
+        asked: &Asked,
+        folder: &Path,
+        config: &Config,
+        key: &Path,
+        signers: &Path,
+        out: &mut Out,
+    ) -> Result<Exit, Problem> {
+        let Self { due, request, remark } = self;
+        let Unreviewed { op, request: digest, .. } = *due;
+        let bytes = second::reviewed(&request.sha256(), remark);
+        let signature = signed(key, Purpose::Review, &bytes)?;
+        let verified = signature::verify(Purpose::Review, &bytes, &signature, signers)
+            .map_err(|why| Problem::refused(format!("{why}; nothing was recorded")))?;
+        if let Some(own) = own_key(request, &verified) {
+            return Err(Problem::refused(format!(
+                "{own} did it, and somebody else must review it; nothing was recorded"
+            )));
         }
+        let failed = |error: JournalError| unwritten(&error);
+        let (journal, records) = Journal::open(folder, &asked.actor).map_err(failed)?;
+        let courier = claimed(config, &records, &journal).await?;
+        // Somebody else may have answered while the question stood here: each file is written once.
+        let incident = Incident::replay(&store::name(folder), &records);
+        if !incident.unreviewed().any(|open| open == *due) {
+            return Err(Problem::refused(format!(
+                "{op} was reviewed meanwhile; nothing was recorded"
+            ))
+            .hint("`steadyhand verify` shows by whom, and what still waits"));
+        }
+        let name = format!("{}.review.sig", request.file());
+        let evidence = journal.keep_request(&name, signature.as_bytes()).map_err(failed)?;
+        let (signer, signer_key) = (verified.signers().join(", "), verified.key().to_owned());
+        journal
+            .append(Entry::Reviewed {
+                op: op.to_owned(),
+                request: Some(digest.to_owned()),
+                signer,
+                signer_key,
+                remark: (*remark).to_owned(),
+                evidence,
+            })
+            .map_err(failed)?;
+        if let Some(courier) = courier {
+            let left = courier.deliver().await.map_err(|problem| {
+                Problem::new(
+                    problem.kind,
+                    format!("{}; the review is recorded here only", problem.sentence),
+                )
+                .hint("`steadyhand resume` of this incident brings it to the store")
+            })?;
+            for why in left {
+                out.say(&why);
+            }
+        }
+        let left = incident.unreviewed().count() - 1;
+        let op = visible::text(op);
+        out.put(&format!("the review of {op} is recorded; {left} more wait here\n"))?;
+        Ok(Exit::Clear)
     }
-    let left = incident.unreviewed().count() - 1;
-    let op = visible::text(op);
-    out.put(&format!("the review of {op} is recorded; {left} more wait here\n"))?;
-    Ok(Exit::Clear)
+}
+
+/// Somebody else writes there, or it cannot be written at all.
+fn unwritten(error: &JournalError) -> Problem {
+    match error {
+        JournalError::Lease(LeaseError::Held { .. }) => {
+            Problem::refused(format!("{error}; nothing was recorded"))
+                .hint("review it when they have left the incident")
+        }
+        _ => Problem::system(error.to_string()),
+    }
 }
 
 /// Nobody on another host may write meanwhile, and what is written goes there too.

@@ -1,7 +1,7 @@
 //! Who goes alone, where a policy lets them: they say why, and somebody looks at it afterwards.
 
 use crate::common::walk::{CONFIRMATION, Facts, assert_sound, leave};
-use crate::common::{Cockpit, Home, Terminal};
+use crate::common::{Cockpit, Home, Terminal, WIDE};
 use crate::ground::{
     BIN, answer, ask, at_the_rest, done, in_chunks, parcels, previewed, scene, scene_with, shell,
 };
@@ -96,6 +96,33 @@ fn what_somebody_reviewed_meanwhile_is_not_reviewed_again() {
     assert!(screen.contains("nothing was recorded"), "{screen}");
     assert_sound(&home);
     home.steadyhand(&["verify", "1", "--signers", "signers"]).assert().code(0);
+}
+
+/// Whoever went alone has the incident still open, as a rule: nobody writes and signs for nothing.
+#[test]
+fn what_somebody_works_on_is_reviewed_when_they_have_left_it() {
+    let mut casey = previewed(scene("break-glass", ""));
+    go_alone(&mut casey, &format!("{CONFIRMATION} break glass"));
+    casey.wait_for("COMMITTED");
+    let home = casey.home();
+    let key = home.work().join("keys/robin").to_string_lossy().into_owned();
+    let args = ["approve", "--review", "1", "--key", &key];
+    let ran = Terminal::start(BIN, &args, &home.environment(), &home.work(), (120, 90));
+    assert_eq!(ran.wait_code(), 5, "{}", ran.screen());
+    let screen = ran.screen();
+    assert!(screen.contains("has this incident open: casey on "), "{screen}");
+    assert!(screen.contains("review it when they have left the incident"), "{screen}");
+    assert!(!screen.contains("What did your review find?"), "{screen}");
+    leave(&mut casey);
+    // Somebody goes on with it while the reviewer writes.
+    let home = casey.into_home();
+    let late = reviewing(&home, "robin");
+    let mut casey = Cockpit::start_in(home, &["resume"], WIDE);
+    casey.wait_for("taken up again");
+    let (code, screen) = say(late, "right, and rightly alone");
+    assert!(code == 5 && screen.contains("has this incident open: casey on "), "{screen}");
+    assert!(screen.contains("what you wrote: right, and rightly alone"), "{screen}");
+    leave(&mut casey);
 }
 
 /// Breaks the glass and types the words.
