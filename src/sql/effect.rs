@@ -7,7 +7,7 @@ use sqlparser::ast::{
     SqliteOnConflict, Statement, TableFactor, TableObject, TableWithJoins, Update, Visit, Visitor,
 };
 use sqlparser::keywords::Keyword;
-use sqlparser::parser::{Parser, ParserError};
+use sqlparser::parser::{Parser, ParserError, ParserOptions};
 use sqlparser::tokenizer::{Token, Word};
 
 use super::blank::blanked;
@@ -115,6 +115,24 @@ pub(super) fn parse(
     lexemes: &[Lexeme],
     dialect: Dialect,
 ) -> Result<Statement, ParserError> {
+    parse_with(ParserOptions::default(), sql, lexemes, dialect)
+}
+
+/// The same with what stands in quotes as it is written.
+pub(super) fn parse_as_written(
+    sql: &str,
+    lexemes: &[Lexeme],
+    dialect: Dialect,
+) -> Result<Statement, ParserError> {
+    parse_with(ParserOptions::default().with_unescape(false), sql, lexemes, dialect)
+}
+
+fn parse_with(
+    options: ParserOptions,
+    sql: &str,
+    lexemes: &[Lexeme],
+    dialect: Dialect,
+) -> Result<Statement, ParserError> {
     // A tree of so many branches in a row is walked, and freed, by recursion.
     let branches = lexemes.iter().filter(|lexeme| !is_leaf(&lexeme.token)).count();
     if branches > BRANCHES {
@@ -123,7 +141,8 @@ pub(super) fn parse(
     let end = lexemes.last().map_or(0, |last| last.range.end);
     let known = blanked(&sql[..end], lexemes, dialect);
     let grammar = grammar(dialect);
-    let mut statements = Parser::new(&*grammar).try_with_sql(&known)?.parse_statements()?;
+    let mut parser = Parser::new(&*grammar).with_options(options).try_with_sql(&known)?;
+    let mut statements = parser.parse_statements()?;
     match (statements.pop(), statements.is_empty()) {
         (Some(mut statement), true) => {
             if matches!(dialect, Dialect::Mysql | Dialect::Mariadb) {

@@ -2,6 +2,7 @@
 //! would become. It writes nothing and locks nothing, and so it knows nothing of triggers, cascades
 //! and constraints: those only the preview shows.
 
+use std::collections::HashSet;
 use std::fmt::Display;
 use std::slice;
 
@@ -11,8 +12,8 @@ use sqlparser::ast::{
 };
 
 use super::blank::is_only;
-use super::lex::Text;
-use super::name::tree;
+use super::effect::{Reading, parse_as_written, read};
+use super::lex::{Lexeme, Text};
 use crate::dialect::Dialect;
 
 /// Rows that a look shows of each statement.
@@ -48,11 +49,31 @@ pub fn is_becoming(column: &str) -> bool {
 
 /// The look at a statement; `None` where its rows cannot be selected by a read.
 pub fn look(sql: &str, dialect: Dialect) -> Option<Look> {
+    let text = Text::new(sql, dialect).ok()?;
+    let lexemes = text.one().ok()?;
     // The tree does not know ONLY: it would count the rows of other tables along.
-    if dialect == Dialect::Postgres && says_only(sql) {
+    if dialect == Dialect::Postgres && (0..lexemes.len()).any(|at| is_only(lexemes, at)) {
         return None;
     }
-    match tree(sql, dialect)? {
+    let look = made_of(parse_as_written(sql, lexemes, dialect).ok()?, dialect)?;
+    let said: HashSet<&str> = lexemes.iter().map(|lexeme| &sql[lexeme.range.clone()]).collect();
+    let holds = |text| is_read_of(text, &said, dialect);
+    (holds(&look.count) && holds(&look.sample)).then_some(look)
+}
+
+/// Whether a text only reads, and no other values than those of the statement: the tree writes some of
+/// them otherwise than they were, with another meaning.
+fn is_read_of(text: &str, said: &HashSet<&str>, dialect: Dialect) -> bool {
+    let Ok(words) = Text::new(text, dialect) else { return false };
+    let same = |lexeme: &Lexeme| {
+        let raw = &text[lexeme.range.clone()];
+        lexeme.name().is_some() || !raw.contains(['\'', '"', '$']) || said.contains(raw)
+    };
+    read(text, dialect) == Ok(Reading::Parsed) && words.lexemes.iter().all(same)
+}
+
+fn made_of(statement: Statement, dialect: Dialect) -> Option<Look> {
+    match statement {
         Statement::Update(update) => Some(of_update(&update, dialect)),
         Statement::Delete(delete) => of_delete(&delete, dialect),
         Statement::Insert(insert) => {
@@ -81,11 +102,6 @@ pub fn look(sql: &str, dialect: Dialect) -> Option<Look> {
         }
         _ => None,
     }
-}
-
-fn says_only(sql: &str) -> bool {
-    let lexemes = Text::new(sql, Dialect::Postgres).map(|text| text.lexemes).unwrap_or_default();
-    (0..lexemes.len()).any(|at| is_only(&lexemes, at))
 }
 
 fn of_update(update: &Update, dialect: Dialect) -> Look {
@@ -283,9 +299,34 @@ mod tests {
         for sql in ["UPDATE t SET a = b + 1 WHERE c IS NULL", "DELETE FROM t WHERE a IN (1, 2)"] {
             for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::Mariadb, Dialect::Oracle] {
                 let (count, sample) = looked(sql, dialect);
-                assert!(crate::sql::read(&count, dialect).is_ok(), "{count}");
-                assert!(crate::sql::read(&sample, dialect).is_ok(), "{sample}");
+                assert!(read(&count, dialect).is_ok(), "{count}");
+                assert!(read(&sample, dialect).is_ok(), "{sample}");
             }
+        }
+        let sql = "INSERT INTO t VALUES (nextval('s'))";
+        assert_eq!(look(sql, Dialect::Postgres), None);
+    }
+
+    #[test]
+    fn a_look_holds_the_values_of_its_statement_as_they_are_written() {
+        use Dialect::{Mariadb, Postgres, Sqlite};
+        for (dialect, condition) in [
+            (Mariadb, r#"p LIKE 'C:\\\\%' AND q = "it''s""#),
+            (Mariadb, r"p = 'a\\' OR q = ' OR 1=1 OR p = '"),
+            (Postgres, r"p = 'x\''y' OR p = '''''' OR p = $a$'$a$ OR p = X'1f'"),
+            (Sqlite, r#"p = 'C:\' AND "a""b" = '''a''' AND q = X'10'"#),
+        ] {
+            let (count, _) = looked(&format!("DELETE FROM t WHERE {condition}"), dialect);
+            assert_eq!(count, format!("SELECT COUNT(*) FROM t WHERE {condition}"));
+        }
+        for (dialect, condition) in [
+            (Sqlite, "a & 0x10 <> 0"),
+            (Postgres, r"a = E'\x41'"),
+            (Postgres, "a = - -b"),
+            (Mariadb, "a = 0x10"),
+        ] {
+            let sql = format!("DELETE FROM t WHERE {condition}");
+            assert_eq!(look(&sql, dialect), None, "{sql}");
         }
     }
 

@@ -50,6 +50,7 @@ contract! {
         not mariadb: "they are on for every new session; ours are set and read back";
     a_number_of_the_first_look_is_counted_and_not_the_planners on sqlite postgres mariadb;
     a_first_look_counts_no_row_twice_or_says_at_most on sqlite postgres mariadb;
+    a_first_look_reads_what_the_statement_says on sqlite postgres mariadb;
     safe_updates_are_no_guard_and_do_not_stand_in_the_way on mariadb,
         not sqlite: "it has no such setting",
         not postgres: "it has no such setting";
@@ -266,6 +267,31 @@ fn a_first_look_counts_no_row_twice_or_says_at_most(engine: Dialect) {
         assert_eq!((rows, counted), told, "{sql}");
         assert_eq!(desk.preview(&job).rows(), changed, "{sql}");
     }
+}
+
+/// A level of backslashes or quotes less would be another text.
+fn a_first_look_reads_what_the_statement_says(engine: Dialect) {
+    let path = of(engine, [r"'C:\a'", r"'C:\a'", r"'C:\\a'"]);
+    let schema = format!(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, p VARCHAR(9));
+         INSERT INTO t VALUES (1, {path}), (2, ''''''), (3, '16')"
+    );
+    let desk = Desk::new(engine, &schema);
+    let path = of(engine, [r"p LIKE 'C:\%'", r"p LIKE 'C:\\%'", r"p LIKE 'C:\\\\%'"]);
+    let end = of(engine, [r"p <> '\'''", r"p <> '\'''", r"p <> '\\'"]);
+    for (condition, changed) in
+        [(path, 1), ("p = ''''''", 1), (&format!("{end} AND p <> ' OR 1 = 0 OR p = '"), 3)]
+    {
+        let job = desk.job("op", &[&format!("DELETE FROM t WHERE {condition}")]);
+        let first = desk.block_on(look::look(&job, &Stopper::default())).unwrap();
+        let Looked::Rows { rows, .. } = first.statements[0].1 else { panic!("{first:?}") };
+        assert_eq!((rows, desk.preview(&job).rows()), (changed, changed), "{condition}");
+    }
+    // A number that the tree would write as bytes.
+    let job = desk.job("op", &["DELETE FROM t WHERE id < 3 AND 0x10 = 16"]);
+    let first = desk.block_on(look::look(&job, &Stopper::default())).unwrap();
+    let Looked::Not(why) = &first.statements[0].1 else { panic!("{first:?}") };
+    assert!(why.contains("the preview counts them"), "{why}");
 }
 
 fn safe_updates_are_no_guard_and_do_not_stand_in_the_way(engine: Dialect) {
