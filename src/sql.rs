@@ -119,6 +119,13 @@ pub fn split(sql: &str, dialect: Dialect) -> Result<Vec<&str>, Refusal> {
     Ok(text.statements().iter().map(|statement| &sql[text.range(statement)]).collect())
 }
 
+/// The only statement of a text from its first word to its last, as it can stand inside of another.
+pub fn one(sql: &str, dialect: Dialect) -> Result<&str, Refusal> {
+    let text = lex::Text::new(sql, dialect)?;
+    let lexemes = text.one()?;
+    Ok(&sql[lexemes[0].range.start..lexemes[lexemes.len() - 1].range.end])
+}
+
 #[cfg(test)]
 pub(crate) use lex::TAKEN_APART;
 

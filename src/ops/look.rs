@@ -26,6 +26,8 @@ pub async fn look(job: &super::recover::Job, stopper: &Stopper) -> Result<FirstL
         }
     }
     if let Some(Source::Query { sql: keys, .. }) = job.plan.mass.as_ref().map(|mass| &mass.source) {
+        let keys = sql::one(keys, session.dialect())
+            .map_err(|refusal| Problem::refused(refusal.sentence))?;
         let count = format!("SELECT COUNT(*) FROM ({keys}) keys_of_chunks");
         let looked = both(&mut session, &job.plan, (&count, sql::Counted::Exactly), keys)
             .await

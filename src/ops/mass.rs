@@ -26,7 +26,7 @@ use crate::engine::{EngineError, Purpose, Session, Stopper, Table};
 use crate::problem::Problem;
 use crate::recovery::mass::{Artefact, Chunks, Freeze, Idle, Keys, Mass, Place, Source};
 use crate::recovery::{CheckOutcome, Plan, Planned, Preview, Role, TableImages, UndoRehearsal};
-use crate::sql::Literals;
+use crate::sql::{self, Literals};
 use crate::value::{ValueRef, thousands};
 pub use execution::execute;
 pub use reins::Reins;
@@ -270,7 +270,9 @@ impl Order {
 
 /// How many different keys the query gives in the snapshot of the session.
 async fn distinct(session: &mut Session, sql: &str, cap: Duration) -> Result<u64, EngineError> {
-    let count = format!("SELECT COUNT(*) FROM (SELECT DISTINCT * FROM ({sql}) one) other");
+    let keys = sql::one(sql, session.dialect())
+        .map_err(|refusal| EngineError::Refused { message: refusal.sentence })?;
+    let count = format!("SELECT COUNT(*) FROM (SELECT DISTINCT * FROM ({keys}) one) other");
     let mut distinct = 0;
     session
         .read(&count, cap, &mut |_, row| {

@@ -10,6 +10,8 @@ use steadyhand::dialect::Dialect;
 use steadyhand::incident::entry::{Entry, Pacing};
 use steadyhand::incident::journal;
 use steadyhand::ops::mass::Reins;
+use steadyhand::ops::{Stopper, look};
+use steadyhand::recovery::Looked;
 use steadyhand::recovery::mass::{Progress, Rein};
 use steadyhand::recovery::{Execution, Tally};
 
@@ -23,6 +25,7 @@ contract! {
     the_preview_counts_all_keys_and_runs_the_first_chunk on sqlite postgres mariadb;
     a_key_that_comes_twice_is_refused on sqlite postgres mariadb;
     keys_are_quoted_by_the_database on sqlite postgres mariadb;
+    a_query_of_keys_may_end_as_any_statement on sqlite postgres mariadb;
     keys_may_lie_far_apart_and_below_zero on sqlite postgres mariadb;
     keys_without_a_gap_may_be_raised_and_removed on sqlite postgres mariadb;
     a_trigger_may_write_where_the_same_name_holds_something_else on sqlite postgres mariadb;
@@ -198,6 +201,22 @@ fn keys_are_quoted_by_the_database(engine: Dialect) {
     assert_eq!(committed(&desk.drive_on(&job)), 5);
     assert_eq!(desk.count("SELECT COUNT(*) FROM job WHERE n = 1"), 5);
     assert_eq!(desk.count("SELECT n FROM job WHERE id = 'other'"), 5);
+}
+
+fn a_query_of_keys_may_end_as_any_statement(engine: Dialect) {
+    let schema = "CREATE TABLE job (id VARCHAR(9) PRIMARY KEY, n INTEGER NOT NULL);
+        INSERT INTO job VALUES ('a', 0), ('b', 0), ('c', 5)";
+    let desk = Desk::new(engine, schema);
+    let raise = "UPDATE job SET n = n + 1 WHERE id IN (:chunk)";
+    for end in [";", " -- all", "; -- all"] {
+        let keys = format!("SELECT id FROM job WHERE n = 0 ORDER BY id{end}");
+        let job = desk.mass_job("op", &keys, &[raise], (2, 2));
+        let first = desk.block_on(look::look(&job, &Stopper::default())).unwrap();
+        let told = &first.statements.last().unwrap().1;
+        assert!(matches!(told, Looked::Rows { rows: 2, .. }), "{end}: {told:?}");
+        let preview = desk.preview(&job);
+        assert_eq!((preview.rows(), preview.refused), (2, vec![]), "{end}");
+    }
 }
 
 fn keys_may_lie_far_apart_and_below_zero(engine: Dialect) {

@@ -216,7 +216,7 @@ impl Session {
         if sql.to_uppercase().contains("RETURNING") {
             return None;
         }
-        let text = *sql::split(sql, self.dialect()).ok()?.first()?;
+        let text = sql::one(sql, self.dialect()).ok()?;
         let keys: Vec<String> = table.key.iter().map(|name| exact(table, name)).collect();
         Some(format!("{text} RETURNING {}", keys.join(", ")))
     }
