@@ -12,12 +12,16 @@ use steadyhand::runbook::{Argv, CommandStep};
 use steadyhand::sql::Verb;
 
 use super::common::desk::{Desk, approve, consent};
+use super::previews::writes;
 use super::{LONG, STOCK, dump, of};
 
 contract! {
     statements_that_are_no_change_of_rows on sqlite postgres mariadb;
     tables_that_no_rollback_takes_back on sqlite postgres mariadb;
     functions_that_reach_out_of_the_transaction on sqlite postgres mariadb;
+    a_trigger_is_judged_by_what_it_does_and_not_by_its_columns on postgres,
+        not sqlite: "nothing that a trigger can call reaches out",
+        not mariadb: "a trigger is judged by the functions that are known";
     what_lies_outside_of_the_target on sqlite postgres mariadb;
     a_view on postgres mariadb,
         not sqlite: "a view is written by its triggers alone, and those are watched";
@@ -224,6 +228,39 @@ fn functions_that_reach_out_of_the_transaction(engine: Dialect) {
     let preview =
         desk.preview(&forged(&desk, &format!("UPDATE stock SET n = {fine} WHERE id = 3")));
     assert_eq!(preview.refused, [""; 0]);
+}
+
+fn a_trigger_is_judged_by_what_it_does_and_not_by_its_columns(engine: Dialect) {
+    let trigger = |name: &str, body: &str| {
+        format!(
+            "CREATE TABLE {name} (id INTEGER PRIMARY KEY); INSERT INTO {name} VALUES (1);
+             CREATE FUNCTION f_{name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}; RETURN NEW; END $$;
+             CREATE TRIGGER t AFTER UPDATE ON {name} FOR EACH ROW EXECUTE FUNCTION f_{name}();"
+        )
+    };
+    let fine = "-- as the program does, without dblink
+        PERFORM set_config('app.row', NEW.id::text, true);
+        INSERT INTO http_calls (http_status, program) SELECT 200, program FROM program
+        WHERE 200 NOT IN (SELECT http_status FROM http_calls WHERE http_status = (SELECT 404))";
+    let schema = [
+        "CREATE TABLE http_calls (http_status INTEGER, program TEXT);".to_owned(),
+        "CREATE TABLE program (program TEXT); INSERT INTO program VALUES ('p');".to_owned(),
+        trigger("audited", fine),
+        trigger("told", "PERFORM net.\"http_get\" ('http://x')"),
+        trigger("piped", "COPY http_calls TO PROGRAM 'sh'"),
+        trigger("built", "EXECUTE 'SELECT dblink_exec(1)'"),
+    ];
+    let mut desk = Desk::new(engine, &schema.concat());
+    let preview = desk.preview(&desk.job("op", &["UPDATE audited SET id = 2"]));
+    assert_eq!(writes(&preview), ["audited 1 upd / -", "http_calls - / 1 ins"]);
+    assert_eq!(preview.refused, [""; 0]);
+    for (table, words) in [
+        ("told", "f_told of told uses http_get, which a rollback does not take back"),
+        ("piped", "uses COPY with a program"),
+        ("built", "uses dblink_exec"),
+    ] {
+        refused(&mut desk, &format!("UPDATE {table} SET id = 2"), words);
+    }
 }
 
 fn what_lies_outside_of_the_target(engine: Dialect) {

@@ -46,11 +46,11 @@ const HARMLESS_TRIGGERS: [&str; 6] = [
     "tsvector_update_trigger_column",
 ];
 
-/// Words of a function that reaches out of the transaction; one that ends in `_` stands for all that
-/// begin like it.
-const REACHING_OUT: [&str; 14] = [
+/// Functions that reach out of the transaction; one that ends in `_` stands for all that begin like it.
+const REACHING_OUT: [&str; 13] = [
     "dblink",
     "dblink_",
+    "http",
     "http_",
     "lo_export",
     "lo_import",
@@ -61,8 +61,6 @@ const REACHING_OUT: [&str; 14] = [
     "pg_logical_emit_message",
     "pg_terminate_backend",
     "pg_try_advisory_lock",
-    "program",
-    "set_config",
 ];
 
 #[derive(Debug)]
@@ -73,6 +71,8 @@ struct Function {
     /// One of the server's own.
     built_in: bool,
     words: BTreeSet<String>,
+    /// What of it reaches out of the transaction.
+    reaches_out: Option<String>,
 }
 
 /// What the catalogue says that decides, read once.
@@ -229,13 +229,13 @@ impl Function {
     fn of(row: &[Value]) -> Self {
         let text = |at: usize| row[at].as_ref().plain().unwrap_or_default();
         let source = text(4).to_lowercase();
-        let words = source.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_owned);
         Self {
             name: text(0),
             language: text(1),
             volatile: text(2) == "t",
             built_in: text(3) == "t",
-            words: words.filter(|word| !word.is_empty()).collect(),
+            words: words(&source).map(str::to_owned).collect(),
+            reaches_out: reaches_out(&source),
         }
     }
 
@@ -253,12 +253,36 @@ impl Function {
                 "{what} is written in {language}, so what it does besides cannot be seen"
             ));
         }
-        let reaching = |word: &&String| {
-            REACHING_OUT.iter().any(|out| {
-                if out.ends_with('_') { word.starts_with(out) } else { word.as_str() == *out }
-            })
-        };
-        let word = self.words.iter().find(reaching)?;
-        Some(format!("{what} uses {word}, which a rollback does not take back"))
+        let used = self.reaches_out.as_ref()?;
+        Some(format!("{what} uses {used}, which a rollback does not take back"))
     }
+}
+
+fn words(source: &str) -> impl Iterator<Item = &str> {
+    source.split(is_no_letter).filter(|word| !word.is_empty())
+}
+
+fn is_no_letter(c: char) -> bool {
+    !c.is_alphanumeric() && c != '_'
+}
+
+/// The program that it starts or the function that it calls: columns and tables may be named like both.
+fn reaches_out(source: &str) -> Option<String> {
+    let all: Vec<&str> = words(source).collect();
+    let starts = |pair: &[&str]| ["to", "from"].contains(&pair[0]) && pair[1] == "program";
+    if all.contains(&"copy") && all.windows(2).any(starts) {
+        return Some("COPY with a program".to_owned());
+    }
+    let (called, _) = source.rsplit_once('(')?;
+    let mut calls = called.split('(').filter_map(|text| {
+        let mut pieces = text.split_whitespace().rev();
+        let name = pieces.next()?.trim_end_matches('"').rsplit(is_no_letter).next()?;
+        (pieces.next() != Some("into")).then_some(name)
+    });
+    let reaching = |call: &&str| {
+        REACHING_OUT
+            .iter()
+            .any(|out| if out.ends_with('_') { call.starts_with(out) } else { call == out })
+    };
+    calls.find(reaching).map(str::to_owned)
 }
