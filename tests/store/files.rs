@@ -209,23 +209,34 @@ fn a_signature_that_could_not_be_brought_is_told() {
 fn a_review_on_another_host_is_of_the_one_chain() {
     let (store, mut first) = alone();
     let asked = ["approve", "--review", INCIDENT];
-    // While casey works on it, by the way that knows of it and by the one that does not.
+    let answer = |second: &mut Cockpit| {
+        second.wait_for("What did your review find?");
+        second.type_text("right, and rightly alone");
+        second.keys("enter");
+    };
+    // While casey works on it nobody is asked.
     let second = Cockpit::start_in(reviewer(&store, &first), &asked, (120, 90));
-    second.wait_for("What did your review find?");
-    let theirs = fs::read(journal(second.home())).expect("it was brought");
-    fs::remove_file(journal(second.home()).with_file_name("elsewhere.json")).expect("it is there");
-    let mut second = second;
-    second.type_text("right, and rightly alone");
-    second.keys("enter");
+    second.wait_for("nothing was recorded");
     assert_ne!(second.wait_code(), 0);
-    assert!(second.screen().contains("nothing was recorded"), "{}", second.screen());
-    assert_eq!(fs::read(journal(second.home())).expect("a journal"), theirs);
+    let theirs = fs::read(journal(second.home())).expect("it was brought");
     note(&mut first, "casey is not disturbed");
     leave(&mut first);
+    // Casey comes back while the question stands there, and what this host knew of that is gone.
     let mut second = Cockpit::start_in(second.into_home(), &asked, (120, 90));
     second.wait_for("What did your review find?");
-    second.type_text("right, and rightly alone");
-    second.keys("enter");
+    let brought = fs::read(journal(second.home())).expect("it was brought");
+    assert!(brought.len() > theirs.len());
+    let mut first = Cockpit::start_in(first.into_home(), &["resume", INCIDENT], WIDE);
+    first.wait_for("taken up again");
+    let _ = fs::remove_file(journal(second.home()).with_file_name("elsewhere.json"));
+    answer(&mut second);
+    assert_ne!(second.wait_code(), 0);
+    assert!(second.screen().contains("nothing was recorded"), "{}", second.screen());
+    assert!(second.screen().contains("what you wrote: right, and"), "{}", second.screen());
+    assert_eq!(fs::read(journal(second.home())).expect("a journal"), brought);
+    leave(&mut first);
+    let mut second = Cockpit::start_in(second.into_home(), &asked, (120, 90));
+    answer(&mut second);
     second.wait_for("is recorded");
     assert_eq!(second.wait_code(), 0);
     // It is there for everybody, with its signature.
