@@ -43,18 +43,24 @@ contexts! {
     Journal "journal"
     Postmortem "postmortem"
     Replay "replay"
+    Box "box"
     Text "text"
     Editor "editor"
 }
 
 impl Context {
-    /// Letters are text here: only its own keys are commands, none of the global ones.
+    /// Letters are text here, none of them is a command.
     pub fn takes_text(self) -> bool {
         matches!(self, Self::Text | Self::Editor)
     }
 
+    /// Something lies on top of the screen: only its own keys are commands, none of the global ones.
+    fn is_on_top(self) -> bool {
+        self.takes_text() || self == Self::Box
+    }
+
     fn shares_keys_with(self, other: Self) -> bool {
-        let beside = |a: Self, b: Self| a == Self::Global && !b.takes_text();
+        let beside = |a: Self, b: Self| a == Self::Global && !b.is_on_top();
         self == other || beside(self, other) || beside(other, self)
     }
 }
@@ -163,7 +169,7 @@ impl Keymap {
     fn in_reach(&self, context: Context) -> impl Iterator<Item = &Binding> {
         let of = move |wanted| self.bindings.iter().filter(move |b| b.context == wanted);
         let global =
-            (context != Context::Global && !context.takes_text()).then_some(Context::Global);
+            (context != Context::Global && !context.is_on_top()).then_some(Context::Global);
         of(context).chain(
             global
                 .into_iter()

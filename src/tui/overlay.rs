@@ -128,6 +128,8 @@ pub struct Ask {
     pub refused: Option<String>,
     /// Line breaks that came together with the text, and nothing behind them yet.
     pub breaks: usize,
+    /// Where the question is longer than the screen.
+    pub scroll: Scroll,
 }
 
 impl Ask {
@@ -140,6 +142,7 @@ impl Ask {
             prompt: Prompt::new("> "),
             refused: None,
             breaks: 0,
+            scroll: Scroll::default(),
         }
     }
 
@@ -329,7 +332,15 @@ impl Overlay {
     pub fn context(&self) -> Context {
         match self.kind {
             Kind::Writing(_) => Context::Editor,
-            _ => Context::Text,
+            Kind::Ask(_) | Kind::Palette(_) => Context::Text,
+            Kind::Choice(_)
+            | Kind::Columns { .. }
+            | Kind::Text { .. }
+            | Kind::Changes { .. }
+            | Kind::Tour(_)
+            | Kind::Comms(_)
+            | Kind::Help { .. }
+            | Kind::Problem { .. } => Context::Box,
         }
     }
 

@@ -9,6 +9,7 @@ use crate::tui::draft;
 use crate::tui::effect::Effect;
 use crate::tui::overlay::{Kind, Overlay, Purpose, answer, comms, outside, tour};
 use crate::tui::screen::recovery;
+use crate::tui::widget::list::Cursor;
 
 use super::input::command_given;
 
@@ -65,16 +66,15 @@ pub(super) fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent
             app.say(app.facts.between.asked("the card", "`steadyhand handover` prints it"));
             return vec![Effect::Clipboard(copied)];
         }
+        (Kind::Ask(ask), command) if moves(command) => _ = ask.scroll.on_command(command),
         (Kind::Ask(_), Command::Confirm) => return answer::text(app),
         (Kind::Choice(_), Command::Confirm) => return answer::choice(app),
-        (Kind::Choice(choice), Command::Up) => choice.at = choice.at.saturating_sub(1),
-        (Kind::Choice(choice), Command::Down) => {
-            choice.at = (choice.at + 1).min(choice.items.len().saturating_sub(1));
+        (Kind::Choice(choice), command) if moves(command) => {
+            choice.at = moved(choice.at, choice.items.len(), command);
         }
-        (Kind::Columns { at }, Command::Up) => *at = at.saturating_sub(1),
-        (Kind::Columns { at }, Command::Down) => {
+        (Kind::Columns { at }, command) if moves(command) => {
             let columns = app.violations.top().map_or(0, |table| table.columns().len());
-            *at = (*at + 1).min(columns.saturating_sub(1));
+            *at = moved(*at, columns, command);
         }
         (Kind::Columns { at }, Command::Confirm) => {
             if let Some(table) = app.violations.top_mut() {
@@ -87,9 +87,8 @@ pub(super) fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent
         (Kind::Comms(comms), command) if moves(command) => {
             comms.scroll.on_command(command);
         }
-        (Kind::Palette(palette), Command::Up) => palette.at = palette.at.saturating_sub(1),
-        (Kind::Palette(palette), Command::Down) => {
-            palette.at = (palette.at + 1).min(palette.found().len().saturating_sub(1));
+        (Kind::Palette(palette), command) if moves(command) => {
+            palette.at = moved(palette.at, palette.found().len(), command);
         }
         (Kind::Palette(palette), Command::Confirm) => {
             if palette.prompt.submit(app.heard).is_none() {
@@ -123,6 +122,16 @@ pub(super) fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent
 fn moves(command: Command) -> bool {
     use Command::{Down, First, HalfDown, HalfUp, Last, PageDown, PageUp, Up};
     matches!(command, Up | Down | PageUp | PageDown | HalfUp | HalfDown | First | Last)
+}
+
+/// Where a cursor in so many lines of a box is then.
+fn moved(at: usize, of: usize, command: Command) -> usize {
+    const PAGE: u16 = 10;
+    let mut cursor = Cursor::new(of);
+    cursor.go(at);
+    let _ = cursor.window(PAGE);
+    cursor.on_command(command);
+    cursor.at()
 }
 
 /// Takes the box away. Who asked for a confirmation hears that there is none.

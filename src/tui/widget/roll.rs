@@ -31,6 +31,15 @@ impl Roll {
             Command::Down => 1,
             Command::PageUp => -page,
             Command::PageDown => page,
+            Command::HalfUp => -(page / 2).max(1),
+            Command::HalfDown => (page / 2).max(1),
+            Command::First | Command::Last => {
+                // Where its end is is known when the window is drawn.
+                let part = if command == Command::First { 0 } else { usize::MAX };
+                self.top.set((part, 0));
+                self.to_go.set(0);
+                return true;
+            }
             _ => return false,
         };
         self.to_go.set(self.to_go.get() + by);
