@@ -802,6 +802,60 @@ fn a_problem_that_is_longer_than_the_screen_can_be_read_to_its_end() {
     assert!(night.app.overlay.is_none());
 }
 
+/// What moves on every screen moves in what lies on top of it.
+#[test]
+fn the_keys_that_move_do_so_in_every_box() {
+    for (way, mut night) in [
+        ("?", with(Night::opened(probe(), &glyphs::UTF8), "?")),
+        ("d", with(change(probe(), &glyphs::UTF8), "enter d")),
+    ] {
+        let first = told(&night.draw(SMALL));
+        for (on, back) in [("j", "k"), ("G", "g"), ("end", "home"), ("ctrl-d", "ctrl-u")] {
+            night.keys(on);
+            assert_ne!(told(&night.draw(SMALL)), first, "{way} {on}");
+            night.keys(back);
+            assert_eq!(told(&night.draw(SMALL)), first, "{way} {back}");
+        }
+    }
+    let mut night = Night::opened(probe(), &glyphs::UTF8);
+    let items = (1..=60).map(|number| format!("target {number}")).collect();
+    night.app.overlay = Some(Overlay::choice("Where?", items, Purpose::Copy));
+    for (keys, at) in [("j", 1), ("page-down", 11), ("ctrl-u", 6), ("k", 5), ("G", 59), ("g", 0)] {
+        night.keys(keys);
+        let Some(Overlay { kind: Kind::Choice(choice), .. }) = &night.app.overlay else { panic!() };
+        assert_eq!(choice.at, at, "{keys}");
+    }
+}
+
+/// However long what is asked is, and however small the screen: the words can be read and typed.
+#[test]
+fn the_line_for_the_words_stands_on_every_screen() {
+    for size in [SMALL, (40, 12), (40, 8), (40, 5)] {
+        let mut night = with(change(probe(), &glyphs::UTF8), "enter enter");
+        match &mut night.app.overlay {
+            Some(Overlay { kind: Kind::Ask(ask), .. }) => {
+                let tables: Vec<String> = (1..=200).map(|n| format!("1 in table_{n}")).collect();
+                let _ = write!(ask.question, "\n{}.", tables.join(", "));
+            }
+            other => panic!("{other:?}"),
+        }
+        night.draw(size);
+        night.type_text("erp");
+        let told = told(&night.draw(size));
+        assert!(told.contains("> erp"), "{size:?}: {told}");
+        if size.1 < 8 {
+            continue;
+        }
+        assert!(told.contains("Type   erp-prod 26") && !told.contains("table_200."), "{told}");
+        let mut shown = String::new();
+        for _ in 0..200 {
+            night.keys("page-down");
+            shown.push_str(&self::told(&night.draw(size)));
+        }
+        assert!(shown.contains("table_200."), "{shown}");
+    }
+}
+
 /// Who is stopped holds what is open on the database until they come back.
 #[test]
 fn the_shell_gets_the_terminal_only_when_nothing_is_open_on_the_database() {

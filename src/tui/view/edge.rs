@@ -146,10 +146,14 @@ pub fn footer(app: &App) -> Footer {
     if let Some(overlay) = &app.overlay {
         let keys: Vec<(Option<String>, &str)> = match &overlay.kind {
             Kind::Ask(ask) if ask.expected.is_some() => {
-                vec![
+                let mut keys = vec![
                     (key(Command::Confirm), "execute what was typed"),
                     (key(Command::Back), "leave it alone"),
-                ]
+                ];
+                if !ask.scroll.fits() {
+                    keys.push((key(Command::PageDown), "more of the question"));
+                }
+                keys
             }
             Kind::Ask(ask) if ask.purpose == Purpose::Note => vec![
                 (key(Command::Confirm), "write it down"),

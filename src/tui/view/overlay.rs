@@ -270,16 +270,18 @@ fn ask_box(
     for line in question {
         page.text(line);
     }
+    let question = page.finish();
+    let mut page = Page::new(look);
     if let Some(expected) = &ask.expected {
         page.blank().line(&[("Type   ", Role::Muted), (expected, Role::Title)]);
     }
-    let mut lines = page.finish();
-    let field = lines.len();
-    lines.push(Line::new());
+    let mut answer = page.finish();
+    let field = answer.len();
+    answer.push(Line::new());
     if let Some(refused) = &ask.refused {
         let mut page = Page::new(look);
         page.line(&[(refused, Role::Warning)]);
-        lines.extend(page.finish());
+        answer.extend(page.finish());
     }
     let role = match (&ask.expected, danger) {
         (Some(_), true) => Role::Production,
@@ -288,13 +290,18 @@ fn ask_box(
     };
     let hint = if ask.expected.is_some() { "esc leaves it alone" } else { "esc back" };
     let width = frame.width.saturating_sub(4).min(76);
-    let inner = boxed(&title, hint, role, width, &lines, frame, buf, look);
-    let row = rows_of(&lines[..field], inner.width);
-    wrapped(&lines, 0, inner, buf);
-    if row >= inner.height {
-        return None;
-    }
-    let place = Rect { y: inner.y + row, height: 1, ..inner };
+    let all = [question.as_slice(), &answer].concat();
+    let inner = boxed(&title, hint, role, width, &all, frame, buf, look);
+    // The line that is typed on stands there however long the question is.
+    let row = rows_of(&answer[..field], inner.width);
+    let left_out = (row + 1).saturating_sub(inner.height);
+    let wanted = rows_of(&answer, inner.width) - left_out;
+    let asked = Rect { height: inner.height.saturating_sub(wanted), ..inner };
+    scrolled(&mut ask.scroll, question, asked, buf, look);
+    let below = Rect { y: asked.bottom(), height: inner.height - asked.height, ..inner };
+    let rows: Vec<Line> = answer.iter().flat_map(|line| wrap::wrap(line, inner.width)).collect();
+    wrapped(&rows[usize::from(left_out).min(rows.len())..], 0, below, buf);
+    let place = Rect { y: below.y + (row - left_out), height: 1.min(below.height), ..below };
     ask.prompt.view(place, buf, look);
     ask.prompt.caret(place)
 }
