@@ -27,6 +27,8 @@ pub fn overlay(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) -> Opti
     let help_lines = if help { help_page(app) } else { Vec::new() };
     let frame = Rect { y: area.y + 1, height: area.height.saturating_sub(2), ..area };
     let danger = app.case.as_ref().is_some_and(|case| environment(case) == Environment::Production);
+    // A box that covers the screen covers its notices too.
+    let notice = app.toast.as_ref().map(|toast| toast.text.clone());
     let overlay = app.overlay.as_mut()?;
     overlay.drawn = true;
     let wide = frame.width.saturating_sub(4).min(110);
@@ -96,7 +98,7 @@ pub fn overlay(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) -> Opti
             scroll.view(inner, buf, look);
             None
         }
-        Kind::Writing(writing) => writing_box(writing, frame, buf, look),
+        Kind::Writing(writing) => writing_box(writing, notice, frame, buf, look),
         Kind::Palette(palette) => {
             let place = centered(frame, wide.min(76), frame.height.min(18));
             let panel = Panel { title: "Commands", hint: "esc back", role: Role::Focus };
@@ -175,6 +177,7 @@ fn columns_page(app: &App, at: usize, look: &Look) -> Vec<Line> {
 /// The text, and beside it or instead of it the text as it will be read.
 fn writing_box(
     writing: &mut Writing,
+    notice: Option<String>,
     frame: Rect,
     buf: &mut Buffer,
     look: &Look,
@@ -184,7 +187,7 @@ fn writing_box(
     let panel = Panel { title: &writing.title, hint: &hint, role: Role::Focus };
     let mut inner = panel.view(place, buf, look);
     if inner.height > 2
-        && let Some(line) = below(writing)
+        && let Some(line) = below(writing, notice)
     {
         inner.height -= 1;
         let row = Rect { y: inner.bottom(), height: 1, ..inner };
@@ -227,8 +230,8 @@ fn writing_box(
 }
 
 /// What stands in the last row of the box, if anything.
-fn below(writing: &Writing) -> Option<String> {
-    writing.nowhere.clone().or(writing.find.as_ref().map(|_| String::new()))
+fn below(writing: &Writing, notice: Option<String>) -> Option<String> {
+    writing.nowhere.clone().or(writing.find.as_ref().map(|_| String::new())).or(notice)
 }
 
 fn comms_page(shown: &comms::Comms, look: &Look) -> Vec<Line> {
