@@ -340,8 +340,12 @@ pub fn edited(app: &mut App, command: Command) -> Vec<Effect> {
 /// A note of several lines, or an action item.
 fn noted(app: &App, text: &str) -> Result<Entry, String> {
     typed::needed(text)?;
-    if let Some(item) = typed::action_item(app, text)? {
-        return Ok(item);
+    let (back, said) = typed::backdated(text, app.now)?;
+    if let Some(item) = typed::action_item(app, said)? {
+        return match back {
+            None => Ok(item),
+            Some(_) => Err("an action item has a day when it is due and no time before".into()),
+        };
     }
     let (at, note, text) = typed::note(text, app.now)?;
     Ok(Entry::Note { at, note, text })

@@ -30,11 +30,16 @@ pub(super) fn answer(kind: &AnswerType, typed: &str) -> Result<(), String> {
 
 /// `action: take the import's right to write @stock lead` is an action item, due by the severity.
 pub(super) fn action_item(app: &App, typed: &str) -> Result<Option<Entry>, String> {
-    let Some(text) = typed.strip_prefix("action:") else { return Ok(None) };
+    let Some(text) = after(typed, "action") else { return Ok(None) };
     let Some(case) = &app.case else { return Ok(None) };
-    let (title, owner) = match text.rsplit_once('@') {
-        Some((title, owner)) => (title.trim(), owner.trim()),
-        None => (text.trim(), case.runbook.owner.as_str()),
+    // The sign at the beginning of a word: in the middle of one it is an address.
+    let is_owner = |at: &usize| {
+        text[..*at].chars().next_back().is_none_or(char::is_whitespace)
+            && text[at + 1..].starts_with(|c: char| !c.is_whitespace())
+    };
+    let (title, owner) = match text.rmatch_indices('@').map(|(at, _)| at).find(is_owner) {
+        Some(at) => (text[..at].trim(), text[at + 1..].trim()),
+        None => (text, case.runbook.owner.as_str()),
     };
     needed(title)?;
     let severity = case.incident.severity.unwrap_or(case.runbook.severity);
@@ -46,21 +51,30 @@ pub(super) fn action_item(app: &App, typed: &str) -> Result<Option<Entry>, Strin
     Ok(Some(Entry::ActionItem { title, owner, due, action: ActionKind::Process }))
 }
 
+/// What stands behind this word and a colon, however its letters are written.
+fn after<'t>(typed: &'t str, word: &str) -> Option<&'t str> {
+    let (first, rest) = typed.split_once(':')?;
+    first.trim().eq_ignore_ascii_case(word).then(|| rest.trim())
+}
+
+/// `-5m the text`: how long ago it was, and the text.
+pub(super) fn backdated(typed: &str, now: Timestamp) -> Result<(Option<Timestamp>, &str), String> {
+    let (first, rest) = typed.split_once(char::is_whitespace).unwrap_or((typed, ""));
+    if !is_back(first) {
+        return Ok((None, typed));
+    }
+    let at = moment(first, now)?;
+    needed(rest.trim())?;
+    Ok((Some(at), rest.trim()))
+}
+
 /// `-5m the text`, `decision: the text`, `-1h luck: the text`.
 pub fn note(typed: &str, now: Timestamp) -> Result<(Timestamp, NoteKind, String), String> {
-    let (at, rest) = match typed.split_once(' ') {
-        Some((when, rest)) if is_back(when) => (moment(when, now)?, rest.trim()),
-        _ => (now, typed),
-    };
-    let (kind, text) = match rest.split_once(':') {
-        Some((word, text)) => NoteKind::ALL
-            .iter()
-            .find(|(_, name)| *name == word.trim())
-            .map_or((NoteKind::Observation, rest), |(kind, _)| (*kind, text.trim())),
-        None => (NoteKind::Observation, rest),
-    };
+    let (at, rest) = backdated(typed, now)?;
+    let kind = NoteKind::ALL.iter().find_map(|(kind, name)| Some((*kind, after(rest, name)?)));
+    let (kind, text) = kind.unwrap_or((NoteKind::Observation, rest));
     needed(text)?;
-    Ok((at, kind, text.to_owned()))
+    Ok((at.unwrap_or(now), kind, text.to_owned()))
 }
 
 /// Whoever writes a number with a minus first means a time; one that cannot be read must be said, or
@@ -101,7 +115,12 @@ mod tests {
         assert_eq!((kind, text.as_str()), (NoteKind::Decision, "stop the import"));
         let (at, kind, text) = note("finance: paused", now).unwrap();
         assert_eq!((at, kind, text.as_str()), (now, NoteKind::Observation, "finance: paused"));
-        assert!(note("-5m ", now).is_err());
+        for nothing in ["-5m ", "-5m", "-5m decision:", "luck: "] {
+            assert!(note(nothing, now).is_err(), "{nothing}");
+        }
+        let (at, kind, text) = note("-5m\nDecision: stop the import\nat once", now).unwrap();
+        assert_eq!(at.to_string(), "2026-11-21T05:55:00Z");
+        assert_eq!((kind, text.as_str()), (NoteKind::Decision, "stop the import\nat once"));
         let wrong = note("-10min the pager went off", now).unwrap_err();
         assert!(wrong.contains("'-10min' is no time"), "{wrong}");
         let wrong = note("-10€ was refunded", now).unwrap_err();
