@@ -224,8 +224,8 @@ impl Incident {
                     self.committed(step, deed, record.at);
                 }
             }
-            Entry::Verified { op, sound, .. } => {
-                if let Some(change) = self.change(op) {
+            Entry::Verified { op, checks, sound, .. } => {
+                if let Some(change) = self.change(op).filter(|_| !checks.is_empty()) {
                     change.verified = Some(*sound);
                 }
             }

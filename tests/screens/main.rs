@@ -856,6 +856,59 @@ fn the_line_for_the_words_stands_on_every_screen() {
     }
 }
 
+/// What is written down is what was meant, or it is said why not.
+#[test]
+fn a_note_says_when_what_and_who() {
+    let mut night = Night::opened(probe(), &glyphs::UTF8);
+    let item = |night: &Night| match &night.app.case.as_ref().unwrap().incident.actions[..] {
+        [.., item] => (item.title.clone(), item.owner.clone()),
+        [] => panic!("none was written"),
+    };
+    night.keys("e").type_text("action: mail ops@corp.com about the import").keys("enter");
+    let owner = night.app.case.as_ref().unwrap().runbook.owner.clone();
+    assert_eq!(item(&night), ("mail ops@corp.com about the import".into(), owner));
+    night.keys("e").type_text("Action: ask ops@corp.com for the log @stock lead").keys("enter");
+    assert_eq!(item(&night), ("ask ops@corp.com for the log".into(), "stock lead".into()));
+    let records = night.app.case.as_ref().unwrap().incident.records.len();
+    night.keys("e").type_text("-5m action: rotate the key").keys("enter");
+    let told = told(&night.draw(SMALL));
+    assert!(told.contains("an action item has a day when it is due"), "{told}");
+    assert_eq!(night.app.case.as_ref().unwrap().incident.records.len(), records);
+}
+
+/// The box covers the screen, so that what is said stands in it.
+#[test]
+fn what_is_not_taken_of_several_lines_is_told_in_their_box() {
+    for (text, why) in [("", "a few words are needed"), ("-10min the pager", "'-10min' is no time")]
+    {
+        let mut night = with(Night::opened(probe(), &glyphs::UTF8), "e");
+        night.type_text(text);
+        night.keys("ctrl-n");
+        night.draw(SMALL);
+        night.keys("ctrl-o");
+        let told = told(&night.draw(SMALL));
+        assert!(
+            matches!(&night.app.overlay, Some(Overlay { kind: Kind::Writing(_), .. })),
+            "{told}"
+        );
+        assert!(told.contains(why), "{told}");
+    }
+}
+
+/// A change that names no check it cures is proved by none.
+#[test]
+fn where_no_check_was_asked_after_the_commit_nothing_says_verified() {
+    let (op, writes, checks) = ("op".to_owned(), Vec::new(), Vec::new());
+    let committed =
+        Execution::Committed { op, rows: 26, writes, checks, sound: true, said: String::new() };
+    let told = told(&ended(probe(), &glyphs::UTF8, committed).draw(SMALL));
+    assert!(told.contains("no check was asked after the commit"), "{told}");
+    assert!(!told.contains("verified"), "{told}");
+    let (step, op) = ("close-later".to_owned(), "op".to_owned());
+    let entry = Entry::Verified { step, op, checks: Vec::new(), sound: true };
+    assert!(entry.sentence().starts_with("no check was asked after the commit"));
+}
+
 /// Who is stopped holds what is open on the database until they come back.
 #[test]
 fn the_shell_gets_the_terminal_only_when_nothing_is_open_on_the_database() {

@@ -192,6 +192,9 @@ impl Entry {
             Self::Resolved { deed, outcome, how, .. } => {
                 format!("{} found {}: {how}", deed.word(), outcome.word())
             }
+            Self::Verified { checks, sound: true, .. } if checks.is_empty() => {
+                "no check was asked after the commit: none is named that it cures".into()
+            }
             Self::Verified { checks, sound: true, .. } => {
                 format!("verified on a new connection: {} checks as expected", checks.len())
             }

@@ -315,7 +315,11 @@ fn ended_lines(
             } else {
                 "verified on a new connection: "
             };
-            page.signed(sign, &format!("{told}{}", words.join(", ")), role);
+            if checks.is_empty() && *sound {
+                page.muted("no check was asked after the commit: none is named that it cures");
+            } else {
+                page.signed(sign, &format!("{told}{}", words.join(", ")), role);
+            }
             match case.incident.standing_change(&case.step().id).map(Change::lacks) {
                 None => {}
                 Some(None) => {
