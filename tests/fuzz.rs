@@ -332,8 +332,8 @@ fn journal() -> Vec<String> {
 
 /// All that is made of a journal: the fold, its sentences, its postmortem.
 fn replayed(text: &str) {
-    let (records, head, _) = chain::replay(text);
-    let (_, _, _, _) = chain::replay_redacted(text);
+    let (records, head, _) = chain::replay(text.as_bytes());
+    let (_, _, _, _) = chain::replay_redacted(text.as_bytes());
     let incident = Incident::replay("INC-0001", &records);
     for record in &records {
         let _ = record.entry.sentence();

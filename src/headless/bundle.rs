@@ -97,14 +97,14 @@ fn written(making: &bundle::Making, path: &Path) -> io::Result<String> {
 /// The postmortem: what people wrote included, unless rows must go, which could stand there.
 fn page(folder: &Path, id: &str, config: &Config, redacted: bool) -> io::Result<String> {
     let bytes = journal::bytes(folder).map_err(io::Error::other)?;
-    let text = String::from_utf8_lossy(&bytes);
     let (records, head, old) = if redacted {
+        let text = String::from_utf8_lossy(&bytes);
         let lines =
             text.lines().map(|line| redact::line(line).unwrap_or_else(|| line.to_owned()) + "\n");
-        let (records, head, ..) = chain::replay_redacted(&lines.collect::<String>());
+        let (records, head, ..) = chain::replay_redacted(lines.collect::<String>().as_bytes());
         (records, head, None)
     } else {
-        let (records, head, _) = chain::replay(&text);
+        let (records, head, _) = chain::replay(&bytes);
         (records, head, file::read(folder)?)
     };
     let incident = Incident::replay(id, &records);

@@ -74,9 +74,9 @@ pub fn gather(
     let bytes = fs::read(folder.join("journal.jsonl"))?;
     // What is being written at this moment is not part of it.
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    let text = String::from_utf8_lossy(&bytes[..whole]);
-    let (records, head, _) = chain::replay(&text);
+    let (records, head, _) = chain::replay(&bytes[..whole]);
     if redacted {
+        let text = String::from_utf8_lossy(&bytes[..whole]);
         let stripped =
             text.lines().map(|line| redact::line(line).unwrap_or_else(|| line.to_owned()) + "\n");
         making.write("journal.jsonl", stripped.collect::<String>().as_bytes())?;

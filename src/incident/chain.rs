@@ -1,4 +1,4 @@
-//! The hash chain of a journal, on text alone.
+//! The hash chain of a journal, on its bytes alone.
 //!
 //! A line is `{"seq":N,"prev":"…","at":"…","actor":"…","entry":{…},"hash":"…"}`, that of a drill has
 //! `"drill":true` before its entry. The hash is the
@@ -132,12 +132,20 @@ fn read(head: &Head, sealed: &str, hash: &str) -> Result<Record, Fault> {
     Ok(Record { seq, at, actor, drill, entry, hash: hash.to_owned() })
 }
 
+/// The lines of a journal. None is one that nobody wrote so, whatever reading it as text makes of it: it is
+/// no UTF-8, or holds a sign that is always written as `\\r`.
+fn lines(bytes: &[u8]) -> impl Iterator<Item = Option<&str>> {
+    let whole = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    let lines = whole.split(|byte| *byte == b'\n').filter(|_| !bytes.is_empty());
+    lines.map(|line| str::from_utf8(line).ok().filter(|line| !line.contains('\r')))
+}
+
 /// Reads a whole journal; on a fault, what stands before it is kept.
-pub fn replay(text: &str) -> (Vec<Record>, Head, Option<Fault>) {
+pub fn replay(bytes: &[u8]) -> (Vec<Record>, Head, Option<Fault>) {
     let mut head = Head::default();
     let mut records = Vec::new();
-    for line in text.lines() {
-        match open(&head, line) {
+    for line in lines(bytes) {
+        match line.map_or(Err(Fault::Altered { seq: head.seq + 1 }), |line| open(&head, line)) {
             Ok(record) => {
                 head = Head { seq: record.seq, hash: record.hash.clone() };
                 records.push(record);
@@ -150,17 +158,18 @@ pub fn replay(text: &str) -> (Vec<Record>, Head, Option<Fault>) {
 
 /// Reads a journal from which texts were taken out; also gives the numbers of the records that lost
 /// some. Only for bundles that say so: such a record is held by its place, not by its content.
-pub fn replay_redacted(text: &str) -> (Vec<Record>, Head, Option<Fault>, Vec<u64>) {
+pub fn replay_redacted(bytes: &[u8]) -> (Vec<Record>, Head, Option<Fault>, Vec<u64>) {
     const MARK: &str = ",\"redacted\":true,\"hash\":\"";
     let mut head = Head::default();
     let (mut records, mut redacted) = (Vec::new(), Vec::new());
-    for line in text.lines() {
-        let opened = match line.rsplit_once(MARK) {
-            Some((sealed, hash)) => {
+    for line in lines(bytes) {
+        let opened = match line.map(|line| (line, line.rsplit_once(MARK))) {
+            Some((_, Some((sealed, hash)))) => {
                 redacted.push(head.seq + 1);
                 read(&head, sealed, hash.trim_end_matches("\"}"))
             }
-            None => open(&head, line),
+            Some((line, None)) => open(&head, line),
+            None => Err(Fault::Altered { seq: head.seq + 1 }),
         };
         match opened {
             Ok(record) => {
@@ -193,14 +202,14 @@ mod tests {
 
     #[test]
     fn a_sealed_journal_opens() {
-        let (records, head, fault) = replay(&journal(5).join("\n"));
+        let (records, head, fault) = replay(journal(5).join("\n").as_bytes());
         assert_eq!((records.len(), head.seq, fault), (5, 5, None));
     }
 
     /// Written before there were pins and annotations; no later version may read it otherwise.
     #[test]
     fn a_journal_of_the_first_version_is_read_and_verified() {
-        let (records, head, fault) = replay(include_str!("chain/old.jsonl"));
+        let (records, head, fault) = replay(include_bytes!("chain/old.jsonl"));
         assert_eq!((records.len(), head.seq, fault), (4, 4, None));
         assert_eq!(crate::incident::entry::number(&records), "INC-0001");
         let incident = crate::incident::Incident::replay("INC-0001", &records);
@@ -208,30 +217,46 @@ mod tests {
         assert_eq!(incident.notes[0].2, "nobody had been handed out");
     }
 
+    /// Read as text, it would be the sign that stood there.
+    #[test]
+    fn bytes_that_are_no_text_are_an_altered_record() {
+        let (text, _) = seal(
+            &Head::default(),
+            Timestamp::UNIX_EPOCH,
+            "\u{fffd}",
+            Entry::Closed { violations: None },
+        );
+        assert_eq!(replay(text.as_bytes()).2, None);
+        let at = text.find('\u{fffd}').expect("it is there");
+        let bytes = [&text.as_bytes()[..at], &[0xff], &text.as_bytes()[at + 3..]].concat();
+        assert_eq!(replay(&bytes).2, Some(Fault::Altered { seq: 1 }));
+        let ended = [text.as_bytes(), b"\r\n"].concat();
+        assert_eq!(replay(&ended).2, Some(Fault::Altered { seq: 1 }));
+    }
+
     #[test]
     fn a_dropped_line_is_named() {
         let mut lines = journal(5);
         lines.remove(2);
-        assert_eq!(replay(&lines.join("\n")).2, Some(Fault::Unlinked { seq: 3 }));
+        assert_eq!(replay(lines.join("\n").as_bytes()).2, Some(Fault::Unlinked { seq: 3 }));
     }
 
     #[test]
     fn swapped_lines_are_named() {
         let mut lines = journal(5);
         lines.swap(1, 2);
-        assert_eq!(replay(&lines.join("\n")).2, Some(Fault::Unlinked { seq: 2 }));
+        assert_eq!(replay(lines.join("\n").as_bytes()).2, Some(Fault::Unlinked { seq: 2 }));
     }
 
     proptest! {
         #[test]
         fn any_changed_byte_is_found_in_its_record(line in 0usize..4, at in 0usize..200, by in 1u8..255) {
-            let mut lines = journal(4);
-            let mut bytes = lines[line].clone().into_bytes();
+            let mut lines: Vec<Vec<u8>> = journal(4).into_iter().map(String::into_bytes).collect();
+            let bytes = &mut lines[line];
             let at = at % bytes.len();
             bytes[at] = bytes[at].wrapping_add(by);
-            prop_assume!(bytes[at] != b'\n' && bytes[at] != b'\r');
-            lines[line] = String::from_utf8_lossy(&bytes).into_owned();
-            let (records, _, fault) = replay(&lines.join("\n"));
+            prop_assume!(bytes[at] != b'\n');
+            let (records, _, fault) = replay(&lines.join(&b'\n'));
             prop_assert!(fault.is_some());
             prop_assert_eq!(records.len(), line);
         }

@@ -251,7 +251,7 @@ pub fn read(folder: &Path) -> Result<(Vec<Record>, Head, Option<Fault>), Journal
     let kept = kept_head(folder);
     let bytes = bytes(folder)?;
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    let (records, head, fault) = chain::replay(&String::from_utf8_lossy(&bytes[..whole]));
+    let (records, head, fault) = chain::replay(&bytes[..whole]);
     let fault = fault.or_else(|| truncated(kept.as_ref(), &head));
     Ok((records, head, fault))
 }

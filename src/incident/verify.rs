@@ -78,8 +78,7 @@ pub fn verify_bundle(bundle: &Opened, head: Option<&Beginning>) -> Result<Report
     let folder = bundle.folder.path();
     let mut report = if bundle.about.redacted {
         let bytes = journal::bytes(folder)?;
-        let (records, found, fault, lost) =
-            chain::replay_redacted(&String::from_utf8_lossy(&bytes));
+        let (records, found, fault, lost) = chain::replay_redacted(&bytes);
         let all = records.len();
         let mut report = judge(folder, head, records, found, fault, Whole::Redacted);
         report.note(format!(
@@ -156,22 +155,14 @@ impl Report {
     fn lines(&mut self, bytes: &[u8], fault: Option<Fault>) {
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         let lines = line_of(bytes, whole) - 1;
-        // A line may have been given another end, which reading it as text would not show.
-        let odd = bytes[..whole].iter().position(|byte| *byte == b'\r');
-        let odd = odd.map(|at| line_of(bytes, at));
-        match (fault, odd) {
-            (Some(fault), odd) if odd.is_none_or(|seq| seq > self.records) => {
-                self.fault(fault.to_string());
-                let after = lines.saturating_sub(self.records + 1);
-                if after > 0 {
-                    self.fault(format!(
-                        "{after} lines after it cannot be trusted and were not looked at"
-                    ));
-                }
+        if let Some(fault) = fault {
+            self.fault(fault.to_string());
+            let after = lines.saturating_sub(self.records + 1);
+            if after > 0 {
+                self.fault(format!(
+                    "{after} lines after it cannot be trusted and were not looked at"
+                ));
             }
-            (_, Some(seq)) => self.fault(Fault::Altered { seq }.to_string()),
-            (Some(fault), None) => self.fault(fault.to_string()),
-            (None, None) => {}
         }
         if self.records == 0 && self.faults.is_empty() {
             self.fault("the journal holds no record");

@@ -7,7 +7,6 @@
 pub mod moment;
 mod shown;
 
-use std::fs;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -213,9 +212,9 @@ fn find(state: &Path, wanted: &str) -> Result<(Found, Option<String>), Problem> 
         let folder = opened.folder.path().to_owned();
         let broken = opened.faults.first().cloned();
         let (records, fault) = if opened.about.redacted {
-            let text = fs::read_to_string(folder.join("journal.jsonl"))
+            let bytes = journal::bytes(&folder)
                 .map_err(|error| Problem::unreachable(format!("{wanted}: {error}")))?;
-            let (records, _, fault, _) = chain::replay_redacted(&text);
+            let (records, _, fault, _) = chain::replay_redacted(&bytes);
             (records, fault.map(|fault| fault.to_string()))
         } else {
             read(&folder)?

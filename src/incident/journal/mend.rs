@@ -46,7 +46,7 @@ pub fn mended(lease: &Lease) -> Result<Mended, JournalError> {
     if whole < bytes.len() {
         set_aside(&mut file, &path, folder, &bytes[whole..], whole as u64)?;
     }
-    let (records, head, fault) = chain::replay(&String::from_utf8_lossy(&bytes[..whole]));
+    let (records, head, fault) = chain::replay(&bytes[..whole]);
     if let Some(fault) = fault.or_else(|| truncated(kept_head(folder).as_ref(), &head)) {
         return Err(fault.into());
     }
