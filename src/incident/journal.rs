@@ -80,12 +80,18 @@ impl Inner {
     }
 
     fn append(&mut self, entry: Entry) -> Result<Record, JournalError> {
+        let begins = matches!(entry, Entry::ExecutionStarted { .. });
+        let ends =
+            matches!(entry, Entry::Ended { .. } | Entry::Halted { .. } | Entry::Resolved { .. });
         if self.failed {
+            if let Some(writer) = self.writer.as_mut().filter(|_| ends) {
+                writer.lease.end();
+            }
             return Err(JournalError::Closed);
         }
         fault::before(&entry);
         let writer = self.writer.as_mut().ok_or(JournalError::Lost)?;
-        if matches!(entry, Entry::ExecutionStarted { .. }) {
+        if begins {
             writer.lease.begin()?;
         }
         let (line, record) =
@@ -102,12 +108,13 @@ impl Inner {
         }
         if let Err(source) = written {
             self.failed = true;
+            // What was not written down does not begin, and what ended has, whoever writes it down.
+            if begins || ends {
+                writer.lease.end();
+            }
             return Err(JournalError::Io { what: "cannot write", path, source });
         }
-        if matches!(
-            record.entry,
-            Entry::Ended { .. } | Entry::Halted { .. } | Entry::Resolved { .. }
-        ) {
+        if ends {
             writer.lease.end();
         }
         self.head = Head { seq: record.seq, hash: record.hash.clone() };
@@ -337,6 +344,7 @@ mod tests {
     use std::fs::OpenOptions;
 
     use super::*;
+    use crate::incident::entry::{Deed, Outcome};
 
     fn note(step: &str) -> Entry {
         Entry::StepEntered { step: step.into() }
@@ -351,6 +359,44 @@ mod tests {
         let (journal, records) = Journal::open(folder.path(), "ada").unwrap();
         assert_eq!(records.len(), 1);
         assert_eq!(journal.append(note("two")).unwrap().seq, 2);
+    }
+
+    /// As on a full disk: nothing follows from it, so nobody need wait for its outcome.
+    #[test]
+    fn an_execution_that_cannot_be_written_down_keeps_nobody_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let (journal, _) = Journal::open(folder.path(), "ada").unwrap();
+        journal.append(note("one")).unwrap();
+        let text = String::from;
+        let started = || Entry::ExecutionStarted {
+            step: text("change"),
+            op: text("1"),
+            deed: Deed::Change,
+            fingerprint: text(""),
+        };
+        let ended = || Entry::Ended {
+            step: text("change"),
+            op: text("1"),
+            deed: Deed::Change,
+            outcome: Outcome::RolledBack,
+            rows: 0,
+            why: text("the disk is full"),
+            drift: None,
+        };
+        let full = || File::open(folder.path().join("journal.jsonl")).unwrap();
+        let is_executing = || journal.lock().writer.as_ref().unwrap().lease.is_executing();
+        let file = std::mem::replace(&mut journal.lock().writer.as_mut().unwrap().file, full());
+        assert!(matches!(journal.append(started()), Err(JournalError::Io { .. })));
+        assert!(!is_executing());
+        journal.lock().writer.as_mut().unwrap().file = file;
+        journal.lock().failed = false;
+        journal.append(started()).unwrap();
+        assert!(is_executing());
+        journal.lock().writer.as_mut().unwrap().file = full();
+        assert!(matches!(journal.append(note("two")), Err(JournalError::Io { .. })));
+        assert!(is_executing());
+        assert!(matches!(journal.append(ended()), Err(JournalError::Closed)));
+        assert!(!is_executing());
     }
 
     #[test]
