@@ -59,6 +59,13 @@ struct Writer {
     lease: Lease,
 }
 
+/// The head is not synced with each record, and whoever leaves does not write it again.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        sync_head(self.lease.folder());
+    }
+}
+
 struct Inner {
     /// None as soon as somebody else writes.
     writer: Option<Writer>,
@@ -316,6 +323,12 @@ fn keep_head(folder: &Path, head: &Head) {
         fs::rename(&next, &path)
     };
     let _ = write();
+}
+
+/// After a loss of power some file systems have a name that was new without what was in the file.
+fn sync_head(folder: &Path) {
+    let sync = |path: &Path| File::open(path).and_then(|file| file.sync_all());
+    let _ = sync(&folder.join(HEAD)).and_then(|()| sync(folder));
 }
 
 /// The folder of an incident, with the rights of those who may see it.

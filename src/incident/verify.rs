@@ -180,6 +180,10 @@ impl Report {
             self.fault("head.json is missing, so a journal cut at its end could not be noticed");
             return;
         };
+        if kept.is_empty() {
+            self.fault("head.json is empty, as a loss of power may leave it: a journal cut at its end could not be noticed");
+            return;
+        }
         let Ok(kept) = serde_json::from_slice::<Head>(&kept) else {
             self.fault("head.json cannot be read");
             return;

@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use super::awaited::expect;
 use super::mend::{Mended, mended};
-use super::{JournalError, io_error, keep_head, settle};
+use super::{JournalError, io_error, keep_head, settle, sync_head};
 use crate::incident::chain::{self, Head};
 use crate::incident::lease::Lease;
 
@@ -33,6 +33,7 @@ pub fn receive(lease: &Lease, lines: &[String]) -> Result<(), JournalError> {
         return Err(JournalError::Lost);
     }
     keep_head(folder, &head);
+    sync_head(folder);
     Ok(())
 }
 

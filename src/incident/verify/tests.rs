@@ -198,6 +198,20 @@ fn everything_wrong_is_listed_at_once() {
 }
 
 #[test]
+fn a_head_that_a_loss_of_power_took_is_called_so_and_comes_back_with_the_next_record() {
+    let folder = Folder::new();
+    fs::write(folder.path("head.json"), "").unwrap();
+    let faults = folder.faults();
+    assert!(
+        faults.len() == 1 && faults[0].contains("as a loss of power may leave it"),
+        "{faults:?}"
+    );
+    let (journal, _) = Journal::open(folder.0.path(), "ada").unwrap();
+    journal.append(Entry::StepEntered { step: "close".into() }).unwrap();
+    assert_eq!(folder.faults(), Vec::<String>::new());
+}
+
+#[test]
 fn a_hash_written_down_elsewhere_is_found_or_missed() {
     let folder = Folder::new();
     let head = folder.verify(None).head.hash;
