@@ -3,16 +3,19 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::chosen::{in_packs, known, targets};
+use super::chosen::{LeftOut, in_packs, known, sorted, targets};
 use super::lock::plain;
 use super::suite::slug;
 use super::{Incidents, Out, alerts};
+use crate::catalogue::Catalogue;
+use crate::check::Check;
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, Target};
 use crate::exit::Exit;
 use crate::format::{MarkdownHtmlOrJson, TextOrJson};
 use crate::history::store::{self, Past as Read};
@@ -139,14 +142,20 @@ const A_DAY: Duration = Duration::from_hours(24);
 pub fn health(asked: &AskedHealth, config: &Config, out: &mut Out) -> Result<Exit, Problem> {
     let now = clock::now();
     let state = &config.state.value;
+    let Some(catalogue) = super::checks(config, out) else { return Ok(Exit::Usage) };
     let suites: Vec<Option<&str>> = match asked.suite.suites.as_slice() {
         [] if config.runs.suites.is_empty() => vec![None],
         [] => config.runs.suites.iter().map(|suite| Some(suite.name.as_str())).collect(),
         named => named.iter().map(|name| Some(name.as_str())).collect(),
     };
+    for suite in suites.iter().flatten() {
+        known(suite, &catalogue.suites(), "suite")?;
+    }
     let until = now.saturating_add(store::SKEW).unwrap_or(Timestamp::MAX);
     let mut exit = Exit::Clear;
     let mut rows = Vec::new();
+    // Whether anything is to run at all.
+    let mut is_due = false;
     for target in targets(&asked.suite, config)? {
         let folder = store::folder(state, &slug(&target));
         let failed = |error: std::io::Error| unreadable(&folder, &error);
@@ -161,6 +170,13 @@ pub fn health(asked: &AskedHealth, config: &Config, out: &mut Out) -> Result<Exi
             exit = exit.worst(Exit::Warning);
         }
         for suite in &suites {
+            if !asks(&target, *suite, &catalogue) {
+                let suite = suite.unwrap_or("(any)").to_owned();
+                let what = "no check of it is for this target".to_owned();
+                rows.push(vec!["none".into(), target.name.clone(), suite, "-".into(), what]);
+                continue;
+            }
+            is_due = true;
             let last = store::last(&folder, *suite, until).map_err(failed)?;
             let every = suite.and_then(|suite| config.runs.every(suite)).unwrap_or(A_DAY);
             // So a run of last night is not old while the one of this night is under way.
@@ -174,6 +190,9 @@ pub fn health(asked: &AskedHealth, config: &Config, out: &mut Out) -> Result<Exi
             let suite = suite.unwrap_or("(any)").to_owned();
             rows.push(vec![word.to_owned(), target.name.clone(), suite, age, said]);
         }
+    }
+    if !is_due {
+        exit = exit.worst(Exit::Inconclusive);
     }
     let waiting = alerts::waiting(state);
     if waiting > 0 {
@@ -191,6 +210,16 @@ pub fn health(asked: &AskedHealth, config: &Config, out: &mut Out) -> Result<Exi
     }
     out.put(&text::columns(&["health", "target", "suite", "last run", "what"], rows))?;
     Ok(exit)
+}
+
+/// Whether a run of the suite, or any at all, has something to ask of a target.
+fn asks(target: &Target, suite: Option<&str>, catalogue: &Catalogue) -> bool {
+    let is_in =
+        |check: &Check| suite.is_none_or(|suite| check.suites.iter().any(|one| one == suite));
+    let checks: Vec<Arc<Check>> =
+        catalogue.checks.iter().filter(|check| is_in(check)).cloned().map(Arc::new).collect();
+    let asked = super::suite::Asked::default();
+    !sorted(&checks, &asked, target, &mut LeftOut::default()).0.is_empty()
 }
 
 fn judged(last: Option<&Run>, now: Timestamp, most: Duration) -> (&'static str, String) {

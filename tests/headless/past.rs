@@ -125,7 +125,7 @@ fn health_tells_runs_that_do_not_happen() {
         "{}",
         ran.out
     );
-    let ran = health("2026-11-07T05:00:00Z", &["--suite", "weekly"]);
+    let ran = health("2026-11-07T05:00:00Z", &["--suite", "nightly"]);
     assert!(ran.code == 3 && ran.out.contains("it never ran"), "{}", ran.out);
     fs::remove_file(desk.home.work().join("erp.db")).unwrap();
     run_at(&desk.home, "2026-11-08T03:00:00Z", &["check", "--suite", "sev2"]);
@@ -200,4 +200,27 @@ fn rows_and_keys_are_not_remembered() {
         found += text.matches("\"bad\"").count();
     }
     assert!(found >= 2);
+}
+
+/// A suite that does not concern a target can never run there; one that there is none of is a slip.
+#[test]
+fn health_expects_no_run_that_could_never_be() {
+    let desk =
+        desk(&[("erp", "production"), ("zoo", "production")], "[suite.sev2]\nevery = \"24h\"\n");
+    let path = desk.home.work().join("steadyhand.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text + "packs = [\"integrity\"]\n").unwrap();
+    desk.check("fine", "sev2", "SELECT id FROM asset WHERE id < 0");
+    let at = "2026-11-07T02:00:00Z";
+    assert_eq!(run_at(&desk.home, at, &["check", "--suite", "sev2"]).code, 0);
+    let ran = run_at(&desk.home, at, &["health"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    let lines: Vec<Vec<&str>> =
+        ran.out.lines().map(|line| line.split_whitespace().take(3).collect()).collect();
+    assert!(lines.contains(&vec!["ok", "erp", "sev2"]), "{}", ran.out);
+    assert!(lines.contains(&vec!["none", "zoo", "sev2"]), "{}", ran.out);
+    // Where nothing is to run, nobody can say that all is well.
+    assert_eq!(run_at(&desk.home, at, &["health", "--target", "zoo"]).code, 3);
+    let ran = run_at(&desk.home, at, &["health", "--suite", "sev3"]);
+    assert!(ran.code == 4 && ran.err.contains("there is no suite \"sev3\""), "{}", ran.err);
 }
