@@ -7,9 +7,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use lettre::message::Mailbox;
+
 use super::{Origin, Setting};
 use crate::check::Severity;
-use crate::source::{Spot, Table, duration_text};
+use crate::source::{Spot, Table, duration_text, quoted};
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Runs {
@@ -272,6 +274,13 @@ fn channel(alert: &Table<'_>, base: &Path, home: Option<&Path>) -> Channel {
             if plain.as_ref().is_some_and(|url| url.contains(['?', '@'])) {
                 alert.fault("url", "An address with a user or with parameters may hold a secret; name a variable with `url_env` or a command with `url_command`.");
             }
+            let is_web = |url: &String| {
+                let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+                rest.is_some_and(|rest| !rest.is_empty() && !url.contains(char::is_whitespace))
+            };
+            if plain.as_ref().is_some_and(|url| !is_web(url)) {
+                alert.fault("url", "This is no address to send to; write one such as \"https://hooks.example.org/x\".");
+            }
             let url = match plain {
                 Some(url) => Secret::Plain(url),
                 None => need_secret(alert, "url_env", "url_command"),
@@ -305,6 +314,23 @@ fn email(alert: &Table<'_>, ca: Option<PathBuf>) -> Email {
         alert.fault("tls", "A password is not sent over a connection that anybody can read; write tls = \"tls\" or \"starttls\".");
     }
     let host = alert.text("host");
+    if host.contains(|c: char| c.is_whitespace() || c == '/') {
+        alert.fault(
+            "host",
+            "This is no name of a mail server; write one such as \"mail.example.org\".",
+        );
+    }
+    let from = alert.text("from");
+    let to = alert.some_texts("to");
+    for (key, address) in std::iter::once(("from", &from)).chain(to.iter().map(|to| ("to", to))) {
+        if !address.trim().is_empty() && address.parse::<Mailbox>().is_err() {
+            let address = quoted(address);
+            alert.fault(
+                key,
+                format!("{address} is no mail address; write one such as \"db@example.org\"."),
+            );
+        }
+    }
     Email {
         port: alert
             .optional_whole("port", 1..=65_535)
@@ -313,8 +339,8 @@ fn email(alert: &Table<'_>, ca: Option<PathBuf>) -> Email {
         host,
         tls,
         ca,
-        from: alert.text("from"),
-        to: alert.some_texts("to"),
+        from,
+        to,
         user,
         password,
     }

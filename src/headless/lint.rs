@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::Out;
 use super::chosen::in_packs;
 use crate::catalogue::{self, Catalogue};
-use crate::config::{self, Config, Target};
+use crate::config::{self, Config, Overrides, Surroundings, Target};
 use crate::exit::Exit;
 use crate::ops::Stopper;
 use crate::ops::prepare::{prepare, texts};
@@ -30,12 +30,19 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
     paths.extend(config.runbook_dirs());
     let is_config = |path: &PathBuf| path.file_name().is_some_and(|name| name == "steadyhand.toml");
     let configs: Vec<PathBuf> = paths.extract_if(.., |path| is_config(path)).collect();
-    let mut faults: Vec<Fault> = configs.iter().flat_map(configuration).collect();
+    let mut faults = Vec::new();
+    for path in &configs {
+        faults.extend(configuration(path)?);
+    }
     let judged = if paths.is_empty() && !configs.is_empty() {
         Ok(Catalogue::default())
     } else {
         catalogue::judge(&paths, &config.practice)
     };
+    // What is in force is judged where nothing is named.
+    if asked.paths.is_empty() && judged.is_ok() {
+        faults.extend(names(config));
+    }
     let mut judged = match judged {
         Ok(judged) if faults.is_empty() => judged,
         Ok(_) => return told(&faults, out),
@@ -74,11 +81,33 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
     }
 }
 
-fn configuration(path: &PathBuf) -> Vec<Fault> {
+/// The faults of a file, and those of the names in it once it is used.
+fn configuration(path: &PathBuf) -> Result<Vec<Fault>, Problem> {
     let name = path.display().to_string();
-    match fs::read_to_string(path) {
+    let faults = match fs::read_to_string(path) {
         Ok(source) => config::lint(&name, &source),
         Err(error) => vec![Fault::whole(&name, format!("This file cannot be read: {error}."))],
+    };
+    if !faults.is_empty() {
+        return Ok(faults);
+    }
+    let used = Overrides { config: Some(path.clone()), ..Overrides::default() };
+    Ok(match Config::load(&Surroundings::of_process()?, &used) {
+        Ok(config) => names(&config),
+        Err(faults) => faults,
+    })
+}
+
+/// Checks, suites, packs and targets that are named and that there are none of.
+fn names(config: &Config) -> Vec<Fault> {
+    match Catalogue::load(&config.check_dirs(), &config.runbook_dirs()) {
+        Ok(catalogue) => {
+            let mut faults = config.unknown_packs(&catalogue.packs());
+            faults.extend(config.unknown_in_runs(&catalogue.suites()));
+            faults.extend(catalogue.settled(&config.settings).err().unwrap_or_default());
+            faults
+        }
+        Err(faults) => faults,
     }
 }
 

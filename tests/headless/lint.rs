@@ -148,3 +148,58 @@ fn statements_are_prepared_by_the_roles_that_run_them() {
         assert_eq!(ran.code, 0, "{kind:?}: {}{}", ran.out, ran.err);
     }
 }
+
+/// What every run would refuse is a fault here already, with or without the name of the file.
+#[test]
+fn a_configuration_that_names_what_is_not_there_has_faults() {
+    let desk = Desk::new();
+    desk.check("good", "sev2", "SELECT id FROM asset");
+    let alert = "[alert.page]\nkind = \"command\"\ncommand = [\"true\"]\n";
+    desk.home.write(
+        "steadyhand.toml",
+        &format!(
+            "checks = [\"checks\"]\n[check.goood]\nseverity = \"sev1\"\n[suite.sev9]\nevery = \"24h\"\n\
+             [target.erp]\nurl = \"sqlite:erp.db\"\nenvironment = \"staging\"\npacks = [\"owm\"]\n\
+             {alert}suites = [\"nighly\"]\ntargets = [\"epr\"]\n"
+        ),
+    );
+    for args in [&["lint"][..], &["lint", "steadyhand.toml"]] {
+        let ran = run(&desk.home, args);
+        assert_eq!(ran.code, 4, "{args:?}: {}{}", ran.out, ran.err);
+        for said in ["\"goood\"", "\"sev9\"", "\"owm\"", "\"nighly\"", "\"epr\"", "5 faults"] {
+            assert!(ran.out.contains(said), "{args:?}: {said} is missing in {}", ran.out);
+        }
+    }
+    desk.home.write(
+        "steadyhand.toml",
+        &format!(
+            "checks = [\"checks\"]\n[check.good]\nseverity = \"sev1\"\n{alert}suites = [\"sev2\"]\n"
+        ),
+    );
+    for args in [&["lint"][..], &["lint", "steadyhand.toml"]] {
+        let ran = run(&desk.home, args);
+        assert_eq!(ran.code, 0, "{args:?}: {}{}", ran.out, ran.err);
+    }
+}
+
+/// An address that nothing can be sent to is found out now, and not at night.
+#[test]
+fn an_alert_without_an_address_is_a_fault() {
+    let home = Home::new();
+    home.write(
+        "steadyhand.toml",
+        "[alert.hook]\nkind = \"webhook\"\nurl = \"hooks.example.org\"\n\
+         [alert.mail]\nkind = \"email\"\nhost = \"mail example\"\nfrom = \"not an address\"\n\
+         to = [\"Ada <ada@example.org>\", \"bob\"]\n",
+    );
+    for args in [&["lint", "steadyhand.toml"][..], &["config"]] {
+        let ran = run(&home, args);
+        assert_eq!(ran.code, 4, "{args:?}");
+        let said = ran.out + &ran.err;
+        for place in
+            ["steadyhand.toml:3:", "steadyhand.toml:6:", "steadyhand.toml:7:", "steadyhand.toml:8:"]
+        {
+            assert!(said.contains(place), "{args:?}: {place} is missing in {said}");
+        }
+    }
+}
