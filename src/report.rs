@@ -22,7 +22,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::check::baseline::Ruling;
-use crate::check::{Check, Finding, Level, Severity, Verdict};
+use crate::check::{Cause, Check, Finding, Level, Severity, Verdict};
 use crate::exit::Exit;
 
 /// One check on one target.
@@ -54,6 +54,24 @@ impl Outcome {
             Exit::Violated => "violated",
             _ => "inconclusive",
         }
+    }
+
+    /// Why it is inconclusive, if it is.
+    pub fn reason(&self) -> Option<&str> {
+        match &self.finding.verdict {
+            Verdict::Inconclusive { reason } => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// The same without the words of a database, which may repeat a row.
+    pub fn own_reason(&self) -> Option<&str> {
+        let reason = self.reason()?;
+        Some(if self.finding.cause == Some(Cause::Database) {
+            "the database reported an error; the output of the run has its words"
+        } else {
+            reason
+        })
     }
 
     /// What this outcome alone would exit with.

@@ -13,7 +13,7 @@ use super::chosen::{LeftOut, checks, sorted, targets};
 use super::interrupts::Interrupts;
 use super::lock::{self, Lock, Taken};
 use crate::catalogue::Catalogue;
-use crate::check::{Check, Finding, Verdict};
+use crate::check::{Check, Finding};
 use crate::clock;
 use crate::config::{Config, Environment, Origin, Target};
 use crate::dialect::Dialect;
@@ -177,6 +177,10 @@ pub async fn run(
                 let seen = format!("{version}, {server}");
                 looked.seen = if is_said { seen } else { format!("{dialect} {seen}") };
             }
+            News::Unreached { job, hint } => {
+                let label = &run.looked[places[job]].label;
+                run.notes.push(format!("{label}: {hint}"));
+            }
             News::Found { job, check, finding, snapshot } => {
                 let place = places[job];
                 let outcome = &mut run.looked[place].outcomes[check];
@@ -324,10 +328,7 @@ fn past(looked: &Looked, run: &Run, asked: &Asked) -> Past {
             number: verdict.number(),
             at_least: verdict.violations().is_some_and(|count| !count.is_exact()),
             seconds: (one.finding.seconds * 1000.0).round() / 1000.0,
-            reason: match verdict {
-                Verdict::Inconclusive { reason } => Some(reason.clone()),
-                _ => None,
-            },
+            reason: one.own_reason().map(str::to_owned),
         }
     };
     Past {

@@ -57,8 +57,23 @@ pub struct Limits {
 /// What happened on the way; jobs and checks by their place.
 #[derive(Debug)]
 pub enum News {
-    Reached { job: usize, dialect: Dialect, server: String, version: String },
-    Found { job: usize, check: usize, finding: Box<Finding>, snapshot: Option<Timestamp> },
+    Reached {
+        job: usize,
+        dialect: Dialect,
+        server: String,
+        version: String,
+    },
+    /// With what may help.
+    Unreached {
+        job: usize,
+        hint: String,
+    },
+    Found {
+        job: usize,
+        check: usize,
+        finding: Box<Finding>,
+        snapshot: Option<Timestamp>,
+    },
 }
 
 /// A job while it is under way.
@@ -189,7 +204,12 @@ async fn work(
         }
         // Another connection to the same server is at work and may go on alone.
         _ if !first => return,
-        Ok(Err(problem)) => return blind(&unreached(&problem)),
+        Ok(Err(problem)) => {
+            if let Some(hint) = &problem.hint {
+                tell(News::Unreached { job: plan.number, hint: hint.clone() });
+            }
+            return blind(&unreached(&problem));
+        }
         Err(_) => return blind(&Finding::unseen(&spent(limits))),
     };
     let snapshot = clock::now();

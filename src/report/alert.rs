@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::junit::open_with;
 use super::{Outcome, text};
-use crate::check::{Cause, Severity};
+use crate::check::Severity;
 use crate::history::{Change, Run, State};
 use crate::source::shell_word;
 use crate::value::visible;
@@ -106,18 +106,7 @@ impl Event {
 impl Told {
     pub fn of(outcome: &Outcome, change: &Change) -> Self {
         let check = &outcome.check;
-        let reason = match &outcome.finding.verdict {
-            crate::check::Verdict::Inconclusive { reason } => Some(reason.clone()),
-            _ => None,
-        };
-        let quotes = outcome.finding.cause == Some(Cause::Database);
-        let reason = reason.map(|reason| {
-            if quotes && !check.alert_keys {
-                "the database reported an error; the output of the run has its words".into()
-            } else {
-                reason
-            }
-        });
+        let reason = if check.alert_keys { outcome.reason() } else { outcome.own_reason() };
         Self {
             check: check.id.clone(),
             title: check.title.clone(),
@@ -128,7 +117,7 @@ impl Told {
             now: change.now.state,
             number: change.now.number,
             at_least: change.now.at_least,
-            reason,
+            reason: reason.map(str::to_owned),
             first_seen: change.now.first_seen,
             last_clear: change.now.last_clear,
             runbook: check.runbook.clone(),

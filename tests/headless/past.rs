@@ -224,3 +224,30 @@ fn health_expects_no_run_that_could_never_be() {
     let ran = run_at(&desk.home, at, &["health", "--suite", "sev3"]);
     assert!(ran.code == 4 && ran.err.contains("there is no suite \"sev3\""), "{}", ran.err);
 }
+
+/// What the database says of an error may repeat a row, and what a command says is for whoever looks on.
+#[test]
+fn the_history_keeps_verdicts_and_no_words_of_others() {
+    let pg = "[target.pg]\nurl = \"postgres://me@127.0.0.1:1/shop\"\nenvironment = \"staging\"\n\
+              password_command = [\"sh\", \"-c\", \"echo the vault is sealed >&2; exit 3\"]\n";
+    let desk = desk(&[("erp", "staging")], pg);
+    Sqlite::open(&desk.database).run(
+        "CREATE VIRTUAL TABLE docs USING fts5(body); INSERT INTO docs VALUES ('x');
+         UPDATE asset SET owner = 'CH9300762011623852957:x' WHERE id = 1",
+    );
+    let sql =
+        "SELECT rowid AS id FROM docs WHERE docs MATCH (SELECT owner FROM asset WHERE id = 1)";
+    desk.check("broken", "sev2", sql);
+    let at = "2026-11-07T02:00:00Z";
+    let ran = run_at(&desk.home, at, &["check", "--suite", "sev2"]);
+    assert!(ran.code == 3 && ran.out.contains("CH9300762011623852957"), "{}", ran.out);
+    assert!(ran.err.contains("note: pg: it said: the vault is sealed"), "{}", ran.err);
+    for file in desk.home.files("state/steadyhand/history") {
+        let path = desk.home.path("state/steadyhand/history").join(file);
+        let text = fs::read_to_string(path).unwrap();
+        assert!(!text.contains("CH93") && !text.contains("sealed"), "{text}");
+    }
+    let report = run_at(&desk.home, at, &["history", "broken", "--format", "json"]).out;
+    let said = "the database reported an error; the output of the run has its words";
+    assert!(report.contains(said), "{report}");
+}
