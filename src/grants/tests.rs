@@ -65,6 +65,14 @@ fn rights_follow_from_the_statements_and_from_taking_them_back() {
 }
 
 #[test]
+fn a_table_is_read_though_a_name_of_with_is_the_same() {
+    let (check, _) =
+        loaded("WITH orders AS (SELECT id FROM orders WHERE paid = 0) SELECT id FROM orders");
+    let needs = Needs::of(&[&check], &[], &[], &place(Dialect::Postgres));
+    assert_eq!(needs.reads, [table("orders")].into());
+}
+
+#[test]
 fn what_the_server_shows_to_everybody_is_no_table_to_grant() {
     let reads = |sql: &str, dialect| {
         let needs = Needs::of(&[&loaded(sql).0], &[], &[], &place(dialect));

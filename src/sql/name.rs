@@ -1,6 +1,7 @@
 //! The names in a statement: the tables it touches, the columns it sets and those of its result.
 
 use std::ops::ControlFlow;
+use std::ptr;
 
 use sqlparser::ast::{
     AccessExpr, AssignmentTarget, CastKind, Cte, Expr, ObjectName, ObjectNamePart, Query,
@@ -13,9 +14,10 @@ use crate::dialect::Dialect;
 
 /// Every table that the statement names, in order, without quotes; `None` if it was not understood.
 pub fn tables(sql: &str, dialect: Dialect) -> Option<Vec<String>> {
-    let mut names = Names::default();
+    let at_once = matches!(dialect, Dialect::Sqlite | Dialect::Oracle);
+    let mut names = Names { at_once, ..Names::default() };
     let ControlFlow::Continue(()) = tree(sql, dialect)?.visit(&mut names);
-    let Names { mut relations, ctes, functions } = names;
+    let Names { mut relations, functions, .. } = names;
     // What is called gives rows, but is no table.
     for function in functions {
         if let Some(at) = relations.iter().position(|relation| *relation == function) {
@@ -24,8 +26,7 @@ pub fn tables(sql: &str, dialect: Dialect) -> Option<Vec<String>> {
     }
     let mut tables: Vec<String> = vec![];
     for relation in relations {
-        let local = ctes.iter().any(|cte| cte.eq_ignore_ascii_case(&relation));
-        if !local && !tables.contains(&relation) {
+        if !tables.contains(&relation) {
             tables.push(relation);
         }
     }
@@ -101,15 +102,25 @@ pub(super) fn tree(sql: &str, dialect: Dialect) -> Option<Statement> {
 #[derive(Default)]
 struct Names {
     relations: Vec<String>,
-    ctes: Vec<String>,
     functions: Vec<String>,
+    /// The names of WITH where the walk stands: they hide tables.
+    scope: Vec<String>,
+    /// How many there were before each query that it is in.
+    before: Vec<usize>,
+    /// The queries of a WITH, by their place in the tree: each has its name once it is over.
+    named: Vec<(*const Query, String)>,
+    /// Whether the names of a WITH hold from its beginning without RECURSIVE too.
+    at_once: bool,
 }
 
 impl Visitor for Names {
     type Break = std::convert::Infallible;
 
     fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<Self::Break> {
-        self.relations.push(joined(relation));
+        let name = joined(relation);
+        if !self.scope.iter().any(|local| local.eq_ignore_ascii_case(&name)) {
+            self.relations.push(name);
+        }
         ControlFlow::Continue(())
     }
 
@@ -121,8 +132,24 @@ impl Visitor for Names {
     }
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Self::Break> {
-        let ctes = query.with.iter().flat_map(|with| &with.cte_tables);
-        self.ctes.extend(ctes.map(|Cte { alias, .. }| alias.name.value.clone()));
+        self.before.push(self.scope.len());
+        let Some(with) = &query.with else { return ControlFlow::Continue(()) };
+        for Cte { alias, query, .. } in &with.cte_tables {
+            let name = alias.name.value.clone();
+            if with.recursive || self.at_once {
+                self.scope.push(name);
+            } else {
+                self.named.push((&raw const **query, name));
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &Query) -> ControlFlow<Self::Break> {
+        self.scope.truncate(self.before.pop().unwrap_or_default());
+        if let Some(at) = self.named.iter().position(|(named, _)| ptr::eq(*named, query)) {
+            self.scope.push(self.named.remove(at).1);
+        }
         ControlFlow::Continue(())
     }
 }

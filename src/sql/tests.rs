@@ -318,6 +318,43 @@ fn a_literal_replaces_its_name_and_nothing_else_does() {
     assert!(substitute("a = :x", Sqlite, &|_| None).is_err());
 }
 
+/// The name of a WITH hides a table behind it, not in its own query, and only as far as it holds.
+#[test]
+fn a_name_of_with_hides_a_table_where_it_holds() {
+    for (dialects, sql, expected) in [
+        (
+            &[Postgres, Mariadb][..],
+            "WITH orders AS (SELECT * FROM orders WHERE a = 1) SELECT id FROM Orders",
+            &["orders"][..],
+        ),
+        (
+            &[Postgres, Mariadb],
+            "WITH a AS (SELECT * FROM b), b AS (SELECT * FROM a JOIN c) SELECT * FROM a, b",
+            &["b", "c"],
+        ),
+        (
+            &[Postgres, Mariadb, Sqlite],
+            "SELECT * FROM (WITH a AS (WITH d AS (SELECT 1) SELECT * FROM d) SELECT * FROM a) x, a, d",
+            &["a", "d"],
+        ),
+        (
+            &[Postgres, Mariadb, Sqlite],
+            "WITH RECURSIVE r AS (SELECT 1 FROM t UNION ALL SELECT 1 FROM r) SELECT * FROM r",
+            &["t"],
+        ),
+        (&[Sqlite], "WITH a AS (SELECT * FROM b), b AS (SELECT * FROM c) SELECT * FROM a", &["c"]),
+        (
+            &[Postgres],
+            "WITH orders AS (SELECT * FROM orders) INSERT INTO kept SELECT * FROM orders",
+            &["orders", "kept"],
+        ),
+    ] {
+        for dialect in dialects {
+            assert_eq!(tables(sql, *dialect).expect(sql), expected, "{dialect}: {sql}");
+        }
+    }
+}
+
 #[test]
 fn a_function_may_be_called_like_a_field() {
     let sql = "UPDATE t SET a = (5::bigint).outer, b = (f(c)).inner::int, d = e[1].last, g = t.h";
