@@ -32,9 +32,11 @@ fn unknown(lexemes: &[Lexeme], dialect: Dialect) -> Vec<Range<usize>> {
     let mut at = 0;
     while at < lexemes.len() {
         let count = match dialect {
-            Dialect::Mysql | Dialect::Mariadb => usize::from(is_modifier(lexemes, at)),
+            Dialect::Mysql | Dialect::Mariadb if is_modifier(lexemes, at) => 1,
+            Dialect::Mysql | Dialect::Mariadb => all_of_it(lexemes, at),
             Dialect::Postgres if is_only(lexemes, at) => 1,
-            Dialect::Sqlite | Dialect::Postgres => conflict(lexemes, at),
+            Dialect::Postgres => overriding(&lexemes[at..]).max(conflict(lexemes, at)),
+            Dialect::Sqlite => indexed(&lexemes[at..]).max(conflict(lexemes, at)),
             Dialect::Oracle => 0,
         };
         if count > 0 {
@@ -56,6 +58,30 @@ fn is_modifier(lexemes: &[Lexeme], at: usize) -> bool {
             || (lexemes[before].is("UPDATE") && !is(&["QUICK"]))
             || is_modifier(lexemes, before)
     })
+}
+
+/// The `.*` that MySQL and MariaDB take behind the name of a table whose rows a DELETE removes.
+fn all_of_it(lexemes: &[Lexeme], at: usize) -> usize {
+    let [dot, star, from, ..] = &lexemes[at..] else { return 0 };
+    let is_all = dot.token == Token::Period && star.token == Token::Mul && from.is("FROM");
+    let mut before = lexemes[..at].iter().rev();
+    let verb =
+        before.find(|it| it.token != Token::Period && (it.is("DELETE") || it.name().is_none()));
+    if is_all && verb.is_some_and(|verb| verb.is("DELETE")) { 2 } else { 0 }
+}
+
+/// What `PostgreSQL` is told where an INSERT brings values for a column that gives out its own.
+fn overriding(lexemes: &[Lexeme]) -> usize {
+    let [overriding, whose, value, ..] = lexemes else { return 0 };
+    let theirs = whose.is("SYSTEM") || whose.is("USER");
+    if overriding.is("OVERRIDING") && theirs && value.is("VALUE") { 3 } else { 0 }
+}
+
+/// By which index SQLite finds the rows of a table.
+fn indexed(lexemes: &[Lexeme]) -> usize {
+    let [indexed, by, name, ..] = lexemes else { return 0 };
+    let named = name.name().is_some();
+    if indexed.is("INDEXED") && by.is("BY") && named { 3 } else { 0 }
 }
 
 /// The word of `PostgreSQL` that leaves out the tables which inherit from a table. It is reserved, and

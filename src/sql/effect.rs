@@ -176,6 +176,7 @@ fn name_first(statement: &mut Statement) {
 
 /// The parser's words, with the place that it names.
 fn misread(sql: &str, error: &ParserError, dialect: Dialect) -> Refusal {
+    let mysql = matches!(dialect, Dialect::Mysql | Dialect::Mariadb);
     let message = match error {
         ParserError::TokenizerError(text) | ParserError::ParserError(text) => text.as_str(),
         ParserError::RecursionLimitExceeded => "it is nested too deeply or too long",
@@ -184,7 +185,13 @@ fn misread(sql: &str, error: &ParserError, dialect: Dialect) -> Refusal {
         Some((words, place)) => (words, place.split_once(", Column: ")),
         None => (message, None),
     };
-    let words = words.replacen("Expected: ", "expected ", 1).replacen(", found: ", ", found ", 1);
+    let mut words =
+        words.replacen("Expected: ", "expected ", 1).replacen(", found: ", ", found ", 1);
+    if words.starts_with("No infix parser") {
+        words = "what stands here is no operator that is known".into();
+    } else if mysql && words == "expected SET, found ," {
+        words.push_str("; write JOIN between the tables");
+    }
     let refusal = Refusal::new(format!(
         "Not understood as a statement for {dialect}, so it cannot be previewed: {}.",
         sentence(&words)
@@ -292,7 +299,11 @@ fn updated(update: &Update) -> Result<Write, String> {
     });
     let owner = owners.next().and_then(owner);
     match owner {
-        Some(owner) if owners.all(|name| self::owner(name).as_ref() == Some(&owner)) => {
+        Some(owner)
+            if owners.all(|name| {
+                self::owner(name).is_some_and(|other| other.eq_ignore_ascii_case(&owner))
+            }) =>
+        {
             resolve(&owner, std::slice::from_ref(&update.table))
                 .map(|table| Write { verb, table })
         }
@@ -335,8 +346,15 @@ fn resolve(wanted: &str, tables: &[TableWithJoins]) -> Result<String, String> {
         })
         .find_map(|factor| match factor {
             TableFactor::Table { name, alias, .. } => {
-                let called = alias.as_ref().map_or_else(|| joined(name), |a| a.name.value.clone());
-                called.eq_ignore_ascii_case(wanted).then(|| joined(name))
+                let whole = joined(name);
+                let called: &[&str] = match alias {
+                    Some(alias) => &[&alias.name.value],
+                    None => &[&whole, whole.rsplit('.').next().unwrap_or(&whole)],
+                };
+                called
+                    .iter()
+                    .any(|called| called.eq_ignore_ascii_case(wanted))
+                    .then(|| whole.clone())
             }
             _ => None,
         })

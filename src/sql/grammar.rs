@@ -21,7 +21,7 @@ pub(super) fn grammar(dialect: Dialect) -> Box<dyn Grammar> {
     }
 }
 
-/// With IS between any two values, and every operator behind NOT.
+/// With IS between any two values, every operator behind NOT, and bits that are shifted.
 #[derive(Debug)]
 struct Sqlite(SQLiteDialect);
 
@@ -52,6 +52,10 @@ impl Grammar for Sqlite {
             op: BinaryOperator::Custom(operator.to_owned()),
             right: Box::new(right),
         }))
+    }
+
+    fn supports_bitwise_shift_operators(&self) -> bool {
+        true
     }
 
     // The rest is the parser's own: whatever it says of SQLite otherwise than of any engine.

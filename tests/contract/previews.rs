@@ -50,6 +50,7 @@ contract! {
         not sqlite: "they are one table there";
     a_modifier_hides_neither_the_table_nor_its_rows on postgres mariadb,
         not sqlite: "nothing but OR and what it does stands between the verb and the table";
+    what_only_the_engine_itself_knows_is_previewed_too on sqlite postgres mariadb;
     a_comment_swallows_no_condition on sqlite postgres mariadb;
     any_two_values_may_be_compared_with_is on sqlite,
         not postgres: "it takes IS before NULL and truth alone",
@@ -232,6 +233,40 @@ fn a_modifier_hides_neither_the_table_nor_its_rows(engine: Dialect) {
     assert_eq!(writes(&preview), ["stock 1 upd 1 del / -"]);
     assert_eq!(images(&preview), ["stock 1: 1,one,1 -> 1,one,9", "stock 2: 2,two,2 -> -"]);
     assert_eq!((preview.undo.impossible, preview.warnings), (None, vec![]));
+}
+
+fn what_only_the_engine_itself_knows_is_previewed_too(engine: Dialect) {
+    let schema = of(
+        engine,
+        [
+            "CREATE INDEX by_n ON stock (n)",
+            "ALTER TABLE stock ALTER id ADD GENERATED ALWAYS AS IDENTITY",
+            "",
+        ],
+    );
+    let desk = Desk::new(engine, &format!("{STOCK}{schema}"));
+    let (statements, image): (&[&str], _) = of(
+        engine,
+        [
+            (
+                &["UPDATE stock INDEXED BY by_n SET n = n << 2 WHERE n & (1 << 1) <> 0 AND n = 2"]
+                    [..],
+                "2,two,2 -> 2,two,8",
+            ),
+            (&["INSERT INTO stock OVERRIDING SYSTEM VALUE VALUES (7, 'lost', 7)"], "- -> 7,lost,7"),
+            (
+                &[
+                    "UPDATE erp.stock JOIN erp.stock u ON u.id = stock.id SET stock.n = 9, stock.name = 'x' WHERE u.id = 2",
+                    "DELETE s.* FROM stock s JOIN stock u ON u.id = s.id WHERE u.n = 9",
+                ],
+                "2,two,2 -> -",
+            ),
+        ],
+    );
+    let preview = desk.preview(&desk.job("op", statements));
+    let id = of(engine, [2, 7, 2]);
+    assert_eq!(images(&preview), [format!("stock {id}: {image}")]);
+    assert_eq!((preview.undo.restored, preview.undo.of, preview.refused), (1, 1, vec![]));
 }
 
 fn a_comment_swallows_no_condition(engine: Dialect) {

@@ -83,6 +83,39 @@ fn every_operator_of_sqlite_is_understood() {
 }
 
 #[test]
+fn what_only_its_engine_knows_is_understood() {
+    let mysql = &[Mysql, Mariadb][..];
+    for (dialects, sql, expected) in [
+        (
+            &[Postgres][..],
+            "INSERT INTO t (id, a) OVERRIDING SYSTEM VALUE VALUES (7, 1) ON CONFLICT (lower(a)) DO NOTHING",
+            "INSERT t",
+        ),
+        (&[Postgres], "INSERT INTO t OVERRIDING USER VALUE SELECT * FROM u", "INSERT t"),
+        (&[Sqlite], "UPDATE t SET a = b << 1 | c >> 2 WHERE a & (1 << 3) <> 0", "UPDATE t"),
+        (&[Sqlite], "UPDATE t INDEXED BY ix SET a = 1 WHERE b = 2", "UPDATE t"),
+        (&[Sqlite], "DELETE FROM t INDEXED BY ix WHERE NOT indexed", "DELETE t"),
+        (mysql, "UPDATE shop.o JOIN shop.l ON l.i = o.i SET o.a = 1, O.b = 2", "UPDATE shop.o"),
+        (mysql, "DELETE o FROM shop.o JOIN shop.l ON l.i = o.i", "DELETE shop.o"),
+        (mysql, "DELETE o.* FROM orders o JOIN l ON l.i = o.i", "DELETE orders"),
+        (mysql, "DELETE QUICK shop.o.* FROM shop.o JOIN l ON l.i = o.i", "DELETE shop.o"),
+    ] {
+        for dialect in dialects {
+            assert_eq!(word(&classify(sql, *dialect)), expected, "{dialect}: {sql}");
+        }
+    }
+    for (dialect, sql, reason) in [
+        (Mariadb, "UPDATE orders o, late l SET o.a = 1", "write JOIN between the tables"),
+        (Mariadb, "DELETE o.*, l.* FROM orders o JOIN l", "Not understood"),
+        (Postgres, "UPDATE t SET n = a::text COLLATE \"C\"", "is no operator that is known"),
+    ] {
+        let found = word(&classify(sql, dialect));
+        assert!(found.starts_with("refused") && found.contains(reason), "{sql}\n{found}");
+        assert!(!found.contains("Token") && !found.contains("infix"), "{sql}\n{found}");
+    }
+}
+
+#[test]
 fn a_conflict_may_be_told_by_a_condition_or_an_expression() {
     for (sql, dialects) in [
         (
