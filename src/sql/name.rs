@@ -46,7 +46,9 @@ pub fn columns(sql: &str, dialect: Dialect) -> Option<Vec<String>> {
     let mut body = &*query.body;
     loop {
         match body {
-            SetExpr::Select(select) => return select.projection.iter().map(column).collect(),
+            SetExpr::Select(select) => {
+                return select.projection.iter().map(|item| column(item, dialect)).collect();
+            }
             // The first of several queries names the columns of all.
             SetExpr::SetOperation { left, .. } => body = left,
             SetExpr::Query(query) => body = &query.body,
@@ -72,16 +74,34 @@ pub fn assigned(sql: &str, dialect: Dialect) -> Option<Vec<String>> {
     names.map(|name| Some(name.0.last()?.as_ident()?.value.clone())).collect()
 }
 
-fn column(item: &SelectItem) -> Option<String> {
+fn column(item: &SelectItem, dialect: Dialect) -> Option<String> {
     match item {
         SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.clone()),
         // An expression has the name that the engine gives it, which no key can be.
+        SelectItem::UnnamedExpr(value) if dialect == Dialect::Postgres => of_postgres(value),
         SelectItem::UnnamedExpr(value) => named(value).or_else(|| Some(value.to_string())),
         _ => None,
     }
 }
 
-/// The name of a column, which `PostgreSQL` leaves to it behind a cast.
+/// The name that `PostgreSQL` gives to a column, as far as that can be told.
+fn of_postgres(value: &Expr) -> Option<String> {
+    match value {
+        Expr::Cast { expr, .. } | Expr::Collate { expr, .. } | Expr::Nested(expr) => {
+            of_postgres(expr)
+        }
+        Expr::Function(function) => {
+            let name = function.name.0.last()?.as_ident()?;
+            Some(match name.quote_style {
+                Some(_) => name.value.clone(),
+                None => name.value.to_lowercase(),
+            })
+        }
+        value => named(value),
+    }
+}
+
+/// The name of a column, also behind a cast that only `PostgreSQL` writes so.
 fn named(value: &Expr) -> Option<String> {
     match value {
         Expr::Identifier(name) => Some(name.value.clone()),

@@ -171,6 +171,10 @@ fn a_conflict_may_be_told_by_a_condition_or_an_expression() {
 #[test]
 fn a_cast_leaves_the_name_of_its_column() {
     let sql = "SELECT o.id::text, name::varchar(3)::text, (o.day)::date, lower(a)::text, b::text AS c FROM t o";
-    let columns = columns(sql, Postgres).expect(sql);
-    assert_eq!(columns, ["id", "name", "day", "lower(a)::TEXT", "c"]);
+    assert_eq!(columns(sql, Postgres).expect(sql), ["id", "name", "day", "lower", "c"]);
+    let sql =
+        "SELECT CAST(o.id AS text), (a), b COLLATE \"C\", count(*), pg_catalog.MAX(id) FROM t o";
+    assert_eq!(columns(sql, Postgres).expect(sql), ["id", "a", "b", "count", "max"]);
+    assert_eq!(columns("SELECT id, 1 + 1 FROM t", Postgres), None);
+    assert_eq!(columns("SELECT count(*) FROM t", Mariadb).expect(""), ["count(*)"]);
 }
