@@ -22,17 +22,27 @@ pub fn run(
     };
     let (records, _, fault) =
         journal::read(&folder).map_err(|error| Problem::unreachable(error.to_string()))?;
-    if let Some(fault) = fault {
-        out.say(&format!("steadyhand: the journal is damaged: {fault}"));
+    let damage = fault.map(|fault| {
+        format!(
+            "the journal is damaged, and only what stands before the damage is told here: {fault}"
+        )
+    });
+    if let Some(damage) = &damage {
+        out.say(&format!("steadyhand: {damage}"));
+    }
+    if records.is_empty() {
+        let folder = folder.display();
+        return Err(Problem::unreachable(format!("there is nothing to hand over in {folder}"))
+            .hint("`steadyhand verify INCIDENT` tells all that is wrong with a damaged one"));
     }
     let incident = Incident::replay(&store::name(&folder), &records);
     let runbook = store::frozen(&folder, &incident);
     let holder = lease::holder(&folder);
     let card = Card::of(&incident, runbook.as_ref(), &config.practice, holder.as_ref());
     out.put(&match format {
-        TextMarkdownOrJson::Text => handover::text(&card),
-        TextMarkdownOrJson::Markdown => handover::markdown(&card),
-        TextMarkdownOrJson::Json => handover::json(&card),
+        TextMarkdownOrJson::Text => handover::text(&card, damage.as_deref()),
+        TextMarkdownOrJson::Markdown => handover::markdown(&card, damage.as_deref()),
+        TextMarkdownOrJson::Json => handover::json(&card, damage.as_deref()),
     })?;
-    Ok(Exit::Clear)
+    Ok(if damage.is_none() { Exit::Clear } else { Exit::Inconclusive })
 }

@@ -5,8 +5,12 @@ use std::fmt::Write as _;
 use crate::incident::handover::Card;
 use crate::value::visible;
 
-pub fn text(card: &Card) -> String {
+/// `damage` says why there may be more than is told.
+pub fn text(card: &Card, damage: Option<&str>) -> String {
     let mut out = format!("Handover {}\n", visible::text(&card.head()));
+    if let Some(damage) = damage {
+        let _ = writeln!(out, "\nNot whole\n  {}", visible::text(damage));
+    }
     for (heading, lines) in card.sections() {
         let _ = writeln!(out, "\n{heading}");
         for line in lines {
@@ -16,10 +20,15 @@ pub fn text(card: &Card) -> String {
     out
 }
 
-pub fn markdown(card: &Card) -> String {
-    visible::multi_line(&card.markdown()).join("\n")
+pub fn markdown(card: &Card, damage: Option<&str>) -> String {
+    let before = damage.map(|damage| format!("**Not whole**: {}\n\n", visible::text(damage)));
+    before.unwrap_or_default() + &visible::multi_line(&card.markdown()).join("\n")
 }
 
-pub fn json(card: &Card) -> String {
-    super::json::line(&serde_json::to_value(card).expect("a card is plain data"))
+pub fn json(card: &Card, damage: Option<&str>) -> String {
+    let mut card = serde_json::to_value(card).expect("a card is plain data");
+    if let Some(damage) = damage {
+        card["damaged"] = damage.into();
+    }
+    super::json::line(&card)
 }

@@ -315,3 +315,26 @@ fn an_incident_that_is_not_there_is_a_question_of_usage() {
         assert!(run(&home, &[command, "INC"]).err.contains("could be INC-0001 or INC-0002"));
     }
 }
+
+/// Whoever goes on must not take the half that can be read for all that was done.
+#[test]
+fn the_card_of_a_damaged_incident_says_that_it_is_not_whole() {
+    let (home, folder) = incidents();
+    let path = folder.join("journal.jsonl");
+    let whole = fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = whole.lines().collect();
+    let altered = lines[2].replace("12", "13");
+    fs::write(&path, [lines[0], lines[1], &altered, lines[3]].join("\n") + "\n").unwrap();
+    for (format, said) in [
+        ("text", "Not whole"),
+        ("markdown", "**Not whole**"),
+        ("json", "\"damaged\":\"the journal"),
+    ] {
+        let ran = run(&home, &["handover", "1", "--format", format]);
+        assert_eq!(ran.code, 3, "{format}: {}", ran.out);
+        assert!(ran.out.contains(said) && ran.err.contains("is damaged"), "{format}: {}", ran.out);
+    }
+    fs::write(&path, "").unwrap();
+    let ran = run(&home, &["handover", "1"]);
+    assert_eq!((ran.code, ran.out.as_str()), (3, ""), "{}", ran.err);
+}
