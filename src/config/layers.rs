@@ -73,11 +73,14 @@ impl Surroundings {
         let of = |dir: PathBuf| dir.join("steadyhand");
         Ok(Self {
             variables: std::env::vars_os()
-                .filter_map(|(name, value)| {
-                    Some((name.into_string().ok()?, value.into_string().ok()?))
-                })
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
                 .filter(|(name, _)| name.starts_with("STEADYHAND_"))
-                .collect(),
+                .map(|(name, value)| match value.into_string() {
+                    Ok(value) => Ok((name, value)),
+                    // What it says must not be passed over: another state folder would be taken.
+                    Err(_) => Err(Problem::usage(format!("The variable {name} is not UTF-8."))),
+                })
+                .collect::<Result<_, _>>()?,
             home: strategy.as_ref().map(|xdg| xdg.home_dir().to_owned()),
             system: system(),
             user: strategy.as_ref().map(|xdg| of(xdg.config_dir())),
