@@ -171,7 +171,8 @@ fn fresh(
     target: &Target,
     now: Timestamp,
 ) -> Result<PathBuf, Problem> {
-    let stamp = now.strftime("%Y%m%dT%H%M%SZ").to_string();
+    // Two in one second have a folder each.
+    let stamp = now.strftime("%Y%m%dT%H%M%S%.3fZ").to_string();
     let slug = slug(target);
     let folder =
         evidence.map_or_else(|| state.join(SUITE).join(&slug).join(&stamp), Path::to_owned);
