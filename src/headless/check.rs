@@ -34,7 +34,7 @@ const KEPT: usize = 20;
 
 pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, Problem> {
     let Some(catalogue) = super::checks(config, out) else { return Ok(Exit::Usage) };
-    let mut page = Writing::new(&asked.page, out);
+    let mut page = Writing::new(&asked.page, out)?;
     let on_target = |looked: &mut Looked, out: &mut Out| page.add(looked, out);
     let run = suite::run(&asked.suite, config, &catalogue, KEPT, out, on_target).await?;
     page.end(&run, out)
@@ -48,9 +48,10 @@ pub(super) struct Writing<'a> {
 }
 
 impl<'a> Writing<'a> {
-    pub(super) fn new(page: &'a Page, out: &Out) -> Self {
+    pub(super) fn new(page: &'a Page, out: &Out) -> Result<Self, Problem> {
+        page.output.as_deref().map_or(Ok(()), Out::can_put_into)?;
         let paint = if page.output.is_some() { Paint::Plain } else { out.paint };
-        Self { page, paint, held: String::new() }
+        Ok(Self { page, paint, held: String::new() })
     }
 
     /// A target that is done. Formats that begin with their totals wait for the end.

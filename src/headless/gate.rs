@@ -40,7 +40,10 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
     let Some(catalogue) = super::checks(config, out) else { return Ok(Exit::Usage) };
     let Some(baseline) = read(asked, out)? else { return Ok(Exit::Usage) };
     let day = clock::now().to_zoned(TimeZone::system()).date();
-    let mut page = Writing::new(&asked.page, out);
+    if asked.update {
+        Out::can_put_into(&asked.baseline)?;
+    }
+    let mut page = Writing::new(&asked.page, out)?;
     let on_target = |looked: &mut Looked, out: &mut Out| {
         if asked.update {
             return Ok(());

@@ -81,6 +81,18 @@ impl Out {
         }
     }
 
+    /// Whether a result could be put there: found out before it takes half an hour to have one.
+    pub fn can_put_into(path: &Path) -> Result<(), Problem> {
+        let tried = place(path).and_then(|place| match place {
+            Place::File(path) => beside(&path).map(drop),
+            Place::Ours | Place::Special(_) => Ok(()),
+        });
+        tried.map_err(|error| {
+            Problem::system(format!("cannot write {}: {error}", path.display()))
+                .hint("nothing was run; name another place")
+        })
+    }
+
     /// A result into a file: whole, or not at all. What is no file of its own is written as it is.
     pub fn put_into(&mut self, path: &Path, text: &str) -> Result<(), Problem> {
         let failed = |error: io::Error| {
@@ -195,11 +207,15 @@ pub(super) fn place(path: &Path) -> io::Result<Place> {
     })
 }
 
+fn beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))
+}
+
 /// Puts a whole file in the place of another one, whose rights it takes over. Others may read a new one
 /// as far as the user's mask lets them.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut made = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
+    let mut made = beside(path)?;
     made.write_all(text.as_bytes())?;
     let file = made.as_file();
     let mode = match fs::metadata(path) {

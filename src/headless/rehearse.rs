@@ -79,6 +79,7 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
     asked.answers.keys().try_for_each(|var| is_asked_for(var, &chosen))?;
     let answers: Vec<BTreeMap<String, String>> =
         chosen.iter().map(|runbook| answers(runbook, &asked.answers)).collect::<Result<_, _>>()?;
+    asked.output.as_deref().map_or(Ok(()), Out::can_put_into)?;
     let server = identify(&target).await?.server;
     let mut interrupts = Interrupts::listen()?;
     let stopper = Stopper::default();

@@ -1,6 +1,7 @@
 //! What every command owes a shell: exit codes for what was typed wrongly, pipes, pages.
 
 use std::fs::{self, File};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::process::Stdio;
 
@@ -168,4 +169,32 @@ fn standard_output_under_another_name_is_standard_output() {
     assert!(fs::symlink_metadata(work.join("out")).unwrap().is_symlink());
     let text = fs::read_to_string(work.join("all.txt")).unwrap();
     assert!(text.starts_with("erp") && text.matches("1 check on 1 target").count() == 2, "{text}");
+}
+
+/// Before anything is run, and not behind half an hour of it.
+#[test]
+fn a_place_that_takes_no_result_is_told_first() {
+    let desk = Desk::new();
+    desk.check("bad", "sev2", "SELECT id FROM asset");
+    let ran = desk.run(&["--check", "bad", "--output", "nowhere/page.txt"]);
+    assert_eq!((ran.code, ran.out.as_str()), (3, ""), "{}", ran.err);
+    assert!(ran.err.contains("cannot write nowhere/page.txt"), "{}", ran.err);
+    assert!(ran.err.contains("nothing was run"), "{}", ran.err);
+    assert!(run(&desk.home, &["history", "bad"]).out.contains("no runs are remembered"));
+    let gate = ["gate", "--target", "erp.db", "--baseline", "nowhere/b.toml", "--update-baseline"];
+    let ran = run(&desk.home, &gate);
+    assert!(ran.code == 3 && ran.err.contains("nothing was run"), "{}", ran.err);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_variable_that_cannot_be_read_is_not_passed_over() {
+    let home = Home::new();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_steadyhand"));
+    let odd = std::ffi::OsStr::from_bytes(b"/tmp/\xff");
+    command.arg("config").current_dir(home.work()).env_clear().envs(home.environment());
+    let ran = command.env("STEADYHAND_STATE", odd).output().unwrap();
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(ran.status.code(), Some(4), "{said}");
+    assert!(said.contains("The variable STEADYHAND_STATE is not UTF-8"), "{said}");
 }
