@@ -96,7 +96,8 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
             break;
         }
     }
-    let worst = tried.iter().map(|one| one.exit).fold(Exit::Clear, Exit::worst);
+    // Nothing that was tried is not the same as nothing that is broken.
+    let worst = tried.iter().map(|one| one.exit).reduce(Exit::worst).unwrap_or(Exit::Inconclusive);
     let exit = if stopper.is_stopped() { Exit::Interrupted } else { worst };
     let last = summary(&tried, &target.name);
     let page = match asked.format {
@@ -316,6 +317,9 @@ fn judged(problem: &Problem) -> Exit {
 }
 
 fn summary(tried: &[Tried], target: &str) -> String {
+    if tried.is_empty() {
+        return format!("nothing rehearsed on {target}: there is no change and no guardrail");
+    }
     let count = |exit: Exit| tried.iter().filter(|one| one.exit == exit).count();
     format!(
         "{} rehearsed on {target}: {} sound, {} warning, {} broken, {} inconclusive; nothing was committed",

@@ -239,3 +239,13 @@ fn the_runbooks_of_the_demo_are_sound_on_it() {
     let ran = run(&home, &all);
     assert!(ran.code <= 1 && ran.out.contains("1 row, rolled back"), "{}{}", ran.out, ran.err);
 }
+
+#[test]
+fn a_runbook_with_nothing_to_rehearse_is_not_sound() {
+    let desk = desk(&[("erp", "staging")], "");
+    desk.check("bad", "sev2", "SELECT id FROM asset WHERE owner IS NULL");
+    let ran = run(&desk.home, &["rehearse", "lock-storm", "--target", "erp"]);
+    assert_eq!(ran.code, 3, "{}{}", ran.out, ran.err);
+    let said = "nothing rehearsed on erp: there is no change and no guardrail\n";
+    assert_eq!(ran.out, said);
+}
