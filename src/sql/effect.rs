@@ -31,7 +31,10 @@ pub fn read(sql: &str, dialect: Dialect) -> Result<Reading, Refusal> {
     let text = Text::new(sql, dialect)?;
     let lexemes = text.one()?;
     let begins = ["SELECT", "WITH", "VALUES"];
-    if !begins.iter().any(|word| lexemes[0].is(word)) {
+    // SQLite knows no query that begins with a parenthesis.
+    let nested = dialect != Dialect::Sqlite && lexemes[0].token == Token::LParen;
+    let first = lexemes.iter().find(|lexeme| !nested || lexeme.token != Token::LParen);
+    if !first.is_some_and(|first| begins.iter().any(|word| first.is(word))) {
         return Err(by_first_word(&lexemes[0]));
     }
     if let Some(refusal) = acting_function(lexemes, false) {
@@ -43,6 +46,7 @@ pub fn read(sql: &str, dialect: Dialect) -> Result<Reading, Refusal> {
             ControlFlow::Continue(()) => Ok(Reading::Parsed),
         },
         Ok(_) => Err(by_first_word(&lexemes[0])),
+        Err(error) if nested => Err(misread(sql, &error, dialect)),
         Err(_) => word_of_a_write(lexemes).map_or(Ok(Reading::Unparsed), Err),
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use sqlparser::tokenizer::Token;
 
 use super::Refusal;
-use super::lex::Text;
+use super::lex::{Lexeme, Text};
 use crate::dialect::Dialect;
 
 /// The names, each once, in the order of the text. Not those in quotes, comments or casts.
@@ -67,9 +67,16 @@ pub fn is_name(word: &str) -> bool {
 pub fn places(sql: &str, dialect: Dialect) -> Result<Vec<(String, Range<usize>)>, Refusal> {
     let text = Text::new(sql, dialect)?;
     let mut found = vec![];
-    for pair in text.lexemes.windows(2) {
+    let mut brackets = 0_usize;
+    for (at, pair) in text.lexemes.windows(2).enumerate() {
         let (colon, word) = (&pair[0], &pair[1]);
-        if colon.token != Token::Colon || colon.range.end != word.range.start {
+        match colon.token {
+            Token::LBracket => brackets += 1,
+            Token::RBracket => brackets = brackets.saturating_sub(1),
+            _ => {}
+        }
+        let slices = brackets > 0 && at > 0 && is_value(&text.lexemes[at - 1]);
+        if colon.token != Token::Colon || colon.range.end != word.range.start || slices {
             continue;
         }
         let range = colon.range.start..word.range.end;
@@ -94,6 +101,12 @@ pub fn places(sql: &str, dialect: Dialect) -> Result<Vec<(String, Range<usize>)>
         }
     }
     Ok(found)
+}
+
+/// Whether a value may end with it: a colon behind that in brackets is the one of a slice of an array.
+fn is_value(lexeme: &Lexeme) -> bool {
+    let closes = [Token::RParen, Token::RBracket].contains(&lexeme.token);
+    closes || lexeme.name().is_some() || matches!(lexeme.token, Token::Number(..))
 }
 
 pub(super) fn is_literal(value: &str, dialect: Dialect) -> bool {

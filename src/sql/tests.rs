@@ -34,6 +34,8 @@ fn what_is_read_and_what_is_written() {
         (Mysql, "SELECT \"a;b\", 'c\\\\' FROM `t;u`", "read"),
         (Mysql, "SELECT 1 # ; DELETE FROM t", "read"),
         (Oracle, "SELECT 1 FROM dual WHERE a > :start", "read"),
+        (Postgres, "(SELECT a FROM t LIMIT 1) UNION ALL (SELECT b FROM u LIMIT 1)", "read"),
+        (Mariadb, "((SELECT 1)) UNION (VALUES (2)) ORDER BY 1", "read"),
         (Postgres, "SELECT a FROM ROWS FROM (f(1), g(2)) AS x", "unparsed read"),
         (Sqlite, "INSERT INTO t (a) SELECT a FROM u", "INSERT t"),
         (Sqlite, "INSERT OR IGNORE INTO t (a) VALUES (1)", "INSERT t"),
@@ -123,6 +125,7 @@ fn what_is_refused_and_why() {
         (Sqlite, "SELECT a FROM t WHERE b = ?", "no name"),
         (Postgres, "SELECT a FROM t WHERE b = $1", "no name"),
         (Sqlite, "frobnicate", "not the beginning"),
+        (Sqlite, "(SELECT 1) UNION (SELECT 2)", "not the beginning"),
     ] {
         let found = word(&classify(sql, dialect));
         assert!(
@@ -240,8 +243,14 @@ fn no_other_kind_of_statement_is_taken_for_one_of_ours() {
         "DESCRIBE t",
         "SHOW TABLES",
         "TABLE t",
-        "(SELECT 1)",
         "(DELETE FROM t)",
+        "((INSERT INTO t VALUES (1)))",
+        "(SELECT 1 FROM t FOR UPDATE)",
+        "(SELECT 1 FROM t) FOR UPDATE",
+        "(SELECT 1 FROM t) INTO OUTFILE '/tmp/x'",
+        "(SELECT 1) UNION (SELECT 2 INTO x)",
+        "(SELECT 1",
+        "(",
         "DELIMITER //",
         "\\! sh",
         "\\copy t to x",
@@ -300,8 +309,9 @@ fn scripts_are_split_outside_quotes_and_triggers() {
 
 #[test]
 fn parameters_are_found_where_a_server_would_see_them() {
-    let sql = "SELECT a::text, ':no', \":no\" /* :no */ FROM t -- :no\n WHERE b = :b AND c > :since AND d = :b AND e = $q$ :no $q$ AND f[1:2] = 3";
-    assert_eq!(parameters(sql, Postgres), Ok(vec!["b".into(), "since".into()]));
+    let sql = "SELECT a::text, ':no', \":no\" /* :no */ FROM t -- :no\n WHERE b = :b AND c > :since AND d = :b AND e = $q$ :no $q$ AND f[1:2] = 3 AND f[lo:hi] = f[g(1):lo+1] AND f[1 :hi] = f[:lower] AND f[:b] = 1";
+    let named = ["b", "since", "lower"].map(String::from).to_vec();
+    assert_eq!(parameters(sql, Postgres), Ok(named));
     assert!(parameters("SELECT :1", Sqlite).is_err());
     assert!(parameters("SELECT :Name", Sqlite).is_err());
 }
