@@ -47,7 +47,7 @@ pub fn read(sql: &str, dialect: Dialect) -> Result<Reading, Refusal> {
         },
         Ok(_) => Err(by_first_word(&lexemes[0])),
         Err(error) if nested => Err(misread(sql, &error, dialect)),
-        Err(_) => word_of_a_write(lexemes).map_or(Ok(Reading::Unparsed), Err),
+        Err(_) => word_of_a_write(lexemes, dialect).map_or(Ok(Reading::Unparsed), Err),
     }
 }
 

@@ -4,6 +4,7 @@ use sqlparser::tokenizer::Token;
 
 use super::Refusal;
 use super::lex::Lexeme;
+use crate::dialect::Dialect;
 
 /// A statement that begins with this word is neither a read nor a write of ours.
 pub(super) fn by_first_word(first: &Lexeme) -> Refusal {
@@ -182,16 +183,25 @@ fn is_next_value(words: &[Lexeme]) -> bool {
 }
 
 /// Words that a read never needs outside quotes; looked for when the parser did not understand it.
-pub(super) fn word_of_a_write(lexemes: &[Lexeme]) -> Option<Refusal> {
+pub(super) fn word_of_a_write(lexemes: &[Lexeme], dialect: Dialect) -> Option<Refusal> {
     const WORDS: [&str; 14] = [
         "INSERT", "UPDATE", "DELETE", "MERGE", "INTO", "CALL", "CREATE", "ALTER", "DROP",
         "TRUNCATE", "GRANT", "EXECUTE", "LOCK", "SHARE",
     ];
-    lexemes.iter().find_map(|lexeme| {
+    let quotes = match dialect {
+        Dialect::Mysql | Dialect::Mariadb => "backticks",
+        Dialect::Sqlite | Dialect::Postgres | Dialect::Oracle => "double quotes",
+    };
+    lexemes.iter().enumerate().find_map(|(at, lexeme)| {
         let word = WORDS.iter().find(|word| lexeme.is(word))?;
+        let opens = lexemes.get(at + 1).is_some_and(|next| next.token == Token::LParen);
+        // A function of texts: the statement never has a parenthesis there.
+        if *word == "INSERT" && opens {
+            return None;
+        }
         Some(
             Refusal::new(format!(
-                "The text could not be read as a query and holds the word {word}; put names in double quotes, or write it more simply."
+                "The text could not be read as a query and holds the word {word}; put names in {quotes}, or write it more simply."
             ))
             .over(lexeme.range.clone()),
         )

@@ -34,6 +34,7 @@ fn what_is_read_and_what_is_written() {
         (Mysql, "SELECT \"a;b\", 'c\\\\' FROM `t;u`", "read"),
         (Mysql, "SELECT 1 # ; DELETE FROM t", "read"),
         (Oracle, "SELECT 1 FROM dual WHERE a > :start", "read"),
+        (Mariadb, "SELECT INSERT(a, 1, 1, 'x') FROM t WHERE b MOD 2", "unparsed read"),
         (Postgres, "(SELECT a FROM t LIMIT 1) UNION ALL (SELECT b FROM u LIMIT 1)", "read"),
         (Mariadb, "((SELECT 1)) UNION (VALUES (2)) ORDER BY 1", "read"),
         (Postgres, "SELECT a FROM ROWS FROM (f(1), g(2)) AS x", "unparsed read"),
@@ -125,6 +126,8 @@ fn what_is_refused_and_why() {
         (Sqlite, "SELECT a FROM t WHERE b = ?", "no name"),
         (Postgres, "SELECT a FROM t WHERE b = $1", "no name"),
         (Sqlite, "frobnicate", "not the beginning"),
+        (Mariadb, "SELECT a MOD 2, update FROM t", "put names in backticks"),
+        (Postgres, "SELECT share FROM ROWS FROM (f(1)) AS x", "put names in double quotes"),
         (Sqlite, "(SELECT 1) UNION (SELECT 2)", "not the beginning"),
     ] {
         let found = word(&classify(sql, dialect));
