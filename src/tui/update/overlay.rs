@@ -142,7 +142,11 @@ pub(super) fn dismiss(app: &mut App) -> Vec<Effect> {
     // a draft is there again by itself.
     let comes_back = match &overlay.kind {
         Kind::Ask(ask) => ask.expected.is_none() && ask.purpose != Purpose::Note,
-        Kind::Choice(_) | Kind::Text { .. } | Kind::Changes { .. } => true,
+        // What it offered by its place may be something else by then.
+        Kind::Choice(choice) => {
+            !matches!(choice.purpose, Purpose::HandOver | Purpose::Related | Purpose::Escalate)
+        }
+        Kind::Text { .. } | Kind::Changes { .. } => true,
         _ => false,
     };
     if comes_back {
