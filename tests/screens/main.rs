@@ -16,7 +16,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use night::{Night, RUNBOOK};
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Style};
-use steadyhand::check::{Cause, Count, Finding, Verdict};
+use steadyhand::check::{Cause, Count, Finding, Survey, Verdict};
 use steadyhand::dialect::Dialect;
 use steadyhand::incident::entry::{Deed, Entry, Outcome, verdict_words};
 use steadyhand::incident::journal::News;
@@ -34,6 +34,7 @@ use steadyhand::tui::keymap::{Context, Key, Keymap};
 use steadyhand::tui::message::Message;
 use steadyhand::tui::overlay::{Kind, Overlay, Purpose};
 use steadyhand::tui::reach;
+use steadyhand::tui::screen::home::Item;
 use steadyhand::tui::theme::depth::Depth;
 use steadyhand::tui::theme::{Role, Theme};
 use steadyhand::value::pile::Pile;
@@ -907,6 +908,66 @@ fn where_no_check_was_asked_after_the_commit_nothing_says_verified() {
     let (step, op) = ("close-later".to_owned(), "op".to_owned());
     let entry = Entry::Verified { step, op, checks: Vec::new(), sound: true };
     assert!(entry.sentence().starts_with("no check was asked after the commit"));
+}
+
+/// What it offered by its place may be something else by the time that it comes back.
+#[test]
+fn a_question_of_the_moment_does_not_come_back() {
+    let mut night = Night::opened(probe(), &glyphs::UTF8);
+    let by = Party { login: "robin".into(), host: "bastion".into(), pid: 1 };
+    let request = Request { by, at: night.app.now, refused: None };
+    night.send(Message::Lease(News::Asked(request)));
+    night.keys("esc z");
+    assert!(night.app.overlay.is_none(), "{:?}", night.app.overlay);
+    night.keys("alt-h");
+    let told = told(&night.draw(SMALL));
+    assert!(told.contains("Hand over to robin"), "{told}");
+}
+
+#[test]
+fn what_cannot_be_done_says_what_can() {
+    // A filter for a column that is not there.
+    let mut night = with(Night::opened(probe(), &glyphs::UTF8), "] v f");
+    night.type_text("holder:Mei").keys("enter");
+    let told = told(&night.draw(SMALL));
+    assert!(told.contains("no column is called holder; it is looked for as text"), "{told}");
+    night.keys("f ctrl-u").type_text("first_holder:Mei").keys("enter");
+    let told = self::told(&night.draw(SMALL));
+    assert!(!told.contains("no column is called"), "{told}");
+    // A check that names no runbook.
+    let mut night = Night::new(probe(), &glyphs::UTF8);
+    let none = night.app.facts.catalogue.checks.iter().find(|check| check.runbook.is_none());
+    let none = none.unwrap().id.clone();
+    let twelve = Verdict::Violated { violations: Count::Exact(12) };
+    let finding = Finding {
+        verdict: twelve,
+        rows: Default::default(),
+        keys: None,
+        seconds: 0.1,
+        cause: None,
+    };
+    let (server, version) = ("1".to_owned(), "15.8".to_owned());
+    let survey = Survey { server, version, findings: vec![(none.clone(), finding)] };
+    let health = &mut night.app.home.health[0];
+    health.seen = Some((night.app.now, Ok(Arc::new(survey))));
+    let target = health.target.clone();
+    night.app.home.at = Some(Item::Wrong { target, check: none.clone() });
+    let told = self::told(&night.draw(SMALL));
+    assert!(told.contains("enter say what to do"), "{told}");
+    night.keys("enter");
+    let told = self::told(&night.draw(SMALL));
+    assert!(told.contains(&format!("{none} names no runbook; b goes to those")), "{told}");
+    // An update before anything was counted, and an end with most of the way before it.
+    let mut night = Night::opened(probe(), &glyphs::UTF8);
+    night.app.case.as_mut().unwrap().runbook.steps.iter_mut().for_each(|step| {
+        step.required = Required::Run;
+    });
+    night.keys("c");
+    let told = self::told(&night.draw(WIDE));
+    assert!(told.contains("an unknown number of"), "{told}");
+    night.keys("esc C enter");
+    let told = self::told(&night.draw(SMALL));
+    assert!(told.contains("and 7 more"), "{told}");
 }
 
 /// Who is stopped holds what is open on the database until they come back.

@@ -137,8 +137,9 @@ fn facts(case: &Case, now: Timestamp, next_update: Option<Timestamp>) -> Facts {
         risk: String::new(),
         opened: incident.opened.map(utc).unwrap_or_default(),
         open_for: format!("{minutes} min"),
-        found: seen.map_or_else(|| "not counted yet".into(), |(first, _)| first.to_string()),
-        now: seen.map_or_else(|| "not counted yet".into(), |(_, last)| last.to_string()),
+        // As they stand in "{{ found }} violations when first seen, {{ now }} now".
+        found: seen.map_or_else(|| "an unknown number of".into(), |(first, _)| first.to_string()),
+        now: seen.map_or_else(|| "not counted".into(), |(_, last)| last.to_string()),
         changed: match (incident.rows_changed(), incident.rows_taken_back()) {
             (all, 0) => all.to_string(),
             (all, back) => format!("{all} ({} by changes, {back} by taking one back)", all - back),

@@ -18,6 +18,7 @@ use crate::problem::Problem;
 use crate::tui::app::App;
 use crate::tui::command::Command;
 use crate::tui::effect::{Effect, Run};
+use crate::tui::keymap::Context;
 use crate::tui::overlay::{Ask, Overlay, Purpose};
 
 #[derive(Debug, Default)]
@@ -252,7 +253,10 @@ fn open(app: &mut App, item: Item) -> Vec<Effect> {
             match runbook {
                 Some(runbook) => open_on(app, runbook, target),
                 None => {
-                    app.complain(format!("{check} names no runbook"));
+                    let key = app.keymap.label(Context::Home, Command::Runbooks);
+                    let key = key
+                        .map_or_else(String::new, |key| format!("; {key} goes to those there are"));
+                    app.complain(format!("{check} names no runbook{key}"));
                     Vec::new()
                 }
             }
@@ -318,6 +322,11 @@ pub fn enter_word(app: &App) -> &'static str {
     match items.get(cursor(app, &items)) {
         Some(Item::Incident(_)) => "go on with it",
         Some(Item::Target(_)) => "check again",
+        Some(Item::Wrong { check, .. })
+            if app.facts.catalogue.check(check).is_some_and(|check| check.runbook.is_none()) =>
+        {
+            "say what to do"
+        }
         Some(Item::Wrong { .. } | Item::Runbook(_)) | None => "open incident",
     }
 }

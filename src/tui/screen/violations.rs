@@ -285,9 +285,15 @@ pub fn answered(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Eff
         }
         _ => Came::Done,
     };
+    let as_text = table.takes_for_text(typed).filter(|_| *purpose == Purpose::Filter);
+    let as_text =
+        as_text.map(|name| format!("no column is called {name}; it is looked for as text"));
     app.uncover();
     if let Some(lost) = lost {
         app.lose(lost);
+    }
+    if let Some(said) = as_text {
+        app.say(said);
     }
     Ok(follow(app, came))
 }

@@ -25,6 +25,14 @@ impl Table {
             .collect()
     }
 
+    /// The name before the colon of a filter, if no column is called so.
+    pub fn takes_for_text<'f>(&self, filter: &'f str) -> Option<&'f str> {
+        let name = filter.split_once(':')?.0.trim();
+        let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+        let is_there = || self.pile.columns().iter().any(|known| known.eq_ignore_ascii_case(name));
+        (is_name && !is_there()).then_some(name)
+    }
+
     /// Shows or hides a column; a key column stays.
     pub fn toggle_column(&mut self, column: usize) {
         let under_cursor = self.columns.get(self.column).copied();
