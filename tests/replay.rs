@@ -148,7 +148,9 @@ fn nothing_can_be_done_in_a_replay() {
     cockpit.keys(":");
     cockpit.wait_for("Commands");
     cockpit.type_text("next-milestone");
-    cockpit.keys("home enter");
+    cockpit.keys("home");
+    cockpit.breathe();
+    cockpit.keys("enter");
     cockpit.wait_gone("Commands");
     cockpit.keys("?");
     cockpit.wait_for("to the next milestone");

@@ -31,7 +31,7 @@ pub struct Progress {
     pub states: HashMap<String, StepState>,
     /// The step the operator is at.
     pub current: Option<String>,
-    /// When each step was entered for the first time.
+    /// When each step was entered first, or again after it had failed.
     entered: HashMap<String, Timestamp>,
 }
 
@@ -46,6 +46,9 @@ impl Progress {
     }
 
     pub fn enter(&mut self, step: &str, at: Timestamp) {
+        if matches!(self.state(step), StepState::Failed(_)) {
+            self.entered.remove(step);
+        }
         self.entered.entry(step.to_owned()).or_insert(at);
         self.current = Some(step.to_owned());
         let state = self.states.entry(step.to_owned()).or_default();

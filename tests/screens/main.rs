@@ -685,8 +685,14 @@ fn a_wait_goes_on_where_it_was_when_the_incident_is_taken_up_again() {
     night.keys("z");
     let told = told(&night.draw(SMALL));
     assert!(told.contains("time left  6 min"), "{told}");
+    // What failed is waited for once more.
+    let step = night.book.steps[0].id.clone();
+    night.recorded(Entry::StepFailed { step, why: "not clear after 4m".into() });
+    night.keys("] [");
+    let told = self::told(&night.draw(SMALL));
+    assert!(told.contains("time left  10 min"), "{told}");
     night.keys("esc");
-    night.app.now += jiff::SignedDuration::from_mins(6);
+    night.app.now += jiff::SignedDuration::from_mins(10);
     night.keys("z enter");
     let progress = &night.app.case.as_ref().unwrap().incident.progress;
     assert_eq!(*progress.state(&night.book.steps[0].id), StepState::Passed("waited".into()));

@@ -374,7 +374,7 @@ fn skip(app: &mut App) -> Vec<Effect> {
 
 fn wait_left(case: &Case, now: Timestamp) -> i64 {
     let Action::Wait(wait) = &case.step().action else { return 0 };
-    // As the journal says: leaving and coming back begins no wait anew.
+    // As the journal says: leaving the incident and coming back begins no wait anew.
     let since = case.incident.progress.entered(&case.step().id).unwrap_or(now);
     let length = match wait.until {
         WaitFor::Time(length) => length,
