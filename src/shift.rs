@@ -250,7 +250,7 @@ fn watch(
     if ground.form == Form::Lines {
         return replay::lines(folder, how).map(Ok);
     }
-    match looking(config, What::Watched { folder, how }) {
+    match looking(config, What::Watched { folder, how: Box::new(how) }) {
         Ok(asked) => super::runtime()?.block_on(replay::run(asked)).map(Ok),
         Err(faults) => Ok(Err(faults)),
     }

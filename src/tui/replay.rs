@@ -56,7 +56,7 @@ pub enum What {
     /// An incident's name, the path of its folder, or a bundle; and where incidents are kept.
     Told { wanted: String, state: PathBuf },
     /// The folder of one that somebody else works on, which is followed.
-    Watched { folder: PathBuf, how: watch::Asked },
+    Watched { folder: PathBuf, how: Box<watch::Asked> },
 }
 
 /// How the looking ended.
@@ -83,7 +83,7 @@ pub async fn run(asked: Replaying) -> Result<Shown, Problem> {
     let ((found, told), mut watcher) = match &asked.what {
         What::Told { wanted, state } => (find(state, wanted)?, None),
         What::Watched { folder, how } => {
-            (lying(folder.clone())?, Some(Watcher::new(folder.clone(), how.clone())))
+            (lying(folder.clone())?, Some(Watcher::new(folder.clone(), *how.clone())))
         }
     };
     let mut app = make(asked, found.story, watcher.as_ref().map(Watcher::begin))?;
