@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::approve::{key, signed};
 use super::tty::Tty;
-use super::{Out, incident_folder};
+use super::{Out, unfound};
 use crate::clock;
 use crate::config::Config;
 use crate::digest::sha256;
@@ -31,7 +31,9 @@ pub struct Asked {
 }
 
 pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, Problem> {
-    let folder = incident_folder(&config.state.value, &asked.incident)?;
+    // A copy of it that lies here by the same name is none that anybody waits for.
+    let found = store::find(&config.state.value, Some(&asked.incident));
+    let folder = found.map_err(|error| unfound(&error))?.folder;
     let (records, _, fault) =
         journal::read(&folder).map_err(|error| Problem::unreachable(error.to_string()))?;
     if let Some(fault) = fault {

@@ -28,12 +28,15 @@ fn glass_can_be_broken_where_the_policy_says_so_and_is_looked_at_afterwards() {
     assert!(said(&["incidents"]).1.contains("review due"), "{}", said(&["incidents"]).1);
     assert!(said(&["verify", "1"]).1.contains("waits for its review"));
 
+    // What was unpacked where somebody stands is not what is reviewed.
+    shell(&home.work(), "cp -r state/incidents/INC-0001 .");
     let (code, screen) = review(&home, "casey");
     assert!(code == 5 && screen.contains("somebody else must review it"), "{screen}");
     let (code, screen) = review(&home, "stranger");
     assert!(code == 5 && screen.contains("is not among those of"), "{screen}");
     let (code, screen) = review(&home, "robin");
     assert!(code == 0 && screen.contains("is recorded"), "{screen}");
+    shell(&home.work(), "rm -r INC-0001");
     assert!(!said(&["postmortem", "1"]).1.contains(open));
     assert!(said(&["postmortem", "1"]).1.contains("right, and rightly alone"));
     assert!(!said(&["incidents"]).1.contains("review due"));
@@ -147,7 +150,7 @@ fn review(home: &Home, key: &str) -> (u32, String) {
 /// At the question what the review found.
 fn reviewing(home: &Home, key: &str) -> Terminal {
     let key = home.work().join("keys").join(key).to_string_lossy().into_owned();
-    let args = ["approve", "--review", "1", "--key", &key];
+    let args = ["approve", "--review", "INC-0001", "--key", &key];
     let terminal = Terminal::start(BIN, &args, &home.environment(), &home.work(), (120, 90));
     terminal.wait_for("\nWhat did your review find?");
     terminal
