@@ -52,6 +52,17 @@ fn any_sql() -> impl Strategy<Value = String> {
         "DO NOTHING ",
         "IS ",
         "NOT ",
+        "(SELECT 1) ",
+        "(a).",
+        ".f ",
+        ".* ",
+        "OVERRIDING SYSTEM VALUE ",
+        "INDEXED BY ",
+        "ALTER TABLE t ",
+        "DROP ",
+        "ADD ",
+        "IF ",
+        ", ",
     ]);
     prop_oneof![prop::collection::vec(piece, 0..14).prop_map(|pieces| pieces.concat()), ".{0,40}"]
 }
@@ -65,6 +76,7 @@ proptest! {
             }
         }
         let _ = (tables(&sql, dialect), columns(&sql, dialect), parameters(&sql, dialect));
+        let _ = (functions(&sql, dialect), look(&sql, dialect), aim(&sql, dialect));
     }
 
     /// A quoted value, however wicked, stays one value.
