@@ -4,7 +4,7 @@ use std::any::TypeId;
 
 use sqlparser::ast::{BinaryOperator, Expr, Statement};
 use sqlparser::dialect::{
-    Dialect as Grammar, MySqlDialect, OracleDialect, PostgreSqlDialect, SQLiteDialect,
+    Dialect as Grammar, MySqlDialect, OracleDialect, PostgreSqlDialect, Precedence, SQLiteDialect,
 };
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
@@ -21,7 +21,7 @@ pub(super) fn grammar(dialect: Dialect) -> Box<dyn Grammar> {
     }
 }
 
-/// With IS between any two values, every operator behind NOT, and bits that are shifted.
+/// With IS between any two values, every operator behind NOT, ISNULL, and bits that are shifted.
 #[derive(Debug)]
 struct Sqlite(SQLiteDialect);
 
@@ -32,6 +32,10 @@ impl Grammar for Sqlite {
         left: &Expr,
         precedence: u8,
     ) -> Option<Result<Expr, ParserError>> {
+        if is_null(parser) {
+            parser.advance_token();
+            return Some(Ok(Expr::IsNull(Box::new(left.clone()))));
+        }
         let word = |nth: usize| match &parser.peek_nth_token_ref(nth).token {
             Token::Word(word) => word.keyword,
             _ => Keyword::NoKeyword,
@@ -52,6 +56,10 @@ impl Grammar for Sqlite {
             op: BinaryOperator::Custom(operator.to_owned()),
             right: Box::new(right),
         }))
+    }
+
+    fn get_next_precedence(&self, parser: &Parser<'_>) -> Option<Result<u8, ParserError>> {
+        is_null(parser).then(|| Ok(self.0.prec_value(Precedence::Is)))
     }
 
     fn supports_bitwise_shift_operators(&self) -> bool {
@@ -119,6 +127,12 @@ impl Grammar for Sqlite {
     fn supports_numeric_literal_underscores(&self) -> bool {
         self.0.supports_numeric_literal_underscores()
     }
+}
+
+/// The word of SQLite for IS NULL.
+fn is_null(parser: &Parser<'_>) -> bool {
+    let Token::Word(word) = &parser.peek_token_ref().token else { return false };
+    word.quote_style.is_none() && word.value.eq_ignore_ascii_case("ISNULL")
 }
 
 /// What the parser itself takes behind IS.

@@ -62,6 +62,8 @@ fn every_operator_of_sqlite_is_understood() {
         ("NOT a IS b OR c IS NOT lower(d)", "NOT a IS b OR c IS NOT lower(d)"),
         ("a IS (SELECT 1)", "a IS (SELECT 1)"),
         ("a IS NULL AND b IS NOT NULL", "a IS NULL AND b IS NOT NULL"),
+        ("a + 1 isnull OR b NOTNULL AND c", "a + 1 IS NULL OR b IS NOT NULL AND c"),
+        ("a & 1 << 3 = b >> 2", "a & 1 << 3 = b >> 2"),
         ("a IS NOT DISTINCT FROM b", "a IS NOT DISTINCT FROM b"),
         ("a IS TRUE AND b IS NOT FALSE", "a IS TRUE AND b IS NOT FALSE"),
         ("name NOT GLOB 'x*' AND a", "name NOT GLOB 'x*' AND a"),
