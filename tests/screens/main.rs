@@ -37,6 +37,7 @@ use steadyhand::tui::reach;
 use steadyhand::tui::screen::home::Item;
 use steadyhand::tui::theme::depth::Depth;
 use steadyhand::tui::theme::{Role, Theme};
+use steadyhand::value::Rows;
 use steadyhand::value::pile::Pile;
 
 const SMALL: (u16, u16) = (80, 24);
@@ -622,7 +623,7 @@ fn a_check_step_is_passed_only_by_an_answer_to_what_was_asked_on_it() {
         asked.map(|asked| asked.split(',').next().unwrap().parse().unwrap()).collect::<Vec<u64>>()
     };
     let answer = |night: &mut Night, run: u64, verdict: Verdict, cause: Option<Cause>| {
-        let rows = Default::default();
+        let rows = Rows::default();
         let finding = Arc::new(Finding { verdict, rows, keys: None, seconds: 14.0, cause });
         let rows = Pile::of(&finding.rows).unwrap();
         let check = RUNBOOK.to_owned();
@@ -945,13 +946,8 @@ fn what_cannot_be_done_says_what_can() {
     let none = night.app.facts.catalogue.checks.iter().find(|check| check.runbook.is_none());
     let none = none.unwrap().id.clone();
     let twelve = Verdict::Violated { violations: Count::Exact(12) };
-    let finding = Finding {
-        verdict: twelve,
-        rows: Default::default(),
-        keys: None,
-        seconds: 0.1,
-        cause: None,
-    };
+    let finding =
+        Finding { verdict: twelve, rows: Rows::default(), keys: None, seconds: 0.1, cause: None };
     let (server, version) = ("1".to_owned(), "15.8".to_owned());
     let survey = Survey { server, version, findings: vec![(none.clone(), finding)] };
     let health = &mut night.app.home.health[0];
