@@ -71,7 +71,7 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
         if asked.show { None } else { Some(sign(&request, asked, config, &mut interrupts).await?) };
     let beside = PathBuf::from(format!("{}.sig", asked.file.display()));
     if let Some(signed) = signed.as_ref().filter(|_| !piped) {
-        out.put_into(&beside, signed)?;
+        Out::put_beside(&beside, signed)?;
     }
     let result = match (asked.format, &signed) {
         (TextOrJson::Json, _) => line(&json!({

@@ -105,8 +105,17 @@ impl Out {
                 let file = OpenOptions::new().write(true).open(path);
                 file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed)
             }
-            Place::File(path) => replace(&path, text).map_err(failed),
+            Place::File(path) => replace(&path, text, fs::metadata(&path).ok()).map_err(failed),
         }
+    }
+
+    /// A file of ours beside one that was named. Nobody chose what lies there already, so that it goes, and
+    /// a link leads nowhere.
+    pub fn put_beside(path: &Path, text: &str) -> Result<(), Problem> {
+        replace(path, text, None).map_err(|error| {
+            Problem::system(format!("cannot write {}: {error}", path.display()))
+                .hint("the folder must be one that you may write to")
+        })
     }
 
     /// Something besides the result. Whatever stands in it is made harmless.
@@ -214,17 +223,17 @@ fn beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
 
 /// Puts a whole file in the place of another one, whose rights it takes over. Others may read a new one
 /// as far as the user's mask lets them.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
+fn replace(path: &Path, text: &str, old: Option<fs::Metadata>) -> io::Result<()> {
     let mut made = beside(path)?;
     made.write_all(text.as_bytes())?;
     let file = made.as_file();
-    let mode = match fs::metadata(path) {
-        Ok(old) => {
+    let mode = match old {
+        Some(old) => {
             // Only root may give it to somebody, and only to a group of one's own.
             let _ = fchown(file, Some(old.uid()), Some(old.gid()));
             old.mode() & 0o777
         }
-        Err(_) => 0o666 & !USERS_MASK.get().copied().unwrap_or(0o077),
+        None => 0o666 & !USERS_MASK.get().copied().unwrap_or(0o077),
     };
     file.set_permissions(fs::Permissions::from_mode(mode))?;
     file.sync_all()?;

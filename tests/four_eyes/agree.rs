@@ -22,7 +22,8 @@ fn one_asks_the_other_looks_and_signs_and_then_it_is_done() {
     let before = Facts::of(casey.home());
     let words = words(&casey.screen());
     let key = casey.home().work().join("keys/robin");
-    let mut robin = looking(robin(casey.home()), &request(casey.home()), &key);
+    let file = request(casey.home());
+    let mut robin = looking(robin(casey.home()), &file, &key);
     let page = robin.screen();
     for seen in [
         "casey@",
@@ -38,9 +39,13 @@ fn one_asks_the_other_looks_and_signs_and_then_it_is_done() {
     ] {
         assert!(page.contains(seen), "{seen}: {page}");
     }
+    // The folder is one of both: what lies where the signature goes leads it nowhere else.
+    let theirs = casey.home().write("theirs", "of robin");
+    std::os::unix::fs::symlink(&theirs, format!("{}.sig", file.display())).expect("it is ours");
     answer(&mut robin, &words);
     assert_eq!(robin.wait_code(), 0, "{}", robin.screen());
     casey.wait_for("robin@example.org");
+    assert_eq!(fs::read_to_string(theirs).expect("it is there"), "of robin");
     confirm(&mut casey, CONFIRMATION);
     let order = ["previewed", "requested", "seconded", "approved", "execution-started"];
     let home = done(casey, &before, &order);
