@@ -53,7 +53,7 @@ fn on_screen(app: &App, case: &Case, command: Command) -> bool {
         (Screen::Step, Command::Plan) => change || case.check_of_step().is_some(),
         (Screen::Step, Command::Skip) => {
             let settled = case.incident.progress.state(&step.id).is_settled();
-            open && !settled && step.required != Required::Pass
+            open && !settled && step.required != Required::Pass && !case.is_doing(&step.id)
         }
         (Screen::Step | Screen::Recovery, Command::Undo) => {
             open && case.incident.standing_change(&step.id).is_some()
