@@ -132,13 +132,34 @@ fn a_signal_during_an_execution_waits_for_its_outcome() {
     }
 }
 
+/// Whoever stopped it may have had the terminal; what is typed as soon as it goes on is ours.
+#[test]
+#[cfg(target_os = "linux")]
+fn an_enter_right_behind_a_return_to_the_program_is_one() {
+    let mut cockpit = demo(Home::new());
+    to_change(&mut cockpit);
+    preview(&mut cockpit);
+    for round in 0..150 {
+        cockpit.signal(Signal::STOP);
+        cockpit.wait_until("it stands still", |_| cockpit.waits_in("signal_stop"));
+        cockpit.signal(Signal::CONT);
+        // At each moment of its way back.
+        let (start, pause) = (Instant::now(), Duration::from_micros(20 * (round % 50)));
+        while start.elapsed() < pause {}
+        cockpit.keys("enter");
+        cockpit.wait_for("esc leaves it alone");
+        cockpit.keys("esc");
+        cockpit.wait_for("enter confirm");
+    }
+    leave(&mut cockpit);
+}
+
 /// A lost connection, in the middle of an incident: the program ends soon and uses no processor
 /// for it, and the incident goes on elsewhere.
 #[test]
 #[cfg(target_os = "linux")]
 fn without_its_terminal_the_program_ends_soon() {
-    /// Also on a machine that has much to do.
-    const SOON: Duration = Duration::from_secs(10);
+    const SOON: Duration = Duration::from_secs(2);
     let mut cockpit = demo(Home::new());
     to_change(&mut cockpit);
     preview(&mut cockpit);

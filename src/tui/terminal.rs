@@ -28,6 +28,7 @@ use crossterm::terminal::{
 use ratatui::Terminal;
 use ratatui::backend::Backend;
 use rustix::process::{Signal, getpid, kill_process};
+use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
 use crate::problem::Problem;
 pub use backend::Ansi;
@@ -90,16 +91,20 @@ fn failed(error: &io::Error) -> Problem {
 
 impl Guard {
     /// Gives the terminal to the shell until the operator comes back; the next frame must be a
-    /// [`repaint`]. What runs on databases goes on.
+    /// [`repaint`]. What runs on databases has ended before.
     pub fn suspend(&self) -> io::Result<()> {
         give_back();
         kill_process(getpid(), Signal::TSTP)?;
         enter(self.surface)
     }
 
-    /// Takes the terminal again as it was before somebody else had it, without its leave.
+    /// Takes the terminal again as it was before somebody else had it, without its leave. Not by way of the
+    /// modes that it came with: in those an enter that is pressed just then becomes a line feed, and no key.
     pub fn retake(&self) -> io::Result<()> {
-        disable_raw_mode()?;
+        let input = rustix::stdio::stdin();
+        let mut modes = tcgetattr(input)?;
+        modes.make_raw();
+        tcsetattr(input, OptionalActions::Now, &modes)?;
         enter(self.surface)
     }
 

@@ -115,14 +115,7 @@ impl Cockpit {
     /// The box with the words that write, filled in; one more enter writes.
     fn type_words(&mut self) -> Held<()> {
         self.screen.keys("enter");
-        if let Err(why) = self.see_through("Type   erp ") {
-            // A key that lay there while the program was stopped may have been for an earlier picture.
-            if !self.shows("enter confirm") {
-                return Err(why);
-            }
-            self.screen.keys("enter");
-            self.see_through("Type   erp ")?;
-        }
+        self.see_through("Type   erp ")?;
         let screen = self.screen.screen();
         let (_, words) = screen.split_once("Type   ").expect("it was seen");
         let words = words.lines().next().unwrap_or_default().trim_end_matches(['│', ' ']);
