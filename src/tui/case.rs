@@ -60,10 +60,10 @@ pub struct Case {
 pub struct Live {
     pub finding: Option<Arc<Finding>>,
     pub at: Option<Timestamp>,
-    /// When the run began that found it.
-    pub began: Option<Timestamp>,
-    /// Since when somebody wants to know.
-    pub wanted: Option<Timestamp>,
+    /// The run that found it.
+    pub answered: Option<Run>,
+    /// The first run that began after somebody wanted to know. Runs are counted: a clock may be set back.
+    pub wanted: Option<Run>,
     pub running: Option<(Run, Timestamp)>,
     /// Counts, or the values of a metric.
     pub history: Vec<f64>,
@@ -78,7 +78,7 @@ pub struct Live {
 impl Live {
     /// What is known was asked before somebody wanted to know.
     pub fn is_old(&self) -> bool {
-        self.began < self.wanted
+        self.answered < self.wanted
     }
 }
 
@@ -191,7 +191,7 @@ impl Case {
 
     /// Asks how it is from now on. A run that is under way saw something earlier, and another follows.
     pub fn want(&mut self, check: &str, run: Run, now: Timestamp) -> Vec<Effect> {
-        self.live_mut(check).wanted = Some(now);
+        self.live_mut(check).wanted = Some(run);
         self.detect(check, run, now)
     }
 
@@ -228,11 +228,11 @@ impl Case {
     ) -> Vec<Effect> {
         let step = self.check_of_step().filter(|of| *of == check).map(|_| self.step().id.clone());
         let live = self.live_mut(check);
-        let Some((_, began)) = live.running.filter(|(of, _)| *of == run) else {
+        if live.running.is_none_or(|(of, _)| of != run) {
             return Vec::new();
-        };
+        }
         live.running = None;
-        live.began = Some(began);
+        live.answered = Some(run);
         live.reading = None;
         let before = live.finding.take();
         let is_blind = matches!(finding.verdict, Verdict::Inconclusive { .. }) && rows.is_empty();

@@ -648,9 +648,14 @@ fn a_check_step_is_passed_only_by_an_answer_to_what_was_asked_on_it() {
     assert_eq!(runs(&night).len(), 2, "{:?}", night.asked);
     night.keys("enter");
     assert!(!state(&night));
-    night.keys("r");
+    // Nor one that answers after the clock was set back.
+    night.keys("r [ ]");
+    night.app.now -= jiff::SignedDuration::from_hours(2);
     let third = runs(&night)[2];
     answer(&mut night, third, Verdict::Clear, None);
+    let fourth = runs(&night)[3];
+    answer(&mut night, fourth, Verdict::Clear, None);
+    assert_eq!(runs(&night).len(), 4, "{:?}", night.asked);
     night.keys("enter");
     let told = self::told(&night.draw(SMALL));
     assert!(told.contains("clear: nothing to recover"), "{told}");
