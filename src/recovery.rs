@@ -247,13 +247,16 @@ impl UndoRehearsal {
     }
 }
 
-/// A row that an undo leaves alone because somebody changed it since.
+/// A row that an undo leaves alone because somebody changed it since, or the database refuses it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Conflict {
     pub table: String,
     pub key: String,
     /// One line a column: before, what the change wrote, what it is now.
     pub columns: Vec<(String, String, String, String)>,
+    /// What the database said, if it refuses the row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// What reads alone tell of a change: no trigger, no cascade, no constraint.

@@ -51,8 +51,12 @@ impl Stage<'_> {
         broken: u64,
         limit: Limit,
     ) -> Result<UndoRehearsal, EngineError> {
-        let PutBack { tried, set_anew, .. } =
+        let PutBack { tried, set_anew, conflicts, .. } =
             restore_all(self.work, self.tables, images, limit).await?;
+        // Nobody was between the change and this undo of it.
+        if let Some(message) = conflicts.into_iter().find_map(|conflict| conflict.refused) {
+            return Err(EngineError::Rejected { message });
+        }
         let mut rehearsal = UndoRehearsal { tried, of, ..UndoRehearsal::default() };
         if tried < of {
             rehearsal.restored = self.came_back(images, tried, &set_anew).await?;

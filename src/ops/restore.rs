@@ -2,7 +2,7 @@
 //!
 //! A row may need another one to be back first: its parent, or the row that holds its place in a unique
 //! column. What the database refuses is put off and tried again as long as that helps; what is still
-//! refused then cannot be undone.
+//! refused then is left alone, with what the database said.
 //!
 //! Triggers fire for an undo too, and may write to a row that was just put back (a sum kept over
 //! children). So the rows are looked at again at the end and settled: within one transaction only
@@ -41,9 +41,11 @@ pub struct PutBack {
     pub tried: u64,
     /// By table in the order in which they came: what was written, and how long that took.
     pub tables: Vec<(String, Tally, f64)>,
-    /// Rows that somebody changed since: the first of them, and how many.
+    /// Rows that are not brought back: the first of them, and how many.
     pub conflicts: Vec<Conflict>,
     pub left_alone: u64,
+    /// Whether the database refuses some of these.
+    pub refuses: bool,
     /// Why nothing at all was put back, if so.
     pub kept_out: Option<String>,
     pub set_anew: SetAnew,
@@ -102,7 +104,7 @@ pub async fn restore_all(
         fates.extend(of_rows);
         done.count(&images.head.table, tally, start.elapsed().as_secs_f64());
     }
-    done.put_off(session, tables, images, &mut fates, limit).await?;
+    let said = done.put_off(session, tables, images, &mut fates, limit).await?;
     let mut ours: Vec<bool> = fates.iter().map(|fate| *fate == Fate::Ours).collect();
     let (mut rounds, all) = (0, done.tried == wanted(images));
     loop {
@@ -120,13 +122,13 @@ pub async fn restore_all(
             break;
         }
     }
-    done.left_alone(session, tables, images, &ours).await?;
+    done.left_alone(session, tables, images, &ours, said).await?;
     Ok(done)
 }
 
 impl PutBack {
     /// Tries what was refused again, from one end of a batch and then from the other, until nothing
-    /// more comes of it.
+    /// more comes of it. Gives what was said to what is refused for good, by its place.
     async fn put_off(
         &mut self,
         session: &mut Session,
@@ -134,10 +136,12 @@ impl PutBack {
         images: &[TableImages],
         fates: &mut [Fate],
         limit: Limit,
-    ) -> Result<(), EngineError> {
+    ) -> Result<BTreeMap<usize, EngineError>, EngineError> {
         let (mut in_vain, mut turned) = (0, true);
+        let mut said = BTreeMap::new();
         while in_vain < 2 && fates.contains(&Fate::PutOff) {
-            let (mut moved, mut why) = (false, None);
+            let mut moved = false;
+            said.clear();
             let mut at = 0;
             for (images, rows) in backwards(images) {
                 let rows = rows.map_err(|error| aside(&error))?;
@@ -156,25 +160,28 @@ impl PutBack {
                 }
                 for place in places {
                     if !limit.allows(0) {
-                        return Ok(());
+                        return Ok(BTreeMap::new());
                     }
                     match desk.attempt_again(&rows[place - here.start]).await? {
                         Ok(restored) => {
                             (fates[place], moved) = (Fate::of(&restored), true);
                             tally = tally.plus(restored.tally());
                         }
-                        Err(refused) => why = Some(refused),
+                        Err(refused) => drop(said.insert(place, refused)),
                     }
                 }
                 self.count(&images.head.table, tally, start.elapsed().as_secs_f64());
             }
             turned = !turned;
             in_vain = if moved { 0 } else { in_vain + 1 };
-            if let (2, Some(why)) = (in_vain, why) {
-                return Err(why);
-            }
         }
-        Ok(())
+        // Of rows that come back together or not at all none may be missing.
+        if images.iter().any(|images| images.head.moved)
+            && let Some((_, why)) = said.pop_first()
+        {
+            return Err(why);
+        }
+        Ok(said)
     }
 
     /// A row that was on its way when it was looked at may have come back by our triggers alone:
@@ -185,25 +192,34 @@ impl PutBack {
         tables: &[Table],
         images: &[TableImages],
         ours: &[bool],
+        mut said: BTreeMap<usize, EngineError>,
     ) -> Result<(), EngineError> {
         let mut left = ours.iter().filter(|ours| !**ours).count();
-        let mut ours = ours.iter();
+        let mut ours = ours.iter().enumerate();
         for (images, rows) in backwards(images) {
             if left == 0 {
                 break;
             }
             let mut rows = rows.map_err(|error| aside(&error))?;
-            rows.retain(|_| ours.next().is_some_and(|ours| !*ours));
+            let mut places = Vec::new();
+            rows.retain(|_| {
+                let theirs = ours.next().filter(|(_, ours)| !**ours);
+                places.extend(theirs.map(|(place, _)| place));
+                theirs.is_some()
+            });
             left -= rows.len();
             let now = Desk::at(session, tables, &images.head)?.look(&rows).await?;
-            for row in &rows {
+            for (place, row) in places.into_iter().zip(&rows) {
                 let now = now.get(&key_name(&row.key)).map(Vec::as_slice);
                 if decide(row, now) == Step::Already {
                     continue;
                 }
+                let refused = said.remove(&place);
                 self.left_alone += 1;
+                self.refuses |= refused.is_some();
                 if self.conflicts.len() < TOLD {
-                    self.conflicts.push(conflict(&images.head, row, now));
+                    let refused = refused.map(|why| why.to_string());
+                    self.conflicts.push(Conflict { refused, ..conflict(&images.head, row, now) });
                 }
             }
         }

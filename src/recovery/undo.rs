@@ -236,6 +236,7 @@ pub fn conflict(head: &TableHead, row: &RowImage, now: Option<&[Value]>) -> Conf
             .into_iter()
             .map(|i| (head.columns[i].clone(), word(before, i), word(after, i), word(now, i)))
             .collect(),
+        refused: None,
     }
 }
 

@@ -11,6 +11,7 @@ use super::{STOCK, dump, family, of, serial};
 contract! {
     rows_that_went_came_and_changed_come_back on sqlite postgres mariadb;
     a_row_that_somebody_edited_since_is_left_alone on sqlite postgres mariadb;
+    a_row_that_the_database_refuses_is_left_alone on sqlite postgres mariadb;
     an_undo_can_be_undone on sqlite postgres mariadb;
     an_undo_may_write_more_than_its_change_with_what_triggers_add on sqlite postgres mariadb;
     triggers_fire_again_and_what_they_wrote_stays on sqlite postgres mariadb;
@@ -191,6 +192,37 @@ fn a_row_that_somebody_edited_since_is_left_alone(engine: Dialect) {
     );
     assert_eq!((preview.left_alone, preview.rows()), (2, 1));
     assert_eq!(dump(&mut desk, &["stock"]), ["stock 1|one|1", "stock 2|mine|2"]);
+}
+
+/// What others wrote since may be in the way of a row and not of the others.
+fn a_row_that_the_database_refuses_is_left_alone(engine: Dialect) {
+    let mut desk = Desk::new(
+        engine,
+        "CREATE TABLE p (id INTEGER PRIMARY KEY, code VARCHAR(9) NOT NULL UNIQUE); \
+         CREATE TABLE c (id INTEGER PRIMARY KEY, p INTEGER, FOREIGN KEY (p) REFERENCES p (id)); \
+         INSERT INTO p VALUES (1, 'a'), (2, 'b'), (3, 'c'), (4, 'd')",
+    );
+    let delete = "DELETE FROM p WHERE id IN (3, 4)";
+    let update = "UPDATE p SET code = 'x' WHERE id = 2";
+    desk.done(&desk.job("op", &["INSERT INTO p VALUES (10, 'new')", update, delete]));
+    desk.run("INSERT INTO p VALUES (20, 'b'), (21, 'd')");
+    // A file looks at references when all is done, and then at all of them.
+    let (held, left) = if engine == Dialect::Sqlite { ("", 2) } else { ("p 10|new", 3) };
+    if !held.is_empty() {
+        desk.run("INSERT INTO c VALUES (1, 10)");
+    }
+    let preview = desk.preview(&desk.undo_job("op", "back"));
+    assert_eq!((preview.left_alone, preview.refused.as_slice()), (left, [].as_slice()));
+    let refused = preview.conflicts.iter().filter(|one| one.refused.is_some());
+    assert_eq!(refused.count() as u64, left, "{:?}", preview.conflicts);
+    let execution = desk.execute(&desk.undo_job("op", "back"), preview);
+    let said = format!(
+        "left alone, because they were changed since or the database refuses them: {left} rows"
+    );
+    assert!(format!("{execution:?}").contains(&said), "{execution:?}");
+    let wanted = ["p 1|a", "p 2|x", "p 3|c", held, "p 20|b", "p 21|d"];
+    let wanted: Vec<&str> = wanted.into_iter().filter(|row| !row.is_empty()).collect();
+    assert_eq!(dump(&mut desk, &["p"]), wanted);
 }
 
 fn an_undo_can_be_undone(engine: Dialect) {

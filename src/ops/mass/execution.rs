@@ -15,8 +15,8 @@ use crate::incident::entry::{Entry, Outcome, Pacing};
 use crate::incident::journal::Journal;
 use crate::ops::images::{aside, key_name};
 use crate::ops::recover::{
-    Desk, Job, Run, Scrutiny, Sent, drifted, ended, keep_undo, rolled_back, run_through, send,
-    sit_down, spent, take_back, verify,
+    Desk, Job, Run, Scrutiny, Sent, drifted, ended, keep_undo, not_undone, rolled_back,
+    run_through, send, sit_down, spent, take_back, verify,
 };
 use crate::recovery::fingerprint::fingerprint;
 use crate::recovery::mass::{Chunks, Mass, Pace, Progress, Source};
@@ -105,6 +105,8 @@ pub(super) struct Drive<'a> {
     pub(super) sent: u64,
     /// What the server said last to one of their COMMITs.
     said: String,
+    /// Whether the database refuses rows that an undo left alone.
+    refuses: bool,
 }
 
 impl<'a> Drive<'a> {
@@ -144,6 +146,7 @@ impl<'a> Drive<'a> {
             told: None,
             sent: 0,
             said: String::new(),
+            refuses: false,
         })
     }
 
@@ -190,7 +193,9 @@ impl<'a> Drive<'a> {
         }
         let (op, rows) = (self.job.op.clone(), self.progress.rows);
         let writes = std::mem::take(&mut self.writes);
-        let said = std::mem::take(&mut self.said);
+        let mut said = not_undone(&self.job.plan, self.progress.left_alone, self.refuses);
+        said.extend(Some(std::mem::take(&mut self.said)).filter(|said| !said.is_empty()));
+        let said = said.join("; ");
         Execution::Committed { op, rows, writes, checks: Vec::new(), sound: false, said }
     }
 
@@ -429,6 +434,7 @@ impl<'a> Drive<'a> {
         progress.here += unit.size;
         progress.rows += run.rows();
         progress.left_alone += run.left_alone;
+        self.refuses |= run.refuses;
         progress.working += held;
         progress.held = held;
         progress.size = self.pace.size();

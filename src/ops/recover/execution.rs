@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Desk, Job, Piece, Run, run_through, sit_down, spent, take_back};
+use super::{Desk, Job, Piece, Run, not_undone, run_through, sit_down, spent, take_back};
 use crate::check::Verdict;
 use crate::engine::{EngineError, Stopper};
 use crate::incident::entry::{Entry, Evidence, Outcome};
@@ -155,7 +155,7 @@ async fn commit(
     };
     match send(desk, Piece::whole(job), &mark, run).await {
         Sent::Committed(told) => {
-            let mut said = run.not_undone(&job.plan);
+            let mut said = not_undone(&job.plan, run.left_alone, run.refuses);
             said.extend(Some(told).filter(|told| !told.is_empty()));
             // What the preview said was agreed to.
             let unwatched = desk.blocked().and_then(|seen| seen.warning());

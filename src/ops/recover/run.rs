@@ -58,6 +58,8 @@ pub struct Run {
     pub remaining: Vec<(String, Rows)>,
     pub conflicts: Vec<Conflict>,
     pub left_alone: u64,
+    /// Whether the database refuses some of these.
+    pub refuses: bool,
     pub warnings: Vec<String>,
     /// References that point nowhere once the plan was run.
     pub broken: u64,
@@ -77,16 +79,6 @@ impl Run {
         self.written.blind.first().filter(|_| had_undo).map(String::as_str)
     }
 
-    /// What an undo has not brought back, if so.
-    pub fn not_undone(&self, plan: &Plan) -> Vec<String> {
-        let left = self.left_alone;
-        let left = (plan.undoes.is_some() && left > 0).then(|| {
-            format!("left alone, because they were changed since: {} rows", thousands(left))
-        });
-        let lacks = plan.lacks.iter().map(|why| format!("{UNSEEN}: {why}"));
-        left.into_iter().chain(lacks).collect()
-    }
-
     pub fn seen(&self) -> Seen<'_> {
         Seen {
             server: &self.server,
@@ -95,6 +87,17 @@ impl Run {
             images: &self.written.images,
         }
     }
+}
+
+/// What an undo has not brought back, if so: rows that it left alone, and what was not seen.
+pub fn not_undone(plan: &Plan, left_alone: u64, refuses: bool) -> Vec<String> {
+    let left = (plan.undoes.is_some() && left_alone > 0).then(|| {
+        let or = if refuses { " or the database refuses them" } else { "" };
+        let rows = thousands(left_alone);
+        format!("left alone, because they were changed since{or}: {rows} rows")
+    });
+    let lacks = plan.lacks.iter().map(|why| format!("{UNSEEN}: {why}"));
+    left.into_iter().chain(lacks).collect()
 }
 
 /// The same from its start again when another transaction was in the way: nothing of it stays, and
@@ -146,7 +149,7 @@ async fn run(desk: &mut Desk, piece: Piece<'_>) -> Result<Run, EngineError> {
     let ahead = observe.read_ahead(time_cap);
     let acting = act(work, tables, plan, &booked, &mut direct);
     let (acted, ahead) = tokio::join!(acting, ahead);
-    let Acted { statements, conflicts, left_alone, said } = acted?;
+    let Acted { statements, conflicts, left_alone, refuses, said } = acted?;
     ahead?;
     warnings.extend(said);
     let mut written = written(work, observe, &direct, piece.cut).await?;
@@ -197,6 +200,7 @@ async fn run(desk: &mut Desk, piece: Piece<'_>) -> Result<Run, EngineError> {
         remaining,
         conflicts,
         left_alone,
+        refuses,
         warnings,
         broken,
     })
@@ -243,6 +247,7 @@ struct Acted {
     statements: Vec<StatementOutcome>,
     conflicts: Vec<Conflict>,
     left_alone: u64,
+    refuses: bool,
     said: Vec<String>,
 }
 
@@ -291,7 +296,7 @@ impl Acted {
             self.statements.push(StatementOutcome { note, sql, rows: tally.total(), seconds });
         }
         self.conflicts = done.conflicts;
-        self.left_alone = done.left_alone;
+        (self.left_alone, self.refuses) = (done.left_alone, done.refuses);
         self.said.extend(done.kept_out);
         self.said.extend(done.set_anew.words());
     }

@@ -108,7 +108,7 @@ fn one(incident: &Incident, runbook: Option<&Runbook>, change: &incident::Change
         verified: change.verified,
         undo: change.undo.clone(),
         undo_file: change.undo_file.clone(),
-        in_chunks: change.chunks.as_ref().map(in_chunks),
+        in_chunks: change.chunks.as_ref().map(|chunks| in_chunks(chunks, &change.deed)),
         undone: incident.is_undone(&change.op),
     }
 }
@@ -129,12 +129,16 @@ fn second(second: &Second) -> Option<String> {
     }
 }
 
-fn in_chunks(chunks: &Chunked) -> String {
+fn in_chunks(chunks: &Chunked, deed: &Deed) -> String {
     let (count, done, of) = (chunks.committed().count(), chunks.done(), chunks.keys);
     let (done, of, left) = (thousands(done), thousands(of), thousands(chunks.left_alone()));
     let mut told = format!("{count} committed, {done} of {of} keys done");
     if chunks.left_alone() > 0 {
-        told += &format!(", {left} left alone because their row had changed");
+        let or = match deed {
+            Deed::Undo { .. } => " or the database refuses it",
+            Deed::Change | Deed::ApplyGuardrail | Deed::WithdrawGuardrail => "",
+        };
+        told += &format!(", {left} left alone because their row had changed{or}");
     }
     match chunks.pauses {
         0 => {}

@@ -85,7 +85,13 @@ pub fn progress_lines(app: &App, recovery: &Recovery, page: &mut Page<'_>) {
     page.pair("Written", 10, &format!("{} rows", thousands(*rows)));
     if *left_alone > 0 {
         let left = thousands(*left_alone);
-        page.pair("Left alone", 10, &format!("{left} keys whose row had changed meanwhile"));
+        let undoes = recovery.plan.as_ref().is_some_and(|plan| plan.undoes.is_some());
+        let why = if undoes {
+            "rows that were changed since, or that the database refuses"
+        } else {
+            "keys whose row had changed meanwhile"
+        };
+        page.pair("Left alone", 10, &format!("{left} {why}"));
     }
     let held = held.as_secs_f64();
     let pace = format!("{} keys; the last held its locks {held:.2} s", thousands(*size));

@@ -201,18 +201,25 @@ fn conflict_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
         page.blank();
     }
     for conflict in &preview.conflicts {
+        let why = match &conflict.refused {
+            Some(_) => "the database refuses it",
+            None => "changed since",
+        };
         page.signed(
             app.look.bad(),
-            &format!("left alone, changed since: {} {}", conflict.table, conflict.key),
+            &format!("left alone, {why}: {} {}", conflict.table, conflict.key),
             Role::Warning,
         );
+        if let Some(said) = &conflict.refused {
+            page.text(&format!("    {said}"));
+        }
         for (column, before, ours, now) in &conflict.columns {
             page.text(&format!("    {column}: before {before}, we wrote {ours}, now {now}"));
         }
     }
     let more = preview.left_alone - preview.conflicts.len() as u64;
     if more > 0 {
-        let text = format!("{} more rows are left alone, changed since", thousands(more));
+        let text = format!("{} more rows are left alone", thousands(more));
         page.signed(app.look.bad(), &text, Role::Warning);
     }
 }
