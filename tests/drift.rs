@@ -7,7 +7,44 @@ use common::walk::{
     BUILT_IN, CONFIRMATION, Facts, assert_sound, confirm, database, demo, demo_with,
     demo_with_runbook, journal, leave, preview, to_change, type_confirmation,
 };
-use common::{Cockpit, Home, Sqlite};
+use common::{Cockpit, Home, Sqlite, WIDE};
+
+const REPLICA: &str = r#"
+checks = ["checks"]
+runbooks = ["books"]
+[target.erp]
+url = "sqlite:primary.db"
+detect_url = "sqlite:replica.db"
+environment = "staging"
+"#;
+
+const BAD_ROWS: &str = r#"
+id = "bad-rows"
+title = "Rows that are bad"
+rule = "No row is bad."
+severity = "sev3"
+key = ["id"]
+suites = ["nightly"]
+owner = "nobody"
+timeout = "20s"
+[sql]
+any = "SELECT id FROM bad"
+"#;
+
+const LOOK: &str = r#"
+id = "look"
+title = "Rows are bad"
+summary = "They are looked at."
+owner = "nobody"
+severity = "sev3"
+[[step]]
+id = "look"
+kind = "check"
+stage = "validate"
+title = "Look at them"
+check = "bad-rows"
+expect = "violated"
+"#;
 
 /// The demo with the change previewed, and what the database held before.
 fn previewed() -> (Cockpit, Facts) {
@@ -54,6 +91,46 @@ fn a_check_is_asked_again_after_the_clock_was_set_back() {
     );
     cockpit.wait_for("11 violations");
     leave(&mut cockpit);
+}
+
+/// A copy under the old name may be clear, and says nothing of the database that is not.
+#[test]
+fn a_check_of_an_incident_is_not_asked_of_another_file() {
+    let mut cockpit = demo(Home::new());
+    cockpit.keys("]");
+    cockpit.wait_for("12 violations");
+    let path = database(cockpit.home());
+    let restored = cockpit.home().path("tmp").join("restored.db");
+    std::fs::copy(&path, &restored).expect("the database can be copied");
+    Sqlite::open(&restored).run("DELETE FROM asset_assignments");
+    std::fs::rename(&restored, &path).expect("the copy can take its place");
+    cockpit.keys("r");
+    cockpit.wait_for("erp-demo is another server now");
+    cockpit.wait_for("nothing was run");
+    assert!(!cockpit.screen().contains("✓ clear"), "{}", cockpit.screen());
+    leave(&mut cockpit);
+}
+
+/// Rows of an export are those of the finding: from where checks run.
+#[test]
+fn an_export_comes_from_where_checks_run() {
+    let home = Home::new();
+    for (name, rows) in [("primary.db", "(1), (2), (3), (4), (5)"), ("replica.db", "(1), (2)")] {
+        Sqlite::create(&home.work().join(name)).run(&format!(
+            "CREATE TABLE bad (id INTEGER PRIMARY KEY); INSERT INTO bad VALUES {rows}"
+        ));
+    }
+    home.write("steadyhand.toml", REPLICA);
+    home.write("checks/bad-rows.toml", BAD_ROWS);
+    home.write("books/look.toml", LOOK);
+    let mut cockpit = Cockpit::start_in(home, &["open", "look", "--target", "erp"], WIDE);
+    cockpit.wait_for("2 violations");
+    cockpit.keys("V");
+    cockpit.wait_for("1-2 of 2");
+    cockpit.keys("E");
+    cockpit.wait_for("Export all rows as");
+    cockpit.keys("enter");
+    cockpit.wait_for("2 rows are in");
 }
 
 // ----------------------------------------------------------------------------- between the two

@@ -94,6 +94,7 @@ pub struct Difference {
 
 impl Keys {
     /// Keys that are all at hand.
+    #[cfg(test)]
     pub fn of(keys: impl IntoIterator<Item = u64>) -> io::Result<Self> {
         let mut gather = Gather::default();
         for key in keys {

@@ -3,12 +3,16 @@
 //! The query gives the column `value`; with a `key`, one row a series. A value that is missing is
 //! never taken for nothing: whoever may not see it learns that, with the `reason` that the query
 //! gives in a column of that name.
+//!
+//! The worst series may be any of very many, so rows are judged as they come.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::Verdict;
+use super::keys::{self, Keys};
 use super::verdict::{key_columns, key_hash, key_text};
 use crate::value::{Rows, ValueRef};
 
@@ -58,8 +62,7 @@ impl Threshold {
         ];
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let (sign, is) = SIGNS.into_iter().find(|(sign, _)| words.starts_with(sign))?;
-        let bounds: Option<Vec<f64>> =
-            words[sign.len()..].split(',').map(|bound| number(bound.trim())).collect();
+        let bounds: Option<Vec<f64>> = words[sign.len()..].split(',').map(number).collect();
         let bounds = bounds?;
         let is_set = sign.ends_with("in ");
         (is_set || bounds.len() == 1).then_some(Self { is, bounds, words })
@@ -84,9 +87,10 @@ impl fmt::Display for Threshold {
     }
 }
 
+/// Functions that form numbers leave blanks before them.
 fn number(text: &str) -> Option<f64> {
     // `inf` and `nan` are read as numbers too, and are no thresholds.
-    text.parse().ok().filter(|number: &f64| number.is_finite())
+    text.trim().parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 /// How far a value is from what it should be; the last is the worst.
@@ -119,7 +123,7 @@ pub struct Reading {
 
 impl Reading {
     pub fn number(&self) -> f64 {
-        self.value.parse().unwrap_or_default()
+        number(&self.value).unwrap_or_default()
     }
 
     /// The value with its unit; a ratio reads as it is compared.
@@ -163,85 +167,168 @@ impl Metric {
         (Level::Fine, self.warn.as_ref().or(self.critical.as_ref()))
     }
 
-    /// Judges what came back. The rows are given back with the worst series first, and the keys of
-    /// those that are over a threshold.
-    pub fn judge(&self, rows: &Rows, key: &[String]) -> (Verdict, Rows, Vec<u64>) {
-        match self.readings(rows, key) {
-            Ok(readings) => self.worst(rows, key, readings),
-            Err(reason) => (Verdict::Inconclusive { reason }, rows.clone(), Vec::new()),
-        }
-    }
-
-    /// The row of each series with its number, or why one of them is missing.
-    fn readings(&self, rows: &Rows, key: &[String]) -> Result<Vec<(usize, f64)>, String> {
-        let Some(column) = rows.column(VALUE) else {
-            return Err(format!("the query has no column {VALUE}"));
-        };
-        if rows.is_empty() {
-            return Err("no value came back".into());
-        }
-        if key.is_empty() && rows.len() > 1 {
-            return Err(format!("one value was expected and {} came back", rows.len()));
-        }
-        let mut readings = Vec::with_capacity(rows.len());
-        let mut blind = None;
-        for row in 0..rows.len() {
-            match as_number(rows.get(row, column)) {
-                Some(number) => readings.push((row, number)),
-                None => blind = blind.or_else(|| Some(why(rows, row, key))),
-            }
-        }
-        let critical = |reading: &(usize, f64)| self.level(reading.1).0 == Level::Critical;
-        match blind {
-            // What was seen is bad enough, whatever could not be seen.
-            Some(_) if readings.iter().any(critical) => Ok(readings),
-            Some(reason) => Err(reason),
-            None => Ok(readings),
-        }
-    }
-
-    fn worst(
-        &self,
-        rows: &Rows,
-        key: &[String],
-        mut readings: Vec<(usize, f64)>,
-    ) -> (Verdict, Rows, Vec<u64>) {
+    /// Puts the worst number first, and what is none behind all.
+    fn by_badness(&self, a: Option<f64>, b: Option<f64>) -> Ordering {
+        let (Some(a), Some(b)) = (a, b) else { return b.is_some().cmp(&a.is_some()) };
         let rising = self.warn.as_ref().or(self.critical.as_ref()).is_none_or(|threshold| {
             matches!(threshold.is, Is::Above | Is::AtLeast | Is::OneOf | Is::NoneOf)
         });
-        readings.sort_by(|(_, a), (_, b)| {
-            let values = if rising { b.total_cmp(a) } else { a.total_cmp(b) };
-            self.level(*b).0.cmp(&self.level(*a).0).then(values)
-        });
-        let mut sorted = Rows::new(rows.columns().to_vec());
-        for (row, _) in &readings {
-            sorted.push(rows.row(*row));
+        let values = if rising { b.total_cmp(&a) } else { a.total_cmp(&b) };
+        self.level(b).0.cmp(&self.level(a).0).then(values)
+    }
+}
+
+/// Judges the rows of a metric as they come, and keeps the worst of them.
+#[derive(Debug)]
+pub struct Judge<'m> {
+    metric: &'m Metric,
+    key: &'m [String],
+    most: usize,
+    most_bytes: usize,
+    /// The worst, and those that came since these were told apart.
+    rows: Rows,
+    /// By row.
+    numbers: Vec<Option<f64>>,
+    seen: u64,
+    /// How many have a number, and how many of these are over a threshold.
+    of: u64,
+    over: u64,
+    critical: bool,
+    /// Why the first value that is missing is missing.
+    blind: Option<String>,
+    /// Where those gather that are over a threshold.
+    keys: Option<keys::Gather>,
+}
+
+/// What became of a metric: its verdict, the rows with the worst series first, and the keys of those that
+/// are over a threshold.
+#[derive(Debug)]
+pub struct Judged {
+    pub verdict: Verdict,
+    pub rows: Rows,
+    pub keys: Option<Keys>,
+}
+
+impl<'m> Judge<'m> {
+    pub fn new(
+        metric: &'m Metric,
+        key: &'m [String],
+        (most, most_bytes): (usize, usize),
+        keys: Option<keys::Gather>,
+    ) -> Self {
+        Self {
+            metric,
+            key,
+            most: most.max(1),
+            most_bytes,
+            rows: Rows::default(),
+            numbers: Vec::new(),
+            seen: 0,
+            of: 0,
+            over: 0,
+            critical: false,
+            blind: None,
+            keys,
         }
-        let over = readings.iter().filter(|(_, value)| self.level(*value).0 > Level::Fine).count();
-        let columns = key_columns(rows.columns(), key);
-        let keys = readings[..over]
-            .iter()
-            .map(|(row, _)| key_hash(columns.iter().map(|column| rows.get(*row, *column))))
-            .collect();
-        let (row, value) = readings[0];
-        let (level, threshold) = self.level(value);
-        let shown = rows.column(VALUE).and_then(|column| rows.get(row, column).plain());
-        let reading = Reading {
-            level,
-            value: shown.unwrap_or_default(),
-            unit: self.unit.clone(),
-            series: (!key.is_empty()).then(|| key_text(rows, row, &columns)),
-            threshold: threshold.map(ToString::to_string),
-            over: over as u64,
-            of: readings.len() as u64,
+    }
+
+    pub fn take(&mut self, names: &[String], row: &[ValueRef<'_>]) {
+        if self.seen == 0 {
+            self.rows = Rows::new(names.to_vec());
+        }
+        self.seen += 1;
+        self.rows.push(row.iter().copied());
+        let column = self.rows.column(VALUE);
+        let number = column.and_then(|column| as_number(row[column]));
+        self.numbers.push(number);
+        match number.map(|number| self.metric.level(number).0) {
+            None => {
+                let unseen = || why(&self.rows, self.rows.len() - 1, self.key);
+                self.blind.get_or_insert_with(unseen);
+            }
+            Some(level) => {
+                self.of += 1;
+                self.over += u64::from(level > Level::Fine);
+                self.critical |= level == Level::Critical;
+                if level > Level::Fine {
+                    let columns = key_columns(names, self.key);
+                    let key = key_hash(columns.into_iter().map(|column| row[column]));
+                    self.keys =
+                        self.keys.take().and_then(|mut keys| keys.push(key).ok().map(|()| keys));
+                }
+            }
+        }
+        let len = self.rows.len();
+        if len >= 2 * self.most {
+            self.sort(self.most);
+        } else if len > 1 && self.rows.bytes() >= self.most_bytes {
+            self.sort(len / 2);
+        }
+    }
+
+    /// Keeps so many of the worst.
+    fn sort(&mut self, most: usize) {
+        let mut order: Vec<usize> = (0..self.numbers.len()).collect();
+        order.sort_by(|a, b| self.metric.by_badness(self.numbers[*a], self.numbers[*b]));
+        order.truncate(most);
+        let mut sorted = Rows::new(self.rows.columns().to_vec());
+        for row in &order {
+            sorted.push(self.rows.row(*row));
+        }
+        self.numbers = order.into_iter().map(|row| self.numbers[row]).collect();
+        self.rows = sorted;
+    }
+
+    /// With the columns of the query, which no row may have told.
+    pub fn finish(mut self, names: Vec<String>) -> Judged {
+        if self.seen == 0 {
+            self.rows = Rows::new(names);
+        }
+        self.sort(self.most);
+        let verdict = match self.unfit() {
+            Some(reason) => Verdict::Inconclusive { reason },
+            None => Verdict::Measured { reading: self.reading() },
         };
-        (Verdict::Measured { reading }, sorted, keys)
+        let keys = self.keys.and_then(|keys| keys.finish().ok());
+        Judged { verdict, rows: self.rows, keys }
+    }
+
+    /// Why nothing can be said, if so.
+    fn unfit(&self) -> Option<String> {
+        if self.rows.column(VALUE).is_none() {
+            return Some(format!("the query has no column {VALUE}"));
+        }
+        match self.seen {
+            0 => Some("no value came back".into()),
+            2.. if self.key.is_empty() => {
+                Some(format!("one value was expected and {} came back", self.seen))
+            }
+            // What was seen is bad enough, whatever could not be seen.
+            _ => self.blind.clone().filter(|_| !self.critical),
+        }
+    }
+
+    /// The worst, with a number there is.
+    fn reading(&self) -> Reading {
+        let number = self.numbers.first().copied().flatten().unwrap_or_default();
+        let (level, threshold) = self.metric.level(number);
+        let text = self.rows.column(VALUE).and_then(|column| self.rows.get(0, column).plain());
+        let columns = key_columns(self.rows.columns(), self.key);
+        Reading {
+            level,
+            value: text.unwrap_or_default().trim().to_owned(),
+            unit: self.metric.unit.clone(),
+            series: (!self.key.is_empty()).then(|| key_text(&self.rows, 0, &columns)),
+            threshold: threshold.map(ToString::to_string),
+            over: self.over,
+            of: self.of,
+        }
     }
 }
 
 fn as_number(value: ValueRef<'_>) -> Option<f64> {
     match value {
-        ValueRef::Text(text) => number(text.trim()),
+        ValueRef::Text(text) => number(text),
         ValueRef::Real(number) => number.is_finite().then_some(number),
         #[allow(clippy::cast_precision_loss)] // a threshold is no exact number either
         ValueRef::Integer(number) => Some(number as f64),
@@ -276,17 +363,19 @@ mod tests {
         Metric { warn: threshold(warn), critical: threshold(critical), unit: "s".into() }
     }
 
-    fn rows(values: &[(&str, ValueRef<'_>)]) -> Rows {
-        let mut rows = Rows::new(vec!["name".into(), VALUE.into()]);
+    fn judge(metric: &Metric, values: &[(&str, ValueRef<'_>)], key: &[String]) -> Judged {
+        let names = ["name".to_owned(), VALUE.to_owned()];
+        let gather = Some(keys::Gather::default());
+        let mut judge = Judge::new(metric, key, (2, 1 << 20), gather);
         for (name, value) in values {
-            rows.push([ValueRef::Text(name), *value]);
+            judge.take(&names, &[ValueRef::Text(name), *value]);
         }
-        rows
+        judge.finish(names.to_vec())
     }
 
     fn words(metric: &Metric, values: &[(&str, ValueRef<'_>)], key: &[&str]) -> String {
         let key: Vec<String> = key.iter().map(|name| (*name).to_owned()).collect();
-        match metric.judge(&rows(values), &key).0 {
+        match judge(metric, values, &key).verdict {
             Verdict::Measured { reading } => format!("{:?} {reading}", reading.level),
             other => format!("{other:?}"),
         }
@@ -327,7 +416,7 @@ mod tests {
             ),
         ] {
             let verdict = Verdict::Inconclusive { reason: reason.into() };
-            assert_eq!(metric.judge(&rows(values), &[]).0, verdict);
+            assert_eq!(judge(&metric, values, &[]).verdict, verdict);
         }
     }
 
@@ -340,8 +429,14 @@ mod tests {
             words(&metric, &[a, c, b], &["name"]),
             "Critical b: 4.50 s, critical at < 5; 2 of 3 over a threshold"
         );
-        let (_, sorted, keys) = metric.judge(&rows(&[a, c, b]), &["name".into()]);
-        assert_eq!((sorted.get(0, 0), keys.len()), (ValueRef::Text("b"), 2));
+        let judged = judge(&metric, &[a, c, b], &["name".into()]);
+        let keys = judged.keys.expect("they were gathered");
+        assert_eq!((judged.rows.get(0, 0), keys.len()), (ValueRef::Text("b"), 2));
+        let many: Vec<_> = std::iter::repeat_n(c, 50).chain([b]).chain([c; 50]).collect();
+        assert_eq!(
+            words(&metric, &many, &["name"]),
+            "Critical b: 4.50 s, critical at < 5; 1 of 101 over a threshold"
+        );
         let blind = ("d", ValueRef::Null);
         assert!(words(&metric, &[blind, b], &["name"]).starts_with("Critical"));
         assert!(words(&metric, &[blind, a], &["name"]).contains("the value of d is missing"));

@@ -82,6 +82,8 @@ pub struct Target {
     pub environment: Environment,
     /// The server that was pinned; another one is refused.
     pub fingerprint: Option<String>,
+    /// The server that an open incident is bound to; another one is refused too.
+    pub bound_to: Option<String>,
     pub approval: Approval,
     /// What a change of high risk needs, if that is more.
     pub high_risk: Option<Approval>,
@@ -106,6 +108,7 @@ impl Target {
             detect_password_command: None,
             environment,
             fingerprint: None,
+            bound_to: None,
             approval: Approval::Confirm,
             high_risk: None,
             max_lag: MAX_LAG,
@@ -181,6 +184,11 @@ impl Target {
         self.packs.is_empty() || self.packs.iter().any(|(name, _)| name == pack)
     }
 
+    /// The servers that must answer, whatever else leads there; mostly none or one.
+    pub fn pins(&self) -> impl Iterator<Item = &str> {
+        self.fingerprint.iter().chain(&self.bound_to).map(String::as_str)
+    }
+
     /// The target as checks see it: `detect_url` where there is one.
     #[must_use]
     pub fn for_checks(&self) -> Self {
@@ -189,8 +197,9 @@ impl Target {
         Self {
             url: url.clone(),
             detect_url: None,
-            // The pin is that of the target itself.
+            // Both are those of the target itself.
             fingerprint: None,
+            bound_to: None,
             password_command: own.or_else(|| self.password_command.clone()),
             ..self.clone()
         }
@@ -268,6 +277,7 @@ pub(super) fn read(name: &str, table: &Table<'_>, base: &Path, home: Option<&Pat
         detect_password_command: command(table, "detect_password_command", url.dialect),
         environment: table.one_of("environment", &Environment::ALL),
         fingerprint: table.optional_text("fingerprint"),
+        bound_to: None,
         approval: table.optional_one_of("approval", &Approval::ALL).unwrap_or(Approval::Confirm),
         high_risk: table.optional_one_of("high_risk", &Approval::ALL),
         max_lag: table.duration_or("max_lag", MAX_LAG),

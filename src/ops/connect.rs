@@ -14,7 +14,31 @@ use crate::runbook::Risk;
 /// How long a read waits for a lock.
 pub const READ_LOCK_WAIT: Duration = Duration::from_secs(2);
 
+/// A session on the target's server; another one than the one that is pinned is refused.
 pub async fn connect(
+    target: &Target,
+    purpose: Purpose,
+    lock_wait: Duration,
+    stopper: &Stopper,
+) -> Result<Session, Problem> {
+    let mut session = open(target, purpose, lock_wait, stopper).await?;
+    if target.pins().next().is_some() {
+        recognize(&mut session, target).await?;
+    }
+    Ok(session)
+}
+
+/// A session that only reads, in its snapshot, and whose server it is.
+pub(super) async fn meet(target: &Target, stopper: &Stopper) -> Result<(Session, Called), Problem> {
+    let mut session = open(target, Purpose::Detect, READ_LOCK_WAIT, stopper).await?;
+    let begun = session.begin_snapshot().await;
+    begun.map_err(|error| plain(&error, &target.name))?;
+    let called = recognize(&mut session, target).await?;
+    Ok((session, called))
+}
+
+/// Whoever answers.
+async fn open(
     target: &Target,
     purpose: Purpose,
     lock_wait: Duration,
@@ -43,27 +67,24 @@ pub(super) async fn reach(target: &Target) -> Result<Access, Problem> {
     Ok(found)
 }
 
-/// Whom we talk to, for a session that only reads; a server that is not the pinned one is refused.
-pub(super) async fn recognize(session: &mut Session, target: &Target) -> Result<Called, Problem> {
+async fn recognize(session: &mut Session, target: &Target) -> Result<Called, Problem> {
     let called = session.called().await.map_err(|error| plain(&error, &target.name))?;
-    held_against(&called.server, target, target.fingerprint.as_deref())?;
+    target.pins().try_for_each(|pin| held_against(&called.server, target, Some(pin)))?;
     Ok(called)
 }
 
-/// Reads who the server is, and refuses one that is not the one that was pinned.
+/// Reads who the server is, and refuses one that is not this one.
 pub async fn prove(
     session: &mut Session,
     target: &Target,
     pinned: Option<&str>,
 ) -> Result<Identity, Problem> {
     let identity = session.identity().await.map_err(|error| plain(&error, &target.name))?;
+    // What was seen in a preview is held against the server and its history.
     let incarnation = identity.incarnation();
-    for expected in [pinned, target.fingerprint.as_deref()] {
-        // What was seen in a preview is held against the server and its history.
-        let with_history = expected == Some(incarnation.as_str());
-        let server = if with_history { &incarnation } else { &identity.server };
-        held_against(server, target, expected)?;
-    }
+    let with_history = pinned == Some(incarnation.as_str());
+    let server = if with_history { &incarnation } else { &identity.server };
+    held_against(server, target, pinned)?;
     Ok(identity)
 }
 

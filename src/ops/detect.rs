@@ -7,12 +7,13 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::bind::{Known, Unbound};
-use super::connect::{READ_LOCK_WAIT, connect, plain, recognize};
-use crate::check::keys::{self, Keys};
+use super::connect::meet;
+use crate::check::keys;
+use crate::check::metric::{Judge, Judged};
 use crate::check::verdict::{key_columns, key_hash};
 use crate::check::{Cause, Check, Count, Finding, Kind, Survey, Verdict};
 use crate::config::Target;
-use crate::engine::{Called, EngineError, Purpose, Session, Stopper, to_the_end};
+use crate::engine::{Called, EngineError, Session, Stopper, to_the_end};
 use crate::problem::Problem;
 use crate::value::pile::Writer;
 use crate::value::{Rows, ValueRef};
@@ -74,9 +75,9 @@ pub async fn detect(
     onlooker: Option<&mut Onlooker<'_>>,
     stopper: &Stopper,
 ) -> Finding {
-    match open(target, stopper).await {
-        Ok(mut session) => {
-            let finding = match too_late(&mut session, target).await {
+    match sight(target, stopper).await {
+        Ok(Sight { mut session, late, .. }) => {
+            let finding = match late {
                 Some(why) => Finding::unseen(&why),
                 None => {
                     let known = &mut Known::default();
@@ -122,8 +123,7 @@ pub(super) struct Sight {
 }
 
 pub(super) async fn sight(target: &Target, stopper: &Stopper) -> Result<Sight, Problem> {
-    let mut session = open(target, stopper).await?;
-    let called = recognize(&mut session, target).await?;
+    let (mut session, called) = meet(target, stopper).await?;
     let late = too_late(&mut session, target).await;
     Ok(Sight { session, called, late })
 }
@@ -139,13 +139,6 @@ async fn too_late(session: &mut Session, target: &Target) -> Option<String> {
         Ok(_) => None,
         Err(error) => Some(format!("how far the replica is behind is not known: {error}")),
     }
-}
-
-async fn open(target: &Target, stopper: &Stopper) -> Result<Session, Problem> {
-    let mut session = connect(target, Purpose::Detect, READ_LOCK_WAIT, stopper).await?;
-    let begun = session.begin_snapshot().await;
-    begun.map_err(|error| plain(&error, &target.name))?;
-    Ok(session)
 }
 
 /// A check whose target could not be asked.
@@ -188,20 +181,24 @@ pub(super) async fn ask_next(
         }
     };
     let start = Instant::now();
-    // The worst series of a metric may be any of them.
-    let kept = if matches!(check.kind, Kind::Metric(_)) { KEPT_ROWS } else { kept };
+    if let Kind::Metric(metric) = &check.kind {
+        let judge = Judge::new(metric, &check.key, (kept, KEPT_BYTES), keys);
+        let measured = measure(session, &sql, check, judge, onlooker).await;
+        let seconds = start.elapsed().as_secs_f64();
+        return match measured {
+            Ok(Judged { verdict, rows, keys }) => {
+                Finding { verdict, rows, keys, seconds, cause: None }
+            }
+            Err(error) => {
+                let cause = cause(&error);
+                Finding { seconds, cause, ..Finding::unseen(&error.to_string()) }
+            }
+        };
+    }
     let seen = collect(session, &sql, check, kept, keys, onlooker).await;
     let seconds = start.elapsed().as_secs_f64();
     let cause = seen.0.as_ref().err().and_then(cause);
     let (verdict, kept) = match seen {
-        (Ok(()), kept) if let Kind::Metric(metric) = &check.kind => {
-            let (verdict, rows, over) = metric.judge(&kept.rows, &check.key);
-            let keys = kept.keys.and_then(|_| Keys::of(over).ok());
-            return Finding { verdict, rows, keys, seconds, cause };
-        }
-        (Err(error), kept) if matches!(check.kind, Kind::Metric(_)) => {
-            (Verdict::Inconclusive { reason: error.to_string() }, kept)
-        }
         (Ok(()), kept) => (Verdict::from_count(Count::Exact(kept.total)), kept),
         (Err(EngineError::TimedOut { .. }), kept) if kept.total > 0 => {
             (Verdict::from_count(Count::AtLeast(kept.total)), kept)
@@ -211,6 +208,27 @@ pub(super) async fn ask_next(
     // Without them nothing can be said of what changed; the verdict stands.
     let keys = kept.keys.and_then(|keys| keys.finish().ok());
     Finding { verdict, rows: kept.rows, keys, seconds, cause }
+}
+
+/// A number, or one of each series.
+async fn measure(
+    session: &mut Session,
+    sql: &str,
+    check: &Check,
+    mut judge: Judge<'_>,
+    mut onlooker: Option<&mut Onlooker<'_>>,
+) -> Result<Judged, EngineError> {
+    let mut seen = 0;
+    let mut on_each = |names: &[String], row: &[ValueRef<'_>]| {
+        seen += 1;
+        judge.take(names, row);
+        if let Some(onlooker) = &mut onlooker {
+            onlooker.row(names, row, seen);
+        }
+    };
+    // Also where no row comes its columns are held against the form of a metric.
+    let names = session.read(sql, check.timeout, &mut to_the_end(&mut on_each)).await?;
+    Ok(judge.finish(names))
 }
 
 struct Kept {
@@ -246,19 +264,7 @@ async fn collect(
             onlooker.row(names, row, kept.total);
         }
     };
-    // Where nothing is wrong nobody looks at the columns; of a metric they are held against its form.
-    let outcome = if matches!(check.kind, Kind::Metric(_)) {
-        session.read(sql, check.timeout, &mut to_the_end(&mut on_each)).await.map(Some)
-    } else {
-        session.scan(sql, check.timeout, &mut on_each).await.map(|()| None)
-    };
-    match outcome {
-        Ok(names) => {
-            if let Some(names) = names.filter(|_| kept.total == 0) {
-                kept.rows = Rows::new(names);
-            }
-            (Ok(()), kept)
-        }
-        Err(error) => (Err(error), kept),
-    }
+    // Where nothing is wrong nobody looks at the columns.
+    let outcome = session.scan(sql, check.timeout, &mut on_each).await;
+    (outcome, kept)
 }

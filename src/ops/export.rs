@@ -1,17 +1,18 @@
 //! Export: the whole result of a check, as a file, with its number of rows and SHA-256.
 //!
-//! The query runs again in full; nothing is cut at the number of rows the screen keeps.
+//! The query runs again in full, where checks run; nothing is cut at the number of rows the screen keeps.
 
 use std::io::{self, Write as _};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use super::bind::Known;
-use super::connect::{READ_LOCK_WAIT, connect, plain};
+use super::connect::plain;
+use super::detect::{Sight, sight};
 use crate::check::{Check, Count};
 use crate::config::Target;
 use crate::digest::Running;
-use crate::engine::{Purpose, Stopper};
+use crate::engine::Stopper;
 use crate::incident::journal::{EVIDENCE, Journal};
 use crate::problem::Problem;
 use crate::rights;
@@ -46,7 +47,10 @@ pub async fn export(
     (journal, name): (&Journal, &str),
     stopper: &Stopper,
 ) -> Result<Exported, Problem> {
-    let mut session = connect(target, Purpose::Detect, READ_LOCK_WAIT, stopper).await?;
+    let Sight { mut session, late, .. } = sight(&target.for_checks(), stopper).await?;
+    if let Some(why) = late {
+        return Err(Problem::refused(format!("{} cannot be exported: {why}", check.id)));
+    }
     let sql = super::bind::query(&mut session, check, &mut Known::default())
         .await
         .map_err(|why| Problem::usage(format!("{} cannot be exported: {why}", check.id)))?;

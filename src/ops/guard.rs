@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::connect::{READ_LOCK_WAIT, connect, plain, prove};
+use super::connect::{connect, plain, prove};
+use super::recover::new_observer;
 use crate::clock;
 use crate::config::Target;
 use crate::consent::{Act, Consent};
@@ -94,11 +95,10 @@ impl Tried {
 
 pub async fn rehearse(job: &Job, stopper: &Stopper) -> Result<Rehearsal, Problem> {
     let failed = |error: EngineError| plain(&error, &job.target.name);
-    let mut work = open(job, stopper).await?;
+    let (mut work, server) = open(job, stopper).await?;
     let script = Script::of(&job.plan.apply, work.proving_ground(), work.dialect());
     let script = script.map_err(Problem::refused)?;
-    let mut observe =
-        connect(&job.target, Purpose::Detect, READ_LOCK_WAIT, &Stopper::default()).await?;
+    let mut observe = new_observer(&job.target, &server).await?;
     let before = observe.schema_mark().await.map_err(failed)?;
     let start = Instant::now();
     let mut notes = Vec::new();
@@ -242,12 +242,13 @@ async fn probe(work: &mut Session, plan: &Plan) -> Result<String, String> {
     outcome
 }
 
-async fn open(job: &Job, stopper: &Stopper) -> Result<Session, Problem> {
+/// A session that may write, and the server it is on.
+async fn open(job: &Job, stopper: &Stopper) -> Result<(Session, String), Problem> {
     let mut work = connect(&job.target, Purpose::Work, LOCK_WAIT, stopper).await?;
     let identity = prove(&mut work, &job.target, Some(&job.server)).await?;
     match super::connect::no_writes(&job.target, &identity) {
         Some(why) => Err(Problem::refused(why)),
-        None => Ok(work),
+        None => Ok((work, identity.incarnation())),
     }
 }
 
@@ -297,7 +298,7 @@ async fn transact(job: &Job, deed: &Deed, journal: &Journal, stopper: &Stopper) 
     if let Some(why) = job.target.no_guardrail() {
         return Err(back(why));
     }
-    let mut work = open(job, stopper).await.map_err(|problem| back(problem.sentence))?;
+    let (mut work, _) = open(job, stopper).await.map_err(|problem| back(problem.sentence))?;
     let applying = *deed == Deed::ApplyGuardrail;
     let text = if applying { &job.plan.apply } else { &job.plan.withdraw };
     let script = Script::of(text, work.proving_ground(), work.dialect()).map_err(back)?;
@@ -447,7 +448,7 @@ pub async fn resolve(
     mark: Option<&str>,
 ) -> Result<(Outcome, String), Problem> {
     let failed = |error: EngineError| plain(&error, &job.target.name);
-    let mut work = open(job, &Stopper::default()).await?;
+    let (mut work, _) = open(job, &Stopper::default()).await?;
     let settled = work.settle(&job.op, 0, mark).await.map_err(failed)?;
     // Where definitions commit by themselves the ledger is made after them, if at all.
     let unseen = matches!(settled, Settled::Unseen(_));

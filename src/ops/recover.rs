@@ -141,7 +141,7 @@ pub(super) async fn sit_down(job: &Job, stopper: &Stopper) -> Result<Desk, Probl
 
 /// Sees from beside what becomes of the work, also when the operator has stopped it. Several servers may
 /// take turns behind one address, and this must be the one that the work is on.
-async fn new_observer(target: &Target, server: &str) -> Result<Session, Problem> {
+pub(super) async fn new_observer(target: &Target, server: &str) -> Result<Session, Problem> {
     let never = Stopper::default();
     let mut session = connect(target, Purpose::Detect, READ_LOCK_WAIT, &never).await?;
     prove(&mut session, target, Some(server)).await?;

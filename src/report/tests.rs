@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
+use crate::check::metric::{Judge, Judged};
 use crate::check::{Count, Kind, Metric, REMEDIATION, Threshold};
 use crate::dialect::PerDialect;
 use crate::source::Paint;
@@ -118,11 +119,12 @@ fn measured(value: &str) -> Outcome {
         critical: Threshold::parse(">= 0.95"),
         unit: "ratio".into(),
     };
-    let mut rows = Rows::new(vec!["value".into()]);
-    rows.push([ValueRef::Text(value)]);
-    let (verdict, rows, _) = metric.judge(&rows, &[]);
+    let names = vec!["value".to_owned()];
+    let mut judge = Judge::new(&metric, &[], (1, 1_000), None);
+    judge.take(&names, &[ValueRef::Text(value)]);
+    let Judged { verdict, rows, keys } = judge.finish(names);
     let mut one = outcome("connections", Severity::Sev2, Verdict::Clear);
-    one.finding = Finding { verdict, rows, keys: None, seconds: 0.0, cause: None };
+    one.finding = Finding { verdict, rows, keys, seconds: 0.0, cause: None };
     Arc::make_mut(&mut one.check).kind = Kind::Metric(metric);
     Arc::make_mut(&mut one.check).key.clear();
     one

@@ -133,6 +133,27 @@ fn a_metric_is_bound_and_judged_as_the_site_says() {
     );
 }
 
+/// The worst of very many series may come late, and in a text that a function padded.
+#[test]
+fn every_series_of_a_metric_is_judged() {
+    let desk = Desk::new();
+    let series = "WITH RECURSIVE t (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 20000) \
+                  SELECT 's' || n AS name, printf('%6.1f', CASE n WHEN 15000 THEN 5000.5 ELSE 1 END) AS value FROM t";
+    desk.home.write(
+        "checks/own/many.toml",
+        &format!(
+            "id = \"many\"\ntitle = \"t\"\nrule = \"r\"\nseverity = \"sev1\"\nkind = \"metric\"\nkey = [\"name\"]\n\
+             critical = \">= 100\"\nowner = \"o\"\n[sql]\nany = \"{series}\"\n"
+        ),
+    );
+    let ran = desk.run(&["--check", "many"]);
+    assert_eq!(ran.code, 2, "{}{}", ran.out, ran.err);
+    let worst = "s15000: 5000.5, critical at >= 100; 1 of 20000 over a threshold";
+    assert!(ran.out.contains(worst), "{}", ran.out);
+    let ran = desk.run(&["--check", "many", "--format", "prometheus"]);
+    assert!(ran.out.contains("} 5000.5\n"), "{}", ran.out);
+}
+
 #[test]
 fn a_check_can_be_switched_off_with_a_reason_that_is_told() {
     let desk = Desk::new();

@@ -90,13 +90,16 @@ impl World {
         if let Some(shared) = opened.shared.take() {
             self.send_to_store(shared, &opened.journal);
         }
+        // Whatever is asked from here on is asked of this server.
+        let bound_to = Some(opened.server.clone());
+        let target = Target { bound_to, ..opened.target.clone() };
         self.desk = Some(Desk {
             journal: opened.journal.clone(),
             server: opened.server.clone(),
             folder: opened.folder.clone(),
-            target: opened.target.clone(),
+            monitor: Arc::new(ops::pressure::Monitor::new(target.clone()).into()),
+            target,
             runbook: Arc::new(opened.runbook.clone()),
-            monitor: Arc::new(ops::pressure::Monitor::new(opened.target.clone()).into()),
             document: Arc::default(),
         });
     }
