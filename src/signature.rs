@@ -11,6 +11,8 @@ use std::process::{Command, Output, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use crate::digest::sha256;
 use crate::value::visible;
@@ -73,7 +75,7 @@ impl Verified {
 
     /// The same question once more: the list may be another one by now.
     pub fn again(&self, bytes: &[u8]) -> Result<Self, Unproved> {
-        verify(self.purpose, bytes, &self.signature, &self.list)
+        verify(self.purpose, bytes, &self.signature, &self.list, None)
     }
 
     /// The words of `ssh-keygen`.
@@ -89,8 +91,11 @@ pub enum Unproved {
     Stranger(String),
     #[error("the signature does not fit")]
     Misfit,
-    #[error("the signature of {0} does not fit")]
-    MisfitOf(String),
+    #[error("the signature of {who} does not fit: {why}")]
+    MisfitOf { who: String, why: String },
+    /// The list has the key, and not for this.
+    #[error("the line of {list} that has the key does not hold: {why}")]
+    NotHeld { list: String, why: String },
     #[error("it is no signature of ssh-keygen")]
     NoSignature,
     /// Nothing was found out.
@@ -105,18 +110,23 @@ pub fn sign(key: &Path, purpose: Purpose, bytes: &[u8]) -> Result<String, String
     keygen.arg("-q").arg("-f").arg(key);
     let ran = fed(&mut keygen, bytes).map_err(|error| format!("ssh-keygen: {error}"))?;
     if !ran.status.success() {
-        return Err(first_line(&ran.stderr));
+        return Err(last_line(&ran.stderr));
     }
     String::from_utf8(ran.stdout).map_err(|_| "ssh-keygen gave no text".into())
 }
 
-/// Whose signature this is, by the list of signers: everybody to whom any line of it gives the key.
+/// Whose signature this is, by the list of signers: everybody to whom any line of it gives the key. Lines
+/// and certificates that run out are held against the moment of signing, if that is named.
 pub fn verify(
     purpose: Purpose,
     bytes: &[u8],
     signature: &str,
     signers: &Path,
+    at: Option<Timestamp>,
 ) -> Result<Verified, Unproved> {
+    // Without a zone it is read in that of this host, as the times of the list are.
+    let at = at.map(|at| at.to_zoned(TimeZone::system()).strftime("%Y%m%d%H%M%S").to_string());
+    let at = at.map(|at| format!("-Overify-time={at}"));
     let listed = fs::metadata(signers).and_then(|found| {
         if found.is_file() { fs::read(signers) } else { Err(io::Error::other("it is no file")) }
     });
@@ -128,18 +138,23 @@ pub fn verify(
     // `ssh-keygen` stops at the first line that fits, and the same key may have another name below:
     // it is asked about each line by itself.
     let (mut all, mut said) = (Vec::new(), None);
+    let (mut not_held, mut misfit) = (None, None);
     for line in listed.split(|byte| *byte == b'\n').filter(|line| may_name(line, &by)) {
+        let has_key = String::from_utf8_lossy(line).contains(&by);
         let line = laid_down(line)?;
         let asked = |what, more: &[&str]| {
             let mut keygen = keygen(what, purpose);
-            keygen.arg("-s").arg(file.path()).arg("-f").arg(line.path()).args(more);
+            keygen.arg("-s").arg(file.path()).arg("-f").arg(line.path()).args(more).args(&at);
             fed(&mut keygen, bytes).map_err(unrun)
         };
         let found = asked("find-principals", &[])?;
         let named = String::from_utf8_lossy(&found.stdout).into_owned();
         let named = named.lines().flat_map(|line| line.split(',')).map(harmless);
         let named: Vec<String> = named.filter(|one| !one.is_empty()).collect();
-        let Some(first) = named.first().filter(|_| found.status.success()) else { continue };
+        let Some(first) = named.first().filter(|_| found.status.success()) else {
+            not_held = not_held.or_else(|| has_key.then(|| last_line(&found.stderr)));
+            continue;
+        };
         if named.iter().any(|one| one.contains(['*', '?', '!'])) {
             return Err(Unproved::Unchecked(format!(
                 "{} gives the key to '{first}', which is nobody in particular",
@@ -150,6 +165,7 @@ pub fn verify(
         if said.is_none() {
             let ran = asked("verify", &["-I", first])?;
             said = ran.status.success().then(|| first_line(&ran.stdout));
+            misfit = misfit.or_else(|| Some(last_line(&ran.stderr)));
         }
         for one in named {
             if !all.contains(&one) {
@@ -157,10 +173,15 @@ pub fn verify(
             }
         }
     }
+    let list = signers.display().to_string();
     let Some(first) = all.first() else {
-        return Err(Unproved::Stranger(signers.display().to_string()));
+        return Err(match not_held.filter(|why| !why.is_empty()) {
+            Some(why) => Unproved::NotHeld { list, why },
+            None => Unproved::Stranger(list),
+        });
     };
-    let said = said.ok_or_else(|| Unproved::MisfitOf(first.clone()))?;
+    let misfit = || Unproved::MisfitOf { who: first.clone(), why: misfit.unwrap_or_default() };
+    let said = said.ok_or_else(misfit)?;
     let key = said.rsplit(' ').next().unwrap_or_default().to_owned();
     let (signature, list) = (signature.to_owned(), signers.to_owned());
     Ok(Verified { purpose, sha256: sha256(bytes), signers: all, key, said, signature, list })
@@ -245,6 +266,12 @@ fn harmless(text: &str) -> String {
 
 fn first_line(bytes: &[u8]) -> String {
     harmless(String::from_utf8_lossy(bytes).lines().next().unwrap_or_default())
+}
+
+/// Of several lines `ssh-keygen` says last why it ends; before it stand warnings and what it asked for.
+fn last_line(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    harmless(text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default())
 }
 
 #[cfg(test)]

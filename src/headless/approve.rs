@@ -70,9 +70,14 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
     let signed =
         if asked.show { None } else { Some(sign(&request, asked, config, &mut interrupts).await?) };
     let beside = PathBuf::from(format!("{}.sig", asked.file.display()));
-    if let Some(signed) = signed.as_ref().filter(|_| !piped) {
-        Out::put_beside(&beside, signed)?;
-    }
+    let laid_down = signed.as_ref().filter(|_| !piped).is_some_and(|signed| {
+        let put = Out::put_beside(&beside, signed, &asked.file);
+        // What was signed is not lost for that.
+        put.map_err(|problem| {
+            out.problem(&problem.hint("the signature follows: the requester pastes it with `i`"));
+        })
+        .is_ok()
+    });
     let result = match (asked.format, &signed) {
         (TextOrJson::Json, _) => line(&json!({
             "operation": request.operation,
@@ -85,7 +90,7 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
             "signature": signed,
         })),
         (TextOrJson::Text, None) => String::new(),
-        (TextOrJson::Text, Some(signed)) if piped => signed.clone(),
+        (TextOrJson::Text, Some(signed)) if !laid_down => signed.clone(),
         (TextOrJson::Text, Some(_)) => format!("signed: {}\n", beside.display()),
     };
     out.put(&result)?;
@@ -273,6 +278,9 @@ pub(super) fn key(named: Option<&Path>, config: &Config) -> Result<PathBuf, Prob
     let usual = USUAL.iter().map(|name| home.join(".ssh").join(name));
     usual.into_iter().find(|path| path.is_file()).ok_or_else(|| {
         Problem::usage("there is no SSH key to sign with; nothing was signed")
-            .hint("name one with --key, or as `key` of [approval] in steadyhand.toml")
+            .hint(
+                "name one with --key, or as `key` of [approval] in steadyhand.toml; of a key that your agent \
+                 holds, `ssh-add -L` gives the public half, which is enough as a file",
+            )
     })
 }

@@ -8,6 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::out::{Place, place};
@@ -152,7 +153,7 @@ pub fn verified(
             report.faults.push("it is not signed".into());
             true
         }
-        (true, signers) => signature(folder, signers, &mut report)?,
+        (true, signers) => signature(folder, (signers, opened.about.made), &mut report)?,
     };
     // Without the rows that they show, requests cannot be in it.
     let checked = checked
@@ -167,7 +168,11 @@ pub fn verified(
 }
 
 /// Judges the signature; false if it could not be.
-fn signature(folder: &Path, signers: Option<&Path>, report: &mut Report) -> Result<bool, Problem> {
+fn signature(
+    folder: &Path,
+    (signers, made): (Option<&Path>, Timestamp),
+    report: &mut Report,
+) -> Result<bool, Problem> {
     let read = |name: &str| {
         fs::read(folder.join(name)).map_err(|error| Problem::system(format!("{name}: {error}")))
     };
@@ -176,8 +181,10 @@ fn signature(folder: &Path, signers: Option<&Path>, report: &mut Report) -> Resu
     let judged = match signers {
         None => signature::fits(Purpose::Bundle, &sums, &signed)
             .map(|said| format!("{said}; --signers FILE tells whose key that is")),
-        Some(signers) => signature::verify(Purpose::Bundle, &sums, &signed, signers)
-            .map(|verified| verified.said().to_owned()),
+        Some(signers) => signature::verify(Purpose::Bundle, &sums, &signed, signers, Some(made))
+            .map(|verified| {
+                format!("{}; as of {}", verified.said(), made.strftime("%Y-%m-%d %H:%M:%S UTC"))
+            }),
     };
     match judged {
         Ok(said) => report.notes.push(said),

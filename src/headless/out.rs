@@ -109,10 +109,14 @@ impl Out {
         }
     }
 
-    /// A file of ours beside one that was named. Nobody chose what lies there already, so that it goes, and
-    /// a link leads nowhere.
-    pub fn put_beside(path: &Path, text: &str) -> Result<(), Problem> {
-        replace(path, text, None).map_err(|error| {
+    /// A file of ours beside one that was named, for whoever may read that. Nobody chose what lies there
+    /// already, so that it goes, and a link leads nowhere.
+    pub fn put_beside(path: &Path, text: &str, of: &Path) -> Result<(), Problem> {
+        let put = replace(path, text, None).and_then(|()| {
+            let mode = fs::metadata(of)?.mode() & 0o666;
+            fs::set_permissions(path, fs::Permissions::from_mode(mode))
+        });
+        put.map_err(|error| {
             Problem::system(format!("cannot write {}: {error}", path.display()))
                 .hint("the folder must be one that you may write to")
         })

@@ -88,7 +88,7 @@ impl Found<'_> {
         let Unreviewed { op, request: digest, .. } = *due;
         let bytes = second::reviewed(&request.sha256(), remark);
         let signature = signed(key, Purpose::Review, &bytes)?;
-        let verified = signature::verify(Purpose::Review, &bytes, &signature, signers)
+        let verified = signature::verify(Purpose::Review, &bytes, &signature, signers, None)
             .map_err(|why| Problem::refused(format!("{why}; nothing was recorded")))?;
         if let Some(own) = own_key(request, &verified) {
             return Err(Problem::refused(format!(

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use jiff::Timestamp;
+
 use crate::incident::entry::{Entry, Evidence, Record};
 use crate::incident::verify::Report;
 use crate::incident::{Incident, Unreviewed, journal, second, store};
@@ -41,7 +43,7 @@ pub fn judge(folder: &Path, signers: Option<&Path>, report: &mut Report) -> bool
         }
         let found = signed(folder, before, request, op, &record.entry)
             .map_err(Unproved::Unchecked)
-            .and_then(|signed| held(folder, purpose, &signed, signature, signers));
+            .and_then(|signed| held(folder, purpose, &signed, signature, (signers, record.at)));
         match found {
             Ok(said) => report.notes.push(format!("{op}: {sentence}; {said}")),
             Err(Unproved::Unchecked(why)) if why.starts_with("ssh-keygen") => {
@@ -151,14 +153,15 @@ fn held(
     purpose: Purpose,
     Signed { bytes, request, signer }: &Signed<'_>,
     signature: &Evidence,
-    signers: Option<&Path>,
+    (signers, at): (Option<&Path>, Timestamp),
 ) -> Result<String, Unproved> {
     let text = read(folder, signature).map_err(Unproved::Unchecked)?;
     let text = String::from_utf8_lossy(&text);
     match signers {
         None => signature::fits(purpose, bytes, &text),
         Some(signers) => {
-            let verified = signature::verify(purpose, bytes, &text, signers)?;
+            // Keys and certificates run out, and what they signed before stays good.
+            let verified = signature::verify(purpose, bytes, &text, signers, Some(at))?;
             if let Some(own) = own_key(request, &verified) {
                 let why = format!("{own} asked for it, whose key signed it by this list");
                 return Err(Unproved::Unchecked(why));

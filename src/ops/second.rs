@@ -37,7 +37,7 @@ pub fn account() -> String {
 
 /// Holds a signature, as a file or a chat has it, against the request and the list of signers.
 pub fn check(request: &Request, signature: &str, signers: &Path) -> Result<Seconded, String> {
-    let verified = signature::verify(Purpose::Approval, &request.bytes(), signature, signers);
+    let verified = signature::verify(Purpose::Approval, &request.bytes(), signature, signers, None);
     let verified = verified.map_err(|unproved| unproved.to_string())?;
     Seconded::of(request, &verified, clock::now())
 }

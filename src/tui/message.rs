@@ -208,7 +208,7 @@ pub struct Signed {
 #[derive(Debug)]
 pub struct Unsigned {
     pub op: String,
-    /// The digest of what was read.
+    /// The digest of what was read, and of the list that it was held against.
     pub sha256: String,
     pub why: String,
 }

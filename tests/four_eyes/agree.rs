@@ -87,6 +87,34 @@ fn told_afterwards(home: &Home) {
     assert!(code == Some(2) && said.contains(".json was altered"), "{said}");
 }
 
+/// Keys run out, and of two who are asked both may sign: neither changes what was agreed to.
+#[test]
+fn what_was_agreed_to_outlives_the_key_and_a_later_signature() {
+    let mut casey = asked(scene("four-eyes", ""));
+    let before = Facts::of(casey.home());
+    let bytes = fs::read(request(casey.home())).expect("it can be read");
+    sign(casey.home(), "robin", "steadyhand-approval", &bytes);
+    casey.wait_for("agreed: robin@example.org");
+    sign(casey.home(), "stranger", "steadyhand-approval", &bytes);
+    confirm(&mut casey, CONFIRMATION);
+    let home = done(casey, &before, &["seconded", "approved"]);
+    shell(
+        &home.work(),
+        "until() { sed \"s/^robin@example.org /&valid-before=\\\"$1\\\" /\" signers; }
+         until $(date +%Y%m%d%H%M%S) > since; until 20200101 > long-since",
+    );
+    let verify = |list: &str| {
+        let ran = home.steadyhand(&["verify", "1", "--signers", list]).output();
+        let ran = ran.expect("it runs");
+        (ran.status.code(), String::from_utf8_lossy(&ran.stdout).into_owned())
+    };
+    let (code, said) = verify("since");
+    assert!(said.contains("signature for robin@example.org"), "{code:?} {said}");
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = verify("long-since");
+    assert!(code == Some(2) && said.contains("key has expired"), "{code:?} {said}");
+}
+
 /// Another account where the tests may change theirs; the request and the signature go through a
 /// chat, which is to say through the clipboard.
 #[test]

@@ -96,6 +96,25 @@ fn what_lies_beside_the_request_and_is_no_plain_file_of_that_length_is_not_read(
     leave(&mut casey);
 }
 
+/// An Ed25519 key signs the same text in the same way each time.
+#[test]
+fn a_signature_that_was_refused_holds_once_the_list_is_mended() {
+    let mut casey = asked(scene("four-eyes", ""));
+    let work = casey.home().work();
+    shell(
+        &work,
+        "cp signers right; sed 's/^robin@example.org /&namespaces=\"git\" /' right > signers",
+    );
+    let bytes = fs::read(request(casey.home())).expect("it can be read");
+    sign(casey.home(), "robin", "steadyhand-approval", &bytes);
+    casey.wait_for("the signature was refused");
+    let told = told(casey.home());
+    assert!(told.contains("not permitted for use in signature namespace"), "{told}");
+    shell(&work, "mv right signers");
+    casey.wait_for("agreed: robin@example.org");
+    leave(&mut casey);
+}
+
 #[test]
 fn a_key_that_left_the_list_after_it_agreed_executes_nothing() {
     for (list, said) in [

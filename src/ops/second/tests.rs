@@ -31,7 +31,8 @@ impl Key {
 
     fn signed(&self, purpose: Purpose, request: &Request) -> Verified {
         let signature = signature::sign(&self.path("key"), purpose, &request.bytes()).unwrap();
-        signature::verify(purpose, &request.bytes(), &signature, &self.path("signers")).unwrap()
+        signature::verify(purpose, &request.bytes(), &signature, &self.path("signers"), None)
+            .unwrap()
     }
 }
 

@@ -79,7 +79,8 @@ impl World {
         let Some(desk) = &self.desk else { return };
         let path = desk.folder.join(REQUESTS).join(format!("{}.sig", request.file()));
         let Some(text) = read(&path) else { return };
-        if known.as_deref() != Some(&sha256(text.as_bytes())) {
+        let Some(signers) = &self.seconding.signers else { return };
+        if known.as_deref() != Some(&tried(&text, &signers.value)) {
             self.check_signature(request, text);
         }
     }
@@ -89,11 +90,13 @@ impl World {
         let Some(signers) = self.seconding.signers.clone().map(|set| set.value) else { return };
         self.spawn(async move {
             let (step, op) = (request.step.clone(), request.operation.clone());
-            let digest = sha256(text.as_bytes());
+            let digest = tried(&text, &signers);
             let checked = tokio::task::spawn_blocking(move || {
                 let seconded = ops::second::check(&request, &text, &signers)?;
                 let signature = signature::armored(&text).unwrap_or(text);
-                let name = format!("{}.sig", request.file());
+                // Whoever signs beside the request later must not write over what was taken.
+                let own = sha256(signature.as_bytes());
+                let name = format!("{}.{}.sig", request.file(), &own[..12]);
                 let kept = desk.journal.keep_request(&name, signature.as_bytes());
                 let evidence = kept.map_err(|error| error.to_string())?;
                 let list = fs::read(&signers).map_err(|error| error.to_string())?;
@@ -105,6 +108,12 @@ impl World {
             Message::Signed { step, signed }
         });
     }
+}
+
+/// What was tried: the same signature may hold by another list.
+fn tried(text: &str, signers: &Path) -> String {
+    let list = fs::read(signers).unwrap_or_default();
+    sha256(&[text.as_bytes(), &list].concat())
 }
 
 /// A plain file of no more than a signature's length; whatever else lies there is none.
