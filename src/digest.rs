@@ -1,14 +1,23 @@
 //! SHA-256 as hexadecimal text: the same digest that `sha256sum` prints. A leaf.
 
 use std::fmt::{self, Write as _};
+use std::fs::File;
 use std::io;
 use std::ops::AddAssign;
+use std::path::Path;
 use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
 
 pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
+}
+
+/// The length and the digest of a file. It is read piece by piece: an undo may be larger than the memory.
+pub fn of_file(path: &Path) -> io::Result<(u64, String)> {
+    let mut digest = Running::default();
+    let bytes = io::copy(&mut File::open(path)?, &mut digest)?;
+    Ok((bytes, digest.finish()))
 }
 
 /// A digest that somebody wrote down, or its beginning, long enough to mean one.

@@ -16,7 +16,7 @@ use super::postmortem::remembered;
 use super::{Out, incident_folder};
 use crate::clock;
 use crate::config::Config;
-use crate::digest::Beginning;
+use crate::digest::{self, Beginning};
 use crate::exit::Exit;
 use crate::incident::bundle::{self, OpenError, SIGNATURE, SUMS};
 use crate::incident::verify::{Report, verify, verify_bundle};
@@ -92,7 +92,7 @@ fn written(making: &bundle::Making, path: &Path) -> io::Result<String> {
     making.pack(io::BufWriter::new(made.as_file_mut()))?;
     made.as_file().sync_all()?;
     made.persist(&path)?;
-    bundle::digest(&path)
+    digest::of_file(&path).map(|(_, sha256)| sha256)
 }
 
 /// The postmortem: what people wrote included, unless rows must go, which could stand there.

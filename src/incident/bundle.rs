@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::chain::{self, Head};
 use super::journal::{self, REQUESTS};
 use super::redact;
-use crate::digest::Running;
+use crate::digest::{self, Through};
 
 pub const SUMS: &str = "SHA256SUMS";
 pub const SIGNATURE: &str = "SHA256SUMS.sig";
@@ -117,7 +117,7 @@ pub fn gather(
     making.write(ABOUT, &serde_json::to_vec_pretty(&about)?)?;
     let mut sums = String::new();
     for (name, path) in &making.files {
-        sums.push_str(&format!("{}  {name}\n", digest(path)?));
+        sums.push_str(&format!("{}  {name}\n", digest::of_file(path)?.1));
     }
     making.write(SUMS, sums.as_bytes())?;
     Ok(making)
@@ -208,18 +208,9 @@ pub fn open(path: &Path) -> Result<Opened, OpenError> {
         if let Some(parent) = to.parent() {
             fs::create_dir_all(parent)?;
         }
-        let mut file = File::create(&to)?;
-        let mut running = Running::default();
-        let mut buffer = vec![0; 64 * 1024];
-        loop {
-            let n = entry.read(&mut buffer)?;
-            if n == 0 {
-                break;
-            }
-            running.eat(&buffer[..n]);
-            file.write_all(&buffer[..n])?;
-        }
-        if names.insert(name.clone(), running.finish()).is_some() {
+        let mut file = Through::new(File::create(&to)?);
+        io::copy(&mut entry, &mut file)?;
+        if names.insert(name.clone(), file.finish().1).is_some() {
             faults.push(format!("{name} is in the bundle twice"));
         }
     }
@@ -258,19 +249,6 @@ fn name(path: &Path) -> Option<String> {
         })
         .collect::<Option<_>>()?;
     (!rest.is_empty()).then(|| rest.join("/"))
-}
-
-/// The digest of a file.
-pub fn digest(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let mut running = Running::default();
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(running.finish()),
-            n => running.eat(&buffer[..n]),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use super::chain::{self, Fault, Head};
 use super::entry::{self, Entry, Evidence, Record};
 use super::journal::{self, EVIDENCE, HEAD, JournalError, REQUESTS};
 use super::store;
-use crate::digest::{Beginning, Running};
+use crate::digest::{self, Beginning};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
@@ -262,10 +262,10 @@ impl Report {
         }
     }
 
-    fn file(&mut self, folder: &Path, Evidence { file, sha256: digest }: &Evidence, seq: u64) {
+    fn file(&mut self, folder: &Path, Evidence { file, sha256 }: &Evidence, seq: u64) {
         let path = folder.join(file);
-        match not_a_link(&path).and_then(|()| digest_of(&path)) {
-            Ok(found) if found == *digest => self.files += 1,
+        match not_a_link(&path).and_then(|()| digest::of_file(&path)) {
+            Ok((_, found)) if found == *sha256 => self.files += 1,
             Ok(_) => self.fault(format!("{file} was altered: it is not what record {seq} names")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.fault(format!("{file} is missing: record {seq} names it"));
@@ -273,13 +273,6 @@ impl Report {
             Err(error) => self.fault(format!("{file} cannot be read: {error}")),
         }
     }
-}
-
-/// Read piece by piece: an undo may be larger than the memory.
-fn digest_of(path: &Path) -> io::Result<String> {
-    let mut digest = Running::default();
-    io::copy(&mut fs::File::open(path)?, &mut digest)?;
-    Ok(digest.finish())
 }
 
 /// The number of the line that a byte stands in, from 1.

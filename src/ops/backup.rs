@@ -20,7 +20,7 @@ use crate::config::Target;
 use crate::config::access::Access;
 use crate::config::backup::Newest;
 use crate::dialect::Dialect;
-use crate::digest::Through;
+use crate::digest;
 use crate::engine::{Identity, Purpose, Stopper};
 use crate::problem::Problem;
 use crate::runbook::Ran;
@@ -260,7 +260,7 @@ pub async fn newest(newest: &Newest, stopper: &Stopper) -> Result<Found, Problem
     let (file, changed) = newest_file(&pattern)?;
     let at = Timestamp::try_from(changed).map_err(|error| Problem::system(error.to_string()))?;
     let read = file.clone();
-    let (sha256, head) = tokio::task::spawn_blocking(move || digest(&read))
+    let (sha256, head) = tokio::task::spawn_blocking(move || looked_into(&read))
         .await
         .map_err(|error| Problem::system(error.to_string()))?
         .map_err(|error| Problem::unreachable(format!("{}: {error}", file.display())))?;
@@ -300,13 +300,11 @@ fn fits(pattern: &str, name: &str) -> bool {
 }
 
 /// The digest of a file, and its first bytes.
-fn digest(path: &Path) -> io::Result<(String, Vec<u8>)> {
+fn looked_into(path: &Path) -> io::Result<(String, Vec<u8>)> {
     let mut head = vec![0; 16];
     let n = File::open(path)?.read(&mut head)?;
     head.truncate(n);
-    let mut reading = Through::new(File::open(path)?);
-    io::copy(&mut reading, &mut io::sink())?;
-    Ok((reading.finish().1, head))
+    Ok((digest::of_file(path)?.1, head))
 }
 
 /// What shows that a backup is whole: its own digest beside it, or its table of contents.

@@ -1,7 +1,7 @@
 //! Commands of a runbook: the words of a step filled in, run with the access of the target, and what
 //! came of them. A backup is digested when it is there, and a line about each try is appended to a file.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::clock;
 use crate::config::Target;
 use crate::consent::{Act, Consent};
 use crate::dialect::Dialect;
-use crate::digest::Through;
+use crate::digest;
 use crate::engine::Stopper;
 use crate::incident::entry::{Entry, Evidence};
 use crate::runbook::places::Places;
@@ -113,7 +113,7 @@ impl Site {
     /// One line for each try, in one file for all incidents.
     fn record(&self, file: &Path, argv: &[String], ran: &Ran) -> Result<(), String> {
         let digested = match ran.exit {
-            Some(0) => Some(digest(file).map_err(|error| {
+            Some(0) => Some(digest::of_file(file).map_err(|error| {
                 format!("the backup {} cannot be read: {error}", file.display())
             })?),
             _ => None,
@@ -165,10 +165,4 @@ impl Site {
 
 fn failed(why: String) -> Ran {
     Ran { exit: None, output: Vec::new(), seconds: 0.0, trouble: Some(why) }
-}
-
-fn digest(path: &Path) -> io::Result<(u64, String)> {
-    let mut through = Through::new(File::open(path)?);
-    let bytes = io::copy(&mut through, &mut io::sink())?;
-    Ok((bytes, through.finish().1))
 }
