@@ -16,6 +16,7 @@ pub mod digest;
 pub mod drill;
 pub mod engine;
 pub mod exit;
+pub mod files;
 pub mod format;
 pub mod grants;
 pub mod guardrail;

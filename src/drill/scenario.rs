@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Scorecard;
-use crate::incident::journal::write_synced;
+use crate::files::write_synced;
 
 /// What the drill is about. The engineer finds it out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Change, Run, Standing};
+use crate::files::append_line;
 use crate::rights;
 
 type Latest = BTreeMap<String, Standing>;
@@ -66,16 +67,8 @@ impl Book {
     }
 
     pub fn append(&self, run: &Run) -> io::Result<()> {
-        let mut line = serde_json::to_string(run).map_err(io::Error::other)? + "\n";
-        let mut options = OpenOptions::new();
-        options.read(true).append(true).create(true);
-        let path = self.folder.join(month(run.at) + ".jsonl");
-        let mut file = rights::open(&options, &path)?;
-        if is_torn(&mut file)? {
-            line.insert(0, '\n');
-        }
-        file.write_all(line.as_bytes())?;
-        file.sync_data()
+        let line = serde_json::to_string(run).map_err(io::Error::other)?;
+        append_line(&self.folder.join(month(run.at) + ".jsonl"), &line)
     }
 
     /// Takes the run into the standings, and lets go of months that are older than `keep`. A clock that is
@@ -247,17 +240,6 @@ fn months(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
     }
     found.sort();
     Ok(found)
-}
-
-/// Whether the last line was not finished.
-fn is_torn(file: &mut File) -> io::Result<bool> {
-    if file.metadata()?.len() == 0 {
-        return Ok(false);
-    }
-    file.seek(SeekFrom::End(-1))?;
-    let mut last = [0];
-    file.read_exact(&mut last)?;
-    Ok(last[0] != b'\n')
 }
 
 #[cfg(test)]

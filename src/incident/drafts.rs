@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::journal::write_synced;
+use crate::files::write_synced;
 use crate::rights;
 
 #[derive(Debug, Clone, PartialEq, Eq)]

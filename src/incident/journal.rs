@@ -15,7 +15,7 @@ mod mend;
 mod receive;
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -23,7 +23,6 @@ use super::chain::{self, Fault, Head, Mark};
 use super::entry::{Entry, Record};
 use super::lease::{Holder, Lease, LeaseError, Party};
 use crate::clock;
-use crate::digest::Through;
 use crate::rights;
 pub use awaited::{AWAITED, arrive, awaited, is_awaiting};
 pub use care::{Care, News};
@@ -274,32 +273,6 @@ pub fn read(folder: &Path) -> Result<(Vec<Record>, Head, Option<Fault>), Journal
 pub fn bytes(folder: &Path) -> Result<Vec<u8>, JournalError> {
     let path = folder.join("journal.jsonl");
     fs::read(&path).map_err(io_error("cannot read", &path))
-}
-
-/// Writes a whole file so that a crash leaves the old one or the new one.
-pub fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    write_through(path, |out| out.write_all(bytes)).map(drop)
-}
-
-/// The same piece by piece; gives the digest.
-fn write_through(
-    path: &Path,
-    write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
-) -> io::Result<String> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let file = tempfile::NamedTempFile::new_in(folder)?;
-    rights::settle_file(file.as_file(), folder)?;
-    let mut out = BufWriter::with_capacity(1 << 16, Through::new(file));
-    write(&mut out)?;
-    let (file, sha256) = out.into_inner().map_err(io::IntoInnerError::into_error)?.finish();
-    persist(file, path)?;
-    Ok(sha256)
-}
-
-fn persist(file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn kept_head(folder: &Path) -> Option<Head> {

@@ -319,7 +319,7 @@ fn replace(path: &Path, folder: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         bytes => bytes?,
     };
-    super::journal::write_synced(path, &bytes)?;
+    crate::files::write_synced(path, &bytes)?;
     File::open(folder)?.sync_all()
 }
 

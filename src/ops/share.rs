@@ -244,7 +244,7 @@ fn says(kept: &Kept, lease: &Lease) -> Result<(), Problem> {
 fn lay_down(kept: &Kept, lease: &Lease, lines: Vec<Link>) -> Result<(), Problem> {
     let runbook = lease.folder().join("runbook.toml");
     if !runbook.exists() {
-        let written = journal::write_synced(&runbook, kept.runbook.as_bytes());
+        let written = crate::files::write_synced(&runbook, kept.runbook.as_bytes());
         written.map_err(|error| system(&error))?;
     }
     let lines: Vec<String> = lines.into_iter().map(|link| link.line).collect();

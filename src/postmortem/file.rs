@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 
 use super::Around;
+use crate::files::write_synced;
 use crate::incident::Incident;
 use crate::incident::chain::Head;
-use crate::incident::journal::write_synced;
 
 pub fn path(folder: &Path) -> PathBuf {
     folder.join("postmortem.md")

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use super::{JournalError, REQUESTS, io_error, settle_inside, write_synced};
+use super::{JournalError, REQUESTS, io_error, settle_inside};
 use crate::digest::sha256;
+use crate::files::write_synced;
 use crate::incident::entry::{self, Evidence, Record};
 use crate::incident::lease::Lease;
 

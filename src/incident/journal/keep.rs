@@ -4,9 +4,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::{
-    EVIDENCE, Journal, JournalError, REQUESTS, io_error, persist, settle_inside, write_through,
-};
+use super::{EVIDENCE, Journal, JournalError, REQUESTS, io_error, settle_inside};
+use crate::files::{persist, write_through};
 use crate::incident::entry::Evidence;
 
 impl Journal {

@@ -4,7 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
-use super::{JournalError, io_error, kept_head, truncated, write_synced};
+use super::{JournalError, io_error, kept_head, truncated};
+use crate::files::write_synced;
 use crate::incident::chain::{self, Head};
 use crate::incident::entry::Record;
 use crate::incident::lease::Lease;

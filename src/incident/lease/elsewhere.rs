@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Holder, Party, said, signed};
-use crate::incident::{journal, store};
+use crate::incident::store;
 
 const ELSEWHERE: &str = "elsewhere.json";
 
@@ -46,7 +46,7 @@ pub fn store_says(folder: &Path, says: Says<'_>) -> io::Result<()> {
     let holder = serde_json::from_str(told).unwrap_or_else(|_| Holder::unknown());
     let holder = Holder { silent: Some(silent.as_secs()), ..holder };
     let text = serde_json::to_string(&holder).expect("a holder is plain data");
-    journal::write_synced(&path, text.as_bytes())
+    crate::files::write_synced(&path, text.as_bytes())
 }
 
 impl Holder {

@@ -10,7 +10,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Holder, Party, signed};
-use crate::incident::journal;
 
 const REQUEST: &str = "take-over.json";
 
@@ -70,7 +69,7 @@ impl Request {
 
     fn write(&self, folder: &Path) -> io::Result<()> {
         let text = serde_json::to_string(self).expect("a request is plain data");
-        journal::write_synced(&folder.join(REQUEST), text.as_bytes())
+        crate::files::write_synced(&folder.join(REQUEST), text.as_bytes())
     }
 
     /// Nobody answered for so long, or nobody is there to. On another host nobody sees the question.

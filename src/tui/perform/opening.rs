@@ -203,7 +203,7 @@ async fn new_incident(
         journal.mark_drill();
     }
     let frozen = folder.join("runbook.toml");
-    crate::incident::journal::write_synced(&frozen, runbook.source.as_bytes())
+    crate::files::write_synced(&frozen, runbook.source.as_bytes())
         .map_err(|error| Problem::system(format!("{}: {error}", frozen.display())))?;
     let record = journal
         .append(Entry::Opened {
