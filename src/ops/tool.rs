@@ -1,9 +1,8 @@
 //! Commands of a runbook: the words of a step filled in, run with the access of the target, and what
 //! came of them. A backup is digested when it is there, and a line about each try is appended to a file.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -17,6 +16,7 @@ use crate::consent::{Act, Consent};
 use crate::dialect::Dialect;
 use crate::digest;
 use crate::engine::Stopper;
+use crate::files::append_line;
 use crate::incident::entry::{Entry, Evidence};
 use crate::runbook::places::Places;
 use crate::runbook::{CommandStep, Ran};
@@ -59,17 +59,17 @@ impl Site {
         let ran = match self.started(&shown, step, stopper).await {
             Ok(mut ran) => {
                 if let Some(file) = &step.backup {
-                    let recorded =
-                        self.record(Path::new(&self.places().filled(file)), &shown, &ran);
+                    let file = self.places().filled(file);
+                    let recorded = self.record(Path::new(&file), &shown, &ran);
                     ran.trouble = ran.trouble.or(recorded.err());
+                }
+                if let Some(other) = step.same_as.as_deref().filter(|_| ran.exit == Some(0)) {
+                    let compared = self.compared(other, &ran.output);
+                    ran.trouble = ran.trouble.or(compared.err());
                 }
                 ran
             }
             Err(why) => failed(why),
-        };
-        let ran = match step.same_as.as_deref().filter(|_| ran.exit == Some(0)) {
-            Some(other) => self.compared(other, ran),
-            None => ran,
         };
         (shown, ran)
     }
@@ -112,12 +112,8 @@ impl Site {
 
     /// One line for each try, in one file for all incidents.
     fn record(&self, file: &Path, argv: &[String], ran: &Ran) -> Result<(), String> {
-        let digested = match ran.exit {
-            Some(0) => Some(digest::of_file(file).map_err(|error| {
-                format!("the backup {} cannot be read: {error}", file.display())
-            })?),
-            _ => None,
-        };
+        let digested = (ran.exit == Some(0)).then(|| digest::of_file(file));
+        let found = digested.as_ref().and_then(|digested| digested.as_ref().ok());
         let line = json!({
             "at": clock::now().to_string(),
             "incident": self.folder.file_name().map(|name| name.to_string_lossy()),
@@ -127,26 +123,25 @@ impl Site {
             "exit": ran.exit,
             "seconds": ran.seconds,
             "file": file.display().to_string(),
-            "bytes": digested.as_ref().map(|(bytes, _)| bytes),
-            "sha256": digested.as_ref().map(|(_, sha256)| sha256),
+            "bytes": found.map(|(bytes, _)| bytes),
+            "sha256": found.map(|(_, sha256)| sha256),
         });
-        let append = || -> io::Result<()> {
-            let path = self.places().backups().join(RECORD);
-            let mut record = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
-            record.write_all(format!("{line}\n").as_bytes())?;
-            record.sync_data()
-        };
-        append().map_err(|error| format!("the backup could not be recorded: {error}"))
+        append_line(&self.places().backups().join(RECORD), &line.to_string())
+            .map_err(|error| format!("the backup could not be recorded: {error}"))?;
+        match digested {
+            Some(Err(error)) => {
+                Err(format!("the backup {} cannot be read: {error}", file.display()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The output must be that of an earlier step, which lies among the evidence.
-    fn compared(&self, other: &str, ran: Ran) -> Ran {
-        let trouble = match self.output_of(other) {
-            Ok(output) if output == ran.output => None,
-            Ok(_) => Some(format!("the output is not that of the step {other}")),
-            Err(why) => Some(why),
-        };
-        Ran { trouble, ..ran }
+    fn compared(&self, other: &str, output: &[u8]) -> Result<(), String> {
+        match self.output_of(other)? {
+            same if same == output => Ok(()),
+            _ => Err(format!("the output is not that of the step {other}")),
+        }
     }
 
     fn output_of(&self, step: &str) -> Result<Vec<u8>, String> {

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use super::Argv;
 use crate::dialect::Dialect;
 
+/// The folder of all backups, in the state folder.
+pub const BACKUPS: &str = "backups";
+
 #[derive(Debug, Clone, Copy)]
 pub struct Places<'a> {
     pub dialect: Dialect,
@@ -16,10 +19,14 @@ pub struct Places<'a> {
 }
 
 impl Places<'_> {
+    /// The state folder.
+    pub fn state(&self) -> &Path {
+        self.folder.parent().and_then(Path::parent).unwrap_or(self.folder)
+    }
+
     /// Backups lie beside the incidents: they are large, and no evidence.
     pub fn backups(self) -> PathBuf {
-        let state = self.folder.parent().and_then(Path::parent).unwrap_or(self.folder);
-        state.join("backups")
+        self.state().join(BACKUPS)
     }
 
     fn incident(self) -> String {
