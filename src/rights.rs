@@ -1,5 +1,5 @@
 //! Who may read and write what lies in the state folder: its owner alone, unless an administrator made
-//! that folder, or the one of all incidents in it, one of a group.
+//! that folder, or the one of all incidents in it, one of a group. It then is the group's from there down.
 //!
 //! That is said where the system keeps such things: a folder with the set-group-id bit and group
 //! write (`install -d -m 2770 -g dba /srv/steadyhand`). What is made below it is the group's too.

@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use common::book::{COUNT, book, command};
 use common::walk::{INCIDENT, RUNBOOK, assert_sound, leave, wait_for_end};
@@ -11,7 +12,10 @@ use serde_json::Value;
 
 /// The cockpit at the first of these steps.
 fn at(steps: &[&str]) -> Cockpit {
-    let home = Home::new();
+    at_in(Home::new(), steps)
+}
+
+fn at_in(home: Home, steps: &[&str]) -> Cockpit {
     home.write("books/asset-double-assignment.toml", &book(&[steps, &[COUNT]].concat()));
     let args = ["demo", "--keep", ".", "--incident", RUNBOOK, "--runbooks", "books"];
     let cockpit = Cockpit::start_in(home, &args, WIDE);
@@ -19,9 +23,11 @@ fn at(steps: &[&str]) -> Cockpit {
     cockpit
 }
 
-fn lines(home: &Home, file: &str) -> Vec<Value> {
-    let text = fs::read_to_string(home.work().join("state").join(file)).expect("it is there");
-    text.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
+/// The lines about backups; one that cannot be read is null.
+fn tries(home: &Home) -> Vec<Value> {
+    let text = fs::read_to_string(home.work().join("state/backups/backups.jsonl"));
+    let text = text.expect("it is there");
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_default()).collect()
 }
 
 #[test]
@@ -38,8 +44,45 @@ fn a_backup_that_is_not_there_is_none_whatever_else_the_command_did_well() {
     cockpit.wait_for("No such file");
     wait_for_end(&cockpit, "step-failed", 1);
     // The try has its line, which names no digest.
-    let tries = lines(cockpit.home(), "backups/backups.jsonl");
+    let tries = tries(cockpit.home());
     assert_eq!((tries.len(), &tries[0]["exit"], &tries[0]["sha256"]), (1, &0.into(), &Value::Null));
     leave(&mut cockpit);
     assert_sound(cockpit.home());
+}
+
+/// Another login may have to make it again, and adds a line of its own.
+#[test]
+fn a_backup_in_a_folder_of_a_group_is_the_groups() {
+    for (mode, folder, file) in [(0o2770, 0o2770, 0o660), (0o755, 0o700, 0o600)] {
+        let home = Home::new();
+        let state = home.work().join("state");
+        fs::create_dir(&state).expect("the home is ours");
+        fs::set_permissions(&state, fs::Permissions::from_mode(mode)).expect("it is ours");
+        let argv = ["cp", "{file}", "{backup}"];
+        let backup = command("backup", "Back up", &argv, true) + "backup = \"{backup}\"\n";
+        let mut cockpit = at_in(home, &[&backup]);
+        cockpit.keys("enter");
+        wait_for_end(&cockpit, "step-passed", 1);
+        for (path, wanted) in
+            [("backups", folder), ("backups/backups.jsonl", file), ("backups/inc_0001", file)]
+        {
+            let found = fs::metadata(state.join(path)).expect(path).permissions().mode() & 0o7777;
+            assert_eq!(found, wanted, "{path} {found:o}");
+        }
+        leave(&mut cockpit);
+    }
+}
+
+#[test]
+fn a_line_that_a_kill_tore_spoils_no_later_one() {
+    let home = Home::new();
+    home.write("state/backups/backups.jsonl", "{\"at\": \"2026");
+    let argv = ["cp", "{file}", "{backup}"];
+    let backup = command("backup", "Back up", &argv, true) + "backup = \"{backup}\"\n";
+    let mut cockpit = at_in(home, &[&backup]);
+    cockpit.keys("enter");
+    wait_for_end(&cockpit, "step-passed", 1);
+    let tries = tries(cockpit.home());
+    assert_eq!((tries.len(), &tries[1]["incident"]), (2, &INCIDENT.into()));
+    leave(&mut cockpit);
 }

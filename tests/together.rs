@@ -481,12 +481,15 @@ fn modes(folder: &Path) -> Vec<(PathBuf, u32)> {
 
 #[test]
 fn a_folder_of_a_group_gives_its_group_what_is_in_it_and_any_other_nothing() {
-    for (shared, folders, files) in [(true, 0o2770, 0o660), (false, 0o700, 0o600)] {
+    for (made, mode, folders, files) in [
+        ("state", 0o2770, 0o2770, 0o660),
+        ("state/incidents", 0o2770, 0o2770, 0o660),
+        ("state/incidents", 0o755, 0o700, 0o600),
+    ] {
         let home = Home::new();
-        let incidents = home.work().join("state/incidents");
-        fs::create_dir_all(&incidents).expect("the home is ours");
-        let mode = if shared { 0o2770 } else { 0o755 };
-        fs::set_permissions(&incidents, fs::Permissions::from_mode(mode)).expect("it is ours");
+        let made = home.work().join(made);
+        fs::create_dir_all(&made).expect("the home is ours");
+        fs::set_permissions(&made, fs::Permissions::from_mode(mode)).expect("it is ours");
         let mut first = demo(home);
         to_change(&mut first);
         preview(&mut first);
@@ -502,7 +505,7 @@ fn a_folder_of_a_group_gives_its_group_what_is_in_it_and_any_other_nothing() {
         first.wait_gone("sort it");
         leave(&mut first);
         assert!(database(first.home()).exists());
-        for (path, mode) in modes(&incidents) {
+        for (path, mode) in modes(&made) {
             let wanted = if path.is_dir() { folders } else { files };
             assert_eq!(mode, wanted, "{} {mode:o}", path.display());
         }

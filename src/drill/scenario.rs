@@ -1,14 +1,14 @@
 //! The scenario of a drill, and the drills that are remembered, on disk.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Scorecard;
-use crate::files::write_synced;
+use crate::files::{append_line, write_synced};
 
 /// What the drill is about. The engineer finds it out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,8 +55,6 @@ pub fn remember(state: &Path, at: Timestamp, actor: &str, card: &Scorecard) -> i
     fs::create_dir_all(state)?;
     let path = state.join("drills.jsonl");
     let line = serde_json::to_string(&Done { at, actor, card }).map_err(io::Error::other)?;
-    let mut file = OpenOptions::new().append(true).create(true).open(&path)?;
-    file.write_all(format!("{line}\n").as_bytes())?;
-    file.sync_data()?;
+    append_line(&path, &line)?;
     Ok(path)
 }

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use super::Incident;
 use super::journal;
 use crate::check::Severity;
+use crate::rights;
 use crate::runbook::{Runbook, load};
 
 #[derive(Debug, thiserror::Error)]
@@ -73,8 +74,11 @@ impl Summary {
     }
 }
 
+/// The folder of all incidents, in the state folder.
+const INCIDENTS: &str = "incidents";
+
 fn home(state: &Path) -> PathBuf {
-    state.join("incidents")
+    state.join(INCIDENTS)
 }
 
 /// Where an incident lies.
@@ -206,7 +210,7 @@ pub fn create(state: &Path) -> Result<(String, PathBuf), StoreError> {
         let path = path.to_owned();
         move |source| StoreError::Create { path, source }
     };
-    fs::create_dir_all(&home).map_err(failed(&home))?;
+    rights::folders(state, &[INCIDENTS]).map_err(failed(&home))?;
     let mut taken = ids(state)?;
     loop {
         let id = new_id(&taken);
@@ -224,7 +228,7 @@ pub fn create(state: &Path) -> Result<(String, PathBuf), StoreError> {
 pub fn alone(state: &Path) -> Result<File, StoreError> {
     let home = home(state);
     let failed = |source| StoreError::Create { path: home.clone(), source };
-    fs::create_dir_all(&home).map_err(failed)?;
+    rights::folders(state, &[INCIDENTS]).map_err(failed)?;
     let file = File::open(&home).map_err(failed)?;
     file.lock().map_err(failed)?;
     Ok(file)
@@ -233,10 +237,12 @@ pub fn alone(state: &Path) -> Result<File, StoreError> {
 /// The name after the highest one: `INC-0001`, `INC-0002`, ...
 pub fn new_id(taken: &[String]) -> String {
     let highest = taken.iter().filter_map(|id| number(id)).max().unwrap_or(0);
-    format!("INC-{:04}", highest + 1)
+    let mut later = (u64::from(highest) + 1..).map(|n| format!("INC-{n:04}"));
+    later.find(|id| !taken.contains(id)).expect("nobody has that many folders")
 }
 
-fn number(id: &str) -> Option<u64> {
+/// What nobody can have counted up to is a name like any other.
+fn number(id: &str) -> Option<u32> {
     id.strip_prefix("INC-")?.parse().ok()
 }
 
@@ -256,7 +262,7 @@ fn ids(state: &Path) -> Result<Vec<String>, StoreError> {
             ids.push(name(&path));
         }
     }
-    ids.sort_by_key(|id| (number(id).unwrap_or(u64::MAX), id.clone()));
+    ids.sort_by_key(|id| (number(id).unwrap_or(u32::MAX), id.clone()));
     Ok(ids)
 }
 
@@ -309,6 +315,8 @@ mod tests {
         fs::create_dir(folder(state.path(), "INC-9999")).unwrap();
         assert_eq!(create(state.path()).unwrap().0, "INC-10000");
         assert_eq!(list(state.path()).unwrap().last().unwrap().id, "INC-10000");
+        fs::create_dir(folder(state.path(), "INC-18446744073709551615")).unwrap();
+        assert_eq!(create(state.path()).unwrap().0, "INC-10001");
     }
 
     #[test]

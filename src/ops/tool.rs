@@ -1,7 +1,7 @@
 //! Commands of a runbook: the words of a step filled in, run with the access of the target, and what
 //! came of them. A backup is digested when it is there, and a line about each try is appended to a file.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,8 @@ use crate::digest;
 use crate::engine::Stopper;
 use crate::files::append_line;
 use crate::incident::entry::{Entry, Evidence};
-use crate::runbook::places::Places;
+use crate::rights;
+use crate::runbook::places::{BACKUPS, Places};
 use crate::runbook::{CommandStep, Ran};
 
 /// The line about each backup.
@@ -90,7 +91,7 @@ impl Site {
         step: &CommandStep,
         stopper: &Stopper,
     ) -> Result<Ran, String> {
-        fs::create_dir_all(self.places().backups()).map_err(|error| error.to_string())?;
+        rights::folders(self.places().state(), &[BACKUPS]).map_err(|error| error.to_string())?;
         let (mut argv, mut settings) = (shown.to_vec(), Vec::new());
         let mut hidden = None;
         if self.target.url.server.is_some() {
@@ -112,7 +113,11 @@ impl Site {
 
     /// One line for each try, in one file for all incidents.
     fn record(&self, file: &Path, argv: &[String], ran: &Ran) -> Result<(), String> {
-        let digested = (ran.exit == Some(0)).then(|| digest::of_file(file));
+        let digested = (ran.exit == Some(0)).then(|| {
+            // Whoever goes on with the incident may have to make it again.
+            rights::open(OpenOptions::new().read(true), file)?;
+            digest::of_file(file)
+        });
         let found = digested.as_ref().and_then(|digested| digested.as_ref().ok());
         let line = json!({
             "at": clock::now().to_string(),
