@@ -148,6 +148,14 @@ pub(super) async fn new_observer(target: &Target, server: &str) -> Result<Sessio
     Ok(session)
 }
 
+/// Takes back what is not gone on with: why, and what of the rollback is not proved.
+pub(super) async fn taken_back(desk: &mut Desk, job: &Job, why: String) -> String {
+    match take_back(desk, job, None).await {
+        Ok(_) => why,
+        Err(doubt) => format!("{why} (rolled back; the proof failed: {doubt})"),
+    }
+}
+
 /// Rolls back and proves from the other connection that nothing stayed.
 pub(super) async fn take_back(
     desk: &mut Desk,

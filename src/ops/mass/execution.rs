@@ -16,7 +16,7 @@ use crate::incident::journal::Journal;
 use crate::ops::images::{aside, key_name};
 use crate::ops::recover::{
     Desk, Job, Run, Scrutiny, Sent, drifted, ended, keep_undo, not_undone, rolled_back,
-    run_through, send, sit_down, spent, take_back, verify,
+    run_through, send, sit_down, spent, take_back, taken_back, verify,
 };
 use crate::recovery::fingerprint::fingerprint;
 use crate::recovery::mass::{Chunks, Mass, Pace, Progress, Source};
@@ -401,11 +401,14 @@ impl<'a> Drive<'a> {
     /// Nothing of the chunk stays.
     async fn take_back(&mut self, stopped: Stopped) -> Stopped {
         let Some(desk) = &mut self.desk else { return stopped };
-        match (take_back(desk, self.job, None).await, stopped) {
-            (Err(doubt), Stopped::Halt(why, drift)) => {
-                Stopped::Halt(format!("{why} (rolled back; the proof failed: {doubt})"), drift)
+        match stopped {
+            Stopped::Halt(why, drift) => {
+                Stopped::Halt(taken_back(desk, self.job, why).await, drift)
             }
-            (_, stopped) => stopped,
+            stopped => {
+                let _ = take_back(desk, self.job, None).await;
+                stopped
+            }
         }
     }
 

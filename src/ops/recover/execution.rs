@@ -3,7 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Desk, Job, Piece, Run, not_undone, run_through, sit_down, spent, take_back};
+use super::{
+    Desk, Job, Piece, Run, not_undone, run_through, sit_down, spent, take_back, taken_back,
+};
 use crate::check::Verdict;
 use crate::engine::{EngineError, Stopper};
 use crate::incident::entry::{Entry, Evidence, Outcome};
@@ -50,13 +52,7 @@ pub async fn execute(
     };
     let execution = match prepared {
         Ok(run) => commit(&mut desk, job, &preview, &run, journal).await,
-        Err((why, drift)) => {
-            let why = match take_back(&mut desk, job, None).await {
-                Ok(_) => why,
-                Err(doubt) => format!("{why} (rolled back; the proof failed: {doubt})"),
-            };
-            rolled_back(&why, drift)
-        }
+        Err((why, drift)) => rolled_back(&taken_back(&mut desk, job, why).await, drift),
     };
     desk.leave().await;
     let execution = ended(journal, job, execution);
@@ -148,10 +144,7 @@ async fn commit(
     };
     let mark = match sent {
         Ok(mark) => mark,
-        Err(why) => {
-            let _ = take_back(desk, job, None).await;
-            return rolled_back(&why, None);
-        }
+        Err(why) => return rolled_back(&taken_back(desk, job, why).await, None),
     };
     match send(desk, Piece::whole(job), &mark, run).await {
         Sent::Committed(told) => {
