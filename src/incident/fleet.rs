@@ -88,11 +88,18 @@ fn spreads(chosen: &[&Incident]) -> Vec<Spread> {
                 known: seconds.len(),
                 of: chosen.len(),
                 mean: (known > 0).then(|| seconds.iter().sum::<i64>() / known),
-                median: seconds.get(seconds.len() / 2).copied(),
+                median: median(&seconds),
                 worst: seconds.last().copied(),
             }
         };
     MEANS.into_iter().enumerate().map(of).collect()
+}
+
+/// Of values in their order: the one in the middle, or what lies between the two that are there.
+fn median(sorted: &[i64]) -> Option<i64> {
+    let upper = *sorted.get(sorted.len() / 2)?;
+    let lower = sorted[(sorted.len() - 1) / 2];
+    Some(i64::midpoint(lower, upper))
 }
 
 fn shares(
@@ -354,6 +361,15 @@ mod tests {
             (Some(30 * 60), Some(20 * 60), Some(60 * 60))
         );
         assert_eq!(fleet.times[0].mean, None, "nobody said when the impact began");
+        for (of, middle) in [
+            (&[][..], None),
+            (&[7], Some(7)),
+            (&[60, 600], Some(330)),
+            (&[10, 20, 90], Some(20)),
+            (&[10, 20, 40, 90], Some(30)),
+        ] {
+            assert_eq!(median(of), middle, "{of:?}");
+        }
         let share = |key: &str| {
             let share = fleet.shares.iter().find(|share| share.key == key).unwrap();
             (share.number, share.of)
