@@ -3,11 +3,13 @@
 //! A reader that has seen enough (`| head`) is not a failure; a full disk is. Progress is for people
 //! who watch: it appears only on a terminal, and is wiped before anything else is said.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, IsTerminal as _, Write};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+
+use rustix::fs::Mode;
 
 use crate::problem::Problem;
 use crate::source::Paint;
@@ -173,18 +175,13 @@ fn paint(color: Color, terminal: bool, variable: impl Fn(&str) -> Option<String>
 }
 
 /// The mask that the program was started with.
-#[cfg(unix)]
 static USERS_MASK: OnceLock<u32> = OnceLock::new();
 
 /// From now on whatever is written is for its owner alone: journals, evidence and backups hold rows.
 /// Only a result that was asked for goes by the mask of the user, see [`Out::put_into`].
 pub fn keep_to_oneself() {
-    #[cfg(unix)]
-    {
-        use rustix::fs::Mode;
-        let before = rustix::process::umask(Mode::RWXG | Mode::RWXO);
-        let _ = USERS_MASK.set(before.bits());
-    }
+    let before = rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    let _ = USERS_MASK.set(before.bits());
 }
 
 /// What a name that somebody gave for a result stands for.
@@ -202,9 +199,13 @@ pub(super) fn place(path: &Path) -> io::Result<Place> {
     let real = match fs::canonicalize(path) {
         Ok(real) => real,
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Err(_) if fs::symlink_metadata(path).is_err() => return Ok(Place::File(path.to_owned())),
-        // A link to what is still to be made.
-        Err(_) => File::create(path).and_then(|_| fs::canonicalize(path))?,
+        // A pipe that is open has no name of its own.
+        Err(_) if path.exists() => path.to_owned(),
+        Err(_) => match fs::read_link(path) {
+            // A link to what is still to be made, as seen from the folder that the link lies in.
+            Ok(to) => return place(&path.parent().unwrap_or(Path::new("")).join(to)),
+            Err(_) => return Ok(Place::File(path.to_owned())),
+        },
     };
     let data = fs::metadata(&real)?;
     let is_ours = rustix::fs::fstat(io::stdout())

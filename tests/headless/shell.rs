@@ -147,6 +147,29 @@ fn a_result_goes_where_a_link_leads() {
         assert!(text.starts_with("erp"), "{name}: {text}");
     }
     assert_eq!(fs::metadata(&old).unwrap().mode() & 0o777, 0o640);
+    // What is new is as it is without a link.
+    let plain = desk.run(&["--check", "bad", "--output", "plain.txt"]);
+    assert_eq!(plain.code, 2, "{}", plain.err);
+    let mode = |name: &str| fs::metadata(work.join(name)).unwrap().mode() & 0o777;
+    assert_eq!(mode("pages/new.txt"), mode("plain.txt"));
+    // And there is none of a run that was refused.
+    symlink(work.join("pages/none.txt"), work.join("second.txt")).unwrap();
+    let refused = desk.run(&["--check", "nosuch", "--output", "second.txt"]);
+    assert_eq!(refused.code, 4, "{}", refused.err);
+    assert!(!work.join("pages/none.txt").exists());
+    // A link that leads to itself leads nowhere.
+    symlink("loop.txt", work.join("loop.txt")).unwrap();
+    assert_eq!(desk.run(&["--check", "bad", "--output", "loop.txt"]).code, 3);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_pipe_is_written_to_under_its_other_name() {
+    let desk = Desk::new();
+    desk.check("bad", "sev2", "SELECT id FROM asset");
+    let ran = desk.run(&["--check", "bad", "--output", "/dev/stdout"]);
+    assert_eq!((ran.code, ran.err.as_str()), (2, ""));
+    assert_eq!(ran.out.matches("1 check on 1 target").count(), 2, "{}", ran.out);
 }
 
 /// As `--output /dev/stdout > file` does; a link of our own, since a fault would replace it.
