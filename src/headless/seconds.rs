@@ -18,7 +18,8 @@ use crate::signature::{self, Purpose, Unproved};
 pub fn judge(folder: &Path, signers: Option<&Path>, report: &mut Report) -> bool {
     let Ok((records, _, _)) = journal::read(folder) else { return true };
     let incident = Incident::replay(&store::name(folder), &records);
-    let awaited = journal::awaited(folder, &incident.records);
+    // Where the list cannot be read the report says so already.
+    let awaited = journal::awaited(folder, &incident.records).unwrap_or_default();
     let not_here = |file: &Evidence| {
         awaited.contains(file) && !folder.join(&file.file).try_exists().is_ok_and(|it| it)
     };

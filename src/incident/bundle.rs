@@ -88,7 +88,8 @@ pub fn gather(
     if runbook.is_file() {
         making.files.insert("runbook.toml".into(), runbook);
     }
-    let awaited = journal::awaited(folder, &records).into_iter().map(|away| away.file);
+    let awaited = journal::awaited(folder, &records).map_err(io::Error::other)?;
+    let awaited = awaited.into_iter().map(|away| away.file);
     let mut left_out: Vec<String> = awaited.filter(|file| !folder.join(file).exists()).collect();
     if !redacted && !left_out.is_empty() {
         // Whoever checks it can tell what never came from what was taken out.

@@ -230,7 +230,10 @@ impl Report {
 
     fn evidence(&mut self, folder: &Path, records: &[Record]) {
         let named = entry::files(records);
-        let awaited = journal::awaited(folder, records);
+        let awaited = journal::awaited(folder, records).unwrap_or_else(|error| {
+            self.fault(error.to_string());
+            Vec::new()
+        });
         for (evidence, seq) in named.values() {
             let file = &evidence.file;
             if !evidence.is_inside() {

@@ -268,11 +268,11 @@ async fn bring_files(shelf: &mut Shelf, id: &str, folder: &Path) -> Result<(), P
 
 /// The files that are awaited here and that the store has.
 async fn awaited(shelf: &mut Shelf, id: &str, folder: &Path) -> Result<Vec<Evidence>, Problem> {
-    if !journal::is_awaiting(folder) {
+    if !journal::is_awaiting(folder).map_err(|error| system(&error))? {
         return Ok(Vec::new());
     }
     let read = journal::read(folder).map_err(|error| system(&error))?;
-    let mut awaited = journal::awaited(folder, &read.0);
+    let mut awaited = journal::awaited(folder, &read.0).map_err(|error| system(&error))?;
     let there = shelf.files(id).await.map_err(|error| failed(&error))?;
     awaited.retain(|file| there.contains(&file.file));
     Ok(awaited)

@@ -213,6 +213,10 @@ fn of_a_file_that_was_not_brought_only_is_said_what_is_known() {
     assert_eq!(ran.code, 3, "{}{}", ran.out, ran.err);
     let known = "was not brought here: it lies on the host where casey wrote record 2";
     assert!(ran.out.contains(known) && !ran.out.contains("the store"), "{}", ran.out);
+    // A list that cannot be read is not an empty one.
+    fs::write(folder.join("awaited.json"), "[").unwrap();
+    let ran = run(&home, &["verify", "1"]);
+    assert!(ran.code == 2 && ran.out.contains("awaited.json: EOF"), "{}{}", ran.out, ran.err);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use super::{JournalError, REQUESTS, io_error, settle_inside};
@@ -18,21 +19,21 @@ pub const AWAITED: &str = "awaited.json";
 pub(super) fn expect(lease: &Lease, received: &[Record]) -> Result<(), JournalError> {
     let folder = lease.folder();
     let new = entry::files(received).into_keys();
-    let mut names = names(folder);
+    let mut names = names(folder)?;
     let before = names.len();
     names.extend(new);
     if names.len() == before { Ok(()) } else { keep(folder, &names) }
 }
 
-pub fn is_awaiting(folder: &Path) -> bool {
-    !names(folder).is_empty()
+pub fn is_awaiting(folder: &Path) -> Result<bool, JournalError> {
+    names(folder).map(|names| !names.is_empty())
 }
 
 /// What is still to come, as the last record about each file names it.
-pub fn awaited(folder: &Path, records: &[Record]) -> Vec<Evidence> {
-    let names = names(folder);
+pub fn awaited(folder: &Path, records: &[Record]) -> Result<Vec<Evidence>, JournalError> {
+    let names = names(folder)?;
     let named = entry::files(records).into_values().map(|(file, _)| file);
-    named.filter(|file| file.is_inside() && names.contains(&file.file)).collect()
+    Ok(named.filter(|file| file.is_inside() && names.contains(&file.file)).collect())
 }
 
 /// Lays down what came, if it is what the record names.
@@ -53,16 +54,22 @@ pub(super) fn lay_down(folder: &Path, file: &Evidence, bytes: &[u8]) -> Result<(
 /// What is there is not awaited any more: were it to go, it went missing.
 pub(super) fn settle(lease: &Lease, file: &Evidence) -> Result<(), JournalError> {
     let folder = lease.folder();
-    let mut names = names(folder);
+    let mut names = names(folder)?;
     if !folder.join(&file.file).is_file() || !names.remove(&file.file) {
         return Ok(());
     }
     keep(folder, &names)
 }
 
-fn names(folder: &Path) -> BTreeSet<String> {
-    let text = fs::read(folder.join(AWAITED)).unwrap_or_default();
-    serde_json::from_slice(&text).unwrap_or_default()
+/// None without the file. A list that cannot be read is not an empty one: what it names would be missed.
+fn names(folder: &Path) -> Result<BTreeSet<String>, JournalError> {
+    let path = folder.join(AWAITED);
+    let read = match fs::read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        read => read,
+    };
+    let names = read.and_then(|text| Ok(serde_json::from_slice(&text)?));
+    names.map_err(io_error("cannot read", &path))
 }
 
 fn keep(folder: &Path, names: &BTreeSet<String>) -> Result<(), JournalError> {
