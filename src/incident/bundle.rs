@@ -97,7 +97,12 @@ pub fn gather(
     }
     for inside in ["evidence", REQUESTS] {
         for entry in fs::read_dir(folder.join(inside)).into_iter().flatten().flatten() {
-            let name = format!("{inside}/{}", entry.file_name().to_string_lossy());
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with('.') {
+                // It is being written at this moment, and gets its name when it is whole.
+                continue;
+            }
+            let name = format!("{inside}/{name}");
             if redacted {
                 left_out.push(name);
             } else if entry.file_type()?.is_file() {

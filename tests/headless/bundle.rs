@@ -62,6 +62,20 @@ fn a_bundle_is_checked_by_tools_that_everybody_has() {
     assert_eq!(run(&other, &["verify", "INC-0001"]).code, 0);
 }
 
+/// It has no name of its own before it is whole, and may be gone by then.
+#[test]
+fn what_is_being_written_at_this_moment_is_in_no_bundle() {
+    let (home, folder) = incidents();
+    fs::write(folder.join("evidence/.tmpAbC123"), "half of it").unwrap();
+    for more in [&[][..], &["--redact"]] {
+        let ran = bundle(&home, more);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        let inside = shell(&home.work(), "tar tf one.tar; tar xOf one.tar INC-0001/bundle.json");
+        assert!(!inside.contains(".tmp"), "{inside}");
+        fs::remove_file(home.work().join("one.tar")).unwrap();
+    }
+}
+
 #[test]
 fn whatever_is_altered_in_a_bundle_is_named() {
     let (home, _) = incidents();
