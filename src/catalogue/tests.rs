@@ -88,7 +88,6 @@ fn names_that_lead_nowhere_and_ids_that_stand_twice_are_faults() {
     );
 }
 
-#[cfg(unix)]
 #[test]
 fn nothing_outside_a_folder_is_read() {
     let dir = tempfile::tempdir().expect("a folder");

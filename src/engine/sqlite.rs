@@ -425,14 +425,8 @@ fn message(error: &sqlx::Error) -> String {
     }
 }
 
-#[cfg(unix)]
 fn inode(path: &Path) -> String {
     use std::os::unix::fs::MetadataExt as _;
     std::fs::metadata(path)
         .map_or_else(|_| String::new(), |data| format!("#{:x}:{:x}", data.dev(), data.ino()))
-}
-
-#[cfg(not(unix))]
-fn inode(_path: &Path) -> String {
-    String::new()
 }

@@ -43,7 +43,7 @@ fn one(path: &Path) -> Option<(String, Draft)> {
 pub fn keep(incident: &Path, name: &str, text: &str) -> io::Result<()> {
     let path = path(incident, name);
     if let Some(folder) = path.parent() {
-        create(folder)?;
+        fs::create_dir_all(folder)?;
         // It may be somebody else's, who let us in.
         let _ = rights::settle_folder(folder);
     }
@@ -55,17 +55,6 @@ pub fn forget(incident: &Path, name: &str) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
-}
-
-#[cfg(unix)]
-fn create(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
-#[cfg(not(unix))]
-fn create(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)
 }
 
 #[cfg(test)]
@@ -89,7 +78,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg(unix)]
     fn only_its_owner_can_read_it() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();

@@ -49,7 +49,6 @@ struct Store {
     head: Vec<u8>,
     file: Option<Arc<File>>,
     long: Option<Arc<File>>,
-    ended: bool,
 }
 
 /// Where a page begins.
@@ -111,11 +110,6 @@ impl Pile {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// No more rows come.
-    pub fn is_complete(&self) -> bool {
-        self.store().ended
     }
 
     /// A row; none if there is no such row, or if it cannot be read any more.
@@ -377,20 +371,12 @@ impl Writer {
 
     /// No more rows come.
     pub fn finish(mut self) -> io::Result<Pile> {
-        let shown = self.show();
-        self.store().ended = true;
-        shown.map(|()| self.pile.clone())
+        self.show()?;
+        Ok(self.pile)
     }
 
     fn store(&self) -> std::sync::RwLockWriteGuard<'_, Store> {
         self.pile.0.store.write().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Nobody writes any more, whatever happened.
-impl Drop for Writer {
-    fn drop(&mut self) {
-        self.store().ended = true;
     }
 }
 

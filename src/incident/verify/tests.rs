@@ -256,7 +256,6 @@ fn a_record_cannot_point_outside() {
 }
 
 #[test]
-#[cfg(unix)]
 fn a_link_out_of_the_folder_is_a_fault_and_gets_into_no_bundle() {
     use std::os::unix::fs::symlink;
     let secret = tempfile::NamedTempFile::new().unwrap();
