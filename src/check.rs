@@ -22,6 +22,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::dialect::{Dialect, PerDialect};
+use crate::sql;
 pub use metric::{Level, Metric, Reading, Threshold};
 pub use settings::Settings;
 pub use verdict::{Cause, Count, Delta, Finding, Survey, Verdict};
@@ -84,6 +85,15 @@ impl Kind {
     }
 }
 
+/// What the answer is true of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// What is stored: a replica has it too.
+    Data,
+    /// The server itself, such as who waits there: of a replica it would say nothing of the primary.
+    Server,
+}
+
 /// The column of a `catalog` check that holds the DDL.
 pub const REMEDIATION: &str = "remediation";
 
@@ -108,6 +118,8 @@ pub struct Check {
     pub tables: Vec<String>,
     /// Where nobody listed them, those that the text for each engine names.
     pub named: BTreeMap<Dialect, Vec<String>>,
+    /// What its answer is true of, where somebody said it.
+    pub about: Option<About>,
     /// Keys of its rows may be named in a message that leaves the house.
     pub alert_keys: bool,
     /// The tables and columns that the SQL names by role.
@@ -135,6 +147,17 @@ impl Check {
         } else {
             Cow::Owned(bind::fill(sql, dialect, roles).text)
         })
+    }
+
+    /// What its answer is true of on an engine. Nobody has to think of saying it: the query names what a
+    /// server knows of itself alone.
+    pub fn about_on(&self, dialect: Dialect) -> About {
+        let of_server = || {
+            let sql = self.query(dialect)?;
+            let tables = sql::tables(&sql, dialect)?;
+            tables.iter().any(|table| sql::is_of_one_server(table)).then_some(About::Server)
+        };
+        self.about.or_else(of_server).unwrap_or(About::Data)
     }
 
     /// The tables that must be visible on an engine.

@@ -25,7 +25,7 @@ pub use guardrail::{Act, Definition, Object, defined_on, definitions, transactio
 pub use ledger::{LEDGER, create_ledger};
 pub use list::{CHUNK, Listed, Literals, chunked};
 pub use look::{Counted, Look, SAMPLE, becomes, is_becoming, look};
-pub use name::{assigned, columns, functions, tables};
+pub use name::{assigned, columns, functions, is_of_one_server, tables};
 pub use parameter::{is_name, is_number, parameters, places, substitute};
 
 use std::fmt;

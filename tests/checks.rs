@@ -442,6 +442,91 @@ fn what_concerns_the_whole_server_is_seen() {
     }
 }
 
+/// A check of one's own, besides the built-in ones.
+fn own(id: &str, more: &str, sql: &str) -> Check {
+    let text = format!(
+        "id = \"{id}\"\ntitle = \"t\"\nrule = \"r\"\nseverity = \"sev3\"\nowner = \"o\"\nkey = [\"a\"]\n{more}\n[sql]\nany = \"{sql}\"\n"
+    );
+    check::load::parse(&format!("{id}.toml"), "own", &text).unwrap()
+}
+
+#[test]
+fn what_is_about_the_server_is_asked_of_the_primary_where_checks_read_a_replica() {
+    let (catalogue, runtime) = (catalogue(), runtime());
+    let here = "SELECT 1 AS a WHERE NOT pg_is_in_recovery()";
+    let (data, server) = (own("data", "", here), own("server", "about = \"server\"", here));
+    let receiver = "SELECT 1 AS a FROM pg_stat_wal_receiver HAVING COUNT(*) = 0";
+    let receiver = own("receiver", "", receiver);
+    for kind in [Kind::Postgres, Kind::Mariadb] {
+        let mut primary = Setup::new(kind).start();
+        primary.database("shop");
+        primary.run("shop", "CREATE TABLE stock (id INTEGER PRIMARY KEY, n INTEGER)");
+        primary.run("shop", "INSERT INTO stock VALUES (1, 1)");
+        let replica = if kind == Kind::Postgres {
+            primary.run("shop", "ALTER TABLE stock SET (autovacuum_enabled = false)");
+            primary.run("shop", "INSERT INTO stock SELECT n, n FROM generate_series(2, 3000) n");
+            primary.run("shop", "UPDATE stock SET n = n + 1");
+            primary.standby()
+        } else {
+            let replica = Setup::new(kind).start();
+            replica.database("shop");
+            let lost =
+                "CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = 1, MASTER_USER = 'x'";
+            replica.run("shop", lost);
+            replica
+        };
+        let (mut first, mut second) = (primary.client("shop"), primary.client("shop"));
+        first.run("BEGIN");
+        first.run("UPDATE stock SET n = 0 WHERE id = 1");
+        let waiter =
+            std::thread::spawn(move || second.try_run("UPDATE stock SET n = 0 WHERE id = 1"));
+        let waits = catalogue.check("lock-waits").unwrap();
+        let mut target = at(&primary.url("shop"));
+        let start = Instant::now();
+        while !runtime.block_on(survey(&target, &[waits])).remove(0).1.verdict.is_violated() {
+            assert!(start.elapsed() < Duration::from_secs(20), "nobody waits");
+        }
+        target.detect_url = Some(at(&replica.url("shop")).url);
+
+        // By the command, at a glance, and as a step of a runbook.
+        let home = common::Home::new();
+        let config = format!(
+            "[target.erp]\nurl = \"{}\"\ndetect_url = \"{}\"\nenvironment = \"staging\"\n",
+            primary.url("shop"),
+            replica.url("shop")
+        );
+        home.write("steadyhand.toml", &config);
+        let arguments = ["check", "--check", "lock-waits", "--target", "erp"];
+        let done = home.steadyhand(&arguments).output().unwrap();
+        assert!(String::from_utf8_lossy(&done.stdout).contains("1 session"), "{kind:?}: {done:?}");
+        let stopper = Stopper::default();
+        let step = detect::detect(&target, waits, 5, None, &stopper);
+        assert!(runtime.block_on(step).verdict.is_violated(), "{kind:?}");
+        let glance = |target: &Target, check: &Check| {
+            runtime.block_on(survey(target, &[check])).remove(0).1.verdict
+        };
+        assert!(glance(&target, waits).is_violated(), "{kind:?}");
+        if kind == Kind::Postgres {
+            assert!(glance(&target, catalogue.check("dead-rows").unwrap()).is_violated());
+            assert!(glance(&target, &data).is_clear(), "the replica was asked");
+            assert!(glance(&target, &server).is_violated(), "the primary was asked");
+            assert!(glance(&target, &receiver).is_clear(), "only a replica has one");
+            // One that is looked at for its own sake has no rows to count.
+            for id in ["dead-rows", "stale-statistics"] {
+                let alone = glance(&at(&replica.url("shop")), catalogue.check(id).unwrap());
+                let Verdict::Inconclusive { reason } = &alone else { panic!("{id} {alone:?}") };
+                assert!(reason.contains("a replica counts none"), "{reason}");
+            }
+        }
+        first.run("ROLLBACK");
+        waiter.join().unwrap().unwrap();
+        drop(first);
+        primary.stop();
+        let gone = glance(&target, waits);
+        assert!(matches!(gone, Verdict::Inconclusive { .. }), "{kind:?}: {gone:?}");
+    }
+}
+
 #[test]
 fn sessions_that_stand_in_the_way_are_measured() {
     let catalogue = catalogue();

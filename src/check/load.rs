@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::bind::{self, Role};
 use super::metric::VALUE;
-use super::{Check, Kind, Metric, REMEDIATION, Severity, Threshold};
+use super::{About, Check, Kind, Metric, REMEDIATION, Severity, Threshold};
 use crate::control;
 use crate::dialect::Dialect;
 use crate::source::{self, Care, Complaint, Fault, Spot, Table, did_you_mean, quoted};
@@ -60,6 +60,8 @@ pub fn load(care: Care, file_name: &str, pack: &str, source: &str) -> Result<Loa
             controls: controls.iter().map(|(name, _)| name.clone()).collect(),
             runbook: table.optional_text("runbook"),
             alert_keys: table.flag_or("alert_keys", false),
+            about: table
+                .optional_one_of("about", &[(About::Data, "data"), (About::Server, "server")]),
             timeout: table.duration_or("timeout", Duration::from_secs(30)),
             tables: table.texts("tables"),
             named: BTreeMap::new(),

@@ -205,6 +205,12 @@ impl Target {
         }
     }
 
+    /// The target as changes see it: checks run where they write.
+    #[must_use]
+    pub fn for_changes(&self) -> Self {
+        Self { detect_url: None, detect_password_command: None, ..self.clone() }
+    }
+
     /// The key under which the command stands that is asked for the password.
     pub(super) fn password_key(&self) -> &'static str {
         let own = self.detect_url.is_none() && self.detect_password_command.is_some();

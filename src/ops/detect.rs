@@ -11,8 +11,9 @@ use super::connect::meet;
 use crate::check::keys;
 use crate::check::metric::{Judge, Judged};
 use crate::check::verdict::{key_columns, key_hash};
-use crate::check::{Cause, Check, Count, Finding, Kind, Survey, Verdict};
+use crate::check::{About, Cause, Check, Count, Finding, Kind, Survey, Verdict};
 use crate::config::Target;
+use crate::dialect::Dialect;
 use crate::engine::{Called, EngineError, Session, Stopper, to_the_end};
 use crate::problem::Problem;
 use crate::value::pile::Writer;
@@ -75,22 +76,20 @@ pub async fn detect(
     onlooker: Option<&mut Onlooker<'_>>,
     stopper: &Stopper,
 ) -> Finding {
-    match sight(target, stopper).await {
-        Ok(Sight { mut session, late, .. }) => {
-            let finding = match late {
-                Some(why) => Finding::unseen(&why),
-                None => {
-                    let known = &mut Known::default();
-                    // Only here somebody asks what changed since the look before.
-                    let keys = Some(keys::Gather::default());
-                    ask_next(&mut session, check, kept, known, keys, onlooker).await
-                }
-            };
-            session.close().await;
-            finding
+    let mut sight = match sight(target, stopper).await {
+        Ok((sight, _)) => sight,
+        Err(problem) => return unreached(&problem),
+    };
+    let finding = match sight.of(check, stopper).await {
+        Ok(eye) => {
+            // Only here somebody asks what changed since the look before.
+            let keys = Some(keys::Gather::default());
+            ask_next(&mut eye.session, check, kept, &mut eye.known, keys, onlooker).await
         }
-        Err(problem) => unreached(&problem),
-    }
+        Err(finding) => *finding,
+    };
+    sight.close().await;
+    finding
 }
 
 /// All checks that are for this server in one snapshot.
@@ -99,38 +98,103 @@ pub async fn survey(
     checks: &[&Check],
     stopper: &Stopper,
 ) -> Result<Survey, Problem> {
-    let Sight { mut session, called, late } = sight(&target.for_checks(), stopper).await?;
+    let (mut sight, called) = sight(target, stopper).await?;
     let mut findings = Vec::with_capacity(checks.len());
-    let mut known = Known::default();
-    let dialect = session.dialect();
+    let dialect = sight.dialect();
     for check in checks.iter().filter(|check| check.is_for(dialect)) {
-        let finding = match &late {
-            Some(why) => Finding::unseen(why),
-            None => ask_next(&mut session, check, GLIMPSE, &mut known, None, None).await,
+        let finding = match sight.of(check, stopper).await {
+            Ok(Eye { session, known }) => {
+                ask_next(session, check, GLIMPSE, known, None, None).await
+            }
+            Err(finding) => *finding,
         };
         findings.push((check.id.clone(), finding));
     }
-    session.close().await;
+    sight.close().await;
     Ok(Survey { server: called.server, version: called.version, findings })
 }
 
-/// A session in its snapshot on a server that proved itself.
-pub(super) struct Sight {
+/// A session in its snapshot, with the names that were asked for in it.
+pub(super) struct Eye {
     pub session: Session,
-    pub called: Called,
-    /// Why what it shows is too old to judge by, if it is.
-    pub late: Option<String>,
+    pub known: Known,
 }
 
-pub(super) async fn sight(target: &Target, stopper: &Stopper) -> Result<Sight, Problem> {
-    let (mut session, called) = meet(target, stopper).await?;
-    let late = too_late(&mut session, target).await;
-    Ok(Sight { session, called, late })
+/// What checks of a target are asked on: the server of `detect_url`, and the target itself where that is a
+/// replica and the answer is about the server.
+pub(super) struct Sight {
+    eye: Eye,
+    /// Why what it shows is too old to judge by, if it is.
+    late: Option<String>,
+    primary: Primary,
+}
+
+enum Primary {
+    /// No replica, or nobody said of which server.
+    Here,
+    Elsewhere(Box<Target>),
+    Open(Box<Eye>),
+    Unreached(Box<Finding>),
+}
+
+/// A session on a server that proved itself.
+pub(super) async fn sight(target: &Target, stopper: &Stopper) -> Result<(Sight, Called), Problem> {
+    let read = target.for_checks();
+    let (session, called) = meet(&read, stopper).await?;
+    Ok((Sight::new(session, &read, target).await, called))
+}
+
+impl Sight {
+    async fn new(mut session: Session, read: &Target, target: &Target) -> Self {
+        let lag = session.lag().await;
+        let is_replica = !matches!(lag, Ok(None));
+        let primary = if is_replica && target.detect_url.is_some() {
+            Primary::Elsewhere(Box::new(target.for_changes()))
+        } else {
+            Primary::Here
+        };
+        let late = too_late(lag, read);
+        Self { eye: Eye { session, known: Known::default() }, late, primary }
+    }
+
+    pub fn dialect(&self) -> Dialect {
+        self.eye.session.dialect()
+    }
+
+    /// Where a check is asked, or why nothing can show it.
+    pub async fn of(&mut self, check: &Check, stopper: &Stopper) -> Result<&mut Eye, Box<Finding>> {
+        if check.about_on(self.dialect()) == About::Server {
+            if let Primary::Elsewhere(target) = &self.primary {
+                self.primary = match meet(target, stopper).await {
+                    Ok((session, _)) => {
+                        Primary::Open(Box::new(Eye { session, known: Known::default() }))
+                    }
+                    Err(problem) => Primary::Unreached(Box::new(unreached(&problem))),
+                };
+            }
+            match &mut self.primary {
+                Primary::Open(eye) => return Ok(eye),
+                Primary::Unreached(finding) => return Err(finding.clone()),
+                Primary::Here | Primary::Elsewhere(_) => {}
+            }
+        }
+        match &self.late {
+            Some(why) => Err(Box::new(Finding::unseen(why))),
+            None => Ok(&mut self.eye),
+        }
+    }
+
+    pub async fn close(self) {
+        self.eye.session.close().await;
+        if let Primary::Open(eye) = self.primary {
+            eye.session.close().await;
+        }
+    }
 }
 
 /// Why a replica shows too old a state to judge by, if it does.
-async fn too_late(session: &mut Session, target: &Target) -> Option<String> {
-    match session.lag().await {
+fn too_late(lag: Result<Option<Duration>, EngineError>, target: &Target) -> Option<String> {
+    match lag {
         Ok(Some(lag)) if lag > target.max_lag => Some(format!(
             "the replica is {:.1} s behind, and {:.1} s are allowed",
             lag.as_secs_f64(),

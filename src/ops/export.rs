@@ -6,10 +6,9 @@ use std::io::{self, Write as _};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use super::bind::Known;
 use super::connect::plain;
-use super::detect::{Sight, sight};
-use crate::check::{Check, Count};
+use super::detect::sight;
+use crate::check::{Check, Count, Verdict};
 use crate::config::Target;
 use crate::digest::Running;
 use crate::engine::Stopper;
@@ -47,13 +46,14 @@ pub async fn export(
     (journal, name): (&Journal, &str),
     stopper: &Stopper,
 ) -> Result<Exported, Problem> {
-    let Sight { mut session, late, .. } = sight(&target.for_checks(), stopper).await?;
-    if let Some(why) = late {
-        return Err(Problem::refused(format!("{} cannot be exported: {why}", check.id)));
-    }
-    let sql = super::bind::query(&mut session, check, &mut Known::default())
+    let (mut sight, _) = sight(target, stopper).await?;
+    let eye = sight.of(check, stopper).await.map_err(|unseen| match unseen.verdict {
+        Verdict::Inconclusive { reason } => not_exported(check, &reason),
+        _ => not_exported(check, "nothing of it was seen"),
+    })?;
+    let sql = super::bind::query(&mut eye.session, check, &mut eye.known)
         .await
-        .map_err(|why| Problem::usage(format!("{} cannot be exported: {why}", check.id)))?;
+        .map_err(|why| not_exported(check, &why.to_string()))?;
     let folder = journal.folder().join(EVIDENCE);
     let failed = |error: io::Error| {
         Problem::system(format!("cannot write into {}: {error}", folder.display()))
@@ -64,7 +64,8 @@ pub async fn export(
     let mut sheet =
         Sheet { out: io::BufWriter::new(file), digest: Running::default(), format, rows: 0 };
     let mut broken = None;
-    let read = session
+    let read = eye
+        .session
         .read(&sql, check.timeout, &mut |columns, row| match sheet.row(columns, row) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
@@ -73,7 +74,7 @@ pub async fn export(
             }
         })
         .await;
-    session.close().await;
+    sight.close().await;
     let columns = read.map_err(|error| {
         plain(&error, &target.name).hint("the export is incomplete, so no file was written")
     })?;
@@ -84,6 +85,10 @@ pub async fn export(
     let kept = journal.keep_made(name, file);
     let path = kept.map_err(|error| Problem::system(format!("nothing was exported: {error}")))?;
     Ok(Exported { path, rows: Count::Exact(rows), sha256 })
+}
+
+fn not_exported(check: &Check, why: &str) -> Problem {
+    Problem::refused(format!("{} cannot be exported: {why}", check.id))
 }
 
 struct Sheet {

@@ -1,7 +1,8 @@
 //! Many checks on many targets: many targets at once, but never more connections to one server than
 //! allowed, never more to all of them than a process has files for, and never longer than the budget.
 //!
-//! Every check gets a finding, whatever happens: a server that hangs, an end of the budget, a stop.
+//! Where checks read a replica, each connection may have one more beside it, to the primary, for those about
+//! the server itself. Every check gets a finding, whatever happens: a server that hangs, an end of the budget, a stop.
 //! Each connection sees one snapshot; with one connection, which is the rule, so does the target.
 
 use std::collections::HashMap;
@@ -15,15 +16,14 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::bind::Known;
 use super::connect::READ_LOCK_WAIT;
-use super::detect::{Sight, ask_next, sight, unreached};
+use super::detect::{Eye, ask_next, sight, unreached};
 use crate::check::{Cause, Check, Finding, Verdict};
 use crate::clock;
 use crate::config::Target;
 use crate::config::access::{self, Access};
 use crate::dialect::Dialect;
-use crate::engine::{Called, Session, Stopper};
+use crate::engine::{Called, Stopper};
 use crate::source::duration_text;
 
 /// How much longer than its own limit a check may take before the server counts as dead.
@@ -104,10 +104,9 @@ pub async fn run(jobs: Vec<Job>, limits: Limits, stopper: &Stopper, mut on: impl
     let everywhere = Arc::new(Semaphore::new(AT_ONCE));
     let mut workers = JoinSet::new();
     let (news, mut heard) = unbounded_channel();
-    for (number, mut job) in jobs.into_iter().enumerate() {
-        job.target = job.target.for_checks();
+    for (number, job) in jobs.into_iter().enumerate() {
         let places = servers
-            .entry(server(&job.target))
+            .entry(server(&job.target.for_checks()))
             .or_insert_with(|| Arc::new(Semaphore::new(limits.connections)));
         let hands = limits.connections.min(job.checks.len());
         let plan = Arc::new(Plan { number, job, next: AtomicUsize::new(0) });
@@ -197,10 +196,10 @@ async fn work(
         return;
     }
     let target = &plan.job.target;
-    let (mut session, late) = match timeout_at(deadline, sight(target, stopper)).await {
-        Ok(Ok(Sight { session, called: Called { server, version }, late })) => {
-            tell(News::Reached { job: plan.number, dialect: session.dialect(), server, version });
-            (session, late)
+    let mut sight = match timeout_at(deadline, sight(target, stopper)).await {
+        Ok(Ok((sight, Called { server, version }))) => {
+            tell(News::Reached { job: plan.number, dialect: sight.dialect(), server, version });
+            sight
         }
         // Another connection to the same server is at work and may go on alone.
         _ if !first => return,
@@ -213,34 +212,31 @@ async fn work(
         Err(_) => return blind(&Finding::unseen(&spent(limits))),
     };
     let snapshot = clock::now();
-    let mut known = Known::default();
-    if let Some(why) = late {
-        blind(&Finding::unseen(&why));
-    }
     while let Some(check) = plan.take() {
-        let finding = {
-            let check = &plan.job.checks[check];
-            within(&mut session, check, limits, deadline, &mut known).await
+        let asked = &plan.job.checks[check];
+        let (finding, snapshot) = match timeout_at(deadline, sight.of(asked, stopper)).await {
+            Ok(Ok(eye)) => (within(eye, asked, limits, deadline).await, Some(snapshot)),
+            Ok(Err(finding)) => (Some(*finding), None),
+            Err(_) => (Some(Finding::unseen(&spent(limits))), None),
         };
         let alive = finding.is_some();
         let finding = finding.unwrap_or_else(|| Finding::unseen("the server stopped answering"));
         let finding = Box::new(finding);
-        tell(News::Found { job: plan.number, check, finding, snapshot: Some(snapshot) });
+        tell(News::Found { job: plan.number, check, finding, snapshot });
         if !alive {
             return blind(&Finding::unseen("the server stopped answering at the check before"));
         }
     }
     // A server that does not say goodbye keeps nobody waiting.
-    let _ = timeout(READ_LOCK_WAIT, session.close()).await;
+    let _ = timeout(READ_LOCK_WAIT, sight.close()).await;
 }
 
 /// One check within its own limit and the budget; none if not even its limit brought an answer.
 async fn within(
-    session: &mut Session,
+    eye: &mut Eye,
     check: &Check,
     limits: Limits,
     deadline: Instant,
-    known: &mut Known,
 ) -> Option<Finding> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left < LEAST {
@@ -248,7 +244,7 @@ async fn within(
     }
     let is_cut = left < check.timeout;
     let check = Check { timeout: check.timeout.min(left), ..Check::clone(check) };
-    let asking = ask_next(session, &check, limits.kept, known, None, None);
+    let asking = ask_next(&mut eye.session, &check, limits.kept, &mut eye.known, None, None);
     let asked = timeout(check.timeout + SILENCE, asking).await;
     let mut finding = asked.ok()?;
     let used_up = is_cut && finding.seconds >= left.as_secs_f64() * 0.95;

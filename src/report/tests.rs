@@ -26,6 +26,7 @@ fn check(id: &str, severity: Severity) -> Check {
         tables: Vec::new(),
         named: BTreeMap::new(),
         alert_keys: false,
+        about: None,
         bind: Vec::new(),
         disabled: None,
         sql: PerDialect::default(),

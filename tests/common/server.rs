@@ -270,6 +270,28 @@ impl Server {
         assert_eq!(promoted, [["t"]]);
     }
 
+    /// A second `PostgreSQL` that follows this one.
+    pub fn standby(&self) -> Self {
+        let hba = self.folder().join("data/pg_hba.conf");
+        let rules = fs::read_to_string(&hba).expect("the rules can be read");
+        fs::write(&hba, format!("local replication admin trust\n{rules}"))
+            .expect("the data folder is writable");
+        self.run("postgres", "SELECT pg_reload_conf()");
+        let mut standby = Setup::new(Kind::Postgres).start();
+        standby.stop();
+        let script = "owner=$(stat -c %u:%g data); rm -rf data; \
+             pg_basebackup -h \"$PRIMARY\" -U admin -D data -R -X stream -c fast; chown -R $owner data";
+        let ran = Command::new("sh")
+            .args(["-ec", script])
+            .current_dir(standby.folder())
+            .env("PRIMARY", self.folder())
+            .output()
+            .expect("sh runs");
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        standby.start();
+        standby
+    }
+
     fn wait_until_it_answers(&mut self) {
         let start = Instant::now();
         loop {

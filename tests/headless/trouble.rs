@@ -167,33 +167,12 @@ fn a_server_that_takes_the_connection_and_says_nothing_is_inconclusive_in_time()
     }
 }
 
-/// A second server that follows the first.
-fn standby(primary: &Server) -> Server {
-    let hba = primary.folder().join("data/pg_hba.conf");
-    let rules = fs::read_to_string(&hba).unwrap();
-    fs::write(&hba, format!("local replication admin trust\n{rules}")).unwrap();
-    primary.run("postgres", "SELECT pg_reload_conf()");
-    let mut standby = Setup::new(Kind::Postgres).start();
-    standby.stop();
-    let script = "owner=$(stat -c %u:%g data); rm -rf data; \
-         pg_basebackup -h \"$PRIMARY\" -U admin -D data -R -X stream -c fast; chown -R $owner data";
-    let ran = Command::new("sh")
-        .args(["-ec", script])
-        .current_dir(standby.folder())
-        .env("PRIMARY", primary.folder())
-        .output()
-        .unwrap();
-    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-    standby.start();
-    standby
-}
-
 #[test]
 fn a_replica_that_is_late_is_not_judged_by() {
     let primary = Setup::new(Kind::Postgres).start();
     primary.database("shop");
     primary.run("shop", "CREATE TABLE asset (id INT, owner TEXT)");
-    let replica = standby(&primary);
+    let replica = primary.standby();
     let mut there = replica.client("shop");
     let desk = Desk::new();
     desk.check("a-first", "sev2", "SELECT id FROM asset WHERE owner IS NULL");

@@ -262,8 +262,9 @@ async fn verified(job: &Job) -> (Vec<(String, Verdict)>, bool) {
     let undoing = job.plan.undoes.is_some();
     let mut sound = true;
     let mut verdicts = Vec::new();
+    let target = job.target.for_changes();
     for check in &job.plan.cures {
-        let finding = detect::detect(&job.target, check, 1, None, &Stopper::default()).await;
+        let finding = detect::detect(&target, check, 1, None, &Stopper::default()).await;
         sound &= undoing || finding.verdict.is_clear();
         verdicts.push((check.id.clone(), finding.verdict));
     }

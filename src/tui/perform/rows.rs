@@ -33,7 +33,6 @@ impl World {
         };
         let (of, messages) = (check.clone(), self.messages.clone());
         let work = async move {
-            let target = desk.target.for_checks();
             let writer = Writer::new();
             let rows = writer.pile();
             let mut more = || {
@@ -44,7 +43,7 @@ impl World {
             // The rows of a metric are those that were judged, the worst first.
             let judged = matches!(asked.kind, Kind::Metric(_));
             let looking = (!judged).then_some(&mut onlooker);
-            let finding = detect::detect(&target, &asked, SAMPLE, looking, &stopper).await;
+            let finding = detect::detect(&desk.target, &asked, SAMPLE, looking, &stopper).await;
             let Onlooker { pile, broken, .. } = onlooker;
             let rows = if judged { Pile::of(&finding.rows) } else { pile.finish() };
             let cut = broken.map(|why| why.to_string());
