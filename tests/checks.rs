@@ -95,6 +95,8 @@ impl Ground {
             .with(if kind == Kind::Postgres { "max_connections" } else { "max-connections" }, "20");
         let server = setup.start();
         if kind == Kind::Postgres {
+            server.run("postgres", "ALTER SYSTEM SET archive_command = 'true'");
+            server.run("postgres", "SELECT pg_reload_conf()");
             server.database("whole");
             script(&server, "whole", demo::script(dialect).unwrap());
             server.run("whole", demo::STATISTICS);
@@ -394,7 +396,13 @@ fn what_concerns_the_whole_server_is_seen() {
         }
         server.run("postgres", "SELECT pg_create_physical_replication_slot('forgotten', true)");
         until_violated("inactive-replication-slot");
+        let (verdict, why) = told(&ground.healthy(), "UTC", "replication-lag");
+        let missed = "the replica of the slot forgotten is not connected";
+        assert_eq!((verdict.as_str(), why.as_str()), ("inconclusive", missed));
         server.run("postgres", "SELECT pg_drop_replication_slot('forgotten')");
+        server.run("postgres", "ALTER SYSTEM SET archive_command = ''");
+        server.run("postgres", "SELECT pg_reload_conf()");
+        until_violated("log-archive-off");
         server.run("postgres", "ALTER SYSTEM SET archive_command = 'false'");
         server.run("postgres", "SELECT pg_reload_conf()");
         server.run("postgres", "CREATE TABLE something (n integer)");
@@ -439,6 +447,14 @@ fn what_concerns_the_whole_server_is_seen() {
         signal("-CONT");
         replica.kill().unwrap();
         replica.wait().unwrap();
+
+        // What a replica received it may not show yet: a query there holds the replay up.
+        let replica = server.standby();
+        replica.run("postgres", "SELECT pg_wal_replay_pause()");
+        client.run(
+            "CREATE TABLE more AS SELECT n, repeat('x', 1000) FROM generate_series(1, 30000) n",
+        );
+        until_violated("replication-lag");
     }
 }
 
@@ -609,7 +625,7 @@ fn told(target: &Target, zone: &str, id: &str) -> (String, String) {
 
 /// Where a check could be clear, or violated, over what it did not look at: what was done to healthy data, and
 /// the verdict with its count, or with a part of its reason.
-const TRAPS: [(Dialect, &str, &str, &str); 24] = [
+const TRAPS: &[(Dialect, &str, &str, &str)] = &[
     (
         Dialect::Postgres,
         "id-exhaustion",
@@ -767,6 +783,68 @@ const TRAPS: [(Dialect, &str, &str, &str); 24] = [
          CREATE TABLE numbers (id INTEGER) PARTITION BY RANGE (id) (PARTITION p VALUES LESS THAN (2024))",
         "clear 0",
     ),
+    (
+        Dialect::Sqlite,
+        "recovery-point",
+        "UPDATE backup_runs SET finished_at = datetime('now', '20 minutes') WHERE outcome = 'ok'",
+        "inconclusive the newest time lies in the future",
+    ),
+    (
+        Dialect::Postgres,
+        "recovery-point",
+        "UPDATE backup_runs SET finished_at = timezone('UTC', now()) + interval '20 minutes' WHERE outcome = 'ok'",
+        "inconclusive the newest time lies in the future",
+    ),
+    (
+        Dialect::Mariadb,
+        "recovery-point",
+        "UPDATE backup_runs SET finished_at = UTC_TIMESTAMP() + INTERVAL 20 MINUTE WHERE outcome = 'ok'",
+        "inconclusive the newest time lies in the future",
+    ),
+    (
+        Dialect::Sqlite,
+        "backup-age",
+        "UPDATE backup_runs SET finished_at = 1690000000 WHERE id = 10",
+        "inconclusive times that cannot be read: 1;",
+    ),
+    (
+        Dialect::Sqlite,
+        "recovery-point",
+        "UPDATE backup_runs SET finished_at = datetime('now', '-940 seconds') WHERE outcome = 'ok'",
+        "violated 15.",
+    ),
+    (
+        Dialect::Postgres,
+        "recovery-point",
+        "UPDATE backup_runs SET finished_at = timezone('UTC', now()) - interval '940 seconds' WHERE outcome = 'ok'",
+        "violated 15.",
+    ),
+    (
+        Dialect::Mariadb,
+        "recovery-point",
+        "UPDATE backup_runs SET finished_at = UTC_TIMESTAMP() - INTERVAL 940 SECOND WHERE outcome = 'ok'",
+        "violated 15.",
+    ),
+    (
+        Dialect::Sqlite,
+        "job-overdue",
+        "UPDATE jobs SET last_success = datetime('now', '20 minutes') WHERE job = 'log-shipping';
+         UPDATE jobs SET last_success = '01.02.2023 10:00' WHERE job = 'integrity-checks'",
+        "violated 2",
+    ),
+    (
+        Dialect::Postgres,
+        "job-overdue",
+        "UPDATE jobs SET last_success = timezone('UTC', now()) + interval '20 minutes' WHERE job = 'log-shipping';
+         ALTER TABLE jobs ALTER every_minutes DROP NOT NULL; UPDATE jobs SET every_minutes = NULL WHERE job = 'integrity-checks'",
+        "violated 2",
+    ),
+    (
+        Dialect::Mariadb,
+        "job-overdue",
+        "UPDATE jobs SET last_success = UTC_TIMESTAMP() + INTERVAL 20 MINUTE WHERE job = 'log-shipping'",
+        "violated 1",
+    ),
 ];
 
 #[test]
@@ -844,6 +922,31 @@ fn an_age_is_the_same_in_every_time_zone_and_for_every_type_of_time() {
             }
         }
     }
+}
+
+#[test]
+fn a_table_in_another_database_keeps_the_type_of_its_times() {
+    let server = common::server::mariadb();
+    server.database("shop");
+    server.database("ops");
+    server.run(
+        "ops",
+        "CREATE TABLE runs (id INTEGER, kind VARCHAR(20), finished_at TIMESTAMP NULL, outcome VARCHAR(20))",
+    );
+    server.run("ops", "INSERT INTO runs VALUES (1, 'full', NOW() - INTERVAL 60 MINUTE, 'ok')");
+    server.run("mysql", "SET GLOBAL time_zone = '+09:00'");
+    let home = common::Home::new();
+    let config = format!(
+        "[bind.backups]\ntable = \"ops.runs\"\n[target.erp]\nurl = \"{}\"\nenvironment = \"staging\"\ntimezone = \"Asia/Tokyo\"\n",
+        server.url("shop")
+    );
+    home.write("steadyhand.toml", &config);
+    let arguments = ["check", "--check", "recovery-point", "--target", "erp", "--format", "json"];
+    let done = home.steadyhand(&arguments).output().unwrap();
+    let text = String::from_utf8(done.stdout).unwrap();
+    let said: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    let minutes: f64 = said["value"].as_str().unwrap().parse().unwrap();
+    assert!((60.0..62.0).contains(&minutes), "{text}");
 }
 
 #[test]

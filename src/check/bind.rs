@@ -1,7 +1,8 @@
 //! Bind: the tables and columns of a check by role, so that its SQL fits a schema with other names.
 //!
 //! SQL says `{{orders}}` or `{{orders.total}}` and gets the name in the quotes of the engine;
-//! `{{orders|text}}` is the name as a text, for questions to the catalogue. A name that could end a
+//! `{{orders|text}}` is the name as a text, for questions to the catalogue, and `{{orders|schema}}` the text of the
+//! schema that it lies in. A name that could end a
 //! quote, a text or a comment is refused, so what is put in is always one name and nothing else.
 //! Whether a table has such a name is asked of the database by `ops`.
 
@@ -105,27 +106,48 @@ impl fmt::Display for Name {
 
 impl Role {
     fn put_in(&self, place: &Place<'_>, dialect: Dialect) -> Option<String> {
-        let part = match place.column {
-            None if place.as_text => &self.name.table,
-            None => return Some(self.name.in_quotes_of(dialect)),
-            Some(column) => &self.columns.iter().find(|(role, _)| role == column)?.1,
+        let part = match (place.column, place.form) {
+            (None, Form::Quoted) => return Some(self.name.in_quotes_of(dialect)),
+            (None, Form::Text) => &self.name.table,
+            (None, Form::Schema) => match &self.name.schema {
+                Some(schema) => schema,
+                None => return Some(current_schema(dialect).to_owned()),
+            },
+            (Some(_), Form::Schema) => return None,
+            (Some(column), _) => &self.columns.iter().find(|(role, _)| role == column)?.1,
         };
         // A name holds neither quotes nor backslashes, so no engine reads this in two ways.
-        Some(if place.as_text {
-            format!("'{}'", part.kept_by(dialect))
-        } else {
-            part.in_quotes_of(dialect)
+        Some(match place.form {
+            Form::Quoted => part.in_quotes_of(dialect),
+            Form::Text | Form::Schema => format!("'{}'", part.kept_by(dialect)),
         })
     }
 }
 
-/// `{{role}}`, `{{role.column}}`, either with `|text`.
+/// What gives the schema in which a name without one lies.
+fn current_schema(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Mysql | Dialect::Mariadb => "DATABASE()",
+        Dialect::Postgres => "current_schema()",
+        Dialect::Sqlite => "'main'",
+        Dialect::Oracle => "SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA')",
+    }
+}
+
+/// `{{role}}`, `{{role.column}}`, either with `|text`; `{{role|schema}}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Place<'s> {
     range: Range<usize>,
     role: &'s str,
     column: Option<&'s str>,
-    as_text: bool,
+    form: Form,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Quoted,
+    Text,
+    Schema,
 }
 
 fn places(sql: &str) -> Vec<Place<'_>> {
@@ -134,15 +156,17 @@ fn places(sql: &str) -> Vec<Place<'_>> {
     while let Some(start) = sql[from..].find("{{").map(|at| from + at) {
         let Some(end) = sql[start..].find("}}").map(|at| start + at + 2) else { break };
         let inner = sql[start + 2..end - 2].trim();
-        let (path, as_text) = match inner.split_once('|') {
-            Some((path, filter)) => (path.trim_end(), filter.trim() == "text"),
-            None => (inner, false),
+        let (path, form) = match inner.split_once('|') {
+            Some((path, filter)) if filter.trim() == "text" => (path.trim_end(), Form::Text),
+            Some((path, filter)) if filter.trim() == "schema" => (path.trim_end(), Form::Schema),
+            Some((path, _)) => (path.trim_end(), Form::Quoted),
+            None => (inner, Form::Quoted),
         };
         let (role, column) = match path.split_once('.') {
             Some((role, column)) => (role, Some(column)),
             None => (path, None),
         };
-        places.push(Place { range: start..end, role, column, as_text });
+        places.push(Place { range: start..end, role, column, form });
         from = end;
     }
     places
