@@ -845,6 +845,18 @@ const TRAPS: &[(Dialect, &str, &str, &str)] = &[
         "UPDATE jobs SET last_success = UTC_TIMESTAMP() + INTERVAL 20 MINUTE WHERE job = 'log-shipping'",
         "violated 1",
     ),
+    (
+        Dialect::Postgres,
+        "id-exhaustion",
+        "CREATE SEQUENCE of_all; CREATE TABLE invoices (id integer PRIMARY KEY DEFAULT nextval('of_all')); SELECT setval('of_all', 2147483640)",
+        "violated 1.0",
+    ),
+    (
+        Dialect::Mariadb,
+        "id-exhaustion",
+        "CREATE SEQUENCE numbers MAXVALUE 1000",
+        "inconclusive how far the sequence numbers is",
+    ),
 ];
 
 #[test]
