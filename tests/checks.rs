@@ -857,6 +857,13 @@ const TRAPS: &[(Dialect, &str, &str, &str)] = &[
         "CREATE SEQUENCE numbers MAXVALUE 1000",
         "inconclusive how far the sequence numbers is",
     ),
+    (
+        Dialect::Postgres,
+        "duplicate-index",
+        "CREATE TABLE a (x integer NOT NULL); CREATE UNIQUE INDEX a1 ON a (x); CREATE UNIQUE INDEX a2 ON a (x); ALTER TABLE a REPLICA IDENTITY USING INDEX a2; DROP INDEX a1;
+         CREATE UNIQUE INDEX customers_once ON customers (id) INCLUDE (email); CREATE TABLE c (x integer); CREATE UNIQUE INDEX c1 ON c (x); CREATE UNIQUE INDEX c2 ON c (x) NULLS NOT DISTINCT",
+        "clear",
+    ),
 ];
 
 #[test]
@@ -934,6 +941,43 @@ fn an_age_is_the_same_in_every_time_zone_and_for_every_type_of_time() {
             }
         }
     }
+}
+
+#[test]
+fn what_takes_a_needless_index_away_runs_and_leaves_the_other() {
+    let server = common::server::postgres();
+    let url = server.database("shop");
+    for statement in [
+        "CREATE TABLE published (x integer NOT NULL)",
+        "CREATE UNIQUE INDEX published_1 ON published (x)",
+        "CREATE UNIQUE INDEX published_2 ON published (x)",
+        "ALTER TABLE published REPLICA IDENTITY USING INDEX published_2",
+        "CREATE TABLE whole (id integer) PARTITION BY RANGE (id)",
+        "CREATE TABLE half PARTITION OF whole FOR VALUES FROM (0) TO (10)",
+        "CREATE INDEX whole_1 ON whole (id)",
+        "CREATE INDEX whole_2 ON whole (id)",
+        "CREATE TABLE keyed (a integer PRIMARY KEY)",
+        "ALTER TABLE keyed ADD CONSTRAINT again UNIQUE (a)",
+    ] {
+        server.run("shop", statement);
+    }
+    let (catalogue, runtime) = (catalogue(), runtime());
+    let check = catalogue.check("duplicate-index").unwrap();
+    let found = runtime.block_on(survey(&at(&url), &[check])).remove(0).1;
+    let column = found.rows.column(check::REMEDIATION).unwrap();
+    let ddl: Vec<String> =
+        (0..found.rows.len()).map(|row| found.rows.get(row, column).plain().unwrap()).collect();
+    let expected = [
+        "ALTER TABLE keyed DROP CONSTRAINT again",
+        "DROP INDEX CONCURRENTLY published_1",
+        "DROP INDEX whole_2",
+    ];
+    assert_eq!(ddl, expected);
+    for statement in &ddl {
+        server.run("shop", statement);
+    }
+    let after = runtime.block_on(survey(&at(&url), &[check])).remove(0).1.verdict;
+    assert!(after.is_clear(), "{after:?}");
 }
 
 #[test]
