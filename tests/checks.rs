@@ -978,6 +978,78 @@ const TRAPS: &[(Dialect, &str, &str, &str)] = &[
         "INSERT INTO categories (id, title, parent_id) SELECT 1000 + seq, 'c', NULL FROM seq_1_to_70; UPDATE categories SET parent_id = CASE id WHEN 1070 THEN 1001 ELSE id + 1 END WHERE id > 1000",
         "violated 70",
     ),
+    (
+        Dialect::Sqlite,
+        "critical-index-missing",
+        "DROP INDEX ux_orders_number; CREATE INDEX ux_orders_number ON orders (tenant_id, number)",
+        "violated 1",
+    ),
+    (
+        Dialect::Sqlite,
+        "backup-failed",
+        "UPDATE backup_runs SET outcome = 'error' WHERE id = 10",
+        "violated 1",
+    ),
+    (
+        Dialect::Postgres,
+        "critical-index-missing",
+        "DROP INDEX ux_orders_number; CREATE INDEX ux_orders_number ON orders (tenant_id, number)",
+        "violated 1",
+    ),
+    (
+        Dialect::Postgres,
+        "backup-failed",
+        "UPDATE backup_runs SET outcome = 'error' WHERE id = 10",
+        "violated 1",
+    ),
+    (
+        Dialect::Mariadb,
+        "critical-index-missing",
+        "CREATE INDEX for_its_key ON orders (tenant_id); DROP INDEX ux_orders_number ON orders; CREATE INDEX ux_orders_number ON orders (tenant_id, number)",
+        "violated 1",
+    ),
+    (
+        Dialect::Mariadb,
+        "backup-failed",
+        "UPDATE backup_runs SET outcome = 'error' WHERE id = 10",
+        "violated 1",
+    ),
+    (
+        Dialect::Postgres,
+        "public-may-write",
+        "GRANT UPDATE (amount) ON payments TO PUBLIC",
+        "violated 1",
+    ),
+    (
+        Dialect::Postgres,
+        "open-policy",
+        "CREATE POLICY again ON webauthn_credentials USING (1 = 1)",
+        "violated 1",
+    ),
+    (
+        Dialect::Postgres,
+        "unvalidated-constraint",
+        "CREATE DOMAIN positive AS integer; ALTER DOMAIN positive ADD CONSTRAINT positive_only CHECK (value > 0) NOT VALID",
+        "violated 1",
+    ),
+    (
+        Dialect::Postgres,
+        "foreign-owner",
+        "ALTER SCHEMA steadyhand_demo RENAME TO elsewhere",
+        "violated 1",
+    ),
+    (
+        Dialect::Mariadb,
+        "table-without-primary-key",
+        "CREATE TABLE kept (a INTEGER) WITH SYSTEM VERSIONING",
+        "violated 1",
+    ),
+    (
+        Dialect::Mariadb,
+        "non-transactional-table",
+        "CREATE TABLE kept (a INTEGER PRIMARY KEY) ENGINE = Aria WITH SYSTEM VERSIONING",
+        "violated 1",
+    ),
 ];
 
 #[test]
