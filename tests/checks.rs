@@ -1050,6 +1050,31 @@ const TRAPS: &[(Dialect, &str, &str, &str)] = &[
         "CREATE TABLE kept (a INTEGER PRIMARY KEY) ENGINE = Aria WITH SYSTEM VERSIONING",
         "violated 1",
     ),
+    (
+        Dialect::Sqlite,
+        "backup-shrunk",
+        "UPDATE backup_runs SET bytes = 12000 WHERE id = 7",
+        "clear",
+    ),
+    (
+        Dialect::Postgres,
+        "backup-shrunk",
+        "UPDATE backup_runs SET bytes = 12000 WHERE id = 7",
+        "clear",
+    ),
+    (
+        Dialect::Mariadb,
+        "backup-shrunk",
+        "UPDATE backup_runs SET bytes = 12000 WHERE id = 7",
+        "clear",
+    ),
+    (
+        Dialect::Sqlite,
+        "audit-trigger-missing",
+        "DROP TRIGGER timesheets_audit_delete; CREATE TRIGGER timesheets_audit_delete AFTER   DELETE
+ ON timesheets BEGIN INSERT INTO audit_log (table_name, row_id, action, changed_at) VALUES ('timesheets', OLD.id, 'delete', 'now'); END",
+        "clear",
+    ),
 ];
 
 #[test]
