@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::bind::{self, Role};
-use super::metric::VALUE;
+use super::metric::{VALUE, never_warns};
 use super::{About, Check, Kind, Metric, REMEDIATION, Severity, Threshold};
 use crate::control;
 use crate::dialect::Dialect;
@@ -136,6 +136,9 @@ fn kind(table: &Table<'_>) -> Kind {
         critical: threshold(table, "critical"),
         unit: table.text_or("unit", ""),
     };
+    if let Some(sentence) = never_warns(metric.warn.as_ref(), metric.critical.as_ref()) {
+        table.fault("warn", sentence);
+    }
     if !table.has("warn") && !table.has("critical") {
         table.fault_here("A metric needs `warn` or `critical`; write warn = \">= 0.8\".");
     }

@@ -81,6 +81,21 @@ impl Threshold {
     }
 }
 
+/// Why the warning of two thresholds would never show: whatever crosses it is critical.
+pub fn never_warns(warn: Option<&Threshold>, critical: Option<&Threshold>) -> Option<String> {
+    let (warn, critical) = (warn?, critical?);
+    let bound = warn.bounds[0];
+    let hidden = match (warn.is, critical.is) {
+        (Is::Above, Is::Above | Is::AtLeast) => critical.bounds[0] <= bound,
+        (Is::Below, Is::Below | Is::AtMost) => critical.bounds[0] >= bound,
+        (Is::AtLeast, Is::Above | Is::AtLeast) | (Is::AtMost, Is::Below | Is::AtMost) => {
+            critical.is_crossed_by(bound)
+        }
+        _ => false,
+    };
+    hidden.then(|| format!("`warn` {warn} never shows: what crosses it is `critical` {critical}."))
+}
+
 impl fmt::Display for Threshold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.words)
@@ -389,6 +404,20 @@ mod tests {
         assert!(crosses("<1", 0.5) && !crosses("< 1", 1.0) && crosses("<= 1", 1.0));
         assert!(crosses("!= 1", 0.0) && crosses("= 0", 0.0) && !crosses("= 0", 0.1));
         assert!(crosses("in 1, 2", 2.0) && crosses("not in 1, 2", 3.0) && !crosses("in 1", 2.0));
+        let never = |warn, critical| {
+            let [warn, critical] = [warn, critical].map(Threshold::parse);
+            never_warns(warn.as_ref(), critical.as_ref()).is_some()
+        };
+        for (warn, critical) in
+            [(">= 10", ">= 5"), (">= 5", ">= 5"), ("> 5", ">= 5"), ("< 5", "< 10"), ("<= 5", "< 6")]
+        {
+            assert!(never(warn, critical), "{warn} {critical}");
+        }
+        for (warn, critical) in
+            [(">= 5", "> 5"), (">= 5", ">= 10"), ("< 10", "< 5"), ("< 5", "> 1"), ("!= 1", "> 5")]
+        {
+            assert!(!never(warn, critical), "{warn} {critical}");
+        }
         for wrong in ["", "0.8", ">", "> x", "> 1, 2", "in", ">= nan", "> inf", "about 3"] {
             assert_eq!(Threshold::parse(wrong), None, "{wrong}");
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::bind::{self, Binding};
 use super::load::threshold;
+use super::metric::never_warns;
 use super::{Check, Kind, Severity, Threshold};
 use crate::source::{Fault, Spot, Table, did_you_mean, quoted};
 
@@ -111,6 +112,9 @@ impl Adjustment {
         }
         match &mut check.kind {
             Kind::Metric(metric) => {
+                if let Some(sentence) = never_warns(self.warn.as_ref(), self.critical.as_ref()) {
+                    faults.push(self.spot.fault(sentence));
+                }
                 metric.warn = self.warn.clone().or(metric.warn.take());
                 metric.critical = self.critical.clone().or(metric.critical.take());
             }
