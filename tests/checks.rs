@@ -88,7 +88,9 @@ impl Ground {
         };
         let setup = Setup::new(kind);
         let setup = match kind {
-            Kind::Postgres => setup.with("archive_mode", "on"),
+            Kind::Postgres => {
+                setup.with("archive_mode", "on").with("max_prepared_transactions", "2")
+            }
             Kind::Mariadb => setup.with("log-bin", "changes").with("binlog-format", "ROW"),
         };
         let setup = setup
@@ -593,8 +595,25 @@ fn sessions_that_stand_in_the_way_are_measured() {
         first.run("ROLLBACK");
         assert!(waiter.join().unwrap() || broken, "{dialect}: nobody was a victim");
         drop(first);
+        if dialect == Dialect::Mariadb {
+            // A session elsewhere that names the database.
+            let mut outside = server.client("mysql");
+            let far = "SELECT SLEEP(4) FROM steadyhand_demo.payments LIMIT 1";
+            let far = std::thread::spawn(move || outside.run(far));
+            sleeper.join().unwrap();
+            until("slow-query", 1.0);
+            far.join().unwrap();
+        } else {
+            sleeper.join().unwrap();
+            let mut one = client();
+            one.run("BEGIN");
+            one.run(&lock(3));
+            one.run("PREPARE TRANSACTION 'forgotten'");
+            drop(one);
+            until("long-transaction", 1.0);
+            client().run("ROLLBACK PREPARED 'forgotten'");
+        }
         until("deadlocks", 1.0);
-        sleeper.join().unwrap();
     }
 }
 
@@ -846,25 +865,6 @@ const TRAPS: &[(Dialect, &str, &str, &str)] = &[
         "violated 1",
     ),
     (
-        Dialect::Postgres,
-        "id-exhaustion",
-        "CREATE SEQUENCE of_all; CREATE TABLE invoices (id integer PRIMARY KEY DEFAULT nextval('of_all')); SELECT setval('of_all', 2147483640)",
-        "violated 1.0",
-    ),
-    (
-        Dialect::Mariadb,
-        "id-exhaustion",
-        "CREATE SEQUENCE numbers MAXVALUE 1000",
-        "inconclusive how far the sequence numbers is",
-    ),
-    (
-        Dialect::Postgres,
-        "duplicate-index",
-        "CREATE TABLE a (x integer NOT NULL); CREATE UNIQUE INDEX a1 ON a (x); CREATE UNIQUE INDEX a2 ON a (x); ALTER TABLE a REPLICA IDENTITY USING INDEX a2; DROP INDEX a1;
-         CREATE UNIQUE INDEX customers_once ON customers (id) INCLUDE (email); CREATE TABLE c (x integer); CREATE UNIQUE INDEX c1 ON c (x); CREATE UNIQUE INDEX c2 ON c (x) NULLS NOT DISTINCT",
-        "clear",
-    ),
-    (
         Dialect::Sqlite,
         "order-line-total",
         "CREATE TABLE loose AS SELECT * FROM order_lines; DROP TABLE order_lines; ALTER TABLE loose RENAME TO order_lines; UPDATE order_lines SET quantity = NULL WHERE id = 1001",
@@ -893,6 +893,24 @@ const TRAPS: &[(Dialect, &str, &str, &str)] = &[
         "category-cycle",
         "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 70) INSERT INTO categories (id, title, parent_id) SELECT 1000 + n, 'c', NULL FROM n; UPDATE categories SET parent_id = CASE id WHEN 1070 THEN 1001 ELSE id + 1 END WHERE id > 1000",
         "violated 70",
+    ),
+    (
+        Dialect::Sqlite,
+        "critical-index-missing",
+        "DROP INDEX ux_orders_number; CREATE INDEX ux_orders_number ON orders (tenant_id, number)",
+        "violated 1",
+    ),
+    (
+        Dialect::Sqlite,
+        "backup-failed",
+        "UPDATE backup_runs SET outcome = 'error' WHERE id = 10",
+        "violated 1",
+    ),
+    (
+        Dialect::Sqlite,
+        "backup-shrunk",
+        "UPDATE backup_runs SET bytes = 12000 WHERE id = 7",
+        "clear",
     ),
     (
         Dialect::Postgres,
@@ -943,6 +961,24 @@ const TRAPS: &[(Dialect, &str, &str, &str)] = &[
         "violated 70",
     ),
     (
+        Dialect::Postgres,
+        "critical-index-missing",
+        "DROP INDEX ux_orders_number; CREATE INDEX ux_orders_number ON orders (tenant_id, number)",
+        "violated 1",
+    ),
+    (
+        Dialect::Postgres,
+        "backup-failed",
+        "UPDATE backup_runs SET outcome = 'error' WHERE id = 10",
+        "violated 1",
+    ),
+    (
+        Dialect::Postgres,
+        "backup-shrunk",
+        "UPDATE backup_runs SET bytes = 12000 WHERE id = 7",
+        "clear",
+    ),
+    (
         Dialect::Mariadb,
         "order-line-total",
         "ALTER TABLE order_lines MODIFY quantity INTEGER; UPDATE order_lines SET quantity = NULL WHERE id = 1001",
@@ -979,30 +1015,6 @@ const TRAPS: &[(Dialect, &str, &str, &str)] = &[
         "violated 70",
     ),
     (
-        Dialect::Sqlite,
-        "critical-index-missing",
-        "DROP INDEX ux_orders_number; CREATE INDEX ux_orders_number ON orders (tenant_id, number)",
-        "violated 1",
-    ),
-    (
-        Dialect::Sqlite,
-        "backup-failed",
-        "UPDATE backup_runs SET outcome = 'error' WHERE id = 10",
-        "violated 1",
-    ),
-    (
-        Dialect::Postgres,
-        "critical-index-missing",
-        "DROP INDEX ux_orders_number; CREATE INDEX ux_orders_number ON orders (tenant_id, number)",
-        "violated 1",
-    ),
-    (
-        Dialect::Postgres,
-        "backup-failed",
-        "UPDATE backup_runs SET outcome = 'error' WHERE id = 10",
-        "violated 1",
-    ),
-    (
         Dialect::Mariadb,
         "critical-index-missing",
         "CREATE INDEX for_its_key ON orders (tenant_id); DROP INDEX ux_orders_number ON orders; CREATE INDEX ux_orders_number ON orders (tenant_id, number)",
@@ -1013,6 +1025,32 @@ const TRAPS: &[(Dialect, &str, &str, &str)] = &[
         "backup-failed",
         "UPDATE backup_runs SET outcome = 'error' WHERE id = 10",
         "violated 1",
+    ),
+    (
+        Dialect::Mariadb,
+        "backup-shrunk",
+        "UPDATE backup_runs SET bytes = 12000 WHERE id = 7",
+        "clear",
+    ),
+    (
+        Dialect::Sqlite,
+        "audit-trigger-missing",
+        "DROP TRIGGER timesheets_audit_delete; CREATE TRIGGER timesheets_audit_delete AFTER   DELETE
+ ON timesheets BEGIN INSERT INTO audit_log (table_name, row_id, action, changed_at) VALUES ('timesheets', OLD.id, 'delete', 'now'); END",
+        "clear",
+    ),
+    (
+        Dialect::Postgres,
+        "id-exhaustion",
+        "CREATE SEQUENCE of_all; CREATE TABLE invoices (id integer PRIMARY KEY DEFAULT nextval('of_all')); SELECT setval('of_all', 2147483640)",
+        "violated 1.0",
+    ),
+    (
+        Dialect::Postgres,
+        "duplicate-index",
+        "CREATE TABLE a (x integer NOT NULL); CREATE UNIQUE INDEX a1 ON a (x); CREATE UNIQUE INDEX a2 ON a (x); ALTER TABLE a REPLICA IDENTITY USING INDEX a2; DROP INDEX a1;
+         CREATE UNIQUE INDEX customers_once ON customers (id) INCLUDE (email); CREATE TABLE c (x integer); CREATE UNIQUE INDEX c1 ON c (x); CREATE UNIQUE INDEX c2 ON c (x) NULLS NOT DISTINCT",
+        "clear",
     ),
     (
         Dialect::Postgres,
@@ -1040,6 +1078,12 @@ const TRAPS: &[(Dialect, &str, &str, &str)] = &[
     ),
     (
         Dialect::Mariadb,
+        "id-exhaustion",
+        "CREATE SEQUENCE numbers MAXVALUE 1000",
+        "inconclusive how far the sequence numbers is",
+    ),
+    (
+        Dialect::Mariadb,
         "table-without-primary-key",
         "CREATE TABLE kept (a INTEGER) WITH SYSTEM VERSIONING",
         "violated 1",
@@ -1049,31 +1093,6 @@ const TRAPS: &[(Dialect, &str, &str, &str)] = &[
         "non-transactional-table",
         "CREATE TABLE kept (a INTEGER PRIMARY KEY) ENGINE = Aria WITH SYSTEM VERSIONING",
         "violated 1",
-    ),
-    (
-        Dialect::Sqlite,
-        "backup-shrunk",
-        "UPDATE backup_runs SET bytes = 12000 WHERE id = 7",
-        "clear",
-    ),
-    (
-        Dialect::Postgres,
-        "backup-shrunk",
-        "UPDATE backup_runs SET bytes = 12000 WHERE id = 7",
-        "clear",
-    ),
-    (
-        Dialect::Mariadb,
-        "backup-shrunk",
-        "UPDATE backup_runs SET bytes = 12000 WHERE id = 7",
-        "clear",
-    ),
-    (
-        Dialect::Sqlite,
-        "audit-trigger-missing",
-        "DROP TRIGGER timesheets_audit_delete; CREATE TRIGGER timesheets_audit_delete AFTER   DELETE
- ON timesheets BEGIN INSERT INTO audit_log (table_name, row_id, action, changed_at) VALUES ('timesheets', OLD.id, 'delete', 'now'); END",
-        "clear",
     ),
 ];
 

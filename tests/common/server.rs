@@ -277,7 +277,9 @@ impl Server {
         fs::write(&hba, format!("local replication admin trust\n{rules}"))
             .expect("the data folder is writable");
         self.run("postgres", "SELECT pg_reload_conf()");
-        let mut standby = Setup::new(Kind::Postgres).start();
+        let mut setup = Setup::new(Kind::Postgres);
+        setup.settings.clone_from(&self.setup.settings);
+        let mut standby = setup.start();
         standby.stop();
         let script = "owner=$(stat -c %u:%g data); rm -rf data; \
              pg_basebackup -h \"$PRIMARY\" -U admin -D data -R -X stream -c fast; chown -R $owner data";
