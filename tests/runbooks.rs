@@ -90,7 +90,7 @@ struct Repair {
     left: Left,
 }
 
-const REPAIRS: [Repair; 2] = [
+const REPAIRS: [Repair; 6] = [
     // A tax of another rate stays as it is, and so does a discount that is right beside a wrong tax.
     Repair {
         runbook: "order-total-drift",
@@ -110,6 +110,43 @@ const REPAIRS: [Repair; 2] = [
             ("SELECT COUNT(*) FROM orders WHERE id = 45 AND tax = 2.51 AND discount = 0", "1"),
             ("SELECT COUNT(*) FROM orders WHERE id IN (33, 305, 512) AND tax * 4 = subtotal AND discount = 0", "3"),
             ("SELECT COUNT(*) FROM orders WHERE discount < 0", "0"),
+        ],
+    },
+    // The first backup of all, of which nothing older is on record.
+    Repair {
+        runbook: "missed-rpo",
+        step: "record",
+        given: "DELETE FROM backup_runs",
+        refused: &[],
+        left: &[("SELECT id FROM backup_runs", "1")],
+    },
+    Repair {
+        runbook: "backup-drill",
+        step: "record",
+        given: "DELETE FROM backup_runs",
+        refused: &[],
+        left: &[("SELECT id FROM backup_runs", "1")],
+    },
+    // A drill says nothing of backups that it did not try.
+    Repair {
+        runbook: "backup-drill",
+        step: "record",
+        given: "UPDATE backup_runs SET sha256 = NULL WHERE id = 106",
+        refused: &[],
+        left: &[
+            ("SELECT COUNT(*) FROM backup_runs WHERE outcome = 'failed'", "0"),
+            ("SELECT COUNT(*) FROM backup_runs WHERE restored_at IS NOT NULL AND sha256 IS NOT NULL AND id = 107", "1"),
+        ],
+    },
+    // The last of its kind is what a restore would need, proved or not.
+    Repair {
+        runbook: "backup-drill",
+        step: "unproved",
+        given: "UPDATE backup_runs SET sha256 = NULL WHERE id IN (104, 106)",
+        refused: &[],
+        left: &[
+            ("SELECT COUNT(*) FROM backup_runs WHERE outcome = 'failed'", "1"),
+            ("SELECT COUNT(*) FROM backup_runs WHERE outcome = 'failed' AND id = 104", "1"),
         ],
     },
     // No discount explains a total that is too high.
@@ -135,9 +172,14 @@ fn repair(dialect: Dialect) {
         walk.hands.run(given, dialect);
         let step = runbook.step(step).unwrap();
         let place = walk.place(step);
-        for ask in runbook.steps.iter().take_while(|one| one.id != step.id) {
-            if let Action::Ask(_) = ask.action {
-                walk.step(ask);
+        for before in runbook.steps.iter().take_while(|one| one.id != step.id) {
+            let told = match &before.action {
+                Action::Ask(_) => true,
+                Action::Command(command) => command.backup.is_some(),
+                _ => false,
+            };
+            if told {
+                walk.step(before);
             }
         }
         let Action::Change(change) = &step.action else { panic!("{place}") };
