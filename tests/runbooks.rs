@@ -80,6 +80,56 @@ const BESIDES: [(&str, &str, Left); 2] = [
     ),
 ];
 
+/// Bad rows that are new, and what refuses them once a runbook was walked: a probe tries one way only.
+const NEW_ROWS: [(&str, &str, &str); 8] = [
+    (
+        "order-total-drift",
+        "orders_total_adds_up",
+        "INSERT INTO orders (id, tenant_id, number, customer_id, status, currency, order_date, subtotal, tax, discount, total)
+         VALUES (9001, 1, 9001, 1, 'new', 'CHF', '2026-11-20', 100, 25, 0, 120)",
+    ),
+    (
+        "stock-drift",
+        "stock_not_below_zero",
+        "INSERT INTO stock_levels (product_id, warehouse, on_hand, reserved) VALUES (1, 9, -1, 0)",
+    ),
+    (
+        "schema-drift",
+        "payments_amount_positive",
+        "INSERT INTO payments (id, order_id, reference, amount, currency, paid_on)
+         VALUES (9001, 1, 'PAY-909001', 0, 'CHF', '2026-11-20')",
+    ),
+    (
+        "deployment-regression",
+        "orders_status_known",
+        "INSERT INTO orders (id, tenant_id, number, customer_id, status, currency, order_date, subtotal, tax, discount, total)
+         VALUES (9001, 1, 9001, 1, 'refunded', 'CHF', '2026-11-20', 100, 25, 0, 125)",
+    ),
+    (
+        "monitoring-blind-spot",
+        "jobs_off_with_reason",
+        "INSERT INTO jobs (job, every_minutes, enabled, last_success) VALUES ('new', 5, 0, '2026-11-20 10:00:00')",
+    ),
+    (
+        "missed-rpo",
+        "backup_runs_proved",
+        "INSERT INTO backup_runs (id, kind, started_at, finished_at, outcome)
+         VALUES (9001, 'full', '2026-11-20 10:00:00', '2026-11-20 10:01:00', 'ok')",
+    ),
+    (
+        "backup-drill",
+        "backup_runs_timed",
+        "INSERT INTO backup_runs (id, kind, started_at, outcome, restored_at)
+         VALUES (9001, 'full', '2026-11-20 10:00:00', 'failed', '2026-11-20 10:00:00')",
+    ),
+    (
+        "cross-tenant-leak",
+        "webauthn_same_tenant",
+        "INSERT INTO webauthn_credentials (id, tenant_id, customer_id, credential_id, created_on)
+         SELECT 9001, 1 + c.tenant_id % 3, c.id, 'new', '2026-11-20' FROM customers c WHERE c.id = 1",
+    ),
+];
+
 /// What one repair makes of rows that others have brought about: why it is refused, or what is there
 /// in the end.
 struct Repair {
@@ -236,6 +286,10 @@ fn walk_pack(pack: &str, dialect: Dialect) {
         }
         for (question, answer) in besides.iter().flat_map(|(.., left)| *left) {
             assert_eq!(walk.hands.rows(question), [[*answer]], "{}: {question}", runbook.id);
+        }
+        for (_, name, row) in NEW_ROWS.iter().filter(|(id, ..)| *id == runbook.id) {
+            let said = walk.hands.refusal(row);
+            assert!(said.contains(name), "{} on {dialect}: {said}", runbook.id);
         }
         writeln!(told, "{:<26} {}", runbook.id, walk.done.join(", ")).unwrap();
         drop(walk);
@@ -507,6 +561,15 @@ impl Hands {
             Self::File(file) => Sqlite::open(file).rows(question),
             Self::Client(client) => client.rows(question),
         }
+    }
+
+    /// What the database says against a statement.
+    fn refusal(&mut self, sql: &str) -> String {
+        let ran = match self {
+            Self::File(file) => Sqlite::open(file).try_run(sql),
+            Self::Client(client) => client.try_run(sql),
+        };
+        ran.expect_err(sql).to_string()
     }
 
     fn run(&mut self, script: &str, dialect: Dialect) {

@@ -67,7 +67,11 @@ pub fn texts(checks: &[Check], runbooks: &[Runbook], dialect: Dialect) -> Vec<Te
                     add(By::Detector, place("keys"), keys, false);
                 }
                 Action::Guard(guard) => {
-                    add(By::Recovery, place("apply"), guard.apply.get(dialect), true);
+                    let apply = guard.apply.get(dialect).unwrap_or_default();
+                    // What is no definition is prepared as it stands, and refused there.
+                    for one in sql::split(apply, dialect).unwrap_or_else(|_| vec![apply]) {
+                        add(By::Recovery, place("apply"), Some(one), true);
+                    }
                     add(By::Recovery, place("probe"), guard.probe.get(dialect), false);
                 }
                 Action::Note

@@ -96,20 +96,17 @@ impl Definition {
 /// The statements that introduce or withdraw a guardrail, or the reason why they are refused. Each is
 /// one CREATE, ALTER or DROP of an index, a table or a trigger.
 ///
-/// Several only on `PostgreSQL`, where a rehearsal can take back all of them; elsewhere one is enough,
-/// and a second would leave the first behind when it fails.
+/// Several only on `PostgreSQL` and `SQLite`, where one transaction takes back all of them; elsewhere a
+/// second would leave the first behind when it fails.
 pub fn definitions(sql: &str, dialect: Dialect) -> Result<Vec<Definition>, Refusal> {
     let text = Text::new(sql, dialect)?;
-    if dialect != Dialect::Postgres {
-        return Ok(vec![definition(text.one()?, dialect)?]);
-    }
     let statements = text.statements();
-    if statements.len() < 2 {
+    if statements.len() < 2 || !matches!(dialect, Dialect::Postgres | Dialect::Sqlite) {
         return Ok(vec![definition(text.one()?, dialect)?]);
     }
     let mut found = vec![];
     for statement in statements {
-        let lexemes = &text.lexemes[statement];
+        let lexemes = text.closed(statement)?;
         let defined = definition(lexemes, dialect)?;
         if defined.alone {
             let advice = "With CONCURRENTLY a statement is on its own, outside of any transaction; write it alone.";

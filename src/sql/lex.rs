@@ -120,20 +120,23 @@ impl Text {
     pub fn one(&self) -> Result<&[Lexeme], Refusal> {
         match self.statements().as_slice() {
             [] => Err(Refusal::new("There is no statement.")),
-            [one] => {
-                let lexemes = &self.lexemes[one.clone()];
-                match end_of_statement(lexemes, self.dialect) {
-                    (_, Body::Closed) => Ok(lexemes),
-                    (_, Body::Open) => Err(Refusal::new(
-                        "The body of the trigger does not end; every BEGIN, IF and CASE needs its END.",
-                    )
-                    .over(lexemes[lexemes.len() - 1].range.clone())),
-                }
-            }
+            [one] => self.closed(one.clone()),
             [_, second, ..] => Err(Refusal::new(
                 "There are several statements; write one, without anything behind a semicolon.",
             )
             .over(self.lexemes[second.start].range.clone())),
+        }
+    }
+
+    /// The lexemes of a statement, which ends where it seems to.
+    pub fn closed(&self, statement: Range<usize>) -> Result<&[Lexeme], Refusal> {
+        let lexemes = &self.lexemes[statement];
+        match end_of_statement(lexemes, self.dialect) {
+            (_, Body::Closed) => Ok(lexemes),
+            (_, Body::Open) => Err(Refusal::new(
+                "The body of the trigger does not end; every BEGIN, IF and CASE needs its END.",
+            )
+            .over(lexemes[lexemes.len() - 1].range.clone())),
         }
     }
 

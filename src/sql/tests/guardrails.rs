@@ -113,26 +113,21 @@ fn guardrails_are_definitions() {
             "does not end",
         ),
         (
-            Sqlite,
-            "CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT CASE WHEN 1 THEN if(1, 2, 3) END; END; DROP TABLE t",
-            "several statements",
-        ),
-        (
             Mysql,
             "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW IF IF(NEW.a, 1, 0) THEN SET NEW.a = CASE WHEN 1 THEN IF(1, 2, 3) END; END IF; DROP TABLE t",
-            "several statements",
-        ),
-        (Sqlite, "DROP INDEX i; DROP TABLE t", "several statements"),
-        (
-            Sqlite,
-            "CREATE TRIGGER begin AFTER INSERT ON t BEGIN SELECT 1; END; DROP TABLE t",
             "several statements",
         ),
         (
             Sqlite,
             "CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT 1; END; DROP TABLE t; END",
-            "several statements",
+            "controls a transaction",
         ),
+        (
+            Sqlite,
+            "CREATE INDEX i ON t (a); CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT 1; DROP TABLE t;",
+            "does not end",
+        ),
+        (Sqlite, "CREATE INDEX i ON t (a); DELETE FROM t", "CREATE, ALTER or DROP"),
     ] {
         let refusal = definitions(sql, dialect).expect_err(sql);
         assert!(refusal.sentence.contains(reason), "{sql}\n{refusal}");
@@ -173,6 +168,18 @@ fn a_guardrail_of_several_statements_is_read_and_withdrawn_as_a_whole() {
         assert_eq!(one(withdraw, Postgres).expect(withdraw).withdraws(&applied), Ok(()));
     }
     assert!(one("ALTER TABLE t DROP COLUMN a", Postgres).expect("").withdraws(&applied).is_err());
+    let rows = "CREATE TRIGGER g BEFORE UPDATE ON t BEGIN SELECT CASE WHEN 1 THEN if(1, 2, 3) END; END;\n\
+                CREATE TRIGGER begin BEFORE INSERT ON t BEGIN SELECT 1; END";
+    let applied = definitions(rows, Sqlite).expect(rows);
+    assert_eq!(applied.len(), 2);
+    let both = definitions("DROP TRIGGER g; DROP TRIGGER begin", Sqlite).expect("two triggers");
+    assert!(both.iter().all(|withdrawn| withdrawn.withdraws(&applied).is_ok()));
+    // Whatever stands behind the first is read as what it is.
+    for more in ["DROP TABLE t", "ALTER TABLE t DROP COLUMN a"] {
+        let found = definitions(&format!("{rows}; {more}"), Sqlite).expect(more);
+        assert_eq!(found.len(), 3, "{more}");
+        assert!(found[2].introduces().is_err() && found[2].withdraws(&applied).is_err(), "{more}");
+    }
 }
 
 /// Words that an engine does not reserve are columns there.
@@ -362,7 +369,7 @@ fn no_name_opens_the_body_of_a_trigger() {
             let parts = split(&sql, *dialect).expect(&sql);
             assert!(parts.len() > 1, "{dialect}: {sql}");
             let refusal = definitions(&sql, *dialect).expect_err(&sql);
-            let known = ["several statements", "only reads"];
+            let known = ["several statements", "only reads", "controls a transaction"];
             assert!(known.iter().any(|k| refusal.sentence.contains(k)), "{sql}\n{refusal}");
         }
     }
