@@ -57,6 +57,16 @@ pub struct Plan {
     pub mass: Option<mass::Mass>,
 }
 
+impl Plan {
+    /// Of an undo: what the change wrote.
+    pub fn brings_back(&self) -> impl Iterator<Item = &TableImages> + Clone {
+        self.actions.iter().flat_map(|action| match action {
+            Planned::PutBack(images) => images.as_slice(),
+            Planned::Sql { .. } | Planned::Chunked { .. } => &[],
+        })
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
     /// More direct and hidden rows than this are refused, whatever was approved.
@@ -259,6 +269,12 @@ pub struct Conflict {
     pub refused: Option<String>,
 }
 
+impl Conflict {
+    pub fn name(&self) -> String {
+        format!("{} {}", self.table, self.key)
+    }
+}
+
 /// What reads alone tell of a change: no trigger, no cascade, no constraint.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FirstLook {
@@ -295,6 +311,9 @@ pub struct Preview {
     /// The first rows that are left alone, and how many there are.
     pub conflicts: Vec<Conflict>,
     pub left_alone: u64,
+    /// Of an undo: rows that it changes although the change never wrote them, if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub besides: Option<String>,
     pub undo: UndoRehearsal,
     pub locks: String,
     /// How long the transaction was open.

@@ -25,7 +25,7 @@ use crate::clock;
 use crate::engine::{EngineError, Purpose, Session, Stopper, Table};
 use crate::problem::Problem;
 use crate::recovery::mass::{Artefact, Chunks, Freeze, Idle, Keys, Mass, Place, Source};
-use crate::recovery::{CheckOutcome, Plan, Planned, Preview, Role, TableImages, UndoRehearsal};
+use crate::recovery::{CheckOutcome, Plan, Planned, Preview, Role, UndoRehearsal};
 use crate::sql::{self, Literals};
 use crate::value::{ValueRef, thousands};
 pub use execution::execute;
@@ -57,14 +57,6 @@ struct Unit {
 impl Unit {
     fn piece<'a>(&'a self, job: &'a Job, scrutiny: Scrutiny) -> Piece<'a> {
         Piece { job, plan: &self.plan, chunk: self.chunk, scrutiny, cut: self.cut.as_ref() }
-    }
-
-    /// Of an undo: what the change wrote.
-    fn brings_back(&self) -> impl Iterator<Item = &TableImages> {
-        self.plan.actions.iter().flat_map(|action| match action {
-            Planned::PutBack(images) => images.as_slice(),
-            Planned::Sql { .. } | Planned::Chunked { .. } => &[],
-        })
     }
 }
 
@@ -327,6 +319,7 @@ async fn nothing(job: &Job, mut desk: Desk, chunks: Chunks) -> Result<Preview, E
         remaining: Vec::new(),
         conflicts: Vec::new(),
         left_alone: 0,
+        besides: None,
         undo: UndoRehearsal::default(),
         locks: "none".into(),
         seconds: 0.0,

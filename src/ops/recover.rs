@@ -28,7 +28,7 @@ pub use execution::execute;
 pub(super) use execution::{Sent, drifted, ended, keep_undo, rolled_back, send, verify};
 pub(super) use preview::of_first;
 pub use preview::preview;
-pub(super) use run::{Piece, Run, Scrutiny, not_undone, run_through, verdicts};
+pub(super) use run::{Piece, Run, Scrutiny, Short, run_through, verdicts};
 
 /// A plan and where it is to run.
 #[derive(Debug, Clone)]

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::images::{Written, aside, key_name, written};
 use super::restore::{Limit, PutBack, SetAnew, restore_all};
 use crate::engine::{EngineError, Session, Table};
+use crate::recovery::words::key_words;
 use crate::recovery::{RowImage, TableHead, TableImages, UndoRehearsal, undo};
 
 /// More rows than this are not tried.
@@ -171,14 +172,25 @@ fn left_over(
                 }
             }
         }
-        let mut kept = 0;
+        let (mut kept, mut changed) = (0, 0);
         for row in table.rows.iter() {
             let row = row.map_err(|error| aside(&error))?;
-            if wanted.contains(&key_name(&row.key)) {
-                missing += u64::from(is_missing(&table.head, &row, set_anew));
-            } else {
-                kept += 1;
+            match (&row.before, &row.after) {
+                _ if wanted.contains(&key_name(&row.key)) => {
+                    missing += u64::from(is_missing(&table.head, &row, set_anew));
+                }
+                (None, _) => kept += 1,
+                (Some(_), Some(_)) => changed += 1,
+                (Some(_), None) => {
+                    let key = key_words(&table.head.key, &row.key);
+                    let message =
+                        format!("{name} {key} would be removed, which the change never wrote");
+                    return Err(EngineError::Refused { message });
+                }
             }
+        }
+        if changed > 0 {
+            stays.push(format!("{changed} rows of {name} are changed that the change never wrote"));
         }
         if kept > 0 {
             stays.push(format!("{kept} rows written by triggers stay in {name}"));

@@ -4,6 +4,8 @@
 //! inserted stay: they are the record of what happened, and the undo adds its own. Pure; the
 //! artefact on disk is the same data, one row a line.
 
+mod beyond;
+
 use std::io::{self, BufRead, Write};
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +14,7 @@ use super::images::decode;
 use super::words::{key_words, show};
 use super::{Conflict, Gather, RowImage, TableHead, TableImages};
 use crate::value::Value;
+pub use beyond::{Beyond, NAMED, named};
 
 /// Rows left alone that are told one by one.
 pub const TOLD: usize = 200;

@@ -562,27 +562,31 @@ fn an_undo_in_chunks_removes_nothing_that_others_added(engine: Dialect) {
          FOREIGN KEY (ship_id) REFERENCES ship (id) ON DELETE CASCADE)",
         schema(engine)
     );
-    for below in [vec![5], vec![5, 2_999]] {
+    let adds = "INSERT INTO ship (id) SELECT id FROM job WHERE id IN (:chunk)";
+    let lines = "INSERT INTO line (id, ship_id) SELECT id, id FROM job WHERE id IN (:chunk)";
+    // Where a chunk that was shown writes that table, it is no news.
+    for (change, said) in [
+        (vec![adds], "line was not written at the preview"),
+        (vec![adds, lines], "line id 5005 would be removed, which the change never wrote"),
+    ] {
         let mut desk = Desk::new(engine, &schema);
-        let add = "INSERT INTO ship (id) SELECT id FROM job WHERE id IN (:chunk)";
-        let job = desk.mass_job("op", KEYS, &[add], (500, 900));
-        assert_eq!(committed(&desk.drive_on(&job)), OPEN.unsigned_abs());
-        for ship in &below {
-            desk.run(&format!("INSERT INTO line VALUES ({ship}, {ship})"));
-        }
+        let job = desk.mass_job("op", KEYS, &change, (500, 900));
+        assert_eq!(committed(&desk.drive_on(&job)), OPEN.unsigned_abs() * change.len() as u64);
+        desk.run("INSERT INTO line VALUES (5005, 5)");
         let undo = desk.mass_undo(&job, "undo");
         let Execution::Halted { drift: Some(drift), .. } = desk.drive_on(&undo) else {
             panic!("it went on")
         };
-        // Where a line of the first chunk was shown to go, that table is no news.
-        let said = if below.len() == 1 {
-            "line was not written at the preview"
-        } else {
-            "line id 5 would"
-        };
         assert!(drift.differences[0].starts_with(said), "{drift:?}");
-        assert_eq!(desk.count("SELECT COUNT(*) FROM line WHERE id = 5"), 1);
+        assert_eq!(desk.count("SELECT COUNT(*) FROM line WHERE id = 5005"), 1);
     }
+    let mut desk = Desk::new(engine, &schema);
+    let job = desk.mass_job("op", KEYS, &[adds], (500, 900));
+    assert_eq!(committed(&desk.drive_on(&job)), OPEN.unsigned_abs());
+    desk.run("INSERT INTO line VALUES (9, 2999)");
+    let preview = desk.preview(&desk.mass_undo(&job, "undo"));
+    assert_eq!(preview.refused.len(), 1, "{:?}", preview.refused);
+    assert!(preview.refused[0].starts_with("line id 9 would be removed"), "{:?}", preview.refused);
 }
 
 fn more_rows_than_the_runbook_allows_are_not_written(engine: Dialect) {

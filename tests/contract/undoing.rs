@@ -2,6 +2,7 @@
 //! confirmation where it cannot.
 
 use steadyhand::dialect::Dialect;
+use steadyhand::recovery::Execution;
 use steadyhand::recovery::protocol::confirmation;
 
 use super::common::desk::Desk;
@@ -12,6 +13,9 @@ contract! {
     rows_that_went_came_and_changed_come_back on sqlite postgres mariadb;
     a_row_that_somebody_edited_since_is_left_alone on sqlite postgres mariadb;
     a_row_that_the_database_refuses_is_left_alone on sqlite postgres mariadb;
+    an_undo_takes_nothing_along_that_others_put_below on sqlite postgres mariadb;
+    an_undo_cuts_off_what_others_put_below_only_after_it_was_said on sqlite postgres mariadb;
+    what_an_undo_would_destroy_is_never_said_to_stay on sqlite postgres mariadb;
     an_undo_can_be_undone on sqlite postgres mariadb;
     an_undo_may_write_more_than_its_change_with_what_triggers_add on sqlite postgres mariadb;
     triggers_fire_again_and_what_they_wrote_stays on sqlite postgres mariadb;
@@ -223,6 +227,96 @@ fn a_row_that_the_database_refuses_is_left_alone(engine: Dialect) {
     let wanted = ["p 1|a", "p 2|x", "p 3|c", held, "p 20|b", "p 21|d"];
     let wanted: Vec<&str> = wanted.into_iter().filter(|row| !row.is_empty()).collect();
     assert_eq!(dump(&mut desk, &["p"]), wanted);
+}
+
+/// Parents that the change adds, and whatever else it does.
+fn adds_parents(engine: Dialect, deleted: &str, besides: &[&str]) -> Desk {
+    let desk = Desk::new(
+        engine,
+        &format!(
+            "CREATE TABLE p (id INTEGER PRIMARY KEY); \
+             CREATE TABLE ch (id INTEGER PRIMARY KEY, p INTEGER, v INTEGER, \
+             FOREIGN KEY (p) REFERENCES p (id) ON DELETE {deleted}); \
+             INSERT INTO p VALUES (1); INSERT INTO ch VALUES (5, 1, 0)"
+        ),
+    );
+    let mut change = vec!["INSERT INTO p VALUES (2), (3)"];
+    change.extend(besides);
+    desk.done(&desk.job("op", &change));
+    desk
+}
+
+/// Neither a row that the change never wrote, nor one that somebody edited since.
+fn an_undo_takes_nothing_along_that_others_put_below(engine: Dialect) {
+    let adds = "INSERT INTO ch VALUES (7, 2, 0)";
+    for (besides, edit) in [(None, adds), (Some(adds), "UPDATE ch SET v = 9 WHERE id = 7")] {
+        let besides: Vec<&str> = besides.into_iter().collect();
+        let mut desk = adds_parents(engine, "CASCADE", &besides);
+        desk.run(edit);
+        let edited = dump(&mut desk, &["p", "ch"]);
+        let preview = desk.preview(&desk.undo_job("op", "back"));
+        let why =
+            "ch id 7 would be removed, which the change never wrote or somebody changed since";
+        assert_eq!(preview.refused, [why], "{edit}");
+        assert_eq!(dump(&mut desk, &["p", "ch"]), edited);
+        // Once it is elsewhere, nothing is in the way.
+        desk.run("UPDATE ch SET p = 1 WHERE id = 7");
+        desk.done(&desk.undo_job("op", "back"));
+        assert_eq!(dump(&mut desk, &["p"]), ["p 1"]);
+        assert_eq!(desk.count("SELECT COUNT(*) FROM ch WHERE id = 7"), 1);
+    }
+    // What came with the change may go with it.
+    let mut desk = adds_parents(engine, "CASCADE", &[adds]);
+    desk.done(&desk.undo_job("op", "back"));
+    assert_eq!(dump(&mut desk, &["p", "ch"]), ["p 1", "ch 5|1|0"]);
+}
+
+fn an_undo_cuts_off_what_others_put_below_only_after_it_was_said(engine: Dialect) {
+    let mut desk = adds_parents(engine, "SET NULL", &[]);
+    desk.run("INSERT INTO ch VALUES (7, 2, 0)");
+    let preview = desk.preview(&desk.undo_job("op", "back"));
+    let besides = "ch id 7 is changed too, which the change never wrote";
+    assert_eq!(preview.besides.as_deref(), Some(besides));
+    let execution = desk.execute(&desk.undo_job("op", "back"), preview);
+    let Execution::Committed { said, .. } = execution else { panic!("{execution:?}") };
+    assert_eq!(said, besides);
+    assert_eq!(dump(&mut desk, &["p", "ch"]), ["p 1", "ch 5|1|0", "ch 7|NULL|0"]);
+}
+
+/// Keys that only a collation takes for the same: children of the one are children of the other.
+fn what_an_undo_would_destroy_is_never_said_to_stay(engine: Dialect) {
+    let key = of(engine, ["TEXT COLLATE NOCASE", "TEXT COLLATE ci", "VARCHAR(9)"]);
+    let ci =
+        "CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false); ";
+    for deleted in ["CASCADE", "SET NULL"] {
+        let mut desk = Desk::new(
+            engine,
+            &format!(
+                "{}CREATE TABLE p (k {key} PRIMARY KEY, n INTEGER); \
+                 CREATE TABLE ch (id INTEGER PRIMARY KEY, k {key}, FOREIGN KEY (k) REFERENCES p (k) \
+                 ON UPDATE CASCADE ON DELETE {deleted}); \
+                 INSERT INTO p VALUES ('abc', 1), ('Def', 2); \
+                 INSERT INTO ch VALUES (1, 'ABC'), (2, 'def'), (4, 'abc')",
+                if engine == Dialect::Postgres { ci } else { "" }
+            ),
+        );
+        let before = dump(&mut desk, &["p", "ch"]);
+        let change = desk.job("op", &["UPDATE p SET k = UPPER(k)"]);
+        let preview = desk.preview(&change);
+        let sentence = preview.undo.sentence();
+        assert!(!sentence.contains("stay in ch"), "{sentence}");
+        desk.done(&change);
+        let undo = desk.undo_job("op", "back");
+        let whole = preview.undo.impossible.is_none() && preview.undo.stays.is_empty();
+        match desk.try_preview(&undo) {
+            Ok(back) if back.refused.is_empty() && back.besides.is_none() => {
+                assert!(whole, "{sentence}");
+                desk.done(&undo);
+                assert_eq!(dump(&mut desk, &["p", "ch"]), before, "{sentence}");
+            }
+            back => assert!(!whole, "{sentence}: {back:?}"),
+        }
+    }
 }
 
 fn an_undo_can_be_undone(engine: Dialect) {

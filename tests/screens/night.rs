@@ -557,6 +557,7 @@ fn preview(op: String, at: Timestamp) -> Preview {
         remaining: Vec::new(),
         conflicts: Vec::new(),
         left_alone: 0,
+        besides: None,
         undo: UndoRehearsal {
             restored: 13,
             tried: 13,

@@ -3,7 +3,6 @@
 //! them is in `between`.
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,14 +12,12 @@ use super::{Reins, Unit, Work};
 use crate::engine::{EngineError, Stopper};
 use crate::incident::entry::{Entry, Outcome, Pacing};
 use crate::incident::journal::Journal;
-use crate::ops::images::{aside, key_name};
 use crate::ops::recover::{
-    Desk, Job, Run, Scrutiny, Sent, drifted, ended, keep_undo, not_undone, rolled_back,
-    run_through, send, sit_down, spent, take_back, taken_back, verify,
+    Desk, Job, Run, Scrutiny, Sent, Short, drifted, ended, keep_undo, rolled_back, run_through,
+    send, sit_down, spent, take_back, taken_back, verify,
 };
 use crate::recovery::fingerprint::fingerprint;
 use crate::recovery::mass::{Chunks, Mass, Pace, Progress, Source};
-use crate::recovery::words::key_words;
 use crate::recovery::{Approval, CheckOutcome, Drift, Execution, Preview, TableWrites};
 
 /// Hears how far it came.
@@ -105,8 +102,7 @@ pub(super) struct Drive<'a> {
     pub(super) sent: u64,
     /// What the server said last to one of their COMMITs.
     said: String,
-    /// Whether the database refuses rows that an undo left alone.
-    refuses: bool,
+    short: Short,
 }
 
 impl<'a> Drive<'a> {
@@ -146,7 +142,7 @@ impl<'a> Drive<'a> {
             told: None,
             sent: 0,
             said: String::new(),
-            refuses: false,
+            short: Short::after(mass.before),
         })
     }
 
@@ -193,7 +189,7 @@ impl<'a> Drive<'a> {
         }
         let (op, rows) = (self.job.op.clone(), self.progress.rows);
         let writes = std::mem::take(&mut self.writes);
-        let mut said = not_undone(&self.job.plan, self.progress.left_alone, self.refuses);
+        let mut said = self.short.words(&self.job.plan);
         said.extend(Some(std::mem::take(&mut self.said)).filter(|said| !said.is_empty()));
         let said = said.join("; ");
         Execution::Committed { op, rows, writes, checks: Vec::new(), sound: false, said }
@@ -252,11 +248,17 @@ impl<'a> Drive<'a> {
         let sent = send(desk, unit.piece(self.job, Scrutiny::Chunk), &mark, &run).await;
         let held = start.elapsed();
         let (outcome, why) = match &sent {
-            Sent::Committed(said) => (Outcome::Committed, said.as_str()),
-            Sent::RolledBack(why) => (Outcome::RolledBack, why.as_str()),
-            Sent::Unknown(why) => (Outcome::Unknown, why.as_str()),
+            Sent::Committed(said) => {
+                let mut short = Short::default();
+                short.and(&run);
+                let said = Some(said.clone()).filter(|said| !said.is_empty());
+                let said = short.of_chunk(&self.job.plan).into_iter().chain(said);
+                (Outcome::Committed, said.collect::<Vec<_>>().join("; "))
+            }
+            Sent::RolledBack(why) => (Outcome::RolledBack, why.clone()),
+            Sent::Unknown(why) => (Outcome::Unknown, why.clone()),
         };
-        let (op, chunk, why) = (self.job.op.clone(), unit.chunk, why.to_owned());
+        let (op, chunk) = (self.job.op.clone(), unit.chunk);
         let written = self.journal.append(Entry::ChunkEnded { op, chunk, outcome, why });
         match (sent, written) {
             (Sent::Committed(said), Ok(_)) if said.is_empty() => {}
@@ -335,7 +337,7 @@ impl<'a> Drive<'a> {
         } else {
             let known = |table: &str| {
                 let seen = self.preview.writes.iter().any(|seen| seen.table == table);
-                seen || unit.brings_back().any(|images| images.head.table == table)
+                seen || unit.plan.brings_back().any(|images| images.head.table == table)
             };
             let strange = run.written.writes.iter().filter(|writes| !known(&writes.table));
             let differences: Vec<String> = strange
@@ -350,7 +352,12 @@ impl<'a> Drive<'a> {
                 let why = "a chunk would write where the preview did not".into();
                 return Err(Stopped::Halt(why, Some(Drift { differences })));
             }
-            self.removes_only_its_own(unit, run)?;
+            let removes = run.beyond.removes();
+            let changes = || run.beyond.changes().filter(|_| self.preview.besides.is_none());
+            if let Some(beyond) = removes.or_else(changes) {
+                let why = "a chunk of the undo would write more than the change wrote".into();
+                return Err(Stopped::Halt(why, Some(Drift { differences: vec![beyond] })));
+            }
         }
         let (rows, allowed) = (self.progress.rows + run.rows(), self.job.plan.limits.max_rows);
         if rows > allowed && self.job.plan.undoes.is_none() {
@@ -362,38 +369,6 @@ impl<'a> Drive<'a> {
             return Err(Stopped::halt(format!(
                 "a chunk could not be watched as the previewed one was: {why}"
             )));
-        }
-        Ok(())
-    }
-
-    /// An undo that removes rows may take along what others have put below them since. The preview shows
-    /// that of the first chunk alone.
-    fn removes_only_its_own(&self, unit: &Unit, run: &Run) -> Result<(), Stopped> {
-        let removing = |table: &str| {
-            let of_table = |writes: &&TableWrites| writes.table == table;
-            run.written.writes.iter().find(of_table).is_some_and(|writes| writes.hidden.deleted > 0)
-        };
-        if self.job.plan.undoes.is_none() {
-            return Ok(());
-        }
-        let unread = |error: std::io::Error| Stopped::halt(aside(&error).to_string());
-        for images in run.written.images.iter().filter(|images| removing(&images.head.table)) {
-            let mut own = HashSet::new();
-            for of_unit in unit.brings_back().filter(|one| one.head.table == images.head.table) {
-                for row in of_unit.rows.iter() {
-                    own.insert(key_name(&row.map_err(unread)?.key));
-                }
-            }
-            for row in images.rows.iter() {
-                let row = row.map_err(unread)?;
-                if row.after.is_none() && !own.contains(&key_name(&row.key)) {
-                    let (table, key) = (&images.head.table, key_words(&images.head.key, &row.key));
-                    let gone =
-                        format!("{table} {key} would be removed, which the change never wrote");
-                    let why = "a chunk of the undo would remove more than the change wrote".into();
-                    return Err(Stopped::Halt(why, Some(Drift { differences: vec![gone] })));
-                }
-            }
         }
         Ok(())
     }
@@ -436,8 +411,8 @@ impl<'a> Drive<'a> {
         progress.done += unit.size;
         progress.here += unit.size;
         progress.rows += run.rows();
-        progress.left_alone += run.left_alone;
-        self.refuses |= run.refuses;
+        self.short.and(run);
+        progress.left_alone = self.short.left_alone;
         progress.working += held;
         progress.held = held;
         progress.size = self.pace.size();

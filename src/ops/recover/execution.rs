@@ -3,9 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{
-    Desk, Job, Piece, Run, not_undone, run_through, sit_down, spent, take_back, taken_back,
-};
+use super::{Desk, Job, Piece, Run, Short, run_through, sit_down, spent, take_back, taken_back};
 use crate::check::Verdict;
 use crate::engine::{EngineError, Stopper};
 use crate::incident::entry::{Entry, Evidence, Outcome};
@@ -148,7 +146,9 @@ async fn commit(
     };
     match send(desk, Piece::whole(job), &mark, run).await {
         Sent::Committed(told) => {
-            let mut said = not_undone(&job.plan, run.left_alone, run.refuses);
+            let mut short = Short::default();
+            short.and(run);
+            let mut said = short.words(&job.plan);
             said.extend(Some(told).filter(|told| !told.is_empty()));
             // What the preview said was agreed to.
             let unwatched = desk.blocked().and_then(|seen| seen.warning());

@@ -73,6 +73,7 @@ fn make_preview(piece: Piece<'_>, run: Run, undo: UndoRehearsal, ending: Ending)
         remaining: run.remaining,
         conflicts: run.conflicts,
         left_alone: run.left_alone,
+        besides: run.beyond.changes(),
         undo,
         locks: ending.locks,
         seconds: ending.seconds,
@@ -97,6 +98,7 @@ fn make_preview(piece: Piece<'_>, run: Run, undo: UndoRehearsal, ending: Ending)
         let allowed = job.plan.limits.max_rows;
         refused.push(format!("it writes {rows} rows, and the runbook allows {allowed}"));
     }
+    refused.extend(run.beyond.removes());
     refused.extend(preview.checks.iter().filter_map(CheckOutcome::objection));
     preview
 }

@@ -9,9 +9,11 @@ use crate::check::Verdict;
 use crate::dialect::Dialect;
 use crate::engine::{EngineError, Session, Table};
 use crate::ops::detect;
-use crate::ops::images::{Cut, Written, written};
+use crate::ops::images::{Cut, Written, aside, written};
 use crate::ops::restore::{Limit, PutBack, restore_all};
 use crate::recovery::fingerprint::Seen;
+use crate::recovery::mass::Before;
+use crate::recovery::undo::{Beyond, NAMED, TOLD, named};
 use crate::recovery::{
     CheckOutcome, Conflict, Plan, Planned, Preview, Role, StatementOutcome, TableHead, TableImages,
     Tally,
@@ -60,6 +62,8 @@ pub struct Run {
     pub left_alone: u64,
     /// Whether the database refuses some of these.
     pub refuses: bool,
+    /// Of an undo: what became of rows that are none of its own.
+    pub beyond: Beyond,
     pub warnings: Vec<String>,
     /// References that point nowhere once the plan was run.
     pub broken: u64,
@@ -89,15 +93,53 @@ impl Run {
     }
 }
 
-/// What an undo has not brought back, if so: rows that it left alone, and what was not seen.
-pub fn not_undone(plan: &Plan, left_alone: u64, refuses: bool) -> Vec<String> {
-    let left = (plan.undoes.is_some() && left_alone > 0).then(|| {
-        let or = if refuses { " or the database refuses them" } else { "" };
-        let rows = thousands(left_alone);
-        format!("left alone, because they were changed since{or}: {rows} rows")
-    });
-    let lacks = plan.lacks.iter().map(|why| format!("{UNSEEN}: {why}"));
-    left.into_iter().chain(lacks).collect()
+/// What an undo has not brought back, and what it wrote besides.
+#[derive(Debug, Default)]
+pub struct Short {
+    pub left_alone: u64,
+    refuses: bool,
+    /// The first rows of these.
+    first: Vec<String>,
+    besides: Option<String>,
+}
+
+impl Short {
+    pub fn after(before: Before) -> Self {
+        Self { left_alone: before.left_alone, ..Self::default() }
+    }
+
+    /// With what one more run of it did.
+    pub fn and(&mut self, run: &Run) {
+        self.left_alone += run.left_alone;
+        self.refuses |= run.refuses;
+        let room = TOLD.saturating_sub(self.first.len());
+        self.first.extend(run.conflicts.iter().take(room).map(Conflict::name));
+        self.besides = self.besides.take().or_else(|| run.beyond.changes());
+    }
+
+    /// What is written down of a chunk: which rows are left, so that they are found again.
+    pub fn of_chunk(&self, plan: &Plan) -> Option<String> {
+        let left = plan.undoes.is_some() && !self.first.is_empty();
+        left.then(|| format!("left alone: {}", named(&self.first, TOLD, self.left_alone)))
+    }
+
+    /// A sentence for each, if there is something to say.
+    pub fn words(&self, plan: &Plan) -> Vec<String> {
+        if plan.undoes.is_none() {
+            return Vec::new();
+        }
+        let left = (self.left_alone > 0).then(|| {
+            let or = if self.refuses { " or the database refuses them" } else { "" };
+            let rows = thousands(self.left_alone);
+            let said = format!("left alone, because they were changed since{or}: {rows} rows");
+            if self.first.is_empty() {
+                return said;
+            }
+            format!("{said}: {}", named(&self.first, NAMED, self.left_alone))
+        });
+        let lacks = plan.lacks.iter().map(|why| format!("{UNSEEN}: {why}"));
+        left.into_iter().chain(self.besides.clone()).chain(lacks).collect()
+    }
 }
 
 /// The same from its start again when another transaction was in the way: nothing of it stays, and
@@ -170,6 +212,11 @@ async fn run(desk: &mut Desk, piece: Piece<'_>) -> Result<Run, EngineError> {
         Some(cut) => cut.keys.len() as u64 - written.met,
         None => left_alone,
     };
+    let beyond = match plan.undoes {
+        Some(_) => Beyond::of(plan.brings_back(), &written.writes, &written.images)
+            .map_err(|error| aside(&error))?,
+        None => Beyond::default(),
+    };
     let names: Vec<String> = written.writes.iter().map(|writes| writes.table.clone()).collect();
     let broken = (observe.broken_references(&names).await?, work.broken_references(&names).await?);
     if broken.1 > broken.0 {
@@ -201,6 +248,7 @@ async fn run(desk: &mut Desk, piece: Piece<'_>) -> Result<Run, EngineError> {
         conflicts,
         left_alone,
         refuses,
+        beyond,
         warnings,
         broken,
     })

@@ -41,6 +41,7 @@ pub fn preview() -> Preview {
         remaining: Vec::new(),
         conflicts: Vec::new(),
         left_alone: 0,
+        besides: None,
         undo: UndoRehearsal::default(),
         locks: String::new(),
         seconds: 0.0,

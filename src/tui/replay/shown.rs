@@ -159,6 +159,7 @@ fn preview(replay: &Replay, record: &Record, change: &Change) -> Preview {
             remaining: Vec::new(),
             conflicts: Vec::new(),
             left_alone: 0,
+            besides: None,
             undo: crate::recovery::UndoRehearsal::default(),
             locks: String::new(),
             seconds: 0.0,

@@ -205,6 +205,9 @@ fn confirmation_text(recovery: &Recovery, environment: &str) -> String {
         Some(why) => format!("\nTHERE IS NO UNDO: {why}."),
         None => String::new(),
     };
+    let besides =
+        preview.besides.iter().map(|rows| format!("\nNOT ONLY WHAT IS TAKEN BACK: {rows}."));
+    let undo = besides.chain([undo]).collect::<String>();
     if let Some(chunks) = &preview.chunks {
         return format!(
             "{head} in chunks\n{title}\n{}.\nThe first chunk must do exactly what was previewed; what is committed stays when it is stopped.{undo}",

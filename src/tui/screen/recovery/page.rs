@@ -158,6 +158,13 @@ fn preview_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
     for why in &preview.refused {
         page.signed(app.look.bad(), &format!("refused: {why}"), Role::Danger);
     }
+    if let Some(besides) = &preview.besides {
+        page.signed(
+            app.look.bad(),
+            &format!("not only what is taken back: {besides}"),
+            Role::Danger,
+        );
+    }
     if let Some(of_chunks) = &preview.chunks {
         chunks::preview_lines(of_chunks, page);
     }
