@@ -79,10 +79,10 @@ pub fn read(mut input: impl BufRead) -> Result<(Header, Vec<TableImages>), Strin
     Ok((header, images))
 }
 
-/// Why images cannot be undone at all, if they cannot.
+/// Why images cannot be undone at all, if they cannot. Rows that are not put back need no key.
 pub fn impossible(images: &[TableImages]) -> Option<String> {
-    let keyless =
-        images.iter().find(|images| images.head.key.is_empty() && !images.rows.is_empty())?;
+    let wanted = |images: &&TableImages| wanted(std::slice::from_ref(*images)) > 0;
+    let keyless = images.iter().filter(wanted).find(|images| images.head.key.is_empty())?;
     Some(format!("{} has no key by which a row could be found again", keyless.head.table))
 }
 

@@ -16,6 +16,7 @@ contract! {
     an_undo_takes_nothing_along_that_others_put_below on sqlite postgres mariadb;
     an_undo_cuts_off_what_others_put_below_only_after_it_was_said on sqlite postgres mariadb;
     what_an_undo_would_destroy_is_never_said_to_stay on sqlite postgres mariadb;
+    a_table_without_a_key_that_triggers_only_add_to_keeps_nothing_from_an_undo on sqlite postgres mariadb;
     an_undo_can_be_undone on sqlite postgres mariadb;
     an_undo_may_write_more_than_its_change_with_what_triggers_add on sqlite postgres mariadb;
     triggers_fire_again_and_what_they_wrote_stays on sqlite postgres mariadb;
@@ -317,6 +318,26 @@ fn what_an_undo_would_destroy_is_never_said_to_stay(engine: Dialect) {
             back => assert!(!whole, "{sentence}: {back:?}"),
         }
     }
+}
+
+fn a_table_without_a_key_that_triggers_only_add_to_keeps_nothing_from_an_undo(engine: Dialect) {
+    let mut desk = Desk::new(engine, &format!("{STOCK} CREATE TABLE log (m INTEGER)"));
+    desk.script(of(
+        engine,
+        [
+            "CREATE TRIGGER l AFTER UPDATE ON stock BEGIN INSERT INTO log VALUES (NEW.id); END;",
+            "CREATE FUNCTION l() RETURNS trigger LANGUAGE plpgsql AS
+                 $$ BEGIN INSERT INTO log VALUES (NEW.id); RETURN NULL; END $$;
+             CREATE TRIGGER l AFTER UPDATE ON stock FOR EACH ROW EXECUTE FUNCTION l();",
+            "CREATE TRIGGER l AFTER UPDATE ON stock FOR EACH ROW INSERT INTO log VALUES (NEW.id);",
+        ],
+    ));
+    let preview = desk.done(&desk.job("op", &["UPDATE stock SET n = 0"]));
+    let sentence = "rehearsed: 3 of 3 rows come back, 6 rows written by triggers stay in log";
+    assert_eq!(preview.undo.sentence(), sentence);
+    desk.done(&desk.undo_job("op", "back"));
+    assert_eq!(dump(&mut desk, &["stock"]), ["stock 1|one|1", "stock 2|two|2", "stock 3|NULL|3"]);
+    assert_eq!(desk.count("SELECT COUNT(*) FROM log"), 6);
 }
 
 fn an_undo_can_be_undone(engine: Dialect) {
