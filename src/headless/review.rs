@@ -162,8 +162,10 @@ async fn claimed(
         Ok(Claim::Ours) => Ok(Some(courier)),
         Ok(Claim::Theirs) => Err(Problem::refused("somebody works on it on another host")
             .hint(format!("{nothing} when they have left it"))),
-        Err(problem) => Err(Problem::new(problem.kind, problem.sentence)
-            .hint(format!("{nothing} when the store answers"))),
+        Err(problem) | Ok(Claim::Refused(problem)) => {
+            Err(Problem::new(problem.kind, problem.sentence)
+                .hint(format!("{nothing} when the store takes it")))
+        }
     }
 }
 

@@ -9,8 +9,8 @@ use crate::common::walk::{
 };
 use crate::common::{Cockpit, Home, Signal, WIDE, server};
 use crate::ground::{
-    INCIDENT, Store, first, first_on, journal, kinds, other, other_with_a_wire, refuse, with_store,
-    writes_nothing,
+    INCIDENT, Store, first, first_on, journal, kinds, other, other_by, other_with_a_wire, refuse,
+    with_store, writes_nothing,
 };
 
 #[test]
@@ -66,19 +66,71 @@ fn the_work_goes_on_while_the_store_is_away_and_is_brought_there_later() {
     leave(&mut first);
 }
 
-/// It is there and answers, but takes nothing: it is asked now and then, and the operator is told.
+/// It is there and answers, but takes nothing: it is asked now and then, and the operator is told. Whoever
+/// asks it meanwhile who works there is told the truth.
 #[test]
-fn a_store_that_refuses_records_is_as_good_as_away() {
+fn a_store_that_refuses_records_leaves_the_lease_where_it_is() {
     let (store, mut first) = first(Store::new());
     let mut server = store.server.client("store");
     refuse(&mut server, "record", "the disk of the store is full");
     note(&mut first, "refused there");
-    first.wait_for("the work goes on here");
+    first.wait_for("the work goes on here, and the incident store takes nothing of it");
+    let mut second = Cockpit::start_in(other(&store, &first), &["resume", INCIDENT], WIDE);
+    second.wait_for("WATCHING");
+    second.wait_for("held by casey on ");
+    second.keys("q");
+    assert_eq!(second.wait_code(), 0);
     server.run("DROP TRIGGER refuse ON steadyhand.record");
     first.wait_for("the incident store is back");
     leave(&mut first);
     let lines = fs::read_to_string(journal(first.home())).expect("a journal").lines().count();
     assert_eq!(store.count("record"), i64::try_from(lines).expect("a small number"));
+}
+
+/// As administrators give it to those who are to watch.
+#[test]
+fn whoever_may_only_read_the_store_watches_and_does_not_write() {
+    let (store, mut first) = first(Store::new());
+    leave(&mut first);
+    store.server.role("robin", None);
+    let mut admin = store.server.client("store");
+    admin.run("GRANT USAGE ON SCHEMA steadyhand TO robin");
+    admin.run("GRANT SELECT ON ALL TABLES IN SCHEMA steadyhand TO robin");
+    let url = store.server.tcp_url("robin", "127.0.0.1", store.server.port(), "store");
+    let second = other_by(&url, &first);
+    let mut second = Cockpit::start_in(second, &["resume", INCIDENT], WIDE);
+    second.wait_for("is not gone on with");
+    second.wait_for("permission denied");
+    assert_eq!(kinds(second.home()), kinds(first.home()));
+    second.keys("esc");
+    second.wait_gone("is not gone on with");
+    // What nobody else can have is gone on with, and nobody is promised that it will be brought.
+    let open = ["open", RUNBOOK, "--target", "erp-demo"];
+    let mut second = Cockpit::start_in(second.into_home(), &open, WIDE);
+    second.wait_for("the incident store takes nothing of it");
+    leave(&mut second);
+    let mut second = Cockpit::start_in(second.into_home(), &["resume", "INC-0003"], WIDE);
+    second.wait_for("taken up again");
+    leave(&mut second);
+    let mut first = Cockpit::start_in(first.into_home(), &["resume", INCIDENT], WIDE);
+    first.wait_for("taken up again");
+    leave(&mut first);
+}
+
+#[test]
+fn a_database_that_cannot_hold_every_line_becomes_no_store() {
+    let store = Store::new();
+    store.server.client("postgres").run(
+        "CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'",
+    );
+    let home = Home::new();
+    let url = store.server.tcp_url(server::ADMIN, "127.0.0.1", store.server.port(), "latin");
+    home.write("steadyhand.toml", &format!("state = \"state\"\nstore = \"{url}\"\n"));
+    let ran = home.steadyhand(&["store", "init", "--apply"]).assert().code(3);
+    let told = String::from_utf8_lossy(&ran.get_output().stderr).into_owned();
+    assert!(told.contains("is a database in LATIN1") && told.contains("UTF8"), "{told}");
+    let schemas = "SELECT count(*) FROM pg_namespace WHERE nspname = 'steadyhand'";
+    assert_eq!(store.server.client("latin").count(schemas), 0);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use sqlx::postgres::{PgListener, PgPoolOptions};
 use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
 use tokio::time::timeout;
 
-use super::connect;
+use super::{connect, fault};
 use crate::config::access::Access;
 use crate::engine::EngineError;
 
@@ -118,8 +118,42 @@ impl Shelf {
     }
 
     pub async fn make(&mut self) -> Result<(), EngineError> {
+        self.holds_every_sign().await?;
         let made = self.connection.execute(sqlx::raw_sql(DDL)).await;
         made.map(drop).map_err(|error| broken(&self.place, &error))
+    }
+
+    /// A line is kept as it stands in the journal, whatever language its rows are in.
+    async fn holds_every_sign(&mut self) -> Result<(), EngineError> {
+        let asked = sqlx::query_scalar("SELECT current_setting('server_encoding')");
+        let encoding: String = answer(&self.place, asked.fetch_one(&mut self.connection)).await?;
+        if ["UTF8", "SQL_ASCII"].contains(&encoding.as_str()) {
+            return Ok(());
+        }
+        let place = &self.place;
+        let message = format!(
+            "{place} is a database in {encoding}, which cannot hold every line; the store needs one in UTF8"
+        );
+        Err(EngineError::Database { message })
+    }
+
+    /// Whether an incident may be there. Only where it cannot, or is not, nobody else can write to it.
+    pub async fn may_have(&mut self, id: &str) -> Result<bool, EngineError> {
+        let there = "SELECT EXISTS (SELECT FROM pg_tables \
+             WHERE schemaname = 'steadyhand' AND tablename = 'incident')";
+        let asked = sqlx::query_scalar(there).fetch_one(&mut self.connection);
+        let there: bool = answer(&self.place, asked).await?;
+        if !there {
+            return Ok(false);
+        }
+        let asked =
+            sqlx::query_scalar("SELECT EXISTS (SELECT FROM steadyhand.incident WHERE id = $1)");
+        let asked = asked.bind(id).fetch_one(&mut self.connection);
+        match answer(&self.place, asked).await {
+            // Whoever may not look does not know.
+            Err(EngineError::Database { .. }) => Ok(true),
+            known => known,
+        }
     }
 
     /// Every incident there is, or the one.
@@ -150,6 +184,7 @@ impl Shelf {
 
     /// The right to append to an incident, made known if it is not there yet.
     pub async fn claim(&mut self, kept: &Kept, holder: &str) -> Result<Claimed, EngineError> {
+        self.holds_every_sign().await?;
         let lock = format!("SELECT pg_try_advisory_lock({KEY})");
         let asked = sqlx::query_scalar(sqlx::AssertSqlSafe(lock)).bind(&kept.id);
         let ours: bool = answer(&self.place, asked.fetch_one(&mut self.connection)).await?;
@@ -330,12 +365,18 @@ fn silent(place: &str) -> EngineError {
     EngineError::Lost { message: format!("{place} does not answer") }
 }
 
+/// A store that says no is told from one that is not there: the one will say it again.
 fn broken(place: &str, error: &sqlx::Error) -> EngineError {
-    let said = super::fault::server(error).map(super::fault::words);
-    match said {
-        Some(said) => EngineError::Database { message: format!("{place}: {said}") },
-        None => {
-            EngineError::Lost { message: format!("{place}: {}", super::fault::transport(error)) }
+    let Some(said) = fault::server(error) else {
+        return EngineError::Lost { message: format!("{place}: {}", fault::transport(error)) };
+    };
+    let message = format!("{place}: {}", fault::words(said));
+    match said.code() {
+        // It ends the session, or had no time.
+        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "57014" | "55P03" => {
+            EngineError::Lost { message }
         }
+        code if code.starts_with("08") => EngineError::Lost { message },
+        _ => EngineError::Database { message },
     }
 }

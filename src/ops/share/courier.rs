@@ -21,7 +21,7 @@ use crate::incident::entry::{Entry, Record};
 use crate::incident::journal::{Care, Journal};
 use crate::incident::lease::{self, Holder, Party, Says};
 use crate::incident::{Incident, store};
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 
 /// How soon a session that is ending is looked for again.
 const SOON: Duration = Duration::from_millis(200);
@@ -34,6 +34,8 @@ pub type Bell = Arc<Notify>;
 pub enum News {
     /// With the reason; the work goes on.
     Away(String),
+    /// It answers, and takes nothing. The same.
+    Refused(String),
     Back {
         caught_up: usize,
     },
@@ -62,10 +64,12 @@ pub enum How {
 }
 
 /// Who may write, as the store says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Claim {
     Ours,
     Theirs,
+    /// It takes nothing from us, and has the incident: somebody else may go on with it at any time.
+    Refused(Problem),
 }
 
 #[derive(Debug)]
@@ -91,6 +95,8 @@ pub struct Courier {
 /// Why nothing more could be brought.
 enum Trouble {
     Away(Problem),
+    /// It says no, and will say it again.
+    Refused(Problem),
     /// A former session of ours still holds it there, or one that was just ended.
     Lingers,
     /// Somebody on this host has the incident by now, and brings what is missing.
@@ -100,7 +106,7 @@ enum Trouble {
 
 impl From<Problem> for Trouble {
     fn from(problem: Problem) -> Self {
-        Self::Away(problem)
+        if problem.kind == Kind::Database { Self::Refused(problem) } else { Self::Away(problem) }
     }
 }
 
@@ -143,9 +149,18 @@ impl Courier {
                 Err(Trouble::Lingers) if tries < TRIES => tries += 1,
                 Err(Trouble::Lingers) => return Err(lingers()),
                 Err(Trouble::Away(problem)) => return Err(problem),
+                Err(Trouble::Refused(problem)) => return self.refused(problem).await,
             }
             sleep(SOON).await;
         }
+    }
+
+    /// Where nobody else can have it, it is as good as away.
+    async fn refused(&self, problem: Problem) -> Result<Claim, Problem> {
+        let mut shelf = open(&self.at).await?;
+        let may_have = shelf.may_have(&self.id).await.map_err(|error| failed(&error));
+        shelf.close().await;
+        if may_have? { Ok(Claim::Refused(problem)) } else { Err(problem) }
     }
 
     /// Brings what is missing once and leaves. Gives the files that could not be brought.
@@ -159,7 +174,7 @@ impl Courier {
         self.carrier().run(sent, |why| left.borrow_mut().push(why)).await;
         match brought {
             Ok(_) => Ok(left.into_inner()),
-            Err(Trouble::Away(problem)) => Err(problem),
+            Err(Trouble::Away(problem) | Trouble::Refused(problem)) => Err(problem),
             Err(Trouble::Lingers) => Err(lingers()),
             Err(Trouble::Lost(_) | Trouble::Replaced) => {
                 Err(Problem::refused("somebody else went on with it"))
@@ -214,15 +229,19 @@ impl Courier {
                     self.shelf = None;
                     continue;
                 }
-                Err(Trouble::Away(problem)) => Some(problem.sentence),
-                Err(Trouble::Lingers) => Some(lingers().sentence),
+                Err(Trouble::Away(problem)) => Some(News::Away(problem.sentence)),
+                // The session stays, and the lease with it: nobody goes on elsewhere meanwhile.
+                Err(Trouble::Refused(problem)) => Some(News::Refused(problem.sentence)),
+                Err(Trouble::Lingers) => Some(News::Away(lingers().sentence)),
                 Err(Trouble::Lost(loss)) => return tell(News::Lost(loss)),
                 Err(Trouble::Replaced) => return,
             };
             if let Some(why) = why {
-                self.shelf = None;
+                if matches!(why, News::Away(_)) {
+                    self.shelf = None;
+                }
                 if !away {
-                    tell(News::Away(why));
+                    tell(why);
                 }
                 away = true;
             }

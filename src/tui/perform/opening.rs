@@ -120,6 +120,8 @@ enum NotOurs {
     Held,
     /// It was taken from another host, and the store does not say that it is ours.
     Unsaid(Problem),
+    /// The store has it and takes nothing from us.
+    Refused(Problem),
 }
 
 /// The way to the store, if there is one.
@@ -132,6 +134,7 @@ async fn shared(
     let Some(mut courier) = courier else { return Ok(None) };
     match courier.claim().await {
         Ok(Claim::Theirs) => Err(NotOurs::Held),
+        Ok(Claim::Refused(problem)) => Err(NotOurs::Refused(problem)),
         Err(problem) if is_from_elsewhere(journal) => Err(NotOurs::Unsaid(problem)),
         // A store that is away holds nobody up; the courier says so, and tries again.
         Ok(Claim::Ours) | Err(_) => Ok(Some(Shared { courier, bell: Bell::default() })),
@@ -252,6 +255,10 @@ struct Known<'a> {
 const NOT_OURS: &str = "nothing was changed and nothing recorded; whoever has it may still write there. \
     Try again when the store answers and lets this role end their session";
 
+const NOT_TAKEN: &str = "nothing was recorded: the store has this incident and would never get what is \
+    written here, so that somebody on another host could go on with it at the same time. Put the store \
+    right, or take it out of the configuration if nobody else does.";
+
 /// Why an incident cannot be gone on with.
 enum NotOpened {
     /// Somebody else does.
@@ -318,6 +325,11 @@ async fn old_incident(
         Err(NotOurs::Unsaid(problem)) => {
             let sentence = format!("{incident} was not taken over: {}", problem.sentence);
             return Err(Problem::refused(sentence).hint(NOT_OURS).into());
+        }
+        Err(NotOurs::Refused(problem)) => {
+            let sentence = format!("{incident} is not gone on with: {}", problem.sentence);
+            let hint = format!("{NOT_TAKEN} `steadyhand watch {incident}` follows it");
+            return Err(Problem::refused(sentence).hint(hint).into());
         }
     };
     if let Some(taken) = taken.filter(|_| elsewhere) {

@@ -98,6 +98,9 @@ pub(super) fn store(app: &mut App, news: StoreNews) -> Vec<Effect> {
         StoreNews::Away(why) => {
             app.complain(format!("the work goes on here, and is brought there later: {why}"));
         }
+        StoreNews::Refused(why) => app.complain(format!(
+            "the work goes on here, and the incident store takes nothing of it: {why}"
+        )),
         StoreNews::Back { caught_up } => {
             app.say(format!("the incident store is back, and has {caught_up} more records"));
         }
