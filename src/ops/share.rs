@@ -25,6 +25,7 @@ use crate::incident::entry::Evidence;
 use crate::incident::lease::{self, Lease, LeaseError, Says};
 use crate::incident::{journal, store};
 use crate::problem::{Kind, Problem};
+use courier::compare;
 pub use courier::{Bell, Claim, Courier, How, Loss, News};
 use errands::Hands;
 pub use mirror::Mirror;
@@ -188,42 +189,62 @@ enum Brought {
 const APART: &str = "this host and the store have different records; both are kept, and nothing is mixed. \
     Compare them before anybody goes on";
 
-/// Brings one incident up to what the store has.
+/// Brings one incident up to what the store has, page by page: what came stays, also where the link does
+/// not last for all of it.
 async fn bring(shelf: &mut Shelf, kept: &Kept, folder: &Path) -> Result<Brought, Problem> {
-    let before = head(folder)?;
-    let seq = i64::try_from(before.seq).unwrap_or(i64::MAX);
-    // From our last one on, which must be theirs too.
-    let all = shelf.after(&kept.id, seq - 1).await.map_err(|error| failed(&error))?;
-    let Some(lease) = free(folder)? else { return Ok(Brought::Nowhere) };
-    says(kept, &lease)?;
-    if seq > 0 && all.first().is_some_and(|link| link.hash != before.hash) {
-        return Ok(Brought::Apart);
+    loop {
+        let before = head(folder)?;
+        let seq = i64::try_from(before.seq).unwrap_or(i64::MAX);
+        // From our last one on, which must be theirs too.
+        let page = shelf.after(&kept.id, seq - 1).await.map_err(|error| failed(&error))?;
+        let same = match page.first() {
+            Some(link) => seq == 0 || link.hash == before.hash,
+            // It has less than we have, which may be something else.
+            None => {
+                let ours = links(folder, 0).map_err(|error| system(&error))?.0;
+                let (same, all) = compare(shelf, &kept.id, &ours).await?;
+                same == all
+            }
+        };
+        let Some(lease) = free(folder)? else { return Ok(Brought::Nowhere) };
+        says(kept, &lease)?;
+        if !same {
+            return Ok(Brought::Apart);
+        }
+        let new: Vec<Link> = page.into_iter().filter(|link| link.seq > seq).collect();
+        let last = new.is_empty();
+        // Somebody else of this host may have brought them meanwhile.
+        if last || head(folder)? == before {
+            lay_down(kept, &lease, new)?;
+        }
+        if last {
+            return Ok(Brought::To(folder.to_owned()));
+        }
     }
-    let new: Vec<Link> = all.into_iter().filter(|link| link.seq > seq).collect();
-    // Somebody else of this host may have brought them meanwhile.
-    if new.is_empty() || head(folder)? == before {
-        lay_down(kept, &lease, new)?;
-    }
-    Ok(Brought::To(folder.to_owned()))
 }
 
 /// Brings one that this host does not have. Its folder gets its first lines before anybody else looks
 /// whether it is here.
 async fn bring_new(shelf: &mut Shelf, kept: &Kept, state: &Path) -> Result<Brought, Problem> {
-    let all = shelf.after(&kept.id, 0).await.map_err(|error| failed(&error))?;
+    let first = shelf.after(&kept.id, 0).await.map_err(|error| failed(&error))?;
+    let Some(folder) = place_first(kept, first, state)? else { return Ok(Brought::Nowhere) };
+    bring(shelf, kept, &folder).await
+}
+
+fn place_first(kept: &Kept, first: Vec<Link>, state: &Path) -> Result<Option<PathBuf>, Problem> {
     let _alone = store::alone(state).map_err(|error| system(&error))?;
-    if all.is_empty() || here(state)?.iter().any(|(id, _)| *id == kept.id) {
-        return Ok(Brought::Nowhere);
+    if first.is_empty() || here(state)?.iter().any(|(id, _)| *id == kept.id) {
+        return Ok(None);
     }
     let folder = place(state, kept);
     journal::settle(&folder).map_err(|error| system(&error))?;
-    let Some(lease) = free(&folder)? else { return Ok(Brought::Nowhere) };
-    let laid = says(kept, &lease).and_then(|()| lay_down(kept, &lease, all));
+    let Some(lease) = free(&folder)? else { return Ok(None) };
+    let laid = says(kept, &lease).and_then(|()| lay_down(kept, &lease, first));
     if laid.is_err() && id(&folder).is_none() {
         // Nothing of it could be believed, and the next look would lay it beside.
         let _ = fs::remove_dir_all(&folder);
     }
-    laid.map(|()| Brought::To(folder))
+    laid.map(|()| Some(folder))
 }
 
 /// Nobody on this host works on it while this is held.

@@ -269,7 +269,7 @@ impl App {
             case.is_busy() || case.resolving.is_some() || case.watch.running.is_some()
         };
         home.preparing
-            || home.opening
+            || home.opening.is_some()
             || home.health.iter().any(|health| health.running.is_some())
             || self.explaining.is_some()
             || self.violations.runs().next().is_some()

@@ -138,7 +138,7 @@ impl Walk {
         let surveyed = home.health.iter().all(|health| !health.waiting && health.running.is_none());
         let case = self.app.case.as_ref();
         !home.preparing
-            && !home.opening
+            && home.opening.is_none()
             && surveyed
             && !case.is_some_and(super::case::Case::is_busy)
     }

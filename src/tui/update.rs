@@ -71,7 +71,7 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
         }
         Message::Surveyed { run, target, survey } => home::surveyed(app, run, &target, survey),
         Message::Opened(opened) => {
-            app.home.opening = false;
+            app.home.opening = None;
             match opened {
                 Ok(opened) => {
                     // Who comes back from it begins anew.

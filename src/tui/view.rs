@@ -57,9 +57,10 @@ pub fn draw(app: &mut App, area: Rect, buf: &mut Buffer) -> Option<Position> {
     let look = app.look.clone();
     top_line(app).view(Rect { height: 1, ..area }, buf, &look);
     let bottom = Rect { y: area.bottom() - 1, height: 1, ..area };
-    let toast = app.toast.clone().or_else(|| {
-        app.read_only.clone().map(|text| super::app::Toast { text, bad: true, at: app.now })
-    });
+    let standing = |text: String, bad| super::app::Toast { text, bad, at: app.now };
+    let read_only = || app.read_only.clone().map(|text| standing(text, true));
+    let opening = || home::is_being_opened(app).map(|text| standing(text.to_owned(), false));
+    let toast = app.toast.clone().or_else(read_only).or_else(opening);
     let mut body = Rect { y: area.y + 1, height: area.height - 2, ..area };
     if let Some(toast) = toast.filter(|_| body.height > 3) {
         let role = if toast.bad { Role::Warning } else { Role::Focus };

@@ -54,7 +54,12 @@ fn is_watched(app: &App) -> bool {
     let surveying = home.health.iter().any(|health| health.running.is_some());
     let busy = app.case.as_ref().is_some_and(|case| case.is_busy() || case.counts_down(app.now));
     let writing = app.overlay.is_some() || app.explaining.is_some();
-    home.preparing || home.opening || surveying || busy || writing || app.leaving.is_some()
+    home.preparing
+        || home.opening.is_some()
+        || surveying
+        || busy
+        || writing
+        || app.leaving.is_some()
 }
 
 fn age(at: Timestamp, now: Timestamp) -> i64 {

@@ -99,6 +99,9 @@ pub fn first_on(mut made: Cockpit, store: Store) -> (Store, Cockpit) {
     let cockpit = Cockpit::start_in(home, &["open", RUNBOOK, "--target", "erp-demo"], WIDE);
     cockpit.wait_for("Take the incident");
     cockpit.wait_for("milestone: detected");
+    cockpit.wait_until("the store has it", |_| {
+        store.count("record") == i64::try_from(kinds(cockpit.home()).len()).expect("few")
+    });
     (store, cockpit)
 }
 

@@ -36,7 +36,7 @@ fn the_server_refuses_a_line_of_a_writer_whose_lease_is_over() {
         let Ok(Claimed::Ours(old)) = first.claim(&kept, "casey").await else {
             unreachable!("nobody has it")
         };
-        assert!(first.append(&kept.id, old, &link(1, "")).await.expect("an answer"));
+        assert!(first.append(&kept.id, old, &[link(1, "")]).await.expect("an answer"));
         let mut second = Shelf::open(&reach).await.expect("a store");
         let held = second.claim(&kept, "robin").await.expect("an answer");
         assert_eq!(held, Claimed::Held("casey".into()));
@@ -52,12 +52,28 @@ fn the_server_refuses_a_line_of_a_writer_whose_lease_is_over() {
         }
         let Claimed::Ours(new) = claimed else { unreachable!("its session is over") };
         assert_eq!(new, old + 1);
-        // A line of the first that was on its way, a gap, and one that follows another line.
-        assert!(!second.append(&kept.id, old, &link(2, "hash-1")).await.expect("an answer"));
-        assert!(!second.append(&kept.id, new, &link(3, "hash-2")).await.expect("an answer"));
-        assert!(!second.append(&kept.id, new, &link(2, "hash-x")).await.expect("an answer"));
-        assert!(second.append(&kept.id, new, &link(2, "hash-1")).await.expect("an answer"));
-        assert!(!second.append(&kept.id, new, &link(2, "hash-1")).await.expect("an answer"));
-        assert_eq!(second.after(&kept.id, 1).await.expect("an answer"), [link(2, "hash-1")]);
+        // A line of the first that was on its way, a gap, one that follows another line, and lines of
+        // which one does not follow the one before.
+        for (lease, links) in [
+            (old, vec![link(2, "hash-1")]),
+            (new, vec![link(3, "hash-2")]),
+            (new, vec![link(2, "hash-x")]),
+            (new, vec![link(1, "")]),
+            (new, vec![link(2, "hash-1"), link(3, "hash-x")]),
+            (new, vec![link(2, "hash-1"), link(4, "hash-2")]),
+        ] {
+            let taken = second.append(&kept.id, lease, &links).await.expect("an answer");
+            assert!(!taken, "{links:?}");
+        }
+        let all: Vec<Link> = (2..800).map(|seq| link(seq, &format!("hash-{}", seq - 1))).collect();
+        assert!(second.append(&kept.id, new, &all).await.expect("an answer"));
+        assert!(!second.append(&kept.id, new, &all[..1]).await.expect("an answer"));
+        assert_eq!(second.last(&kept.id).await.expect("an answer"), 799);
+        // What comes at once is not all, and then the rest.
+        let mut there = second.after(&kept.id, 1).await.expect("an answer");
+        assert!(there.len() < all.len(), "{}", there.len());
+        let last = there.last().expect("a line").seq;
+        there.extend(second.after(&kept.id, last).await.expect("an answer"));
+        assert_eq!(there, all);
     });
 }

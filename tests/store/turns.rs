@@ -1,6 +1,10 @@
 //! One goes on where another left, while the store comes and goes.
 
 use std::fs;
+use std::time::Duration;
+
+use steadyhand::incident::entry::Entry;
+use steadyhand::incident::journal::Journal;
 
 use crate::common::proxy::{Fault, Moment, Proxy, Upstream};
 use crate::common::server::{Kind, Setup};
@@ -131,6 +135,47 @@ fn a_database_that_cannot_hold_every_line_becomes_no_store() {
     assert!(told.contains("is a database in LATIN1") && told.contains("UTF8"), "{told}");
     let schemas = "SELECT count(*) FROM pg_namespace WHERE nspname = 'steadyhand'";
     assert_eq!(store.server.client("latin").count(schemas), 0);
+}
+
+/// Records that the store does not have yet, as a change in chunks leaves them while it is away.
+fn many(home: &Home) {
+    let folder = journal(home).with_file_name("");
+    let (journal, _) = Journal::open(&folder, "casey").expect("nobody has it");
+    for n in 0..1200 {
+        let step = format!("one of many steps, {n}");
+        journal.append(Entry::StepEntered { step }).expect("there is room");
+    }
+}
+
+/// Over a way on which each of them alone would take its time.
+#[test]
+fn nobody_waits_for_what_is_still_to_be_brought_to_the_store() {
+    let (store, mut first) = first(Store::new());
+    leave(&mut first);
+    let home = first.into_home();
+    many(&home);
+    store.proxy.delay(Duration::from_millis(30));
+    let mut first = Cockpit::start_in(home, &["resume", INCIDENT], WIDE);
+    first.wait_for("taken up again");
+    leave(&mut first);
+    let lines = i64::try_from(kinds(first.home()).len()).expect("few");
+    assert_eq!(store.count("record"), lines);
+    // They come to another host in pages.
+    let second = other(&store, &first);
+    second.steadyhand(&["incidents"]).assert().code(0);
+    let (here, there) = (fs::read(journal(first.home())), fs::read(journal(&second)));
+    assert_eq!(here.expect("a journal"), there.expect("a journal"));
+}
+
+#[test]
+fn a_store_that_takes_its_time_is_said_while_an_incident_opens() {
+    let (store, mut first) = first(Store::new());
+    leave(&mut first);
+    store.proxy.stall();
+    let mut first = Cockpit::start_in(first.into_home(), &["resume", INCIDENT], WIDE);
+    first.wait_for("the incident is being opened");
+    first.wait_for("taken up again");
+    leave(&mut first);
 }
 
 #[test]

@@ -51,6 +51,10 @@ CREATE TABLE IF NOT EXISTS steadyhand.apart (  -- what a host wrote that had los
 /// How long anything may take.
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// As much as is asked for at once, and two lines whatever they are.
+const PAGE_LINES: i64 = 500;
+const PAGE_BYTES: i64 = 256 << 10;
+
 /// A file may take its time: as much more as it is long on a slow link, and so may its statement.
 const BYTES_A_SECOND: u64 = 64 << 10;
 const TIME: &str = "SET statement_timeout = '10min'";
@@ -215,34 +219,71 @@ impl Shelf {
         answer(&self.place, asked.execute(&mut self.connection)).await.map(drop)
     }
 
-    /// Appends where the chain ends with the line before, and only for the one who writes. False if
-    /// that is not so.
-    pub async fn append(&mut self, id: &str, lease: i64, link: &Link) -> Result<bool, EngineError> {
+    /// Appends lines that follow each other where the chain ends with the one before them, and only for
+    /// the one who writes: all of them, or none. False if that is not so.
+    pub async fn append(
+        &mut self,
+        id: &str,
+        lease: i64,
+        links: &[Link],
+    ) -> Result<bool, EngineError> {
         let asked = sqlx::query(
             "WITH held AS (SELECT id FROM steadyhand.incident WHERE id = $1 AND lease = $2 FOR SHARE), \
+             tip AS (SELECT seq, hash FROM steadyhand.record WHERE incident = $1 \
+               ORDER BY seq DESC LIMIT 1), \
+             given AS (SELECT *, lag(seq) OVER (ORDER BY seq) AS number, \
+                 lag(hash) OVER (ORDER BY seq) AS before \
+               FROM unnest($3::int8[], $4::text[], $5::text[], $6::text[]) AS l (seq, prev, hash, line)), \
+             broken AS (SELECT FROM given LEFT JOIN tip ON true \
+               WHERE given.seq <> coalesce(number, tip.seq, 0) + 1 \
+                  OR given.prev <> coalesce(before, tip.hash, given.prev)), \
              done AS (INSERT INTO steadyhand.record (incident, seq, prev, hash, line) \
-               SELECT id, $3, $4, $5, $6 FROM held \
-               WHERE ($3 = 1 AND NOT EXISTS (SELECT FROM steadyhand.record WHERE incident = $1)) \
-                  OR EXISTS (SELECT FROM steadyhand.record \
-                             WHERE incident = $1 AND seq = $3 - 1 AND hash = $4) \
-               ON CONFLICT DO NOTHING RETURNING seq) \
+               SELECT id, seq, prev, hash, line FROM held, given \
+               WHERE NOT EXISTS (SELECT FROM broken) RETURNING seq) \
              SELECT pg_notify('steadyhand', $1), seq FROM done",
         );
-        let asked = asked.bind(id).bind(lease).bind(link.seq).bind(&link.prev);
-        let asked = asked.bind(&link.hash).bind(&link.line).fetch_all(&mut self.connection);
-        Ok(answer(&self.place, asked).await?.len() == 1)
+        let texts = |text: fn(&Link) -> &String| -> Vec<String> {
+            links.iter().map(|link| text(link).clone()).collect()
+        };
+        let numbers: Vec<i64> = links.iter().map(|link| link.seq).collect();
+        let asked = asked.bind(id).bind(lease).bind(numbers).bind(texts(|link| &link.prev));
+        let asked = asked.bind(texts(|link| &link.hash)).bind(texts(|link| &link.line));
+        let bytes: usize = links.iter().map(|link| link.line.len()).sum();
+        let asked = asked.fetch_all(&mut self.connection);
+        let rows = answer_within(patience(bytes as u64), &self.place, asked).await?;
+        Ok(rows.len() == links.len())
     }
 
-    /// The lines after a number.
+    /// The lines after a number, as many as come over a slow link in time; none if there are no more.
     pub async fn after(&mut self, id: &str, seq: i64) -> Result<Vec<Link>, EngineError> {
         let asked = sqlx::query_as::<_, (i64, String, String, String)>(
-            "SELECT seq, prev, hash, line FROM steadyhand.record \
-             WHERE incident = $1 AND seq > $2 ORDER BY seq",
+            "SELECT seq, prev, hash, line FROM \
+               (SELECT *, sum(octet_length(line)) OVER (ORDER BY seq) - octet_length(line) AS before \
+                FROM (SELECT * FROM steadyhand.record WHERE incident = $1 AND seq > $2 \
+                      ORDER BY seq LIMIT $3) next) page \
+             WHERE before < $4 OR seq <= $2 + 2 ORDER BY seq",
         );
-        let asked = asked.bind(id).bind(seq).fetch_all(&mut self.connection);
+        let asked = asked.bind(id).bind(seq).bind(PAGE_LINES).bind(PAGE_BYTES);
+        let asked = asked.fetch_all(&mut self.connection);
         let rows = answer(&self.place, asked).await?;
         let link = |(seq, prev, hash, line)| Link { seq, prev, hash, line };
         Ok(rows.into_iter().map(link).collect())
+    }
+
+    /// The number of the last line, 0 if there is none.
+    pub async fn last(&mut self, id: &str) -> Result<i64, EngineError> {
+        let asked = sqlx::query_scalar(
+            "SELECT coalesce(max(seq), 0) FROM steadyhand.record WHERE incident = $1",
+        );
+        answer(&self.place, asked.bind(id).fetch_one(&mut self.connection)).await
+    }
+
+    pub async fn hash(&mut self, id: &str, seq: i64) -> Result<Option<String>, EngineError> {
+        let asked = sqlx::query_scalar(
+            "SELECT hash FROM steadyhand.record WHERE incident = $1 AND seq = $2",
+        );
+        let asked = asked.bind(id).bind(seq).fetch_optional(&mut self.connection);
+        answer(&self.place, asked).await
     }
 
     /// Keeps a line of a writer that lost the lease: nothing is thrown away.

@@ -137,13 +137,13 @@ impl Courier {
         self.shelf.is_some()
     }
 
-    /// Takes the lease in the store, and brings the records that are missing there.
+    /// Takes the lease in the store. The records that are missing there follow while it is worked on.
     pub async fn claim(&mut self) -> Result<Claim, Problem> {
         const TRIES: u32 = 10;
         let mut tries = 0;
         loop {
-            match self.bring().await {
-                Ok(_) => return Ok(Claim::Ours),
+            match self.connect().await {
+                Ok(()) => return Ok(Claim::Ours),
                 Err(Trouble::Lost(_) | Trouble::Replaced) => return Ok(Claim::Theirs),
                 // The server has not seen yet that a program of ours is gone.
                 Err(Trouble::Lingers) if tries < TRIES => tries += 1,
@@ -270,14 +270,18 @@ impl Courier {
         self.read = read.1;
         let Some((shelf, lease)) = &mut self.shelf else { return Ok(0) };
         let mut brought = 0;
-        while let Some(link) = self.unsent.front() {
-            if !shelf.append(&self.id, *lease, link).await.map_err(|error| failed(&error))? {
-                let apart = set_apart(shelf, &self.id, self.unsent.make_contiguous()).await;
+        while !self.unsent.is_empty() {
+            let unsent = self.unsent.make_contiguous();
+            let next = &unsent[..at_once(unsent)];
+            if !shelf.append(&self.id, *lease, next).await.map_err(|error| failed(&error))? {
+                let apart = set_apart(shelf, &self.id, unsent).await;
                 return Err(Trouble::Lost(Loss { holder: None, how: How::WentOn, apart }));
             }
-            self.errands.extend(entry(link).and_then(|entry| entry.file()).map(Errand::Bring));
-            self.unsent.pop_front();
-            brought += 1;
+            let files = next.iter().filter_map(entry).filter_map(|entry| entry.file());
+            self.errands.extend(files.map(Errand::Bring));
+            let length = next.len();
+            self.unsent.drain(..length);
+            brought += length;
         }
         if brought == 0 {
             // What the former holder brought late.
@@ -319,20 +323,19 @@ impl Courier {
                 return Err(Trouble::Lingers);
             }
         }
-        let theirs = shelf.after(&kept.id, 0).await.map_err(|error| failed(&error))?;
-        let both = theirs.iter().zip(&ours);
-        let same = both.take_while(|(theirs, ours)| theirs.hash == ours.hash).count();
+        let (same, all) = compare(&mut shelf, &kept.id, &ours).await?;
         let says = match &claimed {
             Claimed::Held(told) => Says::Held { told, silent: Duration::ZERO },
             Claimed::Ours(_) => Says::Nobody,
         };
         lease::store_says(&self.folder, says).map_err(|error| system(&error))?;
         let lease = match claimed {
-            Claimed::Ours(lease) if same == theirs.len() => lease,
+            Claimed::Ours(lease) if same == all => lease,
             _ => {
+                let seq = ours[..same].last().map_or(0, |link| link.seq);
+                let next = shelf.after(&kept.id, seq).await.map_err(|error| failed(&error))?;
                 let taken = |link: &Link| matches!(entry(link), Some(Entry::TakenOver { .. }));
-                let taken = theirs[same..].iter().any(taken);
-                let how = if taken { How::TakenOver } else { How::WentOn };
+                let how = if next.iter().any(taken) { How::TakenOver } else { How::WentOn };
                 // Somebody else went on: what only we have is laid beside it.
                 let apart = if self.working {
                     set_apart(&mut shelf, &kept.id, &ours[same..]).await
@@ -350,6 +353,43 @@ impl Courier {
         (self.former, self.shelf) = (None, Some((shelf, lease)));
         Ok(())
     }
+}
+
+/// How many of these lines go in one piece: the first, and more of them where they are short.
+fn at_once(links: &[Link]) -> usize {
+    const LINES: usize = 100;
+    const BYTES: usize = 256 << 10;
+    let mut bytes = 0;
+    let fit = links.iter().take(LINES).take_while(|link| {
+        bytes += link.line.len();
+        bytes <= BYTES
+    });
+    fit.count().max(1)
+}
+
+/// How many lines we and the store have in common, and how many it has. The hash of a line stands for
+/// all before it.
+pub(super) async fn compare(
+    shelf: &mut Shelf,
+    id: &str,
+    ours: &[Link],
+) -> Result<(usize, usize), Problem> {
+    let last = shelf.last(id).await.map_err(|error| failed(&error))?;
+    let theirs = usize::try_from(last).unwrap_or(0);
+    let (mut same, mut end) = (0, theirs.min(ours.len()));
+    // Most often all of them.
+    let mut look = end;
+    while same < end {
+        let link = &ours[look - 1];
+        let hash = shelf.hash(id, link.seq).await.map_err(|error| failed(&error))?;
+        if hash.as_ref() == Some(&link.hash) {
+            same = look
+        } else {
+            end = look - 1
+        }
+        look = same + (end - same).div_ceil(2);
+    }
+    Ok((same, theirs))
 }
 
 /// Keeps what the store does not take as the records of the incident.

@@ -15,7 +15,7 @@ pub use page::{item_line, page};
 use crate::check::{Check, Finding, Severity, Survey};
 use crate::incident::store::Summary;
 use crate::problem::Problem;
-use crate::tui::app::App;
+use crate::tui::app::{App, Screen};
 use crate::tui::command::Command;
 use crate::tui::effect::{Effect, Run};
 use crate::tui::keymap::Context;
@@ -27,8 +27,8 @@ pub struct Home {
     pub health: Vec<Health>,
     /// The demo's database is still being made.
     pub preparing: bool,
-    /// An incident was asked for and is not there yet: a second enter must not open another.
-    pub opening: bool,
+    /// Since when an incident is asked for that is not there yet: a second enter must not open another.
+    pub opening: Option<Timestamp>,
     /// What the cursor was put on, and stays on wherever it moves to.
     pub at: Option<Item>,
     pub find: String,
@@ -297,7 +297,18 @@ pub fn open_on(app: &mut App, runbook: String, target: String) -> Vec<Effect> {
 
 /// Asks for an incident, unless one is on its way.
 pub fn go_to(app: &mut App, effect: Effect) -> Vec<Effect> {
-    if std::mem::replace(&mut app.home.opening, true) { Vec::new() } else { vec![effect] }
+    if app.home.opening.is_some() {
+        return Vec::new();
+    }
+    app.home.opening = Some(app.now);
+    vec![effect]
+}
+
+/// Said where it takes a while.
+pub fn is_being_opened(app: &App) -> Option<&'static str> {
+    let since = app.home.opening.filter(|_| app.screen == Screen::Home)?;
+    (app.now.duration_since(since).as_secs() >= 1)
+        .then_some("the incident is being opened: its database and the store are asked")
 }
 
 /// A check that is not clear on a target.
