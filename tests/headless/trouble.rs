@@ -1,9 +1,7 @@
 //! Servers in trouble: whatever happens on the way, a run ends within its time, with the right verdict
 //! for every check, and says what it could not see.
 
-use std::fs;
 use std::net::TcpListener;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::common::proxy::{Fault, Moment, Proxy, Upstream};
