@@ -253,11 +253,12 @@ pub enum Words {
 /// What became of a command.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ran {
-    /// The exit code; none if it could not start, was stopped or took too long.
+    /// The exit code; none if it could not start or did not come to its end.
     pub exit: Option<i32>,
+    /// What it said until then.
     pub output: Vec<u8>,
     pub seconds: f64,
-    /// Why there is no exit code.
+    /// Why there is no exit code, or what was not well in spite of it.
     pub trouble: Option<String>,
 }
 

@@ -4,6 +4,7 @@ mod common;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 
 use common::book::{COUNT, book, command};
 use common::walk::{INCIDENT, RUNBOOK, assert_sound, leave, wait_for_end};
@@ -84,5 +85,62 @@ fn a_line_that_a_kill_tore_spoils_no_later_one() {
     wait_for_end(&cockpit, "step-passed", 1);
     let tries = tries(cockpit.home());
     assert_eq!((tries.len(), &tries[1]["incident"]), (2, &INCIDENT.into()));
+    leave(&mut cockpit);
+}
+
+/// What lies among the evidence of the last command.
+fn kept(home: &Home) -> String {
+    let evidence = home.work().join(format!("state/incidents/{INCIDENT}/evidence"));
+    let files = fs::read_dir(evidence).expect("it is there").flatten().map(|entry| entry.path());
+    let named = |path: &PathBuf| path.to_string_lossy().contains("/command-");
+    let last = files.filter(named).max().expect("a command left its output");
+    fs::read_to_string(last).expect("it is text")
+}
+
+/// What explains why it hangs is said before it does.
+#[test]
+fn what_a_command_said_is_kept_also_if_it_did_not_come_to_its_end() {
+    let late = "echo 'waiting for a lock' >&2; sleep 60";
+    let late = command("a-late", "Too late", &["sh", "-c", late], true)
+        .replace("timeout = \"60s\"", "timeout = \"1s\"");
+    let stopped = "echo 'half of it'; touch begun; sleep 60";
+    let stopped = command("b-stopped", "Stopped", &["sh", "-c", stopped], true);
+    let fell = command("c-fell", "Fell over", &["sh", "-c", "echo a part; kill -SEGV $$"], true);
+    let mut cockpit = at(&[&late, &stopped, &fell]);
+    cockpit.keys("enter");
+    cockpit.wait_for("not finished after 1 s");
+    wait_for_end(&cockpit, "step-failed", 1);
+    assert_eq!(kept(cockpit.home()), "--- standard error ---\nwaiting for a lock\n");
+    cockpit.wait_for("sleep 60 did not");
+    cockpit.keys("] enter");
+    let begun = cockpit.home().work().join("begun");
+    cockpit.wait_until("half of it to be said", |_| begun.exists());
+    cockpit.keys("x");
+    cockpit.wait_for("it was stopped");
+    wait_for_end(&cockpit, "step-failed", 2);
+    assert_eq!(kept(cockpit.home()), "half of it\n");
+    cockpit.keys("] enter");
+    cockpit.wait_for("ended by signal 11 (SIGSEGV)");
+    wait_for_end(&cockpit, "step-failed", 3);
+    assert_eq!(kept(cockpit.home()), "a part\n");
+    leave(&mut cockpit);
+    assert_sound(cockpit.home());
+}
+
+/// A server that was started keeps the output of whoever started it.
+#[test]
+fn a_command_is_over_when_it_ends_and_what_it_left_behind_stays() {
+    let start = "(cat gate; echo more; touch stayed) & echo started";
+    let start = command("start", "Start it", &["sh", "-c", start], true);
+    let home = Home::new();
+    let gate = home.work().join("gate");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &gate, rustix::fs::Mode::RWXU).expect("a gate");
+    let mut cockpit = at_in(home, &[&start]);
+    cockpit.keys("enter");
+    wait_for_end(&cockpit, "step-passed", 1);
+    assert_eq!(kept(cockpit.home()), "started\n");
+    fs::write(&gate, "").expect("somebody waits at it");
+    let stayed = cockpit.home().work().join("stayed");
+    cockpit.wait_until("what was left behind to go on", |_| stayed.exists());
     leave(&mut cockpit);
 }

@@ -117,7 +117,7 @@ impl Entry {
             },
             Self::CommandRan { argv, exit, .. } => match exit {
                 Some(code) => format!("command {} ended with {code}", argv.join(" ")),
-                None => format!("command {} was stopped", argv.join(" ")),
+                None => format!("command {} did not come to its end", argv.join(" ")),
             },
             Self::Previewed { deed, rows, refused, .. } if refused.is_empty() => {
                 format!("preview of the {}: {rows} rows, rolled back", deed.word())

@@ -285,7 +285,7 @@ fn output_lines(app: &App, case: &Case, page: &mut Page<'_>) {
     let end = match (&ran.trouble, ran.exit) {
         (Some(why), _) => why.clone(),
         (None, Some(code)) => format!("ended with {code} after {:.1} s", ran.seconds),
-        (None, None) => "stopped".into(),
+        (None, None) => "it did not come to its end".into(),
     };
     page.blank().muted(&end);
 }
