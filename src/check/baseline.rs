@@ -308,8 +308,16 @@ impl Known {
     }
 }
 
-/// The keys of the rows that were kept.
+/// The keys of the rows that were kept. What joins the parts of one is spelled out inside of them: `a`,
+/// `b/c` is another key than `a/b`, `c`.
 fn keys(check: &Check, finding: &Finding) -> BTreeSet<String> {
-    let columns = key_columns(finding.rows.columns(), &check.key);
-    (0..finding.rows.len()).map(|row| key_text(&finding.rows, row, &columns)).collect()
+    let Finding { rows, .. } = finding;
+    let columns = key_columns(rows.columns(), &check.key);
+    let part = |row, column: &usize| {
+        let text = key_text(rows, row, &[*column]);
+        let spelled = || text.replace('\\', r"\\").replace('/', r"\/");
+        if columns.len() > 1 { spelled() } else { text }
+    };
+    let key = |row| columns.iter().map(|column| part(row, column)).collect::<Vec<_>>().join("/");
+    (0..rows.len()).map(key).collect()
 }

@@ -68,6 +68,25 @@ fn what_is_known_passes_and_what_is_new_blocks() {
     assert!(ran.out.contains("t: new rows: 4"), "{}", ran.out);
 }
 
+/// What joins the parts of a key may stand in them.
+#[test]
+fn a_row_is_not_known_by_a_key_that_only_reads_like_its_own() {
+    let desk = desk(&[("erp", "staging")], "");
+    let mut erp = Sqlite::open(&desk.home.work().join("erp.db"));
+    erp.run("CREATE TABLE part (a TEXT, b TEXT); INSERT INTO part VALUES ('x', 'y/z')");
+    desk.check("bad", "sev2", "SELECT a, b FROM part");
+    let check = desk.home.work().join("checks/own/bad.toml");
+    let text = fs::read_to_string(&check).unwrap().replace("[\"id\"]", "[\"a\", \"b\"]");
+    fs::write(&check, text).unwrap();
+    gate(&desk, DAY, &["--update-baseline", "--expires", "2026-12-31"]);
+    assert_eq!(gate(&desk, DAY, &[]).code, 0, "{}", known(&desk));
+    for (a, b, told) in [("x/y", "z", r"new rows: x\/y/z"), (r"x\", "y/z", r"new rows: x\\/y\/z")] {
+        erp.run(&format!("UPDATE part SET a = '{a}', b = '{b}'"));
+        let ran = gate(&desk, DAY, &[]);
+        assert!(ran.code == 2 && ran.out.contains(told), "{}", ran.out);
+    }
+}
+
 #[test]
 fn more_than_allowed_has_grown() {
     let desk = desk(&[("erp", "staging")], "");
