@@ -4,6 +4,7 @@
 //! the whole program can be compared; it goes on from that instant.
 
 use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -19,6 +20,12 @@ pub fn now() -> Timestamp {
     // First the shift: it is worked out at the first look, and time goes on meanwhile.
     let shift = *SHIFT.lock().unwrap_or_else(PoisonError::into_inner);
     Timestamp::now() + shift
+}
+
+/// What the machine has stamped, a file for one, as this clock would have.
+pub fn stamped(at: SystemTime) -> Option<Timestamp> {
+    let shift = *SHIFT.lock().unwrap_or_else(PoisonError::into_inner);
+    Timestamp::try_from(at).ok()?.checked_add(shift).ok()
 }
 
 /// Whether what was done at a time is so old by now. What seems to come later was done before the clock was

@@ -134,7 +134,7 @@ impl Lease {
     pub fn take_here(folder: &Path, login: &str) -> Result<Self, LeaseError> {
         let path = folder.join(LOCK);
         loop {
-            let file = open(&path, folder)?;
+            let file = open(&path)?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
@@ -164,7 +164,7 @@ impl Lease {
     pub fn take_by_force(folder: &Path, login: &str, forced: Forced) -> Result<Self, LeaseError> {
         let path = folder.join(LOCK);
         let failed = |source| LeaseError::Io { path: path.clone(), source };
-        let others = open(&folder.join(TAKING), folder)?;
+        let others = open(&folder.join(TAKING))?;
         match others.try_lock() {
             Ok(()) => {}
             // Whoever executes shares it, whoever takes it does not.
@@ -246,7 +246,7 @@ impl Lease {
             return Err(LeaseError::Executing);
         }
         let path = self.folder.join(TAKING);
-        let file = open(&path, &self.folder)?;
+        let file = open(&path)?;
         file.try_lock_shared().map_err(|_| LeaseError::Taking)?;
         self.executing = Some(file);
         Ok(())
@@ -292,12 +292,7 @@ pub fn is_gone(holder: &Holder) -> bool {
 fn said(path: &Path) -> Option<Holder> {
     let text = fs::read_to_string(path).ok()?;
     let mut holder: Holder = serde_json::from_str(&text).ok()?;
-    let age = match fs::metadata(path).ok()?.modified().ok()?.elapsed() {
-        Ok(age) => signed(age),
-        // The clock was set back since.
-        Err(ahead) => -signed(ahead.duration()),
-    };
-    holder.seen = Some(clock::now() - age);
+    holder.seen = Some(clock::stamped(fs::metadata(path).ok()?.modified().ok()?)?);
     Some(holder)
 }
 
@@ -323,20 +318,10 @@ fn replace(path: &Path, folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-fn open(path: &Path, folder: &Path) -> Result<File, LeaseError> {
-    let failed = |source| LeaseError::Io { path: path.to_owned(), source };
-    let new = !path.exists();
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
-        .map_err(failed)?;
-    if new {
-        rights::settle_file(&file, folder).map_err(failed)?;
-    }
-    Ok(file)
+fn open(path: &Path) -> Result<File, LeaseError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    rights::open(&options, path).map_err(|source| LeaseError::Io { path: path.to_owned(), source })
 }
 
 fn is_same(file: &File, path: &Path) -> bool {

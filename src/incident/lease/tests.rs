@@ -1,4 +1,6 @@
 #![allow(clippy::unwrap_used)]
+use std::os::unix::fs::PermissionsExt as _;
+
 use super::*;
 use crate::incident::entry::Entry;
 use crate::incident::journal::{Journal, JournalError};
@@ -68,11 +70,24 @@ fn who_comes_second_is_told_who_came_first() {
     let taken = Lease::take_by_force(folder.path(), "bob", forced(folder.path()));
     assert!(matches!(taken, Err(LeaseError::Executing)), "{taken:?}");
     drop(executing);
-    let taking = open(&folder.path().join(TAKING), folder.path()).unwrap();
+    let taking = open(&folder.path().join(TAKING)).unwrap();
     taking.try_lock().unwrap();
     let taken = Lease::take_by_force(folder.path(), "bob", forced(folder.path()));
     assert!(matches!(taken, Err(LeaseError::Taking)), "{taken:?}");
     assert!(matches!(journal.begin(), Err(JournalError::Lease(LeaseError::Taking))));
+}
+
+/// Or nobody else of the group could ever open it.
+#[test]
+fn what_a_killed_program_left_for_itself_alone_is_the_groups_when_its_owner_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode));
+    mode(folder.path(), 0o2770).unwrap();
+    let lock = folder.path().join(LOCK);
+    fs::write(&lock, "").unwrap();
+    mode(&lock, 0o600).unwrap();
+    drop(Lease::take(folder.path(), "ada").unwrap());
+    assert_eq!(fs::metadata(&lock).unwrap().permissions().mode() & 0o777, 0o660);
 }
 
 #[test]
