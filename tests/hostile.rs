@@ -6,36 +6,11 @@
 
 mod common;
 
+use common::pty::OWN;
 use common::walk::{
     CONFIRMATION, confirm, database, demo, demo_with, leave, preview, resume, to_change,
 };
 use common::{Cockpit, Home, Sqlite, WIDE};
-
-/// The kinds of sequences that the program sends by itself.
-const OWN: [&str; 22] = [
-    "CSI ?1049h",
-    "CSI ?1049l",
-    "CSI ?2004h",
-    "CSI ?2004l",
-    "CSI ?2026h",
-    "CSI ?2026l",
-    "CSI ?25h",
-    "CSI ?25l",
-    "CSI A",
-    "CSI B",
-    "CSI C",
-    "CSI D",
-    "CSI G",
-    "CSI H",
-    "CSI J",
-    "CSI K",
-    "CSI m",
-    "CSI r",
-    "CSI S",
-    "CSI T",
-    "ESC D",
-    "ESC M",
-];
 
 /// Signs that no terminal shows as what they are.
 fn is_hostile(c: char) -> bool {

@@ -3,11 +3,11 @@
 
 mod common;
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use common::pty::OWN;
 use common::{COMPACT, Cockpit, Ended, Ground, Home, Signal, Size, Sqlite, WIDE, walk};
 use steadyhand::dialect::Dialect;
 
@@ -330,33 +330,7 @@ fn text_from_the_database_is_shown_and_not_obeyed() {
     cockpit.keys("esc");
     cockpit.wait_for("Look at `since`");
     leave(&mut cockpit);
-    let allowed: BTreeSet<String> = [
-        "CSI ?1049h",
-        "CSI ?1049l",
-        "CSI ?2004h",
-        "CSI ?2004l",
-        "CSI ?2026h",
-        "CSI ?2026l",
-        "CSI ?25h",
-        "CSI ?25l",
-        "CSI A",
-        "CSI B",
-        "CSI C",
-        "CSI D",
-        "CSI G",
-        "CSI H",
-        "CSI J",
-        "CSI K",
-        "CSI m",
-        // Scrolling in a region.
-        "CSI r",
-        "CSI S",
-        "CSI T",
-        "ESC D",
-        "ESC M",
-    ]
-    .map(str::to_owned)
-    .into();
+    let allowed = OWN.map(str::to_owned).into();
     let sent = cockpit.escapes();
     assert!(sent.is_subset(&allowed), "{:?}", sent.difference(&allowed).collect::<Vec<_>>());
     assert!(!cockpit.raw_output().windows(5).any(|bytes| bytes == b"owned\x1b"));

@@ -714,6 +714,33 @@ fn key(name: &str, application_cursor: bool) -> Vec<u8> {
     }
 }
 
+/// The kinds of sequences that the program sends by itself.
+pub const OWN: [&str; 22] = [
+    "CSI ?1049h",
+    "CSI ?1049l",
+    "CSI ?2004h",
+    "CSI ?2004l",
+    "CSI ?2026h",
+    "CSI ?2026l",
+    "CSI ?25h",
+    "CSI ?25l",
+    "CSI A",
+    "CSI B",
+    "CSI C",
+    "CSI D",
+    "CSI G",
+    "CSI H",
+    "CSI J",
+    "CSI K",
+    "CSI m",
+    // Scrolling in a region.
+    "CSI r",
+    "CSI S",
+    "CSI T",
+    "ESC D",
+    "ESC M",
+];
+
 /// The kinds of control sequences in some output, without their parameters where these only say
 /// where or which colour: `CSI m`, `CSI ?1049h`, `OSC 52`, `ESC 7`, `DCS`, `C0 07`, `C1 9b`.
 ///
