@@ -107,6 +107,30 @@ fn a_panic_in_an_execution_ends_in_an_outcome() {
     }
 }
 
+/// So does the task that finds out: nobody waits for it for ever, and it is asked again.
+#[test]
+#[cfg_attr(not(debug_assertions), ignore = "the fault points are not in release builds")]
+fn what_became_of_a_commit_can_be_asked_again_after_a_panic_in_finding_it_out() {
+    let mut cockpit = demo(Home::new().with("STEADYHAND_KILL", "after:commit-sent"));
+    to_change(&mut cockpit);
+    preview(&mut cockpit);
+    confirm(&mut cockpit, CONFIRMATION);
+    assert_eq!(cockpit.wait_exit(), Ended::Signal(9));
+    let home = cockpit.into_home().with("STEADYHAND_KILL", "");
+    let mut cockpit = resume(home.with("STEADYHAND_PANIC", "before:resolved"));
+    cockpit.wait_for("a task of ours failed");
+    cockpit.breathe();
+    cockpit.keys("enter");
+    cockpit.wait_gone("a task of ours failed");
+    cockpit.keys("p");
+    cockpit.wait_for("a task of ours failed");
+    let mut cockpit = resume(cockpit.into_home().with("STEADYHAND_PANIC", ""));
+    cockpit.wait_for("It did not commit");
+    cockpit.keys("enter");
+    leave(&mut cockpit);
+    assert_sound(cockpit.home());
+}
+
 #[test]
 fn a_signal_during_an_execution_waits_for_its_outcome() {
     for signal in [Signal::TERM, Signal::HUP] {

@@ -301,6 +301,17 @@ impl World {
         });
     }
 
+    /// The same for an operation that may fail: what becomes a message of its answer makes one of a panic too.
+    fn ask<T: Send>(
+        &self,
+        answer: impl FnOnce(Result<T, Problem>) -> Message + Clone + Send + 'static,
+        work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+    ) {
+        let broken = answer.clone();
+        let work = async move { answer(work.await) };
+        self.spawn_or(work, move |why| broken(Err(Problem::system(why))));
+    }
+
     fn stopper(&mut self, run: Run) -> Stopper {
         // Runs that are over need no stopper; their numbers never come back.
         if self.stoppers.len() > 256 {
@@ -329,10 +340,10 @@ impl World {
         };
         let fitting = self.catalogue.checks.iter().filter(|check| target.takes(&check.pack));
         let checks: Vec<Check> = fitting.cloned().collect();
-        self.spawn(async move {
+        let surveyed = move |survey| Message::Surveyed { run, target: name, survey };
+        self.ask(surveyed, async move {
             let asked = crate::check::at_a_glance(&checks, target.url.dialect);
-            let survey = ops::detect::survey(&target, &asked, &stopper).await;
-            Message::Surveyed { run, target: name, survey }
+            ops::detect::survey(&target, &asked, &stopper).await
         });
     }
 
@@ -355,18 +366,14 @@ impl World {
 
     fn look(&mut self, run: Run) {
         let Some(desk) = self.desk.clone() else { return };
-        let work = async move {
-            let seen = desk.monitor.lock().await.look().await;
-            Message::Looked { run, seen: seen.map(Box::new) }
-        };
-        self.spawn_or(work, move |why| Message::Looked { run, seen: Err(Problem::system(why)) });
+        let looked = move |seen| Message::Looked { run, seen };
+        self.ask(looked, async move { desk.monitor.lock().await.look().await.map(Box::new) });
     }
 
     fn end_session(&mut self, mark: String, consent: Consent) {
         let Some(desk) = self.desk.clone() else { return };
-        self.spawn(async move {
-            Message::SessionEnded(desk.monitor.lock().await.end(&mark, consent).await)
-        });
+        let work = async move { desk.monitor.lock().await.end(&mark, consent).await };
+        self.ask(Message::SessionEnded, work);
     }
 }
 

@@ -84,14 +84,11 @@ impl World {
         let Some(desk) = self.desk.clone() else { return };
         let (catalogue, actor) = (self.catalogue.clone(), self.actor.clone());
         let of = step.clone();
-        let work = async move {
+        let answer = move |preview| Message::Previewed { run, step: of, preview };
+        self.ask(answer, async move {
             let preview =
                 previewed(&desk, &catalogue, actor, &step, op, &answers, undoes, &stopper).await;
-            Message::Previewed { run, step, preview: preview.map(Box::new) }
-        };
-        self.spawn_or(work, move |why| {
-            let preview = Err(Problem::system(why));
-            Message::Previewed { run, step: of, preview }
+            preview.map(Box::new)
         });
     }
 
@@ -132,7 +129,9 @@ impl World {
     pub(super) fn resolve(&mut self, run: Run, doubt: Doubt) {
         let Some(desk) = self.desk.clone() else { return };
         let guard = self.guard_job(&doubt.step, doubt.op.clone());
-        self.spawn(async move {
+        let of = doubt.step.clone();
+        let answer = move |outcome| Message::Resolved { run, step: of, outcome };
+        self.ask(answer, async move {
             let Doubt { step, op, deed, rows, mark, chunk } = doubt;
             let mark = mark.as_deref();
             let number = chunk.map_or(0, |chunk| chunk.number);
@@ -144,24 +143,16 @@ impl World {
                     ops::resolve::resolve(&desk.target, &desk.server, &op, number, mark).await
                 }
             };
-            let outcome = found.and_then(|(outcome, how)| {
-                if let Some(chunk) = chunk {
-                    let cut = ops::mass::CutOff { step: step.clone(), op, deed, chunk };
-                    let written = cut.found(outcome, &how, &desk.journal);
-                    return written.map(|()| (outcome, how));
-                }
-                let entry = Entry::Resolved {
-                    step: step.clone(),
-                    op,
-                    deed,
-                    outcome,
-                    rows,
-                    how: how.clone(),
-                };
-                let written = desk.journal.append(entry);
-                written.map(|_| (outcome, how)).map_err(|error| Problem::system(error.to_string()))
-            });
-            Message::Resolved { run, step, outcome }
+            let (outcome, how) = found?;
+            if let Some(chunk) = chunk {
+                let cut = ops::mass::CutOff { step, op, deed, chunk };
+                cut.found(outcome, &how, &desk.journal)?;
+                return Ok((outcome, how));
+            }
+            let entry = Entry::Resolved { step, op, deed, outcome, rows, how: how.clone() };
+            let written = desk.journal.append(entry);
+            written.map_err(|error| Problem::system(error.to_string()))?;
+            Ok((outcome, how))
         });
     }
 
@@ -188,13 +179,11 @@ impl World {
         let stopper = self.stopper(run);
         let job = self.guard_job(&step, op.clone());
         let Some(desk) = self.desk.clone() else { return };
-        self.spawn(async move {
-            let rehearsal = match job {
-                Ok(job) => rehearsed(&job, &desk.journal, &stopper).await,
-                Err(problem) => Err(problem),
-            };
-            Message::Rehearsed { run, step, rehearsal: rehearsal.map(Box::new) }
-        });
+        let answer = move |rehearsal| Message::Rehearsed { run, step, rehearsal };
+        self.ask(
+            answer,
+            async move { rehearsed(&job?, &desk.journal, &stopper).await.map(Box::new) },
+        );
     }
 
     pub(super) fn put_guard(

@@ -91,7 +91,7 @@ impl World {
     pub(super) fn copy(&mut self, copying: Copying) {
         let Some(desk) = self.desk.clone() else { return };
         let at = clock::now().strftime("%Y%m%dT%H%M%S%3fZ").to_string();
-        self.spawn(async move {
+        self.ask(Message::Copied, async move {
             let folder = desk.folder.join("evidence");
             let make = move || {
                 std::fs::create_dir_all(&folder)?;
@@ -101,10 +101,8 @@ impl World {
                 Problem::system(format!("it could not be copied: {why}")).hint("nothing was sent")
             };
             let copied = tokio::task::spawn_blocking(make).await;
-            Message::Copied(match copied {
-                Ok(copied) => copied.map_err(|error| failed(error.to_string())),
-                Err(_) => Err(failed("a task of ours failed".into())),
-            })
+            let copied = copied.map_err(|_| failed("a task of ours failed".into()))?;
+            copied.map_err(|error| failed(error.to_string()))
         });
     }
 
