@@ -165,7 +165,7 @@ pub async fn deliver(config: &Config, mut post: Post, stopper: &Stopper) -> Vec<
 
 /// Delivers a message that is nowhere else. The history did not take it in, so the next run tells it again.
 fn at_once(alert: &Alert, event: &Event, why: &str, stopper: &Stopper) -> String {
-    let done = persistently(&alert.channel, &message(event), Instant::now(), stopper);
+    let done = persistently(&alert.channel, message(event), Instant::now(), stopper);
     let done = done.map_or_else(|failed| failed.to_string(), |()| "it arrived".into());
     format!(
         "alert {}: {done}, and could not be kept ({why}); the next run tells it again",
@@ -211,10 +211,16 @@ fn in_order(alert: &Alert, folder: &Path, start: Instant, stopper: &Stopper) -> 
                 said.push("stopped".into());
                 break;
             }
-            Some(event) => {
-                match persistently(&alert.channel, &message(&event), start, stopper) {
+            Some(mut event) => {
+                match persistently(&alert.channel, message(&event), start, stopper) {
                     Ok(()) => fs::remove_file(&path),
                     Err(why) => {
+                        if event.left != why.left {
+                            event.left = why.left;
+                            if let Err(error) = write_synced(&path, event.json().as_bytes()) {
+                                said.push(format!("it stays for all of them: {error}"));
+                            }
+                        }
                         failed.insert(path);
                         if !said.contains(&why.why) {
                             said.push(why.why);
@@ -251,13 +257,13 @@ fn in_order(alert: &Alert, folder: &Path, start: Instant, stopper: &Stopper) -> 
 
 fn persistently(
     channel: &Channel,
-    message: &Message,
+    mut message: Message,
     start: Instant,
     stopper: &Stopper,
 ) -> Result<(), notify::Failed> {
     let mut pauses = PAUSES.into_iter();
     loop {
-        match notify::send(channel, message) {
+        match notify::send(channel, &message) {
             Ok(()) => return Ok(()),
             Err(failed) => match pauses.next() {
                 Some(pause)
@@ -265,6 +271,7 @@ fn persistently(
                         && !stopper.is_stopped()
                         && start.elapsed() + pause < PATIENCE =>
                 {
+                    message.left = failed.left;
                     std::thread::sleep(pause);
                 }
                 _ => return Err(failed),
@@ -280,6 +287,7 @@ fn message(event: &Event) -> Message {
         text: event.text(),
         slack: event.slack(),
         json: event.json(),
+        left: event.left.clone(),
     }
 }
 

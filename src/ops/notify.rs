@@ -10,7 +10,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use lettre::address::Envelope;
 use lettre::message::Mailbox;
+use lettre::message::header::{ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate as MailCertificate, Tls, TlsParameters};
 use lettre::{SmtpTransport, Transport as _};
@@ -33,6 +35,8 @@ pub struct Message {
     /// The body that Slack takes.
     pub slack: String,
     pub json: String,
+    /// Whom it has not reached yet, where it has reached some; without any, everybody.
+    pub left: Vec<String>,
 }
 
 /// Why a delivery failed, without a secret in it.
@@ -44,15 +48,17 @@ pub struct Failed {
     pub lasts: bool,
     /// It was an answer that may be about this message: another one may get through.
     pub others_may: bool,
+    /// Whom of several it did not reach.
+    pub left: Vec<String>,
 }
 
 impl Failed {
     fn now(why: impl Into<String>) -> Self {
-        Self { why: why.into(), lasts: false, others_may: false }
+        Self { why: why.into(), lasts: false, others_may: false, left: Vec::new() }
     }
 
     fn lasting(why: impl Into<String>) -> Self {
-        Self { why: why.into(), lasts: true, others_may: false }
+        Self { why: why.into(), lasts: true, others_may: false, left: Vec::new() }
     }
 
     fn answered(self) -> Self {
@@ -164,17 +170,23 @@ fn mail(email: &Email, message: &Message) -> Result<(), Failed> {
         text.parse::<Mailbox>()
             .map_err(|error| Failed::lasting(format!("{text} is no mail address: {error}")))
     };
+    let from = address(&email.from)?;
     let mut built = lettre::Message::builder()
-        .from(address(&email.from)?)
+        .from(from.clone())
         .subject(message.subject.clone())
         .message_id(Some(format!("<{}@steadyhand>", message.id)));
     for to in &email.to {
         built = built.to(address(to)?);
     }
+    // Nobody's holiday answers it.
+    let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
     let mail = built
-        .header(lettre::message::header::ContentType::TEXT_PLAIN)
+        .raw_header(HeaderValue::new(automatic, "auto-generated".into()))
+        .header(MIME_VERSION_1_0)
+        .header(ContentType::TEXT_PLAIN)
         .body(message.text.clone())
-        .map_err(|error| Failed::lasting(error.to_string()))?;
+        .map_err(|error| Failed::lasting(error.to_string()))?
+        .formatted();
     let mut transport = SmtpTransport::builder_dangerous(&email.host)
         .port(email.port)
         .timeout(Some(LIMIT))
@@ -183,17 +195,45 @@ fn mail(email: &Email, message: &Message) -> Result<(), Failed> {
         let password = reveal(password)?.expose_secret().to_owned();
         transport = transport.credentials(Credentials::new(user.clone(), password));
     }
-    transport.build().send(&mail).map(drop).map_err(|error| {
-        let why = format!("the mail server: {error}");
-        let failed = if error.is_permanent() { Failed::lasting(why) } else { Failed::now(why) };
-        // Not now, and not whoever logs in: all messages.
-        let code = error.status().map(u16::from);
-        if code.is_some_and(|code| code != 421 && code != 454 && code / 10 != 53) {
-            failed.answered()
-        } else {
-            failed
+    let transport = transport.build();
+    let send = |to: &[String]| {
+        let addresses = to.iter().map(|to| address(to).map(|to| to.email));
+        let addresses = addresses.collect::<Result<Vec<_>, _>>()?;
+        let envelope = Envelope::new(Some(from.email.clone()), addresses)
+            .map_err(|error| Failed::lasting(error.to_string()))?;
+        transport.send_raw(&envelope, &mail).map(drop).map_err(|error| refused(&error))
+    };
+    let to = if message.left.is_empty() { &email.to } else { &message.left };
+    match send(to) {
+        // A server that refuses one takes it for nobody: the others get it each by themselves.
+        Err(failed) if failed.others_may && to.len() > 1 => {
+            let tried = to.iter().map(|one| (one, send(std::slice::from_ref(one))));
+            let mut failures = tried.filter_map(|(one, sent)| Some((one, sent.err()?)));
+            let Some((first, mut failed)) = failures.next() else { return Ok(()) };
+            failed.left.push(first.clone());
+            for (one, other) in failures {
+                failed.left.push(one.clone());
+                failed.lasts &= other.lasts;
+            }
+            if failed.left.len() < to.len() {
+                failed.why = format!("not for {}: {}", failed.left.join(", "), failed.why);
+            }
+            Err(failed)
         }
-    })
+        sent => sent,
+    }
+}
+
+fn refused(error: &lettre::transport::smtp::Error) -> Failed {
+    let why = format!("the mail server: {error}");
+    let failed = if error.is_permanent() { Failed::lasting(why) } else { Failed::now(why) };
+    // Not now, and not whoever logs in: all messages.
+    let code = error.status().map(u16::from);
+    if code.is_some_and(|code| code != 421 && code != 454 && code / 10 != 53) {
+        failed.answered()
+    } else {
+        failed
+    }
 }
 
 fn tls(email: &Email) -> Result<Tls, Failed> {

@@ -25,6 +25,9 @@ pub struct Event {
     pub environment: String,
     pub suites: Vec<String>,
     pub changes: Vec<Told>,
+    /// Whom it has not reached yet, where it has reached some. Of the outbox, and told to nobody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,7 +59,7 @@ pub struct Told {
 impl Event {
     pub fn of(id: String, run: &Run, target: &str, changes: Vec<Told>) -> Self {
         let Run { at, environment, suites, .. } = run.clone();
-        Self { id, at, target: target.to_owned(), environment, suites, changes }
+        Self { id, at, target: target.to_owned(), environment, suites, changes, left: Vec::new() }
     }
 
     pub fn json(&self) -> String {

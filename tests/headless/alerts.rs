@@ -471,6 +471,9 @@ fn talk(
                 say(stream, "221 bye");
                 return false;
             }
+            (false, "RCPT") if line.contains("gone@") => {
+                say(stream, "550 5.1.1 no such user");
+            }
             (false, _) => {
                 say(stream, "250 fine");
             }
@@ -498,10 +501,44 @@ fn mailed(tls: &str, implicit: bool) {
         "Subject: [steadyhand] erp (production): 1 violated",
         "SEV-2 bad",
         "steadyhand check --target erp --check bad",
+        "MIME-Version: 1.0",
+        "Auto-Submitted: auto-generated",
     ] {
         assert!(whole.contains(said), "{said} is missing in {whole}");
     }
     assert!(!whole.contains("hunter2"), "{whole}");
+}
+
+/// Somebody left the firm, and nobody told the configuration.
+#[test]
+fn one_address_that_is_refused_keeps_no_mail_from_the_others() {
+    let desk = bad_desk("");
+    let (port, got) = mail_server(&desk.home.work(), true);
+    let config = fs::read_to_string(desk.home.work().join("steadyhand.toml")).unwrap();
+    let alert = format!(
+        "[alert.mail]\nkind = \"email\"\nhost = \"localhost\"\nport = {port}\ntls = \"tls\"\nca = \"ca.pem\"\n\
+         from = \"db@example.org\"\nto = [\"dba@example.org\", \"Gone <gone@example.org>\", \"lead@example.org\"]\n"
+    );
+    desk.home.write("steadyhand.toml", &(config + &alert));
+    // Whom one message reached: a line with a dot ends it.
+    let reached = || {
+        let mut reached = Vec::new();
+        while let Ok(lines) = got.recv_timeout(Duration::from_millis(500)) {
+            let to = lines.iter().filter(|line| line.starts_with("RCPT TO:"));
+            let delivered = lines.iter().any(|line| line == ".");
+            reached.extend(to.filter(|_| delivered).cloned());
+        }
+        reached
+    };
+    let ran = night(&desk.home, 1);
+    let said =
+        "alert mail: not for Gone <gone@example.org>: the mail server: permanent error (550)";
+    assert!(ran.err.contains(said) && ran.err.contains("1 alert kept"), "{}", ran.err);
+    assert_eq!(reached(), ["RCPT TO:<dba@example.org>", "RCPT TO:<lead@example.org>"]);
+    // The next run tries that one, and nobody has it twice.
+    let ran = night(&desk.home, 2);
+    assert!(ran.err.contains("permanent error (550)"), "{}", ran.err);
+    assert_eq!(reached(), Vec::<String>::new());
 }
 
 #[test]
