@@ -93,7 +93,7 @@ impl<'a> Writing<'a> {
                 let advice = text::unfit(run.outcomes()).unwrap_or_default();
                 advice + &self.summary(&totals)
             }
-            OfChecks::Prometheus => prometheus::page(run.outcomes(), &totals, run.at),
+            OfChecks::Prometheus => prometheus::page(run.outcomes(), &totals, &run.suites, run.at),
             OfChecks::Markdown => {
                 let outcomes: Vec<_> = run.outcomes().collect();
                 markdown::page(outcomes, &totals, &run.notes)

@@ -70,6 +70,8 @@ impl Looked {
 #[derive(Debug)]
 pub struct Run {
     pub at: Timestamp,
+    /// Those that were asked for; none where checks were named.
+    pub suites: Vec<String>,
     pub looked: Vec<Looked>,
     pub seconds: f64,
     pub is_cut: bool,
@@ -113,7 +115,9 @@ pub async fn run(
     // From here on an interrupt ends what is under way in order.
     let mut interrupts = Interrupts::listen()?;
     let left_out = LeftOut::default();
-    let mut run = Run { at, looked: vec![], seconds: 0.0, is_cut: false, left_out, notes: vec![] };
+    let suites = asked.suites.clone();
+    let mut run =
+        Run { at, suites, looked: vec![], seconds: 0.0, is_cut: false, left_out, notes: vec![] };
     let mut locks = Vec::new();
     let mut jobs = Vec::new();
     // Which target a job is of; a target that is locked has none.

@@ -11,12 +11,15 @@ use super::{Outcome, Totals};
 use crate::check::verdict::Count;
 use crate::exit::Exit;
 
-/// `at` is when the run began.
+/// `at` is when the run began. Every series names the `suites` of the run: two runs may lie in one folder, and
+/// what has the same labels there is dropped.
 pub fn page<'o>(
     outcomes: impl IntoIterator<Item = &'o Outcome, IntoIter: Clone>,
     totals: &Totals,
+    suites: &[String],
     at: Timestamp,
 ) -> String {
+    let suite = suites.join(",");
     let outcomes = outcomes.into_iter();
     let mut out = String::new();
     let mut family = |name: &str, help: &str, value: &dyn Fn(&Outcome) -> Option<f64>| {
@@ -24,7 +27,7 @@ pub fn page<'o>(
         let _ = writeln!(out, "# TYPE steadyhand_check_{name} gauge");
         for one in outcomes.clone() {
             if let Some(value) = value(one) {
-                let _ = writeln!(out, "steadyhand_check_{name}{{{}}} {value}", labels(one));
+                let _ = writeln!(out, "steadyhand_check_{name}{{{}}} {value}", labels(one, &suite));
             }
         }
     };
@@ -53,18 +56,19 @@ pub fn page<'o>(
     ] {
         let _ = writeln!(out, "# HELP steadyhand_run_{name} {help}");
         let _ = writeln!(out, "# TYPE steadyhand_run_{name} gauge");
-        let _ = writeln!(out, "steadyhand_run_{name} {value}");
+        let _ = writeln!(out, "steadyhand_run_{name}{{suite=\"{}\"}} {value}", escaped(&suite));
     }
     out
 }
 
-fn labels(outcome: &Outcome) -> String {
+fn labels(outcome: &Outcome, suite: &str) -> String {
     let check = &outcome.check;
     let mut labels = vec![
         ("check", check.id.as_str()),
         ("target", &outcome.target),
         ("severity", check.severity.key()),
         ("owner", &check.owner),
+        ("suite", suite),
     ];
     if let Some(reading) = outcome.finding.verdict.reading() {
         labels.push(("unit", &reading.unit));

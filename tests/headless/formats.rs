@@ -159,6 +159,9 @@ fn prometheus_reads_every_sample_and_what_was_not_seen_has_none() {
     assert_eq!(of("steadyhand_check_state", "bad", "gone"), Some(3.0));
     assert_eq!(of("steadyhand_check_violations", "bad", "gone"), None);
     assert!(out.contains(r#"owner="DBA \"night\\shift\"""#), "{out}");
+    // Two runs may lie in one folder: nothing of theirs is called the same.
+    let series = read.samples.iter().all(|sample| sample.labels.get("suite").is_some());
+    assert!(series, "{out}");
     // Every family has its type once, before its samples.
     for family in ["steadyhand_check_state", "steadyhand_run_exit_code"] {
         assert_eq!(out.matches(&format!("# TYPE {family} gauge\n")).count(), 1);
