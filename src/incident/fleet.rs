@@ -95,11 +95,10 @@ fn spreads(chosen: &[&Incident]) -> Vec<Spread> {
     MEANS.into_iter().enumerate().map(of).collect()
 }
 
-/// Of values in their order: the one in the middle, or what lies between the two that are there.
+/// Of an even number the mean of the two in the middle.
 fn median(sorted: &[i64]) -> Option<i64> {
-    let upper = *sorted.get(sorted.len() / 2)?;
-    let lower = sorted[(sorted.len() - 1) / 2];
-    Some(i64::midpoint(lower, upper))
+    let (low, high) = (sorted.len().checked_sub(1)? / 2, sorted.len() / 2);
+    Some(i64::midpoint(sorted[low], sorted[high]))
 }
 
 fn shares(
@@ -116,7 +115,10 @@ fn shares(
         let kept = chosen.iter().filter_map(|incident| {
             let promised = promised(practice.level(incident.severity?));
             let promised = SignedDuration::try_from(promised).ok()?;
-            Some(metrics(incident)[at].value? <= promised)
+            let took = metrics(incident)[at].value;
+            // What has not come by then comes too late, if it comes.
+            let age = incident.closed.unwrap_or(now).duration_since(incident.opened?);
+            took.map_or_else(|| (age > promised).then_some(false), |took| Some(took <= promised))
         });
         kept.fold((0, 0), |(number, of), kept| (number + usize::from(kept), of + 1))
     };
@@ -156,13 +158,13 @@ fn shares(
         share(
             "acknowledged-in-time",
             "acknowledged in time",
-            "within what the severity promises, of those where the time is known",
+            "within what the severity promises, of those where the time is known or over",
             acknowledge,
         ),
         share(
             "resolved-in-time",
             "resolved in time",
-            "within what the severity promises, of those where the time is known",
+            "within what the severity promises, of those where the time is known or over",
             resolve,
         ),
         share(
@@ -381,6 +383,28 @@ mod tests {
         assert_eq!(share("acknowledged-in-time"), (3, 3));
         // Nobody was told of those that were open for longer than 20 minutes.
         assert_eq!(share("updates-in-time"), (0, 2));
+    }
+
+    #[test]
+    fn what_is_open_beyond_its_promise_was_not_kept() {
+        let day = 24 * 60;
+        let all = [
+            whole("INC-1", 0, 10),
+            whole("INC-2", 0, 20),
+            incident(vec![(10, opened("INC-3")), reached(10, Milestone::Detected)]),
+        ];
+        let chosen: Vec<&Incident> = all.iter().collect();
+        let of = |now: i64| {
+            let fleet = Fleet::of(&chosen, &all, Practice::built_in(), at(now));
+            let share = |key| fleet.shares.iter().find(|share| share.key == key).unwrap();
+            let [had, mended] = ["acknowledged-in-time", "resolved-in-time"].map(share);
+            ((had.number, had.of), (mended.number, mended.of))
+        };
+        assert_eq!(of(11), ((2, 2), (2, 2)), "there is still time");
+        assert_eq!(of(300 * day), ((2, 3), (2, 3)));
+        let fleet = Fleet::of(&chosen, &all, Practice::built_in(), at(11));
+        let mttr = fleet.times.iter().find(|spread| spread.key == "mttr").unwrap();
+        assert_eq!(mttr.median, Some(15 * 60), "between the two in the middle");
     }
 
     #[test]
