@@ -55,6 +55,8 @@ pub(super) fn read(table: &Table<'_>, base: &Path, home: Option<&Path>) -> Backu
     let restore = words("restore");
     if let Some(argv) = &restore
         && !argv.is_empty()
+        // Where a command tells of the backups, the program knows itself where they are.
+        && command.is_none()
         && !argv.iter().any(|word| word.contains("{backup}") || word.contains("{dump}"))
     {
         table.fault(

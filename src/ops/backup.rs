@@ -22,7 +22,7 @@ use crate::config::backup::Newest;
 use crate::dialect::Dialect;
 use crate::digest;
 use crate::engine::{Identity, Purpose, Stopper};
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 use crate::runbook::Ran;
 
 /// How the name of the digest beside a backup ends.
@@ -145,7 +145,20 @@ async fn pg_dump(access: &Access, file: &Path, stopper: &Stopper) -> Result<(), 
         "--file",
         &file.display().to_string(),
     ];
-    ran(command::run(&owned(&argv), &settings, LIMIT, stopper).await, "pg_dump").map(drop)
+    dumped(command::run(&owned(&argv), &settings, LIMIT, stopper).await, "pg_dump")
+}
+
+/// A dump that lacks a right says nothing of the database, only of who asks.
+fn dumped(outcome: Ran, program: &str) -> Result<(), Problem> {
+    ran(outcome, program).map(drop).map_err(|problem| {
+        let said = problem.sentence.to_lowercase();
+        let lacks = ["permission denied", "access denied", "command denied", "must be owner"];
+        if problem.kind == Kind::Refused && lacks.iter().any(|words| said.contains(words)) {
+            Problem { kind: Kind::Unreachable, ..problem }
+        } else {
+            problem
+        }
+    })
 }
 
 /// The table of contents of a dump in one of PostgreSQL's archive formats.
@@ -176,7 +189,7 @@ async fn my_dump(access: &Access, file: &Path, stopper: &Stopper) -> Result<(), 
         let argv = [&[program], rest.as_slice()].concat();
         let outcome = command::run(&owned(&argv), &[], LIMIT, stopper).await;
         if outcome.exit.is_some() {
-            return ran(outcome, program).map(drop);
+            return dumped(outcome, program);
         }
         last = Some(ran(outcome, program).map(drop));
     }
@@ -239,7 +252,8 @@ pub struct Found {
     pub proof: Option<String>,
 }
 
-pub async fn newest(newest: &Newest, stopper: &Stopper) -> Result<Found, Problem> {
+/// `limit` is for a backup that has to be read as a whole.
+pub async fn newest(newest: &Newest, limit: Duration, stopper: &Stopper) -> Result<Found, Problem> {
     let pattern = match newest {
         Newest::Files(pattern) => pattern.clone(),
         Newest::Command(argv) => {
@@ -264,7 +278,7 @@ pub async fn newest(newest: &Newest, stopper: &Stopper) -> Result<Found, Problem
         .await
         .map_err(|error| Problem::system(error.to_string()))?
         .map_err(|error| Problem::unreachable(format!("{}: {error}", file.display())))?;
-    let proof = proof(&file, &sha256, &head, stopper).await?;
+    let proof = proof(&file, &sha256, &head, limit, stopper).await?;
     Ok(Found { at, file: Some(file), sha256: Some(sha256), proof })
 }
 
@@ -278,12 +292,17 @@ fn newest_file(pattern: &Path) -> Result<(PathBuf, SystemTime), Problem> {
     // A digest beside a backup is about it and is none.
     let is_backup = |found: &str| fits(&name, found) && !found.ends_with(DIGEST);
     let fitting = listed.flatten().filter(|entry| is_backup(&entry.file_name().to_string_lossy()));
-    let aged = fitting.filter_map(|entry| {
-        let data = fs::metadata(entry.path()).ok().filter(std::fs::Metadata::is_file)?;
-        Some((entry.path(), data.modified().ok()?))
-    });
-    aged.max_by_key(|(_, changed)| *changed)
-        .ok_or_else(|| Problem::refused(format!("there is no backup {}", pattern.display())))
+    let fitting =
+        fitting.filter_map(|entry| Some((fs::metadata(entry.path()).ok()?, entry.path())));
+    let (files, others): (Vec<_>, Vec<_>) = fitting.partition(|(data, _)| data.is_file());
+    let aged = files.into_iter().filter_map(|(data, path)| Some((path, data.modified().ok()?)));
+    aged.max_by_key(|(_, changed)| *changed).ok_or_else(|| match others.first() {
+        None => Problem::refused(format!("there is no backup {}", pattern.display())),
+        Some((_, path)) => Problem::unreachable(format!(
+            "{} is no file: newest_command has to tell of such a backup",
+            path.display()
+        )),
+    })
 }
 
 /// Whether a name is as the pattern says, in which `*` stands for anything.
@@ -307,11 +326,13 @@ fn looked_into(path: &Path) -> io::Result<(String, Vec<u8>)> {
     Ok((digest::of_file(path)?.1, head))
 }
 
-/// What shows that a backup is whole: its own digest beside it, or its table of contents.
+/// What shows that a backup is whole: its own digest beside it, or that it can be read to its end. Its table of
+/// contents shows nothing, for it stands at the beginning.
 async fn proof(
     file: &Path,
     sha256: &str,
     head: &[u8],
+    limit: Duration,
     stopper: &Stopper,
 ) -> Result<Option<String>, Problem> {
     if head.is_empty() {
@@ -328,7 +349,9 @@ async fn proof(
     }
     if head.starts_with(b"PGDMP") {
         let listing = pg_listing(file, stopper).await?;
-        return Ok(Some(format!("pg_restore lists {} objects in it", listing.len())));
+        let argv = ["pg_restore", "--file=/dev/null", &file.display().to_string()];
+        ran(command::run(&owned(&argv), &[], limit, stopper).await, "pg_restore")?;
+        return Ok(Some(format!("pg_restore reads its {} objects to the end", listing.len())));
     }
     Ok(None)
 }
