@@ -236,12 +236,16 @@ fn allow(
             rights.delete = true;
             rights.for_undo.insert("INSERT");
         }
-        Verb::Update => match sql::assigned(sql, place.dialect) {
+        Verb::Update => {}
+    }
+    if write.verb != Verb::Delete {
+        // An INSERT sets columns too where its row has its place taken.
+        match sql::assigned(sql, place.dialect) {
             Some(columns) => {
                 rights.update.extend(columns.iter().map(|name| place.folded(name)));
             }
             None => rights.update_all = true,
-        },
+        }
     }
     Ok(())
 }

@@ -35,6 +35,10 @@ any = "INSERT INTO kept (id) SELECT id FROM orders"
 [[step.statement]]
 note = "Take away"
 any = "DELETE FROM gone"
+[[step.statement]]
+note = "Set or make"
+postgres = "INSERT INTO sums (id, n, m) VALUES (1, 7, 2) ON CONFLICT (id) DO UPDATE SET N = EXCLUDED.n, m = 2"
+mariadb = "INSERT INTO sums (id, n, m) VALUES (1, 7, 2) ON DUPLICATE KEY UPDATE n = VALUES(n), m = 2"
 [step.limits]
 max_rows = 1
 time_cap = "1s"
@@ -50,13 +54,17 @@ fn rights_follow_from_the_statements_and_from_taking_them_back() {
     let triggers = ["audit".to_owned()];
     let needs = Needs::of(&[&check], &[&runbook], &triggers, &place(Dialect::Postgres));
     let lines = Table { schema: "hr".into(), name: "lines".into() };
-    let named: Vec<Table> = ["audit", "gone", "kept", "orders"].map(table).to_vec();
+    let named: Vec<Table> = ["audit", "gone", "kept", "orders", "sums"].map(table).to_vec();
     assert_eq!(needs.reads, named.into_iter().chain([lines]).collect());
     let words = |name: &str| needs.writes[&table(name)].words(str::to_owned).join(" ");
     assert_eq!(words("orders"), "UPDATE (seen, state)");
     assert_eq!(words("kept"), "INSERT DELETE");
     assert_eq!(words("gone"), "INSERT DELETE");
     assert_eq!(words("audit"), "INSERT UPDATE");
+    assert_eq!(words("sums"), "INSERT UPDATE (m, n) DELETE");
+    let on_mariadb = Needs::of(&[], &[&runbook], &[], &place(Dialect::Mariadb));
+    let sums = on_mariadb.writes[&table("sums")].words(str::to_owned).join(" ");
+    assert_eq!(sums, "INSERT UPDATE (m, n) DELETE");
     assert_eq!(
         needs.writes[&table("kept")].comment().as_deref(),
         Some("-- DELETE only takes a change back.\n")

@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 use std::ptr;
 
 use sqlparser::ast::{
-    AccessExpr, AssignmentTarget, CastKind, Cte, Expr, ObjectName, ObjectNamePart, Query,
-    SelectItem, SetExpr, Statement, TableFactor, Visit, Visitor,
+    AccessExpr, AssignmentTarget, CastKind, Cte, Expr, ObjectName, ObjectNamePart, OnConflict,
+    OnConflictAction, OnInsert, Query, SelectItem, SetExpr, Statement, TableFactor, Visit, Visitor,
 };
 
 use super::effect::parse;
@@ -79,17 +79,29 @@ pub fn columns(sql: &str, dialect: Dialect) -> Option<Vec<String>> {
     }
 }
 
-/// The columns that an UPDATE sets, without quotes; `None` for any other statement.
+/// The columns that are set in rows that are there: by an UPDATE, or by an INSERT whose row has its place taken.
+/// Without quotes; `None` for any other statement.
 pub fn assigned(sql: &str, dialect: Dialect) -> Option<Vec<String>> {
-    let update = match tree(sql, dialect)? {
-        Statement::Update(update) => update,
+    let statement = match tree(sql, dialect)? {
         Statement::Query(query) => match *query.body {
-            SetExpr::Update(Statement::Update(update)) => update,
+            SetExpr::Update(statement) | SetExpr::Insert(statement) => statement,
             _ => return None,
+        },
+        statement => statement,
+    };
+    let assignments = match statement {
+        Statement::Update(update) => update.assignments,
+        Statement::Insert(insert) => match insert.on {
+            Some(OnInsert::DuplicateKeyUpdate(assignments)) => assignments,
+            Some(OnInsert::OnConflict(OnConflict {
+                action: OnConflictAction::DoUpdate(update),
+                ..
+            })) => update.assignments,
+            _ => vec![],
         },
         _ => return None,
     };
-    let names = update.assignments.iter().flat_map(|assignment| match &assignment.target {
+    let names = assignments.iter().flat_map(|assignment| match &assignment.target {
         AssignmentTarget::ColumnName(name) => std::slice::from_ref(name),
         AssignmentTarget::Tuple(names) => names.as_slice(),
     });
