@@ -242,6 +242,87 @@ fn the_roles_on_mariadb_can_do_what_they_must_and_nothing_else() {
     );
 }
 
+/// A server holds several databases, and the roles are the server's.
+#[test]
+fn the_roles_on_mariadb_are_for_each_database_that_the_script_ran_for() {
+    let server = server::mariadb();
+    let databases = ["erp_a", "erp_b", "erpxa"];
+    for database in databases {
+        server.database(database);
+        let (ran, said) = client(&server, database, TABLES);
+        assert!(ran, "{said}");
+    }
+    let args = |database| ["--engine", "mariadb", "--schema", database];
+    for database in ["erp_a", "erp_b"] {
+        let (ran, said) = client(&server, database, &printed(&args(database)));
+        assert!(ran, "{said}");
+    }
+    for role in ["detector", "guardrail"] {
+        server.role(role, None);
+        server.run(
+            "erp_a",
+            &format!(
+                "GRANT steadyhand_{role} TO {role}; SET DEFAULT ROLE steadyhand_{role} FOR {role}"
+            ),
+        );
+    }
+    for database in ["erp_a", "erp_b"] {
+        let mut detector = server.try_client("detector", None, database).unwrap();
+        detector.run("SELECT id FROM assets");
+        let mut guardrail = server.try_client("guardrail", None, database).unwrap();
+        guardrail.run("CREATE TEMPORARY TABLE copied (a int)");
+        let test = printed(&[&args(database)[..], &["--self-test"]].concat());
+        let (passed, said) = client(&server, database, &test);
+        assert!(passed, "{said}");
+    }
+    // The name is no pattern of names.
+    assert!(server.try_client("guardrail", None, "erpxa").is_err());
+    // What was given too much in one is taken back there, by a pattern of an older script too.
+    let too_much = "GRANT CREATE ON `erp_b`.* TO steadyhand_detector; DROP TABLE salaries;
+        GRANT SELECT, INSERT ON erp_b.employees TO steadyhand_detector WITH GRANT OPTION;
+        CREATE ROLE other; GRANT other TO steadyhand_detector";
+    let (ran, said) = client(&server, "erp_b", too_much);
+    assert!(ran, "{said}");
+    let test = printed(&[&args("erp_b")[..], &["--self-test"]].concat());
+    assert!(!client(&server, "erp_b", &test).0);
+    let (ran, said) = client(&server, "erp_b", &printed(&args("erp_b")));
+    assert!(ran, "{said}");
+    let (passed, said) = client(&server, "erp_b", &test);
+    assert!(passed, "{said}");
+    let (_, granted) = client(&server, "erp_b", "SHOW GRANTS FOR steadyhand_detector");
+    let gone = ["GRANT OPTION", "other", "CREATE"].iter().all(|word| !granted.contains(word));
+    assert!(gone && granted.contains("`erp_a`.`assets`"), "{granted}");
+    let (ran, said) = client(&server, "erp_b", "DROP TABLE asset_assignments");
+    assert!(ran, "{said}");
+    let (_, said) = client(&server, "erp_b", &printed(&args("erp_b")));
+    assert!(said.contains("asset_assignments' doesn't exist"), "only that stops it: {said}");
+}
+
+#[test]
+fn the_guardrail_role_on_postgresql_is_for_each_database_that_the_script_ran_in() {
+    let server = server::postgres();
+    for database in ["da", "db"] {
+        server.database(database);
+        let owner = format!(
+            "CREATE ROLE own_{database}; CREATE SCHEMA erp AUTHORIZATION own_{database};
+             SET ROLE own_{database}; SET search_path = erp; {TABLES}"
+        );
+        let (ran, said) = client(&server, database, &owner);
+        assert!(ran, "{said}");
+    }
+    let script = printed(&["--engine", "postgres", "--schema", "erp"]);
+    for database in ["da", "db", "db"] {
+        let (ran, said) = client(&server, database, &script);
+        assert!(ran, "{said}");
+    }
+    for database in ["da", "db"] {
+        let guard = "SET ROLE steadyhand_guardrail;
+            CREATE UNIQUE INDEX one_holder ON erp.asset_assignments (asset_id);";
+        let (ran, said) = client(&server, database, guard);
+        assert!(ran, "{database}: {said}");
+    }
+}
+
 #[test]
 fn names_of_the_server_and_of_the_dictionary_are_granted_as_the_server_takes_them() {
     let server = server::mariadb();

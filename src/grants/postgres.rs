@@ -15,8 +15,8 @@ pub(super) fn script(needs: &Needs, place: &Place) -> String {
     text.push_str(
         "-- Run it as a superuser. Before version 16 whoever owns database, schema and tables can run it too, with CREATEROLE;\n\
          -- since then that grants pg_monitor, pg_read_all_stats and the owner's role only to who has ADMIN OPTION on them.\n\
-         -- It can be run again: rights that are no longer needed are taken back. A table that is not there stops it, and\n\
-         -- nothing is changed.\n\
+         -- It can be run again: rights in this database that are no longer needed are taken back; run it in each database\n\
+         -- that the roles are for. A table that is not there stops it, and nothing is changed.\n\
          \nBEGIN;\n\n-- 1. Three roles that nobody logs in with.\n",
     );
     text.push_str(&format!(
@@ -25,8 +25,13 @@ pub(super) fn script(needs: &Needs, place: &Place) -> String {
          EXECUTE format('CREATE ROLE %I NOLOGIN', role);\n    END IF;\n    \
          IF EXISTS (SELECT FROM pg_roles WHERE rolname = role AND (rolcanlogin OR rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication)) THEN\n      \
          EXECUTE format('ALTER ROLE %I NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB NOREPLICATION', role);\n    END IF;\n    \
-         FOR other IN SELECT roleid::regrole FROM pg_auth_members WHERE member = (SELECT oid FROM pg_roles WHERE rolname = role) LOOP\n      \
-         EXECUTE format('REVOKE %s FROM %I', other, role);\n    END LOOP;\n  \
+         FOR other IN SELECT m.roleid::regrole FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid\n       \
+         WHERE m.member = (SELECT oid FROM pg_roles WHERE rolname = role) LOOP\n      \
+         IF role = '{GUARDRAIL}' AND EXISTS (SELECT FROM pg_roles WHERE oid = other AND NOT rolsuper) AND EXISTS (SELECT FROM pg_shdepend\n          \
+         WHERE refclassid = 'pg_authid'::regclass AND refobjid = other AND deptype = 'o'\n          \
+         AND dbid NOT IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))) THEN\n        \
+         RAISE NOTICE '% stays a member of %, which owns something in another database', role, other;\n      \
+         ELSE\n        EXECUTE format('REVOKE %s FROM %I', other, role);\n      END IF;\n    END LOOP;\n  \
          END LOOP;\nEND\n$do$;\n",
         ROLES.join("', '")
     ));
