@@ -370,6 +370,55 @@ fn a_note_is_written_in_an_editor_outside() {
     assert_eq!(drafts(cockpit.home()), 0);
 }
 
+/// One works in the cockpit, another one writes the file: a part each, and one that both write.
+#[test]
+fn what_somebody_else_writes_into_the_file_meanwhile_stays() {
+    let script = "#!/bin/sh\n. ./scribe\n";
+    let home = Home::new();
+    let editor = home.write("editor", script);
+    fs::set_permissions(&editor, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let mut cockpit = demo(home.with("VISUAL", &editor.display().to_string()));
+    let file = incident(cockpit.home()).join("postmortem.md");
+    let scribe = |part: &str, text: &str| {
+        let old = fs::read_to_string(&file).expect("a postmortem");
+        fs::write(&file, steadyhand::postmortem::replace_part(&old, part, text)).expect("ours");
+    };
+    cockpit.keys("P");
+    cockpit.wait_for("parts are yours to write");
+    cockpit.keys("e");
+    cockpit.wait_for("keep and close");
+    scribe("luck", "LUCK BY THE SCRIBE");
+    scribe("summary", "SUMMARY BY THE SCRIBE");
+    cockpit.type_text("Summary by the engineer");
+    cockpit.keys("ctrl-o");
+    cockpit.wait_gone("keep and close");
+    cockpit.wait_for("both texts stand in it: summary");
+    cockpit.wait_for("SUMMARY BY THE SCRIBE");
+    cockpit.wait_for("Summary by the engineer");
+    // The whole file in an editor outside, while the scribe writes on.
+    let other = cockpit.home().work().join("theirs");
+    let text = fs::read_to_string(&file).expect("a postmortem");
+    assert!(text.contains("LUCK BY THE SCRIBE"), "{text}");
+    let theirs = steadyhand::postmortem::replace_part(&text, "badly", "BADLY BY THE SCRIBE");
+    fs::write(&other, theirs).expect("ours");
+    let ours = format!(
+        "cp '{}' '{}'\nsed -i 's/Summary by the engineer/& twice/' \"$1\"\n",
+        other.display(),
+        file.display()
+    );
+    fs::write(cockpit.home().work().join("scribe"), ours).expect("ours");
+    cockpit.keys("ctrl-e");
+    cockpit.wait_for("Summary by the engineer twice");
+    let written = || fs::read_to_string(&file).expect("a postmortem");
+    cockpit.wait_until("the file is written", |_| written().contains("engineer twice"));
+    leave(&mut cockpit);
+    let text = written();
+    for part in ["LUCK BY THE SCRIBE", "BADLY BY THE SCRIBE", "SUMMARY BY THE SCRIBE"] {
+        assert_eq!(text.matches(part).count(), 1, "{text}");
+    }
+    assert!(!text.contains("Kept text"), "{text}");
+}
+
 /// An editor that fails leaves the box as it was.
 #[test]
 fn an_editor_that_fails_loses_nothing() {

@@ -5,7 +5,7 @@
 //! damaged, nothing tells any more which lines are whose: then every line that the program would
 //! not write itself goes into the part "kept". Pure.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// A part as it is in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,6 +164,42 @@ pub fn gather(old: &str, blank: &str) -> Texts {
         kept.push_str(loose.trim_start_matches('\n'));
     }
     Texts(found)
+}
+
+/// What came of two who wrote at the same time: the whole text, and the parts that both of them wrote.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Merged {
+    pub text: String,
+    pub both: Vec<String>,
+}
+
+/// Puts what was made of `base` and what meanwhile lies on disk together, part by part. Where both differ
+/// from it, both stay, the one on disk first.
+pub fn merge(base: &str, mine: &str, disk: &str) -> Merged {
+    if disk.trim().is_empty() || disk == base {
+        return Merged { text: mine.to_owned(), both: Vec::new() };
+    }
+    let [before, mine, disk] = [base, mine, disk].map(|text| gather(text, base).0);
+    let names: BTreeSet<&String> = before.keys().chain(mine.keys()).chain(disk.keys()).collect();
+    let mut merged = Merged { text: base.to_owned(), both: Vec::new() };
+    for name in names {
+        let of = |texts: &BTreeMap<String, String>| texts.get(name).cloned().unwrap_or_default();
+        let (was, mine, disk) = (of(&before), of(&mine), of(&disk));
+        let text = match () {
+            () if disk == was => mine,
+            () if mine == was => disk,
+            () if mine.contains(disk.trim()) => mine,
+            () if disk.contains(mine.trim()) => disk,
+            () => {
+                merged.both.push(name.clone());
+                format!("{}\n\n{mine}", disk.trim_end_matches('\n'))
+            }
+        };
+        if text != was {
+            merged.text = replace_part(&merged.text, name, &text);
+        }
+    }
+    merged
 }
 
 fn is_there(text: &str, name: &str) -> bool {

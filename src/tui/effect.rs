@@ -199,7 +199,9 @@ pub enum Effect {
     Score,
     /// Bring the postmortem up to date and read it.
     Postmortem,
+    /// What was made of `base`; what lies on disk by then and is not in it stays.
     WritePostmortem {
+        base: String,
         text: String,
     },
     /// In a file of the incident's folder, named as the draft that it is meanwhile.

@@ -170,6 +170,8 @@ pub enum Message {
         text: Result<String, Problem>,
         path: PathBuf,
     },
+    /// Somebody else wrote into these parts of the file meanwhile.
+    WrittenByTwo(Vec<String>),
     Scored(Box<Scorecard>),
     /// Of the lease of the open incident.
     Lease(News),

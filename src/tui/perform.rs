@@ -233,7 +233,7 @@ impl World {
             Effect::Export { run, check, format } => self.export(run, check, format),
             Effect::Score => self.score()?,
             Effect::Postmortem => self.postmortem(),
-            Effect::WritePostmortem { text } => self.write_postmortem(&text),
+            Effect::WritePostmortem { base, text } => self.write_postmortem(&base, &text),
             Effect::TourSeen => self.tour_seen(),
             Effect::Mouse(on) => out.push(ForTerminal::Mouse(on)),
             Effect::EditOutside { text, purpose, draft } => {

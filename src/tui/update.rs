@@ -152,6 +152,11 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Message::WrittenByTwo(parts) => {
+            let parts = parts.join(", ");
+            app.say(format!("somebody else wrote there too, both texts stand in it: {parts}"));
+            Vec::new()
+        }
         Message::Lease(news) => together::heard(app, news),
         Message::Store(news) => together::store(app, news),
         Message::Held(folder) => {

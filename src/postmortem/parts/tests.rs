@@ -89,6 +89,38 @@ fn text_outside_of_whole_markers_is_the_programs() {
     assert!(!again(&text, "x").contains("my line"));
 }
 
+#[test]
+fn what_two_write_at_the_same_time_is_put_together_part_by_part() {
+    let base = replace_part(&again("", "1 row"), "well", "the alarm");
+    let mine = replace_part(&base, "summary", "mine");
+    let disk = replace_part(&replace_part(&base, "luck", "theirs"), "well", "");
+    let merged = merge(&base, &mine, &disk);
+    assert_eq!(merged.both, Vec::<String>::new());
+    let found = parts(&merged.text);
+    let of = |name| of(&found, name).text.as_str();
+    assert_eq!((of("summary"), of("luck"), of("well")), ("mine", "theirs", ""));
+    // Whoever deletes the file, or has not touched it, has nothing to say.
+    assert_eq!(merge(&base, &mine, "\n").text, mine);
+    assert_eq!(merge(&base, &mine, &base).text, mine);
+}
+
+#[test]
+fn a_part_that_two_wrote_holds_both_texts() {
+    let base = replace_part(&again("", "1 row"), "well", "the alarm");
+    let written = |text| replace_part(&base, "well", text);
+    let merged = merge(&base, &written("the alarm, at once"), &written("nobody panicked"));
+    assert_eq!(merged.both, ["well"]);
+    let found = parts(&merged.text);
+    assert_eq!(of(&found, "well").text, "nobody panicked\n\nthe alarm, at once");
+    // What the one has already taken over of the other stands there once.
+    let merged = merge(&base, &written("the alarm\nand more"), &written("the alarm\nand more"));
+    assert_eq!(of(&parts(&merged.text), "well").text, "the alarm\nand more");
+    // With its markers damaged it goes where such text goes.
+    let disk = written("nobody panicked").replace("<!-- end: well -->", "");
+    let merged = merge(&base, &base.replace("1 row", "2 rows"), &disk);
+    assert!(kept(&merged.text).unwrap().contains("nobody panicked"), "{}", merged.text);
+}
+
 proptest! {
     #[test]
     fn no_line_of_an_author_is_ever_lost(

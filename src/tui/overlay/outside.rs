@@ -31,11 +31,15 @@ pub fn edit(app: &mut App) -> Vec<Effect> {
     effects
 }
 
-/// The whole postmortem; what an editor saved of it before the link was cut comes first.
-pub fn postmortem(app: &App) -> Vec<Effect> {
+/// The whole postmortem; what an editor saved of it before the link was cut comes first, and what that was
+/// made of is not known any more: nothing on disk counts as seen by whoever wrote it.
+pub fn postmortem(app: &mut App) -> Vec<Effect> {
     let Some(case) = &app.case else { return Vec::new() };
-    let draft = case.drafts.get(draft::POSTMORTEM).map(|draft| &draft.text);
-    let text = draft.unwrap_or(&case.postmortem).clone();
+    let (base, text) = match case.drafts.get(draft::POSTMORTEM) {
+        Some(draft) => (String::new(), draft.text.clone()),
+        None => (case.postmortem.clone(), case.postmortem.clone()),
+    };
+    app.postmortem.base = base;
     let draft = draft::POSTMORTEM.to_owned();
     vec![Effect::EditOutside { text, purpose: EditFor::Postmortem, draft }]
 }
@@ -54,7 +58,7 @@ pub fn came_back(app: &mut App, purpose: &EditFor, text: Result<String, Problem>
             if let Some(case) = &mut app.case {
                 case.drafts.remove(draft::POSTMORTEM);
             }
-            let mut effects = postmortem::edited("the whole file", &text, text.clone());
+            let mut effects = postmortem::edited(app, "the whole file", &text, text.clone());
             effects.push(Effect::ForgetDraft { name: draft::POSTMORTEM.into() });
             effects.push(Effect::Repaint);
             effects

@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use super::{Desk, World};
 use crate::incident::Incident;
 use crate::incident::store;
-use crate::postmortem;
+use crate::postmortem::{self, parts};
 use crate::practice::Practice;
 use crate::problem::Problem;
 use crate::tui::message::Message;
@@ -24,14 +24,22 @@ impl World {
         });
     }
 
-    pub(super) fn write_postmortem(&mut self, text: &str) {
-        let Some(desk) = &self.desk else { return };
+    /// Whoever else writes into the file loses nothing by it.
+    pub(super) fn write_postmortem(&mut self, base: &str, text: &str) {
+        let Some(desk) = self.desk.clone() else { return };
         let _alone = desk.document.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = postmortem::file::write(&desk.folder, text) {
-            let sentence = format!("the postmortem cannot be written: {error}");
-            self.send(Message::Failed(
-                Problem::system(sentence).hint("the text is still in the editor's part; try again"),
-            ));
+        let written = postmortem::file::read(&desk.folder).and_then(|disk| {
+            let merged = parts::merge(base, text, &disk.unwrap_or_default());
+            postmortem::file::write(&desk.folder, &merged.text)?;
+            Ok(merged.both)
+        });
+        match written {
+            Ok(both) if both.is_empty() => {}
+            Ok(both) => self.send(Message::WrittenByTwo(both)),
+            Err(error) => self.send(Message::Failed(
+                Problem::system(format!("the postmortem cannot be written: {error}"))
+                    .hint("the text is still in the editor's part; try again"),
+            )),
         }
     }
 }

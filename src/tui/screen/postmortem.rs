@@ -14,6 +14,8 @@ pub struct PostmortemScreen {
     pub line: usize,
     /// Which human part `e` opens.
     pub part: usize,
+    /// The document that whoever writes has begun with, in a box or in an editor outside.
+    pub base: String,
 }
 
 pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
@@ -45,7 +47,9 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
             let Some(part) = all.get(app.postmortem.part.min(all.len().saturating_sub(1))) else {
                 return Vec::new();
             };
-            app.cover(crate::tui::draft::part(app, part));
+            let overlay = crate::tui::draft::part(app, part);
+            app.postmortem.base.clone_from(&case.postmortem);
+            app.cover(overlay);
             Vec::new()
         }
         Command::ExternalEditor => outside::postmortem(app),
@@ -64,16 +68,18 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
 pub fn written(app: &mut App, part: &str, text: &str) -> Vec<Effect> {
     let Some(case) = &mut app.case else { return Vec::new() };
     case.postmortem = parts::replace_part(&case.postmortem, part, text);
-    edited(part, text, case.postmortem.clone())
+    let whole = parts::replace_part(&app.postmortem.base, part, text);
+    edited(app, part, text, whole)
 }
 
 /// The record of what somebody wrote, and then the text with it: who may not write the one any more does
 /// not write the other either.
-pub fn edited(part: &str, written: &str, text: String) -> Vec<Effect> {
+pub fn edited(app: &mut App, part: &str, written: &str, text: String) -> Vec<Effect> {
     let (part, sha256) = (part.to_owned(), crate::digest::sha256(written.as_bytes()));
+    let base = std::mem::take(&mut app.postmortem.base);
     vec![
         Effect::Append(Entry::PostmortemEdited { part, sha256 }),
-        Effect::WritePostmortem { text },
+        Effect::WritePostmortem { base, text },
         Effect::Postmortem,
     ]
 }
