@@ -1094,6 +1094,25 @@ const TRAPS: &[(Dialect, &str, &str, &str)] = &[
         "CREATE TABLE kept (a INTEGER PRIMARY KEY) ENGINE = Aria WITH SYSTEM VERSIONING",
         "violated 1",
     ),
+    (
+        Dialect::Postgres,
+        "partition-ahead",
+        "DROP TABLE audit_events CASCADE; CREATE TABLE audit_events (day date) PARTITION BY RANGE (day);
+         DO $$ DECLARE d date := current_date - 42; BEGIN WHILE d < current_date + 105 LOOP EXECUTE format(
+         'CREATE TABLE week_%s PARTITION OF audit_events FOR VALUES FROM (%L) TO (%L)', to_char(d, 'YYYYMMDD'), d, d + 7);
+         d := d + 7; END LOOP; END $$",
+        "clear",
+    ),
+    (
+        Dialect::Mariadb,
+        "partition-ahead",
+        "DROP TABLE audit_events; SET @m = DATE(DATE_FORMAT(CURDATE(), '%Y-%m-01'));
+         SET @ddl = CONCAT('CREATE TABLE audit_events (day DATE) PARTITION BY RANGE (TO_DAYS(day)) (PARTITION a VALUES LESS THAN (',
+         TO_DAYS(@m), '), PARTITION b VALUES LESS THAN (', TO_DAYS(@m + INTERVAL 1 MONTH), '), PARTITION c VALUES LESS THAN (',
+         TO_DAYS(@m + INTERVAL 2 MONTH), '), PARTITION d VALUES LESS THAN (', TO_DAYS(@m + INTERVAL 3 MONTH), '))');
+         PREPARE ddl FROM @ddl; EXECUTE ddl",
+        "clear",
+    ),
 ];
 
 #[test]
