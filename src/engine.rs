@@ -360,8 +360,8 @@ contract! {
     /// A value as a literal, quoted by the database itself.
     async fn quote(value: &Value) -> String;
 
-    /// The same for very many.
-    async fn quote_all(values: &[Value]) -> Vec<String>;
+    /// Very many keys, as literals that lead to the rows which hold them in a column of this kind.
+    async fn quote_keys(kind: &str, values: &[Value]) -> Vec<String>;
 
     // The one write transaction.
 

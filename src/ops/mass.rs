@@ -88,7 +88,8 @@ impl Work {
                 if values.is_empty() {
                     return Ok(None);
                 }
-                let quoted = session.quote_all(&values).await?;
+                let kind = kind_of_key(job, tables, key);
+                let quoted = session.quote_keys(kind, &values).await?;
                 let literals = Literals::of(&quoted, session.dialect())
                     .map_err(|refusal| EngineError::Refused { message: refusal.sentence })?;
                 let whole = |table: &str, column: &str| {
@@ -119,6 +120,16 @@ impl Work {
             Self::Artefacts(artefacts) => drop(artefacts.pop_front()),
         }
     }
+}
+
+/// Of the column that holds the keys, in the first table of the plan that has it.
+fn kind_of_key<'t>(job: &Job, tables: &'t [Table], key: &str) -> &'t str {
+    let mut written = job.plan.actions.iter().filter_map(|action| match action {
+        Planned::Chunked { table, .. } => Some(table),
+        Planned::Sql { .. } | Planned::PutBack(_) => None,
+    });
+    let of = |name: &String| tables.iter().find(|table| table.name == *name)?.kind(key);
+    written.find_map(of).unwrap_or_default()
 }
 
 /// Freezes the keys, then runs the first chunk that changes something for real and takes it back.

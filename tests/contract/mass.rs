@@ -24,6 +24,9 @@ contract! {
     every_row_is_done_once_and_taken_back_once on sqlite postgres mariadb;
     the_preview_counts_all_keys_and_runs_the_first_chunk on sqlite postgres mariadb;
     a_key_that_comes_twice_is_refused on sqlite postgres mariadb;
+    keys_of_bits_lead_to_their_rows on mariadb,
+        not sqlite: "it has no bits",
+        not postgres: "its bits are quoted as a text that is no number";
     keys_are_quoted_by_the_database on sqlite postgres mariadb;
     a_query_of_keys_may_end_as_any_statement on sqlite postgres mariadb;
     keys_may_lie_far_apart_and_below_zero on sqlite postgres mariadb;
@@ -204,6 +207,21 @@ fn keys_are_quoted_by_the_database(engine: Dialect) {
 }
 
 fn a_query_of_keys_may_end_as_any_statement(engine: Dialect) {
+/// As texts, those of 0x33 and 0x34 would be the numbers 3 and 4.
+fn keys_of_bits_lead_to_their_rows(engine: Dialect) {
+    let mut desk = Desk::new(
+        engine,
+        "CREATE TABLE job (id BIT(8) PRIMARY KEY, n INTEGER NOT NULL);
+         INSERT INTO job VALUES (b'00000011', 0), (b'00110011', 0), (b'00110100', 0)",
+    );
+    let raise = "UPDATE job SET n = n + 1 WHERE id IN (:chunk)";
+    let job = desk.mass_job("op", "SELECT id FROM job ORDER BY id", &[raise], (2, 2));
+    assert_eq!(committed(&desk.drive_on(&job)), 3);
+    assert_eq!(desk.count("SELECT COUNT(*) FROM job WHERE n = 1"), 3);
+    assert_eq!(committed(&desk.drive_on(&desk.mass_undo(&job, "undo"))), 3);
+    assert_eq!(desk.count("SELECT COUNT(*) FROM job WHERE n = 0"), 3);
+}
+
     let schema = "CREATE TABLE job (id VARCHAR(9) PRIMARY KEY, n INTEGER NOT NULL);
         INSERT INTO job VALUES ('a', 0), ('b', 0), ('c', 5)";
     let desk = Desk::new(engine, schema);

@@ -85,12 +85,16 @@ fn found_by(table: &Table, name: &str, value: &Value) -> String {
 
 /// A part of a key as a literal that the server compares as what the column holds.
 pub(super) fn part(table: &Table, name: &str, value: &Value) -> String {
-    let kind = kind(table, name);
+    of_kind(kind(table, name), value).unwrap_or_else(|| literal(value))
+}
+
+/// What a column of this kind holds, where any other literal would be compared as something else.
+fn of_kind(kind: &str, value: &Value) -> Option<String> {
     match value {
-        Value::Text(text) if is_number(kind) && text.parse::<u64>().is_ok() => text.clone(),
+        Value::Text(text) if is_number(kind) && text.parse::<u64>().is_ok() => Some(text.clone()),
         // Written as `x'01'` it would be a text, and as a number that is zero.
-        Value::Bytes(bytes) if kind.starts_with("bit") => hex(bytes),
-        value => literal(value),
+        Value::Bytes(bytes) if kind.starts_with("bit") => Some(hex(bytes)),
+        _ => None,
     }
 }
 
@@ -182,12 +186,16 @@ impl Session {
         Ok(readable(value))
     }
 
-    pub async fn quote_all(&mut self, values: &[Value]) -> Result<Vec<String>, EngineError> {
-        let mut quoted = Vec::with_capacity(values.len());
-        for value in values {
-            quoted.push(self.quote(value).await?);
-        }
-        Ok(quoted)
+    #[allow(clippy::unused_async)]
+    pub async fn quote_keys(
+        &mut self,
+        kind: &str,
+        values: &[Value],
+    ) -> Result<Vec<String>, EngineError> {
+        Ok(values
+            .iter()
+            .map(|value| of_kind(kind, value).unwrap_or_else(|| readable(value)))
+            .collect())
     }
 
     pub async fn insert_rows(&mut self, rows: &[RowWrite<'_>]) -> Result<Vec<bool>, EngineError> {

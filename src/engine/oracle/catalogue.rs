@@ -167,7 +167,11 @@ impl Session {
         literal(value)
     }
 
-    pub async fn quote_all(&mut self, values: &[Value]) -> Result<Vec<String>, EngineError> {
+    pub async fn quote_keys(
+        &mut self,
+        _kind: &str,
+        values: &[Value],
+    ) -> Result<Vec<String>, EngineError> {
         let mut quoted = Vec::with_capacity(values.len());
         for value in values {
             quoted.push(self.quote(value).await?);

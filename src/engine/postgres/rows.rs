@@ -170,7 +170,11 @@ impl Session {
         }
     }
 
-    pub async fn quote_all(&mut self, values: &[Value]) -> Result<Vec<String>, EngineError> {
+    pub async fn quote_keys(
+        &mut self,
+        _kind: &str,
+        values: &[Value],
+    ) -> Result<Vec<String>, EngineError> {
         if values.iter().all(|value| matches!(value, Value::Integer(_))) {
             return Ok(values.iter().filter_map(text).collect());
         }

@@ -111,7 +111,11 @@ impl Session {
         Ok(cells.first().and_then(|cell| cell.as_ref().plain()).unwrap_or_else(|| "NULL".into()))
     }
 
-    pub async fn quote_all(&mut self, values: &[Value]) -> Result<Vec<String>, EngineError> {
+    pub async fn quote_keys(
+        &mut self,
+        _kind: &str,
+        values: &[Value],
+    ) -> Result<Vec<String>, EngineError> {
         let mut quoted = Vec::with_capacity(values.len());
         for value in values {
             quoted.push(self.quote(value).await?);
