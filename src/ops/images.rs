@@ -65,7 +65,10 @@ impl<'a> Roll<'a> {
         let key = side.and_then(|row| row.get(at)).unwrap_or(&Value::Null);
         let place = self.place(key).ok_or_else(|| {
             let key = key.as_ref().plain().unwrap_or_default();
-            format!("a row of {name} would be written that is not of the chunk: {column} {key}")
+            format!(
+                "a row of {name} would be written that is not of the chunk: {column} {key} (by the statement, by a \
+                 trigger or a reference of the table to itself, or because a row gets another key)"
+            )
         })?;
         self.met[place] = true;
         self.next = place + 1;
