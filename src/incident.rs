@@ -123,6 +123,8 @@ pub struct Change {
     pub phase: Phase,
     pub verified: Option<bool>,
     pub undo_file: Option<Evidence>,
+    /// Of an undo in one piece: rows that it does not bring back.
+    pub left_alone: u64,
     /// Names its session and transaction on the server, once COMMIT was sent.
     pub mark: Option<String>,
     /// How far it came, if it runs in chunks.
@@ -210,9 +212,31 @@ impl Incident {
         undo.or_else(|| standing.is_halted().then_some(standing))
     }
 
+    /// The same, or the last one if its undo left rows alone: these can be tried again.
+    pub fn to_take_back(&self, step: &str) -> Option<&Change> {
+        self.standing_change(step).or_else(|| self.partly_back(step).map(|(change, _)| change))
+    }
+
+    /// The last change of a step and how many rows of it were left alone when it was taken back.
+    pub fn partly_back(&self, step: &str) -> Option<(&Change, u64)> {
+        let of_step = |change: &&Change| {
+            change.step == step && change.deed == Deed::Change && change.stands()
+        };
+        let last = self.changes.iter().rev().find(of_step)?;
+        let left = self.taken_back(&last.op).filter(|left| *left > 0)?;
+        Some((last, left))
+    }
+
     pub fn is_undone(&self, op: &str) -> bool {
+        self.taken_back(op).is_some()
+    }
+
+    /// How many rows of a change were left alone when it was taken back, if it was.
+    pub fn taken_back(&self, op: &str) -> Option<u64> {
         let undoes = |change: &Change| matches!(&change.deed, Deed::Undo { of } if of == op);
-        self.changes.iter().any(|change| undoes(change) && change.is_committed())
+        let mut undos = self.changes.iter().rev().filter(|change| undoes(change));
+        let last = undos.find(|change| change.is_committed())?;
+        Some(last.chunks.as_ref().map_or(last.left_alone, Chunked::left_alone))
     }
 
     pub fn rows_changed(&self) -> u64 {

@@ -446,3 +446,34 @@ fn an_undo_that_cannot_be_whole_is_not_said_to_be() {
     cockpit.wait_for("what the change wrote could not all be seen: rates: 1 keys");
     assert!(!cockpit.screen().contains("it is undone"), "{}", cockpit.screen());
 }
+
+/// What was in the way of some rows may be put right, and then they come back too.
+#[test]
+fn an_undo_that_left_rows_alone_can_be_tried_again() {
+    let mut cockpit = walk::demo_with_runbook(|book| {
+        let raise = "[[step.statement]]\nnote = \"Raise\"\nany = \"UPDATE rates SET v = v + 1\"\n";
+        book.replace("[step.limits]\n", &format!("{raise}[step.limits]\n"))
+    });
+    let mut database = Sqlite::open(&walk::database(cockpit.home()));
+    database.run("CREATE TABLE rates (k TEXT PRIMARY KEY NOT NULL, v INTEGER)");
+    database.run("INSERT INTO rates VALUES ('a', 1), ('b', 2)");
+    walk::preview(&mut cockpit);
+    walk::confirm(&mut cockpit, "erp-demo 28");
+    cockpit.wait_for("The undo is ready");
+    database.run("UPDATE rates SET v = 99 WHERE k = 'b'");
+    cockpit.keys("u");
+    cockpit.wait_for("enter confirm the undo");
+    walk::confirm(&mut cockpit, "erp-demo undo 27");
+    cockpit.wait_for("left alone, because they were changed since: 1 rows: rates k b");
+    assert!(!cockpit.screen().contains("it is undone"), "{}", cockpit.screen());
+    cockpit.keys("enter");
+    cockpit.wait_for("It was taken back but for 1 rows");
+    database.run("UPDATE rates SET v = 3 WHERE k = 'b'");
+    cockpit.keys("u");
+    cockpit.wait_for("enter confirm the undo");
+    walk::confirm(&mut cockpit, "erp-demo undo 1");
+    cockpit.wait_for("it is undone");
+    assert_eq!(database.count("SELECT SUM(v) FROM rates"), 3);
+    cockpit.keys("enter");
+    cockpit.wait_gone("It was taken back but for");
+}

@@ -33,6 +33,11 @@ pub struct Record {
     pub hash: String,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 /// What an incident was called where it was opened.
 pub fn number(records: &[Record]) -> &str {
     let opened = records.iter().find_map(|record| match &record.entry {
@@ -253,6 +258,9 @@ pub enum Entry {
     UndoWritten {
         op: String,
         rows: u64,
+        /// Of an undo that is executed: rows that it does not bring back.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        left_alone: u64,
         evidence: Evidence,
     },
     CommitSent {

@@ -156,6 +156,7 @@ impl Incident {
             phase: Phase::Previewed,
             verified: None,
             undo_file: None,
+            left_alone: 0,
             mark: None,
             chunks: None,
             typed: String::new(),
@@ -186,8 +187,9 @@ impl Incident {
             Entry::ExecutionStarted { step, op, deed, .. } => {
                 self.change_or_new(record, step, op, deed).phase = Phase::Started;
             }
-            Entry::UndoWritten { op, evidence, .. } => {
+            Entry::UndoWritten { op, evidence, left_alone, .. } => {
                 if let Some(change) = self.change(op) {
+                    change.left_alone = *left_alone;
                     change.undo_file = Some(evidence.clone());
                 }
             }

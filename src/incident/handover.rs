@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::entry::{NoteKind, Outcome, verdict_words};
+use super::entry::{Deed, NoteKind, Outcome, verdict_words};
 use super::lease::Holder;
 use super::{Change, Incident, Phase, fleet};
 use crate::guardrail::Standing;
@@ -168,7 +168,11 @@ fn known(incident: &Incident) -> Vec<String> {
 fn tried(incident: &Incident) -> Vec<String> {
     let changes = incident.changes.iter().filter_map(|change| {
         let how = how_it_went(change)?;
-        let back = if incident.is_undone(&change.op) { ", and taken back" } else { "" };
+        let back = match incident.taken_back(&change.op) {
+            None => String::new(),
+            Some(0) => ", and taken back".to_owned(),
+            Some(left) => format!(", and taken back but for {} rows", thousands(left)),
+        };
         Some(format!("{} of {}: {how}{back}", change.deed.word(), change.step))
     });
     let mut tried: Vec<String> = changes.collect();
@@ -224,6 +228,12 @@ fn open(incident: &Incident, runbook: Option<&Runbook>) -> Vec<String> {
     let halted = incident.changes.iter().filter(|change| change.is_halted());
     open.extend(halted.map(|change| format!("{} is done in part", title(&change.step))));
     let mut failed: Vec<String> = Vec::new();
+    let changes = incident.changes.iter();
+    open.extend(changes.filter(|change| change.deed == Deed::Change).filter_map(|change| {
+        let left = incident.taken_back(&change.op).filter(|left| *left > 0)?;
+        let (rows, title) = (thousands(left), title(&change.step));
+        Some(format!("{title}: {rows} rows were left alone when it was taken back"))
+    }));
     for (step, state) in &incident.progress.states {
         if let StepState::Failed(why) = state {
             failed.push(format!("{} failed: {why}", title(step)));

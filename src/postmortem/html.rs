@@ -257,6 +257,7 @@ fn change(one: &Change, images: &[Images], when: &When<'_>) -> Value {
         by => shown(&one.approved_by), typed => shown(&one.typed),
         approved => one.approved.map(|at| when.full(at)), verified,
         undo => shown(&one.undo), undone => one.undone,
+        left_alone => one.left_alone,
         undo_file => one.undo_file.as_ref().map(|file| shown(&file.file)),
         diffs => images.map(|images| images.tables.iter().map(diff).collect::<Value>()),
     }

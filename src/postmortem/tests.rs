@@ -190,7 +190,12 @@ fn whole_night() -> Night {
         )
         .then(
             1,
-            Entry::UndoWritten { op: "c3".into(), rows: 12, evidence: evidence("undo-c3.jsonl") },
+            Entry::UndoWritten {
+                op: "c3".into(),
+                rows: 12,
+                left_alone: 0,
+                evidence: evidence("undo-c3.jsonl"),
+            },
         )
         .then(0, Entry::CommitSent { op: "c3".into(), mark: String::new() })
         .then(1, ended("c3", Outcome::Committed, None))

@@ -56,7 +56,7 @@ fn on_screen(app: &App, case: &Case, command: Command) -> bool {
             open && !settled && step.required != Required::Pass && !case.is_doing(&step.id)
         }
         (Screen::Step | Screen::Recovery, Command::Undo) => {
-            open && case.incident.standing_change(&step.id).is_some()
+            open && case.incident.to_take_back(&step.id).is_some()
         }
         (Screen::Step | Screen::Guardrail, Command::Withdraw) => open && stands,
         (Screen::Guardrail, Command::Apply) => open && !stands,

@@ -51,7 +51,9 @@ impl Folder {
             })
             .unwrap();
         let evidence = journal.keep("undo-c1.jsonl", b"{}\n").unwrap();
-        journal.append(Entry::UndoWritten { op: "c1".into(), rows: 0, evidence }).unwrap();
+        journal
+            .append(Entry::UndoWritten { op: "c1".into(), rows: 0, left_alone: 0, evidence })
+            .unwrap();
         journal.append(Entry::StepEntered { step: "close".into() }).unwrap();
         journal.append(Entry::Closed { violations: None }).unwrap();
         Self(folder)

@@ -86,7 +86,12 @@ async fn prepare(
     let (rows, evidence) = keep_undo(job, &run, &format!("undo-{}.jsonl", job.op), journal)
         .map_err(|why| (why, None))?;
     journal
-        .append(Entry::UndoWritten { op: job.op.clone(), rows, evidence })
+        .append(Entry::UndoWritten {
+            op: job.op.clone(),
+            rows,
+            left_alone: run.left_alone,
+            evidence,
+        })
         .map_err(|error| (error.to_string(), None))?;
     let ledger = desk.work.write_ledger(&job.op, 0, &job.actor, &preview.fingerprint).await;
     ledger.map_err(|error| (format!("the ledger row could not be written: {error}"), None))?;

@@ -40,6 +40,8 @@ pub struct Change {
     /// How far it came, if it ran in chunks.
     pub in_chunks: Option<String>,
     pub undone: bool,
+    /// Rows that were left alone then.
+    pub left_alone: u64,
 }
 
 impl Change {
@@ -110,6 +112,7 @@ fn one(incident: &Incident, runbook: Option<&Runbook>, change: &incident::Change
         undo_file: change.undo_file.clone(),
         in_chunks: change.chunks.as_ref().map(|chunks| in_chunks(chunks, &change.deed)),
         undone: incident.is_undone(&change.op),
+        left_alone: incident.taken_back(&change.op).unwrap_or_default(),
     }
 }
 

@@ -7,6 +7,7 @@ use super::super::escape::{code, inline};
 use super::table::table;
 use super::when::When;
 use crate::incident::entry::{Deed, Outcome};
+use crate::value::thousands;
 
 pub fn change(change: &Change, when: &When<'_>) -> String {
     let title = change.title.as_deref().unwrap_or(&change.step);
@@ -68,7 +69,11 @@ fn facts(change: &Change, when: &When<'_>) -> Vec<String> {
 }
 
 fn undo(change: &Change) -> String {
-    let mut parts = vec![if change.undone { "**undone**" } else { "not used" }.to_owned()];
+    let mut parts = vec![match (change.undone, change.left_alone) {
+        (true, 0) => "**undone**".to_owned(),
+        (true, left) => format!("**undone** but for {} rows", thousands(left)),
+        (false, _) => "not used".to_owned(),
+    }];
     if !change.undo.is_empty() {
         parts.push(inline(&change.undo));
     }

@@ -10,6 +10,7 @@ mod second;
 pub use answer::say;
 pub use chunks::moved;
 pub use page::page;
+pub use page::partly_back;
 pub use page::statements;
 pub use second::{break_glass, requested, signature, signed, tick};
 
@@ -176,7 +177,7 @@ pub fn looked(
 fn preview_undo(app: &mut App) -> Vec<Effect> {
     let Some(case) = &mut app.case else { return Vec::new() };
     let step = case.step().id.clone();
-    if case.incident.standing_change(&step).is_none() {
+    if case.incident.to_take_back(&step).is_none() {
         app.complain("there is no committed change of this step to take back");
         return Vec::new();
     }
@@ -213,7 +214,7 @@ pub fn previewed(
         Err(problem) => {
             let deed = if recovery.undoing {
                 case.incident
-                    .standing_change(step)
+                    .to_take_back(step)
                     .map_or(Deed::Change, |change| Deed::Undo { of: change.op.clone() })
             } else {
                 Deed::Change

@@ -53,7 +53,7 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
             }
             _ => no(app, "this step has nothing to preview"),
         },
-        Command::Undo if case.incident.standing_change(&case.step().id).is_some() => {
+        Command::Undo if case.incident.to_take_back(&case.step().id).is_some() => {
             app.screen = Screen::Recovery;
             super::recovery::on_command(app, Command::Undo)
         }

@@ -339,7 +339,7 @@ fn step_keys(app: &App) -> Vec<(Option<String>, &'static str)> {
     if case.live.values().any(|live| live.running.is_some()) {
         keys.push((key(Command::Cancel), "stop"));
     }
-    if case.incident.standing_change(&case.step().id).is_some() {
+    if case.incident.to_take_back(&case.step().id).is_some() {
         keys.push((key(Command::Undo), "undo"));
     }
     if case.incident.guard_stands(&case.step().id) {
@@ -397,7 +397,7 @@ fn recovery_keys(app: &App) -> Vec<(Option<String>, &'static str)> {
         Some(State::Ended { execution: Execution::Committed { .. } }) => {
             let standing = case.incident.standing_change(&case.step().id).is_some();
             let mut keys = vec![(enter.0, if standing { "next step" } else { "back to the step" })];
-            if standing {
+            if case.incident.to_take_back(&case.step().id).is_some() {
                 keys.push((key(Command::Undo), "undo"));
             }
             keys

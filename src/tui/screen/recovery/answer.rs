@@ -90,7 +90,7 @@ impl Answer {
                 recovery.undoing = undo;
                 recovery.preview = None;
                 let undoes = undo
-                    .then(|| case.incident.standing_change(step).map(|change| change.op.clone()))
+                    .then(|| case.incident.to_take_back(step).map(|change| change.op.clone()))
                     .flatten();
                 let op = chunks::going_on(case, step, undo).unwrap_or_else(|| case.new_op(run));
                 let recovery = case.recoveries.entry(step.to_owned()).or_default();

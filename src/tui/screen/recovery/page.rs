@@ -78,6 +78,11 @@ pub fn page(app: &App) -> Page<'_> {
                 (&format!("{}{left}   ", ago(age)), Role::Muted),
                 (&title, Role::Title),
             ]);
+            if let Some((_, left)) =
+                case.incident.partly_back(&step.id).filter(|_| !recovery.undoing)
+            {
+                partly_back(app, left, &mut page);
+            }
             second::lines(app, case, recovery, preview, &mut page);
             preview_lines(app, preview, &mut page);
         }
@@ -91,6 +96,16 @@ pub fn page(app: &App) -> Page<'_> {
         }
     }
     page
+}
+
+/// To do a change once more does some of these rows twice.
+pub fn partly_back(app: &App, left: u64, page: &mut Page<'_>) {
+    let left = thousands(left);
+    let text = format!(
+        "It was taken back but for {left} rows, which were left alone: u tries them again. Some of them may \
+         still hold what the change wrote."
+    );
+    page.signed(app.look.unknown(), &text, Role::Warning);
 }
 
 fn look_lines(app: &App, recovery: &Recovery, page: &mut Page<'_>) {

@@ -276,6 +276,9 @@ fn output_lines(app: &App, case: &Case, page: &mut Page<'_>) {
     if let Some((_, since)) = output.running {
         let seconds = app.now.duration_since(since).as_secs();
         page.muted(&format!("running for {seconds} s; x stops it"));
+    } else if let Some((_, left)) = case.incident.partly_back(&case.step().id) {
+        page.blank();
+        super::super::recovery::partly_back(app, left, page);
     }
     let Some(ran) = &output.ran else { return };
     page.blank();
