@@ -177,7 +177,12 @@ impl Request {
             sample: sample::of(preview),
             checks: preview.checks.iter().map(asked).collect(),
             undo: preview.undo.sentence(),
-            warnings: [&preview.leaves_behind[..], &preview.warnings[..]].concat(),
+            warnings: [
+                &preview.leaves_behind[..],
+                preview.besides.as_slice(),
+                &preview.warnings[..],
+            ]
+            .concat(),
             limits: Bounds::of(plan.limits),
             fingerprint: preview.fingerprint.clone(),
             requester: about.requester,
