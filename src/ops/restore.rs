@@ -9,6 +9,7 @@
 //! our own triggers can have moved them.
 
 mod desk;
+mod renamed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -18,6 +19,7 @@ use crate::engine::{EngineError, Session, Table};
 use crate::recovery::undo::{Step, TOLD, Together, backwards, conflict, decide, wanted};
 use crate::recovery::{Conflict, TableImages, Tally};
 use desk::{Desk, Fate};
+use renamed::Renamed;
 
 /// How far to go.
 #[derive(Debug, Clone, Copy)]
@@ -87,6 +89,7 @@ pub async fn restore_all(
         return Ok(done);
     }
     let mut done = PutBack::default();
+    let renamed = Renamed::back(session, tables, images, limit, &mut done).await?;
     let mut fates = Vec::new();
     for (images, rows) in backwards(images) {
         if !limit.allows(done.tried) {
@@ -99,7 +102,13 @@ pub async fn restore_all(
         }
         let mut desk = Desk::at(session, tables, &images.head)?;
         let start = Instant::now();
-        let (of_rows, tally) = desk.restore_some(&rows, |at| limit.allows(done.tried + at)).await?;
+        let (mut of_rows, tally) =
+            desk.restore_some(&rows, |at| limit.allows(done.tried + at)).await?;
+        for (fate, row) in of_rows.iter_mut().zip(&rows) {
+            if renamed.has(&images.head.table, row) {
+                *fate = Fate::Ours;
+            }
+        }
         done.tried += of_rows.len() as u64;
         fates.extend(of_rows);
         done.count(&images.head.table, tally, start.elapsed().as_secs_f64());

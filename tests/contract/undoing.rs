@@ -15,6 +15,7 @@ contract! {
     a_row_that_the_database_refuses_is_left_alone on sqlite postgres mariadb;
     an_undo_takes_nothing_along_that_others_put_below on sqlite postgres mariadb;
     an_undo_cuts_off_what_others_put_below_only_after_it_was_said on sqlite postgres mariadb;
+    a_key_gets_its_letters_back_with_all_that_refers_to_it on sqlite postgres mariadb;
     what_an_undo_would_destroy_is_never_said_to_stay on sqlite postgres mariadb;
     a_table_without_a_key_that_triggers_only_add_to_keeps_nothing_from_an_undo on sqlite postgres mariadb;
     an_undo_can_be_undone on sqlite postgres mariadb;
@@ -284,23 +285,46 @@ fn an_undo_cuts_off_what_others_put_below_only_after_it_was_said(engine: Dialect
     assert_eq!(dump(&mut desk, &["p", "ch"]), ["p 1", "ch 5|1|0", "ch 7|NULL|0"]);
 }
 
-/// Keys that only a collation takes for the same: children of the one are children of the other.
-fn what_an_undo_would_destroy_is_never_said_to_stay(engine: Dialect) {
+/// Two keys that a collation takes for the same, of parents and of their children.
+fn letters(engine: Dialect, deleted: &str, children: &str) -> Desk {
     let key = of(engine, ["TEXT COLLATE NOCASE", "TEXT COLLATE ci", "VARCHAR(9)"]);
     let ci =
         "CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false); ";
+    let ci = if engine == Dialect::Postgres { ci } else { "" };
+    Desk::new(
+        engine,
+        &format!(
+            "{ci}CREATE TABLE p (k {key} PRIMARY KEY, n INTEGER); \
+             CREATE TABLE ch (id INTEGER PRIMARY KEY, k {key}, FOREIGN KEY (k) REFERENCES p (k) \
+             ON UPDATE CASCADE ON DELETE {deleted}); \
+             INSERT INTO p VALUES ('abc', 1), ('Def', 2), ('GHI', 3), ('j', 4); \
+             INSERT INTO ch VALUES {children}"
+        ),
+    )
+}
+
+fn a_key_gets_its_letters_back_with_all_that_refers_to_it(engine: Dialect) {
+    let children = "(1, 'abc'), (2, 'Def'), (3, 'GHI'), (4, 'abc')";
     for deleted in ["CASCADE", "SET NULL"] {
-        let mut desk = Desk::new(
-            engine,
-            &format!(
-                "{}CREATE TABLE p (k {key} PRIMARY KEY, n INTEGER); \
-                 CREATE TABLE ch (id INTEGER PRIMARY KEY, k {key}, FOREIGN KEY (k) REFERENCES p (k) \
-                 ON UPDATE CASCADE ON DELETE {deleted}); \
-                 INSERT INTO p VALUES ('abc', 1), ('Def', 2); \
-                 INSERT INTO ch VALUES (1, 'ABC'), (2, 'def'), (4, 'abc')",
-                if engine == Dialect::Postgres { ci } else { "" }
-            ),
-        );
+        for change in [
+            vec!["UPDATE p SET k = UPPER(k)"],
+            vec!["UPDATE p SET k = UPPER(k), n = n + 1", "DELETE FROM p WHERE n = 5"],
+        ] {
+            there_and_back(&mut letters(engine, deleted, children), &change, &["p", "ch"]);
+        }
+    }
+    // Somebody edited one of them meanwhile: then all of them stay as they are.
+    let mut desk = letters(engine, "CASCADE", children);
+    desk.done(&desk.job("op", &["UPDATE p SET k = UPPER(k)"]));
+    desk.run("UPDATE p SET n = 9 WHERE k = 'ABC'");
+    let preview = desk.preview(&desk.undo_job("op", "back"));
+    assert_eq!(preview.refused, ["it changes nothing"]);
+}
+
+/// Keys that only a collation takes for the same: children of the one are children of the other.
+fn what_an_undo_would_destroy_is_never_said_to_stay(engine: Dialect) {
+    for deleted in ["CASCADE", "SET NULL"] {
+        let mut desk = letters(engine, deleted, "(1, 'ABC'), (2, 'def'), (3, 'ghi'), (4, 'abc')");
         let before = dump(&mut desk, &["p", "ch"]);
         let change = desk.job("op", &["UPDATE p SET k = UPPER(k)"]);
         let preview = desk.preview(&change);

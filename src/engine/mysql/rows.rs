@@ -141,7 +141,11 @@ impl Session {
         columns: &[String],
         keys: &[Vec<Value>],
     ) -> Result<Vec<Keyed>, EngineError> {
-        self.found(table, columns, keys, "").await
+        // A key that only a collation takes for the same is another row.
+        let wanted: HashSet<String> = keys.iter().map(|key| name(key)).collect();
+        let mut found = self.found(table, columns, keys, "").await?;
+        found.retain(|(key, _)| wanted.contains(&name(key)));
+        Ok(found)
     }
 
     /// Shared, which asks for no right to write: a row that a trigger keeps may be nobody's to update.
@@ -167,14 +171,10 @@ impl Session {
         self.exactly(true).await?;
         let mut found = Vec::with_capacity(keys.len());
         for batch in keys.chunks(BATCH) {
-            let wanted: HashSet<String> = batch.iter().map(|key| name(key)).collect();
             let query = query(table, columns, batch) + lock;
             for mut key in self.wire.rows(&query).await? {
                 let row = key.split_off(table.key.len());
-                // A key that only a collation takes for the same is another row.
-                if wanted.contains(&name(&key)) {
-                    found.push((key, row));
-                }
+                found.push((key, row));
             }
         }
         Ok(found)
@@ -265,6 +265,9 @@ impl Session {
     async fn write_alone(&mut self, row: &RowWrite<'_>, sql: &str) -> Result<bool, EngineError> {
         self.exactly(has_moments(row)).await?;
         self.note_key(&row.table.name, row.key.1);
+        if row.key.0 == row.set.0 && row.key.1 != row.set.1 {
+            self.note_key(&row.table.name, row.set.1);
+        }
         let limit = self.time_left(super::ALONE)?;
         let written = self.wire.work(sql, limit, &mut nothing).await?.affected == 1;
         if written && let Some(watch) = &mut self.watch {

@@ -85,7 +85,8 @@ impl<'a> Desk<'a> {
         Ok(by_name(found))
     }
 
-    /// What rows are now, and stay until they are written or all is over: what is not locked somebody else
+    /// What rows are now, also those whose key the server takes for one of these, and stay until they are
+    /// written or all is over: what is not locked somebody else
     /// may change, and it would look as if a trigger of ours had.
     pub async fn hold(
         &mut self,
@@ -99,6 +100,29 @@ impl<'a> Desk<'a> {
     pub async fn look_at(&mut self, row: &RowImage) -> Result<Option<Vec<Value>>, EngineError> {
         // The server may find another by a key that is equal to it and not the same.
         Ok(self.hold([row]).await?.remove(&key_name(&row.key)))
+    }
+
+    /// Gives a row that is as the change left it the key that it had; says whether it has it now.
+    pub async fn rename(&mut self, row: &RowImage, key: &[Value]) -> Result<bool, EngineError> {
+        self.session.savepoint().await?;
+        let now = self.look_at(row).await?;
+        if decide(row, now.as_deref()) != Step::Delete {
+            return Ok(false);
+        }
+        let Self { session, table, head } = self;
+        let write = RowWrite {
+            table,
+            key: (&head.key, &row.key),
+            guard: (&head.columns, values(row.after.as_ref())),
+            set: (&head.key, key),
+        };
+        match session.update_rows(&[write]).await {
+            Err(EngineError::Rejected { .. }) => {
+                session.back_to_savepoint().await?;
+                Ok(false)
+            }
+            written => Ok(written? == [true]),
+        }
     }
 
     /// Rows as far as they are allowed: all of them at once, and only if one is refused each by itself.
