@@ -22,7 +22,7 @@ pub struct Approve {
     #[arg(value_name = "FILE", required_unless_present = "review")]
     pub file: Option<PathBuf>,
     /// Review what was done without a second person in this incident, and record that
-    #[arg(long, value_name = "INCIDENT", conflicts_with_all = ["file", "show", "no_preview"])]
+    #[arg(long, value_name = "INCIDENT", conflicts_with_all = ["file", "show", "no_preview", "format"])]
     pub review: Option<String>,
     /// The SSH key to sign with; without it, the configured one, else the first of ~/.ssh
     #[arg(long, value_name = "KEY")]

@@ -260,6 +260,16 @@ pub fn footer(app: &App) -> Footer {
             (key(Command::Help), "help"),
         ]);
     }
+    // Of an incident that may not be written only what looks is left.
+    if app.read_only.is_some() {
+        return Footer::new([
+            (key(Command::Quit), "quit"),
+            (key(Command::Journal), "journal"),
+            (key(Command::Postmortem), "postmortem"),
+            (key(Command::Back), "back"),
+            (key(Command::Help), "help"),
+        ]);
+    }
     let mut keys: Vec<(Option<String>, &str)> = match app.screen {
         Screen::Home => vec![
             (key(Command::Open), home::enter_word(app)),
