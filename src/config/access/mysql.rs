@@ -96,9 +96,14 @@ pub(super) fn access(
 ) -> Result<Access, Problem> {
     let url = url(server)?;
     let mut said = files(dialect, &url, place)?;
-    let (in_url_host, in_url_port) = (url.contains_key("host"), url.contains_key("port"));
-    // A host in the url is not reached through a socket that a file names for another one.
-    if in_url_host && url.get("host").is_some_and(|host| host.value.as_str() != "localhost") {
+    let in_url_port = url.contains_key("port");
+    // Neither another host nor a port of the url is reached through a socket that a file or a variable
+    // names for this machine, unless the url itself speaks of a socket.
+    let remote = url.get("host").is_some_and(|host| host.value.as_str() != "localhost");
+    let asks_for_socket = url.contains_key("socket")
+        || url.get("protocol").is_some_and(|said| said.value.eq_ignore_ascii_case("socket"));
+    let no_socket = remote || (in_url_port && !asks_for_socket);
+    if no_socket {
         for key in ["socket", "protocol"] {
             said.remove(key);
         }
@@ -122,8 +127,8 @@ pub(super) fn access(
     for (name, key) in variables {
         if let Some(value) = place.variable(name) {
             let host_is_settled = key == "host" && said.contains_key("socket");
-            let elsewhere =
-                key == "socket" && said.get("host").is_some_and(|h| !is_local(&h.value));
+            let far = no_socket || said.get("host").is_some_and(|h| !is_local(&h.value));
+            let elsewhere = key == "socket" && far;
             if !host_is_settled && !elsewhere {
                 said.entry(key).or_insert_with(|| Said::new(value, name));
             }

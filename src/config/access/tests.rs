@@ -330,6 +330,7 @@ fn variables_of_mysql_count_less_than_files() {
     assert_eq!((&access.host, access.port), (&tcp("v"), 3333));
     assert_eq!(password(&access), Some("from variable"));
     assert_eq!(machine.open("mysql://localhost/erp").host, Host::Socket("/v.sock".into()));
+    assert_eq!(machine.open("mysql://localhost:3307/erp").host, tcp("localhost"));
     machine.file("home/.my.cnf", 0o600, "[client]\nhost=f\npassword=from file\n");
     let access = machine.open("mysql:///erp");
     assert_eq!((&access.host, password(&access)), (&tcp("f"), Some("from file")));
@@ -351,6 +352,16 @@ fn localhost_is_a_socket_unless_a_port_or_a_protocol_says_otherwise() {
     machine.file("home/.my.cnf", 0o600, "[client]\nsocket=/f.sock\n");
     assert_eq!(host("mysql:///erp"), Host::Socket("/f.sock".into()));
     assert_eq!(host("mysql://db/erp"), tcp("db"), "the socket is not that of the url's host");
+    assert_eq!(host("mysql://localhost:3307/erp"), tcp("localhost"), "nor that of its port");
+    assert_eq!(host("mysql://:3307/erp"), tcp("localhost"));
+    assert_eq!(host("mysql://localhost:3307/erp?protocol=socket"), Host::Socket("/f.sock".into()));
+    assert_eq!(host("mysql://:3307/erp?socket=/my.sock"), Host::Socket("/my.sock".into()));
+    assert_eq!(
+        machine.open("mysql://localhost:3307/erp?ssl-mode=VERIFY_IDENTITY").tls.mode,
+        TlsMode::VerifyFull
+    );
+    machine.file("home/.my.cnf", 0o600, "[client]\nprotocol=socket\n");
+    assert_eq!(host("mysql://localhost:3307/erp"), tcp("localhost"));
     assert!(machine.try_open("mysql://db/erp?socket=/x").is_err());
     assert!(machine.try_open("mysql://db/erp?protocol=pipe").is_err());
 }
