@@ -167,6 +167,18 @@ fn decide(target: &Target, place: &Place<'_>, ask: Ask) -> Result<Access, Proble
 }
 
 impl Access {
+    /// The option that keeps every session of this connection from writing, and where it was said.
+    pub fn read_only(&self) -> Option<(&str, &str)> {
+        const NAMES: [&str; 2] = ["default_transaction_read_only", "transaction_read_only"];
+        const OFF: [&str; 4] = ["off", "false", "no", "0"];
+        // As on the server, the last one of a name counts.
+        let last = |wanted: &&str| self.options.iter().rev().find(|(name, _)| name == wanted);
+        let is_on = |value: &str| !OFF.iter().any(|off| off.eq_ignore_ascii_case(value.trim()));
+        let (name, _) = NAMES.iter().filter_map(last).find(|(_, value)| is_on(value))?;
+        let from = self.origins.iter().find(|(key, _)| *key == "options");
+        Some((name, from.map_or("the connection", |(_, from)| from)))
+    }
+
     /// Every part with its value and where it was said; of the password only where.
     pub fn lines(&self) -> Vec<(&'static str, String, String)> {
         let path =

@@ -33,6 +33,9 @@ contract! {
         not postgres: "the server tells everybody of a transaction of theirs";
     a_server_that_takes_no_writes on postgres mariadb,
         not sqlite: "there is no server: whether a file may be written shows when it is opened";
+    a_connection_that_is_fenced_off_by_its_options on postgres,
+        not sqlite: "a file is opened without options",
+        not mariadb: "a url says no settings of a session";
     another_server_under_the_same_name on sqlite postgres mariadb;
     a_target_that_wants_two_is_written_by_no_approval_of_one on sqlite postgres mariadb;
     a_command_that_writes_is_not_run_where_two_must_agree on sqlite,
@@ -385,6 +388,24 @@ fn a_server_that_takes_no_writes(engine: Dialect) {
     let problem = desk.try_preview(&job).expect_err("it takes no writes");
     let words = of(engine, ["", "default_transaction_read_only is on", "read_only = 1"]);
     assert!(problem.sentence.contains(words), "{problem}");
+}
+
+fn a_connection_that_is_fenced_off_by_its_options(engine: Dialect) {
+    let mut desk = Desk::new(engine, STOCK);
+    let before = dump(&mut desk, &["stock"]);
+    let job = desk.job("op", &["UPDATE stock SET n = 0"]);
+    let preview = desk.preview(&job);
+    let mut fenced = job.clone();
+    let options = "-c%20default_transaction_read_only%3Don".to_owned();
+    let server = fenced.target.url.server.as_mut().expect("it is on a server");
+    server.options.push(("options".to_owned(), options));
+    let words = "default_transaction_read_only is on in the options of the url";
+    let problem = desk.try_preview(&fenced).expect_err("it takes no writes");
+    assert!(problem.sentence.contains(words), "{problem}");
+    let execution = desk.execute(&fenced, preview);
+    let Execution::RolledBack { why, .. } = &execution else { panic!("{execution:?}") };
+    assert!(why.contains(words), "{why}");
+    assert_eq!(dump(&mut desk, &["stock"]), before);
 }
 
 fn another_server_under_the_same_name(engine: Dialect) {

@@ -249,6 +249,38 @@ fn settings_of_the_session_are_passed_on_by_name() {
 }
 
 #[test]
+fn a_connection_that_is_to_write_nothing_is_known_by_its_options() {
+    let machine = Machine::new();
+    machine.file(
+        "home/.pg_service.conf",
+        0o600,
+        "[erp]\nhost=h\noptions=-c default_transaction_read_only=true\n",
+    );
+    let fenced = |options: &str| {
+        let access = machine.open(&format!("postgres://u@h/d?options={options}"));
+        access.read_only().map(|(name, from)| format!("{name}: {from}"))
+    };
+    assert_eq!(
+        fenced("-c%20default_transaction_read_only%3Don").as_deref(),
+        Some("default_transaction_read_only: the url")
+    );
+    assert_eq!(
+        fenced("--transaction-read-only%3D1").as_deref(),
+        Some("transaction_read_only: the url")
+    );
+    for none in [
+        "-c%20geqo%3Don",
+        "-c%20default_transaction_read_only%3DOFF",
+        "-cdefault_transaction_read_only%3Don%20-cdefault_transaction_read_only%3Doff",
+    ] {
+        assert_eq!(fenced(none), None, "{none}");
+    }
+    let access = machine.open("postgres:///d?service=erp");
+    let from = access.read_only().expect("the service says it").1;
+    assert!(from.ends_with("/home/.pg_service.conf:3"), "{from}");
+}
+
+#[test]
 fn options_that_mean_nothing_or_something_else_are_refused() {
     let machine = Machine::new();
     assert_eq!(

@@ -69,6 +69,9 @@ impl Session {
         let pooled = self.pooler().await?;
         let no_writes = if replica {
             Some("this is a replica; connect to its primary to change something".to_owned())
+        } else if let Some((name, from)) = self.access.read_only() {
+            // Inside of a transaction, where it is set, this setting is too late.
+            Some(format!("{name} is on in the options of {from}; whoever wrote it must say why"))
         } else if reset("default_transaction_read_only").as_deref() == Some("on") {
             Some("default_transaction_read_only is on there for this role; whoever set it must say why".into())
         } else {
