@@ -237,7 +237,15 @@ fn everything_said(
     for (name, key) in VARIABLES {
         let Some(value) = place.variable(name) else { continue };
         // What counts more was said already, so what stands here does not matter.
-        if said.contains_key(key) {
+        if let Some(more) = said.get(key) {
+            if *name == "PGOPTIONS" {
+                // But the driver sends these to the server whatever it is told.
+                return Err(Problem::usage(format!(
+                    "{name} says `{key}`, and so does {}, which counts more; nothing was connected.",
+                    more.from
+                ))
+                .hint("unset PGOPTIONS: the server would be told both"));
+            }
             continue;
         }
         let rule = RULES.iter().find(|(known, _)| known == key);

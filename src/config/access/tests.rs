@@ -239,6 +239,13 @@ fn settings_of_the_session_are_passed_on_by_name() {
         [pair("geqo", "off"), pair("search_path", "a, b"), pair("work_mem", "4MB")]
     );
     let url = "postgres://h/d?options=-c%20geqo%3Don&search_path=erp";
+    // The driver would send those of the variable as well, and these would hold besides.
+    assert_eq!(
+        machine.refusal(url),
+        "PGOPTIONS says `options`, and so does the url, which counts more; nothing was connected.\n  \
+         unset PGOPTIONS: the server would be told both"
+    );
+    machine.variables.clear();
     assert_eq!(machine.open(url).options, [pair("geqo", "on"), pair("search_path", "erp")]);
     for options in ["-d%205", "-c%20geqo", "-c%20session_replication_role%3Dreplica"] {
         assert!(

@@ -52,7 +52,8 @@ pub fn tail(op: &str) -> String {
 }
 
 pub fn options(access: &Access, name: &str) -> PgConnectOptions {
-    // The environment that this reads is overridden below, part by part.
+    // The environment that this reads is overridden below, part by part. What cannot be is PGOPTIONS:
+    // it is what `access` was read from, or there is no access.
     let mut options = PgConnectOptions::new_without_pgpass()
         .port(access.port)
         .username(&access.user)
@@ -74,9 +75,11 @@ pub fn options(access: &Access, name: &str) -> PgConnectOptions {
         TlsMode::VerifyCa => PgSslMode::VerifyCa,
         TlsMode::VerifyFull => PgSslMode::VerifyFull,
     });
-    if let Some(ca) = &access.tls.ca {
-        options = options.ssl_root_cert(ca);
-    }
+    options = match &access.tls.ca {
+        Some(ca) => options.ssl_root_cert(ca),
+        // None besides those of the system, whatever PGSSLROOTCERT says.
+        None => options.ssl_root_cert_from_pem(Vec::new()),
+    };
     if let (Some(cert), Some(key)) = (&access.tls.cert, &access.tls.key) {
         options = options.ssl_client_cert(cert).ssl_client_key(key);
     }
