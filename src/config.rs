@@ -145,6 +145,12 @@ impl Config {
             let target = Target::on_the_spot(TargetUrl::sqlite(path));
             return Ok(self.seconding.policy.over(target, None));
         }
+        if wanted.contains(['@', '=']) {
+            // Nor is this: it may be a url, or what libpq takes for one, with a password.
+            return Err(Problem::usage("That is no target, no file and no url.").hint(
+                "write a url as postgres://USER@HOST/DATABASE, without a password; it was not repeated, as it may hold one",
+            ));
+        }
         let names: Vec<&str> = self.targets.iter().map(|target| target.name.as_str()).collect();
         let problem = Problem::usage(format!("There is no target and no file {}.", quoted(wanted)));
         Err(match did_you_mean(wanted, names.iter().copied()) {

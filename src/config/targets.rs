@@ -229,9 +229,8 @@ impl Target {
             ("detect_password_command", &self.detect_password_command),
         ];
         for (key, argv) in commands {
-            // An argument may be a secret of its own.
-            let program = argv.as_ref().and_then(|argv| argv.first());
-            lines.extend(program.map(|program| (key, format!("{program} …"))));
+            let shown = argv.as_ref().and_then(|argv| super::access::command::shown(argv));
+            lines.extend(shown.map(|shown| (key, shown)));
         }
         lines.push(("environment", self.environment.word().to_owned()));
         lines.extend(self.fingerprint.clone().map(|fingerprint| ("fingerprint", fingerprint)));

@@ -179,6 +179,40 @@ fn no_password_is_accepted_kept_or_shown() {
 }
 
 #[test]
+fn a_password_in_a_url_that_is_none_is_not_repeated_either() {
+    for url in [
+        "postgres://bob@corp:hunter2@h/db",
+        "postgres:u:hunter2@h/db",
+        "u:hunter2@h/db",
+        "//u:hunter2@h/db",
+        "postgres:/u:hunter2@h/db",
+        "host=h user=u password=hunter2 dbname=db",
+    ] {
+        let machine = Machine::new();
+        let target = format!("[target.a]\nurl = \"{url}\"\nenvironment = \"staging\"\n");
+        machine.file("here", &target);
+        let faults = machine.load(&[], &Overrides::default()).expect_err(url);
+        let text = render(&faults, Paint::Plain);
+        assert!(!text.contains("hunter2") && text.contains("url"), "{text}");
+        let config = Machine::new().load(&[], &Overrides::default()).expect("good");
+        let text = config.target(url).expect_err(url).to_string();
+        assert!(!text.contains("hunter2") && text.contains("url"), "{text}");
+    }
+    let machine = Machine::new();
+    machine.file(
+        "here",
+        "[target.a]\nurl = \"postgres://u@h/db\"\npassword_command = [\"hunter2\"]\n\
+         environment = \"staging\"\n",
+    );
+    let config = machine.load(&[], &Overrides::default()).expect("it is a program so far");
+    let text = format!("{:?}", config.lines());
+    assert!(!text.contains("hunter2") && text.contains("there is no such program"), "{text}");
+    let target = config.target("a").expect("it is configured");
+    let problem = access::of_process(&target).expect_err("there is no such program").to_string();
+    assert!(!problem.contains("hunter2") && problem.contains("password_command"), "{problem}");
+}
+
+#[test]
 fn urls_are_taken_apart_or_refused() {
     let parse = |text| TargetUrl::parse(text, Path::new("/base"));
     assert_eq!(parse("sqlite:///abs/x.db").map(|url| url.path), Ok("/abs/x.db".into()));

@@ -45,17 +45,19 @@ impl Eq for Masked {}
 
 /// What a secret looks like on a line; the first group is the secret. The last `@` of a line ends a
 /// password, because a password may hold one, and too much hidden harms nobody.
-const PATTERNS: [&str; 4] = [
-    r"://[^\s:/@]*:(.+)@",
+const PATTERNS: [&str; 5] = [
+    r"://[^\s:/]*:(.+)@",
     // No port is like that: the host was forgotten, and this is a password.
-    r#"://[^\s:/@\[]*:([^\s/@"]*[^\s/@"0-9][^\s/@"]*|[0-9]{6,})"#,
-    r"(?i)[?&;](?:[a-z_]*password|passwd|pwd|token|secret)=([^&\s]+)",
+    r#"://[^\s:/\[]*:([^\s/@"]*[^\s/@"0-9][^\s/@"]*|[0-9]{6,})"#,
+    // A url whose beginning was forgotten, wholly or in part.
+    r":([^\s/@]\S*)@",
+    r#"(?i)(?:^|[\s"'?&;-])(?:[a-z_]*password|passwd|pwd|token|secret)=([^&\s]+)"#,
     r#"(?im)^\s*"?(?:[a-z_.-]*password|passwd|pwd|passphrase|token|secret)"?\s*=\s*(\S.*)$"#,
 ];
 
 /// Replaces everything that looks like a secret with stars.
 pub fn mask(text: &str) -> String {
-    static COMPILED: LazyLock<[Regex; 4]> =
+    static COMPILED: LazyLock<[Regex; 5]> =
         LazyLock::new(|| PATTERNS.map(|p| Regex::new(p).expect("the patterns are tested")));
     let mut hidden = vec![];
     for pattern in COMPILED.iter() {
@@ -86,6 +88,13 @@ mod tests {
             ("mysql://:p@h", "mysql://:*@h"),
             ("x://h/db?password=geheim&a=1", "x://h/db?password=******&a=1"),
             ("password = \"ä\"", "password = ****"),
+            ("postgres://bob@corp:s3@h/db", "postgres://bob@corp:**@h/db"),
+            ("postgres://bob@corp:s3/db", "postgres://bob@corp:**/db"),
+            ("url = \"postgres:u:p@h/db\"", "url = \"postgres:***@h/db\""),
+            ("url = \"u:p@s@h/db\"", "url = \"u:***@h/db\""),
+            ("url = \"postgres:/u:p@h/db\"", "url = \"postgres:/u:*@h/db\""),
+            ("url = \"host=h password=p dbname=d\"", "url = \"host=h password=* dbname=d\""),
+            ("[\"sh\", \"--password=p\", \"-x\"]", "[\"sh\", \"--password=*** \"-x\"]"),
             ("postgres://u@h:5432/db", "postgres://u@h:5432/db"),
             ("postgres://[::1]:5432/db", "postgres://[::1]:5432/db"),
             ("http://h:8080/x.html", "http://h:8080/x.html"),

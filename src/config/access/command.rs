@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -47,11 +48,12 @@ pub(super) fn password(key: &str, argv: &[String], patience: Duration) -> Result
         return Err(Problem::usage("The password command is empty."));
     };
     first_line(program, arguments, patience).map_err(|why| {
-        let what = format!("The password command {} {why}", quoted(program));
         if let NoLine::CannotRun(_) = why {
-            return Problem::usage(format!("{what}."))
+            // What is no program may be the password itself, so it is not repeated.
+            return Problem::usage(format!("The program that {key} names {why}."))
                 .hint(format!("{key} is a program and its arguments, each a text of its own"));
         }
+        let what = format!("The password command {} {why}", quoted(program));
         let problem = Problem::unreachable(format!("{what}; nothing was connected."));
         match why {
             NoLine::Late(_) => {
@@ -64,6 +66,23 @@ pub(super) fn password(key: &str, argv: &[String], patience: Duration) -> Result
             NoLine::Nothing => problem.hint("the first line of its standard output is taken"),
             _ => problem,
         }
+    })
+}
+
+/// What is shown of a command: no argument, which may be a secret of its own, and of the program only
+/// what is one.
+pub fn shown(argv: &[String]) -> Option<String> {
+    let program = argv.first()?;
+    let named = program.contains('/').then(|| vec![PathBuf::from(program)]);
+    let found = named.unwrap_or_else(|| {
+        let folders = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&folders).map(|folder| folder.join(program)).collect()
+    });
+    let is_one = found.iter().any(|path| path.is_file());
+    Some(if is_one {
+        format!("{program} …")
+    } else {
+        "… (there is no such program)".to_owned()
     })
 }
 
