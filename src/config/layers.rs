@@ -1,7 +1,8 @@
 //! The layers, laid over each other: the later wins, folders add up, targets are replaced whole.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,9 +16,9 @@ use crate::check::Settings;
 use crate::check::bind::Binding;
 use crate::practice::{self, Practice};
 use crate::problem::Problem;
-use crate::source::{DURATION_HINT, Fault, did_you_mean, duration, quoted};
+use crate::source::{DURATION_HINT, Fault, did_you_mean, duration, quoted, shell_word};
 
-const FILE: &str = "steadyhand.toml";
+pub(super) const FILE: &str = "steadyhand.toml";
 
 /// The variables that say something; others that begin alike are asked about.
 const VARIABLES: [&str; 11] = [
@@ -229,8 +230,22 @@ fn files(around: &Surroundings, overrides: &Overrides, faults: &mut Vec<Fault>) 
         let is_named = named.as_ref() == Some(&path);
         let base = path.parent().unwrap_or(Path::new(""));
         let name = path.strip_prefix(&around.here).unwrap_or(&path).display().to_string();
-        match std::fs::read_to_string(&path) {
-            Ok(text) => match file::parse(&name, &text, base, around.home.as_deref()) {
+        match read_file(&path) {
+            Ok((Some(stranger), _)) if !is_named && path != system => {
+                faults.push(
+                    Fault::whole(
+                        &name,
+                        format!(
+                            "This file {stranger}, so it is not read: it may name commands to run."
+                        ),
+                    )
+                    .suggest(format!(
+                        "If you trust it, say so with --config {}.",
+                        shell_word(&name)
+                    )),
+                );
+            }
+            Ok((_, text)) => match file::parse(&name, &text, base, around.home.as_deref()) {
                 Ok(layer) => layers.push(layer),
                 Err(found) => faults.extend(found),
             },
@@ -241,6 +256,22 @@ fn files(around: &Surroundings, overrides: &Overrides, faults: &mut Vec<Fault>) 
         }
     }
     layers
+}
+
+/// What a file says, and whose words these may be if not those of root or of whoever reads it.
+fn read_file(path: &Path) -> io::Result<(Option<String>, String)> {
+    let mut file = std::fs::File::open(path)?;
+    let (link, behind) = (path.symlink_metadata()?, file.metadata()?);
+    let own = rustix::process::geteuid().as_raw();
+    let stranger =
+        [&link, &behind].map(MetadataExt::uid).into_iter().find(|uid| ![0, own].contains(uid));
+    let stranger = match stranger {
+        Some(uid) => Some(format!("belongs to another user (uid {uid})")),
+        None => (behind.mode() & 0o002 != 0).then(|| "can be written by everybody".to_owned()),
+    };
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    Ok((stranger, text))
 }
 
 /// A variable that is set to something.

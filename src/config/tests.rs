@@ -1,4 +1,5 @@
 use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 
 use super::*;
 use crate::dialect::Dialect;
@@ -128,6 +129,39 @@ timezone = "Europe/Zurich"
 url = "sqlite://erp.db"
 environment = "development"
 "#;
+
+#[test]
+fn a_file_that_others_have_written_is_read_only_where_it_is_named() {
+    let words = "[target.a]\nurl = \"postgres://u@h/db\"\nenvironment = \"staging\"\n\
+                 password_command = [\"id\"]\n";
+    let file_of = |machine: &Machine, folder| machine.folder.path().join(folder).join(layers::FILE);
+    let anybody = |path: &Path| {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o666)).expect("a mode");
+    };
+    let stranger = |path: &Path| chown(path, Some(65534), None).expect("root may do that");
+    let is_root = rustix::process::geteuid().is_root();
+    for folder in ["user", "here"] {
+        let cases: [(&dyn Fn(&Path), _); 2] =
+            [(&anybody, "can be written by everybody"), (&stranger, "another user (uid 65534)")];
+        for (spoil, why) in cases.into_iter().take(if is_root { 2 } else { 1 }) {
+            let machine = Machine::new();
+            machine.file(folder, words);
+            let path = file_of(&machine, folder);
+            assert_eq!(machine.load(&[], &Overrides::default()).expect("ours").targets.len(), 1);
+            spoil(&path);
+            let faults = machine.load(&[], &Overrides::default()).expect_err(why);
+            let text = render(&faults, Paint::Plain);
+            assert!(text.contains(why) && text.contains("--config"), "{text}");
+            let overrides = Overrides { config: Some(path), ..Overrides::default() };
+            assert_eq!(machine.load(&[], &overrides).expect("it was named").targets.len(), 1);
+        }
+    }
+    // Who may write in the system's folder may do so.
+    let machine = Machine::new();
+    machine.file("etc", words);
+    anybody(&file_of(&machine, "etc"));
+    assert_eq!(machine.load(&[], &Overrides::default()).expect("the system's").targets.len(), 1);
+}
 
 #[test]
 fn a_target_is_found_by_name_url_or_path() {
