@@ -220,6 +220,30 @@ pub(super) fn neighbours(
     }
 }
 
+/// What means one thing or another by the mode of a session of MySQL and MariaDB, where ours need not be
+/// that of the client in which a text was tried. A body that the server keeps has a mode of its own.
+pub(super) fn by_mode(lexemes: &[Lexeme], dialect: Dialect) -> Result<(), Refusal> {
+    if !matches!(dialect, Dialect::Mysql | Dialect::Mariadb) {
+        return Ok(());
+    }
+    let mut before = None;
+    for lexeme in lexemes {
+        // Behind AS it is a name in any mode.
+        let named = before.replace(lexeme).is_some_and(|last: &Lexeme| last.is("AS"));
+        let sentence = match &lexeme.token {
+            Token::DoubleQuotedString(_) if !named => format!(
+                "Whether double quotes are around a text or a name depends on a setting of {dialect}; write 'text' or `name`."
+            ),
+            Token::StringConcat => format!(
+                "Whether || joins texts or means OR depends on a setting of {dialect}; write CONCAT(a, b) or OR."
+            ),
+            _ => continue,
+        };
+        return Err(Refusal::new(sentence).over(lexeme.range.clone()));
+    }
+    Ok(())
+}
+
 /// No sign that a name may have without quotes.
 fn is_sign(c: char) -> bool {
     c.is_ascii() && !c.is_ascii_alphanumeric() && !"_$@".contains(c)

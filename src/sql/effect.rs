@@ -11,6 +11,7 @@ use sqlparser::parser::{Parser, ParserError, ParserOptions};
 use sqlparser::tokenizer::{Token, Word};
 
 use super::blank::blanked;
+use super::doubt::by_mode;
 use super::grammar::grammar;
 use super::lex::{Lexeme, Text, sentence};
 use super::name::joined;
@@ -40,6 +41,7 @@ pub fn read(sql: &str, dialect: Dialect) -> Result<Reading, Refusal> {
     if let Some(refusal) = acting_function(lexemes, false) {
         return Err(refusal);
     }
+    by_mode(lexemes, dialect)?;
     match parse(sql, lexemes, dialect) {
         Ok(Statement::Query(query)) => match query.visit(&mut Reader) {
             ControlFlow::Break(reason) => Err(Refusal::new(reason).over(lexemes[0].range.clone())),
@@ -63,6 +65,7 @@ pub fn write(sql: &str, dialect: Dialect) -> Result<Write, Refusal> {
     if let Some(refusal) = acting_function(lexemes, true) {
         return Err(refusal);
     }
+    by_mode(lexemes, dialect)?;
     let replaces = |pair: &&[Lexeme]| pair[0].is("REPLACE") && pair[1].is("INTO");
     if let Some([replace, ..]) = lexemes.windows(2).find(replaces) {
         return Err(by_first_word(replace));

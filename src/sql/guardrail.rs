@@ -7,6 +7,7 @@
 use sqlparser::tokenizer::Token;
 
 use super::Refusal;
+use super::doubt::by_mode;
 use super::lex::{Lexeme, Text, nested};
 use super::refuse::{acting_function, by_first_word};
 use crate::dialect::Dialect;
@@ -100,6 +101,7 @@ impl Definition {
 /// second would leave the first behind when it fails.
 pub fn definitions(sql: &str, dialect: Dialect) -> Result<Vec<Definition>, Refusal> {
     let text = Text::new(sql, dialect)?;
+    by_mode(&text.lexemes, dialect)?;
     let statements = text.statements();
     if statements.len() < 2 || !matches!(dialect, Dialect::Postgres | Dialect::Sqlite) {
         return Ok(vec![definition(text.one()?, dialect)?]);

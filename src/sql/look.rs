@@ -311,7 +311,7 @@ mod tests {
     fn a_look_holds_the_values_of_its_statement_as_they_are_written() {
         use Dialect::{Mariadb, Postgres, Sqlite};
         for (dialect, condition) in [
-            (Mariadb, r#"p LIKE 'C:\\\\%' AND q = "it''s""#),
+            (Mariadb, r#"p LIKE 'C:\\\\%' AND q = 'it"s'"#),
             (Mariadb, r"p = 'a\\' OR q = ' OR 1=1 OR p = '"),
             (Postgres, r"p = 'x\''y' OR p = '''''' OR p = $a$'$a$ OR p = X'1f'"),
             (Sqlite, r#"p = 'C:\' AND "a""b" = '''a''' AND q = X'10'"#),

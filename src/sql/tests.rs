@@ -31,7 +31,7 @@ fn what_is_read_and_what_is_written() {
         (Postgres, "SELECT E'\\'; DELETE FROM t; --' FROM t", "read"),
         (Postgres, "SELECT /* a /* nested ; */ still ; */ 1", "read"),
         (Postgres, "SELECT a::text FROM t WHERE b @> '{1}'", "read"),
-        (Mysql, "SELECT \"a;b\", 'c\\\\' FROM `t;u`", "read"),
+        (Mysql, "SELECT 'c\\\\' AS \"a;b\" FROM `t;u`", "read"),
         (Mysql, "SELECT 1 # ; DELETE FROM t", "read"),
         (Oracle, "SELECT 1 FROM dual WHERE a > :start", "read"),
         (Mariadb, "SELECT INSERT(a, 1, 1, 'x') FROM t WHERE b MOD 2", "unparsed read"),

@@ -70,6 +70,32 @@ fn a_name_and_a_comment_end_where_mysql_ends_them() {
     }
 }
 
+/// `ANSI_QUOTES` makes a name of one, `PIPES_AS_CONCAT` a text of the other, and ours differ from the server's.
+#[test]
+fn what_means_something_else_in_another_mode_is_refused() {
+    for (sql, reason) in [
+        ("SELECT id FROM customer WHERE \"email\" IS NULL", "`name`"),
+        ("UPDATE t SET a = \"b\"", "'text'"),
+        ("DELETE FROM \"t\" WHERE id = 1", "`name`"),
+        ("SELECT id FROM t WHERE a || 'x' = 'bx'", "CONCAT"),
+        ("UPDATE t SET a = b || 'x'", "CONCAT"),
+        ("ALTER TABLE t ADD CONSTRAINT c CHECK (a <> \"\")", "'text'"),
+    ] {
+        for dialect in [Mysql, Mariadb] {
+            let found = match definitions(sql, dialect) {
+                Err(refusal) if sql.starts_with("ALTER") => format!("refused: {refusal}"),
+                _ => word(&classify(sql, dialect)),
+            };
+            assert!(found.starts_with("refused") && found.contains(reason), "{sql}\n{found}");
+        }
+        if sql.starts_with("SELECT") {
+            assert!(read(sql, Postgres).is_ok() && read(sql, Sqlite).is_ok(), "{sql}");
+        }
+    }
+    let sql = "SELECT `a`, 'it \"is\" a || b', c AS \"d e\" FROM t -- \"or\" ||";
+    assert!(read(sql, Mariadb).is_ok());
+}
+
 /// The parser knows each operator, the server the longest run of signs up to a comment.
 #[test]
 fn an_operator_ends_where_postgresql_begins_a_comment() {
