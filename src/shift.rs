@@ -18,10 +18,12 @@ use steadyhand::incident::store;
 use steadyhand::problem::Problem;
 use steadyhand::source::{Fault, did_you_mean, quoted};
 use steadyhand::tui::keymap::Keymap;
+use steadyhand::tui::look;
 use steadyhand::tui::replay::{self, Replaying, Shown, What};
 use steadyhand::tui::theme::depth::Depth;
 use steadyhand::tui::theme::{self, Theme};
 use steadyhand::tui::{Background, Cockpit, Farewell, Start};
+use steadyhand::value::charset::Charset;
 use tempfile::TempDir;
 
 use super::{stage, told};
@@ -63,6 +65,7 @@ pub fn begin(
     form: Form,
     out: &mut Out,
 ) -> Result<Exit, Problem> {
+    settle_charset(config);
     let mut ground = Ground {
         targets: config.targets.clone(),
         state: config.state.value.clone(),
@@ -101,6 +104,14 @@ pub fn begin(
         watched = farewell.watch;
     }
     Ok(Exit::Clear)
+}
+
+/// What the terminal can show, for as long as the program runs.
+fn settle_charset(config: &Config) {
+    look::settle(match config.ascii.value {
+        true => Charset::Ascii,
+        false => Charset::choose(|name| std::env::var(name).ok()),
+    });
 }
 
 /// The cockpit that the journey begins with.
@@ -177,7 +188,6 @@ fn plain(config: &Config, files: Files, ground: &Ground, start: Start) -> Cockpi
             Background::Settled
         },
         keymap,
-        ascii: config.ascii.value,
         mouse: config.mouse.value,
         // The folder of the site, not that of a demo: one is shown around once.
         tour: config.tour.value.then(|| config.state.value.join("tour-seen")),
@@ -258,6 +268,7 @@ fn watch(
 
 /// Looks at an incident; nothing that could do anything is made.
 pub fn replay(config: &Config, incident: String, out: &mut Out) -> Result<Exit, Problem> {
+    settle_charset(config);
     let what = What::Told { wanted: incident, state: config.state.value.clone() };
     let asked = match looking(config, what) {
         Ok(asked) => asked,
@@ -271,14 +282,7 @@ pub fn replay(config: &Config, incident: String, out: &mut Out) -> Result<Exit, 
 
 fn looking(config: &Config, what: What) -> Result<Replaying, Vec<Fault>> {
     let (catalogue, keymap, theme) = files(config, Packs::Settled)?;
-    Ok(Replaying {
-        what,
-        catalogue,
-        practice: config.practice.clone(),
-        theme,
-        keymap,
-        ascii: config.ascii.value,
-    })
+    Ok(Replaying { what, catalogue, practice: config.practice.clone(), theme, keymap })
 }
 
 type Files = (Catalogue, Keymap, Theme);

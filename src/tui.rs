@@ -80,8 +80,6 @@ pub struct Cockpit {
     pub theme: Theme,
     pub background: Background,
     pub keymap: Keymap,
-    /// Signs and borders in ASCII, whatever the locale says.
-    pub ascii: bool,
     /// Wheel and click are for the cockpit.
     pub mouse: bool,
     /// The file that says that somebody was shown around; none if nobody is to be.
@@ -204,7 +202,7 @@ fn make(cockpit: Cockpit, messages: UnboundedSender<Message>) -> (App, World) {
     let environment = |name: &str| std::env::var(name).ok();
     let depth = Depth::choose(environment);
     let theme = cockpit.theme.at(depth);
-    let glyphs = if cockpit.ascii { glyphs::ASCII } else { Glyphs::choose(environment) };
+    let glyphs = Glyphs::choose(look::charset(), environment);
     let look = Look { theme, glyphs };
     let facts = Facts {
         catalogue: catalogue.clone(),

@@ -3,6 +3,7 @@
 //! `Rows` keeps all bytes in one arena, so a hundred thousand rows are three allocations and not a
 //! million. Knows no engine, no check, no screen.
 
+pub mod charset;
 pub mod known;
 pub mod needle;
 pub mod pile;

@@ -348,3 +348,69 @@ fn a_name_of_a_target_or_a_user_controls_nothing() {
     leave(&mut cockpit);
     assert_screens_harmless(&cockpit);
 }
+
+/// The second byte of `ě` is the C1 sign for CSI to whoever reads a byte a letter: a serial console, a
+/// terminal of another locale.
+#[test]
+fn a_letter_is_no_sequence_to_a_terminal_without_utf_8() {
+    const VALUE: &str = "AAA\u{11b}2J\u{11b}7mBBB";
+    const SHOWN: &str = "AAA<U+011B>2J<U+011B>7mBBB";
+    let home = Home::new().with("LANG", "C");
+    Sqlite::create(&home.work().join("scratch.db")).run(&format!(
+        "CREATE TABLE words (word TEXT, beside TEXT); \
+         INSERT INTO words VALUES ('{VALUE}', '\u{65e5}\u{672c}{VALUE}')"
+    ));
+    let common = format!(
+        "title = \"{VALUE} \u{2014} \u{2026}\"\nowner = \"{VALUE}\"\nseverity = \"sev2\"\n"
+    );
+    home.write(
+        "checks/words.toml",
+        &format!(
+            "id = \"words\"\nrule = \"{VALUE}\"\nkind = \"violations\"\nkey = [\"word\"]\n\
+             timeout = \"10s\"\ntables = [\"words\"]\nrunbook = \"words\"\n{common}\
+             [sql]\nany = \"SELECT word, beside FROM words\"\n"
+        ),
+    );
+    home.write(
+        "books/words.toml",
+        &format!(
+            "id = \"words\"\nsummary = \"{VALUE}\"\n{common}[[step]]\nid = \"look\"\n\
+             kind = \"check\"\nstage = \"validate\"\ntitle = \"{VALUE} \u{2014} \u{2026}\"\n\
+             why = \"{VALUE}\"\ncheck = \"words\"\nexpect = \"violated\"\n"
+        ),
+    );
+    let on = ["--target", "scratch.db", "--checks", "checks", "--runbooks", "books"];
+    let mut cockpit = Cockpit::start_in(home, &[&["open", "words"][..], &on].concat(), WIDE);
+    cockpit.wait_for("1 violation");
+    cockpit.wait_for(&format!("{SHOWN} - ..."));
+    cockpit.keys("v");
+    cockpit.wait_for("<U+65E5><U+672C>AAA");
+    cockpit.keys("o");
+    cockpit.wait_for("Row in full");
+    cockpit.keys("esc");
+    cockpit.wait_gone("Row in full");
+    // What is typed stays what it is, and the field shows that something is there.
+    cockpit.keys("e");
+    cockpit.wait_for("sort it");
+    cockpit.paste(&format!("they said {VALUE}"));
+    cockpit.wait_for("they said AAA?2J?7mBBB");
+    cockpit.keys("enter");
+    cockpit.wait_gone("sort it");
+    cockpit.keys("J");
+    cockpit.wait_for(&format!("they said {SHOWN}"));
+    cockpit.keys("P");
+    cockpit.wait_for("Postmortem");
+    leave(&mut cockpit);
+    assert!(cockpit.raw_output().is_ascii(), "{}", String::from_utf8_lossy(&cockpit.raw_output()));
+
+    // A command that writes to the terminal, and the same for whoever reads bytes.
+    let home = cockpit.into_home();
+    let check = [&["check"][..], &on, &["--check", "words"]].concat();
+    let command = Cockpit::start_in(home, &check, WIDE);
+    assert_eq!(command.wait_code(), 2);
+    assert!(command.screen().contains(SHOWN), "{}", command.screen());
+    assert!(command.raw_output().is_ascii(), "{}", command.screen());
+    let home = command.into_home();
+    let piped = home.steadyhand(&check).output().expect("the program runs");
+    assert!(String::from_utf8_lossy(&piped.stdout).contains(VALUE));
+}

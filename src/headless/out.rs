@@ -1,8 +1,10 @@
 //! The one writer of everything that a headless command says.
 //!
 //! A reader that has seen enough (`| head`) is not a failure; a full disk is. Progress is for people
-//! who watch: it appears only on a terminal, and is wiped before anything else is said.
+//! who watch: it appears only on a terminal, and is wiped before anything else is said. A terminal gets
+//! what it can show; whatever else reads gets the bytes as they are.
 
+use std::borrow::Cow;
 use std::fs::{self, OpenOptions};
 use std::io::{self, IsTerminal as _, Write};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
@@ -13,6 +15,7 @@ use rustix::fs::Mode;
 
 use crate::problem::Problem;
 use crate::source::Paint;
+use crate::value::charset::Charset;
 use crate::value::visible;
 
 /// `--color`.
@@ -27,6 +30,9 @@ pub struct Out {
     /// None when nobody reads it any more.
     stdout: Option<Box<dyn Write>>,
     stderr: Box<dyn Write>,
+    /// What the terminal shows, and what of the two goes to it.
+    charset: Charset,
+    errors_are_watched: bool,
     /// Colours on standard output.
     pub paint: Paint,
     /// Colours on standard error.
@@ -57,6 +63,8 @@ impl Out {
         Self {
             stdout: Some(Box::new(io::stdout())),
             stderr: Box::new(io::stderr()),
+            charset: Charset::choose(variable),
+            errors_are_watched: err,
             paint: paint(color, out, variable),
             paint_errors: paint(color, err, variable),
             is_watched: out,
@@ -72,6 +80,7 @@ impl Out {
     pub fn put(&mut self, text: &str) -> Result<(), Problem> {
         self.wipe();
         let Some(stdout) = &mut self.stdout else { return Ok(()) };
+        let text = shown(text, self.charset, self.is_watched);
         match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
@@ -104,8 +113,9 @@ impl Out {
         match place(path).map_err(failed)? {
             Place::Ours => self.put(text),
             Place::Special(path) => {
-                let file = OpenOptions::new().write(true).open(path);
-                file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed)
+                let mut file = OpenOptions::new().write(true).open(path).map_err(failed)?;
+                let text = shown(text, self.charset, file.is_terminal());
+                file.write_all(text.as_bytes()).map_err(failed)
             }
             Place::File(path) => replace(&path, text, fs::metadata(&path).ok()).map_err(failed),
         }
@@ -134,6 +144,7 @@ impl Out {
     /// The same for a text of ours that holds colours.
     pub fn say_as_it_is(&mut self, text: &str) {
         self.wipe();
+        let text = shown(text, self.charset, self.errors_are_watched);
         // There is nobody left to tell that nobody can be told.
         let _ = self.stderr.write_all(text.as_bytes()).and_then(|()| self.stderr.flush());
     }
@@ -146,8 +157,8 @@ impl Out {
     pub fn progress(&mut self, text: &str) {
         if self.progress != Progress::Off {
             self.wipe();
-            let _ =
-                write!(self.stderr, "{}", visible::text(text)).and_then(|()| self.stderr.flush());
+            let text = self.charset.text(visible::text(text));
+            let _ = write!(self.stderr, "{text}").and_then(|()| self.stderr.flush());
             self.progress = Progress::Shown;
         }
     }
@@ -158,6 +169,10 @@ impl Out {
             self.progress = Progress::Wiped;
         }
     }
+}
+
+fn shown(text: &str, charset: Charset, is_terminal: bool) -> Cow<'_, str> {
+    if is_terminal { charset.text(text) } else { text.into() }
 }
 
 /// What an argument says beats what the environment says, and that beats a guess.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::termios::{QueueSelector, tcflush};
 
 use crate::problem::Problem;
+use crate::value::charset::Charset;
 use crate::value::visible;
 
 /// Nobody reads a question and begins to answer it within this time; the rest of a paste comes.
@@ -33,7 +34,8 @@ impl Tty {
         let failed = |error: io::Error| Problem::system(format!("the terminal failed: {error}"));
         sleep(QUIET);
         tcflush(&self.0, QueueSelector::IFlush).map_err(|error| failed(error.into()))?;
-        write!(self.0, "\n{}", visible::text(question)).map_err(failed)?;
+        let charset = Charset::choose(|name| std::env::var(name).ok());
+        write!(self.0, "\n{}", charset.text(visible::text(question))).map_err(failed)?;
         self.0.flush().map_err(failed)?;
         let mut line = String::new();
         let input = self.0.try_clone().map_err(failed)?;

@@ -5,6 +5,8 @@
 
 use ratatui::symbols::border;
 
+use crate::value::charset::Charset;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Glyphs {
     pub utf8: bool,
@@ -103,16 +105,15 @@ pub const ASCII: Glyphs = Glyphs {
 };
 
 impl Glyphs {
-    /// The first of `LC_ALL`, `LC_CTYPE`, `LANG` that is set decides, as in the C library; none
-    /// means the C locale. The console of Linux has UTF-8 but no font for these signs.
-    pub fn choose(env: impl Fn(&str) -> Option<String>) -> Self {
-        let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
-            .iter()
-            .find_map(|name| env(name).filter(|value| !value.is_empty()))
-            .unwrap_or_default()
-            .to_ascii_lowercase();
-        let utf8 = locale.contains("utf-8") || locale.contains("utf8");
-        if utf8 && env("TERM").as_deref() != Some("linux") { UTF8 } else { ASCII }
+    /// What may stand beside these signs, line by line.
+    pub fn charset(&self) -> Charset {
+        if self.utf8 { Charset::Utf8 } else { Charset::Ascii }
+    }
+
+    /// The console of Linux has UTF-8 but no font for these signs.
+    pub fn choose(charset: Charset, env: impl Fn(&str) -> Option<String>) -> Self {
+        let drawn = charset == Charset::Utf8 && env("TERM").as_deref() != Some("linux");
+        if drawn { UTF8 } else { ASCII }
     }
 }
 
@@ -121,19 +122,12 @@ mod tests {
     use super::*;
     use crate::value::visible;
 
-    fn choose(pairs: &[(&str, &str)]) -> Glyphs {
-        Glyphs::choose(|name| {
-            pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
-        })
-    }
-
     #[test]
-    fn the_locale_decides_as_in_the_c_library() {
-        assert_eq!(choose(&[("LANG", "de_CH.UTF-8")]), UTF8);
-        assert_eq!(choose(&[("LC_ALL", ""), ("LC_CTYPE", "C.utf8")]), UTF8);
-        assert_eq!(choose(&[("LC_ALL", "C"), ("LANG", "en_US.UTF-8")]), ASCII);
-        assert_eq!(choose(&[]), ASCII);
-        assert_eq!(choose(&[("LANG", "C.UTF-8"), ("TERM", "linux")]), ASCII);
+    fn the_console_of_linux_has_no_font_for_signs() {
+        let term = |term: &'static str| move |_: &str| Some(term.to_owned());
+        assert_eq!(Glyphs::choose(Charset::Utf8, term("xterm")), UTF8);
+        assert_eq!(Glyphs::choose(Charset::Utf8, term("linux")), ASCII);
+        assert_eq!(Glyphs::choose(Charset::Ascii, term("xterm")), ASCII);
     }
 
     #[test]

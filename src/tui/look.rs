@@ -1,7 +1,11 @@
 //! Theme and signs together, and the pen that every widget draws with.
 //!
 //! The pen cuts at the edge of its area, never leaves the buffer, and makes all text harmless once
-//! more: a screen that forgets to, shows an escape sequence instead of sending it. Knows no widget.
+//! more: a screen that forgets to, shows an escape sequence instead of sending it. What the terminal can
+//! show is said once for the whole program, as its locale is. Knows no widget.
+
+use std::borrow::Cow;
+use std::sync::OnceLock;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -9,7 +13,35 @@ use ratatui::style::Style;
 
 use super::glyphs::Glyphs;
 use super::theme::{Role, Theme};
-use crate::value::visible;
+use crate::value::ValueRef;
+use crate::value::charset::Charset;
+use crate::value::visible::{self, Shown};
+
+static CHARSET: OnceLock<Charset> = OnceLock::new();
+
+/// Says what the terminal can show, before the first frame. Only the first word counts.
+pub fn settle(charset: Charset) {
+    let _ = CHARSET.set(charset);
+}
+
+pub fn charset() -> Charset {
+    CHARSET.get().copied().unwrap_or(Charset::Utf8)
+}
+
+/// The text as the terminal shows it. Doing it twice changes nothing.
+pub fn shown(text: &str) -> Cow<'_, str> {
+    charset().text(visible::text(text))
+}
+
+/// The same of a value in full, with its line breaks.
+pub fn shown_lines(text: &str) -> Vec<String> {
+    text.split('\n').map(|line| shown(line).into_owned()).collect()
+}
+
+/// A value of which perhaps only the beginning is at hand, with how many bytes it has.
+pub fn shown_part(value: ValueRef<'_>, whole: Option<u64>) -> Shown<'_> {
+    charset().value(visible::part(value, whole))
+}
 
 /// How everything looks; handed to every `view`.
 #[derive(Debug, Clone)]
@@ -69,7 +101,7 @@ impl<'b> Pen<'b> {
     pub fn put(&mut self, text: &str, style: Style) -> &mut Self {
         let left = self.left();
         if left > 0 {
-            let text = visible::text(text);
+            let text = shown(text);
             let (x, _) = self.buf.set_stringn(self.x, self.y, text, usize::from(left), style);
             self.x = x;
         }
@@ -78,7 +110,7 @@ impl<'b> Pen<'b> {
 
     /// With the sign for "more" at the end, if the text does not fit into these columns.
     pub fn put_within(&mut self, text: &str, columns: u16, more: &str, style: Style) -> &mut Self {
-        let text = visible::text(text);
+        let text = shown(text);
         let columns = usize::from(columns.min(self.left()));
         if visible::width(&text) <= columns {
             return self.put(&text, style);
@@ -105,7 +137,7 @@ impl<'b> Pen<'b> {
 
     /// At the right edge, if there is room behind what was written and two columns of air.
     pub fn put_right(&mut self, text: &str, style: Style) -> bool {
-        let wide = u16::try_from(visible::width(&visible::text(text))).unwrap_or(u16::MAX);
+        let wide = columns(text);
         let fits = self.left() >= wide.saturating_add(2) || (self.left() == wide && wide > 0);
         if fits {
             let end = self.right;
@@ -124,7 +156,7 @@ impl<'b> Pen<'b> {
 
 /// Columns as a terminal counts them.
 pub fn columns(text: &str) -> u16 {
-    u16::try_from(visible::width(text)).unwrap_or(u16::MAX)
+    u16::try_from(visible::width(&shown(text))).unwrap_or(u16::MAX)
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ pub async fn run(mut cockpit: Cockpit) -> Result<Farewell, Problem> {
     super::watch_signals(&messages, || Message::Command(Command::Interrupt))?;
     let input = Input::start()?;
     let (app, world) = super::make(cockpit, messages);
-    let out = Out::new(std::io::stdout(), !app.look.glyphs.utf8);
+    let out = Out::new(std::io::stdout(), app.look.glyphs.charset());
     let mut walk = Walk {
         app,
         world,

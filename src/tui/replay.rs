@@ -17,9 +17,9 @@ use tokio::time::{Instant as Wake, sleep_until};
 
 use super::app::{App, Facts, Start};
 use super::effect::Effect;
-use super::glyphs::{self, Glyphs};
+use super::glyphs::Glyphs;
 use super::keymap::Keymap;
-use super::look::Look;
+use super::look::{self, Look};
 use super::message::Message;
 use super::terminal::clipboard::Between;
 use super::terminal::keys::Keys;
@@ -47,7 +47,6 @@ pub struct Replaying {
     pub practice: Practice,
     pub theme: Theme,
     pub keymap: Keymap,
-    pub ascii: bool,
 }
 
 /// What is looked at.
@@ -262,7 +261,7 @@ fn make(asked: Replaying, story: Story, watching: Option<Watching>) -> Result<Ap
     let environment = |name: &str| std::env::var(name).ok();
     let depth = Depth::choose(environment);
     let theme = asked.theme.at(depth);
-    let glyphs = if asked.ascii { glyphs::ASCII } else { Glyphs::choose(environment) };
+    let glyphs = Glyphs::choose(look::charset(), environment);
     let facts = Facts {
         catalogue: asked.catalogue.into(),
         practice: asked.practice.into(),

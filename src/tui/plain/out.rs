@@ -3,19 +3,20 @@
 
 use std::io::{self, Write};
 
+use crate::value::charset::Charset;
 use crate::value::visible;
 
 #[derive(Debug)]
 pub struct Out<W> {
     to: W,
-    ascii: bool,
+    charset: Charset,
     /// The prompt stands on the last line, perhaps with half an answer behind it.
     at_prompt: bool,
 }
 
 impl<W: Write> Out<W> {
-    pub fn new(to: W, ascii: bool) -> Self {
-        Self { to, ascii, at_prompt: false }
+    pub fn new(to: W, charset: Charset) -> Self {
+        Self { to, charset, at_prompt: false }
     }
 
     /// Lines with an empty one before them, so that blocks can be told apart.
@@ -59,41 +60,16 @@ impl<W: Write> Out<W> {
     }
 
     fn harmless(&self, line: &str) -> String {
-        let line = visible::text(line);
-        if self.ascii { ascii(&line) } else { line.into_owned() }
+        self.charset.text(visible::text(line)).into_owned()
     }
-}
-
-/// What has a likeness in ASCII becomes it; the rest is spelled out as control characters are.
-pub fn ascii(line: &str) -> String {
-    let mut out = String::with_capacity(line.len());
-    for c in line.chars() {
-        match c {
-            _ if c.is_ascii() => out.push(c),
-            '→' => out.push_str("->"),
-            '←' => out.push_str("<-"),
-            '…' => out.push_str("..."),
-            '≥' => out.push_str(">="),
-            '≤' => out.push_str("<="),
-            '≠' => out.push_str("<>"),
-            '×' => out.push('x'),
-            '·' | '•' => out.push('-'),
-            '–' | '—' | '−' => out.push('-'),
-            '‘' | '’' => out.push('\''),
-            '“' | '”' | '„' => out.push('"'),
-            '\u{a0}' => out.push(' '),
-            _ => out.push_str(&format!("<U+{:04X}>", u32::from(c))),
-        }
-    }
-    out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn written(ascii: bool, lines: &[&str]) -> String {
-        let mut out = Out::new(Vec::new(), ascii);
+    fn written(charset: Charset, lines: &[&str]) -> String {
+        let mut out = Out::new(Vec::new(), charset);
         let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
         out.block(&lines).expect("a vector takes all");
         String::from_utf8(out.to).expect("text")
@@ -101,18 +77,18 @@ mod tests {
 
     #[test]
     fn nothing_that_a_terminal_obeys_gets_out() {
-        let text = written(false, &["a\u{1b}[31mb\u{7}", "\u{202e}c  "]);
+        let text = written(Charset::Utf8, &["a\u{1b}[31mb\u{7}", "\u{202e}c  "]);
         assert_eq!(text, "\na\\e[31mb\\x07\n<U+202E>c\n");
     }
 
     #[test]
     fn without_utf_8_every_sign_has_a_likeness_or_a_number() {
-        assert_eq!(written(true, &["NULL → 3…", "é"]), "\nNULL -> 3...\n<U+00E9>\n");
+        assert_eq!(written(Charset::Ascii, &["NULL → 3…", "é"]), "\nNULL -> 3...\n<U+00E9>\n");
     }
 
     #[test]
     fn news_do_not_stand_behind_a_prompt() {
-        let mut out = Out::new(Vec::new(), false);
+        let mut out = Out::new(Vec::new(), Charset::Utf8);
         out.prompt("home").expect("written");
         out.block(&["news".into()]).expect("written");
         out.prompt("home").expect("written");

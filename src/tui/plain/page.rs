@@ -195,10 +195,9 @@ fn violations(app: &App, case: &Case, from: usize) -> Vec<String> {
 
 /// As it will be written, so that columns stay aligned.
 fn cut(app: &App, text: &str) -> String {
-    let text = if app.look.glyphs.utf8 { text.to_owned() } else { super::out::ascii(text) };
-    let text = text.as_str();
-    let (head, _) = visible::head(text, CELL);
-    if head.len() == text.len() { text.to_owned() } else { format!("{head}...") }
+    let text = app.look.glyphs.charset().text(text);
+    let (head, _) = visible::head(&text, CELL);
+    if head.len() == text.len() { text.into_owned() } else { format!("{head}...") }
 }
 
 /// A question, a list, or what else lies on top.

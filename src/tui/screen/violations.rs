@@ -12,6 +12,7 @@ use crate::tui::app::{App, Lost, Screen};
 use crate::tui::command::Command;
 use crate::tui::effect::{Effect, Run};
 use crate::tui::keymap::Context;
+use crate::tui::look;
 use crate::tui::overlay::{Ask, Kind, Overlay, Purpose};
 use crate::tui::perform::copy::{Copied, Copying, What};
 use crate::tui::widget::table::job::{Done, Job};
@@ -174,7 +175,7 @@ pub fn worked(app: &mut App, run: Run, done: Result<Option<Done>, String>) -> Ve
     let more = match done {
         Ok(Some(done)) => {
             let lost = matches!(done, Done::Found(None));
-            let text = visible::text(table.search()).into_owned();
+            let text = look::shown(table.search()).into_owned();
             let more = table.take(done);
             if lost {
                 app.complain(format!("'{text}' is in no row that is shown"));
@@ -317,7 +318,7 @@ const COPIES: [What; 4] = [What::Cell, What::Rows, What::Rows, What::Keys];
 fn offer_copies(app: &mut App) {
     let Some(table) = app.violations.top() else { return };
     let Some((_, column)) = table.here() else { return };
-    let name = |at: &usize| visible::text(&table.pile().columns()[*at]).into_owned();
+    let name = |at: &usize| look::shown(&table.pile().columns()[*at]).into_owned();
     let marked = table.marked().len();
     let of = match marked {
         0 => "this row".to_owned(),
@@ -413,7 +414,7 @@ pub fn related(app: &mut App, run: Run, found: Result<Vec<Relation>, Problem>) -
             app.say("no foreign key and no history of this row is known");
         }
         Ok(found) => {
-            let words = found.iter().map(|one| visible::text(&one.words()).into_owned());
+            let words = found.iter().map(|one| look::shown(&one.words()).into_owned());
             let title = "Go to rows that have to do with this one";
             app.cover(Overlay::choice(title, words.collect(), Purpose::Related));
             app.violations.offered = found;
@@ -450,7 +451,7 @@ pub fn arrived(app: &mut App, run: Run, found: Result<Box<Found>, Problem>) -> V
             let Found { relation, rows, more } = *found;
             let len = rows.len();
             let total = if more { Count::AtLeast(len) } else { Count::Exact(len) };
-            let title = visible::text(&relation.words()).into_owned();
+            let title = look::shown(&relation.words()).into_owned();
             let reading = Reading { pile: rows, keys: None, total: Some(total) };
             let table = Table::new(reading, None, &relation.key);
             app.violations.above.push(Above { title, table, relation });

@@ -14,6 +14,9 @@ use ratatui::layout::{Position, Size};
 use ratatui::style::{Color, Modifier};
 use unicode_width::UnicodeWidthStr as _;
 
+use crate::tui::look::charset;
+use crate::value::charset::Charset;
+
 const BEGIN: &[u8] = b"\x1b[?2026h";
 const END: &[u8] = b"\x1b[?2026l";
 
@@ -118,8 +121,7 @@ impl<W: Write> Ansi<W> {
     fn write(&mut self, x: u16, y: u16, cell: &Cell) {
         self.go(x, y);
         self.dip(Pen::of(cell));
-        // The last gate: text was made harmless long before, but a cell takes anything.
-        let symbol = if cell.symbol().contains(char::is_control) { "?" } else { cell.symbol() };
+        let symbol = sent(cell.symbol());
         self.frame.extend_from_slice(symbol.as_bytes());
         // Where a terminal stands after a wide sign is a matter of opinion; so it is told again.
         self.at = (symbol.width() == 1).then_some(Position { x: x + 1, y });
@@ -153,6 +155,17 @@ impl<W: Write> Ansi<W> {
         }
         let _ = write!(self.frame, "\x1b[{}m", codes.join(";"));
         self.pen = Some(pen);
+    }
+}
+
+/// The last gate: text was made harmless long before, but a cell takes anything, and a field shows what
+/// is typed into it.
+fn sent(symbol: &str) -> &str {
+    match symbol {
+        _ if symbol.contains(char::is_control) => "?",
+        _ if symbol.is_ascii() || charset() == Charset::Utf8 => symbol,
+        _ if symbol.width() > 1 => "??",
+        _ => "?",
     }
 }
 

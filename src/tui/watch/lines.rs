@@ -13,8 +13,8 @@ use crate::exit::Exit;
 use crate::incident::lease::{Forced, Lease};
 use crate::incident::store;
 use crate::problem::Problem;
+use crate::tui::look;
 use crate::tui::plain::{Input, QUIET};
-use crate::value::visible;
 
 const HOW: &str =
     "This is watched, not worked on. take over asks for it; an empty line or quit leaves.";
@@ -128,7 +128,7 @@ impl Lines {
 }
 
 fn say(line: &str) -> Result<(), Problem> {
-    let shown: Vec<String> = line.lines().map(|line| visible::text(line).into_owned()).collect();
+    let shown: Vec<String> = line.lines().map(|line| look::shown(line).into_owned()).collect();
     let mut out = std::io::stdout().lock();
     let written = writeln!(out, "{}", shown.join("\n  ")).and_then(|()| out.flush());
     written.map_err(|error| Problem::system(format!("standard output: {error}")))

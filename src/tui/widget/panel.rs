@@ -6,7 +6,6 @@ use ratatui::widgets::{Clear, Widget as _};
 
 use crate::tui::look::{Look, Pen, columns};
 use crate::tui::theme::Role;
-use crate::value::visible;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Panel<'a> {
@@ -55,14 +54,14 @@ impl Panel<'_> {
         let room = area.width.saturating_sub(6);
         if !self.title.is_empty() && room > 0 {
             // What is not said about the title is not left over from the border.
-            let words = columns(&visible::text(self.title)).min(room);
+            let words = columns(self.title).min(room);
             Clear.render(Rect { x: area.x + 2, width: words, height: 1, ..area }, buf);
             let mut pen = Pen::new(buf, area, 0);
             pen.skip(1).put(" ", style);
             pen.put_within(self.title, room, look.glyphs.more, look.style(Role::Title))
                 .put(" ", style);
         }
-        let hint = columns(&visible::text(self.hint));
+        let hint = columns(self.hint);
         if !self.hint.is_empty() && hint + 5 <= area.width {
             let below = area.y + area.height - 1;
             let place =

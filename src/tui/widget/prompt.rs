@@ -121,12 +121,14 @@ impl Prompt {
     pub fn caret(&self, area: Rect) -> Option<Position> {
         let field = self.field(area);
         let before: String = self.text().chars().take(self.area.cursor().1).collect();
-        let x = columns(&before).min(field.width.saturating_sub(1));
+        // The field shows a column for each of what is typed, whatever the terminal can show.
+        let wide = u16::try_from(visible::width(&before)).unwrap_or(u16::MAX);
+        let x = wide.min(field.width.saturating_sub(1));
         (!field.is_empty()).then(|| Position::new(field.x + x, field.y))
     }
 
     fn field(&self, area: Rect) -> Rect {
-        let label = columns(&visible::text(&self.label)).min(area.width);
+        let label = columns(&self.label).min(area.width);
         Rect { x: area.x + label, width: area.width - label, height: area.height.min(1), ..area }
     }
 }

@@ -7,9 +7,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use crate::tui::look::{Look, Pen, columns};
+use crate::tui::look::{Look, Pen, columns, shown};
 use crate::tui::theme::Role;
-use crate::value::visible;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Environment {
@@ -150,7 +149,7 @@ struct Part {
 
 impl Part {
     fn new(rank: u8, text: impl Into<String>, style: Style) -> Self {
-        Self { rank, text: visible::text(&text.into()).into_owned(), style }
+        Self { rank, text: shown(&text.into()).into_owned(), style }
     }
 
     fn columns(&self) -> u16 {

@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use crate::tui::look::Pen;
+use crate::tui::look::{self, Pen};
 use crate::value::visible;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub fn plain(text: impl Into<String>) -> Line {
 }
 
 pub fn width(line: &Line) -> usize {
-    line.iter().map(|piece| visible::width(&visible::text(&piece.text))).sum()
+    line.iter().map(|piece| visible::width(&look::shown(&piece.text))).sum()
 }
 
 /// A first piece up to this wide that ends in a space is a label or a sign: the text has a column of
@@ -46,7 +46,7 @@ pub fn wrap(line: &Line, columns: u16) -> Vec<Line> {
         return vec![line.clone()];
     }
     let harmless: Vec<(String, Style)> =
-        line.iter().map(|piece| (visible::text(&piece.text).into_owned(), piece.style)).collect();
+        line.iter().map(|piece| (look::shown(&piece.text).into_owned(), piece.style)).collect();
     let clusters: Vec<(&str, Style)> = harmless
         .iter()
         .flat_map(|(text, style)| text.graphemes(true).map(|cluster| (cluster, *style)))

@@ -4,6 +4,7 @@ use super::{Item, Wrong, cursor, listed, wrong};
 use crate::check::{Count, Severity, Verdict};
 use crate::incident::entry::verdict_words;
 use crate::tui::app::App;
+use crate::tui::look;
 use crate::tui::page::{Page, ago};
 use crate::tui::theme::Role;
 use crate::tui::widget::wrap::Piece;
@@ -185,7 +186,7 @@ fn severity_role(severity: Option<Severity>) -> Role {
 
 /// A text in exactly this many columns.
 fn fit(text: &str, columns: usize) -> String {
-    let text = visible::text(text);
+    let text = look::shown(text);
     let whole = visible::width(&text) <= columns;
     let (head, _) = visible::head(&text, if whole { columns } else { columns.saturating_sub(1) });
     // One column in ASCII too: the list must not move for it.

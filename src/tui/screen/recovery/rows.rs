@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::recovery::words::{key_words, show, show_pair};
 use crate::recovery::{Preview, RowImage, TableHead, TableImages};
-use crate::tui::look::Look;
+use crate::tui::look::{self, Look};
 use crate::tui::page::Page;
 use crate::tui::theme::Role;
 use crate::tui::widget::wrap::Line;
@@ -223,7 +223,7 @@ fn whole(
 }
 
 fn short(text: &str, how: How<'_>) -> String {
-    let text = visible::text(text);
+    let text = look::shown(text);
     if visible::width(&text) <= WIDE {
         return text.into_owned();
     }

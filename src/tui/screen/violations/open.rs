@@ -1,6 +1,7 @@
 //! One value, or one row, as much of it as somebody can read.
 
 use crate::tui::app::App;
+use crate::tui::look;
 use crate::tui::overlay::Overlay;
 use crate::tui::widget::table::Table;
 use crate::value::pile::{CUT, Row};
@@ -12,7 +13,7 @@ const SHOWN: usize = 256 << 10;
 pub fn cell(app: &mut App) {
     let Some(table) = app.violations.top() else { return };
     let Some((row, column)) = table.here() else { return };
-    let name = visible::text(&table.pile().columns()[column]);
+    let name = look::shown(&table.pile().columns()[column]);
     let title = format!("{name} ({})", kind(&row, column));
     let lines = match table.pile().beginning(&row, column, SHOWN) {
         Ok(value) => {
@@ -45,7 +46,7 @@ pub fn row_lines(table: &Table, most: usize) -> Option<Vec<String>> {
         let (value, whole) = beginning(&row, column, most);
         let mut values = value_lines(value).into_iter();
         let first = values.next().unwrap_or_default();
-        lines.push(format!("{:<width$}  {first}", visible::text(name)));
+        lines.push(format!("{:<width$}  {first}", look::shown(name)));
         lines.extend(values.map(|line| format!("{:width$}  {line}", "")));
         if let Some(whole) = whole {
             lines.push(format!(
@@ -93,7 +94,7 @@ fn value_lines(value: ValueRef<'_>) -> Vec<String> {
     match value {
         ValueRef::Null => vec!["NULL".into()],
         ValueRef::Text("") => vec!["(empty)".into()],
-        ValueRef::Text(text) => visible::multi_line(text),
+        ValueRef::Text(text) => look::shown_lines(text),
         other => vec![other.plain().unwrap_or_default()],
     }
 }

@@ -6,12 +6,12 @@ use ratatui::style::Style;
 
 use super::job::{Only, View};
 use super::{Direction, Table};
-use crate::tui::look::{Look, Pen, columns};
+use crate::tui::look::{self, Look, Pen, columns};
 use crate::tui::theme::Role;
 use crate::value::needle::Needle;
 use crate::value::pile::Row;
 use crate::value::thousands;
-use crate::value::visible::{self, CellKind, Kind, Shown};
+use crate::value::visible::{CellKind, Kind, Shown};
 
 /// Cursor and badge at the left edge.
 const MARGIN: u16 = 2;
@@ -183,7 +183,7 @@ impl Table {
         let mut widths = self.window.widths.borrow_mut();
         let names = self.pile.columns();
         if widths.len() != names.len() {
-            *widths = names.iter().map(|name| columns(&visible::text(name)).min(WIDEST)).collect();
+            *widths = names.iter().map(|name| columns(name).min(WIDEST)).collect();
             for (column, width) in &self.chosen_widths {
                 widths[*column] = *width;
             }
@@ -194,7 +194,7 @@ impl Table {
             for column in &self.columns {
                 let width = &mut widths[*column];
                 if *width < WIDEST && !self.chosen_widths.contains_key(column) {
-                    let value = visible::part(row.get(*column), row.whole(*column));
+                    let value = look::shown_part(row.get(*column), row.whole(*column));
                     let wide = u16::try_from(value.width()).unwrap_or(u16::MAX);
                     *width = (*width).max(wide).min(WIDEST);
                 }
@@ -218,7 +218,7 @@ impl Table {
                 Some((column, Direction::Down)) if column == slot.column => look.glyphs.down,
                 _ => "",
             };
-            let name = visible::text(&self.pile.columns()[slot.column]);
+            let name = look::shown(&self.pile.columns()[slot.column]);
             let mut pen = Pen::new(buf, at_slot(area, slot), 0);
             if self.numeric[slot.column] {
                 pen.skip(slot.width.saturating_sub(columns(&name)));
@@ -261,7 +261,7 @@ impl Table {
         here: bool,
         needle: Option<&Needle>,
     ) {
-        let shown = visible::part(row.get(slot.column), row.whole(slot.column));
+        let shown = look::shown_part(row.get(slot.column), row.whole(slot.column));
         let mut pen = Pen::new(buf, place, y);
         let wide = u16::try_from(shown.width()).unwrap_or(u16::MAX);
         if self.numeric[slot.column] {
@@ -298,10 +298,10 @@ impl Table {
             said.push(self.view.only.words().to_owned());
         }
         if !self.view.filter.is_empty() {
-            said.push(format!("filter: {}", visible::text(&self.view.filter)));
+            said.push(format!("filter: {}", look::shown(&self.view.filter)));
         }
         if !self.search.is_empty() {
-            said.push(format!("search: {}", visible::text(&self.search)));
+            said.push(format!("search: {}", look::shown(&self.search)));
         }
         pen.put_within(&said.join("  "), room, look.glyphs.more, muted);
         // In the style of the rows: a number that changes with every key should not cost a colour.
