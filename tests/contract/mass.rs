@@ -206,7 +206,6 @@ fn keys_are_quoted_by_the_database(engine: Dialect) {
     assert_eq!(desk.count("SELECT n FROM job WHERE id = 'other'"), 5);
 }
 
-fn a_query_of_keys_may_end_as_any_statement(engine: Dialect) {
 /// As texts, those of 0x33 and 0x34 would be the numbers 3 and 4.
 fn keys_of_bits_lead_to_their_rows(engine: Dialect) {
     let mut desk = Desk::new(
@@ -222,6 +221,7 @@ fn keys_of_bits_lead_to_their_rows(engine: Dialect) {
     assert_eq!(desk.count("SELECT COUNT(*) FROM job WHERE n = 0"), 3);
 }
 
+fn a_query_of_keys_may_end_as_any_statement(engine: Dialect) {
     let schema = "CREATE TABLE job (id VARCHAR(9) PRIMARY KEY, n INTEGER NOT NULL);
         INSERT INTO job VALUES ('a', 0), ('b', 0), ('c', 5)";
     let desk = Desk::new(engine, schema);
