@@ -43,6 +43,10 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
     if asked.update {
         Out::can_put_into(&asked.baseline)?;
     }
+    if let Some(last) = asked.expires.filter(|last| *last < day) {
+        return Err(Problem::usage(format!("{last} is over: no exception can last until then."))
+            .hint("--expires names the last day of new exceptions"));
+    }
     let mut page = Writing::new(&asked.page, out)?;
     let on_target = |looked: &mut Looked, out: &mut Out| {
         if asked.update {

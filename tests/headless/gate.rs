@@ -36,6 +36,9 @@ fn what_is_known_passes_and_what_is_new_blocks() {
     assert_eq!(ran.code, 2);
     assert!(ran.out.contains("new: the baseline does not name it"), "{}", ran.out);
 
+    let ran = gate(&desk, DAY, &["--update-baseline", "--expires", "2020-12-31"]);
+    assert!(ran.code == 4 && ran.err.contains("2020-12-31 is over"), "{}", ran.err);
+    assert_eq!(known(&desk), "");
     let ran = gate(&desk, DAY, &["--update-baseline", "--expires", "2026-12-31"]);
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert!(
