@@ -201,7 +201,10 @@ pub fn open(path: &Path) -> Result<Opened, OpenError> {
     let mut archive = tar::Archive::new(File::open(path)?);
     let mut names = BTreeMap::new();
     for entry in archive.entries()? {
-        let mut entry = entry.map_err(|error| OpenError::NoBundle(error.to_string()))?;
+        let mut entry = entry.map_err(|_| {
+            // What the library says repeats the beginning of the file.
+            OpenError::NoBundle("it is no tar archive, or cut off".into())
+        })?;
         let inside = entry.path()?.into_owned();
         let Some(name) = name(&inside).filter(|_| entry.header().entry_type().is_file()) else {
             faults.push(format!(

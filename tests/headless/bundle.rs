@@ -107,6 +107,7 @@ fn whatever_is_altered_in_a_bundle_is_named() {
     let ran = run(&other, &["verify", "one.tar"]);
     assert_eq!(ran.code, 4, "{}", ran.err);
     assert!(ran.err.contains("one.tar: it is no bundle"), "{}", ran.err);
+    assert!(!ran.err.contains("however long"), "nothing of the file is told: {}", ran.err);
 }
 
 /// A bundle takes along what its folder shows, whatever is in it.
