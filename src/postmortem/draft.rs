@@ -328,7 +328,8 @@ fn detection(incident: &Incident, impact: &Impact) -> Vec<String> {
     if let Some((_, origin)) = incident.milestones.get(&Milestone::Detected) {
         said.push(match origin {
             Origin::Auto => {
-                "The time of detection is the program's: it was first seen by a check.".into()
+                "The time of detection is when the incident was opened; nobody gave another one."
+                    .into()
             }
             Origin::Human => "The time of detection was given by a person.".into(),
         });

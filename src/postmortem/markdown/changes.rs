@@ -58,7 +58,7 @@ fn facts(change: &Change, when: &When<'_>) -> Vec<String> {
     }
     if change.stands || change.outcome != Outcome::RolledBack.word() {
         facts.push(match change.verified {
-            Some(true) => "Verified: yes, on a new connection".into(),
+            Some(true) => "Verified: as expected, on a new connection".into(),
             Some(false) => "Verified: **no**, the verification failed".into(),
             None => "Verified: not done".into(),
         });
