@@ -229,14 +229,14 @@ fn sort_out(text: &str) -> (BTreeMap<String, String>, String) {
 
 /// The lines outside of any part that the program would not write, with the gaps between them.
 fn strangers(old: &str, blank: &str) -> String {
-    let ours: HashSet<&str> = blank.lines().map(str::trim_end).collect();
+    let ours: HashSet<String> = blank.lines().map(timeless).collect();
     let mut out = String::new();
     let mut gap = false;
     for piece in pieces(old) {
         let Piece::Line(line) = piece else { continue };
         if line.trim().is_empty() {
             gap = true;
-        } else if !ours.contains(line.trim_end()) {
+        } else if !ours.contains(&timeless(line)) {
             if gap && !out.is_empty() {
                 out.push('\n');
             }
@@ -248,6 +248,28 @@ fn strangers(old: &str, blank: &str) -> String {
         }
     }
     out
+}
+
+/// A line without the local times beside those in UTC, and without what lines up tables by their length: whoever
+/// wrote it may have been in another zone.
+fn timeless(line: &str) -> String {
+    let is_local = |text: &str| text.chars().all(|c| c.is_ascii_digit() || " :+-".contains(c));
+    let (mut out, mut rest) = (String::new(), line.trim_end());
+    while let Some((before, behind)) = rest.split_once(" UTC (") {
+        out.push_str(before);
+        out.push_str(" UTC");
+        rest = match behind.split_once(')') {
+            Some((local, after)) if is_local(local) => after,
+            _ => {
+                out.push_str(" (");
+                behind
+            }
+        };
+    }
+    out.push_str(rest);
+    let is_rule = |word: &str| word.chars().all(|c| c == '-');
+    let words = out.split_whitespace().map(|word| if is_rule(word) { "-" } else { word });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// A text that can stand between markers: it cannot look like one, and it cannot hide what follows.
