@@ -198,6 +198,10 @@ fn from_the_first_look_to_the_postmortem(dialect: Dialect, size: Size) {
     assert_eq!(recorded(&home, "closed"), 1);
     let postmortem = fs::read_to_string(incident(&home).join("postmortem.md")).expect("written");
     assert!(postmortem.contains("12 violations when first checked"), "{postmortem}");
+    // What was executed, and what refuses rows from now on.
+    for sent in ["UPDATE asset_assignments", " UNIQUE "] {
+        assert!(postmortem.contains(sent), "{sent}: {postmortem}");
+    }
     let state = home.path("demo/state").to_string_lossy().into_owned();
     home.steadyhand(&["--state", &state, "verify", "INC-0001"]).assert().code(0);
     altered(&home, &state);

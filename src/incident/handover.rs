@@ -14,6 +14,9 @@ use crate::runbook::Runbook;
 use crate::runbook::progress::StepState;
 use crate::value::thousands;
 
+/// The heading of what to type, which is ours and in Markdown.
+pub const GO_ON: &str = "To go on with it";
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Card {
     pub incident: String,
@@ -79,10 +82,9 @@ impl Card {
         let or = |lines: &[String], nothing: &str| {
             if lines.is_empty() { vec![nothing.to_owned()] } else { lines.to_vec() }
         };
-        let due = self.next_update.map_or_else(
-            || "none is due".to_owned(),
-            |due| format!("due {} UTC", due.strftime("%Y-%m-%d %H:%M")),
-        );
+        let due = self
+            .next_update
+            .map_or_else(|| "none is due".to_owned(), |due| format!("due {}", when(due)));
         let next = match &self.next_step {
             Some(next) => {
                 let why = (!next.why.is_empty()).then(|| format!("Why: {}", next.why));
@@ -114,7 +116,7 @@ impl Card {
             ("Next step", next),
         ];
         if self.is_open {
-            sections.push(("To go on with it", vec![go_on]));
+            sections.push((GO_ON, vec![go_on]));
         }
         sections
     }
@@ -122,18 +124,11 @@ impl Card {
     pub fn head(&self) -> String {
         format!("{}: {} on {}, {}", self.incident, self.title, self.target, self.severity)
     }
+}
 
-    /// For a chat or a ticket.
-    pub fn markdown(&self) -> String {
-        let mut text = format!("# Handover {}\n", self.head());
-        for (heading, lines) in self.sections() {
-            text.push_str(&format!("\n## {heading}\n\n"));
-            for line in lines {
-                text.push_str(&format!("- {}\n", line.replace('\n', " ")));
-            }
-        }
-        text
-    }
+/// With its day: an incident may last for days.
+fn when(at: Timestamp) -> impl std::fmt::Display {
+    at.strftime("%Y-%m-%d %H:%M UTC")
 }
 
 fn known(incident: &Incident) -> Vec<String> {
@@ -149,19 +144,21 @@ fn known(incident: &Incident) -> Vec<String> {
             let (mut of, last) = (incident.counts_of(check), incident.counts_of(check).last()?);
             let first = of.next()?;
             let (then, now) = (verdict_words(&first.verdict), verdict_words(&last.verdict));
-            let at = last.at.strftime("%H:%M");
+            let at = when(last.at);
             Some(if then == now {
-                format!("{check}: {now} at {at} UTC")
+                format!("{check}: {now} at {at}")
             } else {
-                format!("{check}: {now} at {at} UTC, {then} when first checked")
+                format!("{check}: {now} at {at}, {then} when first checked")
             })
         })
         .collect();
     known.extend(incident.answers.iter().map(|(var, answer)| format!("{var} = {answer}")));
     let notes = incident.notes.iter().filter(|(_, kind, _)| *kind != NoteKind::Todo);
-    known.extend(
-        notes.map(|(at, kind, text)| format!("{} {}: {text}", at.strftime("%H:%M"), kind.word())),
-    );
+    let mut notes: Vec<_> = notes.collect();
+    // One that was backdated stands where it belongs.
+    notes.sort_by_key(|(at, ..)| *at);
+    let told = notes.into_iter();
+    known.extend(told.map(|(at, kind, text)| format!("{} {}: {text}", when(*at), kind.word())));
     known
 }
 
@@ -181,8 +178,7 @@ fn tried(incident: &Incident) -> Vec<String> {
     let decided = incident.decisions.iter();
     tried.extend(decided.map(|(_, question, choice, why)| format!("{question} {choice}: {why}")));
     let called = incident.called.iter();
-    tried
-        .extend(called.map(|(at, _, who)| format!("{who} called at {} UTC", at.strftime("%H:%M"))));
+    tried.extend(called.map(|(at, _, who)| format!("{who} called at {}", when(*at))));
     tried
 }
 
@@ -265,11 +261,11 @@ fn waiting(change: &Change) -> Option<String> {
     let waits =
         matches!(change.phase, Phase::Previewed | Phase::Approved) && change.refused.is_empty();
     waits.then(|| {
-        let at = change.at.strftime("%H:%M");
         format!(
-            "{} of {}: previewed at {at} UTC, {} rows",
+            "{} of {}: previewed at {}, {} rows",
             change.deed.word(),
             change.step,
+            when(change.at),
             thousands(change.rows)
         )
     })

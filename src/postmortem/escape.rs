@@ -3,6 +3,7 @@
 //! Everything of the incident that a person or a database typed goes through here; only the human
 //! parts are Markdown of their author.
 
+use crate::incident::handover::{Card, GO_ON};
 use crate::value::visible;
 
 /// One line of text inside a paragraph, a list item or a table cell.
@@ -35,6 +36,35 @@ pub fn quotation(text: &str) -> String {
     quoted.collect::<Vec<_>>().join("\n")
 }
 
+/// Text of several lines inside a list item: one paragraph that breaks where the text does.
+pub fn on_lines(text: &str, indent: &str) -> String {
+    let lines = text.trim_end().split('\n').map(|line| inline(line.trim_end_matches('\r')));
+    lines.collect::<Vec<_>>().join(&format!("\\\n{indent}"))
+}
+
+/// SQL as a block that nothing in it ends, and that no reader takes for a marker of a human part.
+pub fn fenced(sql: &str) -> String {
+    let longest = sql.split(|c| c != '`').map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat(longest.max(2) + 1);
+    let lines = visible::multi_line(sql).join("\n").replace("<!--", "< !--");
+    format!("{fence}sql\n{lines}\n{fence}\n")
+}
+
+/// The handover card, for a chat or a ticket.
+pub fn card(card: &Card) -> String {
+    let mut text = format!("# Handover {}\n", inline(&card.head()));
+    for (heading, lines) in card.sections() {
+        text.push_str(&format!("\n## {heading}\n\n"));
+        for line in lines {
+            // What is to be typed is ours, and marked up.
+            let line =
+                if heading == GO_ON { visible::text(&line).into() } else { on_lines(&line, "  ") };
+            text.push_str(&format!("- {line}\n"));
+        }
+    }
+    text
+}
+
 fn is_special(chars: &[char], at: usize, c: char) -> bool {
     let around = |offset: isize| {
         at.checked_add_signed(offset).and_then(|at| chars.get(at)).copied().unwrap_or(' ')
@@ -56,6 +86,14 @@ fn is_special(chars: &[char], at: usize, c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_in_a_statement_ends_its_block() {
+        let sql = "UPDATE `a` SET b = '```'\n<!-- end: luck -->";
+        let block = "````sql\nUPDATE `a` SET b = '```'\n< !-- end: luck -->\n````\n";
+        assert_eq!(fenced(sql), block);
+        assert!(!fenced("\u{1b}[2J").contains('\u{1b}'));
+    }
 
     #[test]
     fn data_is_no_markup() {

@@ -247,12 +247,16 @@ fn change(one: &Change, images: &[Images], when: &When<'_>) -> Value {
             }
         })
         .collect();
+    let statements = one.statements.iter();
+    let statements: Value = statements
+        .map(|sent| context! { note => shown(&sent.note), sql => shown_lines(&sent.sql) })
+        .collect();
     let images = images.iter().find(|images| images.op == one.op);
     let verified = one.verified.map(|sound| if sound { "as expected" } else { "FAILED" });
     context! {
         op => shown(&one.op), what, title => shown(one.title.as_deref().unwrap_or(&one.step)),
         outcome => one.outcome, committed => one.outcome == "COMMITTED", why => shown(&one.why),
-        ended => one.ended.map(|at| when.full(at)), rows => one.rows_words(), tables,
+        ended => one.ended.map(|at| when.full(at)), rows => one.rows_words(), tables, statements,
         part => one.tables_words(),
         by => shown(&one.approved_by), typed => shown(&one.typed),
         approved => one.approved.map(|at| when.full(at)), verified,

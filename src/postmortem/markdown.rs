@@ -14,7 +14,7 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
 use super::draft::{Deviation, Draft, Said, counted};
-use super::escape::{code, inline, quotation};
+use super::escape::{code, inline, on_lines, quotation};
 use super::parts::{SPECS, Texts, marked};
 use crate::incident::entry::{NoteKind, Origin, verdict_words};
 use crate::incident::metrics::words;
@@ -97,7 +97,9 @@ impl Page<'_> {
             .notes
             .iter()
             .filter(|note| note.kind == kind)
-            .map(|note| format!("{} (noted {})", inline(&note.text), self.when.full(note.at)))
+            .map(|note| {
+                format!("{} (noted {})", on_lines(&note.text, "  "), self.when.full(note.at))
+            })
             .collect();
         if !said.is_empty() {
             self.line("");
@@ -264,7 +266,8 @@ impl Page<'_> {
                 let pinned = if line.pinned { "**pinned** " } else { "" };
                 let said = line.annotations.iter().map(|said| self.annotation(said));
                 let said: String = said.collect();
-                format!("{pinned}{at}, {actor}: {}{late}{said}", inline(&line.sentence))
+                let sentence = on_lines(&line.sentence, "  ");
+                format!("{pinned}{at}, {actor}: {sentence}{late}{said}")
             })
             .collect();
         self.list(lines, "Nothing has happened yet.");
@@ -308,9 +311,10 @@ impl Page<'_> {
 
     fn deviation(&self, Deviation { at, sentence, reason }: &Deviation) -> String {
         let at = at.map_or(String::new(), |at| format!("{}: ", self.when.full(at)));
-        let reason =
-            reason.as_ref().map_or(String::new(), |why| format!(" (reason: {})", inline(why)));
-        format!("{at}{}{reason}", inline(sentence))
+        let reason = reason
+            .as_ref()
+            .map_or(String::new(), |why| format!(" (reason: {})", on_lines(why, "  ")));
+        format!("{at}{}{reason}", on_lines(sentence, "  "))
     }
 
     fn guardrails(&mut self) {

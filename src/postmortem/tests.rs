@@ -8,6 +8,7 @@ use crate::incident::chain;
 use crate::incident::entry::{
     Deed, Entry, Evidence, Milestone, NoteKind, Origin, Outcome, Record, TargetSeen,
 };
+use crate::incident::handover::Card;
 use crate::practice::Practice;
 use crate::recovery::{Drift, Tally};
 use crate::runbook::{ActionKind, SuggestedAction};
@@ -364,4 +365,44 @@ fn a_hostile_database_writes_no_markup() {
     assert!(!page.contains(['\u{1b}', '\u{202e}']), "{page}");
     assert!(!page.replace("\\<", "").contains("<script"), "{page}");
     assert_eq!(night.text(Some(&page)), page);
+}
+
+#[test]
+fn what_was_written_on_lines_stands_on_lines() {
+    let mut night = Night::new();
+    let (at, text) = (night.at, "first *line*\n# second\nthird".to_owned());
+    let later = at + SignedDuration::from_hours(30);
+    night.then(0, opened()).then(1, checked(violations(3)));
+    for (at, note) in [(later, NoteKind::Well), (at, NoteKind::Badly)] {
+        night.then(1, Entry::Note { at, note, text: text.clone() });
+    }
+    let page = night.text(None);
+    let lines = "- first \\*line\\*\\\n  \\# second\\\n  third (noted 2026-11-22 08:00:00 UTC)\n";
+    assert!(page.contains(lines), "{page}");
+    assert!(
+        page.contains("first \\*line\\*\\\n  \\# second\\\n  third (written down 2026-"),
+        "the timeline: {page}"
+    );
+    assert!(!page.contains("\\n"), "{page}");
+    assert_eq!(night.text(Some(&page)), page);
+    // On the card for whoever goes on, too, each with its day and in its place.
+    let card = Card::of(&night.incident(), None, Practice::built_in(), None);
+    let card = escape::card(&card);
+    let lines = "- 2026-11-21 02:00 UTC badly: first \\*line\\*\\\n  \\# second\\\n  third\n\
+                 - 2026-11-22 08:00 UTC well: first";
+    assert!(card.contains(lines), "{card}");
+    assert!(card.contains("3 violations at 2026-11-21 02:00 UTC"), "{card}");
+}
+
+#[test]
+fn a_damaged_text_of_another_zone_holds_nothing_of_ours_that_is_kept() {
+    let night = whole_night();
+    let there = TimeZone::fixed(jiff::tz::offset(5));
+    let text = regenerate(&night.incident(), around(&runbook()), None, &night.head, &there);
+    assert!(text.contains("+05:00)"), "{text}");
+    let mine = replace_part(&text, "luck", "the import stopped by itself");
+    let damaged = mine.replace("<!-- end: luck -->", "");
+    let mended = night.text(Some(&damaged));
+    let kept = parts::kept(&mended).expect("it lost its place");
+    assert_eq!(kept.trim(), "the import stopped by itself", "{kept}");
 }

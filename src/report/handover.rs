@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::incident::handover::Card;
+use crate::postmortem::escape;
 use crate::value::visible;
 
 /// `damage` says why there may be more than is told.
@@ -14,15 +15,16 @@ pub fn text(card: &Card, damage: Option<&str>) -> String {
     for (heading, lines) in card.sections() {
         let _ = writeln!(out, "\n{heading}");
         for line in lines {
-            let _ = writeln!(out, "  {}", visible::text(&line));
+            let lines = visible::multi_line(&line);
+            let _ = writeln!(out, "  {}", lines.join("\n    "));
         }
     }
     out
 }
 
 pub fn markdown(card: &Card, damage: Option<&str>) -> String {
-    let before = damage.map(|damage| format!("**Not whole**: {}\n\n", visible::text(damage)));
-    before.unwrap_or_default() + &visible::multi_line(&card.markdown()).join("\n")
+    let before = damage.map(|damage| format!("**Not whole**: {}\n\n", escape::inline(damage)));
+    before.unwrap_or_default() + &escape::card(card)
 }
 
 pub fn json(card: &Card, damage: Option<&str>) -> String {

@@ -248,7 +248,7 @@ impl Overlay {
             lines.extend(said.into_iter().map(|one| wrap::plain(format!("  {one}"))));
         }
         let (title, scroll) = ("Handover".to_owned(), Scroll::new(lines));
-        Self::new(Kind::Text { title, scroll, copy: Some(card.markdown()) })
+        Self::new(Kind::Text { title, scroll, copy: Some(crate::postmortem::escape::card(card)) })
     }
 
     /// Lines in the style of body text.

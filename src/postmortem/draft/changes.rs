@@ -5,10 +5,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{counted, title_of};
+use crate::dialect::PerDialect;
 use crate::incident::entry::{Deed, Entry, Evidence, Outcome};
 use crate::incident::{self, Chunked, Incident, Phase, Second};
 use crate::recovery::Tally;
-use crate::runbook::Runbook;
+use crate::runbook::{Action, Runbook};
 use crate::value::thousands;
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -17,6 +18,8 @@ pub struct Change {
     pub deed: Deed,
     pub step: String,
     pub title: Option<String>,
+    /// What was sent, as the frozen runbook has it for this engine; nothing of an undo, which the rows make.
+    pub statements: Vec<Sent>,
     pub outcome: &'static str,
     /// How the outcome is known, or why it ended so.
     pub why: String,
@@ -69,6 +72,13 @@ impl Change {
     }
 }
 
+/// A statement, with the parameters that the answers stand for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Sent {
+    pub note: String,
+    pub sql: String,
+}
+
 /// Rows written to one table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Written {
@@ -95,6 +105,7 @@ fn one(incident: &Incident, runbook: Option<&Runbook>, change: &incident::Change
         deed: change.deed.clone(),
         step: change.step.clone(),
         title: title_of(runbook, &change.step),
+        statements: statements(incident, runbook, change),
         outcome,
         why,
         ended: when(
@@ -113,6 +124,31 @@ fn one(incident: &Incident, runbook: Option<&Runbook>, change: &incident::Change
         in_chunks: change.chunks.as_ref().map(|chunks| in_chunks(chunks, &change.deed)),
         undone: incident.is_undone(&change.op),
         left_alone: incident.taken_back(&change.op).unwrap_or_default(),
+    }
+}
+
+fn statements(
+    incident: &Incident,
+    runbook: Option<&Runbook>,
+    change: &incident::Change,
+) -> Vec<Sent> {
+    let step = runbook.and_then(|runbook| runbook.step(&change.step));
+    let (Some(step), Some(target)) = (step, &incident.target) else { return Vec::new() };
+    let sent = |note: &str, sql: &PerDialect| {
+        let sql = sql.get(target.dialect)?.trim().to_owned();
+        Some(Sent { note: note.to_owned(), sql })
+    };
+    match (&step.action, &change.deed) {
+        (Action::Change(change), Deed::Change) => {
+            change.statements.iter().filter_map(|one| sent(&one.note, &one.sql)).collect()
+        }
+        (Action::Guard(guard), Deed::ApplyGuardrail) => {
+            sent("", &guard.apply).into_iter().collect()
+        }
+        (Action::Guard(guard), Deed::WithdrawGuardrail) => {
+            sent("", &guard.withdraw).into_iter().collect()
+        }
+        _ => Vec::new(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::super::draft::Change;
-use super::super::escape::{code, inline};
+use super::super::escape::{code, fenced, inline};
 use super::table::table;
 use super::when::When;
 use crate::incident::entry::{Deed, Outcome};
@@ -14,6 +14,10 @@ pub fn change(change: &Change, when: &When<'_>) -> String {
     let mut out = format!("### {}: {}\n\n", inline(&headline(change)), inline(title));
     for fact in facts(change, when) {
         let _ = writeln!(out, "- {fact}");
+    }
+    for sent in &change.statements {
+        let note = if sent.note.is_empty() { "Statement" } else { &sent.note };
+        let _ = write!(out, "\n{}:\n\n{}", inline(note), fenced(&sent.sql));
     }
     if !change.tables.is_empty() {
         let rows = change.tables.iter().map(|written| {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::escape::{code, inline, quotation};
+use super::super::escape::{code, inline, on_lines, quotation};
 use super::super::parts::{KEPT, marked};
 use super::Page;
 use super::table::table;
@@ -21,8 +21,9 @@ impl Page<'_> {
                 self.when.full(shift.at)
             ));
             let sections = shift.card.sections().into_iter().skip(1);
-            let said = sections
-                .map(|(heading, lines)| format!("{heading}: {}", inline(&lines.join("; "))));
+            let said = sections.map(|(heading, lines)| {
+                format!("{heading}: {}", on_lines(&lines.join("; "), "  "))
+            });
             self.list(said, "");
             self.line("");
         }
@@ -99,7 +100,7 @@ impl Page<'_> {
                 self.when.full(line.at),
                 inline(&line.actor),
                 line.kind.to_owned(),
-                inline(&line.sentence),
+                inline(&line.sentence.replace('\n', " / ")),
                 code(line.hash.get(..HASH).unwrap_or(&line.hash)),
             ]
         });
