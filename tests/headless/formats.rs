@@ -168,6 +168,24 @@ fn prometheus_reads_every_sample_and_what_was_not_seen_has_none() {
     }
 }
 
+/// Its names are public, so they stand on a page.
+#[test]
+fn whatever_a_program_reads_is_on_the_page_of_its_names() {
+    let page_of_names = fs::read_to_string("docs/output.md").unwrap();
+    let desk = colourful();
+    let mut names: Vec<String> = Vec::new();
+    for line in page(&desk, "json").lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let line = line.get("summary").unwrap_or(&line);
+        names.extend(line.as_object().unwrap().keys().cloned());
+    }
+    let out = page(&desk, "prometheus");
+    let types = out.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    names.extend(types.map(|line| line.split(' ').next().unwrap().to_owned()));
+    let missing = names.iter().find(|name| !page_of_names.contains(&format!("`{name}`")));
+    assert!(missing.is_none() && names.len() > 30, "{missing:?} of {names:?}");
+}
+
 #[test]
 fn the_textfile_is_replaced_as_a_whole() {
     let desk = colourful();
