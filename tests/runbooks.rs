@@ -130,8 +130,8 @@ const NEW_ROWS: [(&str, &str, &str); 8] = [
     ),
 ];
 
-/// What one repair makes of rows that others have brought about: why it is refused, or what is there
-/// in the end.
+/// What one repair makes of rows that others have brought about: how the reason begins for which it is
+/// refused, or what is there in the end.
 struct Repair {
     runbook: &'static str,
     step: &'static str,
@@ -140,7 +140,7 @@ struct Repair {
     left: Left,
 }
 
-const REPAIRS: [Repair; 6] = [
+const REPAIRS: [Repair; 14] = [
     // A tax of another rate stays as it is, and so does a discount that is right beside a wrong tax.
     Repair {
         runbook: "order-total-drift",
@@ -160,6 +160,87 @@ const REPAIRS: [Repair; 6] = [
             ("SELECT COUNT(*) FROM orders WHERE id = 45 AND tax = 2.51 AND discount = 0", "1"),
             ("SELECT COUNT(*) FROM orders WHERE id IN (33, 305, 512) AND tax * 4 = subtotal AND discount = 0", "3"),
             ("SELECT COUNT(*) FROM orders WHERE discount < 0", "0"),
+        ],
+    },
+    // Customers of whom there is no total yet.
+    Repair {
+        runbook: "summary-drift",
+        step: "customers-anew",
+        given: "DELETE FROM customer_totals WHERE customer_id IN (5, 6)",
+        refused: &[],
+        left: &[("SELECT COUNT(*) FROM customer_totals WHERE customer_id IN (5, 6) AND spent > 0", "2")],
+    },
+    // A reservation below zero follows the orders, as a level follows its movements.
+    Repair {
+        runbook: "stock-drift",
+        step: "follow",
+        given: "UPDATE stock_levels SET reserved = reserved - 500 WHERE product_id = 3",
+        refused: &[],
+        left: &[(
+            "SELECT COUNT(*) FROM stock_levels s WHERE s.product_id = 3 AND s.reserved =
+             (SELECT COALESCE(SUM(l.quantity), 0) FROM order_lines l JOIN orders o ON o.id = l.order_id
+               WHERE o.status = 'paid' AND l.product_id = 3 AND 1 + o.id % 2 = s.warehouse)",
+            "2",
+        )],
+    },
+    // Movements that add up to less than nothing are for whoever counts.
+    Repair {
+        runbook: "stock-drift",
+        step: "follow",
+        given: "UPDATE stock_movements SET quantity = quantity - 900 WHERE product_id = 7 AND warehouse = 1 AND source_type = 'opening';
+                UPDATE stock_levels SET on_hand = on_hand - 700 WHERE product_id = 7 AND warehouse = 1",
+        refused: &["negative-stock would still have 1 violations"],
+        left: &[],
+    },
+    // The first movement of all.
+    Repair {
+        runbook: "stock-drift",
+        step: "explain",
+        given: "DELETE FROM stock_movements;
+                UPDATE stock_levels SET on_hand = 0;
+                UPDATE stock_levels SET on_hand = 4 WHERE product_id = 1 AND warehouse = 1",
+        refused: &[],
+        left: &[("SELECT id FROM stock_movements WHERE quantity = 4", "1")],
+    },
+    // Who has no manager is nobody's to confirm in the record.
+    Repair {
+        runbook: "approved-without-approval",
+        step: "record",
+        given: "UPDATE employees SET manager_id = NULL WHERE id IN
+                (SELECT p.id FROM (SELECT MIN(t.employee_id) AS id FROM timesheets t WHERE t.status = 'approved' AND t.approved_at > '2026-11-19 21:59:00'
+                  AND NOT EXISTS (SELECT 1 FROM approvals a WHERE a.timesheet_id = t.id)) p)",
+        refused: &["approved-without-approval would still have"],
+        left: &[],
+    },
+    // One reference of another form keeps the others neither from being read nor from being told.
+    Repair {
+        runbook: "orphans",
+        step: "attach",
+        given: "UPDATE payments SET reference = 'manual' WHERE id = 31",
+        refused: &["orphan-payment would still have 1 violations"],
+        left: &[],
+    },
+    Repair {
+        runbook: "orphans",
+        step: "attach",
+        given: "UPDATE payments SET reference = 'by hand 4711' WHERE id = 35",
+        refused: &[],
+        left: &[("SELECT COUNT(*) FROM payments WHERE id IN (31, 32, 33) AND order_id = id", "3")],
+    },
+    // Neither half was written of one line; of the others the level was.
+    Repair {
+        runbook: "partial-commit",
+        step: "book",
+        given: "DELETE FROM stock_movements WHERE source_type = 'order_line' AND source_id = 171;
+                UPDATE stock_levels SET on_hand = on_hand + 4 WHERE product_id = 45 AND warehouse = 2",
+        refused: &[],
+        left: &[
+            ("SELECT COUNT(*) FROM stock_movements WHERE source_type = 'order_line' AND source_id = 171 AND quantity = -4", "1"),
+            (
+                "SELECT COUNT(*) FROM stock_levels s WHERE s.on_hand <> (SELECT COALESCE(SUM(m.quantity), 0) FROM stock_movements m
+                  WHERE m.product_id = s.product_id AND m.warehouse = s.warehouse)",
+                "0",
+            ),
         ],
     },
     // The first backup of all, of which nothing older is on record.
@@ -236,7 +317,10 @@ fn repair(dialect: Dialect) {
         let job = walk.job(step, "tried", walk.plan(step, change));
         let preview = walk.runtime.block_on(recover::preview(&job, &Stopper::default()));
         let preview = preview.unwrap_or_else(|why| panic!("{place}: {why}"));
-        assert_eq!(preview.refused, *refused, "{place}: {given}");
+        let objections = &preview.refused;
+        assert_eq!(objections.len(), refused.len(), "{place}: {given}: {objections:?}");
+        let begins = |(said, known): (&String, &&str)| said.starts_with(*known);
+        assert!(objections.iter().zip(*refused).all(begins), "{place}: {objections:?}");
         if refused.is_empty() {
             walk.carry_out(step, "for-good", job.plan);
         }
@@ -655,6 +739,7 @@ impl Walk<'_> {
             (None, "finished") => of_it("at"),
             (None, "restored") => jiff::Timestamp::now().to_string(),
             (None, "entries" | "minutes") => "12".into(),
+            (None, "counted") => "no".into(),
             (None, _) => "as agreed".into(),
         }
     }
