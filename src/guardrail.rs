@@ -47,14 +47,26 @@ impl Plan {
     }
 }
 
+/// Which rows a definition is held against when it is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Held {
+    #[default]
+    AgainstAll,
+    /// A trigger looks only at what is written later.
+    AgainstLater,
+}
+
 /// What trying a guardrail out and taking it back at once has shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rehearsal {
     pub at: Timestamp,
     /// It stood already before.
     pub stands: bool,
-    /// The data as it is fits; else why not.
+    /// The data as it is fits, as far as the definition is held against it; else why not.
     pub accepted: Result<(), String>,
+    #[serde(default)]
+    pub held: Held,
     /// The bad state is rejected by name, with the database's words; else why not.
     pub rejects: Result<String, String>,
     /// Why it could not be tried out on this engine, if so; applying it proves it then.
@@ -86,10 +98,16 @@ impl Rehearsal {
             (Err(why), _) => format!("the data as it is does not fit: {why}"),
             (Ok(()), Err(why)) => format!("it does not reject the bad state: {why}"),
             (Ok(()), Ok(_)) if !self.traceless => "the rehearsal left a trace in the schema".into(),
+            (Ok(()), Ok(_)) if self.held == Held::AgainstLater => {
+                format!("the bad state is rejected by name; {UNSEEN}")
+            }
             (Ok(()), Ok(_)) => "the data fits and the bad state is rejected by name".into(),
         }
     }
 }
+
+/// What is said of the data where a trigger is the guardrail.
+pub const UNSEEN: &str = "a trigger does not look at the rows that are there";
 
 /// Where a guardrail stands, by what the incident remembers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

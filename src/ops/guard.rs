@@ -19,7 +19,7 @@ use crate::config::Target;
 use crate::consent::{Act, Consent};
 use crate::dialect::Dialect;
 use crate::engine::{EngineError, ProvingGround, Purpose, Session, Settled, Stopper};
-use crate::guardrail::{Plan, Rehearsal};
+use crate::guardrail::{Held, Plan, Rehearsal};
 use crate::incident::entry::{Deed, Entry, Outcome};
 use crate::incident::journal::Journal;
 use crate::problem::Problem;
@@ -118,7 +118,17 @@ pub async fn rehearse(job: &Job, stopper: &Stopper) -> Result<Rehearsal, Problem
     observe.close().await;
     let Tried { accepted, rejects, untried } = tried;
     let at = clock::now();
-    Ok(Rehearsal { at, stands, accepted, rejects, untried, lock, seconds, traceless, notes })
+    let held = held(&job.plan.apply, job.target.url.dialect);
+    Ok(Rehearsal { at, stands, accepted, held, rejects, untried, lock, seconds, traceless, notes })
+}
+
+fn held(apply: &str, dialect: Dialect) -> Held {
+    let defined = sql::definitions(apply, dialect).unwrap_or_default();
+    if defined.iter().all(|one| one.object == sql::Object::Trigger) {
+        Held::AgainstLater
+    } else {
+        Held::AgainstAll
+    }
 }
 
 /// Everything up to the rollback: what it showed, whether it stands already, and the lock.

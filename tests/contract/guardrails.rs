@@ -14,6 +14,11 @@ use super::{of, wait_until};
 contract! {
     a_rehearsal_leaves_no_trace_and_knows_the_guardrail_by_name on sqlite postgres mariadb;
     data_that_does_not_fit_is_said_and_nothing_is_applied on sqlite postgres mariadb;
+    a_trigger_is_not_said_to_have_looked_at_the_rows on sqlite postgres,
+        not mariadb: "a trigger is not tried on a copy, and said to be untried";
+    a_guardrail_of_two_triggers_stands_or_falls_as_one on sqlite,
+        not postgres: "one trigger is for several events",
+        not mariadb: "each definition commits";
     a_rejection_by_something_else_proves_nothing on sqlite postgres mariadb;
     it_is_applied_stands_and_is_withdrawn on sqlite postgres mariadb;
     one_that_was_cut_off_before_the_ledger_was_made_is_told_by_its_probe on mariadb,
@@ -116,6 +121,70 @@ fn data_that_does_not_fit_is_said_and_nothing_is_applied(engine: Dialect) {
     assert_eq!(second_loan(&desk), Ok(1), "it does not stand");
     let mut session = desk.open(Purpose::Detect, &Stopper::default());
     assert_eq!(desk.block_on(session.leftover("one_loan")), Ok(None));
+}
+
+/// No loan of a book that is not there.
+fn no_nought(engine: Dialect) -> Plan {
+    let apply = of(
+        engine,
+        [
+            "CREATE TRIGGER no_nought BEFORE INSERT ON loan WHEN NEW.book <= 0
+             BEGIN SELECT RAISE(ABORT, 'no_nought: there is no such book'); END;
+             CREATE TRIGGER no_nought_later BEFORE UPDATE ON loan WHEN NEW.book <= 0
+             BEGIN SELECT RAISE(ABORT, 'no_nought: there is no such book'); END",
+            "DO $g$ BEGIN CREATE FUNCTION no_nought() RETURNS trigger LANGUAGE plpgsql AS $b$ BEGIN
+               IF NEW.book <= 0 THEN RAISE EXCEPTION 'no_nought: there is no such book' USING ERRCODE = 'check_violation'; END IF;
+               RETURN NEW; END $b$;
+             CREATE TRIGGER no_nought BEFORE INSERT OR UPDATE ON loan FOR EACH ROW EXECUTE FUNCTION no_nought(); END $g$",
+            "",
+        ],
+    );
+    let withdraw = [
+        "DROP TRIGGER no_nought; DROP TRIGGER no_nought_later",
+        "DROP FUNCTION no_nought() CASCADE",
+        "",
+    ];
+    Plan {
+        title: "a loan is of a book".into(),
+        apply: apply.into(),
+        probe: "INSERT INTO loan (id, book) VALUES (98, 0)".into(),
+        rejects: "no_nought".into(),
+        withdraw: of(engine, withdraw).into(),
+    }
+}
+
+fn a_trigger_is_not_said_to_have_looked_at_the_rows(engine: Dialect) {
+    let mut desk = Desk::new(engine, LOANS);
+    desk.run("INSERT INTO loan VALUES (4, -5, NULL)");
+    let rehearsal = rehearse(&desk, no_nought(engine));
+    let said =
+        "the bad state is rejected by name; a trigger does not look at the rows that are there";
+    assert!(rehearsal.is_sound(), "{rehearsal:?}");
+    assert_eq!(rehearsal.sentence(), said);
+}
+
+fn a_guardrail_of_two_triggers_stands_or_falls_as_one(engine: Dialect) {
+    let mut desk = Desk::new(engine, LOANS);
+    let refused = |desk: &Desk, sql: &str| {
+        let mut session = desk.open(Purpose::Work, &Stopper::default());
+        desk.block_on(session.begin(std::time::Duration::from_secs(5))).unwrap();
+        let ran = desk.block_on(session.execute(sql));
+        desk.block_on(session.rollback()).unwrap();
+        ran.is_err_and(|error| error.to_string().contains("no_nought"))
+    };
+    let both = ["INSERT INTO loan (id, book) VALUES (98, 0)", "UPDATE loan SET book = 0"];
+    // The second cannot be made, so that the first is not made either.
+    desk.run("CREATE TRIGGER no_nought_later BEFORE DELETE ON loan BEGIN SELECT 1; END");
+    let (outcome, why) = put(&desk, "first", no_nought(engine), &Deed::ApplyGuardrail);
+    assert_eq!(outcome, Outcome::RolledBack, "{why}");
+    assert!(both.iter().all(|sql| !refused(&desk, sql)));
+    desk.run("DROP TRIGGER no_nought_later");
+    let (outcome, why) = put(&desk, "second", no_nought(engine), &Deed::ApplyGuardrail);
+    assert_eq!(outcome, Outcome::Committed, "{why}");
+    assert!(both.iter().all(|sql| refused(&desk, sql)));
+    let (outcome, why) = put(&desk, "back", no_nought(engine), &Deed::WithdrawGuardrail);
+    assert_eq!(outcome, Outcome::Committed, "{why}");
+    assert!(both.iter().all(|sql| !refused(&desk, sql)));
 }
 
 fn a_rejection_by_something_else_proves_nothing(engine: Dialect) {

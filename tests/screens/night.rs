@@ -16,7 +16,7 @@ use steadyhand::check::{Count, Finding, Survey, Verdict};
 use steadyhand::config::{Environment, Target, TargetUrl};
 use steadyhand::dialect::Dialect;
 use steadyhand::engine::{LongTransaction, Wait, Waiter};
-use steadyhand::guardrail::Rehearsal;
+use steadyhand::guardrail::{Held, Rehearsal};
 use steadyhand::incident::chain::Mark;
 use steadyhand::incident::entry::{Entry, Evidence, Record, TargetSeen};
 use steadyhand::incident::journal::Journal;
@@ -622,6 +622,7 @@ fn rehearsal(at: Timestamp) -> Rehearsal {
         untried: None,
         lock: "SHARE on a copy of the table; in place it is brief".into(),
         seconds: 0.02,
+        held: Held::AgainstAll,
         traceless: true,
         notes: vec!["tried on an empty copy of asset_assignments".into()],
     }

@@ -1,8 +1,7 @@
 //! The guardrail screen: rehearse it without a trace, apply it, withdraw it.
 
 use crate::consent::{Act, Consent, Question};
-use crate::guardrail::Rehearsal;
-use crate::guardrail::Standing;
+use crate::guardrail::{Held, Rehearsal, Standing, UNSEEN};
 use crate::incident::entry::{Deed, Entry, Evidence, Outcome};
 use crate::problem::Problem;
 use crate::runbook::Action;
@@ -306,7 +305,11 @@ pub fn enter_word(app: &App) -> &'static str {
 
 /// What trying it out has shown.
 fn findings(app: &App, rehearsal: &Rehearsal, page: &mut Page<'_>) {
-    verdict(app, &rehearsal.accepted, "the data as it is fits", "the data does not fit", page);
+    if rehearsal.held == Held::AgainstLater && rehearsal.accepted.is_ok() {
+        page.signed(app.look.unknown(), UNSEEN, Role::Warning);
+    } else {
+        verdict(app, &rehearsal.accepted, "the data as it is fits", "the data does not fit", page);
+    }
     match &rehearsal.rejects {
         Ok(words) => {
             page.signed(app.look.ok(), "the bad state is rejected by name:", Role::Ok);
