@@ -221,7 +221,7 @@ impl Desk<'_> {
                     (Ok(_), []) => {
                         let rows = text::count(usize::try_from(preview.rows()).unwrap_or(0), "row");
                         let rows = match &preview.chunks {
-                            Some(chunks) => format!("{}, {rows}", chunks.words()),
+                            Some(chunks) => format!("{}, {rows}", chunks.words(false)),
                             None => rows,
                         };
                         let what = format!("{rows}, rolled back in {:.2} s", preview.seconds);

@@ -23,6 +23,8 @@ pub struct Chunk {
     pub number: u64,
     pub keys: u64,
     pub rows: u64,
+    /// How many of these its undo would put back.
+    pub back: u64,
     pub left_alone: u64,
     pub undo: Evidence,
     pub mark: String,
@@ -95,11 +97,12 @@ impl Chunked {
                     self.list.clone_from(list);
                 }
             }
-            Entry::ChunkSent { chunk, keys, rows, left_alone, undo, mark, .. } => {
+            Entry::ChunkSent { chunk, keys, rows, back, left_alone, undo, mark, .. } => {
                 self.sent.push(Chunk {
                     number: *chunk,
                     keys: *keys,
                     rows: *rows,
+                    back: back.unwrap_or(*rows),
                     left_alone: *left_alone,
                     undo: undo.clone(),
                     mark: mark.clone(),

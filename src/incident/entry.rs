@@ -298,6 +298,9 @@ pub enum Entry {
         chunk: u64,
         keys: u64,
         rows: u64,
+        /// How many of these its undo would put back; journals of the first versions lack it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        back: Option<u64>,
         /// Keys whose row was not as the change wants it any more.
         left_alone: u64,
         undo: Evidence,

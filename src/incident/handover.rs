@@ -200,11 +200,12 @@ fn how_it_went(change: &Change) -> Option<String> {
     let (rows, done, keys) = (chunks.rows(), chunks.done(), chunks.keys);
     let more = if chunks.in_doubt().is_some() { "; of one more it is not known" } else { "" };
     Some(format!(
-        "{how}, {} rows COMMITTED in {} chunks, {} of {} keys done{more}",
+        "{how}, {} rows COMMITTED in {} chunks, {} of {} {} done{more}",
         thousands(rows),
         chunks.committed().count(),
         thousands(done),
-        thousands(keys)
+        thousands(keys),
+        change.deed.counts()
     ))
 }
 
@@ -223,13 +224,13 @@ fn open(incident: &Incident, runbook: Option<&Runbook>) -> Vec<String> {
     }
     let halted = incident.changes.iter().filter(|change| change.is_halted());
     open.extend(halted.map(|change| format!("{} is done in part", title(&change.step))));
-    let mut failed: Vec<String> = Vec::new();
     let changes = incident.changes.iter();
     open.extend(changes.filter(|change| change.deed == Deed::Change).filter_map(|change| {
         let left = incident.taken_back(&change.op).filter(|left| *left > 0)?;
         let (rows, title) = (thousands(left), title(&change.step));
         Some(format!("{title}: {rows} rows were left alone when it was taken back"))
     }));
+    let mut failed: Vec<String> = Vec::new();
     for (step, state) in &incident.progress.states {
         if let StepState::Failed(why) = state {
             failed.push(format!("{} failed: {why}", title(step)));

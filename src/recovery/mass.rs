@@ -120,18 +120,20 @@ impl Chunks {
         self.left.saturating_sub(self.idle.keys + self.first)
     }
 
-    pub fn words(&self) -> String {
-        let (left, about, first) =
-            (thousands(self.left), thousands(self.about), thousands(self.first));
+    /// Of an undo it is not known how many rows are as the change left them.
+    pub fn words(&self, undo: bool) -> String {
+        let (about, first) = (thousands(self.about), thousands(self.first));
+        let left = match thousands(self.left) {
+            left if undo => format!("at most {left} rows to be put back"),
+            left => format!("{left} keys exactly"),
+        };
         match self.about {
-            0 | 1 => format!("{left} keys exactly, in one chunk"),
+            0 | 1 => format!("{left}, in one chunk"),
             _ if self.idle.chunks > 0 => format!(
-                "{left} keys exactly, in about {about} chunks; the first {} change nothing, run for real: the {first} behind them",
+                "{left}, in about {about} chunks; the first {} change nothing, run for real: the {first} behind them",
                 thousands(self.idle.keys)
             ),
-            _ => format!(
-                "{left} keys exactly, in about {about} chunks; run for real: the first {first}"
-            ),
+            _ => format!("{left}, in about {about} chunks; run for real: the first {first}"),
         }
     }
 }

@@ -170,7 +170,7 @@ impl Request {
             statements,
             rows: preview.asked(),
             chunks: preview.chunks.as_ref().map(|chunks| FirstChunk {
-                told: chunks.words(),
+                told: chunks.words(plan.undoes.is_some()),
                 fingerprint: chunks.print.clone(),
             }),
             writes: preview.writes.clone(),

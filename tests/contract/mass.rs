@@ -45,6 +45,7 @@ contract! {
     what_was_stopped_goes_on_with_exactly_the_rest on sqlite postgres mariadb;
     a_half_done_change_is_taken_back_and_the_undo_goes_on_too on sqlite postgres mariadb;
     chunks_with_nothing_to_do_keep_nothing_from_being_done on sqlite postgres mariadb;
+    an_undo_in_chunks_names_what_it_leaves_alone on sqlite postgres mariadb;
     an_undo_in_chunks_removes_nothing_that_others_added on sqlite postgres mariadb;
     more_rows_than_the_runbook_allows_are_not_written on sqlite postgres mariadb;
     what_was_approved_without_an_undo_goes_on_without_one on sqlite postgres mariadb;
@@ -293,6 +294,11 @@ fn a_trigger_may_write_where_the_same_name_holds_something_else(engine: Dialect)
     let hidden = raised_beside(&mut desk, "note", 900);
     assert_eq!((hidden.inserted, hidden.updated), (135, 0));
     assert_eq!(desk.count("SELECT COUNT(*) FROM note"), 450);
+    // What the trigger inserted stays, and is no row that comes back.
+    let keys = "SELECT id FROM job WHERE id <= 500 ORDER BY id";
+    let undo = desk.mass_undo(&desk.mass_job("op", keys, &[RAISE], (150, 400)), "undo");
+    let chunks = desk.preview(&undo).chunks.expect("it is in chunks");
+    assert!(chunks.words(true).starts_with("at most 450 rows to be put back, in about "));
 }
 
 /// In a table that was there before, so that it comes first.
@@ -550,7 +556,7 @@ fn chunks_with_nothing_to_do_keep_nothing_from_being_done(engine: Dialect) {
         (last, OPEN.unsigned_abs() - last - shown.first)
     );
     let words = format!("the first {last} change nothing, run for real: the {}", shown.first);
-    assert!(shown.words().contains(&words), "{}", shown.words());
+    assert!(shown.words(false).contains(&words), "{}", shown.words(false));
     // One of the rows is as the change left it again.
     desk.run(&format!("UPDATE job SET n = 1 WHERE id = {from}"));
     let Execution::Halted { why, progress, .. } =
@@ -573,6 +579,29 @@ fn chunks_with_nothing_to_do_keep_nothing_from_being_done(engine: Dialect) {
 }
 
 /// What a cascade takes along in a chunk that nobody previewed.
+/// Also of chunks that no preview showed.
+fn an_undo_in_chunks_names_what_it_leaves_alone(engine: Dialect) {
+    let mut desk = Desk::new(engine, &schema(engine));
+    let job = desk.mass_job("op", KEYS, &[RAISE], (500, 900));
+    assert_eq!(committed(&desk.drive_on(&job)), OPEN.unsigned_abs());
+    desk.run("UPDATE job SET n = 9 WHERE id IN (5, 2999)");
+    desk.run("DELETE FROM job WHERE id = 1201");
+    let execution = desk.drive_on(&desk.mass_undo(&job, "undo"));
+    assert_eq!(committed(&execution), OPEN.unsigned_abs() - 3);
+    let Execution::Committed { said, .. } = execution else { panic!("{execution:?}") };
+    let left =
+        "left alone, because they were changed since: 3 rows: job id 2999, job id 1201, job id 5";
+    assert_eq!(said, left);
+    let (records, ..) = journal::read(&desk.journal.folder()).expect("a journal");
+    let named = records.iter().filter_map(|record| match &record.entry {
+        Entry::ChunkEnded { op, why, .. } if op == "undo" && !why.is_empty() => Some(why.as_str()),
+        _ => None,
+    });
+    let each = ["left alone: job id 2999", "left alone: job id 1201", "left alone: job id 5"];
+    assert_eq!(named.collect::<Vec<_>>(), each);
+    assert_eq!(desk.incident().taken_back("op"), Some(3));
+}
+
 fn an_undo_in_chunks_removes_nothing_that_others_added(engine: Dialect) {
     let schema = format!(
         "{}; CREATE TABLE ship (id INTEGER PRIMARY KEY); \

@@ -125,6 +125,14 @@ impl Deed {
             Self::WithdrawGuardrail => "withdrawal of the guardrail",
         }
     }
+
+    /// What is counted where it runs in chunks.
+    pub fn counts(&self) -> &'static str {
+        match self {
+            Self::Undo { .. } => "rows",
+            Self::Change | Self::ApplyGuardrail | Self::WithdrawGuardrail => "keys",
+        }
+    }
 }
 
 /// How the pace of a change in chunks was altered.

@@ -162,12 +162,14 @@ impl Entry {
                 Outcome::Unknown => format!("outcome of the {} UNKNOWN: {why}", deed.word()),
             },
             Self::ChunksPlanned { deed, left, done: 0, about, .. } => {
-                format!("{} cut into about {about} chunks: {} keys", deed.word(), thousands(*left))
+                let (left, what) = (thousands(*left), deed.counts());
+                format!("{} cut into about {about} chunks: {left} {what}", deed.word())
             }
             Self::ChunksPlanned { deed, left, done, .. } => format!(
-                "{} goes on: {} keys are left, {} done before",
+                "{} goes on: {} {} are left, {} done before",
                 deed.word(),
                 thousands(*left),
+                deed.counts(),
                 thousands(*done)
             ),
             Self::ChunkSent { chunk, keys, rows, .. } => {
@@ -183,10 +185,11 @@ impl Entry {
                 format!("{} before chunk {chunk}: {why}", pacing.word())
             }
             Self::Halted { deed, done, of, rows, why, .. } => format!(
-                "{} HALTED at {} of {} keys, {} rows committed: {why}",
+                "{} HALTED at {} of {} {}, {} rows committed: {why}",
                 deed.word(),
                 thousands(*done),
                 thousands(*of),
+                deed.counts(),
                 thousands(*rows)
             ),
             Self::Resolved { deed, outcome, how, .. } => {

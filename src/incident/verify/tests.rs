@@ -166,6 +166,7 @@ fn files_of_chunks_and_exports_are_looked_at_too() {
             chunk: 1,
             keys: 1,
             rows: 1,
+            back: None,
             left_alone: 0,
             undo: keep("undo-c2-1.jsonl"),
             mark: String::new(),

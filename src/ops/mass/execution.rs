@@ -18,7 +18,7 @@ use crate::ops::recover::{
 };
 use crate::recovery::fingerprint::fingerprint;
 use crate::recovery::mass::{Chunks, Mass, Pace, Progress, Source};
-use crate::recovery::{Approval, CheckOutcome, Drift, Execution, Preview, TableWrites};
+use crate::recovery::{Approval, CheckOutcome, Drift, Execution, Preview, TableWrites, undo};
 
 /// Hears how far it came.
 pub type Tell<'a> = &'a (dyn Fn(Progress) + Send + Sync);
@@ -299,6 +299,7 @@ impl<'a> Drive<'a> {
             chunk,
             keys: unit.size,
             rows: run.rows(),
+            back: Some(undo::wanted(&run.written.images)),
             left_alone: run.left_alone,
             undo,
             mark: mark.clone(),

@@ -48,7 +48,7 @@ pub fn undo(job: &Job, incident: &Incident, folder: &Path, of: &str) -> Result<P
         chunk: chunk.number,
         path: folder.join(&chunk.undo.file),
         sha256: chunk.undo.sha256.clone(),
-        rows: chunk.rows,
+        rows: chunk.back,
     };
     let plan = plan::undo_chunks(&job.plan, of, left.map(artefact).collect(), before(&begun));
     Ok(Plan { lacks, ..plan })

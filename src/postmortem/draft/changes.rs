@@ -171,7 +171,8 @@ fn second(second: &Second) -> Option<String> {
 fn in_chunks(chunks: &Chunked, deed: &Deed) -> String {
     let (count, done, of) = (chunks.committed().count(), chunks.done(), chunks.keys);
     let (done, of, left) = (thousands(done), thousands(of), thousands(chunks.left_alone()));
-    let mut told = format!("{count} committed, {done} of {of} keys done");
+    let what = deed.counts();
+    let mut told = format!("{count} committed, {done} of {of} {what} done");
     if chunks.left_alone() > 0 {
         let or = match deed {
             Deed::Undo { .. } => " or the database refuses it",

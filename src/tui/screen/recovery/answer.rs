@@ -211,7 +211,7 @@ fn confirmation_text(recovery: &Recovery, environment: &str) -> String {
     if let Some(chunks) = &preview.chunks {
         return format!(
             "{head} in chunks\n{title}\n{}.\nThe first chunk must do exactly what was previewed; what is committed stays when it is stopped.{undo}",
-            chunks.words()
+            chunks.words(plan.undoes.is_some())
         );
     }
     format!(

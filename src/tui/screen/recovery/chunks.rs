@@ -52,8 +52,8 @@ pub fn going_on(case: &Case, step: &str, undoing: bool) -> Option<String> {
 }
 
 /// How much the preview is of the whole.
-pub fn preview_lines(chunks: &Chunks, page: &mut Page<'_>) {
-    page.line(&[("In chunks ", Role::Focus), (&chunks.words(), Role::Title)]);
+pub fn preview_lines(chunks: &Chunks, undo: bool, page: &mut Page<'_>) {
+    page.line(&[("In chunks ", Role::Focus), (&chunks.words(undo), Role::Title)]);
     if chunks.done > 0 {
         let done = thousands(chunks.done);
         page.muted(&format!("{done} were done before; this is exactly the rest of the list."));
@@ -61,12 +61,17 @@ pub fn preview_lines(chunks: &Chunks, page: &mut Page<'_>) {
     if chunks.not_run() > 0 {
         let more = thousands(chunks.not_run());
         page.muted(&format!(
-            "Not run: the other {more}. Each chunk tests its rows again and keeps to its keys."
+            "Not run: the other {more}. Each chunk tests its rows again and keeps to {}.",
+            if undo { "what the change wrote" } else { "its keys" }
         ));
     }
     let which =
         if chunks.idle.chunks > 0 { "The first chunk that does" } else { "The first chunk" };
     page.blank().muted(&format!("{which}, run for real and rolled back:"));
+}
+
+fn counted(recovery: &Recovery) -> &'static str {
+    if recovery.undoing { "rows" } else { "keys" }
 }
 
 pub fn progress_lines(app: &App, recovery: &Recovery, page: &mut Page<'_>) {
@@ -77,8 +82,9 @@ pub fn progress_lines(app: &App, recovery: &Recovery, page: &mut Page<'_>) {
     };
     let Progress { chunk, done, of, rows, left_alone, size, held, .. } = progress;
     let share = (done * 100).checked_div(*of).unwrap_or(0);
+    let what = counted(recovery);
     page.line(&[
-        (&format!("{} of {} keys", thousands(*done), thousands(*of)), Role::Title),
+        (&format!("{} of {} {what}", thousands(*done), thousands(*of)), Role::Title),
         (&format!("   {share} %   chunk {chunk} committed"), Role::Text),
     ]);
     page.push(bar(app, share)).blank();
@@ -94,10 +100,12 @@ pub fn progress_lines(app: &App, recovery: &Recovery, page: &mut Page<'_>) {
         page.pair("Left alone", 10, &format!("{left} {why}"));
     }
     let held = held.as_secs_f64();
-    let pace = format!("{} keys; the last held its locks {held:.2} s", thousands(*size));
+    let locks = format!("the last held its locks {held:.2} s");
+    // An undo takes back chunk by chunk what was done, however large each was.
+    let pace = if recovery.undoing { locks } else { format!("{} keys; {locks}", thousands(*size)) };
     page.pair("Next chunk", 10, &pace);
     if let Some(rate) = progress.a_second() {
-        page.pair("Rate", 10, &format!("{} keys a second", thousands(rate)));
+        page.pair("Rate", 10, &format!("{} {what} a second", thousands(rate)));
     }
     if let Some(seconds) = progress.seconds_left() {
         let left = clock(i64::try_from(seconds).unwrap_or(i64::MAX));
@@ -138,8 +146,11 @@ pub fn halted_lines(
     page: &mut Page<'_>,
 ) {
     let (done, of) = (thousands(progress.done), thousands(progress.of));
-    let text =
-        format!("HALTED at {done} of {of} keys: {} rows committed", thousands(progress.rows));
+    let text = format!(
+        "HALTED at {done} of {of} {}: {} rows committed",
+        counted(recovery),
+        thousands(progress.rows)
+    );
     page.signed(app.look.bad(), &text, Role::Warning);
     page.text(why);
     for difference in drift.iter().flat_map(|drift| &drift.differences) {

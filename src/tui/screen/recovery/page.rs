@@ -84,14 +84,14 @@ pub fn page(app: &App) -> Page<'_> {
                 partly_back(app, left, &mut page);
             }
             second::lines(app, case, recovery, preview, &mut page);
-            preview_lines(app, preview, &mut page);
+            preview_lines(app, recovery, preview, &mut page);
         }
         State::Ended { execution } => {
             page.title(&title);
             ended_lines(app, case, execution, recovery, &mut page);
             if let Some(preview) = &recovery.preview {
                 page.blank().muted("What was previewed:");
-                preview_lines(app, preview, &mut page);
+                preview_lines(app, recovery, preview, &mut page);
             }
         }
     }
@@ -169,7 +169,7 @@ fn looked_at(sample: &Rows, row: usize, arrow: &str) -> Vec<String> {
     [same, changed, rest].concat()
 }
 
-fn preview_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
+fn preview_lines(app: &App, recovery: &Recovery, preview: &Preview, page: &mut Page<'_>) {
     for why in &preview.refused {
         page.signed(app.look.bad(), &format!("refused: {why}"), Role::Danger);
     }
@@ -181,7 +181,7 @@ fn preview_lines(app: &App, preview: &Preview, page: &mut Page<'_>) {
         );
     }
     if let Some(of_chunks) = &preview.chunks {
-        chunks::preview_lines(of_chunks, page);
+        chunks::preview_lines(of_chunks, recovery.undoing, page);
     }
     for (number, statement) in preview.statements.iter().enumerate() {
         let note =
