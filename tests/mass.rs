@@ -156,7 +156,7 @@ fn killed_after_the_last_commit_nothing_is_left() {
 
 #[test]
 fn killed_before_the_end_was_written_nothing_is_left() {
-    goes_on("before:ended", ALL, 10);
+    goes_on("before:ended", &format!("{ALL}: the journal has the end of every chunk"), 10);
 }
 
 #[test]
@@ -224,6 +224,40 @@ fn it_is_paused_continued_stopped_gone_on_with_and_taken_back() {
     let page = postmortem(cockpit.home(), "markdown");
     assert!(page.contains("Rows: 4999 rows written\n"), "{page}");
     assert!(page.contains("Rows of the chunk that was previewed"), "{page}");
+}
+
+/// Whoever takes it up is told that it is the undo that goes on.
+#[test]
+fn an_undo_that_was_killed_between_two_chunks_is_gone_on_with() {
+    let (mut cockpit, mut erp) = at_the_change(Home::new(), 5_000);
+    preview(&mut cockpit);
+    confirm(&mut cockpit, "erp-demo 5000");
+    cockpit.wait_long_for("COMMITTED   5,000 rows");
+    cockpit.keys("u");
+    cockpit.wait_long_for("at most 5,000 rows to be put back, in about");
+    cockpit.wait_for("enter confirm");
+    confirm(&mut cockpit, "erp-demo undo 5000");
+    cockpit.wait_for("space pause");
+    cockpit.keys("space");
+    cockpit.wait_for("PAUSED: by the operator");
+    cockpit.signal(Signal::KILL);
+    assert_eq!(cockpit.wait_exit(), KILLED);
+    let left = erp.count("SELECT SUM(weight) FROM parcels").unsigned_abs();
+    assert!(left > 0 && left < 5_000, "{left}");
+    let mut cockpit = resume(cockpit.into_home());
+    let done = thousands(5_000 - left);
+    let told = format!("Of the undo {done} of 5,000 rows are done: u goes on with it");
+    cockpit.wait_for(&told);
+    cockpit.keys("enter");
+    cockpit.wait_gone(&told);
+    cockpit.wait_for(&format!("UNDO HALTED at {done} of 5,000 rows; u goes on with it"));
+    cockpit.keys("u");
+    cockpit.wait_long_for("enter confirm");
+    confirm(&mut cockpit, &format!("erp-demo undo {left}"));
+    cockpit.wait_long_for("COMMITTED   5,000 rows");
+    assert_eq!(weights(&mut erp), "0 0 0");
+    leave(&mut cockpit);
+    assert_sound(cockpit.home());
 }
 
 fn postmortem(home: &Home, format: &str) -> String {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::check::{Cause, Delta, Finding};
-use crate::incident::Chunked;
-use crate::incident::entry::{Entry, Milestone, Origin, Outcome};
+use crate::incident::Change;
+use crate::incident::entry::{Deed, Entry, Milestone, Origin, Outcome};
 use crate::incident::store;
 use crate::problem::Problem;
 use crate::runbook::progress::StepState;
@@ -191,8 +191,7 @@ pub(super) fn resolved(
                 recovery.state = crate::recovery::protocol::State::Idle;
             }
             let last = case.incident.changes.iter().rev().find(|change| change.step == step);
-            let chunks = last.and_then(|change| change.chunks.as_ref());
-            let sentences = became(outcome, &how, chunks);
+            let sentences = became(outcome, &how, last);
             app.cover(Overlay::text(
                 "What became of the change that was cut off",
                 sentences.into_iter().map(crate::tui::widget::wrap::plain).collect(),
@@ -206,18 +205,31 @@ pub(super) fn resolved(
     }
 }
 
-pub(super) fn became(outcome: Outcome, how: &str, chunks: Option<&Chunked>) -> Vec<String> {
+pub(super) fn became(outcome: Outcome, how: &str, change: Option<&Change>) -> Vec<String> {
+    let chunks = change.and_then(|change| change.chunks.as_ref());
+    let deed = change.map_or(&Deed::Change, |change| &change.deed);
     let (done, of) = chunks.map_or((0, 0), |chunks| (chunks.done(), chunks.keys));
     let what = if done > 0 && done < of { "The chunk that was cut off" } else { "It" };
     let left = (done > 0 && done < of).then(|| {
         let (done, of) = (thousands(done), thousands(of));
-        format!("{done} of {of} keys are done; the rest can be gone on with from here.")
+        match deed {
+            Deed::Undo { .. } => format!(
+                "Of the undo {done} of {of} rows are done: u goes on with it, and nothing else is begun before."
+            ),
+            _ => format!("{done} of {of} keys are done; the rest can be gone on with from here."),
+        }
     });
     let sentence = match outcome {
         Outcome::Unknown => format!("Still unknown: {how}"),
         _ if done > 0 && done == of => {
+            // Where all were done, what was looked for and not found is a chunk that there is not.
+            let how = match outcome {
+                Outcome::Committed => how,
+                _ => "the journal has the end of every chunk",
+            };
+            let what = deed.counts();
             format!(
-                "It did commit, to the last of its {of} keys: {how}. Nothing is to be repeated."
+                "It did commit, to the last of its {of} {what}: {how}. Nothing is to be repeated."
             )
         }
         Outcome::Committed if left.is_some() => format!("{what} did commit: {how}."),

@@ -1,7 +1,7 @@
 //! What the page of a step shows: what is asked, its answer, and what holds it up.
 
 use crate::check::{Level, Verdict};
-use crate::incident::entry::verdict_words;
+use crate::incident::entry::{Deed, verdict_words};
 use crate::runbook::progress::StepState;
 use crate::runbook::{Action, Expect, WaitFor};
 use crate::tui::app::App;
@@ -254,6 +254,14 @@ fn guard_state(app: &App, case: &Case, page: &mut Page<'_>) {
 fn committed_lines(app: &App, case: &Case, page: &mut Page<'_>) {
     if let Some(change) = case.incident.standing_change(&case.step().id) {
         page.blank();
+        let halted = case.incident.halted(&case.step().id);
+        if let Some(undo) = halted.filter(|halted| matches!(halted.deed, Deed::Undo { .. })) {
+            let (done, of) = undo.chunks.as_ref().map_or((0, 0), |undo| (undo.done(), undo.keys));
+            let (done, of) = (thousands(done), thousands(of));
+            let text = format!("UNDO HALTED at {done} of {of} rows; u goes on with it");
+            page.signed(app.look.bad(), &text, Role::Warning);
+            return;
+        }
         if let Some(chunks) = change.chunks.as_ref().filter(|_| !change.is_committed()) {
             let (done, of) = (thousands(chunks.done()), thousands(chunks.keys));
             let text = format!(
@@ -268,6 +276,9 @@ fn committed_lines(app: &App, case: &Case, page: &mut Page<'_>) {
         };
         let text = format!("COMMITTED: {} rows; {undo}", change.rows);
         page.signed(app.look.ok(), &text, Role::Ok);
+    } else if let Some((_, left)) = case.incident.partly_back(&case.step().id) {
+        page.blank();
+        super::super::recovery::partly_back(app, left, page);
     }
 }
 
@@ -276,9 +287,6 @@ fn output_lines(app: &App, case: &Case, page: &mut Page<'_>) {
     if let Some((_, since)) = output.running {
         let seconds = app.now.duration_since(since).as_secs();
         page.muted(&format!("running for {seconds} s; x stops it"));
-    } else if let Some((_, left)) = case.incident.partly_back(&case.step().id) {
-        page.blank();
-        super::super::recovery::partly_back(app, left, page);
     }
     let Some(ran) = &output.ran else { return };
     page.blank();
