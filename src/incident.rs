@@ -3,6 +3,7 @@
 //! The journal is the truth; this is the fold of it, the same at start-up and while working. Screens
 //! and the postmortem read it; nothing changes it but `apply`. Pure.
 
+pub mod apart;
 pub mod bundle;
 pub mod chain;
 mod chunks;
@@ -76,7 +77,17 @@ pub struct Incident {
     pub annotations: BTreeMap<u64, Vec<Annotation>>,
     /// Who wrote from when on; another shift begins where that is somebody else.
     pub shifts: Vec<(Timestamp, String)>,
+    /// What other hosts wrote that is not among these records, as it was told last.
+    pub apart: BTreeMap<String, Apart>,
     pub records: Vec<Record>,
+}
+
+/// What a host wrote apart from the others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Apart {
+    pub sentence: String,
+    /// Whether it did more than write.
+    pub did: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -75,7 +75,10 @@ pub fn run(config: &Config, asked: &Asked, out: &mut Out) -> Result<Exit, Proble
         let line = format!("not in it: {file}; {place}, and a bundle that is made there has it");
         out.put(&(visible::text(&line).into_owned() + "\n"))?;
     }
-    Ok(match (report.is_sound(), report.not_brought.is_empty()) {
+    for apart in &report.apart {
+        out.put(&format!("not in it: {}\n", visible::text(apart)))?;
+    }
+    Ok(match (report.is_sound(), report.is_whole()) {
         (false, _) => Exit::Violated,
         (true, false) => Exit::Inconclusive,
         (true, true) => Exit::Clear,
@@ -157,7 +160,7 @@ pub fn verified(
     };
     // Without the rows that they show, requests cannot be in it.
     let checked = checked
-        & report.not_brought.is_empty()
+        & report.is_whole()
         & (opened.about.redacted || super::seconds::judge(folder, signers, &mut report));
     out.put(&text::verification(&report, out.paint))?;
     Ok(match (report.is_sound(), checked) {

@@ -26,11 +26,9 @@ pub async fn init(config: &Config, apply: bool, out: &mut Out) -> Result<Exit, P
 /// Brings what other hosts wrote. A store that is away is told, and what is here is used.
 pub async fn fetch(config: &Config, wanted: Wanted<'_>, out: &mut Out) {
     let Some(store) = &config.store else { return };
-    match share::fetch(&store.value, &config.state.value, wanted).await {
-        Ok(told) => told.iter().for_each(|line| out.say(&format!("steadyhand: {line}"))),
-        Err(problem) => {
-            let sentence = problem.sentence;
-            out.say(&format!("steadyhand: {sentence}; only what this host has is shown"));
-        }
+    let (told, fetched) = share::fetch(&store.value, &config.state.value, wanted).await;
+    told.iter().for_each(|line| out.say(&format!("steadyhand: {line}")));
+    if let Err(Problem { sentence, .. }) = fetched {
+        out.say(&format!("steadyhand: {sentence}; only what this host has is shown"));
     }
 }

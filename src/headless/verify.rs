@@ -31,7 +31,7 @@ pub fn run(
     let mut report =
         verify(&folder, head).map_err(|error| Problem::unreachable(error.to_string()))?;
     let checked = super::seconds::judge(&folder, signers, &mut report);
-    let looked = report.not_brought.is_empty();
+    let looked = report.is_whole();
     out.put(&text::verification(&report, out.paint))?;
     Ok(match (report.is_sound(), checked && looked) {
         (false, _) => Exit::Violated,

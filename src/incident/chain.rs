@@ -63,6 +63,13 @@ pub struct Head {
     pub hash: String,
 }
 
+impl Head {
+    /// That of a journal whose last record it is.
+    pub fn of(record: &Record) -> Self {
+        Self { seq: record.seq, hash: record.hash.clone() }
+    }
+}
+
 impl Default for Head {
     fn default() -> Self {
         Self { seq: 0, hash: GENESIS.into() }

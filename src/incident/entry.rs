@@ -406,6 +406,18 @@ pub enum Entry {
         from: Party,
         typed: String,
     },
+    /// Another host wrote on while somebody had gone on elsewhere. Its records stay with it.
+    WroteApart {
+        host: String,
+        records: u64,
+        /// The number of the last of them.
+        last: u64,
+        until: Timestamp,
+        /// Committed by them.
+        rows: u64,
+        /// What it did besides writing, a sentence each.
+        did: Vec<String>,
+    },
     /// What a drill came to.
     Scored {
         score: u32,

@@ -216,7 +216,8 @@ pub fn is_false_alarm(incident: &Incident) -> bool {
         Entry::Verified { checks, .. } => checks.iter().any(|(_, verdict)| verdict.is_violated()),
         _ => false,
     });
-    !incident.is_open() && !saw && incident.rows_changed() == 0
+    let apart = incident.apart.values().any(|apart| apart.did);
+    !incident.is_open() && !saw && !apart && incident.rows_changed() == 0
 }
 
 /// The first update is due by the severity, each later one by what the one before promised.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::chain::Mark;
 use super::entry::{Deed, Entry, Milestone, Origin, Outcome, Record};
-use super::{ActionItem, Annotation, Change, Controls, Incident, Measured, Phase};
+use super::{ActionItem, Annotation, Apart, Change, Controls, Incident, Measured, Phase};
 use crate::guardrail::Standing;
 use crate::runbook::progress::StepState;
 
@@ -95,6 +95,10 @@ impl Incident {
             Entry::CommandRan { step, .. } => _ = self.commands.remove(step),
             // Of a program that is gone nothing runs that could still be waited for.
             Entry::Resumed { .. } => self.commands.clear(),
+            Entry::WroteApart { host, did, .. } => {
+                let (sentence, did) = (record.entry.sentence(), !did.is_empty());
+                self.apart.insert(host.clone(), Apart { sentence, did });
+            }
             Entry::TornTail { .. }
             | Entry::PostmortemEdited { .. }
             | Entry::Confirmed { .. }

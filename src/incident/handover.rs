@@ -214,7 +214,8 @@ fn open(incident: &Incident, runbook: Option<&Runbook>) -> Vec<String> {
         let step = runbook.and_then(|runbook| runbook.step(id));
         step.map_or_else(|| id.to_owned(), |step| step.title.clone())
     };
-    let mut open = Vec::new();
+    let mut open: Vec<String> =
+        incident.apart.values().map(|apart| apart.sentence.clone()).collect();
     if let Some(change) = incident.in_doubt() {
         open.push(format!(
             "the outcome of the {} at {} is not known; going on with the incident finds out",

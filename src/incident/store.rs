@@ -56,17 +56,20 @@ pub struct Summary {
     pub review_due: Option<Timestamp>,
     /// Why its journal cannot be trusted or read, if so.
     pub trouble: Option<String>,
+    /// What only this host wrote of an incident that another went on with.
+    pub apart: bool,
 }
 
 impl Summary {
     /// Can be gone on with.
     pub fn is_open(&self) -> bool {
-        self.opened.is_some() && self.closed.is_none() && self.trouble.is_none()
+        !self.apart && self.opened.is_some() && self.closed.is_none() && self.trouble.is_none()
     }
 
     pub fn state(&self) -> &'static str {
         match (&self.trouble, self.closed, self.in_doubt) {
             (Some(_), ..) => "damaged",
+            _ if self.apart => "apart",
             (None, _, true) => "in doubt",
             (None, None, false) => "open",
             (None, Some(_), false) => "closed",
@@ -104,13 +107,15 @@ pub fn incident(folder: &Path) -> (Incident, Option<String>) {
     (Incident::replay(&name(folder), &records), trouble)
 }
 
-/// Every incident there is, with what is wrong with it, in the order of their numbers.
+/// Every incident there is, with what is wrong with it, in the order of their numbers. What only this host
+/// wrote of one that another went on with is no incident of its own.
 pub fn all(state: &Path) -> Result<Vec<(String, Incident, Option<String>)>, StoreError> {
     let one = |id: String| {
         let (incident, trouble) = incident(&folder(state, &id));
         (id, incident, trouble)
     };
-    Ok(ids(state)?.into_iter().map(one).collect())
+    let ids = ids(state)?.into_iter().filter(|id| !is_apart(&folder(state, id)));
+    Ok(ids.map(one).collect())
 }
 
 /// The folder of every incident.
@@ -141,6 +146,7 @@ pub fn summary(folder: &Path) -> Summary {
         opened: incident.opened,
         closed: incident.closed,
         trouble,
+        apart: is_apart(folder),
     }
 }
 
@@ -222,6 +228,30 @@ pub fn create(state: &Path) -> Result<(String, PathBuf), StoreError> {
             Err(error) => return Err(failed(&folder)(error)),
         }
     }
+}
+
+/// In the folder of what only this host wrote: what the incident is called here.
+const APART: &str = "apart.json";
+
+/// Whether a folder has what only this host wrote of an incident that another went on with.
+pub fn is_apart(folder: &Path) -> bool {
+    folder.join(APART).exists()
+}
+
+/// Puts what only this host wrote under a name of its own, which is given; that of the incident is free.
+pub fn put_apart(folder: &Path) -> io::Result<PathBuf> {
+    let name = name(folder);
+    let text = serde_json::json!({ "of": name }).to_string();
+    journal::write_synced(&folder.join(APART), text.as_bytes())?;
+    let first = std::iter::once(format!("{name}-apart"));
+    let mut names = first.chain((2_u32..).map(|n| format!("{name}-apart-{n}")));
+    let free = names.find_map(|name| {
+        let to = folder.with_file_name(name);
+        (!to.exists()).then_some(to)
+    });
+    let to = free.expect("the numbers do not end before the folders");
+    fs::rename(folder, &to)?;
+    Ok(to)
 }
 
 /// Held while a folder gets its first lines, so that no incident is laid into two.

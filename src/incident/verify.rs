@@ -9,6 +9,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use super::Incident;
 use super::bundle::{ABOUT, Opened, not_a_link};
 use super::chain::{self, Fault, Head};
 use super::entry::{self, Entry, Evidence, Record};
@@ -27,6 +28,8 @@ pub struct Report {
     pub files: usize,
     /// Files that another host wrote and that were not brought here: nothing can be said of them.
     pub not_brought: Vec<NotBrought>,
+    /// What other hosts did that these records do not tell, a sentence each.
+    pub apart: Vec<String>,
     /// What is wrong, a sentence each.
     pub faults: Vec<String>,
     /// What is worth knowing and is not wrong.
@@ -122,6 +125,7 @@ fn judge(
         head: found,
         files: 0,
         not_brought: Vec::new(),
+        apart: Vec::new(),
         faults: Vec::new(),
         notes: Vec::new(),
     };
@@ -137,6 +141,7 @@ fn judge(
         report.written_down(head, &records);
     }
     report.runbook(folder, &records);
+    report.apart(&records);
     if whole == Whole::Yes {
         report.evidence(folder, &records);
     }
@@ -226,6 +231,20 @@ impl Report {
             let runbook = Evidence { file: "runbook.toml".into(), sha256: digest.clone() };
             self.file(folder, &runbook, 1);
         }
+    }
+
+    fn apart(&mut self, records: &[Record]) {
+        for apart in Incident::replay("", records).apart.into_values() {
+            self.note(format!("not among these records: {}", apart.sentence));
+            if apart.did {
+                self.apart.push(apart.sentence);
+            }
+        }
+    }
+
+    /// Whether everything that was written and done is here.
+    pub fn is_whole(&self) -> bool {
+        self.not_brought.is_empty() && self.apart.is_empty()
     }
 
     fn evidence(&mut self, folder: &Path, records: &[Record]) {

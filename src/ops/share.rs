@@ -20,15 +20,16 @@ use super::connect::{plain, reach};
 use crate::config::Target;
 pub use crate::engine::DDL;
 use crate::engine::{Kept, Link, Shelf};
+use crate::incident::apart;
 use crate::incident::chain::Head;
-use crate::incident::entry::Evidence;
+use crate::incident::entry::{Entry, Evidence};
 use crate::incident::lease::{self, Lease, LeaseError, Says};
 use crate::incident::{journal, store};
 use crate::problem::{Kind, Problem};
 use courier::compare;
 pub use courier::{Bell, Claim, Courier, How, Loss, News};
 use errands::Hands;
-pub use mirror::Mirror;
+pub use mirror::{Mirror, Told};
 
 /// How long a cockpit waits for a store before it goes on without.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -87,53 +88,85 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// Brings incidents of other hosts here. What is worked on here is left alone. Gives what must be told.
-pub async fn fetch(at: &Target, state: &Path, wanted: Wanted<'_>) -> Result<Vec<String>, Problem> {
-    let mut shelf = open(at).await?;
-    let told = fetch_from(&mut shelf, state, wanted).await;
+/// Brings incidents of other hosts here. What is worked on here is left alone. Gives what must be told, also
+/// where not all could be brought.
+pub async fn fetch(
+    at: &Target,
+    state: &Path,
+    wanted: Wanted<'_>,
+) -> (Vec<String>, Result<(), Problem>) {
+    let mut told = Vec::new();
+    let mut shelf = match open(at).await {
+        Ok(shelf) => shelf,
+        Err(problem) => return (told, Err(problem)),
+    };
+    let fetched = fetch_from(&mut shelf, state, wanted, &mut told).await;
     shelf.close().await;
-    told
+    (told, fetched)
 }
 
 async fn fetch_from(
     shelf: &mut Shelf,
     state: &Path,
     wanted: Wanted<'_>,
-) -> Result<Vec<String>, Problem> {
+    told: &mut Vec<String>,
+) -> Result<(), Problem> {
     let all = shelf.list(None).await.map_err(|error| failed(&error))?;
     let here = here(state)?;
-    let mut told = Vec::new();
     for kept in &all {
         let known = here.iter().find(|(id, _)| *id == kept.id).map(|(_, folder)| folder.clone());
         if !wanted.name().is_none_or(|wanted| is_meant(kept, known.as_deref(), wanted)) {
             continue;
         }
-        let brought = match &known {
-            Some(folder) => bring(shelf, kept, folder).await,
-            None => bring_new(shelf, kept, state).await,
-        };
-        let named = match &known {
-            Some(folder) => folder.display().to_string(),
-            None => format!("{} of {}", kept.name, kept.host),
-        };
-        let brought = match (brought, wanted) {
-            (Ok(Brought::To(folder)), Wanted::Whole(_)) => {
-                bring_files(shelf, &kept.id, &folder).await.map(|()| None)
-            }
-            (Ok(Brought::Apart), _) => Ok(Some(APART.to_owned())),
-            (Ok(_), _) => Ok(None),
-            (Err(problem), _) => Err(problem),
-        };
-        match brought {
-            Ok(why) => told.extend(why.map(|why| format!("{named}: {why}"))),
+        match fetch_one(shelf, state, kept, known.as_deref(), wanted, told).await {
+            Ok(()) => {}
             Err(problem) if matches!(problem.kind, Kind::Unreachable | Kind::Database) => {
                 return Err(problem);
             }
             // One that is damaged here keeps nobody from the others.
-            Err(problem) => told.push(format!("{named}: {}", problem.sentence)),
+            Err(problem) => {
+                let named = match &known {
+                    Some(folder) => folder.display().to_string(),
+                    None => format!("{} of {}", kept.name, kept.host),
+                };
+                told.push(format!("{named}: {}", problem.sentence));
+            }
         }
     }
-    Ok(told)
+    Ok(())
+}
+
+async fn fetch_one(
+    shelf: &mut Shelf,
+    state: &Path,
+    kept: &Kept,
+    known: Option<&Path>,
+    wanted: Wanted<'_>,
+    told: &mut Vec<String>,
+) -> Result<(), Problem> {
+    let brought = match known {
+        Some(folder) => bring(shelf, kept, folder).await?,
+        None => bring_new(shelf, kept, state).await?,
+    };
+    let folder = match (brought, known) {
+        (Brought::To(folder), _) => folder,
+        (Brought::Apart(apart), Some(folder)) => {
+            told.push(differ(&apart, folder));
+            folder.to_owned()
+        }
+        (Brought::Apart(_) | Brought::Nowhere, _) => return Ok(()),
+    };
+    if wanted == Wanted::All {
+        return Ok(());
+    }
+    let hosts = shelf.set_apart_by(&kept.id).await.map_err(|error| failed(&error))?;
+    let news = untold(shelf, &kept.id, &folder, &hosts).await?;
+    let name = store::name(&folder);
+    told.extend(news.iter().map(|entry| format!("{name}: {}", entry.sentence())));
+    if matches!(wanted, Wanted::Whole(_)) {
+        bring_files(shelf, &kept.id, &folder).await?;
+    }
+    Ok(())
 }
 
 fn is_meant(kept: &Kept, folder: Option<&Path>, wanted: &str) -> bool {
@@ -144,9 +177,11 @@ fn is_meant(kept: &Kept, folder: Option<&Path>, wanted: &str) -> bool {
     named || same || wanted.eq_ignore_ascii_case(&format!("{}-{}", kept.name, kept.host))
 }
 
-/// The incidents of this host by the hash of their first record.
+/// The incidents of this host by the hash of their first record. What only this host wrote of one has the
+/// same, and is none.
 fn here(state: &Path) -> Result<Vec<(String, PathBuf)>, Problem> {
-    let all = store::folders(state).map_err(|error| system(&error))?;
+    let mut all = store::folders(state).map_err(|error| system(&error))?;
+    all.retain(|folder| !store::is_apart(folder));
     Ok(all.into_iter().filter_map(|folder| Some((id(&folder)?, folder))).collect())
 }
 
@@ -182,34 +217,76 @@ enum Brought {
     To(PathBuf),
     /// It is worked on here, and goes the other way; or there was nothing to bring.
     Nowhere,
-    /// This host and the store have different records.
-    Apart,
+    /// This host and the store had different records. What only this host has lies there now.
+    Apart(PathBuf),
 }
 
-const APART: &str = "this host and the store have different records; both are kept, and nothing is mixed. \
-    Compare them before anybody goes on";
+fn differ(apart: &Path, folder: &Path) -> String {
+    let (apart, incident) = (store::name(apart), store::name(folder));
+    format!(
+        "this host and the store have different records; both are kept, and nothing is mixed: {incident} is \
+         what the store has, and what only this host wrote is {apart}. `steadyhand resume {apart}` takes \
+         back what was changed there"
+    )
+}
+
+/// What other hosts did apart from these records, as far as they do not say it yet.
+async fn untold(
+    shelf: &mut Shelf,
+    id: &str,
+    folder: &Path,
+    hosts: &[(String, i64)],
+) -> Result<Vec<Entry>, Problem> {
+    if hosts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (records, ..) = journal::read(folder).map_err(|error| system(&error))?;
+    let mut untold = Vec::new();
+    for (host, _) in hosts {
+        let mut lines: Vec<String> = Vec::new();
+        let mut seq = 0;
+        loop {
+            let page = shelf.apart(id, host, seq).await.map_err(|error| failed(&error))?;
+            let Some((last, _)) = page.last() else { break };
+            seq = *last;
+            lines.extend(page.into_iter().map(|(_, line)| line));
+        }
+        let told = records.iter().rev().find_map(|record| match &record.entry {
+            Entry::WroteApart { host: of, did, .. } if of == host => Some(did),
+            _ => None,
+        });
+        // More notes are no news.
+        let news = apart::entry(host, &records, &lines)
+            .filter(|entry| matches!(entry, Entry::WroteApart { did, .. } if told != Some(did)));
+        untold.extend(news);
+    }
+    Ok(untold)
+}
 
 /// Brings one incident up to what the store has, page by page: what came stays, also where the link does
 /// not last for all of it.
 async fn bring(shelf: &mut Shelf, kept: &Kept, folder: &Path) -> Result<Brought, Problem> {
+    let mut apart = None;
     loop {
         let before = head(folder)?;
         let seq = i64::try_from(before.seq).unwrap_or(i64::MAX);
         // From our last one on, which must be theirs too.
         let page = shelf.after(&kept.id, seq - 1).await.map_err(|error| failed(&error))?;
-        let same = match page.first() {
-            Some(link) => seq == 0 || link.hash == before.hash,
-            // It has less than we have, which may be something else.
-            None => {
-                let ours = links(folder, 0).map_err(|error| system(&error))?.0;
-                let (same, all) = compare(shelf, &kept.id, &ours).await?;
-                same == all
-            }
-        };
+        let same = seq == 0 || page.first().is_some_and(|link| link.hash == before.hash);
         let Some(lease) = free(folder)? else { return Ok(Brought::Nowhere) };
         says(kept, &lease)?;
         if !same {
-            return Ok(Brought::Apart);
+            let ours = links(folder, 0).map_err(|error| system(&error))?.0;
+            let (same, all) = compare(shelf, &kept.id, &ours).await?;
+            // It may have less than we have, and lack only that.
+            if same == all {
+                return Ok(Brought::To(folder.to_owned()));
+            }
+            // Also where it may not be kept there.
+            let _ = courier::set_apart(shelf, &kept.id, &ours[same..]).await;
+            let first = shelf.after(&kept.id, 0).await.map_err(|error| failed(&error))?;
+            apart = Some(put_apart(kept, lease, first)?);
+            continue;
         }
         let new: Vec<Link> = page.into_iter().filter(|link| link.seq > seq).collect();
         let last = new.is_empty();
@@ -218,9 +295,27 @@ async fn bring(shelf: &mut Shelf, kept: &Kept, folder: &Path) -> Result<Brought,
             lay_down(kept, &lease, new)?;
         }
         if last {
-            return Ok(Brought::To(folder.to_owned()));
+            return Ok(apart.map_or_else(|| Brought::To(folder.to_owned()), Brought::Apart));
         }
     }
+}
+
+/// Puts what only this host wrote under a name of its own, and what the store has in its place.
+fn put_apart(kept: &Kept, lease: Lease, first: Vec<Link>) -> Result<PathBuf, Problem> {
+    let folder = lease.folder().to_owned();
+    let state = folder.ancestors().nth(2).unwrap_or(&folder);
+    let _alone = store::alone(state).map_err(|error| system(&error))?;
+    let apart = store::put_apart(&folder).map_err(|error| system(&error))?;
+    // Whoever works on the incident works on what the store has.
+    let said = lease::store_says(&apart, Says::Nobody);
+    said.map_err(|error| system(&error))?;
+    drop(lease);
+    journal::settle(&folder).map_err(|error| system(&error))?;
+    if let Some(lease) = free(&folder)? {
+        says(kept, &lease)?;
+        lay_down(kept, &lease, first)?;
+    }
+    Ok(apart)
 }
 
 /// Brings one that this host does not have. Its folder gets its first lines before anybody else looks

@@ -20,9 +20,11 @@ use super::replay::moment;
 use crate::clock;
 use crate::config::Target;
 use crate::incident::entry::Record;
-use crate::incident::journal;
 use crate::incident::lease::{self, BEAT, Forced, Holder, Lease, LeaseError, Request, SILENT};
-use crate::ops::share::Mirror;
+use crate::incident::{journal, store};
+use crate::ops::share::{Mirror, Told};
+
+const HEARD: &str = "the incident store is heard again";
 
 /// How an incident is watched.
 #[derive(Debug, Clone)]
@@ -42,6 +44,8 @@ pub struct Seen {
     pub records: Option<Vec<Record>>,
     /// Why the journal cannot be followed any further, if so.
     pub trouble: Option<String>,
+    /// The store is heard again.
+    pub heard: bool,
     pub holder: Option<Holder>,
     /// What we asked, and what was answered to it.
     pub request: Option<Request>,
@@ -68,7 +72,9 @@ pub struct Watcher {
 
 impl Watcher {
     pub fn new(folder: PathBuf, asked: Asked) -> Self {
-        let mirror = asked.store.clone().map(|store| Mirror::start(store, folder.clone()));
+        // What only this host wrote is nowhere else.
+        let store = asked.store.clone().filter(|_| !store::is_apart(&folder));
+        let mirror = store.map(|store| Mirror::start(store, folder.clone()));
         Self { folder, asked, request: None, read: (0, 0), mirror }
     }
 
@@ -94,7 +100,14 @@ impl Watcher {
                 Err(error) => seen.trouble = Some(error.to_string()),
             }
         }
-        let told = self.mirror.as_ref().and_then(Mirror::told);
+        let told = self.mirror.as_ref().map(Mirror::told).unwrap_or_default();
+        seen.heard = told.last() == Some(&Told::HeardAgain);
+        let troubles = told.into_iter().filter_map(|told| match told {
+            Told::Trouble(why) => Some(why),
+            Told::HeardAgain => None,
+        });
+        let troubles: Vec<String> = troubles.collect();
+        let told = (!troubles.is_empty()).then(|| troubles.join("; "));
         seen.trouble = seen.trouble.or(told);
         seen.holder = lease::holder(&self.folder);
         if let Some(ours) = &self.request {
@@ -195,6 +208,9 @@ pub fn seen(app: &mut App, seen: Seen) {
     }
     if let Some(trouble) = seen.trouble {
         app.complain(trouble);
+    }
+    if seen.heard {
+        app.say(HEARD);
     }
 }
 

@@ -193,9 +193,7 @@ impl Shelf {
         let asked = sqlx::query_scalar(sqlx::AssertSqlSafe(lock)).bind(&kept.id);
         let ours: bool = answer(&self.place, asked.fetch_one(&mut self.connection)).await?;
         if !ours {
-            let asked = sqlx::query_scalar("SELECT holder FROM steadyhand.incident WHERE id = $1");
-            let asked = asked.bind(&kept.id).fetch_optional(&mut self.connection);
-            let holder: Option<String> = answer(&self.place, asked).await?;
+            let holder = self.holder(&kept.id).await?;
             return Ok(Claimed::Held(holder.unwrap_or_default()));
         }
         let asked = sqlx::query_scalar(
@@ -207,6 +205,22 @@ impl Shelf {
         let asked = asked.bind(&kept.id).bind(&kept.name).bind(&kept.host).bind(&kept.runbook);
         let asked = asked.bind(holder).fetch_one(&mut self.connection);
         answer(&self.place, asked).await.map(Claimed::Ours)
+    }
+
+    /// Who wrote last and did not say that they left, as far as is known.
+    pub async fn holder(&mut self, id: &str) -> Result<Option<String>, EngineError> {
+        let asked = sqlx::query_scalar("SELECT holder FROM steadyhand.incident WHERE id = $1");
+        let asked = asked.bind(id).fetch_optional(&mut self.connection);
+        let holder: Option<String> = answer(&self.place, asked).await?;
+        Ok(holder.filter(|holder| !holder.is_empty()))
+    }
+
+    /// The writer leaves, and nobody need wonder whether it still works somewhere.
+    pub async fn release(&mut self, id: &str, lease: i64) -> Result<(), EngineError> {
+        let asked =
+            sqlx::query("UPDATE steadyhand.incident SET holder = '' WHERE id = $1 AND lease = $2");
+        let asked = asked.bind(id).bind(lease).execute(&mut self.connection);
+        answer(&self.place, asked).await.map(drop)
     }
 
     /// Ends the session of a writer that was taken over from, if it still is the writer.
@@ -298,6 +312,34 @@ impl Shelf {
         );
         let asked = asked.bind(id).bind(host).bind(link.seq).bind(&link.line);
         answer(&self.place, asked.execute(&mut self.connection)).await.map(drop)
+    }
+
+    /// Who wrote lines that were set apart, and the number of the last of each.
+    pub async fn set_apart_by(&mut self, id: &str) -> Result<Vec<(String, i64)>, EngineError> {
+        let asked = sqlx::query_as::<_, (String, i64)>(
+            "SELECT host, max(seq) FROM steadyhand.apart WHERE incident = $1 GROUP BY host \
+             ORDER BY host",
+        );
+        match answer(&self.place, asked.bind(id).fetch_all(&mut self.connection)).await {
+            // Whoever may not look there is told nothing of it.
+            Err(EngineError::Database { .. }) => Ok(Vec::new()),
+            known => known,
+        }
+    }
+
+    /// The lines of one of them after a number, as many as come in time.
+    pub async fn apart(
+        &mut self,
+        id: &str,
+        host: &str,
+        seq: i64,
+    ) -> Result<Vec<(i64, String)>, EngineError> {
+        let asked = sqlx::query_as(
+            "SELECT seq, line FROM steadyhand.apart WHERE incident = $1 AND host = $2 AND seq > $3 \
+             ORDER BY seq LIMIT $4",
+        );
+        let asked = asked.bind(id).bind(host).bind(seq).bind(PAGE_LINES);
+        answer(&self.place, asked.fetch_all(&mut self.connection)).await
     }
 
     /// Whether the server is still there.

@@ -65,6 +65,7 @@ impl Entry {
             | Self::TakeOverRefused { .. }
             | Self::HandedOver { .. }
             | Self::TakenOver { .. }
+            | Self::WroteApart { .. }
             | Self::Scored { .. } => None,
         }
     }

@@ -63,6 +63,7 @@ impl Entry {
             Self::TakeOverRefused { .. } => "take-over-refused",
             Self::HandedOver { .. } => "handed-over",
             Self::TakenOver { .. } => "taken-over",
+            Self::WroteApart { .. } => "wrote-apart",
             Self::Scored { .. } => "scored",
         }
     }
@@ -229,6 +230,16 @@ impl Entry {
             Self::HandedOver { to } => format!("handed over to {to}"),
             Self::TakenOver { from, .. } => {
                 format!("taken over from {from}, who did not answer")
+            }
+            Self::WroteApart { host, records, until, did, .. } => {
+                let did = match did.as_slice() {
+                    [] => "nothing was executed there".to_owned(),
+                    did => did.join("; "),
+                };
+                format!(
+                    "{host} went on apart until {} UTC, with {records} records that stay there: {did}",
+                    until.strftime("%H:%M")
+                )
             }
             Self::Scored { score, grade, .. } => format!("drill scored {score} of 100: {grade}"),
         }

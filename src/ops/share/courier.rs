@@ -14,9 +14,9 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::sleep;
 
 use super::errands::{Errand, Errands, Hands};
-use super::{AGAIN, awaited, failed, links, open, system};
+use super::{AGAIN, awaited, failed, links, open, system, untold};
 use crate::config::Target;
-use crate::engine::{Claimed, Kept, Link, Shelf, Stopper};
+use crate::engine::{Claimed, EngineError, Kept, Link, Shelf, Stopper};
 use crate::incident::entry::{Entry, Record};
 use crate::incident::journal::{Care, Journal};
 use crate::incident::lease::{self, Holder, Party, Says};
@@ -30,7 +30,7 @@ const SOON: Duration = Duration::from_millis(200);
 pub type Bell = Arc<Notify>;
 
 /// What the cockpit is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum News {
     /// With the reason; the work goes on.
     Away(String),
@@ -45,6 +45,12 @@ pub enum News {
     NotBrought(String),
     /// Another host has the lease: nothing more may be written here.
     Lost(Loss),
+    /// What another host did that had not heard of us, to be recorded.
+    Apart(Entry),
+    /// These are the records that this host alone wrote.
+    Alone,
+    /// Who had the incident before us and did not leave it, as far as the store knows.
+    CutOff(Holder),
 }
 
 /// What the store knows of it.
@@ -88,6 +94,15 @@ pub struct Courier {
     read: u64,
     /// Files that are to follow.
     errands: Vec<Errand>,
+    /// Over this connection it was looked for what others left.
+    looked: bool,
+    /// Who may still be at work elsewhere, cut off from the store.
+    cut_off: Option<Holder>,
+    /// Who wrote apart, and how far, as it was looked into last; and what came of it.
+    apart: Vec<(String, i64)>,
+    found: Vec<Entry>,
+    /// What only this host wrote is gone on with: it is kept beside the others, and takes no lease.
+    alone: bool,
     /// The incident is worked on: what the store does not take is kept beside it.
     working: bool,
 }
@@ -128,6 +143,11 @@ impl Courier {
             unsent: VecDeque::new(),
             read: 0,
             errands: Vec::new(),
+            looked: false,
+            cut_off: None,
+            apart: Vec::new(),
+            found: Vec::new(),
+            alone: store::is_apart(&journal.folder()),
             working: false,
         })
     }
@@ -200,7 +220,9 @@ impl Courier {
     }
 
     async fn leave(&mut self) {
-        if let Some((shelf, _)) = self.shelf.take() {
+        if let Some((mut shelf, lease)) = self.shelf.take() {
+            // A store that does not take it knows less, and nobody anything wrong.
+            let _ = shelf.release(&self.id, lease).await;
             shelf.close().await;
         }
     }
@@ -246,6 +268,10 @@ impl Courier {
                 away = true;
             }
             self.errands.drain(..).for_each(|errand| _ = files.send(errand));
+            if let Some(holder) = self.cut_off.take() {
+                tell(News::CutOff(holder));
+            }
+            self.found.drain(..).for_each(|entry| tell(News::Apart(entry)));
             if last {
                 return;
             }
@@ -270,11 +296,15 @@ impl Courier {
         self.read = read.1;
         let Some((shelf, lease)) = &mut self.shelf else { return Ok(0) };
         let mut brought = 0;
+        if self.alone {
+            set_apart(shelf, &self.id, self.unsent.make_contiguous()).await?;
+            brought = self.unsent.drain(..).count();
+        }
         while !self.unsent.is_empty() {
             let unsent = self.unsent.make_contiguous();
             let next = &unsent[..at_once(unsent)];
             if !shelf.append(&self.id, *lease, next).await.map_err(|error| failed(&error))? {
-                let apart = set_apart(shelf, &self.id, unsent).await;
+                let apart = laid(set_apart(shelf, &self.id, unsent).await);
                 return Err(Trouble::Lost(Loss { holder: None, how: How::WentOn, apart }));
             }
             let files = next.iter().filter_map(entry).filter_map(|entry| entry.file());
@@ -283,10 +313,17 @@ impl Courier {
             self.unsent.drain(..length);
             brought += length;
         }
-        if brought == 0 {
+        if brought == 0 || !std::mem::replace(&mut self.looked, true) {
             // What the former holder brought late.
             let found = awaited(shelf, &self.id, &self.folder).await?;
             self.errands.extend(found.into_iter().map(Errand::Fetch));
+            if !self.alone {
+                let hosts = shelf.set_apart_by(&self.id).await.map_err(|error| failed(&error))?;
+                if hosts != self.apart {
+                    self.found.extend(untold(shelf, &self.id, &self.folder, &hosts).await?);
+                    self.apart = hosts;
+                }
+            }
             shelf.touch().await.map_err(|error| failed(&error))?;
         }
         Ok(brought)
@@ -305,6 +342,20 @@ impl Courier {
             held: None,
         };
         let mut shelf = open(&self.at).await?;
+        if self.alone {
+            let (same, _) = compare(&mut shelf, &kept.id, &ours).await?;
+            (self.unsent, self.read) = (ours[same..].to_vec().into(), read);
+            self.shelf = Some((shelf, 0));
+            return Ok(());
+        }
+        let before = match shelf.holder(&kept.id).await {
+            Ok(before) => before
+                .filter(|told| *told != self.holder)
+                .and_then(|told| serde_json::from_str::<Holder>(&told).ok()),
+            // There is no store yet, or none for us: the claim says which.
+            Err(EngineError::Database { .. }) => None,
+            Err(error) => return Err(failed(&error).into()),
+        };
         let claimed = shelf.claim(&kept, &self.holder).await.map_err(|error| failed(&error))?;
         let holder = match &claimed {
             Claimed::Held(told) => serde_json::from_str::<Holder>(told).ok(),
@@ -338,10 +389,13 @@ impl Courier {
                 let how = if next.iter().any(taken) { How::TakenOver } else { How::WentOn };
                 // Somebody else went on: what only we have is laid beside it.
                 let apart = if self.working {
-                    set_apart(&mut shelf, &kept.id, &ours[same..]).await
+                    laid(set_apart(&mut shelf, &kept.id, &ours[same..]).await)
                 } else {
                     Ok(())
                 };
+                if let Claimed::Ours(lease) = claimed {
+                    let _ = shelf.release(&kept.id, lease).await;
+                }
                 return Err(Trouble::Lost(Loss { holder, how, apart }));
             }
         };
@@ -350,7 +404,12 @@ impl Courier {
         let missing = named.filter(|file| !there.contains(&file.file));
         self.errands.extend(missing.map(Errand::Bring));
         (self.unsent, self.read) = (ours[same..].to_vec().into(), read);
-        (self.former, self.shelf) = (None, Some((shelf, lease)));
+        // One that was replaced by words was told.
+        let former = self.former.as_ref();
+        self.cut_off = before.filter(|holder| {
+            !lease::is_gone(holder) && !former.is_some_and(|former| former.is_same(holder))
+        });
+        (self.former, self.shelf, self.looked) = (None, Some((shelf, lease)), false);
         Ok(())
     }
 }
@@ -393,12 +452,16 @@ pub(super) async fn compare(
 }
 
 /// Keeps what the store does not take as the records of the incident.
-async fn set_apart(shelf: &mut Shelf, id: &str, links: &[Link]) -> Result<(), String> {
+pub(super) async fn set_apart(shelf: &mut Shelf, id: &str, links: &[Link]) -> Result<(), Problem> {
     let host = Party::here("").host;
     for link in links {
-        shelf.set_apart(id, &host, link).await.map_err(|error| failed(&error).sentence)?;
+        shelf.set_apart(id, &host, link).await.map_err(|error| failed(&error))?;
     }
     Ok(())
+}
+
+fn laid(apart: Result<(), Problem>) -> Result<(), String> {
+    apart.map_err(|problem| problem.sentence)
 }
 
 fn entry(link: &Link) -> Option<Entry> {

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::{sleep, timeout};
 
 use super::errands::{Errand, Errands, Hands};
-use super::{APART, Brought, awaited, bring, failed, id, open};
+use super::{Brought, awaited, bring, differ, failed, id, open};
 use crate::config::Target;
 use crate::engine::{Ear, Stopper};
 use crate::problem::{Kind, Problem};
@@ -20,10 +20,18 @@ use crate::problem::{Kind, Problem};
 /// So often the store is asked who works there, if it says nothing by itself.
 const AT_LEAST: Duration = Duration::from_secs(5);
 
+/// What whoever watches is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    Trouble(String),
+    /// The store was not heard for a while, and is again.
+    HeardAgain,
+}
+
 #[derive(Debug)]
 pub struct Mirror {
     stopper: Stopper,
-    told: Receiver<String>,
+    told: Receiver<Told>,
 }
 
 impl Mirror {
@@ -45,9 +53,8 @@ impl Mirror {
     }
 
     /// What must be told since the last time.
-    pub fn told(&self) -> Option<String> {
-        let told: Vec<String> = self.told.try_iter().collect();
-        (!told.is_empty()).then(|| told.join("; "))
+    pub fn told(&self) -> Vec<Told> {
+        self.told.try_iter().collect()
     }
 }
 
@@ -57,28 +64,35 @@ impl Drop for Mirror {
     }
 }
 
-async fn follow(at: &Target, id: &str, folder: &Path, tell: &Sender<String>) {
+async fn follow(at: &Target, id: &str, folder: &Path, tell: &Sender<Told>) {
     let (send, sent) = unbounded_channel();
     let (at, folder) = (at.clone(), folder.to_owned());
     let files =
         Errands { at: at.clone(), id: id.into(), folder: folder.clone(), hands: Hands::Free };
-    let files = files.run(sent, |why| _ = tell.send(why));
+    let files = files.run(sent, |why| _ = tell.send(Told::Trouble(why)));
     let lines = async {
-        let mut before = None;
+        let mut known = Known { before: None, away: false };
         loop {
-            let Err(away) = attend(&at, id, &folder, tell, &mut before, &send).await;
+            let Err(away) = attend(&at, id, &folder, tell, &mut known, &send).await;
+            known.away = true;
             let shown = "what this host has is shown, and whoever worked there may still do";
-            say(tell, &mut before, Some(format!("{}; {shown}", away.sentence)));
+            say(tell, &mut known.before, Some(format!("{}; {shown}", away.sentence)));
             sleep(AT_LEAST).await;
         }
     };
     join!(lines, files);
 }
 
+/// What was told, and is so for all anybody knows.
+struct Known {
+    before: Option<String>,
+    away: bool,
+}
+
 /// Says it once for as long as it is so.
-fn say(tell: &Sender<String>, before: &mut Option<String>, now: Option<String>) {
+fn say(tell: &Sender<Told>, before: &mut Option<String>, now: Option<String>) {
     if let Some(now) = now.as_ref().filter(|now| before.as_ref() != Some(*now)) {
-        let _ = tell.send(now.clone());
+        let _ = tell.send(Told::Trouble(now.clone()));
     }
     *before = now;
 }
@@ -88,8 +102,8 @@ async fn attend(
     at: &Target,
     id: &str,
     folder: &Path,
-    tell: &Sender<String>,
-    before: &mut Option<String>,
+    tell: &Sender<Told>,
+    known: &mut Known,
     files: &UnboundedSender<Errand>,
 ) -> Result<Infallible, Problem> {
     let mut shelf = open(at).await?;
@@ -102,7 +116,11 @@ async fn attend(
             None => Ok(Brought::Nowhere),
         };
         let now = match brought {
-            Ok(Brought::Apart) => Some(APART.to_owned()),
+            Ok(Brought::Apart(apart)) => {
+                // The next look finds nothing wrong, and this stands.
+                let _ = tell.send(Told::Trouble(differ(&apart, folder)));
+                None
+            }
             Ok(Brought::Nowhere) => None,
             Ok(Brought::To(_)) => {
                 let found = awaited(&mut shelf, id, folder).await?;
@@ -116,7 +134,10 @@ async fn attend(
             }
             Err(problem) => Some(problem.sentence),
         };
-        say(tell, before, now);
+        if std::mem::take(&mut known.away) {
+            let _ = tell.send(Told::HeardAgain);
+        }
+        say(tell, &mut known.before, now);
         if let Ok(None) = timeout(AT_LEAST, hear(&mut ear, id)).await {
             return Err(Problem::unreachable("the incident store is not heard any more"));
         }

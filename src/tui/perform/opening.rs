@@ -340,6 +340,9 @@ async fn old_incident(
         }
     }
     tell_same_server(shared.as_ref(), store.as_ref(), &server, &messages).await;
+    if store::is_apart(&folder) {
+        let _ = messages.send(Message::Store(share::News::Alone));
+    }
     let folded = crate::incident::Incident::replay(&incident, &records);
     let cut_off = folded.in_doubt().is_some();
     let identity = ops::connect::identify_as(&target, &server, cut_off).await;

@@ -105,7 +105,8 @@ pub fn begin(app: &mut App, story: Story, watching: Option<Watching>) {
 pub fn grow(app: &mut App, records: Vec<Record>) {
     let now = app.now;
     let Some(replay) = &mut app.replay else { return };
-    if records.is_empty() || records.len() == replay.story.records.len() {
+    let hash = |records: &[Record]| records.last().map(|record| record.hash.clone());
+    if records.is_empty() || hash(&records) == hash(&replay.story.records) {
         return;
     }
     let at_end = replay.at >= replay.story.records.len();

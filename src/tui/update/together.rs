@@ -108,6 +108,27 @@ pub(super) fn store(app: &mut App, news: StoreNews) -> Vec<Effect> {
             app.complain("the incident store is on this very server: it goes away with it");
         }
         StoreNews::NotBrought(why) => app.complain(why),
+        StoreNews::Alone => app.complain(
+            "this is what only this host wrote, while another went on: take back what was changed here, and \
+             go on there",
+        ),
+        StoreNews::CutOff(holder) => app.complain(format!(
+            "{} had this last, and the store does not know that they left: cut off from it, they may still be \
+             at work. What they do is told when the store hears of it",
+            holder.party
+        )),
+        StoreNews::Apart(entry) => {
+            let did = matches!(&entry, Entry::WroteApart { did, .. } if !did.is_empty());
+            let sentence = entry.sentence();
+            if did {
+                let hint = "It is not among the records of this incident, and neither is its undo: that can \
+                    be run on that host alone. Speak with them before anything is changed.";
+                app.cover(Overlay::problem(Problem::refused(sentence).hint(hint)));
+            } else {
+                app.complain(sentence);
+            }
+            return vec![Effect::Append(entry), Effect::Bell];
+        }
         StoreNews::Lost(Loss { holder, how, apart }) => {
             let who =
                 holder.map_or_else(|| "somebody on another host".into(), |who| who.to_string());
@@ -121,7 +142,9 @@ pub(super) fn store(app: &mut App, news: StoreNews) -> Vec<Effect> {
                 Err(why) => format!("could not be laid beside the others in the store: {why}"),
             };
             let hint = format!(
-                "What was written here is kept in this folder, and {kept}. Nothing more is done from here; speak with them."
+                "What was written here is kept, and {kept}. Nothing more is done from here; speak with them. Leave, and \
+                 `steadyhand resume` of this incident brings what they wrote, and names what only this host has: \
+                 what was changed here is taken back there."
             );
             app.cover(Overlay::problem(Problem::refused(sentence).hint(hint)));
             let mut effects = draft::keep(app);

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::{Seen, Watcher, Watching};
+use super::{HEARD, Seen, Watcher, Watching};
 use crate::clock;
 use crate::exit::Exit;
 use crate::incident::lease::{Forced, Lease};
@@ -22,7 +22,7 @@ const HOW: &str =
 /// The lease, if it was taken over, or how it ended.
 pub fn run(watcher: &mut Watcher) -> Result<Result<Lease, Exit>, Problem> {
     let mut lines = Lines {
-        told: 0,
+        told: Vec::new(),
         watching: watcher.begin(),
         incident: store::name(&watcher.folder),
         at: clock::now(),
@@ -81,7 +81,8 @@ pub fn run(watcher: &mut Watcher) -> Result<Result<Lease, Exit>, Problem> {
 }
 
 struct Lines {
-    told: usize,
+    /// The hashes of the records that were told.
+    told: Vec<String>,
     watching: Watching,
     incident: String,
     /// When it was looked at last.
@@ -92,11 +93,14 @@ impl Lines {
     fn news(&mut self, seen: Seen) -> Vec<String> {
         let mut news = VecDeque::new();
         if let Some(records) = seen.records {
-            for record in records.iter().skip(self.told) {
+            // What only this host wrote makes room for what the store has.
+            let same = records.iter().zip(&self.told).take_while(|(now, told)| now.hash == **told);
+            let same = same.count();
+            for record in records.iter().skip(same) {
                 let (time, sentence) = (record.at.strftime("%H:%M:%S"), record.entry.sentence());
                 news.push_back(format!("{time} UTC  {}: {sentence}", record.actor));
             }
-            self.told = records.len();
+            self.told = records.into_iter().map(|record| record.hash).collect();
         }
         let (before, could) = (self.watching.line(self.at), self.watching.may_force(self.at));
         self.at = seen.at;
@@ -105,7 +109,7 @@ impl Lines {
         let now = self.watching.line(seen.at);
         // Its age is no news.
         let silent = |line: &str| line.contains("no sign of life");
-        if self.told > 0 && before != now && !(silent(&before) && silent(&now)) {
+        if !self.told.is_empty() && before != now && !(silent(&before) && silent(&now)) {
             news.push_back(now);
         }
         if let Some(who) = self.watching.request.as_ref().and_then(|one| one.refused.clone()) {
@@ -117,6 +121,7 @@ impl Lines {
             news.push_back(format!("nobody answers; type  {words}  to go on alone"));
         }
         news.extend(seen.trouble);
+        news.extend(seen.heard.then(|| HEARD.to_owned()));
         news.into()
     }
 
