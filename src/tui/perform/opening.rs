@@ -134,8 +134,10 @@ async fn shared(
     let Some(mut courier) = courier else { return Ok(None) };
     match courier.claim().await {
         Ok(Claim::Theirs) => Err(NotOurs::Held),
+        Err(problem) | Ok(Claim::Refused(problem)) if is_from_elsewhere(journal) => {
+            Err(NotOurs::Unsaid(problem))
+        }
         Ok(Claim::Refused(problem)) => Err(NotOurs::Refused(problem)),
-        Err(problem) if is_from_elsewhere(journal) => Err(NotOurs::Unsaid(problem)),
         // A store that is away holds nobody up; the courier says so, and tries again.
         Ok(Claim::Ours) | Err(_) => Ok(Some(Shared { courier, bell: Bell::default() })),
     }
