@@ -545,6 +545,26 @@ fn a_role_that_may_not_make_the_ledger_is_told_what_an_owner_must_run() {
 }
 
 #[test]
+fn a_name_that_the_database_cannot_hold_keeps_nothing_from_being_written() {
+    let desk = Desk::new("");
+    let make =
+        "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0";
+    desk.server.run("postgres", make);
+    for (database, kept) in [("latin", "J?rgen ?i?ka"), ("erp", "Jürgen Žižka")] {
+        let access = access_of(&desk.server.url(database));
+        desk.runtime.block_on(async {
+            let mut work = open(&access, Purpose::Work, &Stopper::default()).await;
+            work.begin(CAP).await.unwrap();
+            work.write_ledger("op", 0, "Jürgen Žižka", "print").await.unwrap();
+            work.commit().await.unwrap();
+            work.close().await;
+        });
+        let mut look = desk.server.client(database);
+        assert_eq!(look.scalar("SELECT actor FROM steadyhand_ledger"), kept);
+    }
+}
+
+#[test]
 fn what_a_rollback_would_not_take_back_is_refused_before() {
     let desk = Desk::new(
         "CREATE EXTENSION IF NOT EXISTS postgres_fdw;

@@ -199,7 +199,7 @@ impl Session {
         Ok(Ours { xmin: recent("xmin"), xmax: format!("({}{group})", recent("xmax")) })
     }
 
-    async fn encoding(&mut self) -> Result<String, EngineError> {
+    pub(super) async fn encoding(&mut self) -> Result<String, EngineError> {
         Ok(self.text("SELECT current_setting('server_encoding')").await?.unwrap_or_default())
     }
 }

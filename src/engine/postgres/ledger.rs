@@ -59,11 +59,20 @@ impl Session {
             "INSERT INTO {ledger} (op_id, chunk_no, actor, fingerprint, applied_at) \
              VALUES ({}, {chunk}, {}, {}, clock_timestamp())",
             literal(op),
-            literal(actor),
+            literal(&self.as_it_fits(actor).await?),
             literal(print)
         );
         let limit = self.remaining();
         self.affected(&sql, limit).await.map(drop)
+    }
+
+    /// A name as this database can hold it: one that is not UTF-8 may lack any sign but those of ASCII.
+    /// The journal has it in full.
+    async fn as_it_fits(&mut self, name: &str) -> Result<String, EngineError> {
+        if name.is_ascii() || self.encoding().await? == "UTF8" {
+            return Ok(name.to_owned());
+        }
+        Ok(name.chars().map(|sign| if sign.is_ascii() { sign } else { '?' }).collect())
     }
 
     /// Why the ledger could not be written, if so.
