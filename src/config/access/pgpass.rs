@@ -4,28 +4,41 @@ use std::path::Path;
 
 use secrecy::zeroize::Zeroizing;
 
-use super::place::{Said, private, read};
+use super::place::{Said, private, read_bytes as read};
 use crate::problem::Problem;
 
-/// The password for a connection, and its line.
+/// What a password file says about a connection.
+pub(super) enum Found {
+    /// The password, and its line.
+    Password(Said),
+    /// Why there is none.
+    None(String),
+}
+
+/// The password for a connection. A line that does not have its form is passed over, as libpq does, and
+/// named only where no other one matches.
 pub(super) fn password(
     path: &Path,
     [host, port, database, user]: [&str; 4],
-) -> Result<Option<Said>, Problem> {
+) -> Result<Found, Problem> {
     if !path.is_file() {
-        return Ok(None);
+        return Ok(Found::None(format!("there is no {}", path.display())));
     }
     private(path, 0o077, "The password file")?;
-    let Some(text) = read(path)? else { return Ok(None) };
-    for (at, line) in text.lines().enumerate() {
-        if line.is_empty() || line.starts_with('#') {
+    let Some(bytes) = read(path)? else {
+        return Ok(Found::None(format!("there is no {}", path.display())));
+    };
+    let mut passed_over = None;
+    for (at, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.trim_ascii().is_empty() || line.starts_with(b"#") {
             continue;
         }
         let place = format!("{}:{}", path.display(), at + 1);
-        let mut fields = fields(line);
+        let mut fields = str::from_utf8(line).map(fields).unwrap_or_default();
         if fields.len() < 5 {
-            return Err(Problem::usage(format!("{place}: a line has five parts, this one has {}.", fields.len()))
-                .hint("write host:port:database:user:password, with \\: and \\\\ for : and \\ inside a part"));
+            passed_over = passed_over.or(Some(place));
+            continue;
         }
         let wanted = [host, port, database, user];
         let matches = |(field, wanted): (&Zeroizing<String>, &&str)| {
@@ -34,10 +47,14 @@ pub(super) fn password(
         };
         if fields.iter().zip(&wanted).all(matches) {
             let password = unescaped(&fields.swap_remove(4));
-            return Ok(Some(Said { value: password, from: place }));
+            return Ok(Found::Password(Said { value: password, from: place }));
         }
     }
-    Ok(None)
+    let none = format!("no line of {} matches", path.display());
+    Ok(Found::None(match passed_over {
+        Some(place) => format!("{none}, and {place} is not host:port:database:user:password"),
+        None => none,
+    }))
 }
 
 /// The parts between the colons that no backslash escapes, still escaped. What stands behind a fifth

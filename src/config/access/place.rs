@@ -200,10 +200,23 @@ pub(super) fn private(path: &Path, others: u32, what: &str) -> Result<(), Proble
 
 /// A file that may hold passwords; none if it is not there.
 pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<String>>, Problem> {
-    let complain = |why: String| {
-        Problem::usage(format!("{} cannot be read: {why}.", path.display()))
-            .hint("it is where the engine's own client looks, too; mend it or move it away")
-    };
+    let Some(mut bytes) = read_bytes(path)? else { return Ok(None) };
+    match String::from_utf8(std::mem::take(&mut *bytes)) {
+        Ok(text) => Ok(Some(Zeroizing::new(text))),
+        Err(error) => {
+            drop(Zeroizing::new(error.into_bytes()));
+            Err(unreadable(path, "it is not UTF-8"))
+        }
+    }
+}
+
+fn unreadable(path: &Path, why: &str) -> Problem {
+    Problem::usage(format!("{} cannot be read: {why}.", path.display()))
+        .hint("it is where the engine's own client looks, too; mend it or move it away")
+}
+
+/// The same in whatever encoding.
+pub(super) fn read_bytes(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Problem> {
     match fs::read(path) {
         Err(error)
             if matches!(
@@ -213,13 +226,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<String>>, Problem> {
         {
             Ok(None)
         }
-        Err(error) => Err(complain(error.to_string())),
-        Ok(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => Ok(Some(Zeroizing::new(text))),
-            Err(error) => {
-                drop(Zeroizing::new(error.into_bytes()));
-                Err(complain("it is not UTF-8".into()))
-            }
-        },
+        Err(error) => Err(unreadable(path, &error.to_string())),
+        Ok(bytes) => Ok(Some(Zeroizing::new(bytes))),
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::pgpass::{self, Found};
 use super::place::{self, Place, Rule, Said, connect_timeout, decoded, judge, judge_url_option};
-use super::{Access, Host, Secret, Tls, TlsMode, pgpass, service};
+use super::{Access, Host, Secret, Tls, TlsMode, service};
 use crate::config::Server;
 use crate::dialect::Dialect;
 use crate::problem::Problem;
@@ -158,19 +159,15 @@ pub(super) fn access(server: &Server, place: &Place<'_>) -> Result<Access, Probl
             let wanted = [&*host, &port.to_string(), &database.value, &user.value];
             let found = match &file {
                 Some(file) => pgpass::password(file, wanted)?,
-                None => None,
+                None => Found::None("there is no home".to_owned()),
             };
-            if found.is_none() {
-                let none = match &file {
-                    Some(file) if file.is_file() => {
-                        format!("no line of {} matches", file.display())
-                    }
-                    Some(file) => format!("there is no {}", file.display()),
-                    None => "there is no home".to_owned(),
-                };
-                origins.push(("password", format!("nowhere: {none}")));
+            match found {
+                Found::Password(password) => Some(password),
+                Found::None(why) => {
+                    origins.push(("password", format!("nowhere: {why}")));
+                    None
+                }
             }
-            found
         }
     };
     origins.extend(password.iter().map(|password| ("password", password.from.clone())));
