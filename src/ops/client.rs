@@ -3,7 +3,7 @@
 //! password stands in no argument.
 
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use secrecy::ExposeSecret as _;
 use tempfile::NamedTempFile;
@@ -40,7 +40,7 @@ pub fn libpq(access: &Access, reading: bool) -> io::Result<(Vec<Setting>, Option
         ("PGPASSFILE", password_file),
         ("PGPASSWORD", None),
         ("PGSSLMODE", Some(access.tls.mode.word().to_owned())),
-        ("PGSSLROOTCERT", path(&access.tls.ca)),
+        ("PGSSLROOTCERT", path(&access.tls.ca).or_else(|| authorities(access))),
         ("PGSSLCERT", path(&access.tls.cert)),
         ("PGSSLKEY", path(&access.tls.key)),
         ("PGCONNECT_TIMEOUT", Some(access.connect_timeout.as_secs().max(2).to_string())),
@@ -53,6 +53,23 @@ pub fn libpq(access: &Access, reading: bool) -> io::Result<(Vec<Setting>, Option
     .map(|(name, value)| (name.to_owned(), value))
     .collect();
     Ok((settings, password))
+}
+
+/// Where the authorities of the system stand, for a server that is verified by them: libpq looks for a
+/// file of the user's own unless it is told.
+fn authorities(access: &Access) -> Option<String> {
+    const BUNDLES: [&str; 4] = [
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/pki/tls/certs/ca-bundle.crt",
+        "/etc/ssl/ca-bundle.pem",
+        "/etc/ssl/cert.pem",
+    ];
+    if access.tls.mode != TlsMode::VerifyFull {
+        return None;
+    }
+    let named = std::env::var("SSL_CERT_FILE").ok().filter(|path| !path.is_empty());
+    let known = || BUNDLES.iter().find(|path| Path::new(path).is_file());
+    named.or_else(|| known().map(|&path| path.to_owned()))
 }
 
 /// A file of options, which the clients of MySQL and MariaDB want to be told of first.

@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use serde_json::{Value, json};
 
-use super::common::server::{self, Server};
+use super::common::server::{self, ADMIN, Kind, Server, Setup};
 use super::common::{Cockpit, Ended, Signal, Sqlite, WIDE};
 use super::{Desk, Ran, run};
 
@@ -160,6 +160,20 @@ fn an_old_a_damaged_and_a_missing_backup_are_told_apart() {
     let said = drill(&desk, "folder");
     let said = verdict(&said, "newest-backup");
     assert!(said.starts_with("inconclusive") && said.contains("newest_command"), "{said}");
+}
+
+#[test]
+fn a_server_that_the_authorities_of_the_system_know_is_dumped_as_it_is_asked() {
+    let server = Setup::new(Kind::Postgres).tls(&["localhost"]).start();
+    server.database("shop");
+    server.run("shop", "CREATE TABLE asset (id INT PRIMARY KEY)");
+    let url = server.tcp_url(ADMIN, "localhost", server.port(), "shop");
+    let mut desk = desk(&format!("{url}?sslmode=verify-full"), "");
+    desk.home = desk.home.with("SSL_CERT_FILE", &server.ca().display().to_string());
+    let ran = drill(&desk, "proof");
+    for step in ["schema-dump", "guard"] {
+        assert!(verdict(&ran, step).starts_with("clear"), "{}{}", ran.out, ran.err);
+    }
 }
 
 #[test]
