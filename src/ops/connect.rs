@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::clock;
 use crate::config::access::{Access, of_process};
 use crate::config::{Approval, Target};
 use crate::dialect::Dialect;
@@ -63,6 +64,13 @@ pub(super) async fn reach(target: &Target) -> Result<Access, Problem> {
     let name = if target.url.dialect == Dialect::Postgres { "TimeZone" } else { "time_zone" };
     if !found.options.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
         found.options.push((name.to_owned(), zone));
+    }
+    if matches!(target.url.dialect, Dialect::Mysql | Dialect::Mariadb) {
+        // For a server that knows zones by no name.
+        let offset = target.timezone.to_offset(clock::now()).seconds() / 60;
+        let (sign, minutes) = (if offset < 0 { '-' } else { '+' }, offset.abs());
+        let offset = format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60);
+        found.options.push(("offset".to_owned(), offset));
     }
     Ok(found)
 }

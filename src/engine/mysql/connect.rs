@@ -157,30 +157,39 @@ fn sql_mode(global: &str, purpose: Purpose) -> String {
     modes.join(",")
 }
 
-/// The wanted time zone, or the server's own where it does not know that one.
+/// The wanted time zone; where the server does not know it by its name, what it is ahead of UTC today; or
+/// the server's own.
 async fn zone(
     wire: &mut Wire,
     access: &Access,
     theirs: &str,
     warnings: &mut Vec<String>,
 ) -> Result<String, EngineError> {
-    let wanted = access.options.iter().find(|(name, _)| name.eq_ignore_ascii_case("time_zone"));
-    let Some((_, wanted)) = wanted else { return Ok(theirs.to_owned()) };
+    let option = |wanted| access.options.iter().find(|(name, _)| name == wanted);
+    let Some((_, wanted)) = option("time_zone") else { return Ok(theirs.to_owned()) };
     if ["UTC", "Etc/UTC", "Z"].contains(&wanted.as_str()) {
         return Ok("+00:00".into());
     }
-    let known = wire.run(&format!("SET SESSION time_zone = {}", values::text(wanted))).await;
-    match known {
-        Ok(_) => Ok(wanted.clone()),
-        Err(EngineError::Database { .. } | EngineError::Rejected { .. }) => {
-            warnings.push(format!(
-                "the server does not know the time zone {wanted} (its tables are empty, or the name \
-                 is wrong); its own is used: {theirs}"
-            ));
-            Ok(theirs.to_owned())
+    for (_, zone) in [option("time_zone"), option("offset")].into_iter().flatten() {
+        let known = wire.run(&format!("SET SESSION time_zone = {}", values::text(zone))).await;
+        match known {
+            Ok(_) if zone == wanted => return Ok(zone.clone()),
+            Ok(_) => {
+                warnings.push(format!(
+                    "the server does not know the time zone {wanted} (its tables are empty: \
+                     mariadb-tzinfo-to-sql or mysql_tzinfo_to_sql fills them); what it is today is used: {zone}"
+                ));
+                return Ok(zone.clone());
+            }
+            Err(EngineError::Database { .. } | EngineError::Rejected { .. }) => {}
+            Err(error) => return Err(error),
         }
-        Err(error) => Err(error),
     }
+    warnings.push(format!(
+        "the server does not know the time zone {wanted} (its tables are empty, or the name is \
+         wrong); its own is used: {theirs}"
+    ));
+    Ok(theirs.to_owned())
 }
 
 /// A log of statements cannot repeat what READ COMMITTED does, so the server refuses every write.
