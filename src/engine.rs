@@ -42,6 +42,9 @@ const PROMPT: Duration = Duration::from_secs(5);
 pub enum EngineError {
     #[error("cannot open {what}: {why}")]
     Connect { what: String, why: String },
+    /// The server does not believe that we are who we say: perhaps the password is of yesterday.
+    #[error("cannot open {what}: {why}")]
+    Denied { what: String, why: String },
     #[error("another session holds the lock; gave up after {}", seconds(*waited))]
     Locked { waited: Duration },
     #[error("stopped by the operator")]

@@ -773,3 +773,33 @@ fn what_cannot_be_opened_says_why_and_never_the_password() {
         }
     });
 }
+
+#[test]
+fn a_password_command_is_asked_once_and_again_when_its_password_is_refused() {
+    let desk = Desk::new("");
+    desk.server.role("onduty", Some("first"));
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("password"), "first").unwrap();
+    let script = format!("echo x >> {}; cat {}", at("calls").display(), at("password").display());
+    let url = TargetUrl::parse(&desk.server.url_as("onduty", "erp"), Path::new("")).unwrap();
+    let target = Target {
+        password_command: Some(["sh", "-c", &script].map(str::to_owned).into()),
+        ..Target::new("erp", url, Environment::Staging)
+    };
+    let calls = || std::fs::read_to_string(at("calls")).unwrap().lines().count();
+    let look = || desk.runtime.block_on(steadyhand::ops::connect::identify(&target));
+    look().unwrap();
+    look().unwrap();
+    assert_eq!(calls(), 1);
+    desk.server.run("erp", "ALTER ROLE onduty PASSWORD 'second'");
+    std::fs::write(at("password"), "second").unwrap();
+    look().unwrap();
+    assert_eq!(calls(), 2);
+    desk.server.run("erp", "ALTER ROLE onduty PASSWORD 'third'");
+    for _ in 0..2 {
+        let refused = look().unwrap_err().to_string();
+        assert!(refused.contains("not the right one"), "{refused}");
+    }
+    assert_eq!(calls(), 4, "each time it may be another one");
+}

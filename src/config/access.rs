@@ -16,6 +16,8 @@ mod service;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use secrecy::ExposeSecret as _;
+
 use super::Target;
 use crate::dialect::Dialect;
 use crate::problem::Problem;
@@ -159,7 +161,7 @@ fn decide(target: &Target, place: &Place<'_>, ask: Ask) -> Result<Access, Proble
         access.origins.retain(|(key, _)| *key != "password");
         access.origins.push(("password", from));
         access.password = match ask {
-            Ask::Now => Some(command::password(key, argv, command::PATIENCE)?),
+            Ask::Now => Some(command::kept(key, argv, command::PATIENCE)?),
             Ask::Not => None,
         };
     }
@@ -205,6 +207,22 @@ impl Access {
             _ => "-".to_owned(),
         };
         self.origins.iter().map(|(key, from)| (*key, value(key), from.clone())).collect()
+    }
+
+    /// The server refused this password. If it was kept from an earlier connection, its command is to be
+    /// asked once more.
+    pub fn forget_password(&self, target: &Target) -> bool {
+        match (&target.password_command, &self.password) {
+            (Some(argv), Some(refused)) => command::forget(argv, refused),
+            _ => false,
+        }
+    }
+
+    pub fn has_password_of(&self, other: &Self) -> bool {
+        match (&self.password, &other.password) {
+            (Some(one), Some(other)) => one.expose_secret() == other.expose_secret(),
+            (one, other) => one.is_none() && other.is_none(),
+        }
     }
 }
 

@@ -48,7 +48,18 @@ async fn open(
     let opened = if target.url.dialect == Dialect::Sqlite {
         Session::sqlite(&target.url.path, purpose, lock_wait, stopper).await
     } else {
-        Session::server(&reach(target).await?, purpose, lock_wait, stopper).await
+        let access = reach(target).await?;
+        match Session::server(&access, purpose, lock_wait, stopper).await {
+            // A password that was kept may have been changed since; the same one is not tried twice.
+            Err(denied @ EngineError::Denied { .. }) if access.forget_password(target) => {
+                let anew = reach(target).await?;
+                if anew.has_password_of(&access) {
+                    return Err(plain(&denied, &target.name));
+                }
+                Session::server(&anew, purpose, lock_wait, stopper).await
+            }
+            opened => opened,
+        }
     };
     opened.map_err(|error| plain(&error, &target.name))
 }
@@ -111,7 +122,9 @@ fn held_against(server: &str, target: &Target, expected: Option<&str>) -> Result
 pub fn plain(error: &EngineError, target: &str) -> Problem {
     let sentence = format!("{target}: {error}");
     match error {
-        EngineError::Connect { .. } | EngineError::Lost { .. } => Problem::unreachable(sentence),
+        EngineError::Connect { .. } | EngineError::Denied { .. } | EngineError::Lost { .. } => {
+            Problem::unreachable(sentence)
+        }
         EngineError::Locked { .. } => Problem::unreachable(sentence)
             .hint("find out who holds the lock, or try again when they are done"),
         EngineError::TimedOut { .. } => Problem::unreachable(sentence),

@@ -1,14 +1,17 @@
 //! A secret from a command: an argument vector, never a shell, under a time limit.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
+use secrecy::ExposeSecret as _;
 use secrecy::zeroize::Zeroizing;
 
 use super::Secret;
@@ -40,6 +43,53 @@ pub enum NoLine {
     Nothing,
     #[error("printed something that is not UTF-8")]
     NotText,
+}
+
+/// What a command has said, for as long as this process runs and the server takes it: a token that wants
+/// to be touched is not asked for each connection.
+#[derive(Debug)]
+struct Kept {
+    secret: Secret,
+    /// By another connection than the one that it was asked for.
+    used_again: bool,
+}
+
+/// One place for each command, so that nobody waits for another one.
+type Places = BTreeMap<Vec<String>, Arc<Mutex<Option<Kept>>>>;
+
+static KEPT: Mutex<Places> = Mutex::new(BTreeMap::new());
+
+fn kept_at(argv: &[String]) -> Arc<Mutex<Option<Kept>>> {
+    let mut places = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(places.entry(argv.to_vec()).or_default())
+}
+
+/// The same password as before, or the command is asked.
+pub(super) fn kept(key: &str, argv: &[String], patience: Duration) -> Result<Secret, Problem> {
+    let place = kept_at(argv);
+    let mut kept = place.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(kept) = &mut *kept {
+        kept.used_again = true;
+        return Ok(kept.secret.clone());
+    }
+    let secret = password(key, argv, patience)?;
+    *kept = Some(Kept { secret: secret.clone(), used_again: false });
+    Ok(secret)
+}
+
+/// Forgets a password that was refused; whether asking again may bring another one.
+pub(super) fn forget(argv: &[String], refused: &Secret) -> bool {
+    let place = kept_at(argv);
+    let mut kept = place.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*kept {
+        Some(kept) if kept.secret.expose_secret() != refused.expose_secret() => true,
+        Some(Kept { used_again, .. }) => {
+            let used_again = *used_again;
+            *kept = None;
+            used_again
+        }
+        None => true,
+    }
 }
 
 /// The password of a target, from the command that stands under this key.

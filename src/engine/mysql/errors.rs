@@ -103,5 +103,8 @@ pub fn unreachable(error: &sqlx::Error, what: String) -> EngineError {
             _ => said,
         },
     };
-    EngineError::Connect { what, why }
+    match number(error) {
+        Some(1045 | 1698) => EngineError::Denied { what, why },
+        _ => EngineError::Connect { what, why },
+    }
 }

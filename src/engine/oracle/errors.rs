@@ -163,7 +163,10 @@ pub fn unreachable(error: &Error, what: String) -> EngineError {
             _ => said,
         },
     };
-    EngineError::Connect { what, why }
+    match number(error) {
+        Some(1017) => EngineError::Denied { what, why },
+        _ => EngineError::Connect { what, why },
+    }
 }
 
 #[cfg(test)]

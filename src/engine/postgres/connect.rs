@@ -91,7 +91,11 @@ pub async fn connect(access: &Access, name: &str) -> Result<PgConnection, Engine
     let options = options(access, name);
     match timeout(access.connect_timeout, options.connect()).await {
         Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => Err(failed(refusal(access, &error))),
+        Ok(Err(error)) => {
+            let (what, why) = (place(access), refusal(access, &error));
+            let denied = fault::server(&error).is_some_and(|said| said.code().starts_with("28"));
+            Err(if denied { EngineError::Denied { what, why } } else { failed(why) })
+        }
         Err(_) => {
             Err(failed(format!("no answer after {:.1} s", access.connect_timeout.as_secs_f64())))
         }
