@@ -699,6 +699,25 @@ fn the_server_says_who_it_is_and_a_copy_of_the_database_is_another() {
 }
 
 #[test]
+fn a_login_that_becomes_another_role_is_told_what_it_lacks() {
+    let desk = Desk::new("CREATE TABLE t (id int PRIMARY KEY)");
+    desk.server.role("onduty", None);
+    desk.server.run("erp", "CREATE ROLE owners; GRANT owners TO onduty");
+    desk.server.run("erp", "GRANT ALL ON t TO owners; ALTER ROLE onduty SET role = 'owners'");
+    let access = access_of(&desk.server.url_as("onduty", "erp"));
+    desk.runtime.block_on(async {
+        let refused = Session::server(&access, Purpose::Work, WAIT, &Stopper::default()).await;
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("onduty becomes owners when it connects"), "{refused}");
+        let (_, advice) = refused.split_once("; GRANT").unwrap();
+        let (rights, _) = advice.split_once(", or").unwrap();
+        desk.client().run(&format!("GRANT{rights}"));
+        let mut work = open(&access, Purpose::Work, &Stopper::default()).await;
+        assert!(work.identity().await.unwrap().role.starts_with("owners"));
+    });
+}
+
+#[test]
 fn tables_are_known_by_name_columns_and_key() {
     let desk = Desk::new(
         "CREATE SCHEMA app; CREATE TABLE app.thing (id int, code text NOT NULL, PRIMARY KEY (code, id));

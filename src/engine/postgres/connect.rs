@@ -141,7 +141,7 @@ pub async fn backend(
     connection: &mut PgConnection,
 ) -> Result<Backend, EngineError> {
     // The view over this function has the server look up much more.
-    const WHO: &str = "SELECT pid::bigint, backend_start::text \
+    const WHO: &str = "SELECT pid::bigint, backend_start::text, current_user::text, session_user::text \
          FROM pg_stat_get_activity(pg_backend_pid())";
     let asked = timeout(access.connect_timeout, simple(connection, WHO)).await;
     let rows = match asked {
@@ -156,8 +156,16 @@ pub async fn backend(
         }
     };
     match rows.first().map(Vec::as_slice) {
-        Some([Value::Integer(pid), Value::Text(started)]) => {
+        Some([Value::Integer(pid), Value::Text(started), ..]) => {
             Ok(Backend { pid: *pid, started: started.clone() })
+        }
+        Some([_, Value::Null, Value::Text(role), Value::Text(login)]) if role != login => {
+            let why = format!(
+                "{login} becomes {role} when it connects, and as that it can neither see nor cancel \
+                 its own sessions; GRANT pg_read_all_stats, pg_signal_backend TO {role}, or connect \
+                 with PGOPTIONS='-c role=none' to stay {login}"
+            );
+            Err(EngineError::Connect { what: place(access), why })
         }
         _ => Err(EngineError::Connect {
             what: place(access),
