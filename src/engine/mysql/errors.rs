@@ -91,15 +91,28 @@ pub fn unreachable(error: &sqlx::Error, what: String) -> EngineError {
             "{said}; every connection is taken. Free some, or use the account that the server \
              keeps one for"
         ),
-        Some(1045 | 1698) => format!("{said}; check user and password"),
+        Some(1045 | 1698) => format!(
+            "{said}; check user and password, and whether the account wants TLS (ssl-mode=REQUIRED) \
+             or a certificate"
+        ),
         Some(1044) => format!("{said}; the account has no right on this database"),
         Some(_) => said,
         None => match error {
             sqlx::Error::Io(error) => match error.kind() {
                 std::io::ErrorKind::NotFound => "there is no such socket".into(),
+                std::io::ErrorKind::ConnectionRefused => format!("{said}; nothing listens there"),
+                std::io::ErrorKind::UnexpectedEof => "the server closed it".into(),
                 _ => said,
             },
+            sqlx::Error::Tls(error) if error.to_string().contains("UnknownIssuer") => {
+                format!("TLS: {error}; name the authority that signed it with ssl-ca")
+            }
             sqlx::Error::Tls(error) => format!("TLS: {error}"),
+            _ if said.contains("unknown authentication plugin") => {
+                "the account logs in by a way that is not spoken here, such as ed25519; one with \
+                 mysql_native_password, caching_sha2_password, unix_socket or a certificate will do"
+                    .into()
+            }
             _ => said,
         },
     };

@@ -115,15 +115,37 @@ fn refusal(access: &Access, error: &sqlx::Error) -> String {
             (sqlx::Error::Io(io), Host::Socket(_)) if io.kind() == std::io::ErrorKind::NotFound => {
                 format!("{why}; no server has its socket there")
             }
+            (sqlx::Error::Tls(_), _) if why.contains("UnknownIssuer") => {
+                format!("{why}; name the authority that signed it with sslrootcert")
+            }
+            (sqlx::Error::Tls(_), _) if why.contains("does not support TLS") => {
+                format!("{why}; sslmode says that it must")
+            }
+            (sqlx::Error::Protocol(_), _) if why.contains("SSLRequest") => {
+                "what answers there is no PostgreSQL server".to_owned()
+            }
+            (sqlx::Error::Protocol(_), _) if why.contains("unknown authentication method") => {
+                "it wants a way of logging in that is not spoken here, such as GSSAPI; a password or \
+                 a certificate will do"
+                    .to_owned()
+            }
             _ => why,
         };
     };
     let words = fault::words(said);
     let advice = match said.code() {
-        "28P01" | "28000" if access.password.is_none() => {
+        "28P01" if access.password.is_none() => {
             "no password was found; see `steadyhand config` for where it was looked for"
         }
-        "28P01" => "the password that was found is not the right one",
+        "28P01" => "the password that was found is not the right one, or it has expired",
+        "28000" if words.contains("pg_hba.conf") => {
+            "who may come from where, and how, is said in that file of the server"
+        }
+        "28000" if words.contains("certificate") => "name one with sslcert and sslkey",
+        "53300" if words.contains("for role") => "end some of this role's, or raise its limit",
+        "53300" if words.contains("for database") => {
+            "end some of this database's, or raise its limit"
+        }
         "53300" => "all connections are taken; end some, or use one of the reserved ones",
         "57P03" => "the server is starting or stopping; try again in a moment",
         "3D000" => "the name of the database is the last part of the url",
