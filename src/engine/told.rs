@@ -62,11 +62,13 @@ impl Setting {
     }
 
     pub fn words(&self) -> String {
+        let told = |value: &str| if value.is_empty() { "''".to_owned() } else { value.to_owned() };
+        let ours = format!("{} {}", self.name, told(&self.ours));
         match &self.theirs {
             Some(theirs) if self.differs() => {
-                format!("{} {} (the application has {theirs})", self.name, self.ours)
+                format!("{ours} (the application has {})", told(theirs))
             }
-            _ => format!("{} {}", self.name, self.ours),
+            _ => ours,
         }
     }
 }

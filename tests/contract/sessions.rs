@@ -66,6 +66,7 @@ fn settings_are_set_read_back_and_shown_beside_those_of_the_application(engine: 
                 "TimeZone UTC (the application has Asia/Tokyo)",
                 "search_path app, public",
                 "session_replication_role origin",
+                "default_transaction_isolation repeatable read (the application has read committed)",
             ],
             &[
                 "STRICT_TRANS_TABLES,NO_ZERO_DATE (the application has REAL_AS_FLOAT",
@@ -88,7 +89,19 @@ fn settings_are_set_read_back_and_shown_beside_those_of_the_application(engine: 
     );
     assert_eq!(scalar(&desk, &mut work, asked), answer);
     let mut same = desk.open(Purpose::Detect, &Stopper::default());
-    assert_eq!(desk.block_on(same.identity()).unwrap().server, identity.server);
+    let seen = desk.block_on(same.identity()).unwrap();
+    assert_eq!(seen.server, identity.server);
+    // Nor does it depend on which session was asked what a change gets.
+    let told: Vec<String> = seen.settings.iter().map(Setting::words).collect();
+    let words = of(
+        engine,
+        [
+            "foreign_keys 1",
+            "default_transaction_isolation repeatable read (the application has read committed)",
+            "isolation READ-COMMITTED (the application has REPEATABLE-READ)",
+        ],
+    );
+    assert!(told.join("; ").contains(words), "{told:?}");
 }
 
 fn a_detecting_session_cannot_write(engine: Dialect) {

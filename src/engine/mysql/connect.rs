@@ -97,7 +97,7 @@ impl Session {
             purpose,
             version,
             release,
-            settings: ours.beside(theirs),
+            settings: ours.of_changes(&theirs, purpose).beside(theirs),
             wanted: modes.clone(),
             modes,
             no_writes,
@@ -248,6 +248,18 @@ impl Theirs {
                 message: "the server did not show its settings".into(),
             })?;
         Ok(Self { sql_mode, zone, isolation, references, collation, log })
+    }
+
+    /// What a change gets, whatever this session is for: that is what somebody agrees to.
+    fn of_changes(self, theirs: &Self, purpose: Purpose) -> Self {
+        if purpose == Purpose::Work {
+            return self;
+        }
+        Self {
+            sql_mode: sql_mode(&theirs.sql_mode, Purpose::Work),
+            isolation: isolation(Purpose::Work).replace(' ', "-"),
+            ..self
+        }
     }
 
     fn beside(self, theirs: Self) -> Vec<Setting> {

@@ -128,7 +128,11 @@ impl Session {
             row[at].as_ref().plain()
         };
         let told = TOLD.iter().filter_map(|name| {
-            let ours = of(&ours, name, 1)?;
+            let ours = match *name {
+                // Our transactions say it themselves.
+                "default_transaction_isolation" => "repeatable read".to_owned(),
+                _ => of(&ours, name, 1)?,
+            };
             Some(Setting { name: (*name).to_owned(), ours, theirs: of(&beside, name, 2) })
         });
         Ok(told.collect())
