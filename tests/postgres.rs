@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use common::album::Album;
-use common::server::{self, Client, Server};
+use common::server::{self, Client, Kind, Server, Setup};
 use steadyhand::config::access::{Access, access};
 use steadyhand::config::{Environment, Target, TargetUrl};
 use steadyhand::engine::{Blind, EngineError, Image, Purpose, RowWrite, Session, Stopper, Touched};
@@ -767,6 +767,43 @@ fn tables_are_known_by_name_columns_and_key() {
         assert_eq!((images.len(), blind.len()), (2, 0));
         work.take_back(&mut session).await.unwrap();
     });
+}
+
+#[test]
+fn whether_a_connection_is_encrypted_is_left_to_the_server_where_it_may_be() {
+    let mut desk = Desk::on(Setup::new(Kind::Postgres).tls(&["localhost"]).start(), "");
+    desk.server.run("erp", "CREATE ROLE wrapped LOGIN; CREATE ROLE plain LOGIN");
+    let list = desk.server.client("erp").scalar("SELECT current_setting('hba_file')");
+    let lines = "('local all all trust'), ('hostssl all wrapped all trust'), ('hostnossl all plain all trust')";
+    desk.server.run("erp", &format!("COPY (VALUES {lines}) TO '{list}'"));
+    desk.server.run("erp", "CHECKPOINT");
+    desk.server.stop();
+    desk.server.start();
+    for (role, mode, comes_in) in [
+        ("wrapped", "allow", true),
+        ("wrapped", "prefer", true),
+        ("wrapped", "disable", false),
+        ("plain", "allow", true),
+        ("plain", "prefer", true),
+        ("plain", "require", false),
+    ] {
+        let url = desk.server.tcp_url(role, "localhost", desk.server.port(), "erp");
+        let access = access_of(&format!("{url}?sslmode={mode}"));
+        let opened = desk.runtime.block_on(Session::server(
+            &access,
+            Purpose::Detect,
+            WAIT,
+            &Stopper::default(),
+        ));
+        assert_eq!(opened.is_ok(), comes_in, "{role} {mode}: {:?}", opened.as_ref().err());
+        if let Err(error) = &opened {
+            let error = error.to_string();
+            assert!(
+                error.contains("that file of the server") && !error.contains("password"),
+                "{error}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -88,8 +88,7 @@ pub fn options(access: &Access, name: &str) -> PgConnectOptions {
 
 pub async fn connect(access: &Access, name: &str) -> Result<PgConnection, EngineError> {
     let failed = |why: String| EngineError::Connect { what: place(access), why };
-    let options = options(access, name);
-    match timeout(access.connect_timeout, options.connect()).await {
+    match timeout(access.connect_timeout, attempt(access, options(access, name))).await {
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(error)) => {
             let (what, why) = (place(access), refusal(access, &error));
@@ -99,6 +98,25 @@ pub async fn connect(access: &Access, name: &str) -> Result<PgConnection, Engine
         Err(_) => {
             Err(failed(format!("no answer after {:.1} s", access.connect_timeout.as_secs_f64())))
         }
+    }
+}
+
+/// One attempt; and where it may be encrypted or not, another one the other way if the server's list has
+/// no place for the first, as libpq does.
+async fn attempt(access: &Access, options: PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    let first = options.connect().await;
+    let not_listed =
+        |error: &sqlx::Error| fault::server(error).is_some_and(|said| said.code() == "28000");
+    let other = match access.tls.mode {
+        TlsMode::Allow => PgSslMode::Require,
+        TlsMode::Prefer => PgSslMode::Disable,
+        _ => return first,
+    };
+    match first {
+        Err(error) if not_listed(&error) => {
+            options.ssl_mode(other).connect().await.map_err(|_| error)
+        }
+        first => first,
     }
 }
 
