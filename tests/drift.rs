@@ -213,6 +213,16 @@ fn an_undo_leaves_alone_what_somebody_else_changed_since() {
     confirm(&mut cockpit, "erp-demo undo 24");
     cockpit.wait_for("COMMITTED   24 rows");
     leave(&mut cockpit);
+    // Whoever takes over hears what is not as it was before.
+    let card = cockpit.home().steadyhand(&["handover"]).assert().code(0);
+    let card = String::from_utf8_lossy(&card.get_output().stdout).into_owned();
+    for said in [
+        "COMMITTED, 26 rows, and taken back but for 1 row\n",
+        "COMMITTED, 24 rows; left alone, because they were changed since: 1 rows: ",
+        "Close the later assignments, keep the earliest: 1 row left alone when it was taken back\n",
+    ] {
+        assert!(card.contains(said), "{said} is not on the card:\n{card}");
+    }
     let after = Facts::of(cockpit.home());
     let mut wanted = before.assignments.clone();
     for row in &mut wanted {

@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 
 use common::book::{COUNT, book, command};
 use common::walk::{
-    CONFIRMATION, Facts, INCIDENT, RUNBOOK, assert_sound, confirm, database, demo, hasty, journal,
-    leave, note, preview, run_command, take_over, to_change, wait_for_end,
+    CONFIRMATION, Facts, INCIDENT, RUNBOOK, assert_sound, confirm, database, demo,
+    demo_with_runbook, hasty, journal, leave, note, preview, run_command, take_over, to_change,
+    wait_for_end,
 };
 use common::{Cockpit, Home, Signal, WIDE};
 
@@ -512,6 +513,27 @@ fn a_folder_of_a_group_gives_its_group_what_is_in_it_and_any_other_nothing() {
     }
 }
 
+/// A preview of a step that was skipped afterwards waits for nobody.
+#[test]
+fn what_was_skipped_waits_for_no_confirmation() {
+    let may = "required        = \"run\"";
+    let mut cockpit = demo_with_runbook(|book| book.replace("required        = \"pass\"", may));
+    preview(&mut cockpit);
+    cockpit.keys("esc");
+    cockpit.wait_for("v rows");
+    cockpit.keys("s");
+    cockpit.wait_for("Why is this step skipped?");
+    cockpit.type_text("the desk does it by hand");
+    cockpit.breathe();
+    cockpit.keys("enter");
+    cockpit.wait_gone("Why is this step skipped?");
+    leave(&mut cockpit);
+    let card = cockpit.home().steadyhand(&["handover"]).assert().code(0);
+    let card = String::from_utf8_lossy(&card.get_output().stdout).into_owned();
+    assert!(card.contains("skipped: the desk does it by hand"), "{card}");
+    assert!(!card.contains("previewed at"), "{card}");
+}
+
 #[test]
 fn the_handover_card_says_what_is_known_tried_open_and_next() {
     let mut first = demo(Home::new());
@@ -548,6 +570,7 @@ fn the_handover_card_says_what_is_known_tried_open_and_next() {
     }
     // The second took the place of the first.
     assert_eq!(card.matches("previewed at").count(), 1, "{card}");
+    assert!(card.contains("26 rows, to be confirmed until "), "{card}");
     assert!(card.contains("`steadyhand watch INC-0001`"), "{card}");
     let mut second = watch(&first);
     second.keys("t");

@@ -2,7 +2,7 @@
 //!
 //! Two questions, answered without anybody writing: what was done, and what is next. Pure.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::entry::{Deed, NoteKind, Outcome, verdict_words};
@@ -10,8 +10,8 @@ use super::lease::Holder;
 use super::{Change, Incident, Phase, fleet};
 use crate::guardrail::Standing;
 use crate::practice::Practice;
-use crate::runbook::Runbook;
 use crate::runbook::progress::StepState;
+use crate::runbook::{Action, Runbook};
 use crate::value::thousands;
 
 /// The heading of what to type, which is ours and in Markdown.
@@ -69,7 +69,7 @@ impl Card {
             known: known(incident),
             tried: tried(incident),
             open: open(incident, runbook),
-            approvals: approvals(incident),
+            approvals: approvals(incident, runbook),
             guardrails: guardrails(incident),
             next_update: incident.next_update.or_else(first).filter(|_| incident.is_open()),
             next_step: runbook.and_then(|runbook| next(incident, runbook)),
@@ -168,7 +168,7 @@ fn tried(incident: &Incident) -> Vec<String> {
         let back = match incident.taken_back(&change.op) {
             None => String::new(),
             Some(0) => ", and taken back".to_owned(),
-            Some(left) => format!(", and taken back but for {} rows", thousands(left)),
+            Some(left) => format!(", and taken back but for {}", rows_words(left)),
         };
         Some(format!("{} of {}: {how}{back}", change.deed.word(), change.step))
     });
@@ -185,8 +185,12 @@ fn tried(incident: &Incident) -> Vec<String> {
 /// None of what was only previewed.
 fn how_it_went(change: &Change) -> Option<String> {
     let how = match &change.phase {
-        Phase::Ended(Outcome::Committed, _) => {
-            return Some(format!("COMMITTED, {} rows", thousands(change.rows)));
+        Phase::Ended(Outcome::Committed, why) => {
+            let rows = rows_words(change.rows);
+            // Of an undo that is what it did not bring back.
+            let is_undo = matches!(change.deed, Deed::Undo { .. });
+            let said = if is_undo && !why.is_empty() { format!("; {why}") } else { String::new() };
+            return Some(format!("COMMITTED, {rows}{said}"));
         }
         Phase::Ended(Outcome::RolledBack, why) => format!("ROLLED BACK, {why}"),
         Phase::Ended(Outcome::Unknown, _) | Phase::CommitSent => "its outcome is not known".into(),
@@ -228,8 +232,8 @@ fn open(incident: &Incident, runbook: Option<&Runbook>) -> Vec<String> {
     let changes = incident.changes.iter();
     open.extend(changes.filter(|change| change.deed == Deed::Change).filter_map(|change| {
         let left = incident.taken_back(&change.op).filter(|left| *left > 0)?;
-        let (rows, title) = (thousands(left), title(&change.step));
-        Some(format!("{title}: {rows} rows were left alone when it was taken back"))
+        let (rows, title) = (rows_words(left), title(&change.step));
+        Some(format!("{title}: {rows} left alone when it was taken back"))
     }));
     let mut failed: Vec<String> = Vec::new();
     for (step, state) in &incident.progress.states {
@@ -250,27 +254,40 @@ fn open(incident: &Incident, runbook: Option<&Runbook>) -> Vec<String> {
     open
 }
 
-/// A later preview of a step takes the place of the one before.
-fn approvals(incident: &Incident) -> Vec<String> {
+/// A later preview of a step takes the place of the one before. Of a step that is done or skipped only an
+/// undo can still be meant.
+fn approvals(incident: &Incident, runbook: Option<&Runbook>) -> Vec<String> {
     let changes = incident.changes.iter().enumerate();
     let last = changes.filter(|(at, change)| {
         incident.changes[at + 1..].iter().all(|later| later.step != change.step)
     });
-    last.filter_map(|(_, change)| waiting(change)).collect()
+    let is_over = |change: &Change| {
+        change.deed == Deed::Change && incident.progress.state(&change.step).is_settled()
+    };
+    let last = last.filter(|(_, change)| !is_over(change));
+    last.filter_map(|(_, change)| waiting(change, runbook)).collect()
 }
 
-fn waiting(change: &Change) -> Option<String> {
+fn waiting(change: &Change, runbook: Option<&Runbook>) -> Option<String> {
     let waits =
         matches!(change.phase, Phase::Previewed | Phase::Approved) && change.refused.is_empty();
+    let valid = runbook.and_then(|runbook| match &runbook.step(&change.step)?.action {
+        Action::Change(change) => SignedDuration::try_from(change.valid).ok(),
+        _ => None,
+    });
     waits.then(|| {
-        format!(
-            "{} of {}: previewed at {}, {} rows",
-            change.deed.word(),
-            change.step,
-            when(change.at),
-            thousands(change.rows)
-        )
+        // Who was asked to agree says for how long.
+        let until = valid.filter(|_| change.seconds.is_empty()).map(|valid| change.at + valid);
+        let until = until.map_or_else(String::new, |until| {
+            format!(", to be confirmed until {}", when(until))
+        });
+        let (deed, step, rows) = (change.deed.word(), &change.step, rows_words(change.rows));
+        format!("{deed} of {step}: previewed at {}, {rows}{until}", when(change.at))
     })
+}
+
+fn rows_words(rows: u64) -> String {
+    format!("{} {}", thousands(rows), if rows == 1 { "row" } else { "rows" })
 }
 
 fn guardrails(incident: &Incident) -> Vec<String> {
