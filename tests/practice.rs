@@ -84,6 +84,20 @@ fn agreed(size: Size) {
     cockpit.keys("esc");
     cockpit.wait_gone("answers for it.");
     cockpit.wait_for("next update in 45 min");
+    // Nobody is due any more once nothing more goes wrong.
+    cockpit.keys("m");
+    cockpit.wait_for("Which milestone was reached?");
+    cockpit.keys("down down down");
+    cockpit.wait_for("▸ contained");
+    cockpit.keys("enter");
+    cockpit.wait_for("contained: when?");
+    cockpit.keys("enter");
+    cockpit.wait_gone("contained: when?");
+    cockpit.keys("E");
+    cockpit.wait_for("This is contained: nobody is due to be called");
+    cockpit.wait_for("not called  Head of operations");
+    cockpit.keys("esc");
+    cockpit.wait_gone("This is contained");
     cockpit.keys("q");
     cockpit.wait_for("Leave?");
     cockpit.keys("enter");

@@ -36,9 +36,11 @@ pub fn due(app: &App, case: &Case) -> Vec<Call> {
 pub fn overlay(app: &App) -> Option<Overlay> {
     let case = app.case.as_ref()?;
     let calls = calls(app, case);
+    let contained = case.incident.is_contained();
     let line = |call: &Call| {
         let when = match called_at(case, &call.id) {
             Some(at) => format!("called {} UTC", at.strftime("%H:%M")),
+            None if contained => "not called".to_owned(),
             None => {
                 let left = call.due.duration_since(app.now).as_secs();
                 if left > 0 { format!("in {}", to_go(left)) } else { "now".to_owned() }
@@ -51,8 +53,13 @@ pub fn overlay(app: &App) -> Option<Overlay> {
     if calls.is_empty() {
         return None;
     }
-    let title = "Whom to call while this is not contained\nenter records that they were called";
-    let mut overlay = Overlay::choice(title, calls.iter().map(line).collect(), Purpose::Escalate);
+    let whom = if contained {
+        "This is contained: nobody is due to be called"
+    } else {
+        "Whom to call while this is not contained"
+    };
+    let title = format!("{whom}\nenter records that they were called");
+    let mut overlay = Overlay::choice(&title, calls.iter().map(line).collect(), Purpose::Escalate);
     if let super::Kind::Choice(choice) = &mut overlay.kind {
         choice.at = next;
     }
