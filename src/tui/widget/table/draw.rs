@@ -262,8 +262,11 @@ impl Table {
         needle: Option<&Needle>,
     ) {
         let shown = look::shown_part(row.get(slot.column), row.whole(slot.column));
-        let mut pen = Pen::new(buf, place, y);
         let wide = u16::try_from(shown.width()).unwrap_or(u16::MAX);
+        // The sign stands behind what is left of the value: over a wide letter nobody would see it.
+        let sign = if wide > slot.width { look.glyphs.more } else { "" };
+        let room = place.width.min(slot.width.saturating_sub(columns(sign)));
+        let mut pen = Pen::new(buf, Rect { width: room, ..place }, y);
         if self.numeric[slot.column] {
             pen.skip(slot.width.saturating_sub(wide));
         }
@@ -271,10 +274,9 @@ impl Table {
         let key = self.columns[..self.frozen.max(1).min(self.columns.len())].contains(&slot.column);
         let plain = if here && key { look.style(Role::Selection) } else { Style::new() };
         write(&mut pen, &shown, plain, look, needle);
-        if wide > slot.width {
-            let sign = look.glyphs.more;
-            let x = slot.width.saturating_sub(columns(sign));
-            let end = Rect { x: place.x + x, width: place.width.saturating_sub(x), ..place };
+        if !sign.is_empty() {
+            let x = pen.column().max(place.x);
+            let end = Rect { x, width: place.right().saturating_sub(x), ..place };
             Pen::new(buf, end, y).put(sign, look.style(Role::Muted));
         }
     }

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Rect, Size};
 
 use super::*;
-use crate::tui::look::tests::look;
+use crate::tui::look::tests::{ascii, look};
 use crate::tui::terminal::Ansi;
 use crate::value::{Rows, ValueRef};
 
@@ -130,6 +130,26 @@ fn a_column_gets_the_room_that_is_asked_for() {
     press(&mut table, Command::Narrower, 90);
     let lines = draw(&table, 120, 5);
     assert!(lines[1].contains("not…"), "{lines:#?}");
+}
+
+/// What a terminal shows for the bytes that it is sent: what lies under the second half of a wide letter
+/// is never sent.
+#[test]
+fn a_value_that_is_cut_in_a_wide_letter_says_so() {
+    let mut rows = Rows::new(columns(&["id", "customer"]));
+    rows.push([ValueRef::Integer(1), ValueRef::Text("価格表 日本語の名前と")]);
+    for (look, sign) in [(look(), "…"), (ascii(), "...")] {
+        let table = Table::new(reading(&rows), None, &columns(&["id"]));
+        for width in 16..28 {
+            let area = Rect::new(0, 0, width, 3);
+            let mut buf = Buffer::empty(area);
+            table.view(area, &mut buf, &look);
+            let line = text(&buf).swap_remove(1);
+            assert!(line.ends_with(sign), "{width}: {line}");
+            let wide = crate::value::visible::width(&line);
+            assert!((width - 1..=width).contains(&u16::try_from(wide).unwrap_or(0)), "{line}");
+        }
+    }
 }
 
 #[test]
