@@ -134,7 +134,7 @@ impl Tally {
             [(self.inserted, "ins"), (self.updated, "upd"), (self.deleted, "del")]
                 .iter()
                 .filter(|(n, _)| *n > 0)
-                .map(|(n, word)| format!("{n} {word}"))
+                .map(|(n, word)| format!("{} {word}", thousands(*n)))
                 .collect();
         if parts.is_empty() { "-".into() } else { parts.join(" ") }
     }
@@ -247,7 +247,7 @@ impl UndoRehearsal {
             let (restored, tried, of) = (thousands(restored), thousands(tried), thousands(of));
             format!("rehearsed on the first {tried} of {of} rows: {restored} come back")
         } else {
-            format!("rehearsed: {restored} of {of} rows come back")
+            format!("rehearsed: {} of {} rows come back", thousands(restored), thousands(of))
         };
         for stays in &self.stays {
             text.push_str(", ");
