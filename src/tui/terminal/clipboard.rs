@@ -34,7 +34,9 @@ impl Between {
     pub fn asked(self, what: &str, instead: &str) -> String {
         let through = match self {
             Self::Nothing => "",
-            Self::Tmux => "tmux wants `set -g allow-passthrough on`, or ",
+            Self::Tmux => {
+                "tmux wants `set -s set-clipboard on` or `set -g allow-passthrough on`, or "
+            }
             Self::Screen => "screen may hold it back, ",
         };
         format!("asked the terminal to copy {what}; if nothing arrives: {through}{instead}")
@@ -48,8 +50,11 @@ pub fn sequence(text: &str, between: Between) -> Vec<u8> {
     let plain = format!("\x1b]52;c;{}\x07", STANDARD.encode(text));
     match between {
         Between::Nothing => plain.into_bytes(),
+        // For tmux itself, which keeps a copy and hands it on if it is told to, and through it to the
+        // terminal: what arrives twice is the same.
         Between::Tmux => {
-            format!("\x1bPtmux;{}\x1b\\", plain.replace('\x1b', "\x1b\x1b")).into_bytes()
+            let through = plain.replace('\x1b', "\x1b\x1b");
+            format!("{plain}\x1bPtmux;{through}\x1b\\").into_bytes()
         }
         Between::Screen => {
             let pieces = plain.as_bytes().chunks(PIECE);
@@ -67,7 +72,8 @@ mod tests {
         let plain = b"\x1b]52;c;MTcsIDIz\x07";
         assert_eq!(sequence("17, 23", Between::Nothing), plain);
         let tmux = sequence("17, 23", Between::Tmux);
-        assert_eq!(tmux, b"\x1bPtmux;\x1b\x1b]52;c;MTcsIDIz\x07\x1b\\");
+        let through = b"\x1bPtmux;\x1b\x1b]52;c;MTcsIDIz\x07\x1b\\";
+        assert_eq!(tmux, [&plain[..], through].concat());
         let long = sequence(&"x".repeat(1_000), Between::Screen);
         let text = String::from_utf8(long).expect("ASCII");
         let pieces: Vec<&str> =
