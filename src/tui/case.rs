@@ -177,6 +177,24 @@ impl Case {
         }
     }
 
+    /// The checks that propose an option of the present decision, each once.
+    pub fn checks_of_decision(&self) -> Vec<String> {
+        let Action::Decide(decide) = &self.step().action else { return Vec::new() };
+        let mut named: Vec<String> = Vec::new();
+        for (check, _) in decide.options.iter().filter_map(|option| option.when.as_ref()) {
+            if !named.contains(check) {
+                named.push(check.clone());
+            }
+        }
+        named
+    }
+
+    /// What a check said since somebody wanted to know.
+    pub fn answer_of(&self, check: &str) -> Option<&Verdict> {
+        self.live.get(check).filter(|live| !live.is_old())?;
+        self.verdict(check)
+    }
+
     /// The check whose violations are the incident.
     pub fn main_check(&self) -> Option<&str> {
         self.runbook.steps.iter().find_map(|step| match &step.action {

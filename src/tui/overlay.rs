@@ -297,7 +297,7 @@ impl Overlay {
         };
         let proposed = decide.options.iter().position(|option| {
             option.when.as_ref().is_some_and(|(check, expect)| {
-                case.verdict(check).is_some_and(|verdict| match expect {
+                case.answer_of(check).is_some_and(|verdict| match expect {
                     Expect::Clear => verdict.is_clear(),
                     Expect::Violated => verdict.is_violated(),
                     Expect::Any => false,
@@ -309,7 +309,12 @@ impl Overlay {
             format!("{}{mark}", option.label)
         });
         let items = items.collect();
-        Self::choice(&decide.question, items, Purpose::Decide).at(proposed.unwrap_or(0))
+        let mut question = decide.question.clone();
+        let asked = case.checks_of_decision();
+        if let Some(silent) = asked.iter().find(|check| case.answer_of(check).is_none()) {
+            question.push_str(&format!("\n{silent} has not answered yet, and proposes nothing"));
+        }
+        Self::choice(&question, items, Purpose::Decide).at(proposed.unwrap_or(0))
     }
 
     /// A question of the runbook, as a list where it allows only some answers.

@@ -131,6 +131,7 @@ pub fn look_at(app: &mut App, at: usize) -> Vec<Effect> {
     app.guard_scroll = Scroll::default();
     let step = case.step().id.clone();
     let mut effects = Vec::new();
+    let asked = if case.incident.is_open() { case.checks_of_decision() } else { Vec::new() };
     if case.incident.is_open() && case.incident.progress.current.as_deref() != Some(step.as_str()) {
         effects.push(Effect::Append(Entry::StepEntered { step }));
     }
@@ -140,8 +141,21 @@ pub fn look_at(app: &mut App, at: usize) -> Vec<Effect> {
     {
         effects.extend(case.want(&check, run, now));
     }
+    effects.extend(want_all(app, asked));
     if !matches!(app.screen, Screen::Journal | Screen::Postmortem) {
         app.screen = Screen::Step;
+    }
+    effects
+}
+
+/// Asks how each of these is from now on.
+fn want_all(app: &mut App, checks: Vec<String>) -> Vec<Effect> {
+    let now = app.now;
+    let mut effects = Vec::new();
+    for check in checks {
+        let run = app.new_run();
+        let Some(case) = &mut app.case else { break };
+        effects.extend(case.want(&check, run, now));
     }
     effects
 }
@@ -150,6 +164,10 @@ fn run_now(app: &mut App) -> Vec<Effect> {
     let run = app.new_run();
     let now = app.now;
     let Some(case) = &mut app.case else { return Vec::new() };
+    let asked = case.checks_of_decision();
+    if !asked.is_empty() {
+        return want_all(app, asked);
+    }
     let Some(check) = case.check_of_step().or(case.main_check()).map(str::to_owned) else {
         return Vec::new();
     };

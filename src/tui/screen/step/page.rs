@@ -75,6 +75,14 @@ pub fn page<'l>(app: &'l App, case: &Case) -> Page<'l> {
             for option in &decide.options {
                 page.text(&format!("  {}", option.label));
             }
+            let asked = case.checks_of_decision();
+            if !asked.is_empty() {
+                page.blank().muted("What proposes one of them:");
+            }
+            for check in &asked {
+                page.text(check);
+                check_lines(app, case, check, &mut page);
+            }
         }
         Action::Change(change) => {
             for (number, statement) in change.statements.iter().enumerate() {
