@@ -96,3 +96,22 @@ fn a_decision_asks_the_checks_that_propose_its_options() {
     cockpit.wait_for("1 violation");
     leave(&mut cockpit);
 }
+
+#[test]
+fn the_last_line_offers_no_key_that_comes_to_nothing() {
+    let mut cockpit = Cockpit::start_in(home(), &[&["open", "steps"][..], &ON].concat(), WIDE);
+    cockpit.wait_for("enter read, go on");
+    let last = |cockpit: &Cockpit| cockpit.screen().lines().last().unwrap_or_default().to_owned();
+    assert!(!last(&cockpit).contains("s skip"), "{}", last(&cockpit));
+    cockpit.keys("]");
+    cockpit.wait_for("s skip");
+    cockpit.keys("]");
+    cockpit.wait_for("enter say what comes first");
+    cockpit.keys("enter");
+    cockpit.wait_for("first step 1 (Read what is known)");
+    cockpit.keys("]");
+    cockpit.wait_for("enter say how long");
+    cockpit.keys("enter");
+    cockpit.wait_for("to go; s skips the rest with a reason");
+    leave(&mut cockpit);
+}

@@ -278,9 +278,8 @@ fn waiting(change: &Change, runbook: Option<&Runbook>) -> Option<String> {
     waits.then(|| {
         // Who was asked to agree says for how long.
         let until = valid.filter(|_| change.seconds.is_empty()).map(|valid| change.at + valid);
-        let until = until.map_or_else(String::new, |until| {
-            format!(", to be confirmed until {}", when(until))
-        });
+        let until = until
+            .map_or_else(String::new, |until| format!(", to be confirmed until {}", when(until)));
         let (deed, step, rows) = (change.deed.word(), &change.step, rows_words(change.rows));
         format!("{deed} of {step}: previewed at {}, {rows}{until}", when(change.at))
     })

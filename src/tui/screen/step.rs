@@ -431,17 +431,22 @@ fn way_on(case: &Case) -> Option<String> {
 }
 
 /// What the key beside Enter says for this step.
-pub fn enter_word(case: &Case) -> &'static str {
+pub fn enter_word(case: &Case, now: Timestamp) -> &'static str {
     if !case.incident.is_open() {
         return "closed";
     }
-    let state = case.incident.progress.state(&case.step().id);
+    let step = case.step();
+    let state = case.incident.progress.state(&step.id);
     let last = case.at + 1 == case.runbook.steps.len();
-    match (&case.step().action, state.is_settled()) {
+    let is_timed = |wait: &Wait| matches!(wait.until, WaitFor::Time(_));
+    match (&step.action, state.is_settled()) {
+        (_, false) if !unmet(case).is_empty() => "say what comes first",
         (Action::Comms(_), _) if !comms::told(case).is_empty() => "told, go on",
         (Action::Comms(_), _) => "write the update",
         (_, true) if last => "close the incident",
         (_, true) => "next step",
+        (action, _) if !action.is_for(case.target.url.dialect) => "go on",
+        (Action::Wait(wait), _) if is_timed(wait) && wait_left(case, now) > 0 => "say how long",
         (Action::Note, _) => "read, go on",
         (Action::Manual(_), _) => "done, go on",
         (Action::Ask(_), _) => "answer",

@@ -10,6 +10,7 @@ use crate::tui::command::Command;
 use crate::tui::keymap::Context;
 use crate::tui::overlay::{Kind, Purpose, comms, tour};
 use crate::tui::page::{clock, going_on, to_go};
+use crate::tui::reach;
 use crate::tui::screen::{guardrail, home, step};
 use crate::tui::widget::status::{self, Environment, Footer};
 
@@ -270,6 +271,7 @@ pub fn footer(app: &App) -> Footer {
             (key(Command::Help), "help"),
         ]);
     }
+    let key = |command: Command| live_key(app, context, command);
     let mut keys: Vec<(Option<String>, &str)> = match app.screen {
         Screen::Home => vec![
             (key(Command::Open), home::enter_word(app)),
@@ -328,8 +330,13 @@ pub fn footer(app: &App) -> Footer {
     Footer::new(keys)
 }
 
+/// The key of a command that can come to something here and now.
+fn live_key(app: &App, context: Context, command: Command) -> Option<String> {
+    reach::is_in(app, command).then(|| app.keymap.label(context, command)).flatten()
+}
+
 fn step_keys(app: &App) -> Vec<(Option<String>, &'static str)> {
-    let key = |command: Command| app.keymap.label(Context::Step, command);
+    let key = |command: Command| live_key(app, Context::Step, command);
     let Some(case) = &app.case else { return Vec::new() };
     if !case.incident.is_open() {
         return vec![
@@ -338,7 +345,7 @@ fn step_keys(app: &App) -> Vec<(Option<String>, &'static str)> {
             (key(Command::Back), "home"),
         ];
     }
-    let mut keys = vec![(key(Command::Confirm), step::enter_word(case))];
+    let mut keys = vec![(key(Command::Confirm), step::enter_word(case, app.now))];
     if !comms::told(case).is_empty() {
         keys.push((key(Command::Comms), "tell the others"));
     }
@@ -349,16 +356,13 @@ fn step_keys(app: &App) -> Vec<(Option<String>, &'static str)> {
     if case.live.values().any(|live| live.running.is_some()) {
         keys.push((key(Command::Cancel), "stop"));
     }
-    if case.incident.to_take_back(&case.step().id).is_some() {
-        keys.push((key(Command::Undo), "undo"));
-    }
-    if case.incident.guard_stands(&case.step().id) {
-        keys.push((key(Command::Withdraw), "withdraw"));
-    }
+
     keys.extend([
         (key(Command::Note), "note"),
         (key(Command::PrevStep), "step back"),
         (key(Command::Skip), "skip"),
+        (key(Command::Undo), "undo"),
+        (key(Command::Withdraw), "withdraw"),
         (key(Command::Journal), "journal"),
         (key(Command::Postmortem), "postmortem"),
     ]);
@@ -369,7 +373,7 @@ fn recovery_keys(app: &App) -> Vec<(Option<String>, &'static str)> {
     use crate::recovery::Execution;
     use crate::recovery::protocol::State;
     use crate::recovery::second::Demand;
-    let key = |command: Command| app.keymap.label(Context::Recovery, command);
+    let key = |command: Command| live_key(app, Context::Recovery, command);
     let Some(case) = &app.case else { return Vec::new() };
     let recovery = case.recoveries.get(&case.step().id);
     let enter = (key(Command::Approve), "");
