@@ -81,7 +81,7 @@ commands! {
     Changed "changed" "all rows, only new ones, only those gone, only those still there"
     Related "related" "rows that this one points to, that point to it, and its history"
     OpenCell "open-cell" "the value in full"
-    OpenRow "open-row" "the row as a form: beside the table where there is room, else on top"
+    OpenRow "open-row" "all of what the cursor is on: beside the list where there is room, else on top"
     Mark "mark" "mark this row"
     MarkAll "mark-all" "mark all rows that the filter lets through, or none"
     Export "export" "write the rows to a file"

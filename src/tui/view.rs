@@ -14,7 +14,7 @@ use ratatui::layout::{Position, Rect};
 
 use super::app::{App, Clickable, Screen};
 use super::case::Case;
-use super::look::{Look, Pen};
+use super::look::{Look, Pen, columns};
 use super::page::{Page, moment};
 use super::screen::{guardrail, home, postmortem, recovery, server, step, violations};
 use super::theme::Role;
@@ -322,7 +322,15 @@ fn list(lines: &[Line], at: usize, area: Rect, buf: &mut Buffer, look: &Look) ->
     let height = usize::from(area.height);
     let top = at.saturating_sub(height.saturating_sub(2)).min(lines.len().saturating_sub(height));
     for (row, line) in lines.iter().skip(top).take(height).enumerate() {
-        wrap::put(line, area, u16::try_from(row).unwrap_or(u16::MAX), buf);
+        let row = u16::try_from(row).unwrap_or(u16::MAX);
+        let is_cut = wrap::width(line) > usize::from(area.width);
+        let sign = if is_cut { look.glyphs.more } else { "" };
+        let room = area.width.saturating_sub(columns(sign));
+        wrap::put(line, Rect { width: room, ..area }, row, buf);
+        let end = Rect { x: area.x + room, width: area.width - room, ..area };
+        if is_cut {
+            Pen::new(buf, end, row).put(sign, look.style(Role::Muted));
+        }
     }
     if lines.len() > top + height && area.height > 0 {
         let mut pen = Pen::new(buf, area, area.height - 1);

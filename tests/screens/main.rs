@@ -1145,6 +1145,40 @@ fn a_backdated_note_is_marked_on_the_step_too() {
 }
 
 #[test]
+fn home_finds_what_is_read_on_the_screen() {
+    const TITLE: &str = "Assets with more than one active assignment";
+    let mut night = Night::new(probe(), &glyphs::UTF8);
+    for find in ["one active", "double-assig", "erp-prod"] {
+        night.keys("/ ctrl-u").type_text(find).keys("enter");
+        let told = told(&night.draw(SMALL));
+        assert!(told.contains(TITLE), "{find}: {told}");
+    }
+    night.keys("/ ctrl-u").type_text("zzzz").keys("enter");
+    let told = told(&night.draw(SMALL));
+    assert!(told.contains("nothing is called 'zzzz'; / changes it"), "{told}");
+    assert!(!told.contains("enter open incident"), "{told}");
+}
+
+/// At 80x24 there is no room beside the list.
+#[test]
+fn what_is_known_of_a_line_at_home_is_behind_a_key() {
+    let mut night = Night::new(probe(), &glyphs::UTF8);
+    let of = |night: &Night| {
+        let items = steadyhand::tui::screen::home::items(&night.app);
+        let wrong = items.into_iter().filter(|item| matches!(item, Item::Wrong { .. }));
+        wrong.collect::<Vec<_>>()
+    };
+    // What could not be checked comes behind what is wrong.
+    night.app.home.at = of(&night).pop();
+    let told = self::told(&night.draw(SMALL));
+    assert!(told.contains("erp-prod: …"), "{told}");
+    night.keys("o");
+    let told = self::told(&night.draw(SMALL));
+    assert!(told.contains("What is known of it"), "{told}");
+    assert!(told.contains("could not check"), "{told}");
+}
+
+#[test]
 fn home_and_end_go_to_the_ends_of_the_line_that_is_typed() {
     let mut night = Night::opened(probe(), &glyphs::UTF8);
     night.keys("e").type_text("ool is ful").keys("home").type_text("p").keys("end").type_text("l");

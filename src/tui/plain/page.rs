@@ -94,11 +94,11 @@ fn home(app: &App) -> Vec<String> {
         lines.push("Making the demo's database ...".into());
     }
     if !app.home.find.is_empty() {
-        lines.push(format!("found for '{}'; / changes it", app.home.find));
+        lines.push(home::found_words(app, items.is_empty()));
     }
-    if !items.is_empty() {
+    if let Some(word) = home::enter_word(app) {
         let at = home::cursor(app, &items) + 1;
-        lines.push(format!("At {at}; enter: {}", home::enter_word(app)));
+        lines.push(format!("At {at}; enter: {word}"));
     }
     lines
 }

@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-pub use page::{item_line, page};
+pub use page::{found_words, item_line, page};
 
-use crate::check::{Check, Finding, Severity, Survey};
+use crate::check::{Check, Finding, Severity, Survey, Verdict};
 use crate::incident::store::Summary;
 use crate::problem::Problem;
 use crate::tui::app::{App, Screen};
@@ -77,9 +77,10 @@ fn listed(app: &App) -> (Vec<Item>, usize) {
     let fits = |text: &str| text.to_lowercase().contains(&find);
     let incidents = home.incidents.iter().filter(|incident| incident.is_open());
     let incidents = incidents
-        .filter(|incident| fits(&incident.title) || fits(&incident.id))
+        .filter(|incident| fits(&incident.title) || fits(&incident.id) || fits(&incident.target))
         .map(|incident| Item::Incident(incident.id.clone()));
-    let targets = home.health.iter().map(|health| Item::Target(health.target.clone()));
+    let targets = home.health.iter().filter(|health| fits(&health.target));
+    let targets = targets.map(|health| Item::Target(health.target.clone()));
     let runbooks = app
         .facts
         .catalogue
@@ -87,26 +88,31 @@ fn listed(app: &App) -> (Vec<Item>, usize) {
         .iter()
         .filter(|runbook| fits(&runbook.id) || fits(&runbook.title))
         .map(|runbook| Item::Runbook(runbook.id.clone()));
-    let targets: Vec<Item> = if home.find.is_empty() { targets.collect() } else { Vec::new() };
     let (wrong, more) = all_wrong(app);
     (incidents.chain(targets).chain(wrong).chain(runbooks).collect(), more)
 }
 
-/// What is not clear, the most severe first, as far as anybody goes through it; and how many more.
+/// What is not clear, as far as anybody goes through it, and how many more: what is wrong before what
+/// could not be checked, the most severe first.
 fn all_wrong(app: &App) -> (Vec<Item>, usize) {
     const MOST: usize = 200;
     let find = app.home.find.to_lowercase();
     let known = app.facts.catalogue.checks.iter();
-    let known: HashMap<&str, Severity> =
-        known.map(|check| (check.id.as_str(), check.severity)).collect();
-    let mut found: BTreeMap<Option<Severity>, Vec<Item>> = BTreeMap::new();
+    let known: HashMap<&str, &Check> = known.map(|check| (check.id.as_str(), check)).collect();
+    let mut found: BTreeMap<(bool, Option<Severity>), Vec<Item>> = BTreeMap::new();
     let mut all = 0;
     for health in &app.home.health {
         let Some((_, Ok(survey))) = &health.seen else { continue };
         let wrong = survey.findings.iter().filter(|(_, finding)| !finding.verdict.is_clear());
-        for (check, _) in wrong.filter(|(check, _)| check.to_lowercase().contains(&find)) {
+        let fits = |text: &str| text.to_lowercase().contains(&find);
+        for (check, finding) in wrong {
+            let of = known.get(check.as_str());
+            if !fits(check) && !fits(&health.target) && !of.is_some_and(|of| fits(&of.title)) {
+                continue;
+            }
             all += 1;
-            let alike = found.entry(known.get(check.as_str()).copied()).or_default();
+            let unseen = matches!(finding.verdict, Verdict::Inconclusive { .. });
+            let alike = found.entry((unseen, of.map(|of| of.severity))).or_default();
             if alike.len() < MOST {
                 let (target, check) = (health.target.clone(), check.clone());
                 alike.push(Item::Wrong { target, check });
@@ -230,6 +236,13 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
                 Some(Overlay::ask(Ask::new(Purpose::FindHome, "Find").filled(&app.home.find)));
             Vec::new()
         }
+        Command::OpenRow => {
+            if !items.is_empty() {
+                let known = detail::page(app).finish();
+                app.overlay = Some(Overlay::text("What is known of it", known));
+            }
+            Vec::new()
+        }
         Command::NewIncident | Command::Runbooks => {
             app.home.find.clear();
             app.home.at =
@@ -327,17 +340,17 @@ fn wrong<'a>(app: &'a App, target: &str, check: &str) -> Option<Wrong<'a>> {
     Some(Wrong { check: app.facts.catalogue.check(check), finding, at: *at })
 }
 
-/// What Enter does to the thing under the cursor.
-pub fn enter_word(app: &App) -> &'static str {
+/// What Enter does to the thing under the cursor; nothing where there is none.
+pub fn enter_word(app: &App) -> Option<&'static str> {
     let items = items(app);
-    match items.get(cursor(app, &items)) {
-        Some(Item::Incident(_)) => "go on with it",
-        Some(Item::Target(_)) => "check again",
-        Some(Item::Wrong { check, .. })
+    Some(match items.get(cursor(app, &items))? {
+        Item::Incident(_) => "go on with it",
+        Item::Target(_) => "check again",
+        Item::Wrong { check, .. }
             if app.facts.catalogue.check(check).is_some_and(|check| check.runbook.is_none()) =>
         {
             "say what to do"
         }
-        Some(Item::Wrong { .. } | Item::Runbook(_)) | None => "open incident",
-    }
+        Item::Wrong { .. } | Item::Runbook(_) => "open incident",
+    })
 }

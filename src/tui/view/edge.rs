@@ -272,14 +272,16 @@ pub fn footer(app: &App) -> Footer {
         ]);
     }
     let key = |command: Command| live_key(app, context, command);
+    let enter = (app.screen == Screen::Home).then(|| home::enter_word(app)).flatten();
     let mut keys: Vec<(Option<String>, &str)> = match app.screen {
         Screen::Home => vec![
-            (key(Command::Open), home::enter_word(app)),
+            (enter.and_then(|_| key(Command::Open)), enter.unwrap_or_default()),
             (key(Command::NewIncident), "new incident"),
             (key(Command::Refresh), "check again"),
             (key(Command::Find), "find"),
         ],
         Screen::Step => step_keys(app),
+            (enter.and_then(|_| key(Command::OpenRow)), "more"),
         Screen::Violations => vec![
             (key(Command::Back), "back"),
             (key(Command::OpenCell), "cell"),

@@ -42,9 +42,19 @@ pub fn page(app: &App) -> (Page<'_>, Vec<usize>, usize) {
         page.blank().muted("Making the demo's database ...");
     }
     if !app.home.find.is_empty() {
-        page.blank().muted(&format!("found for '{}'; / changes it", app.home.find));
+        page.blank().muted(&found_words(app, items.is_empty()));
     }
     (page, lines, cursor)
+}
+
+/// What the list was narrowed down to.
+pub fn found_words(app: &App, is_empty: bool) -> String {
+    let find = &app.home.find;
+    if is_empty {
+        format!("nothing is called '{find}'; / changes it")
+    } else {
+        format!("found for '{find}'; / changes it")
+    }
 }
 
 /// In the room that a number has in the list.
@@ -90,9 +100,13 @@ pub fn item_line(app: &App, item: &Item, here: bool, page: &mut Page<'_>) {
                 Verdict::Measured { reading } => (look.bad(), reading.value.clone()),
                 Verdict::Inconclusive { .. } => (look.unknown(), "-".into()),
             };
+            let several = app.home.health.len() > 1;
             let tail = match &finding.verdict {
+                Verdict::Inconclusive { .. } if several => {
+                    format!("{target}: {}", verdict_words(&finding.verdict))
+                }
                 Verdict::Inconclusive { .. } => verdict_words(&finding.verdict),
-                _ if app.home.health.len() > 1 => target.clone(),
+                _ if several => target.clone(),
                 _ => String::new(),
             };
             page.push(vec![
