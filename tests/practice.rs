@@ -63,6 +63,10 @@ fn agreed(size: Size) {
     cockpit.keys("c");
     cockpit.wait_for("it was given: record it");
     cockpit.wait_for("Source contained");
+    cockpit.wait_for("tab next text");
+    cockpit.keys("y");
+    cockpit.wait_for("asked the terminal to copy the technical text");
+    cockpit.wait_for_bytes(b"\x1b]52;c;");
     cockpit.keys("enter");
     cockpit.wait_for("technical update recorded as given");
     cockpit.keys("esc");

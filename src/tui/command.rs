@@ -85,7 +85,7 @@ commands! {
     Mark "mark" "mark this row"
     MarkAll "mark-all" "mark all rows that the filter lets through, or none"
     Export "export" "write the rows to a file"
-    Copy "copy" "send cell, row, marked rows or keys to the clipboard of the terminal"
+    Copy "copy" "send cell, row, marked rows or keys, or the text of a box, to the clipboard of the terminal"
 
     // The timeline.
     ZoomIn "zoom-in" "show less time, and more of it"

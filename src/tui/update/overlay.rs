@@ -7,6 +7,7 @@ use crate::tui::app::{App, Lost};
 use crate::tui::command::Command;
 use crate::tui::draft;
 use crate::tui::effect::Effect;
+use crate::tui::overlay::comms::AUDIENCES;
 use crate::tui::overlay::{Kind, Overlay, Purpose, answer, comms, outside, tour};
 use crate::tui::screen::recovery;
 use crate::tui::widget::list::Cursor;
@@ -61,7 +62,7 @@ pub(super) fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent
         (Kind::Tour(card), Command::Confirm) if *card + 1 < tour::CARDS => *card += 1,
         (Kind::Tour(_), _) => return dismiss(app),
         (Kind::Changes { .. }, Command::Complete) => app.unfolded = !app.unfolded,
-        (Kind::Text { copy: Some(text), .. }, Command::Complete) => {
+        (Kind::Text { copy: Some(text), .. }, Command::Complete | Command::Copy) => {
             let copied = text.clone();
             app.say(app.facts.between.asked("the card", "`steadyhand handover` prints it"));
             return vec![Effect::Clipboard(copied)];
@@ -82,6 +83,12 @@ pub(super) fn in_overlay(app: &mut App, command: Command, event: Option<KeyEvent
             }
         }
         (Kind::Comms(_), Command::Confirm) => return comms::give(app),
+        (Kind::Comms(shown), Command::Copy) => {
+            let (copied, audience) = (shown.texts[shown.at].clone(), AUDIENCES[shown.at]);
+            let what = format!("the {audience} text");
+            app.say(app.facts.between.asked(&what, "ctrl-e has it in $EDITOR"));
+            return vec![Effect::Clipboard(copied)];
+        }
         (Kind::Comms(comms), Command::Complete | Command::Down) => comms.turn((comms.at + 1) % 3),
         (Kind::Comms(comms), Command::Up) => comms.turn((comms.at + 2) % 3),
         (Kind::Comms(comms), command) if moves(command) => {

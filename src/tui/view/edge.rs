@@ -188,16 +188,18 @@ pub fn footer(app: &App) -> Footer {
             ],
             Kind::Comms(comms) if comms.given[comms.at] => vec![
                 (key(Command::Confirm), "next audience"),
-                (key(Command::Back), "back to the step"),
+                (key(Command::Copy), "copy"),
+                (key(Command::Back), "back"),
             ],
             Kind::Comms(comms) => vec![
                 (
                     key(Command::Confirm),
                     if comms.seen[comms.at] { "it was given: record it" } else { "read on" },
                 ),
+                (key(Command::Complete), "next text"),
+                (key(Command::Copy), "copy"),
                 (key(Command::SeveralLines), "edit"),
-                (key(Command::Complete), "next audience"),
-                (key(Command::Back), "back to the step"),
+                (key(Command::Back), "back"),
             ],
             Kind::Tour(card) => vec![
                 (key(Command::Confirm), if card + 1 < tour::CARDS { "next card" } else { "begin" }),
@@ -279,9 +281,9 @@ pub fn footer(app: &App) -> Footer {
             (key(Command::NewIncident), "new incident"),
             (key(Command::Refresh), "check again"),
             (key(Command::Find), "find"),
+            (enter.and_then(|_| key(Command::OpenRow)), "more"),
         ],
         Screen::Step => step_keys(app),
-            (enter.and_then(|_| key(Command::OpenRow)), "more"),
         Screen::Violations => vec![
             (key(Command::Back), "back"),
             (key(Command::OpenCell), "cell"),
@@ -358,13 +360,12 @@ fn step_keys(app: &App) -> Vec<(Option<String>, &'static str)> {
     if case.live.values().any(|live| live.running.is_some()) {
         keys.push((key(Command::Cancel), "stop"));
     }
-
     keys.extend([
+        (key(Command::Undo), "undo"),
+        (key(Command::Withdraw), "withdraw"),
         (key(Command::Note), "note"),
         (key(Command::PrevStep), "step back"),
         (key(Command::Skip), "skip"),
-        (key(Command::Undo), "undo"),
-        (key(Command::Withdraw), "withdraw"),
         (key(Command::Journal), "journal"),
         (key(Command::Postmortem), "postmortem"),
     ]);

@@ -128,7 +128,7 @@ pub fn overlay(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) -> Opti
             palette.prompt.caret(first)
         }
         Kind::Comms(shown) => {
-            let lines = comms_page(shown, look);
+            let lines = comms_page(shown, notice.as_deref(), look);
             let inner =
                 boxed("Tell people", "esc back", Role::Focus, wide, &lines, frame, buf, look);
             scrolled(&mut shown.scroll, lines, inner, buf, look);
@@ -234,7 +234,7 @@ fn below(writing: &Writing, notice: Option<String>) -> Option<String> {
     writing.nowhere.clone().or(writing.find.as_ref().map(|_| String::new())).or(notice)
 }
 
-fn comms_page(shown: &comms::Comms, look: &Look) -> Vec<Line> {
+fn comms_page(shown: &comms::Comms, notice: Option<&str>, look: &Look) -> Vec<Line> {
     let mut page = Page::new(look);
     let mut tabs: Vec<(String, Role)> = Vec::new();
     for (number, name) in comms::AUDIENCES.iter().enumerate() {
@@ -256,6 +256,9 @@ fn comms_page(shown: &comms::Comms, look: &Look) -> Vec<Line> {
         page.signed(look.ok(), "Recorded as given.", Role::Ok);
     } else {
         page.muted("Send it where your people read, then record here that it was given.");
+    }
+    if let Some(notice) = notice {
+        page.blank().text(notice);
     }
     page.finish()
 }
