@@ -46,12 +46,12 @@ impl World {
             (None, false) => MadeUp::No,
         };
         let policy = self.seconding.policy.clone();
-        self.spawn(async move {
+        self.ask(Message::Opened, async move {
             let opened = new_incident(
                 &state, &actor, made_up, runbook, controls, target, &policy, store, messages,
             )
             .await;
-            Message::Opened(opened.map(Box::new))
+            opened.map(Box::new)
         });
         Ok(())
     }
@@ -74,14 +74,15 @@ impl World {
         let (targets, policy) = (self.targets.clone(), self.seconding.policy.clone());
         let (incident, messages) = (incident.to_owned(), self.messages.clone());
         let (lease, store) = (self.lease.take(), self.store.clone());
-        self.spawn(async move {
+        let work = async move {
             let known = Known { targets: &targets, policy: &policy };
             match old_incident(&state, &actor, &incident, lease, store, known, messages).await {
                 Ok(opened) => Message::Opened(Ok(Box::new(opened))),
                 Err(NotOpened::Held(folder)) => Message::Held(folder),
                 Err(NotOpened::Trouble(problem)) => Message::Opened(Err(problem)),
             }
-        });
+        };
+        self.spawn_or(work, |why| Message::Opened(Err(Problem::system(why))));
     }
 
     /// The loop hands over what an opened incident needs, before `update` sees it.

@@ -28,16 +28,13 @@ impl World {
         match self.demo.clone() {
             None | Some(Ground::Server { made: true, .. }) => self.send(Message::Prepared(Ok(()))),
             Some(Ground::Folder(folder)) => {
-                self.spawn(async move {
-                    let mut built = crate::demo::build(&folder, &checks).await;
-                    if spare && built.is_ok() {
-                        built = crate::demo::build_spare(&folder).await;
-                    }
-                    Message::Prepared(built)
+                self.ask(Message::Prepared, async move {
+                    crate::demo::build(&folder, &checks).await?;
+                    if spare { crate::demo::build_spare(&folder).await } else { Ok(()) }
                 });
             }
             Some(Ground::Server { given, made: false }) => {
-                self.spawn(async move { Message::Prepared(lay_out(&given, &checks).await) });
+                self.ask(Message::Prepared, async move { lay_out(&given, &checks).await });
             }
         }
     }
