@@ -5,8 +5,8 @@ use std::path::Path;
 use steadyhand::dialect::Dialect;
 use tempfile::TempDir;
 
-use super::Sqlite;
 use super::server::{Client, Kind, Server, Setup};
+use super::{Sqlite, first, whole};
 
 /// A database of some engine that is gone with the value.
 pub struct Database {
@@ -93,7 +93,7 @@ impl Look {
     }
 
     pub fn count(&mut self, sql: &str) -> i64 {
-        self.rows(sql)[0][0].parse().expect("a whole number")
+        whole(&first(&self.rows(sql), sql), sql)
     }
 }
 

@@ -25,3 +25,13 @@ pub use pty::{COMPACT, Ended, Size, Terminal, WIDE};
 pub use rustix::process::Signal;
 pub use server::Client;
 pub use sqlite::Sqlite;
+
+/// The first value of the first row.
+fn first(rows: &[Vec<String>], sql: &str) -> String {
+    let first = rows.first().and_then(|row| row.first());
+    first.unwrap_or_else(|| panic!("no row\n  in: {sql}")).clone()
+}
+
+fn whole(text: &str, sql: &str) -> i64 {
+    text.parse().unwrap_or_else(|_| panic!("{text} is no whole number\n  in: {sql}"))
+}

@@ -11,6 +11,8 @@ use sqlx::{
 };
 use tokio::runtime::{Builder, Runtime};
 
+use super::{first, whole};
+
 pub struct Sqlite {
     connection: Option<SqliteConnection>,
     runtime: Runtime,
@@ -70,15 +72,12 @@ impl Sqlite {
 
     /// The first value of the first row as text.
     pub fn scalar(&mut self, sql: &str) -> String {
-        let rows = self.rows(sql);
-        let first = rows.first().and_then(|row| row.first());
-        first.unwrap_or_else(|| panic!("no row\n  in: {sql}")).clone()
+        first(&self.rows(sql), sql)
     }
 
     /// The first value of the first row as a whole number.
     pub fn count(&mut self, sql: &str) -> i64 {
-        let text = self.scalar(sql);
-        text.parse().unwrap_or_else(|_| panic!("{text} is no whole number\n  in: {sql}"))
+        whole(&self.scalar(sql), sql)
     }
 }
 

@@ -8,6 +8,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 use tokio::runtime::{Builder, Runtime};
 
 use super::Kind;
+use crate::common::{first, whole};
 
 pub struct Client {
     wire: Option<Wire>,
@@ -114,15 +115,12 @@ impl Client {
 
     /// The first value of the first row as text.
     pub fn scalar(&mut self, sql: &str) -> String {
-        let rows = self.rows(sql);
-        let first = rows.first().and_then(|row| row.first());
-        first.unwrap_or_else(|| panic!("no row\n  in: {sql}")).clone()
+        first(&self.rows(sql), sql)
     }
 
     /// The first value of the first row as a whole number.
     pub fn count(&mut self, sql: &str) -> i64 {
-        let text = self.scalar(sql);
-        text.parse().unwrap_or_else(|_| panic!("{text} is no whole number\n  in: {sql}"))
+        whole(&self.scalar(sql), sql)
     }
 }
 
