@@ -410,5 +410,6 @@ fn close(app: &mut App) -> Result<Vec<Effect>, String> {
         effects.push(Effect::Score);
     }
     effects.push(Effect::Postmortem);
+    app.postmortem.line = 0;
     Ok(effects)
 }
