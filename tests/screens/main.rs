@@ -1159,6 +1159,16 @@ fn home_finds_what_is_read_on_the_screen() {
     assert!(!told.contains("enter open incident"), "{told}");
 }
 
+#[test]
+fn a_target_is_chosen_with_its_environment_beside_it() {
+    let mut night = Night::new(probe(), &glyphs::UTF8);
+    night.keys("n enter");
+    let told = told(&night.draw(SMALL));
+    assert!(told.contains("On which target?"), "{told}");
+    assert!(told.contains("erp-prod   PRODUCTION"), "{told}");
+    assert!(told.contains("erp-stage   staging"), "{told}");
+}
+
 /// At 80x24 there is no room beside the list.
 #[test]
 fn what_is_known_of_a_line_at_home_is_behind_a_key() {

@@ -228,7 +228,13 @@ pub fn choice(app: &mut App) -> Vec<Effect> {
     };
     let Some(item) = choice.items.get(choice.at).cloned() else { return Vec::new() };
     match choice.purpose {
-        Purpose::Target(runbook) => home::open_on(app, runbook, item),
+        Purpose::Target(runbook) => match app.facts.targets.get(choice.at) {
+            Some(target) => {
+                let target = target.name.clone();
+                home::open_on(app, runbook, target)
+            }
+            None => Vec::new(),
+        },
         Purpose::Close if choice.at == 0 => close(app).unwrap_or_else(|why| {
             app.complain(why);
             Vec::new()
@@ -404,12 +410,12 @@ fn close(app: &mut App) -> Result<Vec<Effect>, String> {
         check.and_then(|check| case.incident.first_and_last(check)).map(|(_, last)| last);
     app.overlay = None;
     app.screen = Screen::Postmortem;
+    app.postmortem.line = 0;
     app.say("closed; the postmortem is written, the marked parts are yours");
     let mut effects = vec![Effect::Append(Entry::Closed { violations })];
     if app.is_drill() {
         effects.push(Effect::Score);
     }
     effects.push(Effect::Postmortem);
-    app.postmortem.line = 0;
     Ok(effects)
 }

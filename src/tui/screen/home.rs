@@ -13,6 +13,7 @@ use jiff::Timestamp;
 pub use page::{found_words, item_line, page};
 
 use crate::check::{Check, Finding, Severity, Survey, Verdict};
+use crate::config::{Environment, Target};
 use crate::incident::store::Summary;
 use crate::problem::Problem;
 use crate::tui::app::{App, Screen};
@@ -285,9 +286,15 @@ fn open(app: &mut App, item: Item) -> Vec<Effect> {
                     open_on(app, runbook, target)
                 }
                 many => {
-                    let names = many.iter().map(|target| target.name.clone()).collect();
+                    let word = |target: &Target| match target.environment {
+                        _ if app.facts.demo => String::new(),
+                        Environment::Production => "   PRODUCTION".to_owned(),
+                        other => format!("   {}", other.word()),
+                    };
+                    let line = |target: &Target| format!("{}{}", target.name, word(target));
+                    let lines = many.iter().map(line).collect();
                     app.overlay =
-                        Some(Overlay::choice("On which target?", names, Purpose::Target(runbook)));
+                        Some(Overlay::choice("On which target?", lines, Purpose::Target(runbook)));
                     Vec::new()
                 }
             }
