@@ -242,7 +242,7 @@ pub fn is_apart(folder: &Path) -> bool {
 pub fn put_apart(folder: &Path) -> io::Result<PathBuf> {
     let name = name(folder);
     let text = serde_json::json!({ "of": name }).to_string();
-    journal::write_synced(&folder.join(APART), text.as_bytes())?;
+    crate::files::write_synced(&folder.join(APART), text.as_bytes())?;
     let first = std::iter::once(format!("{name}-apart"));
     let mut names = first.chain((2_u32..).map(|n| format!("{name}-apart-{n}")));
     let free = names.find_map(|name| {
