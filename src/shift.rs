@@ -108,10 +108,8 @@ pub fn begin(
 
 /// What the terminal can show, for as long as the program runs.
 fn settle_charset(config: &Config) {
-    look::settle(match config.ascii.value {
-        true => Charset::Ascii,
-        false => Charset::choose(|name| std::env::var(name).ok()),
-    });
+    let of_locale = || Charset::choose(|name| std::env::var(name).ok());
+    look::settle(if config.ascii.value { Charset::Ascii } else { of_locale() });
 }
 
 /// The cockpit that the journey begins with.

@@ -141,7 +141,8 @@ fn a_file_that_others_have_written_is_read_only_where_it_is_named() {
     let stranger = |path: &Path| chown(path, Some(65534), None).expect("root may do that");
     let is_root = rustix::process::geteuid().is_root();
     for folder in ["user", "here"] {
-        let cases: [(&dyn Fn(&Path), _); 2] =
+        type Spoil<'a> = &'a dyn Fn(&Path);
+        let cases: [(Spoil<'_>, _); 2] =
             [(&anybody, "can be written by everybody"), (&stranger, "another user (uid 65534)")];
         for (spoil, why) in cases.into_iter().take(if is_root { 2 } else { 1 }) {
             let machine = Machine::new();

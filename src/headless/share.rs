@@ -27,7 +27,9 @@ pub async fn init(config: &Config, apply: bool, out: &mut Out) -> Result<Exit, P
 pub async fn fetch(config: &Config, wanted: Wanted<'_>, out: &mut Out) {
     let Some(store) = &config.store else { return };
     let (told, fetched) = share::fetch(&store.value, &config.state.value, wanted).await;
-    told.iter().for_each(|line| out.say(&format!("steadyhand: {line}")));
+    for line in told {
+        out.say(&format!("steadyhand: {line}"));
+    }
     if let Err(Problem { sentence, .. }) = fetched {
         out.say(&format!("steadyhand: {sentence}; only what this host has is shown"));
     }

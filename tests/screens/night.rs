@@ -419,7 +419,7 @@ fn summary(now: Timestamp) -> Summary {
         in_doubt: false,
         review_due: None,
         trouble: None,
-        apart: false,
+        apart: None,
     }
 }
 

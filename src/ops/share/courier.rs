@@ -442,9 +442,9 @@ pub(super) async fn compare(
         let link = &ours[look - 1];
         let hash = shelf.hash(id, link.seq).await.map_err(|error| failed(&error))?;
         if hash.as_ref() == Some(&link.hash) {
-            same = look
+            same = look;
         } else {
-            end = look - 1
+            end = look - 1;
         }
         look = same + (end - same).div_ceil(2);
     }
