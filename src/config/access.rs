@@ -65,7 +65,7 @@ pub enum Host {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
     pub mode: TlsMode,
-    /// Trusted certificates instead of those of the system.
+    /// Trusted certificates. The driver trusts them besides those of the system.
     pub ca: Option<PathBuf>,
     /// Our own certificate; it never comes without its key.
     pub cert: Option<PathBuf>,
