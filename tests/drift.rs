@@ -286,7 +286,7 @@ fn a_preview_that_is_too_old_cannot_be_confirmed() {
 fn a_change_whose_needs_are_not_met_is_not_even_previewed() {
     let mut cockpit = demo(Home::new());
     cockpit.keys("] ] ] ] ]");
-    cockpit.wait_for("enter preview");
+    cockpit.wait_for("enter say what comes first");
     for key in ["enter", "p"] {
         cockpit.keys(key);
         cockpit.wait_for("first step 2 (");
@@ -294,7 +294,7 @@ fn a_change_whose_needs_are_not_met_is_not_even_previewed() {
         cockpit.wait_for("Tell people what is known");
         cockpit.wait_gone("first step 2 (");
         cockpit.keys("]");
-        cockpit.wait_for("enter preview");
+        cockpit.wait_for("enter say what comes first");
     }
     leave(&mut cockpit);
     assert!(!journal(cockpit.home()).iter().any(|kind| kind == "previewed"));

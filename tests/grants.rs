@@ -5,11 +5,8 @@
 
 mod common;
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
-
 use common::Home;
-use common::server::{self, ADMIN, Kind, Server};
+use common::server::{self, Server};
 
 /// The tables of the packs and one that no pack names, in the words that both engines know.
 const TABLES: &str = "
@@ -47,42 +44,6 @@ CREATE FUNCTION note_change() RETURNS trigger LANGUAGE plpgsql AS
 CREATE TRIGGER noted AFTER UPDATE ON asset_assignments FOR EACH ROW EXECUTE FUNCTION note_change();
 ";
 
-/// What a client said: whether it went through, and everything on both of its outputs.
-fn client(server: &Server, database: &str, sql: &str) -> (bool, String) {
-    let socket = server.socket();
-    let mut command = match server.kind() {
-        Kind::Postgres => {
-            let mut psql = Command::new("psql");
-            psql.args(["-X", "-v", "ON_ERROR_STOP=1", "-U", ADMIN, "-d", database, "-h"]);
-            psql.arg(socket.parent().unwrap());
-            psql
-        }
-        Kind::Mariadb => {
-            let mut mariadb = Command::new("mariadb");
-            mariadb
-                .args(["--no-defaults", "--table", "-u", ADMIN, "-D", database, "-S"])
-                .arg(socket);
-            mariadb
-        }
-    };
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the engine's client comes with its server");
-    let mut input = child.stdin.take().unwrap();
-    let sql = sql.to_owned();
-    let writer = std::thread::spawn(move || {
-        // A client that stops at an error reads no further.
-        let _ = input.write_all(sql.as_bytes());
-    });
-    let output = child.wait_with_output().unwrap();
-    writer.join().unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
-}
-
 /// Of the pack whose tables stand above.
 fn printed(args: &[&str]) -> String {
     let home = Home::new();
@@ -95,12 +56,12 @@ fn printed(args: &[&str]) -> String {
 /// Grants twice, proves, gives too much, and sees the proof fail.
 fn proven(server: &Server, database: &str, args: &[&str], too_much: &[(&str, &str)]) {
     let (script, test) = (printed(args), printed(&[args, &["--self-test"]].concat()));
-    let (passed, said) = client(server, database, &test);
+    let (passed, said) = server.client_says(database, &test);
     assert!(!passed, "there are no roles yet: {said}");
     for _ in 0..2 {
-        let (ran, said) = client(server, database, &script);
+        let (ran, said) = server.client_says(database, &script);
         assert!(ran, "{said}\n{script}");
-        let (passed, said) = client(server, database, &test);
+        let (passed, said) = server.client_says(database, &test);
         assert!(passed && !said.contains("WRONG"), "{said}\n{script}");
         for tried in [
             "steadyhand_detector",
@@ -115,15 +76,15 @@ fn proven(server: &Server, database: &str, args: &[&str], too_much: &[(&str, &st
         }
     }
     for (grant, wrong) in too_much {
-        let (ran, said) = client(server, database, grant);
+        let (ran, said) = server.client_says(database, grant);
         assert!(ran, "{grant}: {said}");
-        let (passed, said) = client(server, database, &test);
+        let (passed, said) = server.client_says(database, &test);
         let named = said.lines().any(|line| line.contains("WRONG") && line.contains(wrong));
         assert!(!passed && named, "{grant}: {said}");
         // The script takes back what is not needed.
-        let (ran, said) = client(server, database, &script);
+        let (ran, said) = server.client_says(database, &script);
         assert!(ran, "after {grant}: {said}");
-        let (passed, said) = client(server, database, &test);
+        let (passed, said) = server.client_says(database, &test);
         assert!(passed, "after the script ran again: {said}");
     }
 }
@@ -132,7 +93,7 @@ fn proven(server: &Server, database: &str, args: &[&str], too_much: &[(&str, &st
 fn the_roles_on_postgresql_can_do_what_they_must_and_nothing_else() {
     let server = server::postgres();
     server.database("shop");
-    let (ran, said) = client(&server, "shop", &format!("{POSTGRES}{TABLES}{POSTGRES_THEN}"));
+    let (ran, said) = server.client_says("shop", &format!("{POSTGRES}{TABLES}{POSTGRES_THEN}"));
     assert!(ran, "{said}");
     let args = ["--engine", "postgres", "--schema", "erp", "--trigger-writes", "audit_log"];
     proven(
@@ -157,18 +118,16 @@ fn the_roles_on_postgresql_can_do_what_they_must_and_nothing_else() {
             ),
         ],
     );
-    let (_, said) = client(&server, "shop", &printed(&args));
+    let (_, said) = server.client_says("shop", &printed(&args));
     assert!(
         said.contains("trigger noted of erp.asset_assignments runs erp.note_change()"),
         "{said}"
     );
     // Who could make temporary tables still can; who comes later cannot.
-    let (ran, said) = client(&server, "shop", "SET ROLE app; CREATE TEMP TABLE t (a int);");
+    let (ran, said) = server.client_says("shop", "SET ROLE app; CREATE TEMP TABLE t (a int);");
     assert!(ran, "{said}");
     // A person on call does what the runbooks do, and no more.
-    let (ran, said) = client(
-        &server,
-        "shop",
+    let (ran, said) = server.client_says("shop",
         "CREATE ROLE oncall LOGIN; GRANT steadyhand_recovery TO oncall; SET ROLE oncall;
          UPDATE erp.asset_assignments SET return_date = assigned_at WHERE id = 1;
          INSERT INTO erp.approvals (timesheet_id) VALUES (1); DELETE FROM erp.approvals;
@@ -176,9 +135,7 @@ fn the_roles_on_postgresql_can_do_what_they_must_and_nothing_else() {
     );
     assert!(ran, "{said}");
     // And the guardrail role defines.
-    let (ran, said) = client(
-        &server,
-        "shop",
+    let (ran, said) = server.client_says("shop",
         "SET ROLE steadyhand_guardrail;
          CREATE UNIQUE INDEX one_holder ON erp.asset_assignments (asset_id) WHERE return_date IS NULL;",
     );
@@ -189,7 +146,7 @@ fn the_roles_on_postgresql_can_do_what_they_must_and_nothing_else() {
 fn the_roles_on_mariadb_can_do_what_they_must_and_nothing_else() {
     let server = server::mariadb();
     server.database("erp");
-    let (ran, said) = client(&server, "erp", TABLES);
+    let (ran, said) = server.client_says("erp", TABLES);
     assert!(ran, "{said}");
     let args = ["--target", "mariadb://localhost/erp"];
     proven(
@@ -249,12 +206,12 @@ fn the_roles_on_mariadb_are_for_each_database_that_the_script_ran_for() {
     let databases = ["erp_a", "erp_b", "erpxa"];
     for database in databases {
         server.database(database);
-        let (ran, said) = client(&server, database, TABLES);
+        let (ran, said) = server.client_says(database, TABLES);
         assert!(ran, "{said}");
     }
     let args = |database| ["--engine", "mariadb", "--schema", database];
     for database in ["erp_a", "erp_b"] {
-        let (ran, said) = client(&server, database, &printed(&args(database)));
+        let (ran, said) = server.client_says(database, &printed(&args(database)));
         assert!(ran, "{said}");
     }
     for role in ["detector", "guardrail"] {
@@ -272,7 +229,7 @@ fn the_roles_on_mariadb_are_for_each_database_that_the_script_ran_for() {
         let mut guardrail = server.try_client("guardrail", None, database).unwrap();
         guardrail.run("CREATE TEMPORARY TABLE copied (a int)");
         let test = printed(&[&args(database)[..], &["--self-test"]].concat());
-        let (passed, said) = client(&server, database, &test);
+        let (passed, said) = server.client_says(database, &test);
         assert!(passed, "{said}");
     }
     // The name is no pattern of names.
@@ -281,20 +238,20 @@ fn the_roles_on_mariadb_are_for_each_database_that_the_script_ran_for() {
     let too_much = "GRANT CREATE ON `erp_b`.* TO steadyhand_detector; DROP TABLE salaries;
         GRANT SELECT, INSERT ON erp_b.employees TO steadyhand_detector WITH GRANT OPTION;
         CREATE ROLE other; GRANT other TO steadyhand_detector";
-    let (ran, said) = client(&server, "erp_b", too_much);
+    let (ran, said) = server.client_says("erp_b", too_much);
     assert!(ran, "{said}");
     let test = printed(&[&args("erp_b")[..], &["--self-test"]].concat());
-    assert!(!client(&server, "erp_b", &test).0);
-    let (ran, said) = client(&server, "erp_b", &printed(&args("erp_b")));
+    assert!(!server.client_says("erp_b", &test).0);
+    let (ran, said) = server.client_says("erp_b", &printed(&args("erp_b")));
     assert!(ran, "{said}");
-    let (passed, said) = client(&server, "erp_b", &test);
+    let (passed, said) = server.client_says("erp_b", &test);
     assert!(passed, "{said}");
-    let (_, granted) = client(&server, "erp_b", "SHOW GRANTS FOR steadyhand_detector");
+    let (_, granted) = server.client_says("erp_b", "SHOW GRANTS FOR steadyhand_detector");
     let gone = ["GRANT OPTION", "other", "CREATE"].iter().all(|word| !granted.contains(word));
     assert!(gone && granted.contains("`erp_a`.`assets`"), "{granted}");
-    let (ran, said) = client(&server, "erp_b", "DROP TABLE asset_assignments");
+    let (ran, said) = server.client_says("erp_b", "DROP TABLE asset_assignments");
     assert!(ran, "{said}");
-    let (_, said) = client(&server, "erp_b", &printed(&args("erp_b")));
+    let (_, said) = server.client_says("erp_b", &printed(&args("erp_b")));
     assert!(said.contains("asset_assignments' doesn't exist"), "only that stops it: {said}");
 }
 
@@ -307,18 +264,18 @@ fn the_guardrail_role_on_postgresql_is_for_each_database_that_the_script_ran_in(
             "CREATE ROLE own_{database}; CREATE SCHEMA erp AUTHORIZATION own_{database};
              SET ROLE own_{database}; SET search_path = erp; {TABLES}"
         );
-        let (ran, said) = client(&server, database, &owner);
+        let (ran, said) = server.client_says(database, &owner);
         assert!(ran, "{said}");
     }
     let script = printed(&["--engine", "postgres", "--schema", "erp"]);
     for database in ["da", "db", "db"] {
-        let (ran, said) = client(&server, database, &script);
+        let (ran, said) = server.client_says(database, &script);
         assert!(ran, "{said}");
     }
     for database in ["da", "db"] {
         let guard = "SET ROLE steadyhand_guardrail;
             CREATE UNIQUE INDEX one_holder ON erp.asset_assignments (asset_id);";
-        let (ran, said) = client(&server, database, guard);
+        let (ran, said) = server.client_says(database, guard);
         assert!(ran, "{database}: {said}");
     }
 }
@@ -330,7 +287,7 @@ fn names_of_the_server_and_of_the_dictionary_are_granted_as_the_server_takes_the
     // MariaDB refuses rights on a single table of it but SELECT.
     let lines = text.lines().filter(|line| line.contains("performance_schema")).collect::<Vec<_>>();
     let roles = "CREATE ROLE steadyhand_detector; CREATE ROLE steadyhand_recovery;";
-    let (ran, said) = client(&server, "mysql", &format!("{roles}{}", lines.join("\n")));
+    let (ran, said) = server.client_says("mysql", &format!("{roles}{}", lines.join("\n")));
     assert!(ran && lines.len() == 2, "{said}\n{lines:?}");
     // Names that a check binds are in capitals in the dictionary of Oracle.
     let oracle = printed(&["--engine", "oracle", "--schema", "ERP", "--pack", "commerce"]);
@@ -371,10 +328,10 @@ fn without_a_server_it_says_what_is_missing() {
 fn the_detector_role_is_enough_to_check_and_its_password_comes_from_where_clients_look() {
     let server = server::postgres();
     server.database("shop");
-    let (ran, said) = client(&server, "shop", &format!("{POSTGRES}{TABLES}{POSTGRES_THEN}"));
+    let (ran, said) = server.client_says("shop", &format!("{POSTGRES}{TABLES}{POSTGRES_THEN}"));
     assert!(ran, "{said}");
     let (ran, said) =
-        client(&server, "shop", &printed(&["--engine", "postgres", "--schema", "erp"]));
+        server.client_says("shop", &printed(&["--engine", "postgres", "--schema", "erp"]));
     assert!(ran, "{said}");
     server.role("checks", Some("hunter2"));
     server.run("shop", "GRANT steadyhand_detector TO checks");

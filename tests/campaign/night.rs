@@ -46,7 +46,7 @@ impl States {
     /// How many steps were taken.
     fn step(&self, found: Facts) -> Held<usize> {
         let step = self.0.iter().position(|state| *state == found);
-        step.ok_or_else(|| format!("neither before nor after: {found:?}"))
+        step.ok_or_else(|| format!("neither before nor after: {found:?} is none of {:?}", self.0))
     }
 }
 

@@ -219,6 +219,43 @@ impl Server {
         self.client(database).run(sql)
     }
 
+    /// What the engine's own client said to a script: whether it went through, and everything on both of its
+    /// outputs.
+    pub fn client_says(&self, database: &str, sql: &str) -> (bool, String) {
+        let socket = self.socket();
+        let mut command = match self.kind() {
+            Kind::Postgres => {
+                let mut psql = Command::new("psql");
+                psql.args(["-X", "-v", "ON_ERROR_STOP=1", "-U", ADMIN, "-d", database, "-h"]);
+                psql.arg(socket.parent().expect("a socket lies in a folder"));
+                psql
+            }
+            Kind::Mariadb => {
+                let mut mariadb = Command::new("mariadb");
+                mariadb
+                    .args(["--no-defaults", "--table", "-u", ADMIN, "-D", database, "-S"])
+                    .arg(socket);
+                mariadb
+            }
+        };
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the engine's client comes with its server");
+        let mut input = child.stdin.take().expect("it was asked for");
+        let sql = sql.to_owned();
+        let writer = thread::spawn(move || {
+            // A client that stops at an error reads no further.
+            let _ = input.write_all(sql.as_bytes());
+        });
+        let output = child.wait_with_output().expect("it ends");
+        writer.join().expect("it only writes");
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    }
+
     /// The database that is always there.
     pub fn home_database(&self) -> &'static str {
         match self.setup.kind {
