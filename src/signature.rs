@@ -152,7 +152,7 @@ pub fn verify(
         let named = named.lines().flat_map(|line| line.split(',')).map(harmless);
         let named: Vec<String> = named.filter(|one| !one.is_empty()).collect();
         let Some(first) = named.first().filter(|_| found.status.success()) else {
-            not_held = not_held.or_else(|| has_key.then(|| last_line(&found.stderr)));
+            not_held = not_held.or_else(|| has_key.then(|| reason(&found.stderr)));
             continue;
         };
         if named.iter().any(|one| one.contains(['*', '?', '!'])) {
@@ -165,7 +165,7 @@ pub fn verify(
         if said.is_none() {
             let ran = asked("verify", &["-I", first])?;
             said = ran.status.success().then(|| first_line(&ran.stdout));
-            misfit = misfit.or_else(|| Some(last_line(&ran.stderr)));
+            misfit = misfit.or_else(|| Some(reason(&ran.stderr)));
         }
         for one in named {
             if !all.contains(&one) {
@@ -266,6 +266,12 @@ fn harmless(text: &str) -> String {
 
 fn first_line(bytes: &[u8]) -> String {
     harmless(String::from_utf8_lossy(bytes).lines().next().unwrap_or_default())
+}
+
+/// What it has against a line of the list stands first, behind the name of our copy of that line.
+fn reason(stderr: &[u8]) -> String {
+    let line = first_line(stderr);
+    line.split_once(":1: ").map(|(_, why)| why.to_owned()).unwrap_or(line)
 }
 
 /// Of several lines `ssh-keygen` says last why it ends; before it stand warnings and what it asked for.

@@ -20,6 +20,7 @@ mod parameter;
 mod refuse;
 
 pub use aim::{Aim, Mentions, aim, mentions, says};
+pub use doubt::unambiguous;
 pub use effect::{Reading, read, write};
 pub use guardrail::{Act, Definition, Object, defined_on, definitions, transactional};
 pub use ledger::{LEDGER, create_ledger};
@@ -40,11 +41,13 @@ pub struct Refusal {
     pub part: Option<Range<usize>>,
     /// Whether another kind of statement is wanted here, so that naming it helps.
     pub other_kind: bool,
+    /// Whether it is right, and only means one thing or another by a mode of the server.
+    pub by_mode: bool,
 }
 
 impl Refusal {
     fn new(sentence: impl Into<String>) -> Self {
-        Self { sentence: sentence.into(), part: None, other_kind: false }
+        Self { sentence: sentence.into(), part: None, other_kind: false, by_mode: false }
     }
 
     fn over(mut self, part: Range<usize>) -> Self {

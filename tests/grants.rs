@@ -23,6 +23,7 @@ CREATE TABLE orders (id integer PRIMARY KEY, status varchar(20), subtotal numeri
 CREATE TABLE order_lines (id integer PRIMARY KEY, order_id integer, product_id integer, quantity integer);
 CREATE TABLE payments (id integer PRIMARY KEY, order_id integer, amount numeric(9,2));
 CREATE TABLE stock_movements (id integer PRIMARY KEY, product_id integer, warehouse integer, quantity integer, source_type varchar(20), source_id integer, moved_on date);
+CREATE TABLE stock_levels (product_id integer, warehouse integer, on_hand integer, reserved integer, PRIMARY KEY (product_id, warehouse));
 CREATE TABLE salaries (employee_id integer PRIMARY KEY, amount numeric(9,2));
 INSERT INTO employees VALUES (1, 'Ada', NULL, 1);
 INSERT INTO asset_assignments VALUES (1, 1, 1, NULL, NULL, NULL);

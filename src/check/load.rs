@@ -168,6 +168,7 @@ pub(crate) fn complaint(refusal: sql::Refusal, advice: Option<&str>) -> Complain
         sentence: refusal.sentence,
         part: refusal.part,
         suggestion: advice.filter(|_| refusal.other_kind).map(str::to_owned),
+        of_engine: refusal.by_mode,
     }
 }
 

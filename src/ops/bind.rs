@@ -14,6 +14,7 @@ use crate::check::verdict::NOT_THERE;
 use crate::dialect::Dialect;
 use crate::engine::{EngineError, Session};
 use crate::source::did_you_mean;
+use crate::sql;
 
 /// Why a check cannot be asked.
 #[derive(Debug)]
@@ -82,6 +83,8 @@ pub(super) async fn query<'c>(
     if !check.is_for(dialect) {
         return Err(Unbound::Missing(format!("the check has no SQL for {dialect}")));
     }
+    let text = check.query(dialect).unwrap_or_default();
+    sql::unambiguous(&text, dialect).map_err(|refusal| Unbound::Missing(refusal.sentence))?;
     let mut roles = check.bind.clone();
     let needed = check.tables_on(dialect);
     if !(needed.is_empty() && roles.is_empty()) {

@@ -95,11 +95,13 @@ pub struct Complaint {
     pub sentence: String,
     pub part: Option<Range<usize>>,
     pub suggestion: Option<String>,
+    /// It keeps the text from one engine, and from no other that it is for.
+    pub of_engine: bool,
 }
 
 impl Complaint {
     pub fn new(sentence: impl Into<String>) -> Self {
-        Self { sentence: sentence.into(), part: None, suggestion: None }
+        Self { sentence: sentence.into(), part: None, suggestion: None, of_engine: false }
     }
 
     #[must_use]

@@ -58,6 +58,8 @@ impl Table<'_> {
             let complaints: Vec<(Dialect, Complaint)> = served
                 .iter()
                 .filter_map(|dialect| Some((*dialect, judge(text, *dialect).err()?)))
+                // A text for any engine may be used where it is plain, and is refused where it is not.
+                .filter(|(_, complaint)| key != "any" || !complaint.of_engine)
                 .collect();
             let Some((dialect, mut complaint)) = complaints.first().cloned() else { continue };
             if key == "any" && complaints.len() < served.len() && complaint.suggestion.is_none() {

@@ -8,7 +8,7 @@ use std::ops::Range;
 use sqlparser::tokenizer::{Token, Whitespace, Word};
 
 use super::Refusal;
-use super::lex::Lexeme;
+use super::lex::{Lexeme, Text};
 use crate::dialect::Dialect;
 
 /// Characters that no eye sees, wherever they stand: what is approved must be what is read.
@@ -239,9 +239,17 @@ pub(super) fn by_mode(lexemes: &[Lexeme], dialect: Dialect) -> Result<(), Refusa
             ),
             _ => continue,
         };
-        return Err(Refusal::new(sentence).over(lexeme.range.clone()));
+        return Err(Refusal { by_mode: true, ..Refusal::new(sentence).over(lexeme.range.clone()) });
     }
     Ok(())
+}
+
+/// Refuses a text for any engine where this one reads it by its mode.
+pub fn unambiguous(sql: &str, dialect: Dialect) -> Result<(), Refusal> {
+    match dialect {
+        Dialect::Mysql | Dialect::Mariadb => by_mode(&Text::new(sql, dialect)?.lexemes, dialect),
+        Dialect::Postgres | Dialect::Sqlite | Dialect::Oracle => Ok(()),
+    }
 }
 
 /// No sign that a name may have without quotes.

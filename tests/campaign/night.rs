@@ -129,7 +129,7 @@ impl Cockpit {
     fn has_ended(&self) -> bool {
         let screen = self.screen.screen();
         [
-            "COMMITTED",
+            "✓ COMMITTED",
             "ROLLED BACK",
             "OUTCOME UNKNOWN",
             "HALTED",
@@ -208,7 +208,7 @@ pub fn reference(ground: &Ground, work: Work) -> Held<(States, usize)> {
         proxy.arm(Wire::HoldNth(usize::MAX, Instants::Held));
     }
     cockpit.screen.keys("enter");
-    cockpit.see("COMMITTED")?;
+    cockpit.see("✓ COMMITTED")?;
     cockpit.leave()?;
     let messages = ground.proxy.as_ref().map_or(0, Proxy::sent);
     let after = ground.facts(&home);
@@ -391,7 +391,7 @@ impl Night<'_> {
             cockpit.see("enter confirm")?;
             cockpit.type_words()?;
             cockpit.screen.keys("enter");
-            cockpit.see("COMMITTED")?;
+            cockpit.see("✓ COMMITTED")?;
             let is_done = || self.ground.facts(home) == self.states.last();
             if let Err(error) = cockpit.until("its end", REST, is_done) {
                 return Err(format!("{error}\n{:?}", self.ground.facts(home)));

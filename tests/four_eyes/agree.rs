@@ -100,8 +100,8 @@ fn what_was_agreed_to_outlives_the_key_and_a_later_signature() {
     let home = done(casey, &before, &["seconded", "approved"]);
     shell(
         &home.work(),
-        "until() { sed \"s/^robin@example.org /&valid-before=\\\"$1\\\" /\" signers; }
-         until $(date +%Y%m%d%H%M%S) > since; until 20200101 > long-since",
+        "ending() { sed \"s/^robin@example.org /&valid-before=\\\"$1\\\" /\" signers; }
+         ending $(date +%Y%m%d%H%M%S) > since; ending 20200101 > long-since",
     );
     let verify = |list: &str| {
         let ran = home.steadyhand(&["verify", "1", "--signers", list]).output();

@@ -143,7 +143,7 @@ fn every_series_of_a_metric_is_judged() {
         "checks/own/many.toml",
         &format!(
             "id = \"many\"\ntitle = \"t\"\nrule = \"r\"\nseverity = \"sev1\"\nkind = \"metric\"\nkey = [\"name\"]\n\
-             critical = \">= 100\"\nowner = \"o\"\n[sql]\nany = \"{series}\"\n"
+             critical = \">= 100\"\nowner = \"o\"\n[sql]\nsqlite = \"{series}\"\n"
         ),
     );
     let ran = desk.run(&["--check", "many"]);

@@ -239,3 +239,29 @@ fn a_replica_that_stands_still_is_not_judged_by() {
     let why = reason(&ran, "a-first");
     assert!(why.contains("replication is stopped there"), "{why}");
 }
+
+/// What double quotes mean there is for the server's mode to say, and a check must not guess.
+#[test]
+fn a_text_for_any_engine_is_not_read_by_a_mode_of_mariadb() {
+    let server = Setup::new(Kind::Mariadb).start();
+    let url = server.database("shop");
+    server
+        .run("shop", "CREATE TABLE asset (id INT, owner TEXT); INSERT INTO asset VALUES (1, NULL)");
+    let desk = Desk::new();
+    desk.check("quoted", "sev2", "SELECT id FROM asset WHERE \"owner\" IS NULL");
+    desk.check("joined", "sev2", "SELECT id FROM asset WHERE 'a' || 'b' = 'ab'");
+    let ran = desk.run(&["--check", "quoted", "--check", "joined"]);
+    assert_eq!(ran.code, 2, "SQLite knows one meaning: {}{}", ran.out, ran.err);
+    let text = format!(
+        "checks = [\"checks\"]\n[target.shop]\nurl = \"{url}\"\nenvironment = \"staging\"\n"
+    );
+    desk.home.write("steadyhand.toml", &text);
+    for id in ["quoted", "joined"] {
+        let ran = run(&desk.home, &["check", "--target", "shop", "--check", id]);
+        assert!(
+            ran.code == 3 && ran.out.contains("depends on a setting of MariaDB"),
+            "{}",
+            ran.out
+        );
+    }
+}

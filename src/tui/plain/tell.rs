@@ -270,12 +270,12 @@ fn is_movement(command: Command) -> bool {
     )
 }
 
-/// What the present step's check says.
+/// What the present step's check says since somebody wanted to know.
 fn verdict(app: &App) -> Option<String> {
     let case = app.case.as_ref()?;
     let check = app.violations.check.as_deref().filter(|_| app.screen == Screen::Violations);
     let check = check.or(case.check_of_step())?;
-    case.verdict(check).map(crate::incident::entry::verdict_words)
+    case.answer_of(check).map(crate::incident::entry::verdict_words)
 }
 
 fn overdue(app: &App) -> bool {
