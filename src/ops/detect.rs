@@ -163,7 +163,9 @@ impl Sight {
 
     /// Where a check is asked, or why nothing can show it.
     pub async fn of(&mut self, check: &Check, stopper: &Stopper) -> Result<&mut Eye, Box<Finding>> {
-        if check.about_on(self.dialect()) == About::Server {
+        // To look into its text costs something, and mostly nobody needs to know.
+        let is_beside = !matches!(self.primary, Primary::Here);
+        if is_beside && check.about_on(self.dialect()) == About::Server {
             if let Primary::Elsewhere(target) = &self.primary {
                 self.primary = match meet(target, stopper).await {
                     Ok((session, _)) => {
