@@ -56,14 +56,22 @@ pub struct Summary {
     pub review_due: Option<Timestamp>,
     /// Why its journal cannot be trusted or read, if so.
     pub trouble: Option<String>,
-    /// Of which incident it is what only this host wrote, while another went on.
-    pub apart: Option<String>,
+    pub branch: Branch,
+}
+
+/// Whose records a folder holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Branch {
+    /// Those that everybody has or will have.
+    Common,
+    /// What only this host wrote while another went on.
+    Apart,
 }
 
 impl Summary {
     /// Can be gone on with.
     pub fn is_open(&self) -> bool {
-        self.apart.is_none()
+        self.branch == Branch::Common
             && self.opened.is_some()
             && self.closed.is_none()
             && self.trouble.is_none()
@@ -72,7 +80,7 @@ impl Summary {
     pub fn state(&self) -> &'static str {
         match (&self.trouble, self.closed, self.in_doubt) {
             (Some(_), ..) => "damaged",
-            _ if self.apart.is_some() => "apart",
+            _ if self.branch == Branch::Apart => "apart",
             (None, _, true) => "in doubt",
             (None, None, false) => "open",
             (None, Some(_), false) => "closed",
@@ -149,7 +157,7 @@ pub fn summary(folder: &Path) -> Summary {
         opened: incident.opened,
         closed: incident.closed,
         trouble,
-        apart: is_apart(folder).then(|| apart_of(folder).unwrap_or_default()),
+        branch: if is_apart(folder) { Branch::Apart } else { Branch::Common },
     }
 }
 
@@ -239,15 +247,6 @@ const APART: &str = "apart.json";
 /// Whether a folder has what only this host wrote of an incident that another went on with.
 pub fn is_apart(folder: &Path) -> bool {
     folder.join(APART).exists()
-}
-
-fn apart_of(folder: &Path) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Apart {
-        of: String,
-    }
-    let text = fs::read_to_string(folder.join(APART)).ok()?;
-    Some(serde_json::from_str::<Apart>(&text).ok()?.of)
 }
 
 /// Puts what only this host wrote under a name of its own, which is given; that of the incident is free.

@@ -20,7 +20,7 @@ use steadyhand::guardrail::{Held, Rehearsal};
 use steadyhand::incident::chain::Mark;
 use steadyhand::incident::entry::{Entry, Evidence, Record, TargetSeen};
 use steadyhand::incident::journal::Journal;
-use steadyhand::incident::store::Summary;
+use steadyhand::incident::store::{Branch, Summary};
 use steadyhand::ops::explain::Explained;
 use steadyhand::ops::{Badge, Capability, Identity, Pressure, Setting};
 use steadyhand::practice::Practice;
@@ -419,7 +419,7 @@ fn summary(now: Timestamp) -> Summary {
         in_doubt: false,
         review_due: None,
         trouble: None,
-        apart: None,
+        branch: Branch::Common,
     }
 }
 
