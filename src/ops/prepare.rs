@@ -125,6 +125,9 @@ async fn on(
 
 /// What the database has against a statement, if anything.
 async fn refusal(session: &mut Session, text: &Text) -> Result<Option<String>, EngineError> {
+    if let Err(refusal) = sql::unambiguous(&text.sql, session.dialect()) {
+        return Ok(Some(refusal.sentence));
+    }
     match said(session.prepare(&text.sql).await)? {
         Some(message) if text.makes && message.contains("already exists") => return Ok(None),
         Some(message) => return Ok(Some(message)),

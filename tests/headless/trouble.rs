@@ -264,4 +264,8 @@ fn a_text_for_any_engine_is_not_read_by_a_mode_of_mariadb() {
             ran.out
         );
     }
+    let ran = run(&desk.home, &["lint", "checks"]);
+    assert_eq!(ran.code, 0, "they are good elsewhere: {}{}", ran.out, ran.err);
+    let ran = run(&desk.home, &["lint", "checks", "--target", "shop"]);
+    assert!(ran.code == 4 && ran.out.contains("2 faults"), "{}{}", ran.out, ran.err);
 }
