@@ -3,6 +3,7 @@
 
 mod common;
 
+use common::book::looking;
 use common::walk::{
     BUILT_IN, CONFIRMATION, Facts, assert_sound, confirm, database, demo, demo_with,
     demo_with_runbook, journal, leave, preview, to_change, type_confirmation,
@@ -29,21 +30,6 @@ owner = "nobody"
 timeout = "20s"
 [sql]
 any = "SELECT id FROM bad"
-"#;
-
-const LOOK: &str = r#"
-id = "look"
-title = "Rows are bad"
-summary = "They are looked at."
-owner = "nobody"
-severity = "sev3"
-[[step]]
-id = "look"
-kind = "check"
-stage = "validate"
-title = "Look at them"
-check = "bad-rows"
-expect = "violated"
 "#;
 
 /// The demo with the change previewed, and what the database held before.
@@ -122,7 +108,7 @@ fn an_export_comes_from_where_checks_run() {
     }
     home.write("steadyhand.toml", REPLICA);
     home.write("checks/bad-rows.toml", BAD_ROWS);
-    home.write("books/look.toml", LOOK);
+    home.write("books/look.toml", &looking("look", "bad-rows"));
     let mut cockpit = Cockpit::start_in(home, &["open", "look", "--target", "erp"], WIDE);
     cockpit.wait_for("2 violations");
     cockpit.keys("V");

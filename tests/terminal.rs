@@ -4,6 +4,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
+use common::book::looking;
 use common::walk::{
     CONFIRMATION, Facts, INCIDENT, RUNBOOK, assert_sound, confirm, database, demo, leave, preview,
     resume, to_change,
@@ -229,25 +230,11 @@ SELECT t.n FROM things t WHERE t.n = 3
 """
 "#;
 
-const SLOW_BOOK: &str = r#"id = "slow"
-title = "Something is slow"
-summary = "A query takes its time."
-owner = "nobody"
-severity = "sev3"
-[[step]]
-id = "look"
-kind = "check"
-stage = "validate"
-title = "Look at it"
-check = "slow"
-expect = "violated"
-"#;
-
 #[test]
 fn a_slow_query_freezes_no_key_and_is_stopped_by_one() {
     let home = Home::new();
     home.write("checks/slow.toml", SLOW);
-    home.write("books/slow.toml", SLOW_BOOK);
+    home.write("books/slow.toml", &looking("slow", "slow"));
     let mut sqlite = Sqlite::create(&home.work().join("slow.db"));
     sqlite.run(
         "CREATE TABLE things (n INTEGER PRIMARY KEY); INSERT INTO things VALUES (1), (2), (3)",
@@ -295,7 +282,7 @@ fn a_slow_query_ends_before_the_shell_gets_the_terminal() {
     const GIVEN_BACK: &[u8] = b"\x1b[?1049l";
     let home = Home::new();
     home.write("checks/slow.toml", SLOW);
-    home.write("books/slow.toml", SLOW_BOOK);
+    home.write("books/slow.toml", &looking("slow", "slow"));
     let mut sqlite = Sqlite::create(&home.work().join("slow.db"));
     sqlite.run("CREATE TABLE things (n INTEGER PRIMARY KEY); INSERT INTO things VALUES (1), (3)");
     let args = ["open", "slow", "--target", "slow.db", "--checks", "checks", "--runbooks", "books"];
@@ -315,7 +302,7 @@ fn a_slow_query_ends_before_the_shell_gets_the_terminal() {
 fn a_slow_survey_is_stopped_too() {
     let home = Home::new();
     home.write("checks/slow.toml", SLOW);
-    home.write("books/slow.toml", SLOW_BOOK);
+    home.write("books/slow.toml", &looking("slow", "slow"));
     let path = home.work().join("slow.db");
     home.write(
         "steadyhand.toml",

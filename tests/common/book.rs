@@ -11,6 +11,15 @@ check    = "asset-double-assignment"
 expect   = "any"
 "#;
 
+/// A runbook of one step, which looks at what a check finds.
+pub fn looking(id: &str, check: &str) -> String {
+    format!(
+        "id = \"{id}\"\ntitle = \"Something is wrong\"\nsummary = \"It is looked at.\"\nowner = \"nobody\"\nseverity = \"sev3\"\n\
+         [[step]]\nid = \"look\"\nkind = \"check\"\nstage = \"validate\"\ntitle = \"Look at it\"\n\
+         check = \"{check}\"\nexpect = \"violated\"\n"
+    )
+}
+
 pub fn command(id: &str, title: &str, argv: &[&str], readonly: bool) -> String {
     format!(
         "\n[[step]]\nid = \"{id}\"\nkind = \"command\"\nstage = \"contain\"\ntitle = \"{title}\"\n\

@@ -13,7 +13,7 @@ use crate::common::walk::{CONFIRMATION, Facts, INCIDENT, assert_sound, confirm, 
 use crate::common::{Cockpit, Ended, Ground, Home, Signal, WIDE};
 use crate::ground::{
     answer, as_somebody_else, ask, asked, at_the_rest, done, in_chunks, looking, parcels,
-    previewed, request, robin, scene, scene_on, scene_with, shell, sign, words,
+    previewed, request, robin, scene, scene_on, scene_with, shell, sign, told, words,
 };
 
 #[test]
@@ -98,10 +98,22 @@ fn what_was_agreed_to_outlives_the_key_and_a_later_signature() {
     sign(casey.home(), "stranger", "steadyhand-approval", &bytes);
     confirm(&mut casey, CONFIRMATION);
     let home = done(casey, &before, &["seconded", "approved"]);
+    // It ends in the second in which it agreed, which is over by now.
+    let told = told(&home);
+    let (_, at) = told
+        .lines()
+        .find(|line| line.contains("\"seconded\""))
+        .expect("robin agreed")
+        .split_once("\"at\":\"")
+        .expect("it has a time");
+    let at = at.split('.').next().unwrap_or_default();
     shell(
         &home.work(),
-        "ending() { sed \"s/^robin@example.org /&valid-before=\\\"$1\\\" /\" signers; }
-         ending $(date +%Y%m%d%H%M%S) > since; ending 20200101 > long-since",
+        &format!(
+            "ending() {{ sed \"s/^robin@example.org /&valid-before=\\\"$1\\\" /\" signers; }}
+             at=$(date -d {at}Z +%s); while [ $(date +%s) -le $at ]; do :; done
+             ending $(date -d @$at +%Y%m%d%H%M%S) > since; ending 20200101 > long-since"
+        ),
     );
     let verify = |list: &str| {
         let ran = home.steadyhand(&["verify", "1", "--signers", list]).output();
