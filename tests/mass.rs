@@ -55,6 +55,15 @@ fn preview(cockpit: &mut Cockpit) {
     cockpit.wait_for("enter confirm");
 }
 
+/// Waits until some chunk is committed: before the first there is nothing to go on with.
+fn first_commit(cockpit: &mut Cockpit, erp: &mut Sqlite, sum: i64) {
+    let start = Instant::now();
+    while erp.count("SELECT SUM(weight) FROM parcels") == sum {
+        assert!(start.elapsed() < Duration::from_secs(30), "{}", cockpit.screen());
+        cockpit.breathe();
+    }
+}
+
 const PARCELS: u64 = 1_000;
 
 /// Dies at a record; gives how many chunks the database then has.
@@ -167,6 +176,7 @@ fn it_is_paused_continued_stopped_gone_on_with_and_taken_back() {
     cockpit.wait_for("Not run: the other 4,900.");
     confirm(&mut cockpit, "erp-demo 5000");
     cockpit.wait_for("space pause");
+    first_commit(&mut cockpit, &mut erp, 0);
     cockpit.keys("space");
     cockpit.wait_for("PAUSED: by the operator");
     let done = erp.count("SELECT SUM(weight) FROM parcels");
@@ -238,6 +248,7 @@ fn an_undo_that_was_killed_between_two_chunks_is_gone_on_with() {
     cockpit.wait_for("enter confirm");
     confirm(&mut cockpit, "erp-demo undo 5000");
     cockpit.wait_for("space pause");
+    first_commit(&mut cockpit, &mut erp, 5_000);
     cockpit.keys("space");
     cockpit.wait_for("PAUSED: by the operator");
     cockpit.signal(Signal::KILL);
@@ -271,12 +282,7 @@ fn a_hang_up_lets_the_chunk_come_to_its_end_and_leaves() {
     preview(&mut cockpit);
     confirm(&mut cockpit, "erp-demo 50000");
     cockpit.wait_for("space pause");
-    // Before the first chunk is committed there is nothing that could halt.
-    let start = Instant::now();
-    while erp.count("SELECT SUM(weight) FROM parcels") == 0 {
-        assert!(start.elapsed() < Duration::from_secs(30), "{}", cockpit.screen());
-        cockpit.breathe();
-    }
+    first_commit(&mut cockpit, &mut erp, 0);
     cockpit.signal(Signal::TERM);
     cockpit.wait_exit();
     let done = erp.count("SELECT SUM(weight) FROM parcels");
