@@ -147,9 +147,9 @@ fn nothing_can_be_done_in_a_replay() {
     // By its name neither.
     cockpit.keys(":");
     cockpit.wait_for("Commands");
-    cockpit.type_text("next-milestone");
+    cockpit.type_text("ext-milestone");
     cockpit.keys("home");
-    cockpit.breathe();
+    cockpit.type_text("n");
     cockpit.keys("enter");
     cockpit.wait_gone("Commands");
     cockpit.keys("?");
