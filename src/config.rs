@@ -29,7 +29,7 @@ use crate::source::{Fault, Spot, did_you_mean, duration_text, quoted};
 pub use approval::Seconding;
 pub use layers::{Overrides, Surroundings};
 pub use policy::Policy;
-pub use targets::{Approval, Environment, Target};
+pub use targets::{Approval, Bond, Environment, Target};
 pub use url::{Server, TargetUrl};
 
 /// Where a value comes from.

@@ -69,6 +69,18 @@ impl Approval {
     }
 }
 
+/// Which server the sessions of a target must find.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Bond {
+    /// Whoever answers: no incident is open on it.
+    #[default]
+    Free,
+    /// That of the open incident.
+    To(String),
+    /// The open incident has none yet, and nothing is asked of anybody before it has.
+    Unmet,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Target {
     pub name: String,
@@ -82,8 +94,8 @@ pub struct Target {
     pub environment: Environment,
     /// The server that was pinned; another one is refused.
     pub fingerprint: Option<String>,
-    /// The server that an open incident is bound to; another one is refused too.
-    pub bound_to: Option<String>,
+    /// What an open incident is bound to; another server is refused too.
+    pub bond: Bond,
     pub approval: Approval,
     /// What a change of high risk needs, if that is more.
     pub high_risk: Option<Approval>,
@@ -108,7 +120,7 @@ impl Target {
             detect_password_command: None,
             environment,
             fingerprint: None,
-            bound_to: None,
+            bond: Bond::Free,
             approval: Approval::Confirm,
             high_risk: None,
             max_lag: MAX_LAG,
@@ -186,7 +198,11 @@ impl Target {
 
     /// The servers that must answer, whatever else leads there; mostly none or one.
     pub fn pins(&self) -> impl Iterator<Item = &str> {
-        self.fingerprint.iter().chain(&self.bound_to).map(String::as_str)
+        let bound_to = match &self.bond {
+            Bond::To(server) => Some(server),
+            Bond::Free | Bond::Unmet => None,
+        };
+        self.fingerprint.iter().chain(bound_to).map(String::as_str)
     }
 
     /// The target as checks see it: `detect_url` where there is one.
@@ -199,7 +215,7 @@ impl Target {
             detect_url: None,
             // Both are those of the target itself.
             fingerprint: None,
-            bound_to: None,
+            bond: if self.bond == Bond::Unmet { Bond::Unmet } else { Bond::Free },
             password_command: own.or_else(|| self.password_command.clone()),
             ..self.clone()
         }
@@ -282,7 +298,7 @@ pub(super) fn read(name: &str, table: &Table<'_>, base: &Path, home: Option<&Pat
         detect_password_command: command(table, "detect_password_command", url.dialect),
         environment: table.one_of("environment", &Environment::ALL),
         fingerprint: table.optional_text("fingerprint"),
-        bound_to: None,
+        bond: Bond::Free,
         approval: table.optional_one_of("approval", &Approval::ALL).unwrap_or(Approval::Confirm),
         high_risk: table.optional_one_of("high_risk", &Approval::ALL),
         max_lag: table.duration_or("max_lag", MAX_LAG),

@@ -76,6 +76,15 @@ pub enum Entry {
         host: String,
         demo: bool,
     },
+    /// The incident was opened without its database.
+    Unanswered {
+        why: String,
+    },
+    /// The first server that answered, to which the incident is bound from here on.
+    Met {
+        server: String,
+        version: String,
+    },
     Resumed {
         step: String,
     },

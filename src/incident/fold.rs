@@ -28,6 +28,12 @@ impl Incident {
                 self.drill = record.drill == Mark::Drill;
                 self.opened = Some(at);
             }
+            Entry::Met { server, version } => {
+                if let Some(target) = self.target.as_mut().filter(|target| !target.is_met()) {
+                    target.server.clone_from(server);
+                    target.version.clone_from(version);
+                }
+            }
             Entry::Policy { approval, high_risk } => {
                 self.policy = Some((approval.clone(), high_risk.clone()));
             }
@@ -100,6 +106,7 @@ impl Incident {
                 self.apart.insert(host.clone(), Apart { sentence, did });
             }
             Entry::TornTail { .. }
+            | Entry::Unanswered { .. }
             | Entry::PostmortemEdited { .. }
             | Entry::Confirmed { .. }
             | Entry::Mistyped { .. }

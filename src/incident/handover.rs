@@ -220,6 +220,9 @@ fn open(incident: &Incident, runbook: Option<&Runbook>) -> Vec<String> {
     };
     let mut open: Vec<String> =
         incident.apart.values().map(|apart| apart.sentence.clone()).collect();
+    if incident.target.as_ref().is_some_and(|target| !target.is_met()) {
+        open.push("no server has answered yet: the incident is bound to none".into());
+    }
     if let Some(change) = incident.in_doubt() {
         open.push(format!(
             "the outcome of the {} at {} is not known; going on with the incident finds out",

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::clock;
 use crate::config::access::{Access, of_process};
-use crate::config::{Approval, Target};
+use crate::config::{Approval, Bond, Target};
 use crate::dialect::Dialect;
 use crate::engine::{Called, EngineError, Identity, Stopper};
 pub use crate::engine::{Purpose, Session};
@@ -45,6 +45,10 @@ async fn open(
     lock_wait: Duration,
     stopper: &Stopper,
 ) -> Result<Session, Problem> {
+    if target.bond == Bond::Unmet {
+        let sentence = "no server has answered since the incident was opened; nothing was asked";
+        return Err(Problem::unreachable(format!("{}: {sentence}", target.name)));
+    }
     let opened = if target.url.dialect == Dialect::Sqlite {
         Session::sqlite(&target.url.path, purpose, lock_wait, stopper).await
     } else {

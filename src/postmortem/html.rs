@@ -62,8 +62,8 @@ fn head(draft: &Draft, when: &When<'_>) -> Value {
     let target = draft.target.as_ref().map(|target| {
         context! {
             name => shown(&target.name), environment => shown(&target.environment),
-            engine => format!("{} {}", target.dialect, shown(&target.version)),
-            server => shown(&target.server),
+            engine => shown(&target.engine()),
+            server => target.is_met().then(|| shown(&target.server)),
         }
     });
     context! {

@@ -127,14 +127,16 @@ impl Page<'_> {
             facts.push(format!("Severity: {severity}"));
         }
         if let Some(target) = &draft.target {
-            facts.push(format!(
-                "Target: {} ({}), {} {}, {}",
+            let mut fact = format!(
+                "Target: {} ({}), {}",
                 inline(&target.name),
                 inline(&target.environment),
-                target.dialect,
-                inline(&target.version),
-                code(&target.server)
-            ));
+                inline(&target.engine()),
+            );
+            if target.is_met() {
+                let _ = write!(fact, ", {}", code(&target.server));
+            }
+            facts.push(fact);
         }
         let runbook = &draft.runbook;
         facts.push(format!("Runbook: {} (SHA-256 {})", code(&runbook.id), code(&runbook.sha256)));

@@ -52,6 +52,8 @@ pub enum Effect {
     Open {
         runbook: String,
         target: String,
+        /// Why its database does not answer, where it is opened all the same.
+        unanswered: Option<String>,
     },
     Resume {
         incident: String,

@@ -64,6 +64,14 @@ pub enum Message {
         survey: Result<Survey, Problem>,
     },
     Opened(Result<Box<Opened>, Problem>),
+    /// The database of an incident to be opened does not answer.
+    Unanswered {
+        runbook: String,
+        target: String,
+        problem: Problem,
+    },
+    /// A server answers an incident that was opened without one.
+    Met(Box<Met>),
     Recorded(Box<Record>),
     /// The journal could not be written: from now on nothing is done, only shown.
     JournalFailed(String),
@@ -221,8 +229,8 @@ pub struct Opened {
     pub records: Vec<Record>,
     pub runbook: Runbook,
     pub target: Target,
-    /// The server the incident is bound to.
-    pub server: String,
+    /// The server the incident is bound to, unless none has answered yet.
+    pub server: Option<String>,
     /// Who the server is now; a problem if it could not be reached or is another one.
     pub identity: Result<Identity, Problem>,
     pub folder: PathBuf,
@@ -234,6 +242,13 @@ pub struct Opened {
     pub also_open: Vec<String>,
     /// What was typed and not kept before.
     pub drafts: std::collections::BTreeMap<String, crate::incident::drafts::Draft>,
+}
+
+/// Who answered, and what is asked of changes there.
+#[derive(Debug)]
+pub struct Met {
+    pub identity: Identity,
+    pub target: Target,
 }
 
 impl Message {

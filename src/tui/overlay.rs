@@ -59,6 +59,12 @@ pub enum Purpose {
     Close,
     Leave,
     Target(String),
+    /// Whether an incident is opened without its database.
+    Unanswered {
+        runbook: String,
+        target: String,
+        why: String,
+    },
     Export,
     Escalate,
     Severity,
@@ -102,6 +108,7 @@ impl Purpose {
             | Self::Close
             | Self::Leave
             | Self::Target(_)
+            | Self::Unanswered { .. }
             | Self::Export
             | Self::Escalate
             | Self::Severity

@@ -4,6 +4,7 @@
 //! Journal first: when an append fails, the effects behind it are dropped and the cockpit is told.
 
 mod change;
+mod contact;
 pub mod copy;
 mod document;
 mod draft;
@@ -18,6 +19,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Weak};
 
+use contact::{Bound, Contact};
 use draft::Drafts;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::task::TaskTracker;
@@ -97,13 +99,19 @@ fn not_written(error: JournalError) -> Message {
 struct Desk {
     journal: Journal,
     folder: PathBuf,
+    /// Where it is and what it is called; sessions are opened on that of the contact alone.
     target: Target,
-    server: String,
+    contact: Arc<Contact>,
     runbook: Arc<Runbook>,
-    monitor: Arc<tokio::sync::Mutex<ops::pressure::Monitor>>,
     /// Held while the postmortem is read and written: a draft made anew from what was there before
     /// must not be laid over what somebody has just written into it.
     document: Arc<Mutex<()>>,
+}
+
+impl Desk {
+    async fn bound(&self) -> Result<&Bound, Problem> {
+        self.contact.bound().await
+    }
 }
 
 /// What only the owner of the terminal can do.
@@ -178,7 +186,9 @@ impl World {
             Effect::Prepare => self.prepare(),
             Effect::ListIncidents => self.list(),
             Effect::Survey { run, target } => self.survey(run, target),
-            Effect::Open { runbook, target } => self.open(&runbook, &target),
+            Effect::Open { runbook, target, unanswered } => {
+                self.open(runbook, target, unanswered);
+            }
             Effect::Resume { incident } => self.resume(&incident),
             Effect::Leave => self.leave(),
             Effect::Abandon => self.abandon(),
@@ -367,12 +377,18 @@ impl World {
     fn look(&mut self, run: Run) {
         let Some(desk) = self.desk.clone() else { return };
         let looked = move |seen| Message::Looked { run, seen };
-        self.ask(looked, async move { desk.monitor.lock().await.look().await.map(Box::new) });
+        self.ask(looked, async move {
+            let bound = desk.bound().await?;
+            bound.monitor.lock().await.look().await.map(Box::new)
+        });
     }
 
     fn end_session(&mut self, mark: String, consent: Consent) {
         let Some(desk) = self.desk.clone() else { return };
-        let work = async move { desk.monitor.lock().await.end(&mark, consent).await };
+        let work = async move {
+            let bound = desk.bound().await?;
+            bound.monitor.lock().await.end(&mark, consent).await
+        };
         self.ask(Message::SessionEnded, work);
     }
 }
@@ -396,13 +412,14 @@ mod tests {
         let mut world = world();
         let url = crate::config::TargetUrl::parse("sqlite:erp.db", home.path()).expect("a url");
         let target = Target::new("erp", url, crate::config::Environment::Development);
+        let policy = crate::config::Policy::default();
+        let contact = Contact::new(&target, None, policy, &journal, &world.messages);
         world.desk = Some(Desk {
             journal: journal.clone(),
             folder: home.path().to_owned(),
-            target: target.clone(),
-            server: String::new(),
+            target,
+            contact: Arc::new(contact),
             runbook: Arc::new(world.catalogue.runbooks[0].clone()),
-            monitor: Arc::new(ops::pressure::Monitor::new(target).into()),
             document: Arc::default(),
         });
         let work_under_way = world.desk.clone();

@@ -81,6 +81,10 @@ pub fn update(app: &mut App, message: Message, now: Timestamp) -> Vec<Effect> {
                 Err(problem) => tell(app, problem),
             }
         }
+        Message::Unanswered { runbook, target, problem } => {
+            arrival::unanswered(app, runbook, target, &problem)
+        }
+        Message::Met(met) => arrival::met(app, *met),
         Message::Recorded(record) => {
             if let Some(case) = &mut app.case {
                 case.recorded(&record);

@@ -227,7 +227,7 @@ impl Night {
                     records: self.records.clone(),
                     runbook,
                     target,
-                    server: "7519320458813741".into(),
+                    server: Some("7519320458813741".into()),
                     identity: Ok(identity()),
                     folder: self.folder.path().join("INC-0001"),
                     journal: self.journal.clone(),

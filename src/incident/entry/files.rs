@@ -27,6 +27,8 @@ impl Entry {
                 file.is_inside().then_some(file)
             }
             Self::Opened { .. }
+            | Self::Unanswered { .. }
+            | Self::Met { .. }
             | Self::Resumed { .. }
             | Self::Policy { .. }
             | Self::Controls { .. }

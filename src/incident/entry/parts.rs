@@ -10,9 +10,24 @@ pub struct TargetSeen {
     pub url: String,
     pub dialect: Dialect,
     pub environment: String,
-    /// The server's own proof of who it is.
+    /// The server's own proof of who it is; empty as long as none has answered, as is its version.
     pub server: String,
     pub version: String,
+}
+
+impl TargetSeen {
+    pub fn is_met(&self) -> bool {
+        !self.server.is_empty()
+    }
+
+    /// What it runs on, in words.
+    pub fn engine(&self) -> String {
+        if self.is_met() {
+            format!("{} {}", self.dialect, self.version)
+        } else {
+            format!("{}, no server has answered yet", self.dialect)
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

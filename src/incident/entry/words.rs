@@ -13,6 +13,8 @@ impl Entry {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Opened { .. } => "opened",
+            Self::Unanswered { .. } => "unanswered",
+            Self::Met { .. } => "met",
             Self::Resumed { .. } => "resumed",
             Self::Policy { .. } => "policy",
             Self::Controls { .. } => "controls",
@@ -73,6 +75,10 @@ impl Entry {
         match self {
             Self::Opened { title, target, severity, .. } => {
                 format!("incident opened: {title} on {} ({severity})", target.name)
+            }
+            Self::Unanswered { why } => format!("opened without its database: {why}"),
+            Self::Met { server, version } => {
+                format!("the database answers; the incident is bound to it: {version}, {server}")
             }
             Self::Resumed { step } => format!("taken up again at step {step}"),
             Self::Policy { approval, high_risk: None } => {

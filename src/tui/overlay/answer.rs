@@ -180,6 +180,7 @@ fn take(app: &mut App, purpose: &Purpose, typed: &str) -> Result<Vec<Effect>, St
             Ok(effects)
         }
         Purpose::Target(_)
+        | Purpose::Unanswered { .. }
         | Purpose::HandOver
         | Purpose::Copy
         | Purpose::Related
@@ -235,6 +236,10 @@ pub fn choice(app: &mut App) -> Vec<Effect> {
             }
             None => Vec::new(),
         },
+        Purpose::Unanswered { runbook, target, why } if choice.at == 0 => {
+            let unanswered = Some(why);
+            home::go_to(app, Effect::Open { runbook, target, unanswered })
+        }
         Purpose::Close if choice.at == 0 => close(app).unwrap_or_else(|why| {
             app.complain(why);
             Vec::new()

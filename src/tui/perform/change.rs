@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Desk, World};
+use super::{Bound, Desk, World};
 use crate::catalogue::Catalogue;
 use crate::consent::Consent;
 use crate::guardrail;
@@ -27,17 +27,11 @@ impl World {
         let (catalogue, actor) = (self.catalogue.clone(), self.actor.clone());
         let of = step.clone();
         let work = async move {
-            let job = planned(&desk, &catalogue, actor, &step, String::new(), &answers).await;
-            let look = match job {
-                Ok(job) => ops::look::look(&job, &stopper).await.map(Box::new),
-                Err(problem) => Err(problem),
-            };
-            Message::LookedFirst { run, step, look }
+            let none = String::new();
+            let job = planned(&desk, &catalogue, actor, &step, none, &answers).await?;
+            ops::look::look(&job, &stopper).await.map(Box::new)
         };
-        self.spawn_or(work, move |why| {
-            let look = Err(Problem::system(why));
-            Message::LookedFirst { run, step: of, look }
-        });
+        self.ask(move |look| Message::LookedFirst { run, step: of, look }, work);
     }
 
     /// Of a check if one is named, else of the step's change.
@@ -52,24 +46,17 @@ impl World {
         let Some(desk) = self.desk.clone() else { return };
         let (catalogue, actor) = (self.catalogue.clone(), self.actor.clone());
         let work = async move {
-            let plans = match check.as_deref().map(|check| catalogue.check(check)) {
-                Some(Some(check)) => {
-                    ops::explain::check(&desk.target.for_checks(), check, &stopper).await
-                }
-                Some(None) => Err(Problem::usage("this check is not loaded")),
-                None => {
-                    match planned(&desk, &catalogue, actor, &step, String::new(), &answers).await {
-                        Ok(job) => ops::explain::change(&job, &stopper).await,
-                        Err(problem) => Err(problem),
-                    }
-                }
+            let Some(check) = check else {
+                let none = String::new();
+                let job = planned(&desk, &catalogue, actor, &step, none, &answers).await?;
+                return ops::explain::change(&job, &stopper).await;
             };
-            Message::Explained { run, plans }
+            let check = catalogue.check(&check);
+            let check = check.ok_or_else(|| Problem::usage("this check is not loaded"))?;
+            let target = desk.bound().await?.target.for_checks();
+            ops::explain::check(&target, check, &stopper).await
         };
-        self.spawn_or(work, move |why| Message::Explained {
-            run,
-            plans: Err(Problem::system(why)),
-        });
+        self.ask(move |plans| Message::Explained { run, plans }, work);
     }
 
     pub(super) fn preview(
@@ -102,7 +89,14 @@ impl World {
         let (messages, reins) = (self.messages.clone(), ops::mass::Reins::default());
         self.reins = Some((run, reins.clone()));
         let work = async move {
-            let (target, server) = (desk.target, desk.server);
+            let Bound { target, server, .. } = match desk.bound().await {
+                Ok(bound) => bound,
+                Err(problem) => {
+                    let execution = Execution::RolledBack { why: problem.sentence, drift: None };
+                    return Message::Executed { run, step, execution };
+                }
+            };
+            let (target, server) = (target.clone(), server.clone());
             let job = ops::recover::Job { plan, target, server, actor, op };
             let execution = if job.plan.mass.is_some() {
                 let of = step.clone();
@@ -128,20 +122,18 @@ impl World {
 
     pub(super) fn resolve(&mut self, run: Run, doubt: Doubt) {
         let Some(desk) = self.desk.clone() else { return };
-        let guard = self.guard_job(&doubt.step, doubt.op.clone());
+        let actor = self.actor.clone();
         let of = doubt.step.clone();
         let answer = move |outcome| Message::Resolved { run, step: of, outcome };
         self.ask(answer, async move {
             let Doubt { step, op, deed, rows, mark, chunk } = doubt;
             let mark = mark.as_deref();
             let number = chunk.map_or(0, |chunk| chunk.number);
-            let found = match (&deed, guard) {
-                (Deed::ApplyGuardrail | Deed::WithdrawGuardrail, Ok(job)) => {
-                    ops::guard::resolve(&job, &deed, mark).await
-                }
-                (_, _) => {
-                    ops::resolve::resolve(&desk.target, &desk.server, &op, number, mark).await
-                }
+            let Bound { target, server, .. } = desk.bound().await?;
+            let of_guard = matches!(deed, Deed::ApplyGuardrail | Deed::WithdrawGuardrail);
+            let found = match guard_job(&desk, &step, op.clone(), actor).await {
+                Ok(job) if of_guard => ops::guard::resolve(&job, &deed, mark).await,
+                _ => ops::resolve::resolve(target, server, &op, number, mark).await,
             };
             let (outcome, how) = found?;
             if let Some(chunk) = chunk {
@@ -156,34 +148,15 @@ impl World {
         });
     }
 
-    pub(super) fn guard_job(&self, step: &str, op: String) -> Result<ops::guard::Job, Problem> {
-        let desk = self.desk.as_ref().ok_or_else(|| Problem::usage("no incident is open"))?;
-        let found = desk.runbook.step(step);
-        let Some(Step { title, action: Action::Guard(guard), .. }) = found else {
-            return Err(Problem::usage(format!("{step} is no guardrail")));
-        };
-        let plan =
-            guardrail::Plan::of(title, guard, desk.target.url.dialect).map_err(Problem::usage)?;
-        let (target, server) = (desk.target.clone(), desk.server.clone());
-        Ok(ops::guard::Job {
-            step: step.to_owned(),
-            op,
-            plan,
-            target,
-            server,
-            actor: self.actor.clone(),
-        })
-    }
-
     pub(super) fn rehearse(&mut self, run: Run, step: String, op: String) {
         let stopper = self.stopper(run);
-        let job = self.guard_job(&step, op.clone());
         let Some(desk) = self.desk.clone() else { return };
-        let answer = move |rehearsal| Message::Rehearsed { run, step, rehearsal };
-        self.ask(
-            answer,
-            async move { rehearsed(&job?, &desk.journal, &stopper).await.map(Box::new) },
-        );
+        let (actor, of) = (self.actor.clone(), step.clone());
+        let answer = move |rehearsal| Message::Rehearsed { run, step: of, rehearsal };
+        self.ask(answer, async move {
+            let job = guard_job(&desk, &step, op, actor).await?;
+            rehearsed(&job, &desk.journal, &stopper).await.map(Box::new)
+        });
     }
 
     pub(super) fn put_guard(
@@ -195,11 +168,10 @@ impl World {
         consent: Consent,
     ) {
         let stopper = self.stopper(run);
-        let job = self.guard_job(&step, op);
         let Some(desk) = self.desk.clone() else { return };
-        let of = step.clone();
+        let (actor, of) = (self.actor.clone(), step.clone());
         let work = async move {
-            let (outcome, why) = match job {
+            let (outcome, why) = match guard_job(&desk, &step, op, actor).await {
                 Ok(job) => ops::guard::put(&job, &deed, consent, &desk.journal, &stopper).await,
                 Err(problem) => (Outcome::Unknown, problem.sentence),
             };
@@ -263,9 +235,27 @@ async fn planned(
         return Err(Problem::usage(format!("{step} is no change")));
     };
     let check = |id: &str| catalogue.check(id).cloned();
-    let plan = ops::plan::change(&desk.runbook, step, change, &desk.target, answers, check).await?;
-    let (target, server) = (desk.target.clone(), desk.server.clone());
+    let Bound { target, server, .. } = desk.bound().await?;
+    let plan = ops::plan::change(&desk.runbook, step, change, target, answers, check).await?;
+    let (target, server) = (target.clone(), server.clone());
     Ok(ops::recover::Job { plan, target, server, actor, op })
+}
+
+/// The guardrail of a step, ready to be tried or put.
+async fn guard_job(
+    desk: &Desk,
+    step: &str,
+    op: String,
+    actor: String,
+) -> Result<ops::guard::Job, Problem> {
+    let found = desk.runbook.step(step);
+    let Some(Step { title, action: Action::Guard(guard), .. }) = found else {
+        return Err(Problem::usage(format!("{step} is no guardrail")));
+    };
+    let Bound { target, server, .. } = desk.bound().await?;
+    let plan = guardrail::Plan::of(title, guard, target.url.dialect).map_err(Problem::usage)?;
+    let (target, server) = (target.clone(), server.clone());
+    Ok(ops::guard::Job { step: step.to_owned(), op, plan, target, server, actor })
 }
 
 /// What the journal on disk tells.

@@ -42,18 +42,16 @@ impl World {
                 if format == "json" { ops::export::Format::Json } else { ops::export::Format::Csv };
             let name = format!("export-{id}-{}.{format}", moment());
             let place = (&desk.journal, name.as_str());
-            let exported = ops::export::export(&desk.target, &check, kind, place, &stopper).await;
-            let recorded = exported.and_then(|file| {
-                let path = file.path.strip_prefix(&desk.folder).unwrap_or(&file.path);
-                let (rows, sha256) = (file.rows, file.sha256.clone());
-                let path = path.display().to_string();
-                let entry = Entry::Exported { check: id, format, rows, path, sha256 };
-                let written = desk.journal.append(entry);
-                written.map(|_| file).map_err(|error| Problem::system(error.to_string()))
-            });
-            Message::Exported { run, file: recorded }
+            let target = &desk.bound().await?.target;
+            let file = ops::export::export(target, &check, kind, place, &stopper).await?;
+            let path = file.path.strip_prefix(&desk.folder).unwrap_or(&file.path);
+            let (rows, sha256) = (file.rows, file.sha256.clone());
+            let path = path.display().to_string();
+            let entry = Entry::Exported { check: id, format, rows, path, sha256 };
+            let written = desk.journal.append(entry);
+            written.map(|_| file).map_err(|error| Problem::system(error.to_string()))
         };
-        self.spawn_or(work, move |why| Message::Exported { run, file: Err(Problem::system(why)) });
+        self.ask(move |file| Message::Exported { run, file }, work);
     }
 
     pub(super) fn command(&mut self, run: Run, step: String, consent: Option<Consent>) {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::contact::{self, Contact};
 use super::{Desk, World};
-use crate::config::{Policy, Target};
+use crate::config::{Bond, Policy, Target};
 use crate::incident::entry::{Entry, Record, TargetSeen};
 use crate::incident::journal::{Journal, JournalError};
 use crate::incident::lease::{self, Lease, LeaseError, Says};
@@ -14,21 +15,27 @@ use crate::incident::store;
 use crate::ops;
 use crate::ops::share::{self, Bell, Claim};
 use crate::ops::{Identity, Stopper};
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 use crate::runbook::Runbook;
 use crate::tui::message::{Message, Opened, Shared};
 
 impl World {
-    pub(super) fn open(&mut self, runbook: &str, target: &str) {
-        let opened = self.open_new(runbook, target);
+    pub(super) fn open(&mut self, runbook: String, target: String, unanswered: Option<String>) {
+        let opened = self.open_new(runbook, target, unanswered);
         if let Err(problem) = opened {
             self.send(Message::Opened(Err(problem)));
         }
     }
 
     /// Finds out who the server is first: the incident is bound to it.
-    pub(super) fn open_new(&mut self, runbook: &str, target: &str) -> Result<(), Problem> {
-        let runbook = self.catalogue.runbook(runbook).cloned().ok_or_else(|| {
+    pub(super) fn open_new(
+        &mut self,
+        runbook: String,
+        target: String,
+        unanswered: Option<String>,
+    ) -> Result<(), Problem> {
+        let names = (runbook.clone(), target.clone());
+        let runbook = self.catalogue.runbook(&runbook).cloned().ok_or_else(|| {
             Problem::usage(format!("there is no runbook {runbook}"))
                 .hint("the runbooks are listed at home, and by `steadyhand lint`")
         })?;
@@ -46,12 +53,32 @@ impl World {
             (None, false) => MadeUp::No,
         };
         let policy = self.seconding.policy.clone();
-        self.ask(Message::Opened, async move {
+        let answer = move |opened| match opened {
+            Ok(New::Opened(opened)) => Message::Opened(Ok(opened)),
+            Ok(New::Unanswered(problem)) => {
+                let (runbook, target) = names;
+                Message::Unanswered { runbook, target, problem }
+            }
+            Err(problem) => Message::Opened(Err(problem)),
+        };
+        self.ask(answer, async move {
+            let contact = match unanswered {
+                Some(why) => Err(why),
+                None => match ops::connect::identify(&target).await {
+                    Ok(identity) => Ok(identity),
+                    // A demo and a drill make their own databases: theirs must answer.
+                    Err(problem) if made_up == MadeUp::No && problem.kind == Kind::Unreachable => {
+                        return Ok(New::Unanswered(problem));
+                    }
+                    Err(problem) => return Err(problem),
+                },
+            };
             let opened = new_incident(
-                &state, &actor, made_up, runbook, controls, target, &policy, store, messages,
+                &state, &actor, made_up, runbook, controls, target, contact, &policy, store,
+                messages,
             )
             .await;
-            opened.map(Box::new)
+            opened.map(|opened| New::Opened(Box::new(opened)))
         });
         Ok(())
     }
@@ -91,15 +118,14 @@ impl World {
         if let Some(shared) = opened.shared.take() {
             self.send_to_store(shared, &opened.journal);
         }
-        // Whatever is asked from here on is asked of this server.
-        let bound_to = Some(opened.server.clone());
-        let target = Target { bound_to, ..opened.target.clone() };
+        // Whatever is asked from here on is asked of one server.
+        let (server, policy) = (opened.server.clone(), self.seconding.policy.clone());
+        let contact = Contact::new(&opened.target, server, policy, &opened.journal, &self.messages);
         self.desk = Some(Desk {
             journal: opened.journal.clone(),
-            server: opened.server.clone(),
             folder: opened.folder.clone(),
-            monitor: Arc::new(ops::pressure::Monitor::new(target.clone()).into()),
-            target,
+            target: Target { bond: Bond::Unmet, ..opened.target.clone() },
+            contact: Arc::new(contact),
             runbook: Arc::new(opened.runbook.clone()),
             document: Arc::default(),
         });
@@ -152,14 +178,21 @@ fn is_from_elsewhere(journal: &Journal) -> bool {
 async fn tell_same_server(
     shared: Option<&Shared>,
     store: Option<&Target>,
-    server: &str,
+    server: Option<&str>,
     messages: &UnboundedSender<Message>,
 ) {
     let there = store.filter(|_| shared.is_some_and(|shared| shared.courier.is_there()));
-    let Some(at) = there else { return };
+    let (Some(at), Some(server)) = (there, server) else { return };
     if share::is_same_server(at, server).await {
         let _ = messages.send(Message::Store(share::News::SameServer));
     }
+}
+
+/// What comes of the wish for a new incident.
+enum New {
+    Opened(Box<Opened>),
+    /// Nothing was recorded: whether it is opened without its database is the operator's to say.
+    Unanswered(Problem),
 }
 
 /// Whether an incident is one that happened.
@@ -193,12 +226,13 @@ async fn new_incident(
     runbook: Runbook,
     controls: Option<Entry>,
     target: Target,
+    contact: Result<Identity, String>,
     asked: &Policy,
     store: Option<Target>,
     messages: UnboundedSender<Message>,
 ) -> Result<Opened, Problem> {
-    let identity = ops::connect::identify(&target).await?;
-    let target = asked.over(target, Some(&identity.server));
+    let server = contact.as_ref().ok().map(|identity| identity.server.clone());
+    let target = asked.over(target, server.as_deref());
     if made_up == MadeUp::Drill {
         is_for_drills(&target).await?;
     }
@@ -218,20 +252,21 @@ async fn new_incident(
             runbook_sha256: runbook.digest(),
             title: runbook.title.clone(),
             severity: runbook.severity,
-            target: target_seen(&target, &identity),
+            target: target_seen(&target, contact.as_ref().ok()),
             program: format!("steadyhand {}", env!("CARGO_PKG_VERSION")),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             demo: made_up != MadeUp::No,
         })
         .map_err(failed)?;
     let mut records = vec![record];
-    for entry in controls.into_iter().chain([policy(&target)]) {
+    let unanswered = contact.as_ref().err().map(|why| Entry::Unanswered { why: why.clone() });
+    for entry in unanswered.into_iter().chain(controls).chain([contact::wanted(&target)]) {
         records.push(journal.append(entry).map_err(failed)?);
     }
     let shared = shared(store.as_ref(), &records, &journal).await.unwrap_or(None);
-    tell_same_server(shared.as_ref(), store.as_ref(), &identity.server, &messages).await;
+    tell_same_server(shared.as_ref(), store.as_ref(), server.as_deref(), &messages).await;
     listen(&journal, messages, shared.as_ref().map(|shared| shared.bell.clone()));
-    let (server, identity) = (identity.server.clone(), Ok(identity));
+    let identity = contact.map_err(Problem::unreachable);
     let drafts = std::collections::BTreeMap::new();
     Ok(Opened {
         records,
@@ -321,7 +356,7 @@ async fn old_incident(
     if let Some(taken) = taken.clone().filter(|_| !elsewhere) {
         records.push(remember(taken)?);
     }
-    let (runbook, target, server) = frozen(&folder, &records, known)?;
+    let (runbook, mut target, mut server) = frozen(&folder, &records, known)?;
     let shared = match shared(store.as_ref(), &records, &journal).await {
         Ok(shared) => shared,
         Err(NotOurs::Held) => return Err(NotOpened::Held(folder)),
@@ -342,13 +377,24 @@ async fn old_incident(
             let _ = lease::store_says(&folder, Says::Nobody);
         }
     }
-    tell_same_server(shared.as_ref(), store.as_ref(), &server, &messages).await;
+    tell_same_server(shared.as_ref(), store.as_ref(), server.as_deref(), &messages).await;
     if store::is_apart(&folder) {
         let _ = messages.send(Message::Store(share::News::Alone));
     }
     let folded = crate::incident::Incident::replay(&incident, &records);
     let cut_off = folded.in_doubt().is_some();
-    let identity = ops::connect::identify_as(&target, &server, cut_off).await;
+    let identity = match &server {
+        Some(server) => ops::connect::identify_as(&target, server, cut_off).await,
+        None if folded.is_open() => {
+            let met = contact::meet(&target, known.policy, &journal).await;
+            met.map(|(met, written)| {
+                records.extend(written);
+                (target, server) = (met.target, Some(met.identity.server.clone()));
+                met.identity
+            })
+        }
+        None => Err(Problem::unreachable("no server ever answered this incident")),
+    };
     if folded.is_open() {
         // Of a program that is gone nobody will say how they ended.
         for step in folded.commands {
@@ -357,8 +403,8 @@ async fn old_incident(
         }
         let step = folded.progress.current.unwrap_or_default();
         // Known already, unless more is asked by now.
-        let asked =
-            Some(policy(&target)).filter(|asked| records.iter().all(|one| one.entry != *asked));
+        let asked = Some(contact::wanted(&target))
+            .filter(|asked| records.iter().all(|one| one.entry != *asked));
         for entry in std::iter::once(Entry::Resumed { step }).chain(asked) {
             records.push(remember(entry)?);
         }
@@ -380,23 +426,15 @@ async fn old_incident(
     })
 }
 
-fn target_seen(target: &Target, identity: &Identity) -> TargetSeen {
+fn target_seen(target: &Target, identity: Option<&Identity>) -> TargetSeen {
+    let of = |what: fn(&Identity) -> &String| identity.map(what).cloned().unwrap_or_default();
     TargetSeen {
         name: target.name.clone(),
         url: target.url.to_string(),
         dialect: target.url.dialect,
         environment: target.environment.word().to_owned(),
-        server: identity.server.clone(),
-        version: identity.version.clone(),
-    }
-}
-
-/// What the journal remembers of who must agree.
-fn policy(target: &Target) -> Entry {
-    let (approval, high_risk) = (target.approval.word(), target.high_risk);
-    Entry::Policy {
-        approval: approval.to_owned(),
-        high_risk: high_risk.map(|approval| approval.word().to_owned()),
+        server: of(|identity| &identity.server),
+        version: of(|identity| &identity.version),
     }
 }
 
@@ -405,7 +443,7 @@ fn frozen(
     folder: &Path,
     records: &[Record],
     Known { targets, policy }: Known<'_>,
-) -> Result<(Runbook, Target, String), Problem> {
+) -> Result<(Runbook, Target, Option<String>), Problem> {
     let broken = |why: String| {
         Problem::refused(format!("{}: {why}", folder.display()))
             .hint("`steadyhand verify` says what was altered")
@@ -429,10 +467,15 @@ fn frozen(
         Some(target) => target,
         None => Target::seen(&seen.name, &seen.url, &seen.environment)?,
     };
-    let target = policy.over(target, Some(&seen.server));
+    let met = records.iter().find_map(|record| match &record.entry {
+        Entry::Met { server, .. } => Some(server),
+        _ => None,
+    });
+    let server = Some(&seen.server).filter(|_| seen.is_met()).or(met).cloned();
+    let target = policy.over(target, server.as_deref());
     let target = records.iter().fold(target, |target, record| match &record.entry {
         Entry::Policy { approval, high_risk } => target.at_least(approval, high_risk.as_deref()),
         _ => target,
     });
-    Ok((runbook, target, seen.server.clone()))
+    Ok((runbook, target, server))
 }

@@ -43,7 +43,10 @@ impl World {
             // The rows of a metric are those that were judged, the worst first.
             let judged = matches!(asked.kind, Kind::Metric(_));
             let looking = (!judged).then_some(&mut onlooker);
-            let finding = detect::detect(&desk.target, &asked, SAMPLE, looking, &stopper).await;
+            let finding = match desk.bound().await {
+                Ok(bound) => detect::detect(&bound.target, &asked, SAMPLE, looking, &stopper).await,
+                Err(problem) => detect::unreached(&problem),
+            };
             let Onlooker { pile, broken, .. } = onlooker;
             let rows = if judged { Pile::of(&finding.rows) } else { pile.finish() };
             let cut = broken.map(|why| why.to_string());
@@ -109,23 +112,19 @@ impl World {
     pub(super) fn relations(&mut self, run: Run, from: From) {
         let stopper = self.stopper(run);
         let Some(desk) = self.desk.clone() else { return };
-        let work = async move {
-            let target = desk.target.for_checks();
-            Message::Relations { run, found: related::relations(&target, &from, &stopper).await }
-        };
-        let failed = move |why| Message::Relations { run, found: Err(Problem::system(why)) };
-        self.spawn_or(work, failed);
+        self.ask(move |found| Message::Relations { run, found }, async move {
+            let target = desk.bound().await?.target.for_checks();
+            related::relations(&target, &from, &stopper).await
+        });
     }
 
     pub(super) fn related(&mut self, run: Run, relation: Relation) {
         let stopper = self.stopper(run);
         let Some(desk) = self.desk.clone() else { return };
-        let work = async move {
-            let target = desk.target.for_checks();
-            let found = related::rows(&target, &relation, &stopper).await;
-            Message::Related { run, found: found.map(Box::new) }
-        };
-        self.spawn_or(work, move |why| Message::Related { run, found: Err(Problem::system(why)) });
+        self.ask(move |found| Message::Related { run, found }, async move {
+            let target = desk.bound().await?.target.for_checks();
+            related::rows(&target, &relation, &stopper).await.map(Box::new)
+        });
     }
 }
 

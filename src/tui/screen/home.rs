@@ -312,7 +312,7 @@ pub fn open_on(app: &mut App, runbook: String, target: String) -> Vec<Effect> {
         app.say(format!("{incident} is open on this already"));
         return go_to(app, Effect::Resume { incident });
     }
-    go_to(app, Effect::Open { runbook, target })
+    go_to(app, Effect::Open { runbook, target, unanswered: None })
 }
 
 /// Asks for an incident, unless one is on its way.

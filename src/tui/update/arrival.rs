@@ -13,8 +13,8 @@ use crate::tui::app::{App, Screen, Start};
 use crate::tui::case::Case;
 use crate::tui::draft;
 use crate::tui::effect::{Effect, Run};
-use crate::tui::message::{Exported, Opened};
-use crate::tui::overlay::Overlay;
+use crate::tui::message::{Exported, Met, Opened};
+use crate::tui::overlay::{Overlay, Purpose};
 use crate::tui::screen::{home, recovery, step, violations};
 use crate::value::pile::Pile;
 use crate::value::thousands;
@@ -25,7 +25,9 @@ use super::tell;
 pub fn begin(app: &mut App) -> Vec<Effect> {
     match app.facts.start.clone() {
         Start::Home => Vec::new(),
-        Start::Open { runbook, target } => home::go_to(app, Effect::Open { runbook, target }),
+        Start::Open { runbook, target } => {
+            home::go_to(app, Effect::Open { runbook, target, unanswered: None })
+        }
         Start::Resume { incident } => home::go_to(app, Effect::Resume { incident }),
     }
 }
@@ -57,6 +59,38 @@ pub(super) fn called(symptom: &str) -> Vec<String> {
         "Leaving ends the drill, and it is scored either way.",
     ];
     told.map(str::to_owned).to_vec()
+}
+
+/// The runbook is wanted most where nothing answers; nobody opens an incident by a slip of the hand.
+pub(super) fn unanswered(
+    app: &mut App,
+    runbook: String,
+    target: String,
+    problem: &Problem,
+) -> Vec<Effect> {
+    app.home.opening = None;
+    let Problem { sentence, hint, .. } = problem;
+    let hint = hint.as_ref().map(|hint| format!("\n{hint}")).unwrap_or_default();
+    let question = format!(
+        "{sentence}{hint}\n\nThe incident can be opened without it, and the runbook walked. What asks the database waits until one answers; the incident is bound to the first that does."
+    );
+    let answers = vec!["Open it without the database".to_owned(), "Do not open it".to_owned()];
+    let without = Purpose::Unanswered { runbook, target, why: sentence.clone() };
+    app.cover(Overlay::choice(&question, answers, without));
+    Vec::new()
+}
+
+/// The database of an incident that was opened without it.
+pub(super) fn met(app: &mut App, Met { identity, target }: Met) -> Vec<Effect> {
+    let Some(case) = &mut app.case else { return Vec::new() };
+    let said = format!(
+        "{} answers: {} {}; the incident is bound to it",
+        target.name, target.url.dialect, identity.version
+    );
+    case.identity = Ok(identity);
+    case.target = target;
+    app.say(said);
+    Vec::new()
 }
 
 /// An incident was opened or taken up again: go to its step, and clear up what was cut off.

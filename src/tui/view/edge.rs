@@ -36,9 +36,10 @@ pub fn top_line(app: &App) -> status::Context {
         let watching = replay.watching.is_some();
         let what = if watching { Environment::Watching } else { Environment::Replay };
         top.target = Some((what, place));
-        let seen = incident.target.as_ref();
-        top.engine =
-            seen.map_or(String::new(), |seen| format!("{} {}", seen.dialect, seen.version));
+    }
+    let seen = incident.target.as_ref().filter(|seen| app.replay.is_some() || !seen.is_met());
+    if let Some(seen) = seen {
+        top.engine = seen.engine();
     }
     if let Ok(identity) = &case.identity {
         top.engine = format!("{} {}", case.target.url.dialect, identity.version);
