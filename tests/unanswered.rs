@@ -146,6 +146,30 @@ fn the_runbook_is_walked_until_mariadb_answers() {
     walked(Kind::Mariadb);
 }
 
+/// Whatever keeps it from answering: a vault that is away, or a file that is no database any more.
+#[test]
+fn any_reason_will_do_but_that_another_server_answers() {
+    let vault = "password_command = [\"false\"]\n";
+    let mut cockpit = opened_without(home("postgres://erp@127.0.0.1:1/erp", vault));
+    leave(&mut cockpit);
+
+    let other = home("sqlite:erp.db", "fingerprint = \"another\"\n");
+    Sqlite::create(&other.work().join("erp.db")).run(PARCELS);
+    let mut cockpit = Cockpit::start_in(other, &OPEN, WIDE);
+    cockpit.wait_for("erp is another server now");
+    cockpit.wait_for("enter goes on");
+    assert!(!cockpit.screen().contains(WITHOUT), "{}", cockpit.screen());
+    cockpit.keys("enter");
+    cockpit.wait_gone("enter goes on");
+    cockpit.keys("q");
+    assert_eq!(cockpit.wait_code(), 0);
+
+    let damaged = home("sqlite:erp.db", "");
+    damaged.write("erp.db", &"no database ".repeat(1_000));
+    let mut cockpit = opened_without(damaged);
+    leave(&mut cockpit);
+}
+
 /// Whoever was there first is the server of the incident, also after it was taken up again.
 #[test]
 fn another_server_than_the_one_that_answered_first_is_refused() {

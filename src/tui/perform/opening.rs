@@ -66,8 +66,9 @@ impl World {
                 Some(why) => Err(why),
                 None => match ops::connect::identify(&target).await {
                     Ok(identity) => Ok(identity),
-                    // A demo and a drill make their own databases: theirs must answer.
-                    Err(problem) if made_up == MadeUp::No && problem.kind == Kind::Unreachable => {
+                    // A demo and a drill make their own databases: theirs must answer. And another server
+                    // than the one that is pinned is none to wait for.
+                    Err(problem) if made_up == MadeUp::No && problem.kind != Kind::Refused => {
                         return Ok(New::Unanswered(problem));
                     }
                     Err(problem) => return Err(problem),
