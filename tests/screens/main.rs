@@ -21,6 +21,7 @@ use steadyhand::dialect::Dialect;
 use steadyhand::incident::entry::{Deed, Entry, Outcome, verdict_words};
 use steadyhand::incident::journal::News;
 use steadyhand::incident::lease::{Party, Request};
+use steadyhand::ops::Identity;
 use steadyhand::problem::Problem;
 use steadyhand::recovery::mass::{Before, Chunks, Idle, Mass, Progress, Source};
 use steadyhand::recovery::protocol::State;
@@ -31,7 +32,7 @@ use steadyhand::tui::app::Screen;
 use steadyhand::tui::command::Command;
 use steadyhand::tui::glyphs::{self, Glyphs};
 use steadyhand::tui::keymap::{Context, Key, Keymap};
-use steadyhand::tui::message::Message;
+use steadyhand::tui::message::{Message, Met};
 use steadyhand::tui::overlay::{Kind, Overlay, Purpose};
 use steadyhand::tui::reach;
 use steadyhand::tui::screen::home::Item;
@@ -504,6 +505,11 @@ fn an_outcome_of_another_incident_is_not_told_here() {
     let case = night.app.case.as_ref().expect("an incident");
     assert!(matches!(case.recoveries[&step].state, State::Previewed { .. }));
     assert!(!case.incident.progress.state(&step).is_settled());
+    let (target, known) = (case.target.clone(), case.identity.clone().expect("it answers"));
+    let identity = Identity { server: "another".into(), version: "99".into(), ..known.clone() };
+    night.send(Message::Met(Box::new(Met { identity, target })));
+    let case = night.app.case.as_ref().expect("an incident");
+    assert_eq!(case.identity.as_ref().expect("it answers").version, known.version);
 }
 
 /// A key that is refused leaves what is under way what it is: the words that are asked for are those of

@@ -83,6 +83,10 @@ pub(super) fn unanswered(
 /// The database of an incident that was opened without it.
 pub(super) fn met(app: &mut App, Met { identity, target }: Met) -> Vec<Effect> {
     let Some(case) = &mut app.case else { return Vec::new() };
+    // The record of it came before; without one it is another incident's.
+    if case.incident.target.as_ref().is_none_or(|seen| seen.server != identity.server) {
+        return Vec::new();
+    }
     let said = format!(
         "{} answers: {} {}; the incident is bound to it",
         target.name, target.url.dialect, identity.version
