@@ -29,6 +29,7 @@ use crate::guardrail::Standing;
 use crate::recovery::{Tally, UndoRehearsal};
 use crate::runbook::ActionKind;
 use crate::runbook::progress::Progress;
+use apart::Stretch;
 pub use chunks::{Chunk, Chunked, Doubtful};
 use entry::{Deed, Entry, Evidence, Milestone, NoteKind, Origin, Outcome, Record, TargetSeen};
 pub use second::{Review, Second, Unreviewed};
@@ -78,13 +79,14 @@ pub struct Incident {
     /// Who wrote from when on; another shift begins where that is somebody else.
     pub shifts: Vec<(Timestamp, String)>,
     /// What other hosts wrote that is not among these records, as it was told last.
-    pub apart: BTreeMap<String, Apart>,
+    pub apart: Vec<Apart>,
     pub records: Vec<Record>,
 }
 
-/// What a host wrote apart from the others.
+/// What a host wrote apart from the others, one time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Apart {
+    pub stretch: Stretch,
     pub sentence: String,
     /// Whether it did more than write.
     pub did: bool,

@@ -421,6 +421,9 @@ pub enum Entry {
         records: u64,
         /// The number of the last of them.
         last: u64,
+        /// The hash of the first of them, which journals of the first versions lack.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        begins: String,
         until: Timestamp,
         /// Committed by them.
         rows: u64,

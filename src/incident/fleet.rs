@@ -216,7 +216,7 @@ pub fn is_false_alarm(incident: &Incident) -> bool {
         Entry::Verified { checks, .. } => checks.iter().any(|(_, verdict)| verdict.is_violated()),
         _ => false,
     });
-    let apart = incident.apart.values().any(|apart| apart.did);
+    let apart = incident.apart.iter().any(|apart| apart.did);
     !incident.is_open() && !saw && !apart && incident.rows_changed() == 0
 }
 

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::apart::Stretch;
 use super::chain::Mark;
 use super::entry::{Deed, Entry, Milestone, Origin, Outcome, Record};
 use super::{ActionItem, Annotation, Apart, Change, Controls, Incident, Measured, Phase};
@@ -101,9 +102,12 @@ impl Incident {
             Entry::CommandRan { step, .. } => _ = self.commands.remove(step),
             // Of a program that is gone nothing runs that could still be waited for.
             Entry::Resumed { .. } => self.commands.clear(),
-            Entry::WroteApart { host, did, .. } => {
-                let (sentence, did) = (record.entry.sentence(), !did.is_empty());
-                self.apart.insert(host.clone(), Apart { sentence, did });
+            Entry::WroteApart { did, .. } => {
+                if let Some(stretch) = Stretch::of(&record.entry) {
+                    let (sentence, did) = (record.entry.sentence(), !did.is_empty());
+                    self.apart.retain(|before| !before.stretch.is_same(&stretch));
+                    self.apart.push(Apart { stretch, sentence, did });
+                }
             }
             Entry::TornTail { .. }
             | Entry::Unanswered { .. }

@@ -218,8 +218,7 @@ fn open(incident: &Incident, runbook: Option<&Runbook>) -> Vec<String> {
         let step = runbook.and_then(|runbook| runbook.step(id));
         step.map_or_else(|| id.to_owned(), |step| step.title.clone())
     };
-    let mut open: Vec<String> =
-        incident.apart.values().map(|apart| apart.sentence.clone()).collect();
+    let mut open: Vec<String> = incident.apart.iter().map(|apart| apart.sentence.clone()).collect();
     if incident.target.as_ref().is_some_and(|target| !target.is_met()) {
         open.push("no server has answered yet: the incident is bound to none".into());
     }

@@ -234,7 +234,7 @@ impl Report {
     }
 
     fn apart(&mut self, records: &[Record]) {
-        for apart in Incident::replay("", records).apart.into_values() {
+        for apart in Incident::replay("", records).apart {
             self.note(format!("not among these records: {}", apart.sentence));
             if apart.did {
                 self.apart.push(apart.sentence);

@@ -217,16 +217,27 @@ enum Brought {
     To(PathBuf),
     /// It is worked on here, and goes the other way; or there was nothing to bring.
     Nowhere,
-    /// This host and the store had different records. What only this host has lies there now.
-    Apart(PathBuf),
+    /// This host and the store had different records.
+    Apart(SetApart),
 }
 
-fn differ(apart: &Path, folder: &Path) -> String {
-    let (apart, incident) = (store::name(apart), store::name(folder));
+/// What only this host wrote lies here now; and whether the store has it too, so that others can be told.
+struct SetApart {
+    folder: PathBuf,
+    laid: Result<(), Problem>,
+}
+
+fn differ(apart: &SetApart, folder: &Path) -> String {
+    let (name, incident) = (store::name(&apart.folder), store::name(folder));
+    let unheard = apart.laid.as_ref().err().map(|why| {
+        let why = &why.sentence;
+        format!(". Nobody else hears of it, because it could not be laid beside the others in the store: {why}")
+    });
     format!(
         "this host and the store have different records; both are kept, and nothing is mixed: {incident} is \
-         what the store has, and what only this host wrote is {apart}. `steadyhand resume {apart}` takes \
-         back what was changed there"
+         what the store has, and what only this host wrote is {name}. `steadyhand resume {name}` takes \
+         back what was changed there{}",
+        unheard.unwrap_or_default()
     )
 }
 
@@ -244,21 +255,14 @@ async fn untold(
     let mut untold = Vec::new();
     for (host, _) in hosts {
         let mut lines: Vec<String> = Vec::new();
-        let mut seq = 0;
+        let mut behind = (0, String::new());
         loop {
-            let page = shelf.apart(id, host, seq).await.map_err(|error| failed(&error))?;
-            let Some((last, _)) = page.last() else { break };
-            seq = *last;
-            lines.extend(page.into_iter().map(|(_, line)| line));
+            let mut page = shelf.apart(id, host, &behind).await.map_err(|error| failed(&error))?;
+            let Some((seq, end, _)) = page.last_mut() else { break };
+            behind = (*seq, std::mem::take(end));
+            lines.extend(page.into_iter().map(|(.., line)| line));
         }
-        let told = records.iter().rev().find_map(|record| match &record.entry {
-            Entry::WroteApart { host: of, did, .. } if of == host => Some(did),
-            _ => None,
-        });
-        // More notes are no news.
-        let news = apart::entry(host, &records, &lines)
-            .filter(|entry| matches!(entry, Entry::WroteApart { did, .. } if told != Some(did)));
-        untold.extend(news);
+        untold.extend(apart::news(host, &records, &lines));
     }
     Ok(untold)
 }
@@ -282,10 +286,9 @@ async fn bring(shelf: &mut Shelf, kept: &Kept, folder: &Path) -> Result<Brought,
             if same == all {
                 return Ok(Brought::To(folder.to_owned()));
             }
-            // Also where it may not be kept there.
-            let _ = courier::set_apart(shelf, &kept.id, &ours[same..]).await;
+            let laid = courier::set_apart(shelf, &kept.id, &ours[same..]).await;
             let first = shelf.after(&kept.id, 0).await.map_err(|error| failed(&error))?;
-            apart = Some(put_apart(kept, lease, first)?);
+            apart = Some(SetApart { folder: put_apart(kept, lease, first)?, laid });
             continue;
         }
         let new: Vec<Link> = page.into_iter().filter(|link| link.seq > seq).collect();

@@ -108,6 +108,57 @@ fn records_of_a_host_that_went_away_are_set_apart_by_whatever_brings_the_others(
     told(first.home(), &["verify", INCIDENT], 0);
 }
 
+/// The first time it only wrote; the second time it commits, and nobody else would know.
+#[test]
+fn a_host_that_goes_on_apart_once_more_is_told_once_more() {
+    let (store, mut first) = first(Store::new());
+    let cut = |first: &Cockpit| {
+        store.proxy.refuse(true);
+        store.proxy.cut();
+        first.wait_for("the work goes on here");
+    };
+    cut(&first);
+    note(&mut first, "casey does not know");
+    let mut second = Cockpit::start_in(other(&store, &first), &["resume", INCIDENT], WIDE);
+    second.wait_for("taken up again");
+    note(&mut second, "robin goes on");
+    store.proxy.refuse(false);
+    first.wait_for("went on with this incident elsewhere");
+    first.keys("enter");
+    first.wait_gone("Nothing more is done from here");
+    leave(&mut first);
+    second.wait_for("nothing was executed there");
+    leave(&mut second);
+    let mut first = Cockpit::start_in(first.into_home(), &["resume", INCIDENT], WIDE);
+    first.wait_for("taken up again");
+    to_change(&mut first);
+    preview(&mut first);
+    cut(&first);
+    confirm(&mut first, CONFIRMATION);
+    first.wait_for("COMMITTED   26 rows");
+    first.wait_until("it was proved", |_| kinds(first.home()).contains(&"verified".to_owned()));
+    let mut second = Cockpit::start_in(second.into_home(), &["resume", INCIDENT], WIDE);
+    second.wait_for("taken up again");
+    second.wait_for("the store does not know that they left");
+    note(&mut second, "robin goes on again");
+    store.proxy.refuse(false);
+    first.wait_for("went on with this incident elsewhere");
+    second.wait_for("COMMITTED: 26 rows");
+    second.keys("enter");
+    second.wait_gone("Speak with them before anything is changed");
+    leave(&mut second);
+    first.keys("enter");
+    first.wait_gone("Nothing more is done from here");
+    leave(&mut first);
+    for home in [second.home(), first.home()] {
+        let (verified, _) = told(home, &["verify", INCIDENT], 3);
+        assert!(verified.contains("COMMITTED: 26 rows"), "{verified}");
+        assert!(verified.contains("nothing was executed there"), "{verified}");
+        let (card, _) = told(home, &["handover", INCIDENT], 0);
+        assert!(card.contains("COMMITTED: 26 rows"), "{card}");
+    }
+}
+
 #[test]
 fn a_store_that_is_heard_again_is_said_while_watching() {
     let (store, mut first) = first(Store::new());

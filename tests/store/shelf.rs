@@ -77,3 +77,59 @@ fn the_server_refuses_a_line_of_a_writer_whose_lease_is_over() {
         assert_eq!(there, all);
     });
 }
+
+/// How the table was made at first.
+const OLD: &str = "\
+CREATE TABLE steadyhand.apart (incident text NOT NULL REFERENCES steadyhand.incident, host text NOT NULL, \
+  seq bigint NOT NULL, line text NOT NULL, PRIMARY KEY (incident, host, seq))";
+
+#[test]
+fn what_a_host_wrote_apart_twice_is_all_kept_also_in_a_store_that_was_made_for_once() {
+    let server = server::postgres();
+    server.database("store");
+    let reach = access_of(&server.url("store"));
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let mut shelf = Shelf::open(&reach).await.expect("a store");
+        shelf.make().await.expect("its tables");
+    });
+    let mut client = server.client("store");
+    client.run("DROP TABLE steadyhand.apart");
+    client.run(OLD);
+    client.run("INSERT INTO steadyhand.incident VALUES ('1', 'INC-0001', 'one', '')");
+    runtime.block_on(async {
+        let mut shelf = Shelf::open(&reach).await.expect("a store");
+        let of = |seq: i64, time: &str| {
+            let line =
+                format!("{{\"seq\":{seq},\"time\":\"{time}\",\"hash\":\"{time}{seq:063}\"}}");
+            Link { line, ..link(seq, "") }
+        };
+        shelf.set_apart("1", "one", &of(7, "a")).await.expect("there is room");
+        shelf.set_apart("1", "one", &of(7, "a")).await.expect("it is there");
+        let why = shelf.set_apart("1", "one", &of(7, "b")).await.expect_err("there is no room");
+        assert!(why.to_string().contains("store init --apply"), "{why}");
+        for _ in 0..2 {
+            shelf.make().await.expect("it makes room, and may be asked again");
+        }
+        shelf.set_apart("1", "one", &of(7, "b")).await.expect("there is room now");
+        for seq in 8..600 {
+            shelf.set_apart("1", "one", &of(seq, "a")).await.expect("there is room");
+            shelf.set_apart("1", "one", &of(seq, "b")).await.expect("there is room");
+        }
+        assert_eq!(
+            shelf.set_apart_by("1").await.expect("an answer"),
+            [("one".to_owned(), 2 * 593)]
+        );
+        let mut behind = (0, String::new());
+        let mut there = Vec::new();
+        loop {
+            let page = shelf.apart("1", "one", &behind).await.expect("an answer");
+            let Some((seq, end, _)) = page.last().cloned() else { break };
+            behind = (seq, end);
+            there.extend(page.into_iter().map(|(.., line)| line));
+        }
+        let all: Vec<String> =
+            (7..600).flat_map(|seq| [of(seq, "a").line, of(seq, "b").line]).collect();
+        assert_eq!(there, all);
+    });
+}

@@ -43,9 +43,12 @@ CREATE TABLE IF NOT EXISTS steadyhand.apart (  -- what a host wrote that had los
   incident text NOT NULL REFERENCES steadyhand.incident,
   host     text NOT NULL,
   seq      bigint NOT NULL,
-  line     text NOT NULL,
-  PRIMARY KEY (incident, host, seq)
+  line     text NOT NULL
 );
+-- One host may do so more than once, and a line ends with its hash.
+CREATE UNIQUE INDEX IF NOT EXISTS apart_line
+  ON steadyhand.apart (incident, host, seq, (right(line, 66)));
+ALTER TABLE steadyhand.apart DROP CONSTRAINT IF EXISTS apart_pkey;  -- of stores of the first version
 ";
 
 /// How long anything may take.
@@ -311,13 +314,32 @@ impl Shelf {
             "INSERT INTO steadyhand.apart VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
         );
         let asked = asked.bind(id).bind(host).bind(link.seq).bind(&link.line);
-        answer(&self.place, asked.execute(&mut self.connection)).await.map(drop)
+        let laid = answer(&self.place, asked.execute(&mut self.connection)).await?;
+        if laid.rows_affected() > 0 {
+            return Ok(());
+        }
+        let asked = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM steadyhand.apart \
+             WHERE incident = $1 AND host = $2 AND seq = $3 AND line = $4)",
+        );
+        let asked = asked.bind(id).bind(host).bind(link.seq).bind(&link.line);
+        let there: bool = answer(&self.place, asked.fetch_one(&mut self.connection)).await?;
+        if there {
+            return Ok(());
+        }
+        let place = &self.place;
+        let message = format!(
+            "{place} was made by an earlier version and keeps one record {} of {host} that was set apart; \
+             `steadyhand store init --apply` makes room for each",
+            link.seq
+        );
+        Err(EngineError::Database { message })
     }
 
-    /// Who wrote lines that were set apart, and the number of the last of each.
+    /// Who wrote lines that were set apart, and how many: none ever goes.
     pub async fn set_apart_by(&mut self, id: &str) -> Result<Vec<(String, i64)>, EngineError> {
         let asked = sqlx::query_as::<_, (String, i64)>(
-            "SELECT host, max(seq) FROM steadyhand.apart WHERE incident = $1 GROUP BY host \
+            "SELECT host, count(*) FROM steadyhand.apart WHERE incident = $1 GROUP BY host \
              ORDER BY host",
         );
         match answer(&self.place, asked.bind(id).fetch_all(&mut self.connection)).await {
@@ -327,18 +349,19 @@ impl Shelf {
         }
     }
 
-    /// The lines of one of them after a number, as many as come in time.
+    /// The lines of one of them behind a number and the end of a line, as many as come in time.
     pub async fn apart(
         &mut self,
         id: &str,
         host: &str,
-        seq: i64,
-    ) -> Result<Vec<(i64, String)>, EngineError> {
+        (seq, end): &(i64, String),
+    ) -> Result<Vec<(i64, String, String)>, EngineError> {
         let asked = sqlx::query_as(
-            "SELECT seq, line FROM steadyhand.apart WHERE incident = $1 AND host = $2 AND seq > $3 \
-             ORDER BY seq LIMIT $4",
+            "SELECT seq, right(line, 66), line FROM steadyhand.apart \
+             WHERE incident = $1 AND host = $2 AND (seq, right(line, 66)) > ($3, $4) \
+             ORDER BY seq, right(line, 66) LIMIT $5",
         );
-        let asked = asked.bind(id).bind(host).bind(seq).bind(PAGE_LINES);
+        let asked = asked.bind(id).bind(host).bind(seq).bind(end).bind(PAGE_LINES);
         answer(&self.place, asked.fetch_all(&mut self.connection)).await
     }
 

@@ -31,7 +31,7 @@ pub fn gather(incident: &Incident, impact: &Impact) -> Vec<String> {
             doubts.push(format!("{} was still at {reading} at the end", measure.check));
         }
     }
-    let apart = incident.apart.values().filter(|apart| apart.did);
+    let apart = incident.apart.iter().filter(|apart| apart.did);
     doubts.extend(apart.map(|apart| {
         format!("not all that was done is told here, nor is it among the rows: {}", apart.sentence)
     }));
