@@ -10,7 +10,7 @@ use crate::catalogue::{self, Catalogue};
 use crate::config::{self, Config, Overrides, Surroundings, Target};
 use crate::exit::Exit;
 use crate::ops::Stopper;
-use crate::ops::prepare::{prepare, texts};
+use crate::ops::prepare::prepare;
 use crate::problem::Problem;
 use crate::report::text::count;
 use crate::source::{Fault, render};
@@ -123,9 +123,8 @@ async fn on_target(
     what: &str,
     out: &mut Out,
 ) -> Result<Exit, Problem> {
-    let texts = texts(&judged.checks, &judged.runbooks, target.url.dialect);
-    out.progress(&format!("{}: {} ...", target.name, count(texts.len(), "statement")));
-    let prepared = prepare(target, &texts, &Stopper::default()).await?;
+    out.progress(&format!("{}: {what} ...", target.name));
+    let prepared = prepare(target, &judged.checks, &judged.runbooks, &Stopper::default()).await?;
     if prepared.refused.is_empty() {
         let statements = count(prepared.sound, "statement");
         out.put(&format!("no faults: {what}; {statements} prepared on {}\n", target.name))?;

@@ -16,18 +16,18 @@ use crate::sql;
 
 /// A statement, and where it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Text {
+struct Text {
     /// `check hours-out-of-range, [sql]`
-    pub place: String,
-    pub sql: String,
+    place: String,
+    sql: String,
     /// It makes something that may be there already.
-    pub makes: bool,
-    pub by: By,
+    makes: bool,
+    by: By,
 }
 
 /// Whose statement it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum By {
+enum By {
     Detector,
     Recovery,
 }
@@ -40,20 +40,22 @@ pub struct Prepared {
     pub refused: Vec<(String, String)>,
 }
 
-/// Every statement of these files that this engine would get.
-pub fn texts(checks: &[Check], runbooks: &[Runbook], dialect: Dialect) -> Vec<Text> {
-    let mut texts = Vec::new();
-    // Where an answer goes nothing stands yet, and nothing is what every type has.
-    let filled = |text: &str| {
-        sql::substitute(text, dialect, &|_| Some("NULL".into())).unwrap_or_else(|_| text.to_owned())
-    };
-    let mut add = |by: By, place: String, sql: Option<&str>, makes: bool| {
-        texts.extend(sql.map(|sql| Text { place, sql: filled(sql), makes, by }));
-    };
-    for check in checks {
+/// What checks ask where the server is of this engine.
+fn of_checks(checks: &[Check], dialect: Dialect) -> Vec<Text> {
+    let asked = checks.iter().filter_map(|check| {
+        let sql = filled(&check.query(dialect)?, dialect);
         let place = format!("check {}, [sql]", check.id);
-        add(By::Detector, place, check.query(dialect).as_deref(), false);
-    }
+        Some(Text { place, sql, makes: false, by: By::Detector })
+    });
+    asked.collect()
+}
+
+/// Every statement of runbooks that a target of this engine would get.
+fn of_runbooks(runbooks: &[Runbook], dialect: Dialect) -> Vec<Text> {
+    let mut texts = Vec::new();
+    let mut add = |by: By, place: String, sql: Option<&str>, makes: bool| {
+        texts.extend(sql.map(|sql| Text { place, sql: filled(sql, dialect), makes, by }));
+    };
     for runbook in runbooks {
         for step in &runbook.steps {
             let place = |what: &str| format!("runbook {}, step {}, {what}", runbook.id, step.id);
@@ -88,39 +90,41 @@ pub fn texts(checks: &[Check], runbooks: &[Runbook], dialect: Dialect) -> Vec<Te
     texts
 }
 
-/// Prepares each of them.
+/// Where an answer goes nothing stands yet, and nothing is what every type has.
+fn filled(text: &str, dialect: Dialect) -> String {
+    sql::substitute(text, dialect, &|_| Some("NULL".into())).unwrap_or_else(|_| text.to_owned())
+}
+
+/// Prepares each of them: of checks what the server that answers would be asked, as every run of them does.
 pub async fn prepare(
     target: &Target,
-    texts: &[Text],
+    checks: &[Check],
+    runbooks: &[Runbook],
     stopper: &Stopper,
 ) -> Result<Prepared, Problem> {
     let mut prepared = Prepared::default();
+    let named = target.url.dialect;
+    let of_runbooks = of_runbooks(runbooks, named);
     for (by, place) in [(By::Detector, target.for_checks()), (By::Recovery, target.clone())] {
-        let texts: Vec<&Text> = texts.iter().filter(|text| text.by == by).collect();
-        if !texts.is_empty() {
-            on(&place, &texts, &mut prepared, stopper).await?;
+        let asks = by == By::Detector && checks.iter().any(|check| check.may_be_for(named));
+        let of_runbooks = of_runbooks.iter().filter(|text| text.by == by);
+        if !asks && of_runbooks.clone().next().is_none() {
+            continue;
         }
+        let mut session = connect(&place, Purpose::Detect, READ_LOCK_WAIT, stopper).await?;
+        prove(&mut session, &place, None).await?;
+        let mut texts = if asks { of_checks(checks, session.dialect()) } else { Vec::new() };
+        texts.extend(of_runbooks.cloned());
+        for text in texts {
+            match refusal(&mut session, &text).await {
+                Ok(None) => prepared.sound += 1,
+                Ok(Some(message)) => prepared.refused.push((text.place, message)),
+                Err(error) => return Err(plain(&error, &place.name)),
+            }
+        }
+        session.close().await;
     }
     Ok(prepared)
-}
-
-async fn on(
-    target: &Target,
-    texts: &[&Text],
-    prepared: &mut Prepared,
-    stopper: &Stopper,
-) -> Result<(), Problem> {
-    let mut session = connect(target, Purpose::Detect, READ_LOCK_WAIT, stopper).await?;
-    prove(&mut session, target, None).await?;
-    for text in texts {
-        match refusal(&mut session, text).await {
-            Ok(None) => prepared.sound += 1,
-            Ok(Some(message)) => prepared.refused.push((text.place.clone(), message)),
-            Err(error) => return Err(plain(&error, &target.name)),
-        }
-    }
-    session.close().await;
-    Ok(())
 }
 
 /// What the database has against a statement, if anything.

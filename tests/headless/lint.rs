@@ -149,6 +149,33 @@ fn statements_are_prepared_by_the_roles_that_run_them() {
     }
 }
 
+/// A url of MySQL may lead to MariaDB: what is judged is what the server that answers will be asked.
+#[test]
+fn a_url_of_mysql_that_leads_to_mariadb_judges_the_texts_of_mariadb() {
+    let server = Setup::new(Kind::Mariadb).start();
+    let url = server.database("shop").replace("mariadb://", "mysql://");
+    server.run("shop", "CREATE TABLE asset (id INT PRIMARY KEY)");
+    let desk = Desk::new();
+    let check = |own: &str| {
+        desk.home.write(
+            "checks/own/own.toml",
+            &format!(
+                "id = \"own\"\ntitle = \"t\"\nrule = \"r\"\nseverity = \"sev2\"\nowner = \"me\"\n\
+                 key = [\"id\"]\n[sql]\nmysql = \"SELECT id FROM of_mysql\"\nmariadb = \"{own}\"\n"
+            ),
+        );
+    };
+    check("SELECT id FROM of_mariadb");
+    let lint = || run(&desk.home, &["lint", "checks", "--target", &url]);
+    let ran = lint();
+    assert_eq!(ran.code, 4, "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("of_mariadb") && !ran.out.contains("of_mysql"), "{}", ran.out);
+    check("SELECT id FROM asset");
+    let ran = lint();
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("1 statement prepared"), "{}", ran.out);
+}
+
 /// What every run would refuse is a fault here already, with or without the name of the file.
 #[test]
 fn a_configuration_that_names_what_is_not_there_has_faults() {
