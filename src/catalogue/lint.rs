@@ -1,5 +1,6 @@
 //! Files judged without being used: named one by one, or as folders.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::{Catalogue, File, Kind, Shelf, folder};
@@ -18,12 +19,19 @@ pub fn judge(paths: &[PathBuf], practice: &Practice) -> Result<Catalogue, Vec<Fa
     let mut shelf = Shelf::built_in(if paths.is_empty() { Care::Judge } else { Care::Trust })?;
     let mut named = Shelf::default();
     let mut faults = vec![];
+    // What is named and configured, or named twice, is judged once.
+    let mut seen = HashSet::new();
     for path in paths {
-        let files = if path.is_dir() {
+        let mut is_new = |path: &Path| path.canonicalize().map_or(true, |real| seen.insert(real));
+        if path.is_dir() && !is_new(path) {
+            continue;
+        }
+        let mut files = if path.is_dir() {
             below(path, &mut faults)
         } else {
             folder::read_one(path, &mut faults).into_iter().collect()
         };
+        files.retain(|file| is_new(Path::new(&file.name)));
         let (checks, runbooks) = sorted(files, &mut faults);
         // Their faults are noted once, on the shelf that knows everything.
         named.add(checks.clone(), Kind::Checks, Care::Judge, &mut vec![]);

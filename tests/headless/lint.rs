@@ -32,6 +32,29 @@ fn every_fault_of_every_file_is_listed_at_once() {
     assert!(!ran.out.contains('\u{1b}'));
 }
 
+/// In CI the folder is usually named, and the configuration names it too.
+#[test]
+fn a_file_that_is_named_and_configured_is_judged_once() {
+    let home = Home::new();
+    home.write("checks/own/one.toml", "id = \"two\"\n[sql]\nany = \"DELETE FROM t\"\n");
+    home.write("runbooks/own/bad.toml", "id = \"bad\n[[step]]\n");
+    let faults = |args: &[&str]| {
+        let ran = run(&home, args);
+        assert_eq!(ran.code, 4, "{args:?}: {}{}", ran.out, ran.err);
+        ran.out.lines().last().unwrap().to_owned()
+    };
+    let once = faults(&["lint", "checks", "runbooks"]);
+    let (checks, runbooks) = (home.work().join("checks"), home.work().join("runbooks"));
+    home.write("steadyhand.toml", &format!("checks = [{checks:?}]\nrunbooks = [{runbooks:?}]\n"));
+    for args in [
+        &["lint", "checks"][..],
+        &["lint", "checks", "./runbooks", "checks/own/one.toml"],
+        &["lint", "runbooks/own/bad.toml", "."],
+    ] {
+        assert_eq!(faults(args), once, "{args:?}");
+    }
+}
+
 #[test]
 fn a_folder_without_any_file_of_ours_is_not_sound() {
     let home = Home::new();
