@@ -20,7 +20,7 @@ mod parameter;
 mod refuse;
 
 pub use aim::{Aim, Mentions, aim, mentions, says};
-pub use doubt::unambiguous;
+pub use doubt::{in_backticks, unambiguous};
 pub use effect::{Reading, read, write};
 pub use guardrail::{Act, Definition, Object, defined_on, definitions, transactional};
 pub use ledger::{LEDGER, create_ledger};

@@ -175,6 +175,7 @@ impl Session {
         if self.stopper.is_stopped() {
             return Err(EngineError::Stopped);
         }
+        self.names_are_there(sql).await?;
         let outcome =
             self.counted(sql).await.map_err(|error| self.judge(&error, Duration::ZERO))?;
         match outcome {
@@ -290,6 +291,7 @@ impl Session {
     }
 
     pub async fn define(&mut self, sql: &str, time_cap: Duration) -> Result<(), EngineError> {
+        self.names_are_there(sql).await?;
         self.deadline.set(&self.deadline.statement, time_cap);
         let outcome = self.bare(sql).await;
         self.deadline.statement.store(u64::MAX, Ordering::Release);

@@ -252,6 +252,23 @@ pub fn unambiguous(sql: &str, dialect: Dialect) -> Result<(), Refusal> {
     }
 }
 
+/// The text with what stands in double quotes in backticks, if there is any: in double quotes `SQLite` takes
+/// a name for a text where it finds nothing that is called so, in backticks never.
+pub fn in_backticks(sql: &str) -> Result<Option<String>, Refusal> {
+    if !sql.contains('"') {
+        return Ok(None);
+    }
+    let text = Text::new(sql, Dialect::Sqlite)?;
+    let mut named = sql.to_owned();
+    for lexeme in text.lexemes.iter().rev() {
+        let Token::Word(Word { quote_style: Some('"'), .. }) = &lexeme.token else { continue };
+        let name = inside(&sql[lexeme.range.clone()]).unwrap_or_default();
+        let name = name.replace("\"\"", "\"").replace('`', "``");
+        named.replace_range(lexeme.range.clone(), &format!("`{name}`"));
+    }
+    Ok((named != sql).then_some(named))
+}
+
 /// No sign that a name may have without quotes.
 fn is_sign(c: char) -> bool {
     c.is_ascii() && !c.is_ascii_alphanumeric() && !"_$@".contains(c)

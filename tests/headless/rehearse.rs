@@ -86,6 +86,8 @@ fn a_runbook_that_has_rotted_is_broken() {
     let desk = rotting();
     for (sql, said) in [
         ("UPDATE asset SET keeper = 'ada' WHERE owner IS NULL", "no such column: keeper"),
+        // In double quotes it would be a text, and the row of everybody another one.
+        ("UPDATE asset SET note = 'x' WHERE \\\"keeper\\\" <> 'ada'", "no such column: keeper"),
         ("UPDATE asset SET note = 'x' WHERE owner IS NULL", "bad"),
     ] {
         runbook(&desk, sql);

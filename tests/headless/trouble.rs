@@ -269,3 +269,27 @@ fn a_text_for_any_engine_is_not_read_by_a_mode_of_mariadb() {
     let ran = run(&desk.home, &["lint", "checks", "--target", "shop"]);
     assert!(ran.code == 4 && ran.out.contains("2 faults"), "{}{}", ran.out, ran.err);
 }
+
+/// SQLite takes what stands in double quotes for a text where there is no column of that name: then every row
+/// is a violation, or none.
+#[test]
+fn a_column_in_double_quotes_that_is_not_there_is_no_text() {
+    let desk = Desk::new();
+    desk.check("gone", "sev2", "SELECT id FROM asset WHERE \"state\" = 'new'");
+    desk.check("text", "sev2", "SELECT id FROM asset WHERE owner = \"ada\"");
+    desk.check(
+        "there",
+        "sev2",
+        "SELECT \"id\" AS \"id\" FROM \"asset\" AS \"a b\" WHERE \"a b\".\"owner\" IS NULL",
+    );
+    for (id, said) in [("gone", "no such column: state"), ("text", "a text stands in single ones")]
+    {
+        let ran = desk.run(&["--check", id]);
+        assert!(ran.code == 3 && ran.out.contains(said), "{}{}", ran.out, ran.err);
+    }
+    let ran = desk.run(&["--check", "there"]);
+    assert!(ran.code == 2 && ran.out.contains("2 violations"), "{}{}", ran.out, ran.err);
+    let ran = run(&desk.home, &["lint", "checks", "--target", "erp.db"]);
+    let faults = ["check gone, [sql]", "no such column: state", "check text, [sql]", "2 faults"];
+    assert!(ran.code == 4 && faults.iter().all(|said| ran.out.contains(said)), "{}", ran.out);
+}

@@ -1,4 +1,5 @@
-//! Reading: one statement, proved to be one, row by row.
+//! Reading: one statement, proved to be one, row by row. And for whatever else comes from a file: that every
+//! name in it is there.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
@@ -9,7 +10,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::dialect::Dialect;
 use crate::engine::{EngineError, OnEach, OnRow, to_the_end};
-use crate::sql::split;
+use crate::sql::{in_backticks, split};
 use crate::value::{Value, ValueRef};
 
 use super::Session;
@@ -31,6 +32,7 @@ impl Session {
         timeout: Duration,
         on_row: OnRow<'_>,
     ) -> Result<Vec<String>, EngineError> {
+        self.names_are_there(sql).await?;
         self.deadline.set(&self.deadline.statement, timeout);
         let outcome = match self.only(sql).await {
             Ok(one) => self.stream(one, on_row).await,
@@ -79,7 +81,28 @@ impl Session {
         }
     }
 
+    /// A column that is not there would be a text in double quotes, and a check of it clear: what stands in
+    /// them must be there under that name. Only compiled; the text that was shown is the one that runs.
+    pub(super) async fn names_are_there(&mut self, sql: &str) -> Result<(), EngineError> {
+        let named = in_backticks(sql)
+            .map_err(|refusal| EngineError::Refused { message: refusal.sentence })?;
+        let Some(named) = named else { return Ok(()) };
+        let Err(error) = self.columns(&named).await else { return Ok(()) };
+        let error = self.judge(&error, self.lock_wait);
+        // What is wrong by itself is said of the text as it stands.
+        self.columns(sql).await.map_err(|error| self.judge(&error, self.lock_wait))?;
+        Err(match error {
+            EngineError::Database { message } => EngineError::Database {
+                message: format!(
+                    "{message} (what stands in double quotes must be a name; a text stands in single ones)"
+                ),
+            },
+            other => other,
+        })
+    }
+
     pub async fn prepare(&mut self, sql: &str) -> Result<Vec<String>, EngineError> {
+        self.names_are_there(sql).await?;
         self.columns(sql).await.map_err(|error| self.judge(&error, self.lock_wait))
     }
 
@@ -91,6 +114,7 @@ impl Session {
     }
 
     pub async fn explain(&mut self, sql: &str) -> Result<Vec<String>, EngineError> {
+        self.names_are_there(sql).await?;
         let rows = self.rows(&format!("EXPLAIN QUERY PLAN {sql}")).await?;
         Ok(rows.iter().filter_map(|row| row.last()?.as_ref().plain()).collect())
     }

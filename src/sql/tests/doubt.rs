@@ -131,3 +131,17 @@ fn a_comment_that_sets_how_a_statement_is_executed_is_refused() {
         assert!(read(sql, dialect).is_ok(), "{dialect}: {sql}");
     }
 }
+
+#[test]
+fn what_stands_in_double_quotes_can_be_written_in_backticks() {
+    for (sql, named) in [
+        ("SELECT a FROM [t] WHERE `b` = '\"'", None),
+        ("SELECT 1 -- \"a\"", None),
+        (
+            "SELECT \"a\", t.\"b\"\"`c\" FROM \"t\" WHERE d = '\"x\"' /* \"e\" */",
+            Some("SELECT `a`, t.`b\"``c` FROM `t` WHERE d = '\"x\"' /* \"e\" */"),
+        ),
+    ] {
+        assert_eq!(in_backticks(sql).unwrap().as_deref(), named, "{sql}");
+    }
+}
