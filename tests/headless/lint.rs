@@ -199,6 +199,29 @@ fn a_url_of_mysql_that_leads_to_mariadb_judges_the_texts_of_mariadb() {
     assert!(ran.out.contains("1 statement prepared"), "{}", ran.out);
 }
 
+/// The usual account that sees no more than it must: of a view that somebody else defined, it sees no plan.
+#[test]
+fn what_a_view_shows_is_asked_though_its_plan_is_hidden() {
+    let server = Setup::new(Kind::Mariadb).start();
+    server.database("shop");
+    server.run("shop", "CREATE TABLE asset (id INT PRIMARY KEY, owner VARCHAR(20))");
+    server.run("shop", "CREATE VIEW shown AS SELECT id FROM asset");
+    server.role("reader", None);
+    server.run("shop", "GRANT SELECT ON shop.shown TO reader");
+    let desk = Desk::new();
+    desk.check("seen", "sev2", "SELECT id FROM shown");
+    let url = server.url_as("reader", "shop");
+    let ran =
+        run(&desk.home, &["check", "--target", &url, "--checks", "checks", "--check", "seen"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    let ran = run(&desk.home, &["lint", "checks", "--target", &url]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    desk.check("hidden", "sev2", "SELECT id FROM asset");
+    let ran = run(&desk.home, &["lint", "checks", "--target", &url]);
+    assert!(ran.code == 4 && ran.out.contains("check hidden, [sql]"), "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("denied") && ran.out.contains("1 fault\n"), "{}", ran.out);
+}
+
 /// What every run would refuse is a fault here already, with or without the name of the file.
 #[test]
 fn a_configuration_that_names_what_is_not_there_has_faults() {
