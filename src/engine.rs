@@ -330,7 +330,7 @@ contract! {
     /// Every table that can be seen, as it must be known to watch and to undo.
     async fn tables() -> Vec<Table>;
 
-    /// The names of tables and views that can be seen: those that need no schema bare and with it.
+    /// The names of what a query can read and this session can see, tables, views, sequences: those that need no schema bare and with it.
     async fn table_names() -> Vec<String>;
 
     /// Every foreign key between tables that can be seen.

@@ -81,6 +81,17 @@ fn a_table_may_be_named_with_its_schema_on_every_engine() {
 }
 
 #[test]
+fn a_sequence_is_there_to_be_read() {
+    let server = server::postgres();
+    server.database("shop");
+    server.run("shop", "CREATE SEQUENCE numbers");
+    let desk = Desk::new();
+    desk.check("drawn", "sev2", "SELECT last_value AS id FROM numbers");
+    let ran = check(&desk, &server.url("shop"), "drawn");
+    assert!(ran.code == 2 && ran.out.contains("id: 1"), "{}{}", ran.out, ran.err);
+}
+
+#[test]
 fn the_server_says_which_checks_are_for_it_and_not_the_url() {
     let server = server::mariadb();
     server.database("shop");

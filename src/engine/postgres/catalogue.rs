@@ -123,7 +123,7 @@ impl Session {
              THEN ARRAY[c.relname::text, n.nspname || '.' || c.relname] \
              ELSE ARRAY[n.nspname || '.' || c.relname] END) \
              FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-             WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND {OURS}"
+             WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND {OURS}"
         );
         let found = self.rows(&sql).await?;
         Ok(found.iter().filter_map(|row| row[0].as_ref().plain()).collect())
