@@ -224,9 +224,12 @@ impl Rows {
         &self.columns
     }
 
-    /// Where the column of this name stands; the first one if the name repeats.
+    /// Where the column of this name stands, whatever case the server gives it; the first one if the name
+    /// repeats.
     pub fn column(&self, name: &str) -> Option<usize> {
-        self.columns.iter().position(|column| column == name)
+        let place = |is: &dyn Fn(&str) -> bool| self.columns.iter().position(|column| is(column));
+        place(&|column| column == name)
+            .or_else(|| place(&|column| column.eq_ignore_ascii_case(name)))
     }
 
     pub fn len(&self) -> usize {

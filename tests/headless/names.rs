@@ -81,6 +81,27 @@ fn a_table_may_be_named_with_its_schema_on_every_engine() {
 }
 
 #[test]
+fn the_columns_of_a_metric_have_their_names_in_any_case() {
+    let desk = Desk::new();
+    let metric = |id: &str, sql: &str| {
+        desk.home.write(
+            &format!("checks/own/{id}.toml"),
+            &format!(
+                "id = \"{id}\"\ntitle = \"t\"\nrule = \"r\"\nseverity = \"sev2\"\nkind = \"metric\"\n\
+                 critical = \">= 3\"\nowner = \"o\"\n[sql]\nany = \"{sql}\"\n"
+            ),
+        );
+        check(&desk, "erp.db", id)
+    };
+    let seen = metric("seen", "SELECT COUNT(*) AS VALUE FROM asset");
+    assert!(seen.code == 2 && seen.out.contains("critical at >= 3"), "{}{}", seen.out, seen.err);
+    let blind = metric("blind", "SELECT NULL AS Value, 'the clock stands' AS Reason FROM asset");
+    assert!(blind.code == 3, "{}{}", blind.out, blind.err);
+    let blind = metric("blind", "SELECT NULL AS Value, 'the clock stands' AS Reason");
+    assert!(blind.code == 3 && blind.out.contains("the clock stands"), "{}", blind.out);
+}
+
+#[test]
 fn a_sequence_is_there_to_be_read() {
     let server = server::postgres();
     server.database("shop");
