@@ -54,6 +54,11 @@ impl Refusal {
         self.part = Some(part);
         self
     }
+
+    /// The sentence without its stop, where it goes on.
+    pub fn clause(&self) -> &str {
+        self.sentence.trim_end_matches('.')
+    }
 }
 
 impl fmt::Display for Refusal {

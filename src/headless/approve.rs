@@ -182,7 +182,7 @@ async fn again(
     }
     for statement in &request.statements {
         sql::write(&statement.sql, target.url.dialect).map_err(|refusal| {
-            Problem::refused(format!("{}; nothing was run or signed", refusal.sentence))
+            Problem::refused(format!("{}; nothing was run or signed", refusal.clause()))
                 .hint("this is no change that a runbook could have asked for")
         })?;
     }

@@ -131,6 +131,7 @@ async fn on_target(
         return Ok(Exit::Clear);
     }
     let fault = |(place, words): &(String, String)| {
+        let words = words.trim_end_matches('.');
         Fault::whole(place, format!("{} refuses it: {words}.", target.name))
     };
     let faults: Vec<Fault> = prepared.refused.iter().map(fault).collect();

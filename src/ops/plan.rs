@@ -80,9 +80,9 @@ fn chunked(
 ) -> Result<Planned, Problem> {
     let refused = |why: String| Problem::refused(format!("{name}: {why}; nothing was run"));
     let listed = sql::Listed::of(text, dialect, &|var| quoted.get(var).cloned())
-        .map_err(|refusal| refused(refusal.sentence))?;
-    let write =
-        sql::write(&listed.sample(), dialect).map_err(|refusal| refused(refusal.sentence))?;
+        .map_err(|refusal| refused(refusal.clause().to_owned()))?;
+    let write = sql::write(&listed.sample(), dialect)
+        .map_err(|refusal| refused(refusal.clause().to_owned()))?;
     Ok(Planned::Chunked { note: note.to_owned(), listed, verb: write.verb, table: write.table })
 }
 
@@ -97,8 +97,8 @@ fn mass(
     let text = text.ok_or_else(|| Problem::usage(format!("{name} have no SQL for {dialect}")))?;
     let refused = |why: String| Problem::refused(format!("{name}: {why}; nothing was run"));
     let sql = sql::substitute(text, dialect, &|var| quoted.get(var).cloned())
-        .map_err(|refusal| refused(refusal.sentence))?;
-    sql::read(&sql, dialect).map_err(|refusal| refused(refusal.sentence))?;
+        .map_err(|refusal| refused(refusal.clause().to_owned()))?;
+    sql::read(&sql, dialect).map_err(|refusal| refused(refusal.clause().to_owned()))?;
     let (size, most) = (chunks.size, chunks.most);
     let source = Source::Query { key: chunks.key.clone(), sql };
     Ok(Mass { source, size, most, before: Before::default() })
@@ -113,7 +113,7 @@ fn planned(
 ) -> Result<Planned, Problem> {
     let refused = |why: String| Problem::refused(format!("{name}: {why}; nothing was run"));
     let sql = sql::substitute(text, dialect, &|var| quoted.get(var).cloned())
-        .map_err(|refusal| refused(refusal.sentence))?;
+        .map_err(|refusal| refused(refusal.clause().to_owned()))?;
     match sql::classify(&sql, dialect) {
         sql::Effect::Write(write) => {
             let (verb, table) = (write.verb, write.table);
@@ -122,7 +122,7 @@ fn planned(
         sql::Effect::Read | sql::Effect::UnparsedRead => {
             Err(refused("it only reads, and a change must write".into()))
         }
-        sql::Effect::Other(refusal) => Err(refused(refusal.sentence)),
+        sql::Effect::Other(refusal) => Err(refused(refusal.clause().to_owned())),
     }
 }
 

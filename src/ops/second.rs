@@ -67,7 +67,7 @@ pub async fn preview(
     let mut actions = Vec::new();
     for statement in &request.statements {
         let write = sql::write(&statement.sql, target.url.dialect).map_err(|refusal| {
-            Problem::refused(format!("{}; nothing was run", refusal.sentence))
+            Problem::refused(format!("{}; nothing was run", refusal.clause()))
         })?;
         let (note, sql) = (statement.note.clone(), statement.sql.clone());
         actions.push(Planned::Sql { note, sql, verb: write.verb, table: write.table });

@@ -222,6 +222,36 @@ fn what_a_view_shows_is_asked_though_its_plan_is_hidden() {
     assert!(ran.out.contains("denied") && ran.out.contains("1 fault\n"), "{}", ran.out);
 }
 
+#[test]
+fn a_refusal_that_is_told_within_a_sentence_has_one_stop() {
+    let server = Setup::new(Kind::Mariadb).start();
+    let url = server.database("shop");
+    server.run("shop", "CREATE TABLE asset (id INT PRIMARY KEY, owner VARCHAR(20))");
+    let desk = Desk::new();
+    desk.check("good", "sev2", "SELECT id FROM asset");
+    desk.home.write(
+        "runbooks/own/repair.toml",
+        "id = \"repair\"\ntitle = \"t\"\nsummary = \"s\"\nowner = \"o\"\nseverity = \"sev2\"\n\
+         [[step]]\nid = \"fix\"\nkind = \"change\"\nstage = \"recover\"\ntitle = \"t\"\nwhy = \"w\"\nrisk = \"low\"\ncures = [\"good\"]\n\
+         [[step.statement]]\nnote = \"n\"\nany = '''UPDATE asset SET owner = \"x\" WHERE id = 1'''\n\
+         [step.limits]\nmax_rows = 5\ntime_cap = \"5s\"\nlock_wait = \"1s\"\n",
+    );
+    desk.home.write(
+        "steadyhand.toml",
+        &format!(
+            "checks = [\"checks\"]\nrunbooks = [\"runbooks\"]\n\
+             [target.shop]\nurl = \"{url}\"\nenvironment = \"staging\"\n"
+        ),
+    );
+    let lint = run(&desk.home, &["lint", "--target", "shop", "runbooks"]);
+    assert!(lint.code == 4 && lint.out.contains("shop refuses it: "), "{}{}", lint.out, lint.err);
+    let rehearsed = run(&desk.home, &["rehearse", "repair", "--target", "shop"]);
+    assert!(rehearsed.code == 2 && rehearsed.out.contains("`name`; nothing"), "{}", rehearsed.out);
+    for said in [lint.out, rehearsed.out] {
+        assert!(!said.contains("..") && !said.contains(".;"), "{said}");
+    }
+}
+
 /// What every run would refuse is a fault here already, with or without the name of the file.
 #[test]
 fn a_configuration_that_names_what_is_not_there_has_faults() {
