@@ -4,9 +4,10 @@
 //! column. What the database refuses is put off and tried again as long as that helps; what is still
 //! refused then is left alone, with what the database said.
 //!
-//! Triggers fire for an undo too, and may write to a row that was just put back (a sum kept over
-//! children). So the rows are looked at again at the end and settled: within one transaction only
-//! our own triggers can have moved them.
+//! Triggers and cascades fire for an undo too, and may write to a row that was just put back, or that is
+//! yet to be (a sum kept over children). So before anything is written all rows are looked at and held:
+//! what somebody changed since is left alone, whatever our triggers make of it, and the others are
+//! settled in the end, because from then on only our own triggers can have moved them.
 
 mod desk;
 mod renamed;
@@ -17,7 +18,7 @@ use std::time::Instant;
 use super::images::{aside, key_name};
 use crate::engine::{EngineError, Session, Table};
 use crate::recovery::undo::{Step, TOLD, Together, backwards, conflict, decide, wanted};
-use crate::recovery::{Conflict, TableImages, Tally};
+use crate::recovery::{Conflict, RowImage, TableImages, Tally};
 use desk::{Desk, Fate};
 use renamed::Renamed;
 
@@ -88,6 +89,7 @@ pub async fn restore_all(
     if let Some(done) = moved_since(session, tables, images).await? {
         return Ok(done);
     }
+    let standing = standing(session, tables, images, limit).await?;
     let mut done = PutBack::default();
     let renamed = Renamed::back(session, tables, images, limit, &mut done).await?;
     let mut fates = Vec::new();
@@ -95,48 +97,79 @@ pub async fn restore_all(
         if !limit.allows(done.tried) {
             break;
         }
-        let mut rows = rows.map_err(|error| aside(&error))?;
-        rows.truncate(usize::try_from(limit.rows - done.tried).unwrap_or(usize::MAX));
-        if rows.is_empty() {
+        let rows = rows.map_err(|error| aside(&error))?;
+        let standing = &standing[fates.len()..standing.len().min(fates.len() + rows.len())];
+        if standing.is_empty() {
             continue;
         }
+        let ours = rows.into_iter().zip(standing).filter(|(_, stands)| **stands);
+        let ours: Vec<RowImage> = ours.map(|(row, _)| row).collect();
         let mut desk = Desk::at(session, tables, &images.head)?;
         let start = Instant::now();
-        let (mut of_rows, tally) =
-            desk.restore_some(&rows, |at| limit.allows(done.tried + at)).await?;
-        for (fate, row) in of_rows.iter_mut().zip(&rows) {
-            if renamed.has(&images.head.table, row) {
-                *fate = Fate::Ours;
+        let (of_ours, tally) = desk.restore_some(&ours, |at| limit.allows(done.tried + at)).await?;
+        let mut of_ours = of_ours.into_iter().zip(&ours).map(|(fate, row)| match fate {
+            Fate::Theirs if row.after.is_some() || renamed.has(&images.head.table, row) => {
+                Fate::Astray
             }
-        }
-        done.tried += of_rows.len() as u64;
+            fate => fate,
+        });
+        let of_rows = standing
+            .iter()
+            .map_while(|stands| if *stands { of_ours.next() } else { Some(Fate::Theirs) });
         fates.extend(of_rows);
+        done.tried = fates.len() as u64;
         done.count(&images.head.table, tally, start.elapsed().as_secs_f64());
     }
-    let said = done.put_off(session, tables, images, &mut fates, limit).await?;
-    let mut ours: Vec<bool> = fates.iter().map(|fate| *fate == Fate::Ours).collect();
-    let (mut rounds, all) = (0, done.tried == wanted(images));
-    loop {
+    let mut said = done.put_off(session, tables, images, &mut fates, limit).await?;
+    let all = done.tried == wanted(images);
+    for round in 0..=ROUNDS {
         // What waits for COMMIT moves rows too; of some rows alone it could find others missing.
         if all {
             session.broken_references(&[]).await?;
             session.defer_references().await?;
         }
-        if !settle_all(session, tables, images, &ours, &mut done.set_anew).await? {
-            break;
-        }
-        rounds += 1;
-        if rounds == ROUNDS {
-            ours.fill(false);
+        if round == ROUNDS {
+            fates.fill(Fate::Theirs);
+        } else if settle_all(session, tables, images, &mut fates, round, &mut done.set_anew).await?
+        {
+            said = done.put_off(session, tables, images, &mut fates, limit).await?;
+        } else {
             break;
         }
     }
-    done.left_alone(session, tables, images, &ours, said).await?;
+    done.left_alone(session, tables, images, &fates, said).await?;
     Ok(done)
 }
 
+/// Which rows hold what the change left, or are as they were before it, in the order of `backwards`; the
+/// others somebody changed since. All that are there are held, so that this is so until the end.
+async fn standing(
+    session: &mut Session,
+    tables: &[Table],
+    images: &[TableImages],
+    limit: Limit,
+) -> Result<Vec<bool>, EngineError> {
+    let mut standing = Vec::new();
+    for (images, rows) in backwards(images) {
+        let seen = standing.len() as u64;
+        if !limit.allows(seen) {
+            break;
+        }
+        let mut rows = rows.map_err(|error| aside(&error))?;
+        rows.truncate(usize::try_from(limit.rows - seen).unwrap_or(usize::MAX));
+        let there = rows.iter().filter(|row| row.after.is_some());
+        let now = Desk::at(session, tables, &images.head)?.hold(there).await?;
+        standing.extend(rows.iter().map(|row| {
+            let now = now.get(&key_name(&row.key)).map(Vec::as_slice);
+            // What the change removed is not there to be held, and is added where nothing is.
+            row.after.is_none() || decide(row, now) != Step::Conflict
+        }));
+    }
+    Ok(standing)
+}
+
 impl PutBack {
-    /// Tries what was refused again, from one end of a batch and then from the other, until nothing
+    /// Tries what was refused again, and what is astray, from one end of a batch and then from the other, until nothing
     /// more comes of it. Gives what was said to what is refused for good, by its place.
     async fn put_off(
         &mut self,
@@ -148,7 +181,8 @@ impl PutBack {
     ) -> Result<BTreeMap<usize, EngineError>, EngineError> {
         let (mut in_vain, mut turned) = (0, true);
         let mut said = BTreeMap::new();
-        while in_vain < 2 && fates.contains(&Fate::PutOff) {
+        let waits = |fate: Fate| matches!(fate, Fate::PutOff | Fate::Astray);
+        while in_vain < 2 && fates.iter().any(|fate| waits(*fate)) {
             let mut moved = false;
             said.clear();
             let mut at = 0;
@@ -156,14 +190,13 @@ impl PutBack {
                 let rows = rows.map_err(|error| aside(&error))?;
                 let here = at..fates.len().min(at + rows.len());
                 at = here.end;
-                let places: Vec<usize> =
-                    here.clone().filter(|place| fates[*place] == Fate::PutOff).collect();
+                let mut places: Vec<usize> =
+                    here.clone().filter(|place| waits(fates[*place])).collect();
                 if places.is_empty() {
                     continue;
                 }
                 let mut desk = Desk::at(session, tables, &images.head)?;
                 let (start, mut tally) = (Instant::now(), Tally::default());
-                let mut places = places;
                 if turned {
                     places.reverse();
                 }
@@ -171,7 +204,7 @@ impl PutBack {
                     if !limit.allows(0) {
                         return Ok(BTreeMap::new());
                     }
-                    match desk.attempt_again(&rows[place - here.start]).await? {
+                    match desk.attempt_again(&rows[place - here.start], fates[place]).await? {
                         Ok(restored) => {
                             (fates[place], moved) = (Fate::of(&restored), true);
                             tally = tally.plus(restored.tally());
@@ -200,11 +233,11 @@ impl PutBack {
         session: &mut Session,
         tables: &[Table],
         images: &[TableImages],
-        ours: &[bool],
+        fates: &[Fate],
         mut said: BTreeMap<usize, EngineError>,
     ) -> Result<(), EngineError> {
-        let mut left = ours.iter().filter(|ours| !**ours).count();
-        let mut ours = ours.iter().enumerate();
+        let mut left = fates.iter().filter(|fate| **fate != Fate::Ours).count();
+        let mut fates = fates.iter().enumerate();
         for (images, rows) in backwards(images) {
             if left == 0 {
                 break;
@@ -212,7 +245,7 @@ impl PutBack {
             let mut rows = rows.map_err(|error| aside(&error))?;
             let mut places = Vec::new();
             rows.retain(|_| {
-                let theirs = ours.next().filter(|(_, ours)| !**ours);
+                let theirs = fates.next().filter(|(_, fate)| **fate != Fate::Ours);
                 places.extend(theirs.map(|(place, _)| place));
                 theirs.is_some()
             });
@@ -277,35 +310,49 @@ async fn moved_since(
     Ok(None)
 }
 
-/// One round over the rows that were tried and are ours; says whether any had moved.
+/// One round over the rows that were tried and are ours, every other one from the other end of a batch; says
+/// whether any had moved. What the database refuses is astray.
 async fn settle_all(
     session: &mut Session,
     tables: &[Table],
     images: &[TableImages],
-    ours: &[bool],
+    fates: &mut [Fate],
+    round: usize,
     set_anew: &mut SetAnew,
 ) -> Result<bool, EngineError> {
-    let mut moved = false;
-    let mut ours = ours.iter();
+    let (mut moved, mut at) = (false, 0);
     for (images, rows) in backwards(images) {
-        if ours.len() == 0 {
+        if at == fates.len() {
             break;
         }
         let mut rows = rows.map_err(|error| aside(&error))?;
-        rows.retain(|row| ours.next().is_some_and(|ours| *ours) && row.before.is_some());
+        let mut places = Vec::new();
+        rows.retain(|row| {
+            let settles = fates.get(at) == Some(&Fate::Ours) && row.before.is_some();
+            places.extend(settles.then_some(at));
+            at = fates.len().min(at + 1);
+            settles
+        });
+        if round % 2 == 1 {
+            rows.reverse();
+            places.reverse();
+        }
         let anew = set_anew.of(&images.head.table);
         let mut desk = Desk::at(session, tables, &images.head)?;
         let mut now = desk.look(&rows).await?;
         let mut trusted = true;
-        for row in &rows {
+        for (row, place) in rows.iter().zip(places) {
             let mut now = now.remove(&key_name(&row.key));
             // Settling one row may have moved the others since they were looked at.
             if !trusted {
                 now = desk.look_at(row).await?;
             }
-            if let Some(now) = now
-                && desk.settle(row, &now, anew).await?
-            {
+            let Some(now) = now else { continue };
+            let settled = desk.settle(row, &now, anew).await?;
+            if settled.is_err() {
+                fates[place] = Fate::Astray;
+            }
+            if settled.unwrap_or(true) {
                 moved = true;
                 trusted = false;
             }

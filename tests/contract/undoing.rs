@@ -46,6 +46,10 @@ contract! {
     rows_that_moved_to_another_part_come_back_together_or_not_at_all on postgres,
         not sqlite: "no table has parts",
         not mariadb: "the key of a part is a key of the table";
+    what_our_own_triggers_touch_comes_back_too on sqlite postgres mariadb;
+    a_row_that_triggers_touch_again_and_again_comes_back on sqlite postgres,
+        not mariadb: "no trigger writes to the table that it is of";
+    what_somebody_changed_stays_whatever_our_triggers_make_of_it on sqlite postgres mariadb;
     what_waits_for_the_commit_is_taken_back_too on postgres,
         not sqlite: "no trigger waits",
         not mariadb: "no trigger waits";
@@ -627,6 +631,103 @@ fn what_a_trigger_sets_anew_is_said_and_not_fought_over(engine: Dialect) {
     assert!(versions.iter().enumerate().all(|(at, row)| row[0] == (at + 1).to_string()));
     desk.done(&desk.undo_job("back", "forth"));
     assert_eq!(desk.count("SELECT SUM(v) FROM t"), 8 + 36);
+}
+
+/// Orders with lines; a line that is written touches its order, and keeps the sum of it.
+fn orders(engine: Dialect) -> Desk {
+    let mut desk = Desk::new(
+        engine,
+        "CREATE TABLE o (id INTEGER PRIMARY KEY, status VARCHAR(9), total INTEGER DEFAULT 0, touched INTEGER DEFAULT 0);
+         CREATE TABLE l (id INTEGER PRIMARY KEY, o INTEGER, amt INTEGER);
+         INSERT INTO o VALUES (1, 'open', 1, 0), (2, 'open', 2, 0), (3, 'open', 0, 0);
+         INSERT INTO l VALUES (1, 1, 1), (2, 2, 2);",
+    );
+    let touch = |and: &str, of: &str| {
+        format!("UPDATE o SET total = total {and}, touched = touched + 1 WHERE id = {of}.o")
+    };
+    let acts = [
+        ("INSERT", touch("+ NEW.amt", "NEW")),
+        ("UPDATE", touch("+ NEW.amt - OLD.amt", "NEW")),
+        ("DELETE", touch("- OLD.amt", "OLD")),
+    ];
+    for (act, touch) in acts {
+        let head = |end: &str| format!("CREATE TRIGGER l_{act} AFTER {act} ON l {end}");
+        desk.script(&match engine {
+            Dialect::Sqlite => head(&format!("BEGIN {touch}; END;")),
+            Dialect::Postgres => format!(
+                "CREATE FUNCTION l_{act}() RETURNS trigger LANGUAGE plpgsql AS
+                     $$ BEGIN {touch}; RETURN NULL; END $$; {}",
+                head(&format!("FOR EACH ROW EXECUTE FUNCTION l_{act}();"))
+            ),
+            _ => head(&format!("FOR EACH ROW {touch};")),
+        });
+    }
+    desk
+}
+
+/// Whichever of the two is written first, and whatever is done to it.
+fn what_our_own_triggers_touch_comes_back_too(engine: Dialect) {
+    let (paid, raised) = ("UPDATE o SET status = 'paid'", "UPDATE l SET amt = amt * 10");
+    let added = "INSERT INTO o (id) VALUES (4)";
+    for change in [
+        vec![paid, raised],
+        vec![raised, paid],
+        vec![raised],
+        vec![added, "INSERT INTO l VALUES (3, 4, 5), (4, 1, 6)"],
+        vec![paid, "DELETE FROM l WHERE id = 2", "DELETE FROM o WHERE id = 2"],
+    ] {
+        there_and_back(&mut orders(engine), &change, &["o", "l"]);
+    }
+}
+
+/// From whichever end of a tree it is taken back.
+fn a_row_that_triggers_touch_again_and_again_comes_back(engine: Dialect) {
+    for parents in ["id - 1", "id + 1"] {
+        let mut desk = Desk::new(
+            engine,
+            &format!(
+                "CREATE TABLE n (id INTEGER PRIMARY KEY, par INTEGER, v INTEGER, ver INTEGER DEFAULT 0);
+                 INSERT INTO n (id, v) VALUES (1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 6);
+                 UPDATE n SET par = {parents};"
+            ),
+        );
+        desk.script(of(
+            engine,
+            [
+                "CREATE TRIGGER t AFTER UPDATE ON n BEGIN UPDATE n SET ver = ver + 1 WHERE id = NEW.par; END;",
+                "CREATE FUNCTION t() RETURNS trigger LANGUAGE plpgsql AS
+                     $$ BEGIN UPDATE n SET ver = ver + 1 WHERE id = NEW.par; RETURN NULL; END $$;
+                 CREATE TRIGGER t AFTER UPDATE ON n FOR EACH ROW EXECUTE FUNCTION t();",
+                "",
+            ],
+        ));
+        there_and_back(&mut desk, &["UPDATE n SET v = v * 10"], &["n"]);
+    }
+}
+
+/// Even if it looks then as if the change had left it so.
+fn what_somebody_changed_stays_whatever_our_triggers_make_of_it(engine: Dialect) {
+    let mut desk = orders(engine);
+    let paid = "UPDATE o SET status = 'paid'";
+    desk.done(&desk.job("op", &[paid, "UPDATE l SET amt = amt * 10"]));
+    desk.run("UPDATE o SET status = 'mine' WHERE id = 2");
+    let preview = desk.done(&desk.undo_job("op", "back"));
+    let told: Vec<&str> = preview.conflicts.iter().map(|one| one.key.as_str()).collect();
+    assert_eq!((told, preview.left_alone), (vec!["id 2"], 1));
+    // What the trigger of the undo made of the sum is right for the lines as they are.
+    let rows = ["o 1|open|1|0", "o 2|mine|2|2", "o 3|open|0|0", "l 1|1|1", "l 2|2|2"];
+    assert_eq!(dump(&mut desk, &["o", "l"]), rows);
+
+    // Somebody adds as much as the change did.
+    let mut desk = orders(engine);
+    desk.run("UPDATE o SET touched = -1 WHERE id = 3");
+    desk.done(&desk.job("op", &["INSERT INTO l VALUES (7, 3, 10)"]));
+    desk.run("INSERT INTO l VALUES (8, 3, 10)");
+    desk.run("UPDATE o SET touched = -1 WHERE id = 3");
+    let preview = desk.done(&desk.undo_job("op", "back"));
+    assert_eq!(preview.left_alone, 1);
+    assert_eq!(dump(&mut desk, &["o"])[2], "o 3|open|10|0");
+    assert_eq!(desk.count("SELECT COUNT(*) FROM l"), 3);
 }
 
 /// A sum that a deferred trigger keeps: it moves once more when the rows below it come back.

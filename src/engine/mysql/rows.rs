@@ -148,14 +148,16 @@ impl Session {
         Ok(found)
     }
 
-    /// Shared, which asks for no right to write: a row that a trigger keeps may be nobody's to update.
+    /// Shared on MySQL, where more asks for a right to write: a row that a trigger keeps may be nobody's to
+    /// update. A shared lock that we write under has a deadlock with whoever waits for the row by then.
     pub async fn hold_rows(
         &mut self,
         table: &Table,
         columns: &[String],
         keys: &[Vec<Value>],
     ) -> Result<Vec<Keyed>, EngineError> {
-        self.found(table, columns, keys, " LOCK IN SHARE MODE").await
+        let lock = if self.wire.is_mariadb() { " FOR UPDATE" } else { " LOCK IN SHARE MODE" };
+        self.found(table, columns, keys, lock).await
     }
 
     async fn found(

@@ -40,6 +40,8 @@ pub enum Fate {
     Theirs,
     /// The database refused it for now.
     PutOff,
+    /// It held what the change left when the undo began, and is something else by now.
+    Astray,
 }
 
 impl Fate {
@@ -183,20 +185,36 @@ impl<'a> Desk<'a> {
         self.unless_refused(attempted).await
     }
 
-    /// The same for a row that was put off.
+    /// The same for a row that was put off or is astray.
     pub async fn attempt_again(
         &mut self,
         row: &RowImage,
+        fate: Fate,
     ) -> Result<Result<Restored, EngineError>, EngineError> {
         self.session.savepoint().await?;
-        let attempted = self.restore_ours(row).await;
+        let attempted = self.restore_ours(row, fate).await;
         self.unless_refused(attempted).await
     }
 
-    async fn unless_refused(
+    /// The same for a row that was put back and may have moved since; says whether it had.
+    pub async fn settle(
         &mut self,
-        attempted: Result<Restored, EngineError>,
-    ) -> Result<Result<Restored, EngineError>, EngineError> {
+        row: &RowImage,
+        now: &[Value],
+        set_anew: &mut BTreeSet<String>,
+    ) -> Result<Result<bool, EngineError>, EngineError> {
+        if self.strays(row, now, set_anew).is_empty() {
+            return Ok(Ok(false));
+        }
+        self.session.savepoint().await?;
+        let settled = self.settle_once(row, now, set_anew).await;
+        self.unless_refused(settled).await
+    }
+
+    async fn unless_refused<T>(
+        &mut self,
+        attempted: Result<T, EngineError>,
+    ) -> Result<Result<T, EngineError>, EngineError> {
         match attempted {
             Err(refused @ EngineError::Rejected { .. }) => {
                 self.session.back_to_savepoint().await?;
@@ -264,11 +282,12 @@ impl<'a> Desk<'a> {
         Ok(written.into_iter().next().flatten().map_or(Restored::Conflict, Restored::Done))
     }
 
-    /// A row that held what the change wrote when it was put off: what became of it since came of what was
-    /// taken back meanwhile.
-    async fn restore_ours(&mut self, row: &RowImage) -> Result<Restored, EngineError> {
+    /// A row that held what the change left when the undo began: nobody else could write to it since, so what
+    /// became of it came of what was taken back meanwhile. Where the change removed a row none could be
+    /// held, and what is in its place is ours only if we know that it is astray.
+    async fn restore_ours(&mut self, row: &RowImage, fate: Fate) -> Result<Restored, EngineError> {
         match self.restore_alone(row).await? {
-            Restored::Conflict if row.before.is_some() && row.after.is_some() => {}
+            Restored::Conflict if row.after.is_some() || fate == Fate::Astray => {}
             restored => return Ok(restored),
         }
         let Some(now) = self.look_at(row).await? else {
@@ -279,8 +298,13 @@ impl<'a> Desk<'a> {
             );
             return Err(EngineError::Refused { message });
         };
-        self.settle(row, &now, &mut BTreeSet::new()).await?;
-        Ok(Restored::Done(Tally { updated: 1, ..Tally::default() }))
+        if row.before.is_some() {
+            self.settle_once(row, &now, &mut BTreeSet::new()).await?;
+            return Ok(Restored::Done(Tally { updated: 1, ..Tally::default() }));
+        }
+        let as_it_is = RowImage { after: Some(now), ..row.clone() };
+        let written = self.write(&[&as_it_is], &Step::Delete).await?;
+        Ok(written.into_iter().next().flatten().map_or(Restored::Conflict, Restored::Done))
     }
 
     /// Does what was decided for all of these rows; `None` where the guard did not hold.
@@ -334,23 +358,28 @@ impl<'a> Desk<'a> {
         Ok(held.into_iter().map(|held| held.then_some(tally)).collect())
     }
 
+    /// The columns in which a row that is ours is not as it was, but for those that triggers set anew.
+    fn strays(&self, row: &RowImage, now: &[Value], set_anew: &BTreeSet<String>) -> Vec<usize> {
+        let Some(before) = &row.before else { return Vec::new() };
+        let columns = &self.head.columns;
+        let ours = if row.after.is_some() { row.changed() } else { (0..columns.len()).collect() };
+        let strays = |i: &usize| now[*i] != before[*i] && !set_anew.contains(&columns[*i]);
+        ours.into_iter().filter(strays).collect()
+    }
+
     /// Writes a row once more if a trigger of ours moved it; says whether it had. What the trigger moves
     /// again is its own, in every row.
-    pub async fn settle(
+    async fn settle_once(
         &mut self,
         row: &RowImage,
         now: &[Value],
         set_anew: &mut BTreeSet<String>,
     ) -> Result<bool, EngineError> {
+        let moved = self.strays(row, now, set_anew);
         let Self { session, table, head } = self;
-        let Some(before) = &row.before else { return Ok(false) };
-        let ours =
-            if row.after.is_some() { row.changed() } else { (0..head.columns.len()).collect() };
-        let settles = |i: &usize| now[*i] != before[*i] && !set_anew.contains(&head.columns[*i]);
-        let moved: Vec<usize> = ours.into_iter().filter(settles).collect();
-        if moved.is_empty() {
+        let Some(before) = row.before.as_ref().filter(|_| !moved.is_empty()) else {
             return Ok(false);
-        }
+        };
         let names: Vec<String> = moved.iter().map(|i| head.columns[*i].clone()).collect();
         let (guard, set) = (pick(now, &moved), pick(before, &moved));
         let key = (head.key.as_slice(), row.key.as_slice());
