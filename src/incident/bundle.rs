@@ -79,7 +79,9 @@ pub fn gather(
         let text = String::from_utf8_lossy(&bytes[..whole]);
         let stripped =
             text.lines().map(|line| redact::line(line).unwrap_or_else(|| line.to_owned()) + "\n");
-        making.write("journal.jsonl", stripped.collect::<String>().as_bytes())?;
+        let stripped = stripped.collect::<String>();
+        readable(&stripped, &head)?;
+        making.write("journal.jsonl", stripped.as_bytes())?;
     } else {
         making.write("journal.jsonl", &bytes[..whole])?;
     }
@@ -127,6 +129,17 @@ pub fn gather(
     }
     making.write(SUMS, sums.as_bytes())?;
     Ok(making)
+}
+
+/// What is left without rows must be read as far as the whole.
+fn readable(stripped: &str, head: &Head) -> io::Result<()> {
+    match chain::replay_redacted(stripped.as_bytes()) {
+        (_, found, Some(fault), _) if found.seq < head.seq => {
+            let why = format!("without its rows it cannot be told: {fault}");
+            Err(io::Error::new(io::ErrorKind::InvalidData, why))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A link would bring into a bundle what is none of the incident's business.
