@@ -16,6 +16,8 @@ contract! {
     an_undo_takes_nothing_along_that_others_put_below on sqlite postgres mariadb;
     an_undo_cuts_off_what_others_put_below_only_after_it_was_said on sqlite postgres mariadb;
     a_key_gets_its_letters_back_with_all_that_refers_to_it on sqlite postgres mariadb;
+    children_get_letters_of_their_own_back on sqlite postgres mariadb;
+    a_row_that_got_its_letters_back_waits_for_its_place on sqlite postgres mariadb;
     what_an_undo_would_destroy_is_never_said_to_stay on sqlite postgres mariadb;
     a_table_without_a_key_that_triggers_only_add_to_keeps_nothing_from_an_undo on sqlite postgres mariadb;
     an_undo_can_be_undone on sqlite postgres mariadb;
@@ -323,6 +325,21 @@ fn a_key_gets_its_letters_back_with_all_that_refers_to_it(engine: Dialect) {
     desk.run("UPDATE p SET n = 9 WHERE k = 'ABC'");
     let preview = desk.preview(&desk.undo_job("op", "back"));
     assert_eq!(preview.refused, ["it changes nothing"]);
+}
+
+/// The key of their parent, written otherwise.
+fn children_get_letters_of_their_own_back(engine: Dialect) {
+    let mut desk = letters(engine, "CASCADE", "(1, 'Abc'), (2, 'dEF'), (3, 'ghi')");
+    there_and_back(&mut desk, &["UPDATE p SET k = UPPER(k), n = n + 1"], &["p", "ch"]);
+}
+
+fn a_row_that_got_its_letters_back_waits_for_its_place(engine: Dialect) {
+    for last in ["UPDATE p SET n = -n - 1", "UPDATE p SET n = -n + 1"] {
+        let mut desk = letters(engine, "CASCADE", "(1, 'abc')");
+        desk.run("CREATE UNIQUE INDEX place ON p (n)");
+        let change = ["UPDATE p SET k = UPPER(k)", "UPDATE p SET n = -n", last];
+        there_and_back(&mut desk, &change, &["p", "ch"]);
+    }
 }
 
 /// Keys that only a collation takes for the same: children of the one are children of the other.
