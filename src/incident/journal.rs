@@ -24,7 +24,7 @@ use super::entry::{Entry, Record};
 use super::lease::{Holder, Lease, LeaseError, Party};
 use crate::clock;
 use crate::rights;
-pub use awaited::{AWAITED, arrive, awaited, is_awaiting};
+pub use awaited::{AWAITED, arrive, arrive_from, awaited, is_awaiting};
 pub use care::{Care, News};
 use mend::{Mended, mended};
 pub use receive::receive;

@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::Incident;
-use super::journal;
+use super::{Incident, drafts, journal};
 use crate::check::Severity;
 use crate::rights;
 use crate::runbook::{Runbook, load};
@@ -263,6 +262,24 @@ pub fn put_apart(folder: &Path) -> io::Result<PathBuf> {
     let to = free.expect("the numbers do not end before the folders");
     fs::rename(folder, &to)?;
     Ok(to)
+}
+
+/// What people wrote belongs to the incident, whichever records it has: the text of its postmortem and what
+/// was being typed are in both.
+pub fn keep_words(apart: &Path, folder: &Path) -> io::Result<()> {
+    for name in ["postmortem.md", "postmortem.md.bytes"] {
+        let (from, to) = (apart.join(name), folder.join(name));
+        if from.is_file() && !to.exists() {
+            crate::files::write_synced(&to, &fs::read(from)?)?;
+        }
+    }
+    let typed = drafts::all(folder);
+    for (name, draft) in drafts::all(apart) {
+        if !typed.contains_key(&name) {
+            drafts::keep(folder, &name, &draft.text)?;
+        }
+    }
+    Ok(())
 }
 
 /// Held while a folder gets its first lines, so that no incident is laid into two.

@@ -236,7 +236,7 @@ fn differ(apart: &SetApart, folder: &Path) -> String {
     format!(
         "this host and the store have different records; both are kept, and nothing is mixed: {incident} is \
          what the store has, and what only this host wrote is {name}. `steadyhand resume {name}` takes \
-         back what was changed there{}",
+         back what was changed there. The text of the postmortem is in both{}",
         unheard.unwrap_or_default()
     )
 }
@@ -298,6 +298,7 @@ async fn bring(shelf: &mut Shelf, kept: &Kept, folder: &Path) -> Result<Brought,
             lay_down(kept, &lease, new)?;
         }
         if last {
+            keep_files(kept, &lease)?;
             return Ok(apart.map_or_else(|| Brought::To(folder.to_owned()), Brought::Apart));
         }
     }
@@ -314,11 +315,34 @@ fn put_apart(kept: &Kept, lease: Lease, first: Vec<Link>) -> Result<PathBuf, Pro
     said.map_err(|error| system(&error))?;
     drop(lease);
     journal::settle(&folder).map_err(|error| system(&error))?;
+    store::keep_words(&apart, &folder).map_err(|error| system(&error))?;
     if let Some(lease) = free(&folder)? {
         says(kept, &lease)?;
         lay_down(kept, &lease, first)?;
     }
     Ok(apart)
+}
+
+/// Files that the records name and that this host has, with what it wrote apart: nobody need bring them.
+fn keep_files(kept: &Kept, lease: &Lease) -> Result<(), Problem> {
+    let folder = lease.folder();
+    if !journal::is_awaiting(folder).map_err(|error| system(&error))? {
+        return Ok(());
+    }
+    let state = folder.ancestors().nth(2).unwrap_or(folder);
+    let mut all = store::folders(state).map_err(|error| system(&error))?;
+    all.retain(|apart| store::is_apart(apart) && id(apart).as_ref() == Some(&kept.id));
+    if all.is_empty() {
+        return Ok(());
+    }
+    let read = journal::read(folder).map_err(|error| system(&error))?;
+    for file in journal::awaited(folder, &read.0).map_err(|error| system(&error))? {
+        for apart in &all {
+            let kept = journal::arrive_from(lease, &file, &apart.join(&file.file));
+            kept.map_err(|error| system(&error))?;
+        }
+    }
+    Ok(())
 }
 
 /// Brings one that this host does not have. Its folder gets its first lines before anybody else looks

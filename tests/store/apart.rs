@@ -6,7 +6,7 @@ use crate::common::walk::{
     CONFIRMATION, Facts, UNDO_CONFIRMATION, confirm, leave, note, preview, to_change,
 };
 use crate::common::{Cockpit, Home, WIDE};
-use crate::ground::{INCIDENT, Store, first, journal, kinds, other};
+use crate::ground::{INCIDENT, Store, first, journal, kinds, other, refuse};
 
 const APART: &str = "INC-0002-apart";
 
@@ -106,6 +106,45 @@ fn records_of_a_host_that_went_away_are_set_apart_by_whatever_brings_the_others(
     let kept = store.server.client("store").rows("SELECT line FROM steadyhand.apart");
     assert!(kept.iter().flatten().any(|line| line.contains("casey does not know")), "{kept:?}");
     told(first.home(), &["verify", INCIDENT], 0);
+}
+
+/// The store never got the file, so that this host alone has it.
+#[test]
+fn what_people_wrote_and_files_stay_with_an_incident_whose_records_are_set_apart() {
+    let (store, mut first) = first(Store::new());
+    refuse(&mut store.server.client("store"), "file", "the disk is full");
+    first.keys("]");
+    first.wait_for("12 violations");
+    first.wait_for("could not be brought and stays where it is");
+    let all = kinds(first.home()).len();
+    first.wait_until("the store has the record about it", |_| {
+        store.count("record") >= i64::try_from(all).expect("few")
+    });
+    let folder = journal(first.home()).with_file_name("");
+    store.proxy.refuse(true);
+    store.proxy.cut();
+    first.wait_for("the work goes on here");
+    note(&mut first, "casey does not know");
+    leave(&mut first);
+    let part = "<!-- yours: luck -->\nCasey was still awake.\n<!-- end: luck -->\n";
+    fs::write(folder.join("postmortem.md"), part).expect("the home is ours");
+    fs::create_dir_all(folder.join("drafts")).expect("the home is ours");
+    fs::write(folder.join("drafts/note.md"), "half a thought").expect("the home is ours");
+    store.server.client("store").run("DROP TRIGGER refuse ON steadyhand.file");
+    let mut second = Cockpit::start_in(other(&store, &first), &["resume", INCIDENT], WIDE);
+    second.wait_for("taken up again");
+    second.breathe();
+    leave(&mut second);
+    store.proxy.refuse(false);
+    let home = first.into_home();
+    let (verified, said) = told(&home, &["verify", INCIDENT], 0);
+    assert!(said.contains(APART) && said.contains("different records"), "{said}{verified}");
+    let (page, _) = told(&home, &["postmortem", INCIDENT], 0);
+    assert!(page.contains("Casey was still awake."), "{page}");
+    for name in ["drafts/note.md", "postmortem.md"] {
+        assert!(folder.join(name).exists(), "{name}");
+        assert!(folder.with_file_name(APART).join(name).exists(), "{name}");
+    }
 }
 
 /// The first time it only wrote; the second time it commits, and nobody else would know.

@@ -7,8 +7,8 @@ use std::io;
 use std::path::Path;
 
 use super::{JournalError, REQUESTS, io_error, settle_inside};
-use crate::digest::sha256;
-use crate::files::write_synced;
+use crate::digest::{self, sha256};
+use crate::files::{write_synced, write_through};
 use crate::incident::entry::{self, Evidence, Record};
 use crate::incident::lease::Lease;
 
@@ -39,6 +39,22 @@ pub fn awaited(folder: &Path, records: &[Record]) -> Result<Vec<Evidence>, Journ
 /// Lays down what came, if it is what the record names.
 pub fn arrive(lease: &Lease, file: &Evidence, bytes: &[u8]) -> Result<(), JournalError> {
     lay_down(lease.folder(), file, bytes)?;
+    settle(lease, file)
+}
+
+/// The same of one that lies elsewhere on this host, however large it is.
+pub fn arrive_from(lease: &Lease, file: &Evidence, from: &Path) -> Result<(), JournalError> {
+    let failed = |source| io_error("cannot copy", from)(source);
+    let path = lease.folder().join(&file.file);
+    let is_plain = fs::symlink_metadata(from).is_ok_and(|found| found.is_file());
+    if !file.is_inside() || !is_plain || path.exists() {
+        return settle(lease, file);
+    }
+    if digest::of_file(from).map_err(failed)?.1 == file.sha256 {
+        settle_inside(&lease.folder().join(REQUESTS))?;
+        let mut there = fs::File::open(from).map_err(failed)?;
+        write_through(&path, |out| io::copy(&mut there, out).map(drop)).map_err(failed)?;
+    }
     settle(lease, file)
 }
 
