@@ -380,7 +380,9 @@ fn free(folder: &Path) -> Result<Option<Lease>, Problem> {
 
 /// Nobody works on it here, so that whoever does is somewhere else.
 fn says(kept: &Kept, lease: &Lease) -> Result<(), Problem> {
-    let says = kept.held.map_or(Says::Nobody, |silent| Says::Held { told: &kept.holder, silent });
+    // A session may outlive whoever left.
+    let held = kept.held.filter(|_| !kept.holder.is_empty());
+    let says = held.map_or(Says::Nobody, |silent| Says::Held { told: &kept.holder, silent });
     lease::store_says(lease.folder(), says).map_err(|error| system(&error))
 }
 

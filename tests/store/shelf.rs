@@ -133,3 +133,33 @@ fn what_a_host_wrote_apart_twice_is_all_kept_also_in_a_store_that_was_made_for_o
         assert_eq!(there, all);
     });
 }
+
+#[test]
+fn whoever_leaves_frees_the_incident_also_where_their_session_stays() {
+    let server = server::postgres();
+    server.database("store");
+    let reach = access_of(&server.url("store"));
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let mut first = Shelf::open(&reach).await.expect("a store");
+        first.make().await.expect("its tables");
+        let kept = Kept {
+            id: "00ff00ff00ff00ff00ff".into(),
+            name: "INC-0001".into(),
+            host: "one".into(),
+            runbook: String::new(),
+            holder: String::new(),
+            held: None,
+        };
+        let Ok(Claimed::Ours(lease)) = first.claim(&kept, "casey").await else {
+            unreachable!("nobody has it")
+        };
+        let mut second = Shelf::open(&reach).await.expect("a store");
+        let held = second.claim(&kept, "robin").await.expect("an answer");
+        assert_eq!(held, Claimed::Held("casey".into()));
+        first.release(&kept.id, lease).await.expect("an answer");
+        let claimed = second.claim(&kept, "robin").await.expect("an answer");
+        assert_eq!(claimed, Claimed::Ours(lease + 1));
+        first.close().await;
+    });
+}

@@ -451,3 +451,22 @@ fn what_was_made_up_stays_where_it_was_made() {
     leave(&mut cockpit);
     assert_eq!((store.count("incident"), store.count("record")), (0, 0));
 }
+
+/// As an earlier version left it behind something that keeps sessions.
+#[test]
+fn a_session_that_outlives_whoever_left_keeps_nobody_from_the_incident() {
+    let (store, mut first) = first(Store::new());
+    leave(&mut first);
+    let mut session = store.server.client("store");
+    session.run(
+        "SELECT pg_advisory_lock(('x' || substr(id, 1, 16))::bit(64)::bigint) FROM steadyhand.incident",
+    );
+    let mut second = Cockpit::start_in(other(&store, &first), &["resume", INCIDENT], WIDE);
+    second.wait_for("taken up again");
+    note(&mut second, "robin goes on");
+    drop(session);
+    second.wait_until("the store has it", |_| {
+        store.count("record") == i64::try_from(kinds(second.home()).len()).expect("few")
+    });
+    leave(&mut second);
+}

@@ -218,12 +218,16 @@ impl Shelf {
         Ok(holder.filter(|holder| !holder.is_empty()))
     }
 
-    /// The writer leaves, and nobody need wonder whether it still works somewhere.
+    /// The writer leaves, and nobody need wonder whether it still works somewhere, or wait for the end of a
+    /// session: whatever lies between may keep it.
     pub async fn release(&mut self, id: &str, lease: i64) -> Result<(), EngineError> {
         let asked =
             sqlx::query("UPDATE steadyhand.incident SET holder = '' WHERE id = $1 AND lease = $2");
         let asked = asked.bind(id).bind(lease).execute(&mut self.connection);
-        answer(&self.place, asked).await.map(drop)
+        answer(&self.place, asked).await?;
+        let unlock = format!("SELECT pg_advisory_unlock({KEY})");
+        let asked = sqlx::query(sqlx::AssertSqlSafe(unlock)).bind(id);
+        answer(&self.place, asked.execute(&mut self.connection)).await.map(drop)
     }
 
     /// Ends the session of a writer that was taken over from, if it still is the writer.

@@ -362,6 +362,14 @@ impl Courier {
             Claimed::Ours(_) => None,
         };
         if let Claimed::Held(told) = &claimed {
+            // They left, and their session is still there; or they are just coming, and say who next.
+            if told.is_empty() {
+                if self.former.is_some() {
+                    let ended = shelf.end_writer(&kept.id, told).await;
+                    ended.map_err(|error| failed(&error))?;
+                }
+                return Err(Trouble::Lingers);
+            }
             let by = holder.as_ref();
             if by.zip(self.former.as_ref()).is_some_and(|(by, former)| by.is_same(former)) {
                 let ended = shelf.end_writer(&kept.id, told).await;
