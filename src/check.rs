@@ -149,14 +149,11 @@ impl Check {
         })
     }
 
-    /// What its answer is true of on an engine. Nobody has to think of saying it: the query names what a
-    /// server knows of itself alone.
+    /// What its answer is true of on an engine. Nobody has to think of saying it: the text names what a
+    /// server knows of itself alone. What a view hides only the server can tell.
     pub fn about_on(&self, dialect: Dialect) -> About {
-        let of_server = || {
-            let sql = self.query(dialect)?;
-            let tables = sql::tables(&sql, dialect)?;
-            tables.iter().any(|table| sql::is_of_one_server(table)).then_some(About::Server)
-        };
+        let of_server =
+            || sql::is_of_one_server(&self.query(dialect)?, dialect).then_some(About::Server);
         self.about.or_else(of_server).unwrap_or(About::Data)
     }
 

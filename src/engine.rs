@@ -275,6 +275,19 @@ impl Session {
         }
     }
 
+    /// How a query is run, with the views in it opened and every expression written out, where the server
+    /// tells that.
+    pub async fn looked_through(&mut self, sql: &str) -> Result<Vec<String>, EngineError> {
+        match self {
+            Self::Postgres(session) => {
+                session.explain(&format!("(VERBOSE, COSTS OFF) {sql}")).await
+            }
+            Self::Sqlite(_) | Self::Mysql(_) => Ok(Vec::new()),
+            #[cfg(feature = "oracle")]
+            Self::Oracle(_) => Ok(Vec::new()),
+        }
+    }
+
     /// Who compares whole tables to find what was written gives up then, the next time that it is asked.
     pub fn look_until(&mut self, until: Option<Instant>) {
         if let Self::Mysql(session) = self {

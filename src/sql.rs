@@ -18,6 +18,7 @@ mod look;
 mod name;
 mod parameter;
 mod refuse;
+mod server;
 
 pub use aim::{Aim, Mentions, aim, mentions, says};
 pub use doubt::{in_backticks, unambiguous};
@@ -26,8 +27,9 @@ pub use guardrail::{Act, Definition, Object, defined_on, definitions, transactio
 pub use ledger::{LEDGER, create_ledger};
 pub use list::{CHUNK, Listed, Literals, chunked};
 pub use look::{Counted, Look, SAMPLE, becomes, is_becoming, look};
-pub use name::{assigned, columns, functions, is_of_one_server, tables};
+pub use name::{assigned, columns, functions, tables};
 pub use parameter::{is_name, is_number, parameters, places, substitute};
+pub use server::is_of_one_server;
 
 use std::fmt;
 use std::ops::Range;

@@ -472,9 +472,23 @@ fn own(id: &str, more: &str, sql: &str) -> Check {
 fn what_is_about_the_server_is_asked_of_the_primary_where_checks_read_a_replica() {
     let (catalogue, runtime) = (catalogue(), runtime());
     let here = "SELECT 1 AS a WHERE NOT pg_is_in_recovery()";
-    let (data, server) = (own("data", "", here), own("server", "about = \"server\"", here));
+    let (data, server) =
+        (own("data", "about = \"data\"", here), own("server", "about = \"server\"", here));
     let receiver = "SELECT 1 AS a FROM pg_stat_wal_receiver HAVING COUNT(*) = 0";
     let receiver = own("receiver", "", receiver);
+    // Whatever way leads there: each finds something on the primary alone.
+    let idle = "WHERE state = 'idle in transaction'";
+    let ways = [
+        format!("SELECT pid AS a FROM pg_stat_activity * {idle}"),
+        format!("WITH x AS MATERIALIZED (TABLE pg_stat_activity) SELECT pid AS a FROM x {idle}"),
+        format!("SELECT pid AS a FROM pg_stat_get_activity(NULL) {idle}"),
+        format!("SELECT pid AS a FROM activity_of_ours {idle}"),
+        format!("SELECT pid AS a FROM activity {idle}"),
+        "SELECT a FROM is_primary WHERE a = 1".to_owned(),
+        here.to_owned(),
+    ];
+    let ways: Vec<Check> =
+        ways.iter().enumerate().map(|(at, sql)| own(&format!("way-{at}"), "", sql)).collect();
     for kind in [Kind::Postgres, Kind::Mariadb] {
         let mut primary = Setup::new(kind).start();
         primary.database("shop");
@@ -484,6 +498,10 @@ fn what_is_about_the_server_is_asked_of_the_primary_where_checks_read_a_replica(
             primary.run("shop", "ALTER TABLE stock SET (autovacuum_enabled = false)");
             primary.run("shop", "INSERT INTO stock SELECT n, n FROM generate_series(2, 3000) n");
             primary.run("shop", "UPDATE stock SET n = n + 1");
+            primary.run("shop", "CREATE VIEW activity AS SELECT * FROM pg_stat_activity");
+            primary.run("shop", "CREATE VIEW activity_of_ours AS SELECT * FROM activity");
+            let is = "CASE WHEN pg_is_in_recovery() THEN 0 ELSE 1 END";
+            primary.run("shop", &format!("CREATE VIEW is_primary AS SELECT {is} AS a"));
             primary.standby()
         } else {
             let replica = Setup::new(kind).start();
@@ -529,6 +547,9 @@ fn what_is_about_the_server_is_asked_of_the_primary_where_checks_read_a_replica(
             assert!(glance(&target, &data).is_clear(), "the replica was asked");
             assert!(glance(&target, &server).is_violated(), "the primary was asked");
             assert!(glance(&target, &receiver).is_clear(), "only a replica has one");
+            for way in &ways {
+                assert!(glance(&target, way).is_violated(), "{:?}", way.sql.any);
+            }
             // One that is looked at for its own sake has no rows to count.
             for id in ["dead-rows", "stale-statistics"] {
                 let alone = glance(&at(&replica.url("shop")), catalogue.check(id).unwrap());

@@ -16,6 +16,7 @@ use crate::config::Target;
 use crate::dialect::Dialect;
 use crate::engine::{Called, EngineError, Session, Stopper, to_the_end};
 use crate::problem::Problem;
+use crate::sql;
 use crate::value::pile::Writer;
 use crate::value::{Rows, ValueRef};
 
@@ -161,11 +162,26 @@ impl Sight {
         self.eye.session.dialect()
     }
 
+    /// What the answer of a check is true of, its views looked through as far as the server does.
+    async fn about(&mut self, check: &Check) -> About {
+        let Eye { session, known } = &mut self.eye;
+        let dialect = session.dialect();
+        match check.about_on(dialect) {
+            About::Data if check.about.is_none() => {}
+            about => return about,
+        }
+        // What fails here fails again when it is asked.
+        let Ok(sql) = super::bind::query(session, check, known).await else { return About::Data };
+        let plan = session.looked_through(&sql).await.unwrap_or_default();
+        let of_server = plan.iter().any(|line| sql::is_of_one_server(line, dialect));
+        if of_server { About::Server } else { About::Data }
+    }
+
     /// Where a check is asked, or why nothing can show it.
     pub async fn of(&mut self, check: &Check, stopper: &Stopper) -> Result<&mut Eye, Box<Finding>> {
         // To look into its text costs something, and mostly nobody needs to know.
         let is_beside = !matches!(self.primary, Primary::Here);
-        if is_beside && check.about_on(self.dialect()) == About::Server {
+        if is_beside && self.about(check).await == About::Server {
             if let Primary::Elsewhere(target) = &self.primary {
                 self.primary = match meet(target, stopper).await {
                     Ok((session, _)) => {

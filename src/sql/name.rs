@@ -33,28 +33,6 @@ pub fn tables(sql: &str, dialect: Dialect) -> Option<Vec<String>> {
     Some(tables)
 }
 
-/// Whether a table is a view of what one server does, or did since it started, so that its replica shows
-/// something else there. What only a replica has is asked for where the checks run.
-pub fn is_of_one_server(table: &str) -> bool {
-    const OF_REPLICA: [&str; 3] =
-        ["pg_stat_wal_receiver", "pg_stat_recovery_prefetch", "pg_stat_database_conflicts"];
-    const POSTGRES: [&str; 3] = ["pg_locks", "pg_prepared_xacts", "pg_replication_slots"];
-    const MYSQL: [&str; 4] = ["processlist", "global_status", "global_variables", "innodb_"];
-    let table = table.to_ascii_lowercase();
-    let (schema, name) = table.split_once('.').unwrap_or(("pg_catalog", &table));
-    match schema {
-        "pg_catalog" => {
-            POSTGRES.contains(&name)
-                || ["pg_stat_", "pg_statio_"].iter().any(|prefix| name.starts_with(prefix))
-                    && !OF_REPLICA.contains(&name)
-        }
-        "information_schema" => MYSQL.iter().any(|prefix| name.starts_with(prefix)),
-        "performance_schema" => !name.starts_with("replication_"),
-        "sys" => true,
-        _ => false,
-    }
-}
-
 /// Every function that the statement may call by name, without quotes; `None` if it was not understood.
 pub fn functions(sql: &str, dialect: Dialect) -> Option<Vec<String>> {
     let mut called = Called::default();
