@@ -51,6 +51,14 @@ impl fmt::Display for Dialect {
     }
 }
 
+/// Whom a text was written for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meant {
+    /// Every engine that has none of its own: it must mean one thing wherever it is sent.
+    ForAny,
+    ForOne,
+}
+
 /// One text for each engine that needs its own, and one for `any` other.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PerDialect {
@@ -68,6 +76,14 @@ impl PerDialect {
             })
             .or(self.any.as_ref())
             .map(String::as_str)
+    }
+
+    /// Whom the text for an engine was written for.
+    pub fn meant(&self, dialect: Dialect) -> Meant {
+        match (self.get(dialect), &self.any) {
+            (Some(text), Some(any)) if std::ptr::eq(text, any.as_str()) => Meant::ForAny,
+            _ => Meant::ForOne,
+        }
     }
 
     pub fn is_empty(&self) -> bool {

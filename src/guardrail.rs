@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::dialect::{Dialect, PerDialect};
+use crate::sql;
 
 /// Prevention: DDL that makes the bad state impossible.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,12 +38,21 @@ impl Plan {
                 .map(str::to_owned)
                 .ok_or_else(|| format!("the runbook has no `{what}` for {dialect}"))
         };
+        let sql = |what: &str, text: &PerDialect| {
+            let picked = pick(what, text)?;
+            match sql::unambiguous(&picked, dialect, text.meant(dialect)) {
+                Ok(()) => Ok(picked),
+                Err(refusal) => {
+                    Err(format!("`{what}`: {}", refusal.sentence.trim_end_matches('.')))
+                }
+            }
+        };
         Ok(Self {
             title: title.to_owned(),
-            apply: pick("apply", &guard.apply)?,
-            probe: pick("probe", &guard.probe)?,
+            apply: sql("apply", &guard.apply)?,
+            probe: sql("probe", &guard.probe)?,
             rejects: pick("rejects", &guard.rejects)?,
-            withdraw: pick("withdraw", &guard.withdraw)?,
+            withdraw: sql("withdraw", &guard.withdraw)?,
         })
     }
 }

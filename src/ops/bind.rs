@@ -84,7 +84,7 @@ pub(super) async fn query<'c>(
         return Err(Unbound::Missing(format!("the check has no SQL for {dialect}")));
     }
     let text = check.query(dialect).unwrap_or_default();
-    sql::unambiguous(&text, dialect)
+    sql::unambiguous(&text, dialect, check.sql.meant(dialect))
         .map_err(|refusal| Unbound::Missing(refusal.clause().to_owned()))?;
     let mut roles = check.bind.clone();
     let needed = check.tables_on(dialect);

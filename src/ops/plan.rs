@@ -9,7 +9,7 @@ use std::path::Path;
 use super::connect::{self, READ_LOCK_WAIT, connect, plain};
 use crate::check::Check;
 use crate::config::Target;
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, PerDialect};
 use crate::digest::Through;
 use crate::engine::{Purpose, Stopper};
 use crate::incident::entry::Evidence;
@@ -38,6 +38,7 @@ pub async fn change(
             .sql
             .get(dialect)
             .ok_or_else(|| Problem::usage(format!("{name} has no SQL for {dialect}")))?;
+        plain_to(&name, &statement.sql, text, dialect)?;
         let note = &statement.note;
         actions.push(if change.chunks.is_some() {
             chunked(&name, note, text, dialect, &quoted)?
@@ -70,6 +71,14 @@ pub async fn change(
     })
 }
 
+/// The text as it is written, before an answer stands in it: that one the server quotes itself.
+fn plain_to(name: &str, of: &PerDialect, text: &str, dialect: Dialect) -> Result<(), Problem> {
+    sql::unambiguous(text, dialect, of.meant(dialect)).map_err(|refusal| {
+        let sentence = refusal.sentence.trim_end_matches('.');
+        Problem::refused(format!("{name}: {sentence}; nothing was run"))
+    })
+}
+
 /// A statement with the place for the keys of a chunk.
 fn chunked(
     name: &str,
@@ -95,6 +104,7 @@ fn mass(
     let name = format!("the keys of step {}", step.id);
     let text = chunks.keys.get(dialect);
     let text = text.ok_or_else(|| Problem::usage(format!("{name} have no SQL for {dialect}")))?;
+    plain_to(&name, &chunks.keys, text, dialect)?;
     let refused = |why: String| Problem::refused(format!("{name}: {why}; nothing was run"));
     let sql = sql::substitute(text, dialect, &|var| quoted.get(var).cloned())
         .map_err(|refusal| refused(refusal.clause().to_owned()))?;

@@ -8,7 +8,7 @@
 use super::connect::{READ_LOCK_WAIT, Session, connect, plain, prove};
 use crate::check::Check;
 use crate::config::Target;
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Meant, PerDialect};
 use crate::engine::{EngineError, Purpose, Stopper};
 use crate::problem::Problem;
 use crate::runbook::{Action, Runbook};
@@ -23,6 +23,7 @@ struct Text {
     /// It makes something that may be there already.
     makes: bool,
     by: By,
+    meant: Meant,
 }
 
 /// Whose statement it is.
@@ -45,7 +46,8 @@ fn of_checks(checks: &[Check], dialect: Dialect) -> Vec<Text> {
     let asked = checks.iter().filter_map(|check| {
         let sql = filled(&check.query(dialect)?, dialect);
         let place = format!("check {}, [sql]", check.id);
-        Some(Text { place, sql, makes: false, by: By::Detector })
+        let meant = check.sql.meant(dialect);
+        Some(Text { place, sql, makes: false, by: By::Detector, meant })
     });
     asked.collect()
 }
@@ -53,8 +55,9 @@ fn of_checks(checks: &[Check], dialect: Dialect) -> Vec<Text> {
 /// Every statement of runbooks that a target of this engine would get.
 fn of_runbooks(runbooks: &[Runbook], dialect: Dialect) -> Vec<Text> {
     let mut texts = Vec::new();
-    let mut add = |by: By, place: String, sql: Option<&str>, makes: bool| {
-        texts.extend(sql.map(|sql| Text { place, sql: filled(sql, dialect), makes, by }));
+    let mut add = |by: By, place: String, sql: Option<&str>, makes: bool, of: &PerDialect| {
+        let meant = of.meant(dialect);
+        texts.extend(sql.map(|sql| Text { place, sql: filled(sql, dialect), makes, by, meant }));
     };
     for runbook in runbooks {
         for step in &runbook.steps {
@@ -63,18 +66,20 @@ fn of_runbooks(runbooks: &[Runbook], dialect: Dialect) -> Vec<Text> {
                 Action::Change(change) => {
                     for (number, statement) in change.statements.iter().enumerate() {
                         let place = place(&format!("statement {}", number + 1));
-                        add(By::Recovery, place, statement.sql.get(dialect), false);
+                        add(By::Recovery, place, statement.sql.get(dialect), false, &statement.sql);
                     }
-                    let keys = change.chunks.as_ref().and_then(|chunks| chunks.keys.get(dialect));
-                    add(By::Detector, place("keys"), keys, false);
+                    if let Some(keys) = change.chunks.as_ref().map(|chunks| &chunks.keys) {
+                        add(By::Detector, place("keys"), keys.get(dialect), false, keys);
+                    }
                 }
                 Action::Guard(guard) => {
                     let apply = guard.apply.get(dialect).unwrap_or_default();
                     // What is no definition is prepared as it stands, and refused there.
                     for one in sql::split(apply, dialect).unwrap_or_else(|_| vec![apply]) {
-                        add(By::Recovery, place("apply"), Some(one), true);
+                        add(By::Recovery, place("apply"), Some(one), true, &guard.apply);
                     }
-                    add(By::Recovery, place("probe"), guard.probe.get(dialect), false);
+                    let probe = guard.probe.get(dialect);
+                    add(By::Recovery, place("probe"), probe, false, &guard.probe);
                 }
                 Action::Note
                 | Action::Ask(_)
@@ -129,7 +134,7 @@ pub async fn prepare(
 
 /// What the database has against a statement, if anything.
 async fn refusal(session: &mut Session, text: &Text) -> Result<Option<String>, EngineError> {
-    if let Err(refusal) = sql::unambiguous(&text.sql, session.dialect()) {
+    if let Err(refusal) = sql::unambiguous(&text.sql, session.dialect(), text.meant) {
         return Ok(Some(refusal.sentence));
     }
     match said(session.prepare(&text.sql).await)? {

@@ -9,7 +9,7 @@ use sqlparser::tokenizer::{Token, Whitespace, Word};
 
 use super::Refusal;
 use super::lex::{Lexeme, Text};
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Meant};
 
 /// Characters that no eye sees, wherever they stand: what is approved must be what is read.
 pub(super) fn unseen(sql: &str) -> Result<(), Refusal> {
@@ -244,11 +244,29 @@ pub(super) fn by_mode(lexemes: &[Lexeme], dialect: Dialect) -> Result<(), Refusa
     Ok(())
 }
 
-/// Refuses a text for any engine where this one reads it by its mode.
-pub fn unambiguous(sql: &str, dialect: Dialect) -> Result<(), Refusal> {
-    match dialect {
-        Dialect::Mysql | Dialect::Mariadb => by_mode(&Text::new(sql, dialect)?.lexemes, dialect),
-        Dialect::Postgres | Dialect::Sqlite | Dialect::Oracle => Ok(()),
+/// Refuses a text where this engine reads it by its mode. A backslash in a text is a sign of its own for
+/// others and begins one there, unless a mode says otherwise: who writes for this engine knows, who writes for
+/// any does not.
+pub fn unambiguous(sql: &str, dialect: Dialect, meant: Meant) -> Result<(), Refusal> {
+    if !matches!(dialect, Dialect::Mysql | Dialect::Mariadb) {
+        return Ok(());
+    }
+    let lexemes = Text::new(sql, dialect)?.lexemes;
+    by_mode(&lexemes, dialect)?;
+    let is_text = |lexeme: &&Lexeme| {
+        matches!(lexeme.token, Token::SingleQuotedString(_) | Token::DoubleQuotedString(_))
+    };
+    let doubtful = |lexeme: &&Lexeme| sql[lexeme.range.clone()].contains('\\');
+    match lexemes.iter().filter(is_text).find(doubtful).filter(|_| meant == Meant::ForAny) {
+        Some(lexeme) => Err(Refusal {
+            by_mode: true,
+            ..Refusal::new(format!(
+                "Whether a backslash is a sign of its own in a text depends on the engine, and on a setting of {dialect}; give {dialect} a text of its own under `{}`.",
+                dialect.key()
+            ))
+            .over(lexeme.range.clone())
+        }),
+        None => Ok(()),
     }
 }
 

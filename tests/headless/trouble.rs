@@ -250,16 +250,20 @@ fn a_text_for_any_engine_is_not_read_by_a_mode_of_mariadb() {
     let desk = Desk::new();
     desk.check("quoted", "sev2", "SELECT id FROM asset WHERE \"owner\" IS NULL");
     desk.check("joined", "sev2", "SELECT id FROM asset WHERE 'a' || 'b' = 'ab'");
-    let ran = desk.run(&["--check", "quoted", "--check", "joined"]);
+    desk.check("hidden", "sev2", r"SELECT id FROM asset WHERE 'ne\\w' <> 'new'");
+    let ran = desk.run(&["--check", "quoted", "--check", "joined", "--check", "hidden"]);
     assert_eq!(ran.code, 2, "SQLite knows one meaning: {}{}", ran.out, ran.err);
     let text = format!(
         "checks = [\"checks\"]\n[target.shop]\nurl = \"{url}\"\nenvironment = \"staging\"\n"
     );
     desk.home.write("steadyhand.toml", &text);
-    for id in ["quoted", "joined"] {
+    for id in ["quoted", "joined", "hidden"] {
         let ran = run(&desk.home, &["check", "--target", "shop", "--check", id]);
         assert!(
-            ran.code == 3 && ran.out.contains("depends on a setting of MariaDB"),
+            ran.code == 3
+                && ["depends on a setting of MariaDB", "and on a setting of MariaDB"]
+                    .iter()
+                    .any(|said| ran.out.contains(said)),
             "{}",
             ran.out
         );
@@ -267,7 +271,23 @@ fn a_text_for_any_engine_is_not_read_by_a_mode_of_mariadb() {
     let ran = run(&desk.home, &["lint", "checks"]);
     assert_eq!(ran.code, 0, "they are good elsewhere: {}{}", ran.out, ran.err);
     let ran = run(&desk.home, &["lint", "checks", "--target", "shop"]);
-    assert!(ran.code == 4 && ran.out.contains("2 faults"), "{}{}", ran.out, ran.err);
+    assert!(ran.code == 4 && ran.out.contains("3 faults"), "{}{}", ran.out, ran.err);
+    desk.check("plain", "sev2", "SELECT id FROM asset WHERE owner IS NULL");
+    let repair = "id = \"repair\"\ntitle = \"t\"\nsummary = \"s\"\nowner = \"o\"\nseverity = \"sev2\"\n\
+         [[step]]\nid = \"fix\"\nkind = \"change\"\nstage = \"recover\"\ntitle = \"t\"\nwhy = \"w\"\nrisk = \"low\"\ncures = [\"plain\"]\n\
+         [[step.statement]]\nnote = \"n\"\nany = \"UPDATE asset SET owner = 'a\\\\temp' WHERE owner IS NULL\"\n\
+         [step.limits]\nmax_rows = 5\ntime_cap = \"5s\"\nlock_wait = \"1s\"\n";
+    desk.home.write("runbooks/own/repair.toml", repair);
+    let ran =
+        run(&desk.home, &["rehearse", "repair", "--target", "shop", "--runbooks", "runbooks"]);
+    let said = "and on a setting of MariaDB";
+    assert!(ran.code != 0 && ran.out.contains(said), "{}{}", ran.out, ran.err);
+    // Who writes for it knows what it means there.
+    let path = "checks/own/hidden.toml";
+    let text = std::fs::read_to_string(desk.home.work().join(path)).unwrap();
+    desk.home.write(path, &text.replace("any =", "mariadb ="));
+    let ran = run(&desk.home, &["check", "--target", "shop", "--check", "hidden"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
 }
 
 /// SQLite takes what stands in double quotes for a text where there is no column of that name: then every row
