@@ -69,6 +69,8 @@ pub enum Ruling {
     },
     /// A metric that is worse than it may be.
     Worse,
+    /// Rows, and the entry says only how bad a metric may be.
+    Unlimited,
     Expired {
         owner: String,
         on: Date,
@@ -101,6 +103,9 @@ impl std::fmt::Display for Ruling {
                 "not known: the first {rows} rows are as the baseline has it, the others were not seen"
             ),
             Self::Worse => f.write_str("worse than the baseline allows"),
+            Self::Unlimited => f.write_str(
+                "the baseline says neither `keys` nor `at_most`; `level` is for metrics alone",
+            ),
             Self::Expired { owner, on } => {
                 write!(f, "the exception of {owner} ended on {on}")
             }
@@ -261,6 +266,9 @@ impl Known {
                 return Ruling::Worse;
             }
             return Ruling::Known { owner: self.owner.clone(), expires: self.expires };
+        }
+        if self.keys.is_empty() && self.at_most == u64::MAX {
+            return Ruling::Unlimited;
         }
         if !self.keys.is_empty() {
             let new: Vec<String> =

@@ -107,6 +107,10 @@ fn more_than_allowed_has_grown() {
     assert!(ran.out.contains("grown from 1 to 2"), "{}", ran.out);
     desk.home.write("known.toml", &entry("target = \"other\"\nat_most = 2"));
     assert_eq!(gate(&desk, DAY, &[]).code, 2);
+    // How bad a metric may be says nothing of rows.
+    desk.home.write("known.toml", &entry("level = \"critical\""));
+    let ran = gate(&desk, DAY, &[]);
+    assert!(ran.code == 2 && ran.out.contains("`level` is for metrics"), "{}", ran.out);
 }
 
 #[test]
