@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Verdict;
 use super::keys::{self, Keys};
-use super::verdict::{key_columns, key_hash, key_text};
+use super::verdict::{key_columns, key_hash, key_text, lacks_key};
 use crate::value::{Rows, ValueRef};
 
 /// The column that holds the number.
@@ -312,6 +312,9 @@ impl<'m> Judge<'m> {
     fn unfit(&self) -> Option<String> {
         if self.rows.column(VALUE).is_none() {
             return Some(format!("the query has no column {VALUE}"));
+        }
+        if let Some(reason) = lacks_key(self.rows.columns(), self.key) {
+            return Some(reason);
         }
         match self.seen {
             0 => Some("no value came back".into()),

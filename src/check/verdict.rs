@@ -233,15 +233,25 @@ impl Finding {
     }
 }
 
-/// Where the key columns stand, whatever case the server gives their names; all columns if none of them
-/// is there.
+/// Where the key columns stand, whatever case the server gives their names; all columns if one of them is
+/// missing, since rows that differ would look the same by the others.
 pub fn key_columns(columns: &[String], key: &[String]) -> Vec<usize> {
-    let place = |name: &String| {
-        let exact = columns.iter().position(|column| column == name);
-        exact.or_else(|| columns.iter().position(|column| column.eq_ignore_ascii_case(name)))
-    };
-    let found: Vec<usize> = key.iter().filter_map(place).collect();
-    if found.is_empty() { (0..columns.len()).collect() } else { found }
+    let found: Option<Vec<usize>> = key.iter().map(|name| place(columns, name)).collect();
+    match found {
+        Some(found) if !found.is_empty() => found,
+        _ => (0..columns.len()).collect(),
+    }
+}
+
+/// Why rows cannot be told apart by the key, if so.
+pub fn lacks_key(columns: &[String], key: &[String]) -> Option<String> {
+    let name = key.iter().find(|name| place(columns, name).is_none())?;
+    Some(format!("the query has no column {name} of the key"))
+}
+
+fn place(columns: &[String], name: &String) -> Option<usize> {
+    let exact = columns.iter().position(|column| column == name);
+    exact.or_else(|| columns.iter().position(|column| column.eq_ignore_ascii_case(name)))
 }
 
 /// The key of a row as one text, parts joined with `/`.

@@ -10,7 +10,7 @@ use super::bind::{Known, Unbound};
 use super::connect::meet;
 use crate::check::keys;
 use crate::check::metric::{Judge, Judged};
-use crate::check::verdict::{key_columns, key_hash};
+use crate::check::verdict::{key_columns, key_hash, lacks_key};
 use crate::check::{About, Cause, Check, Count, Finding, Kind, Survey, Verdict};
 use crate::config::Target;
 use crate::dialect::Dialect;
@@ -281,6 +281,10 @@ pub(super) async fn ask_next(
     let seconds = start.elapsed().as_secs_f64();
     let cause = seen.0.as_ref().err().and_then(cause);
     let (verdict, kept) = match seen {
+        (Ok(()), Kept { lacks: Some(reason), rows, total, .. }) => {
+            let kept = Kept { rows, keys: None, total, lacks: None };
+            (Verdict::Inconclusive { reason }, kept)
+        }
         (Ok(()), kept) => (Verdict::from_count(Count::Exact(kept.total)), kept),
         (Err(EngineError::TimedOut { .. }), kept) if kept.total > 0 => {
             (Verdict::from_count(Count::AtLeast(kept.total)), kept)
@@ -317,6 +321,8 @@ struct Kept {
     rows: Rows,
     keys: Option<keys::Gather>,
     total: u64,
+    /// Why the rows cannot be told apart, if so.
+    lacks: Option<String>,
 }
 
 async fn collect(
@@ -327,12 +333,13 @@ async fn collect(
     keys: Option<keys::Gather>,
     mut onlooker: Option<&mut Onlooker<'_>>,
 ) -> (Result<(), EngineError>, Kept) {
-    let mut kept = Kept { rows: Rows::default(), keys, total: 0 };
+    let mut kept = Kept { rows: Rows::default(), keys, total: 0, lacks: None };
     let mut columns: Vec<usize> = Vec::new();
     let mut on_each = |names: &[String], row: &[ValueRef<'_>]| {
         if kept.total == 0 {
             kept.rows = Rows::new(names.to_vec());
             columns = key_columns(names, &check.key);
+            kept.lacks = lacks_key(names, &check.key);
         }
         kept.total += 1;
         kept.keys = kept.keys.take().and_then(|mut keys| {

@@ -90,6 +90,28 @@ fn a_row_is_not_known_by_a_key_that_only_reads_like_its_own() {
     }
 }
 
+/// By the rest of a key another row would be one that is known.
+#[test]
+fn a_key_that_is_not_among_the_columns_is_no_key() {
+    let desk = desk(&[("erp", "staging")], "");
+    let mut erp = Sqlite::open(&desk.home.work().join("erp.db"));
+    erp.run("CREATE TABLE part (a TEXT, b TEXT); INSERT INTO part VALUES ('x', 'y')");
+    desk.check("bad", "sev2", "SELECT * FROM part");
+    let check = desk.home.work().join("checks/own/bad.toml");
+    let text = fs::read_to_string(&check).unwrap().replace("[\"id\"]", "[\"a\", \"c\"]");
+    fs::write(&check, &text).unwrap();
+    let metric = "kind = \"metric\"\nwarn = \"> 0\"\n[sql]";
+    let series = text.replace("[sql]", metric).replace("id = \"bad\"", "id = \"series\"");
+    let series = series.replace("SELECT *", "SELECT 1 AS value, *");
+    desk.home.write("checks/own/series.toml", &series);
+    desk.home.write("known.toml", "");
+    let ran = gate(&desk, DAY, &[]);
+    let said = "the query has no column c of the key";
+    assert!(ran.code == 3 && ran.out.matches(said).count() == 2, "{}{}", ran.out, ran.err);
+    gate(&desk, DAY, &["--update-baseline", "--expires", "2026-12-31"]);
+    assert!(!known(&desk).contains("keys"), "{}", known(&desk));
+}
+
 #[test]
 fn more_than_allowed_has_grown() {
     let desk = desk(&[("erp", "staging")], "");
