@@ -192,7 +192,7 @@ fn empty(alert: &Alert, folder: &Path, stopper: &Stopper) -> Option<String> {
 
 /// The oldest first; what is worth knowing, which ends it.
 fn in_order(alert: &Alert, folder: &Path, start: Instant, stopper: &Stopper) -> Option<String> {
-    let (mut dropped, mut unreadable) = (0, 0);
+    let (mut dropped, mut unreadable, mut overtaken) = (0, 0, 0);
     let mut said: Vec<String> = Vec::new();
     // Tried, and waiting for the next run.
     let mut failed = BTreeSet::new();
@@ -213,7 +213,10 @@ fn in_order(alert: &Alert, folder: &Path, start: Instant, stopper: &Stopper) -> 
             }
             Some(mut event) => {
                 match persistently(&alert.channel, message(&event), start, stopper) {
-                    Ok(()) => fs::remove_file(&path),
+                    Ok(()) => overtake(&mut failed, &event).and_then(|n| {
+                        overtaken += n;
+                        fs::remove_file(&path)
+                    }),
                     Err(why) => {
                         if event.left != why.left {
                             event.left = why.left;
@@ -247,12 +250,39 @@ fn in_order(alert: &Alert, folder: &Path, start: Instant, stopper: &Stopper) -> 
         let dropped = count(dropped, "message");
         said.push(format!("{dropped} never arrived within 7 days and given up"));
     }
+    if overtaken > 0 {
+        let overtaken = count(overtaken, "older message");
+        said.push(format!(
+            "{overtaken} given up, because a later one arrived that says how it is now"
+        ));
+    }
     if unreadable > 0 {
         let unreadable = count(unreadable, "message");
         let folder = folder.display();
         said.push(format!("{unreadable} cannot be read, put aside in {folder} as .unreadable"));
     }
     (!said.is_empty()).then(|| said.join("; "))
+}
+
+/// Takes from older messages that wait what one that arrived has told anew: told afterwards, it would be the last
+/// word. How many said nothing else.
+fn overtake(older: &mut BTreeSet<PathBuf>, arrived: &Event) -> io::Result<usize> {
+    let before = older.len();
+    for path in older.clone() {
+        let Some(mut event) = read(&path) else { continue };
+        if event.target != arrived.target || event.at > arrived.at {
+            continue;
+        }
+        let all = event.changes.len();
+        event.changes.retain(|told| arrived.changes.iter().all(|new| new.check != told.check));
+        if event.changes.is_empty() {
+            fs::remove_file(&path)?;
+            older.remove(&path);
+        } else if event.changes.len() < all {
+            write_synced(&path, event.json().as_bytes())?;
+        }
+    }
+    Ok(before - older.len())
 }
 
 fn persistently(

@@ -678,6 +678,7 @@ fn a_result_that_cannot_be_written_is_remembered_and_told() {
 fn a_message_that_is_refused_holds_up_no_other() {
     let web = Web::new(&[400, 400, 200, 200]);
     let desk = bad_desk(&format!("[alert.hook]\nkind = \"webhook\"\nurl = \"{}\"\n", web.address));
+    desk.check("worse", "sev2", "SELECT 1 AS id");
     let refused = "alert hook: it answered 400; 1 alert kept, the next run tries again";
     let ran = night(&desk.home, 1);
     assert!(ran.err.contains(refused), "{}", ran.err);
@@ -691,7 +692,31 @@ fn a_message_that_is_refused_holds_up_no_other() {
     }
     assert_eq!(states, ["violated", "violated", "clear"]);
     assert_eq!(night(&desk.home, 3).err, "");
-    assert!(web.next().1.contains("\"now\":\"violated\""));
+    let late = web.next().1;
+    assert!(late.contains("\"check\":\"worse\"") && !late.contains("\"check\":\"bad\""), "{late}");
+}
+
+/// The last word that somebody gets is how it is.
+#[test]
+fn a_message_that_was_overtaken_is_not_told_after_the_one_that_overtook_it() {
+    let web = Web::new(&[400, 400, 200, 200]);
+    let desk = bad_desk(&format!("[alert.hook]\nkind = \"webhook\"\nurl = \"{}\"\n", web.address));
+    let ran = night(&desk.home, 1);
+    assert!(ran.err.contains("1 alert kept"), "{}", ran.err);
+    Sqlite::open(&desk.home.work().join("erp.db")).run("UPDATE asset SET owner = 'ada'");
+    let ran = night(&desk.home, 2);
+    let said = "it answered 400; 1 older message given up, because a later one arrived";
+    assert!(ran.err.contains(said) && !ran.err.contains("kept"), "{}", ran.err);
+    assert_eq!(night(&desk.home, 3).err, "");
+    desk.check("worse", "sev2", "SELECT 1 AS id");
+    night(&desk.home, 4);
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        let event: Value = serde_json::from_str(&web.next().1).unwrap();
+        told.push(format!("{} {}", event["changes"][0]["check"], event["changes"][0]["now"]));
+    }
+    let bad = "\"bad\" \"violated\"";
+    assert_eq!(told, [bad, bad, "\"bad\" \"clear\"", "\"worse\" \"violated\""]);
 }
 
 /// Names that differ only where a file name cannot, and one that is no file name at all.
