@@ -44,5 +44,5 @@ pub fn run(
         TextMarkdownOrJson::Markdown => handover::markdown(&card, damage.as_deref()),
         TextMarkdownOrJson::Json => handover::json(&card, damage.as_deref()),
     })?;
-    Ok(if damage.is_none() { Exit::Clear } else { Exit::Inconclusive })
+    Ok(if damage.is_none() { Exit::Clear } else { Exit::Violated })
 }

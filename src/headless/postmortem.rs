@@ -72,7 +72,7 @@ pub fn run(config: &Config, asked: &Asked, out: &mut Out) -> Result<Exit, Proble
         None if out.is_watched => out.put(&shown(&page))?,
         None => out.put(&page)?,
     }
-    Ok(if fault.is_none() { Exit::Clear } else { Exit::Inconclusive })
+    Ok(if fault.is_none() { Exit::Clear } else { Exit::Violated })
 }
 
 /// The rows that committed changes wrote, from the evidence of their previews, as far as it is what
