@@ -28,6 +28,9 @@ pub struct Table {
     pub name: String,
 }
 
+/// A function by its schema and name, as the server keeps them.
+pub type Function = Table;
+
 impl Table {
     fn is_plain(&self) -> bool {
         is_name(&self.schema) && is_name(&self.name)
@@ -62,6 +65,10 @@ pub struct Needs {
     pub guarded: BTreeMap<Table, Rights>,
     /// Checks ask how far sequences are, which `PostgreSQL` tells only to whoever may read them.
     pub sequences: bool,
+    /// Functions that checks call, and those that changes call, with a schema if they are named with one: the
+    /// server knows which of them are its own and which somebody made.
+    pub asked: BTreeSet<Function>,
+    pub worked: BTreeSet<Function>,
     /// What could not be found out, a sentence each.
     pub doubts: Vec<String>,
 }
@@ -85,10 +92,11 @@ impl Needs {
     ) -> Self {
         let texts = texts(checks, runbooks, place.dialect);
         let table = |name: &str| place.table(name, &texts);
+        let calls = |sql: &str| {
+            let called = sql::functions(sql, place.dialect).unwrap_or_default();
+            called.iter().map(|name| table(name)).filter(Table::is_plain).collect::<Vec<_>>()
+        };
         let mut needs = Self::default();
-        for check in checks {
-            needs.reads.extend(check.tables_on(place.dialect).iter().map(|name| table(name)));
-        }
         let read = |needs: &mut Self, sql: &str, what: String| match sql::tables(sql, place.dialect)
         {
             Some(names) => {
@@ -98,13 +106,22 @@ impl Needs {
             }
             None => needs.doubts.push(format!("{what}: its tables could not be read from its SQL")),
         };
-        for check in checks {
+        // What a url of MySQL leads to may be MariaDB, and then that is what a check asks.
+        let asked: &[Dialect] = match place.dialect {
+            Dialect::Mysql => &[Dialect::Mysql, Dialect::Mariadb],
+            _ => std::slice::from_ref(&place.dialect),
+        };
+        for (check, dialect) in checks.iter().flat_map(|one| asked.iter().map(move |on| (one, *on)))
+        {
+            let named = check.tables_on(dialect);
+            needs.reads.extend(named.iter().map(|name| table(name)));
             // The list of a file that has one was written by somebody who knows.
-            if let Some(sql) = check.query(place.dialect) {
-                match sql::tables(&sql, place.dialect) {
-                    None if !check.tables_on(place.dialect).is_empty() => {}
+            if let Some(sql) = check.query(dialect) {
+                match sql::tables(&sql, dialect) {
+                    None if !named.is_empty() => {}
                     _ => read(&mut needs, &sql, format!("check {}", check.id)),
                 }
+                needs.asked.extend(calls(&sql));
             }
         }
         for runbook in runbooks {
@@ -115,10 +132,12 @@ impl Needs {
                         let keys = change.chunks.as_ref();
                         if let Some(sql) = keys.and_then(|chunks| chunks.keys.get(place.dialect)) {
                             read(&mut needs, sql, what.clone());
+                            needs.asked.extend(calls(sql));
                         }
                         for statement in &change.statements {
                             let Some(sql) = statement.sql.get(place.dialect) else { continue };
                             read(&mut needs, sql, what.clone());
+                            needs.worked.extend(calls(sql));
                             allow(&mut needs.writes, sql, place, &table).unwrap_or_else(|why| {
                                 needs.doubts.push(format!("{what}: {why}"));
                             });
@@ -164,6 +183,19 @@ impl Needs {
             let name = format!("{}.{}", table.schema, table.name);
             needs.doubts.push(format!("{} is no name of a table", quoted(&name)));
         }
+        if place.dialect == Dialect::Postgres {
+            let schemas = needs.schemas(place);
+            for one in needs.asked.union(&needs.worked).filter(|one| !schemas.contains(&one.schema))
+            {
+                let name = format!("{}.{}", one.schema, one.name);
+                if !is_catalogue(&name, place.dialect) {
+                    let why = "nothing is read from its schema";
+                    needs.doubts.push(format!("the right to call {}: {why}", quoted(&name)));
+                }
+            }
+        }
+        // Two texts of one check can have the same doubt.
+        needs.doubts.dedup();
         needs.reads.retain(Table::is_plain);
         needs.writes.retain(|table, _| table.is_plain());
         needs.guarded.retain(|table, _| table.is_plain());
@@ -172,6 +204,18 @@ impl Needs {
 
     pub fn is_empty(&self) -> bool {
         self.reads.is_empty()
+    }
+
+    /// Every function with a role that calls it, as rows of literals.
+    fn calls(&self, place: &Place) -> Vec<[String; 3]> {
+        let of = |functions: &BTreeSet<Function>, role: &str| {
+            let row = |one: &Function| {
+                [&one.schema, &one.name, role].map(|text| literal(text, place.dialect))
+            };
+            functions.iter().map(row).collect::<Vec<_>>()
+        };
+        let worked = self.asked.union(&self.worked).cloned().collect();
+        [of(&self.asked, DETECTOR), of(&worked, RECOVERY)].concat()
     }
 
     fn schemas(&self, place: &Place) -> BTreeSet<String> {

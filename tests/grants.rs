@@ -370,3 +370,75 @@ fn the_detector_role_is_enough_to_check_and_its_password_comes_from_where_client
     let (code, said) = check();
     assert!(code == 0, "{code} {said}");
 }
+
+/// On `MariaDB` nobody may call a function that was not given the right to; on `PostgreSQL` it can be taken away.
+#[test]
+fn functions_that_checks_call_can_be_called() {
+    let servers = [
+        (
+            server::postgres(),
+            "CREATE FUNCTION bad(a int) RETURNS boolean LANGUAGE sql AS 'SELECT a > 1';
+          CREATE FUNCTION other(a int) RETURNS int LANGUAGE sql AS 'SELECT a';
+          REVOKE EXECUTE ON FUNCTION bad(int), other(int) FROM PUBLIC;",
+        ),
+        (
+            server::mariadb(),
+            "CREATE FUNCTION bad(a int) RETURNS boolean DETERMINISTIC RETURN a > 1;
+          CREATE FUNCTION other(a int) RETURNS int DETERMINISTIC RETURN a;",
+        ),
+    ];
+    for (server, functions) in servers {
+        let kind = server.kind();
+        server.database("shop");
+        let things =
+            "CREATE TABLE things (id integer PRIMARY KEY); INSERT INTO things VALUES (1), (2);";
+        let (ran, said) = server.client_says("shop", &format!("{things}{functions}"));
+        assert!(ran, "{said}");
+        let home = Home::new();
+        let check = |sql: &str| {
+            home.write(
+                "checks/own/called.toml",
+                &format!(
+                    "id = \"called\"\ntitle = \"t\"\nrule = \"r\"\nseverity = \"sev2\"\nowner = \"o\"\n\
+                     key = [\"id\"]\n[sql]\nany = \"{sql}\"\n"
+                ),
+            );
+        };
+        server.role("checks", None);
+        // A url of MySQL leads here too, and leaves no check of MariaDB without its rights.
+        let url = server.url_as("checks", "shop").replace("mariadb://", "mysql://");
+        let steadyhand = |args: &[&str]| {
+            let args = [args, &["--target", &url, "--checks", "checks", "--pack", "own"]].concat();
+            let output = home.steadyhand(&args).output().unwrap();
+            let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+            (output.status.code().unwrap(), said)
+        };
+        let granted = || {
+            let script = steadyhand(&["grants"]).1;
+            let (ran, said) = server.client_says("shop", &script);
+            assert!(ran, "{kind:?}: {said}\n{script}");
+        };
+        check("SELECT id FROM things WHERE bad(id) AND COALESCE(id, 0) > 0");
+        granted();
+        let give = "GRANT steadyhand_detector TO checks;";
+        let default = "SET DEFAULT ROLE steadyhand_detector FOR checks;";
+        let give =
+            if url.starts_with("mysql") { format!("{give}{default}") } else { give.to_owned() };
+        let (ran, said) = server.client_says("shop", &give);
+        assert!(ran, "{said}");
+        for _ in 0..2 {
+            let (code, said) = steadyhand(&["check"]);
+            assert!(code == 2 && said.contains("id: 2"), "{kind:?}: {code} {said}");
+            granted();
+        }
+        let (passed, said) = server.client_says("shop", &steadyhand(&["grants", "--self-test"]).1);
+        assert!(passed, "{kind:?}: {said}");
+        // What nothing calls any more is taken back.
+        check("SELECT id FROM things WHERE other(id) > 1");
+        granted();
+        assert_eq!(steadyhand(&["check"]).0, 2, "{kind:?}");
+        check("SELECT id FROM things WHERE bad(id)");
+        let (code, said) = steadyhand(&["check"]);
+        assert!(code == 3 && said.contains("denied"), "{kind:?}: {code} {said}");
+    }
+}

@@ -56,6 +56,7 @@ pub(super) fn script(needs: &Needs, place: &Place) -> String {
         text.push_str(&rights.and_then(Rights::comment).unwrap_or_default());
         text.push_str(&format!("GRANT {words} ON {} TO {RECOVERY};\n", place.quoted(table)));
     }
+    text.push_str(&execute(needs, place));
     if needs.guarded.is_empty() {
         text.push_str("\n-- 5. No guardrail is loaded, so its role gets nothing.\n");
     } else {
@@ -98,6 +99,36 @@ pub(super) fn script(needs: &Needs, place: &Place) -> String {
          -- Prove it: steadyhand grants … --self-test\n"
     ));
     text
+}
+
+/// Which of the functions that are called are stored, only the server knows.
+fn execute(needs: &Needs, place: &Place) -> String {
+    let rows = needs.calls(place).into_iter().map(|[schema, name, role]| {
+        format!("SELECT {schema} AS of_schema, {name} AS name, {role} AS role")
+    });
+    let rows = rows.collect::<Vec<_>>().join("\n      UNION ALL ");
+    if rows.is_empty() {
+        return String::new();
+    }
+    let procedure = format!("{}.steadyhand_execute", place.quote(&place.schema));
+    format!(
+        "\n-- Functions that checks and changes call: the right goes to those that somebody stored here.\n\
+         DELIMITER //\nDROP PROCEDURE IF EXISTS {procedure}//\n\
+         CREATE PROCEDURE {procedure}() SQL SECURITY INVOKER\nBEGIN\n  \
+         DECLARE done INT DEFAULT 0;\n  DECLARE one TEXT;\n  \
+         DECLARE stored CURSOR FOR\n    \
+         SELECT CONCAT('GRANT EXECUTE ON FUNCTION `', REPLACE(r.routine_schema, '`', '``'), '`.`', REPLACE(r.routine_name, '`', '``'), '` TO ', c.role)\n      \
+         FROM information_schema.routines r JOIN (\n      {rows}) c\n        \
+         ON r.routine_schema = CONVERT(c.of_schema USING utf8) COLLATE utf8_general_ci AND r.routine_name = CONVERT(c.name USING utf8) COLLATE utf8_general_ci\n     \
+         WHERE r.routine_type = 'FUNCTION';\n  \
+         DECLARE CONTINUE HANDLER FOR NOT FOUND SET done = 1;\n  \
+         OPEN stored;\n  each_one: LOOP\n    FETCH stored INTO one;\n    \
+         IF done THEN LEAVE each_one; END IF;\n    \
+         SET @steadyhand_one = one;\n    PREPARE grant_one FROM @steadyhand_one;\n    \
+         EXECUTE grant_one;\n    DEALLOCATE PREPARE grant_one;\n  \
+         END LOOP;\n  CLOSE stored;\nEND//\nDELIMITER ;\n\
+         CALL {procedure}();\nDROP PROCEDURE {procedure};\n"
+    )
 }
 
 /// A name where the server reads a pattern of names: in the rights on a whole database.

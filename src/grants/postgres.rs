@@ -69,6 +69,7 @@ pub(super) fn script(needs: &Needs, place: &Place) -> String {
     }
     text.push_str(&writes(&needs.writes, RECOVERY, place));
     text.push_str(&sequences(needs, place));
+    text.push_str(&execute(needs, place));
     text.push_str(&guardrail(needs, place, &schemas));
     text.push_str(&trigger_functions(needs, place));
     text.push_str(&format!(
@@ -114,6 +115,32 @@ fn writes(rights: &std::collections::BTreeMap<Table, Rights>, role: &str, place:
         }
     }
     text
+}
+
+/// Which of the functions that are called somebody made, only the server knows; everybody may call most of them.
+fn execute(needs: &Needs, place: &Place) -> String {
+    let rows = needs.calls(place).into_iter().map(|row| format!("({})", row.join(", ")));
+    let rows = rows.collect::<Vec<_>>().join(", ");
+    if rows.is_empty() {
+        return String::new();
+    }
+    let [schemas, roles] = [needs.schemas(place), ROLES.map(str::to_owned).into()].map(|names| {
+        let names: Vec<_> = names.iter().map(|name| literal(name, Dialect::Postgres)).collect();
+        names.join(", ")
+    });
+    format!(
+        "\n-- Functions that checks and changes call, where not everybody may.\n\
+         DO $do$\nDECLARE held record;\nBEGIN\n  \
+         FOR held IN SELECT DISTINCT p.oid::regprocedure AS function, r.rolname AS role FROM pg_proc p\n       \
+         CROSS JOIN LATERAL aclexplode(p.proacl) a JOIN pg_roles r ON r.oid = a.grantee\n       \
+         JOIN pg_namespace n ON n.oid = p.pronamespace\n       \
+         WHERE r.rolname IN ({roles}) AND n.nspname IN ({schemas}) LOOP\n    \
+         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %I', held.function, held.role);\n  END LOOP;\n  \
+         FOR held IN SELECT p.oid::regprocedure AS function, c.role FROM (VALUES {rows}) AS c (of_schema, name, role)\n       \
+         JOIN pg_namespace n ON n.nspname = c.of_schema JOIN pg_proc p ON p.pronamespace = n.oid AND p.proname = c.name\n       \
+         WHERE p.prokind IN ('f', 'w', 'a') AND n.nspname IN ({schemas}) AND NOT has_function_privilege(c.role, p.oid, 'EXECUTE') LOOP\n    \
+         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', held.function, held.role);\n  END LOOP;\nEND\n$do$;\n"
+    )
 }
 
 /// An INSERT draws numbers from sequences that belong to the table (serial; identity needs no right).
