@@ -259,10 +259,8 @@ impl Drill<'_> {
                 let objects = text::count(dump.listing.len(), "object");
                 self.note("schema-dump", Exit::Clear, format!("{objects} in the dump"), start);
                 let (exit, what) = match dump.missing.as_slice() {
-                    [] => (
-                        Exit::Clear,
-                        format!("all of {} are in it", text::count(tables.len(), "table")),
-                    ),
+                    [] if tables.len() == 1 => (Exit::Clear, "the one table is in it".into()),
+                    [] => (Exit::Clear, format!("all of {} tables are in it", tables.len())),
                     missing => (
                         Exit::Violated,
                         format!(
