@@ -13,6 +13,8 @@ pub struct Touched {
     pub inserted: u64,
     pub updated: u64,
     pub deleted: u64,
+    /// Tables that it inherits from: a statement that names one of these writes its rows too.
+    pub heir_of: Vec<String>,
 }
 
 impl Touched {

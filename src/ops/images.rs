@@ -180,6 +180,7 @@ pub async fn written(
         outside: found.iter_mut().find_map(|one| one.outside.take()),
         ..Written::default()
     };
+    let direct = shared_out(direct, &touched);
     for mut entry in touched {
         let own = direct.get(&entry.table).copied().unwrap_or_default();
         entry.join_moved(own.updated);
@@ -226,6 +227,24 @@ fn of_its_kind(own: Tally, entry: &Touched) -> Tally {
         return own;
     }
     Tally { inserted: entry.inserted, updated: own.updated + updated, ..own }
+}
+
+/// What statements did to each table: of those that they name, their count holds what they did to heirs too.
+fn shared_out(direct: &HashMap<String, Tally>, touched: &[Touched]) -> HashMap<String, Tally> {
+    let mut direct = direct.clone();
+    for heir in touched {
+        for named in &heir.heir_of {
+            let Some(own) = direct.get(named).copied() else { continue };
+            let there = touched.iter().find(|one| one.table == *named).map(all);
+            let beyond = own.minus(there.unwrap_or_default());
+            let known = direct.get(&heir.table).copied().unwrap_or_default();
+            let of_others = beyond.minus(all(heir).minus(known));
+            let of_heir = beyond.minus(of_others);
+            direct.insert(named.clone(), own.minus(of_heir));
+            direct.insert(heir.table.clone(), known.plus(of_heir));
+        }
+    }
+    direct
 }
 
 fn all(touched: &Touched) -> Tally {

@@ -58,6 +58,9 @@ contract! {
     a_change_of_nothing_cannot_be_approved on sqlite postgres mariadb;
     more_rows_than_are_allowed_cannot_be_approved on sqlite postgres mariadb;
     rows_of_a_joined_update_are_counted on sqlite postgres mariadb;
+    rows_of_heirs_are_counted_once on postgres,
+        not sqlite: "no table inherits",
+        not mariadb: "no table inherits";
     rows_that_an_insert_finds_there_are_updates on sqlite postgres mariadb;
     a_change_of_one_row_compares_no_whole_table on mariadb,
         not sqlite: "what is written is logged as it is written",
@@ -621,6 +624,45 @@ fn more_rows_than_are_allowed_cannot_be_approved(engine: Dialect) {
     let mut job = desk.job("op", &["UPDATE stock SET n = 0"]);
     job.plan.limits.max_rows = 2;
     assert_eq!(desk.preview(&job).refused, ["it writes 3 rows, and the runbook allows 2"]);
+}
+
+/// The server counts them for the statement that names the table they inherit from.
+fn rows_of_heirs_are_counted_once(engine: Dialect) {
+    let mut desk = Desk::new(
+        engine,
+        "CREATE SCHEMA old; CREATE TABLE par (id int PRIMARY KEY, v int);
+         CREATE TABLE old.chi (extra text, PRIMARY KEY (id)) INHERITS (par);
+         CREATE TABLE gra (PRIMARY KEY (id)) INHERITS (old.chi);
+         CREATE TABLE log (id int);
+         INSERT INTO par VALUES (1, 1), (2, 2);
+         INSERT INTO old.chi VALUES (2, 5), (3, 6);
+         INSERT INTO gra VALUES (4, 7)",
+    );
+    desk.script(
+        "CREATE FUNCTION l() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN INSERT INTO log VALUES (OLD.id); RETURN NULL; END $$;
+         CREATE TRIGGER l AFTER DELETE ON old.chi FOR EACH ROW EXECUTE FUNCTION l();",
+    );
+    let before = dump(&mut desk, &["par", "old.chi", "gra"]);
+    let mut job = desk.job("op", &["UPDATE par SET v = v + 1", "DELETE FROM par WHERE id = 2"]);
+    job.plan.limits.max_rows = 8;
+    let preview = desk.done(&job);
+    let writes: Vec<String> = preview
+        .writes
+        .iter()
+        .map(|w| format!("{}: {} + {} hidden", w.table, w.direct.words(), w.hidden.total()))
+        .collect();
+    let wanted = [
+        "gra: 1 upd + 0 hidden",
+        "log: - + 1 hidden",
+        "old.chi: 2 upd 1 del + 0 hidden",
+        "par: 2 upd 1 del + 0 hidden",
+    ];
+    let mut sorted = writes;
+    sorted.sort();
+    assert_eq!((sorted, preview.rows()), (wanted.map(String::from).to_vec(), 8));
+    desk.done(&desk.undo_job("op", "back"));
+    assert_eq!(dump(&mut desk, &["par", "old.chi", "gra"]), before);
 }
 
 fn rows_that_an_insert_finds_there_are_updates(engine: Dialect) {

@@ -65,6 +65,7 @@ struct Written {
     kind: String,
     schema: String,
     readable: bool,
+    heir_of: Vec<String>,
     counts: Counts,
 }
 
@@ -223,7 +224,8 @@ impl Session {
             }
             let [inserted, updated, deleted] = [counts.inserted, counts.updated, counts.deleted]
                 .map(|n| u64::try_from(n).unwrap_or(0));
-            found.push(Touched { table: name.clone(), inserted, updated, deleted });
+            let (table, heir_of) = (name.clone(), written.heir_of.clone());
+            found.push(Touched { table, inserted, updated, deleted, heir_of });
         }
         // What is written after this is not where those rows were.
         sibling(observe)?.near = None;
@@ -255,7 +257,12 @@ impl Session {
     async fn named(&mut self, touched: &[(i64, Counts)]) -> Result<Vec<Written>, EngineError> {
         let oids: Vec<String> = touched.iter().map(|(oid, _)| oid.to_string()).collect();
         let sql = format!(
-            "SELECT x.oid::bigint, {NAME}, c.relkind, n.nspname, has_table_privilege(c.oid, 'SELECT') \
+            "SELECT x.oid::bigint, {NAME}, c.relkind, n.nspname, has_table_privilege(c.oid, 'SELECT'), \
+             array_to_json(ARRAY(WITH RECURSIVE up (oid) AS \
+             (SELECT inhparent FROM pg_inherits WHERE inhrelid = c.oid UNION \
+             SELECT i.inhparent FROM pg_inherits i JOIN up ON i.inhrelid = up.oid) \
+             SELECT {NAME} FROM up JOIN pg_class c ON c.oid = up.oid \
+             JOIN pg_namespace n ON n.oid = c.relnamespace))::text \
              FROM unnest(ARRAY[{}]::oid[]) x(oid) \
              JOIN pg_class c ON c.oid = coalesce(pg_partition_root(x.oid), x.oid) \
              JOIN pg_namespace n ON n.oid = c.relnamespace",
@@ -274,7 +281,8 @@ impl Session {
                 continue;
             }
             let (kind, schema, readable) = (text(2), text(3), text(4) == "t");
-            named.push(Written { name, kind, schema, readable, counts: *counts });
+            let heir_of = serde_json::from_str(&text(5)).unwrap_or_default();
+            named.push(Written { name, kind, schema, readable, heir_of, counts: *counts });
         }
         named.retain(|written| !written.name.ends_with(LEDGER));
         Ok(named)

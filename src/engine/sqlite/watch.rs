@@ -228,7 +228,8 @@ impl Session {
             let Some(table) = watch.tables.get(number) else { continue };
             let (inserted, updated, deleted) = (next(), next(), next());
             let table = table.name.clone();
-            found.push((number, Touched { table, inserted, updated, deleted }));
+            let heir_of = Vec::new();
+            found.push((number, Touched { table, inserted, updated, deleted, heir_of }));
         }
         Ok(found)
     }
