@@ -237,6 +237,8 @@ pub struct UndoRehearsal {
 impl UndoRehearsal {
     /// So begins the sentence where there is none.
     pub const NONE: &str = "no undo: ";
+    /// And so goes on why, where it was tried in vain.
+    pub const TRIED: &str = "tried, and ";
 
     pub fn sentence(&self) -> String {
         if let Some(why) = &self.impossible {

@@ -451,6 +451,34 @@ fn an_undo_that_cannot_be_whole_is_not_said_to_be() {
     assert!(!cockpit.screen().contains("it is undone"), "{}", cockpit.screen());
 }
 
+/// All was seen; what the database refuses is another matter.
+#[test]
+fn an_undo_that_was_tried_in_vain_says_what_the_database_refused() {
+    let mut cockpit = walk::demo_with_runbook(|book| {
+        let raise = "[[step.statement]]\nnote = \"Raise\"\nany = \"UPDATE rates SET v = v + 1\"\n";
+        book.replace("[step.limits]\n", &format!("{raise}[step.limits]\n"))
+    });
+    let mut database = Sqlite::open(&walk::database(cockpit.home()));
+    database.run("CREATE TABLE rates (k TEXT PRIMARY KEY NOT NULL, v INTEGER)");
+    database.run("INSERT INTO rates VALUES ('a', 1)");
+    database.run(
+        "CREATE TRIGGER up BEFORE UPDATE ON rates WHEN NEW.v < OLD.v \
+         BEGIN SELECT RAISE(ABORT, 'only upwards'); END",
+    );
+    walk::preview(&mut cockpit);
+    cockpit.wait_for("no undo: tried, and the database refused: only upwards");
+    walk::confirm(&mut cockpit, "erp-demo 27 no undo");
+    cockpit.wait_for("There is no undo of all of it");
+    cockpit.keys("u");
+    cockpit.wait_for("enter confirm the undo");
+    let tried = "when the change was made, its undo was tried, and the database refused: only";
+    cockpit.wait_for(tried);
+    walk::confirm(&mut cockpit, "erp-demo undo 26");
+    cockpit.wait_for("COMMITTED");
+    cockpit.wait_for(tried);
+    assert!(!cockpit.screen().contains("could not all be seen"), "{}", cockpit.screen());
+}
+
 /// What was in the way of some rows may be put right, and then they come back too.
 #[test]
 fn an_undo_that_left_rows_alone_can_be_tried_again() {

@@ -38,7 +38,7 @@ pub async fn rehearse_undo(
     match stage.try_out(&run.images, of, broken, limit).await {
         Ok(rehearsal) => rehearsal,
         Err(error) => {
-            let impossible = Some(format!("tried, and {error}"));
+            let impossible = Some(format!("{}{error}", UndoRehearsal::TRIED));
             UndoRehearsal { of, impossible, ..UndoRehearsal::default() }
         }
     }
@@ -56,7 +56,7 @@ impl Stage<'_> {
             restore_all(self.work, self.tables, images, limit).await?;
         // Nobody was between the change and this undo of it.
         if let Some(message) = conflicts.into_iter().find_map(|conflict| conflict.refused) {
-            return Err(EngineError::Rejected { message });
+            return Err(EngineError::Refused { message });
         }
         let mut rehearsal = UndoRehearsal { tried, of, ..UndoRehearsal::default() };
         if tried < of {

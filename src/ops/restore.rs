@@ -49,8 +49,9 @@ pub struct PutBack {
     pub left_alone: u64,
     /// Whether the database refuses some of these.
     pub refuses: bool,
-    /// Why nothing at all was put back, if so.
+    /// Why nothing at all was put back, if so, and how many rows are left alone for the sake of others.
     pub kept_out: Option<String>,
+    pub for_others: u64,
     pub set_anew: SetAnew,
 }
 
@@ -293,7 +294,7 @@ async fn moved_since(
                 together.see(&moved.head, row, now.get(&key_name(&row.key)).map(Vec::as_slice));
             }
         }
-        let conflicts = together.in_the_way();
+        let (in_the_way, conflicts) = together.in_the_way();
         if !conflicts.is_empty() {
             let all = wanted(images);
             let why = format!(
@@ -302,9 +303,14 @@ async fn moved_since(
                 moved.head.table
             );
             let kept_out = Some(why);
-            let done =
-                PutBack { tried: all, left_alone: all, conflicts, kept_out, ..PutBack::default() };
-            return Ok(Some(done));
+            return Ok(Some(PutBack {
+                tried: all,
+                left_alone: all,
+                conflicts,
+                kept_out,
+                for_others: all.saturating_sub(in_the_way),
+                ..PutBack::default()
+            }));
         }
     }
     Ok(None)

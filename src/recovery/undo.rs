@@ -173,11 +173,13 @@ impl Together {
         }
     }
 
-    /// What is in the way: nothing, if all of them are as the change left them, or all as they were.
-    pub fn in_the_way(self) -> Vec<Conflict> {
+    /// What is in the way, how many rows and the first of them: none, if all of them are as the change left
+    /// them, or all as they were.
+    pub fn in_the_way(self) -> (u64, Vec<Conflict>) {
         let Self { edited, left, back } = self;
         let fewer = if left.rows < back.rows { left } else { back };
-        edited.first.into_iter().chain(fewer.first).take(TOLD).collect()
+        let rows = edited.rows + fewer.rows;
+        (rows, edited.first.into_iter().chain(fewer.first).take(TOLD).collect())
     }
 }
 

@@ -46,6 +46,7 @@ contract! {
     a_half_done_change_is_taken_back_and_the_undo_goes_on_too on sqlite postgres mariadb;
     chunks_with_nothing_to_do_keep_nothing_from_being_done on sqlite postgres mariadb;
     an_undo_in_chunks_names_what_it_leaves_alone on sqlite postgres mariadb;
+    rows_left_alone_for_the_sake_of_others_are_not_said_to_be_changed on sqlite postgres mariadb;
     an_undo_in_chunks_removes_nothing_that_others_added on sqlite postgres mariadb;
     more_rows_than_the_runbook_allows_are_not_written on sqlite postgres mariadb;
     what_was_approved_without_an_undo_goes_on_without_one on sqlite postgres mariadb;
@@ -600,6 +601,30 @@ fn an_undo_in_chunks_names_what_it_leaves_alone(engine: Dialect) {
     let each = ["left alone: job id 2999", "left alone: job id 1201", "left alone: job id 5"];
     assert_eq!(named.collect::<Vec<_>>(), each);
     assert_eq!(desk.incident().taken_back("op"), Some(3));
+}
+
+/// Keys that moved come back together or not at all.
+fn rows_left_alone_for_the_sake_of_others_are_not_said_to_be_changed(engine: Dialect) {
+    let rows: Vec<String> = (1..=30).map(|id| format!("({id}, 'b', {id})")).collect();
+    let mut desk = Desk::new(
+        engine,
+        &format!(
+            "CREATE TABLE t (id INTEGER, r VARCHAR(9), v INTEGER, PRIMARY KEY (id, r)); \
+             INSERT INTO t VALUES {}",
+            rows.join(", ")
+        ),
+    );
+    let moves = "UPDATE t SET r = 'a' WHERE id IN (:chunk) AND r = 'b'";
+    let job = desk.mass_job("op", "SELECT id FROM t ORDER BY id", &[moves], (10, 10));
+    desk.drive_on(&job);
+    desk.run("UPDATE t SET v = 99 WHERE id = 7");
+    let execution = desk.drive_on(&desk.mass_undo(&job, "undo"));
+    let Execution::Committed { said, .. } = execution else { panic!("{execution:?}") };
+    let left = "left alone, because they were changed since: 1 rows: t (id 7, r a); \
+                19 more rows with these, because keys that moved come back together";
+    assert_eq!(said, left);
+    assert_eq!(desk.count("SELECT COUNT(*) FROM t WHERE r = 'a'"), 10);
+    assert_eq!(desk.count("SELECT v FROM t WHERE id = 7"), 99);
 }
 
 fn an_undo_in_chunks_removes_nothing_that_others_added(engine: Dialect) {

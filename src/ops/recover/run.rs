@@ -16,13 +16,14 @@ use crate::recovery::mass::Before;
 use crate::recovery::undo::{Beyond, NAMED, TOLD, named};
 use crate::recovery::{
     CheckOutcome, Conflict, Plan, Planned, Preview, Role, StatementOutcome, TableHead, TableImages,
-    Tally,
+    Tally, UndoRehearsal,
 };
 use crate::sql::{self, Verb};
 use crate::value::{Rows, thousands};
 
 /// Of the change that is taken back.
 const UNSEEN: &str = "what the change wrote could not all be seen";
+const TRIED: &str = "when the change was made, its undo was tried, and ";
 
 /// What is run: a whole plan, or the plan of one chunk of it.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +61,8 @@ pub struct Run {
     pub remaining: Vec<(String, Rows)>,
     pub conflicts: Vec<Conflict>,
     pub left_alone: u64,
+    /// Of these, rows that nobody changed.
+    pub for_others: u64,
     /// Whether the database refuses some of these.
     pub refuses: bool,
     /// Of an undo: what became of rows that are none of its own.
@@ -97,6 +100,8 @@ impl Run {
 #[derive(Debug, Default)]
 pub struct Short {
     pub left_alone: u64,
+    /// Of these, rows that nobody changed: they come back with others or not at all.
+    for_others: u64,
     refuses: bool,
     /// The first rows of these.
     first: Vec<String>,
@@ -111,6 +116,7 @@ impl Short {
     /// With what one more run of it did.
     pub fn and(&mut self, run: &Run) {
         self.left_alone += run.left_alone;
+        self.for_others += run.for_others;
         self.refuses |= run.refuses;
         let room = TOLD.saturating_sub(self.first.len());
         self.first.extend(run.conflicts.iter().take(room).map(Conflict::name));
@@ -130,15 +136,24 @@ impl Short {
         }
         let left = (self.left_alone > 0).then(|| {
             let or = if self.refuses { " or the database refuses them" } else { "" };
-            let rows = thousands(self.left_alone);
+            let changed = self.left_alone - self.for_others;
+            let rows = thousands(changed);
             let said = format!("left alone, because they were changed since{or}: {rows} rows");
             if self.first.is_empty() {
                 return said;
             }
-            format!("{said}: {}", named(&self.first, NAMED, self.left_alone))
+            format!("{said}: {}", named(&self.first, NAMED, changed))
         });
-        let lacks = plan.lacks.iter().map(|why| format!("{UNSEEN}: {why}"));
-        left.into_iter().chain(self.besides.clone()).chain(lacks).collect()
+        let for_others = (self.for_others > 0).then(|| {
+            let rows = thousands(self.for_others);
+            format!("{rows} more rows with these, because keys that moved come back together")
+        });
+        let lacks = plan.lacks.iter().map(|why| match why.strip_prefix(UndoRehearsal::TRIED) {
+            Some(why) => format!("{TRIED}{why}"),
+            None => format!("{UNSEEN}: {why}"),
+        });
+        let left = left.into_iter().chain(for_others);
+        left.chain(self.besides.clone()).chain(lacks).collect()
     }
 }
 
@@ -191,7 +206,7 @@ async fn run(desk: &mut Desk, piece: Piece<'_>) -> Result<Run, EngineError> {
     let ahead = observe.read_ahead(time_cap);
     let acting = act(work, tables, plan, &booked, &mut direct);
     let (acted, ahead) = tokio::join!(acting, ahead);
-    let Acted { statements, conflicts, left_alone, refuses, said } = acted?;
+    let Acted { statements, conflicts, left_alone, for_others, refuses, said } = acted?;
     ahead?;
     warnings.extend(said);
     let mut written = written(work, observe, &direct, piece.cut).await?;
@@ -231,10 +246,10 @@ async fn run(desk: &mut Desk, piece: Piece<'_>) -> Result<Run, EngineError> {
             warnings.push(blind.clone());
         }
     }
-    let lacks = plan.lacks.iter();
-    warnings.extend(
-        lacks.map(|why| format!("{UNSEEN}, and what was not seen does not come back: {why}")),
-    );
+    warnings.extend(plan.lacks.iter().map(|why| match why.strip_prefix(UndoRehearsal::TRIED) {
+        Some(why) => format!("{TRIED}{why}"),
+        None => format!("{UNSEEN}, and what was not seen does not come back: {why}"),
+    }));
     warnings.extend(work.warnings());
     let (checks, remaining) = compare(work, piece, before).await;
     let server = server.clone();
@@ -247,6 +262,7 @@ async fn run(desk: &mut Desk, piece: Piece<'_>) -> Result<Run, EngineError> {
         remaining,
         conflicts,
         left_alone,
+        for_others,
         refuses,
         beyond,
         warnings,
@@ -295,6 +311,7 @@ struct Acted {
     statements: Vec<StatementOutcome>,
     conflicts: Vec<Conflict>,
     left_alone: u64,
+    for_others: u64,
     refuses: bool,
     said: Vec<String>,
 }
@@ -345,6 +362,7 @@ impl Acted {
         }
         self.conflicts = done.conflicts;
         (self.left_alone, self.refuses) = (done.left_alone, done.refuses);
+        self.for_others = done.for_others;
         self.said.extend(done.kept_out);
         self.said.extend(done.set_anew.words());
     }
