@@ -81,7 +81,7 @@ pub fn is_of_one_server(text: &str, dialect: Dialect) -> bool {
     };
     words.iter().any(|word| match dialect {
         // Who asks whether it is a replica and how late mean the replica.
-        Dialect::Postgres if *word == "pg_is_in_recovery" => !words.iter().any(|it| of_replica(it)),
+        Dialect::Postgres if *word == "pg_is_in_recovery" => !words.iter().any(of_replica),
         Dialect::Postgres => {
             POSTGRES.contains(word) || begins(word, &POSTGRES_BEGIN) && !of_replica(word)
         }
