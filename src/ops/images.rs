@@ -67,7 +67,8 @@ impl<'a> Roll<'a> {
             let key = key.as_ref().plain().unwrap_or_default();
             format!(
                 "a row of {name} would be written that is not of the chunk: {column} {key} (by the statement, by a \
-                 trigger or a reference of the table to itself, or because a row gets another key)"
+                 trigger or a reference of the table to itself, because a row gets another key, or because the \
+                 list of keys writes this one otherwise than the table)"
             )
         })?;
         self.met[place] = true;
