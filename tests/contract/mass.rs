@@ -435,7 +435,7 @@ fn a_chunk_is_held_to_its_keys_through_a_part_too(engine: Dialect) {
 
 fn it_stops_when_it_does_not_help(engine: Dialect) {
     let mut desk = Desk::new(engine, &schema(engine));
-    let mut job = desk.mass_job("op", KEYS, &[RAISE], (20, 20));
+    let mut job = desk.mass_job("op", KEYS, &[RAISE], (4, 4));
     job.plan.cures = vec![check("raised", "SELECT id FROM job WHERE state = 'open' AND n = 0")];
     let preview = desk.preview(&job);
     let other = Mutex::new(desk.other());
@@ -443,9 +443,10 @@ fn it_stops_when_it_does_not_help(engine: Dialect) {
     let execution = desk.drive(&job, preview, &Reins::default(), &|_| {
         let mut guard = other.lock().unwrap();
         let other = &mut *guard;
-        let first = next.fetch_add(500, Ordering::Relaxed);
+        // Each time more than all chunks together do away with, however fast they are.
+        let first = next.fetch_add(3_000, Ordering::Relaxed);
         let rows: Vec<String> =
-            (first..first + 500).map(|id| format!("({id}, 'open', 0)")).collect();
+            (first..first + 3_000).map(|id| format!("({id}, 'open', 0)")).collect();
         aside(|| other.run(&format!("INSERT INTO job VALUES {}", rows.join(", "))));
     });
     let (progress, why) = halted(execution);

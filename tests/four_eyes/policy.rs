@@ -136,7 +136,7 @@ fn what_the_system_asks_holds_also_for_a_file_that_comes_later() {
     );
     fs::write(home.path("etc/steadyhand.toml"), etc).expect("the folder is ours");
     let mut casey = Cockpit::start_in(home, &[], WIDE);
-    casey.wait_for("erp-demo");
+    casey.wait_for("enter go on with it");
     symlink(work, link).expect("the folder is ours");
     casey.keys("enter");
     casey.wait_for("taken up again");
