@@ -421,9 +421,14 @@ fn functions_that_checks_call_can_be_called() {
         check("SELECT id FROM things WHERE bad(id) AND COALESCE(id, 0) > 0");
         granted();
         let give = "GRANT steadyhand_detector TO checks;";
+        let routine = "CREATE PROCEDURE rest() LANGUAGE sql AS 'SELECT 1';
+            GRANT EXECUTE ON PROCEDURE rest() TO steadyhand_detector;";
         let default = "SET DEFAULT ROLE steadyhand_detector FOR checks;";
-        let give =
-            if url.starts_with("mysql") { format!("{give}{default}") } else { give.to_owned() };
+        let give = if url.starts_with("mysql") {
+            format!("{give}{default}")
+        } else {
+            give.to_owned() + routine
+        };
         let (ran, said) = server.client_says("shop", &give);
         assert!(ran, "{said}");
         for _ in 0..2 {

@@ -135,11 +135,11 @@ fn execute(needs: &Needs, place: &Place) -> String {
          CROSS JOIN LATERAL aclexplode(p.proacl) a JOIN pg_roles r ON r.oid = a.grantee\n       \
          JOIN pg_namespace n ON n.oid = p.pronamespace\n       \
          WHERE r.rolname IN ({roles}) AND n.nspname IN ({schemas}) LOOP\n    \
-         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %I', held.function, held.role);\n  END LOOP;\n  \
+         EXECUTE format('REVOKE ALL ON ROUTINE %s FROM %I', held.function, held.role);\n  END LOOP;\n  \
          FOR held IN SELECT p.oid::regprocedure AS function, c.role FROM (VALUES {rows}) AS c (of_schema, name, role)\n       \
          JOIN pg_namespace n ON n.nspname = c.of_schema JOIN pg_proc p ON p.pronamespace = n.oid AND p.proname = c.name\n       \
          WHERE p.prokind IN ('f', 'w', 'a') AND n.nspname IN ({schemas}) AND NOT has_function_privilege(c.role, p.oid, 'EXECUTE') LOOP\n    \
-         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', held.function, held.role);\n  END LOOP;\nEND\n$do$;\n"
+         EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', held.function, held.role);\n  END LOOP;\nEND\n$do$;\n"
     )
 }
 
