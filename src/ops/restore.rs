@@ -162,8 +162,9 @@ async fn standing(
         let now = Desk::at(session, tables, &images.head)?.hold(there).await?;
         standing.extend(rows.iter().map(|row| {
             let now = now.get(&key_name(&row.key)).map(Vec::as_slice);
-            // What the change removed is not there to be held, and is added where nothing is.
-            row.after.is_none() || decide(row, now) != Step::Conflict
+            // What the change removed is not there to be held, and is added where nothing is. What it wrote
+            // and is there no more cannot be held either: what comes in its place is somebody else's.
+            row.after.is_none() || now.is_some() && decide(row, now) != Step::Conflict
         }));
     }
     Ok(standing)
