@@ -3,8 +3,9 @@
 
 mod common;
 
+use common::book::{book, command};
 use common::server::{Kind, Server, Setup};
-use common::walk::{INCIDENT, confirm, journal, leave, resume};
+use common::walk::{INCIDENT, confirm, journal, leave, resume, type_confirmation};
 use common::{Cockpit, Home, Sqlite, WIDE};
 
 const CHECK: &str = r#"
@@ -190,9 +191,8 @@ fn another_server_than_the_one_that_answered_first_is_refused() {
     leave(&mut cockpit);
 }
 
-/// The name and the address know nothing of the server; when it answers, what is asked of it holds.
-#[test]
-fn the_strictest_that_is_asked_of_the_server_holds_from_when_it_answers() {
+/// A server that is stopped, where it is, and a target that knows it and asks for two people there.
+fn known_elsewhere() -> (Server, String, String) {
     let mut server = server(Kind::Postgres);
     let url = server.url("erp");
     let mut before = Cockpit::start_in(home(&url, ""), &OPEN, WIDE);
@@ -207,6 +207,13 @@ fn the_strictest_that_is_asked_of_the_server_holds_from_when_it_answers() {
         "[target.known]\nurl = \"postgres://erp@elsewhere.example/erp\"\n\
          environment = \"staging\"\nfingerprint = \"{known}\"\napproval = \"four-eyes\"\n"
     );
+    (server, url, pinned)
+}
+
+/// The name and the address know nothing of the server; when it answers, what is asked of it holds.
+#[test]
+fn the_strictest_that_is_asked_of_the_server_holds_from_when_it_answers() {
+    let (mut server, url, pinned) = known_elsewhere();
     let mut cockpit = opened_without(home(&url, &pinned));
     server.start();
     cockpit.keys("r");
@@ -215,5 +222,32 @@ fn the_strictest_that_is_asked_of_the_server_holds_from_when_it_answers() {
     cockpit.wait_for("enter preview");
     cockpit.keys("enter");
     cockpit.wait_for("a second person must agree");
+    leave(&mut cockpit);
+}
+
+/// What brings the server back must run while it is away, and alone; what was begun then is refused where two
+/// are asked for by the time it is agreed to.
+#[test]
+fn a_command_runs_while_nothing_answers_and_not_against_what_is_asked_once_it_does() {
+    let (mut server, url, pinned) = known_elsewhere();
+    let steps = [("bring", "Bring it back"), ("more", "And more")];
+    let steps = steps.map(|(id, title)| command(id, title, &["touch", id], false));
+    let book = book(&[&steps[0], &steps[1]]).replace("asset-double-assignment", "parcels");
+    let home = home(&url, &pinned);
+    home.write("books/parcels.toml", &book);
+    let mut cockpit = Cockpit::start_in(home, &OPEN, WIDE);
+    cockpit.wait_for(WITHOUT);
+    cockpit.keys("enter");
+    cockpit.wait_for("Bring it back");
+    confirm(&mut cockpit, "erp run");
+    cockpit.wait_for("the command ended with 0");
+    assert!(cockpit.home().work().join("bring").exists());
+    cockpit.keys("enter");
+    cockpit.wait_for("And more");
+    type_confirmation(&mut cockpit, "erp run");
+    server.start();
+    cockpit.keys("enter");
+    cockpit.wait_for("erp asks for a second person");
+    assert!(!cockpit.home().work().join("more").exists());
     leave(&mut cockpit);
 }

@@ -39,7 +39,7 @@ use crate::incident::store;
 use crate::ops;
 use crate::ops::Stopper;
 use crate::practice::Practice;
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 use crate::runbook::Runbook;
 
 /// How long the outcome of an execution is waited for when the cockpit is left.
@@ -111,6 +111,19 @@ struct Desk {
 impl Desk {
     async fn bound(&self) -> Result<&Bound, Problem> {
         self.contact.bound().await
+    }
+
+    /// The target as a command finds it. One must run while nothing answers, to bring it back; where something
+    /// does by now, what is asked there of whoever writes is known first.
+    async fn for_command(&self, readonly: bool) -> Result<Target, Problem> {
+        if readonly {
+            return Ok(self.target.clone());
+        }
+        match self.bound().await {
+            Ok(bound) => Ok(bound.target.clone()),
+            Err(problem) if problem.kind == Kind::Refused => Err(problem),
+            Err(_) => Ok(self.target.clone()),
+        }
     }
 }
 

@@ -173,7 +173,8 @@ impl World {
         let work = async move {
             let (outcome, why) = match guard_job(&desk, &step, op, actor).await {
                 Ok(job) => ops::guard::put(&job, &deed, consent, &desk.journal, &stopper).await,
-                Err(problem) => (Outcome::Unknown, problem.sentence),
+                // Nothing was sent.
+                Err(problem) => (Outcome::RolledBack, problem.sentence),
             };
             Message::GuardPut { run, step, outcome, why }
         };

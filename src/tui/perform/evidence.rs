@@ -71,8 +71,15 @@ impl World {
                     return Message::not_run(run, step, why);
                 }
             };
-            let (target, folder) = (desk.target.clone(), desk.folder.clone());
-            let site = ops::tool::Site { target, folder };
+            let target = match desk.for_command(command.readonly).await {
+                Ok(target) => target,
+                Err(problem) => {
+                    let why = format!("nothing was executed: {}", problem.sentence);
+                    over(&desk.journal, &step, &why);
+                    return Message::not_run(run, step, why);
+                }
+            };
+            let site = ops::tool::Site { target, folder: desk.folder.clone() };
             let (argv, ran) = site.run(&step, &command, consent, &stopper).await;
             // Here, and not where the answer is shown: nobody may be there any more.
             if let Err(error) = ended(&desk.journal, &step, argv, &ran) {
