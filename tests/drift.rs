@@ -110,8 +110,9 @@ fn an_export_comes_from_where_checks_run() {
     home.write("checks/bad-rows.toml", BAD_ROWS);
     home.write("books/look.toml", &looking("look", "bad-rows"));
     let mut cockpit = Cockpit::start_in(home, &["open", "look", "--target", "erp"], WIDE);
-    cockpit.wait_for("2 violations");
+    cockpit.wait_for("1-2 of 2");
     cockpit.keys("V");
+    cockpit.wait_for("s sort");
     cockpit.wait_for("1-2 of 2");
     cockpit.keys("E");
     cockpit.wait_for("Export all rows as");

@@ -246,7 +246,8 @@ fn a_database_made_to_take_over_a_terminal_takes_over_none() {
     let args =
         ["open", "things", "--target", "scratch.db", "--checks", "checks", "--runbooks", "books"];
     let mut cockpit = Cockpit::start_in(home, &args, WIDE);
-    cockpit.wait_for("12 violations");
+    // What home tells of the same check comes first.
+    cockpit.wait_for("1-12 of 12, exact");
     cockpit.keys("v");
     cockpit.wait_for("kind");
     // Every cell of every row comes by, and each row in full.
@@ -381,9 +382,10 @@ fn a_letter_is_no_sequence_to_a_terminal_without_utf_8() {
     );
     let on = ["--target", "scratch.db", "--checks", "checks", "--runbooks", "books"];
     let mut cockpit = Cockpit::start_in(home, &[&["open", "words"][..], &on].concat(), WIDE);
-    cockpit.wait_for("1 violation");
+    cockpit.wait_for("1-1 of 1, exact");
     cockpit.wait_for(&format!("{SHOWN} - ..."));
     cockpit.keys("v");
+    cockpit.wait_for("s sort");
     cockpit.wait_for("<U+65E5><U+672C>AAA");
     cockpit.keys("o");
     cockpit.wait_for("Row in full");

@@ -280,6 +280,7 @@ fn a_full_temporary_disk_is_said_and_the_count_stays_exact() {
     let words = "trap '' XFSZ; ulimit -f 2048";
     let args = ["open", "storm", "--target", "shop"];
     let mut cockpit = Cockpit::start_after(words, home, &args, WIDE);
+    cockpit.wait_for("milestone: detected");
     cockpit.wait_for("200,000 violations");
     cockpit.wait_for("not all rows are in the table");
     cockpit.keys("V");
