@@ -42,9 +42,7 @@ impl Plan {
             let picked = pick(what, text)?;
             match sql::unambiguous(&picked, dialect, text.meant(dialect)) {
                 Ok(()) => Ok(picked),
-                Err(refusal) => {
-                    Err(format!("`{what}`: {}", refusal.sentence.trim_end_matches('.')))
-                }
+                Err(refusal) => Err(format!("`{what}`: {}", refusal.clause())),
             }
         };
         Ok(Self {

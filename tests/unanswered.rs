@@ -171,6 +171,26 @@ fn any_reason_will_do_but_that_another_server_answers() {
     leave(&mut cockpit);
 }
 
+/// Nothing is written behind the end of an incident, and no server becomes its own then.
+#[test]
+fn an_incident_that_was_closed_before_a_server_answered_meets_none() {
+    let home = home("sqlite:erp.db", "");
+    let file = home.work().join("erp.db");
+    let mut cockpit = opened_without(home);
+    cockpit.keys("C");
+    cockpit.wait_for("Close the incident?");
+    cockpit.keys("enter");
+    cockpit.wait_for("closed; the postmortem is written");
+    Sqlite::create(&file).run(PARCELS);
+    cockpit.keys("I r");
+    cockpit.wait_for("no server had answered this incident when it was closed");
+    cockpit.keys("q");
+    assert_eq!(cockpit.wait_code(), 0);
+    let home = cockpit.into_home();
+    assert_eq!(journal(&home).last().map(String::as_str), Some("closed"));
+    home.steadyhand(&["verify", INCIDENT]).assert().code(0);
+}
+
 /// Whoever was there first is the server of the incident, also after it was taken up again.
 #[test]
 fn another_server_than_the_one_that_answered_first_is_refused() {

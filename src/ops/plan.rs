@@ -74,7 +74,7 @@ pub async fn change(
 /// The text as it is written, before an answer stands in it: that one the server quotes itself.
 fn plain_to(name: &str, of: &PerDialect, text: &str, dialect: Dialect) -> Result<(), Problem> {
     sql::unambiguous(text, dialect, of.meant(dialect)).map_err(|refusal| {
-        let sentence = refusal.sentence.trim_end_matches('.');
+        let sentence = refusal.clause();
         Problem::refused(format!("{name}: {sentence}; nothing was run"))
     })
 }

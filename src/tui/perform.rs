@@ -426,7 +426,7 @@ mod tests {
         let url = crate::config::TargetUrl::parse("sqlite:erp.db", home.path()).expect("a url");
         let target = Target::new("erp", url, crate::config::Environment::Development);
         let policy = crate::config::Policy::default();
-        let contact = Contact::new(&target, None, policy, &journal, &world.messages);
+        let contact = Contact::new(&target, None, policy, &journal, None, &world.messages);
         world.desk = Some(Desk {
             journal: journal.clone(),
             folder: home.path().to_owned(),

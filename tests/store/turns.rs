@@ -420,12 +420,10 @@ fn a_session_of_ours_that_lingers_in_the_store_is_told() {
     assert_eq!(store.count("record"), lines);
 }
 
-#[test]
-fn a_store_on_the_server_under_repair_is_said() {
-    let store = Store::new();
+/// Opens an incident on a database of the server that holds the store, too.
+fn under_repair(store: Store, target: &str) -> (Store, Cockpit) {
     store.server.database("erp");
     let home = Home::new();
-    let target = store.server.url_as(server::ADMIN, "erp");
     let config = format!(
         "state = \"state\"\nstore = \"{}\"\n[target.erp]\nurl = \"{target}\"\n\
          environment = \"development\"\n",
@@ -433,10 +431,34 @@ fn a_store_on_the_server_under_repair_is_said() {
     );
     home.write("steadyhand.toml", &config);
     let store = store.made(&home);
-    let mut cockpit = Cockpit::start_in(home, &["open", RUNBOOK, "--target", "erp"], WIDE);
-    cockpit.wait_for("the incident store is on this very server: it goes away with it");
+    (store, Cockpit::start_in(home, &["open", RUNBOOK, "--target", "erp"], WIDE))
+}
+
+const SAME: &str = "the incident store is on this very server: it goes away with it";
+
+#[test]
+fn a_store_on_the_server_under_repair_is_said() {
+    let store = Store::new();
+    let target = store.server.url_as(server::ADMIN, "erp");
+    let (_store, mut cockpit) = under_repair(store, &target);
+    cockpit.wait_for(SAME);
     leave(&mut cockpit);
-    drop(store);
+}
+
+#[test]
+fn a_store_on_the_server_under_repair_is_said_once_that_one_answers() {
+    let store = Store::new();
+    store.proxy.refuse(true);
+    let port = store.proxy.port();
+    let target = store.server.tcp_url(server::ADMIN, "127.0.0.1", port, "erp");
+    let (store, mut cockpit) = under_repair(store, &target);
+    cockpit.wait_for("The incident can be opened without it");
+    cockpit.keys("enter");
+    cockpit.wait_for("no server has answered yet");
+    store.proxy.refuse(false);
+    cockpit.keys("V");
+    cockpit.wait_for(SAME);
+    leave(&mut cockpit);
 }
 
 #[test]

@@ -88,8 +88,8 @@ impl<'a> Desk<'a> {
     }
 
     /// What rows are now, also those whose key the server takes for one of these, and stay until they are
-    /// written or all is over: what is not locked somebody else
-    /// may change, and it would look as if a trigger of ours had.
+    /// written or all is over: what is not locked somebody else may change, and it would look as if a trigger
+    /// of ours had.
     pub async fn hold(
         &mut self,
         rows: impl IntoIterator<Item = &RowImage>,

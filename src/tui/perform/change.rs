@@ -260,7 +260,7 @@ async fn guard_job(
 }
 
 /// What the journal on disk tells.
-fn told(folder: &Path) -> Result<Incident, Problem> {
+pub(super) fn told(folder: &Path) -> Result<Incident, Problem> {
     let (records, _, _) = crate::incident::journal::read(folder)
         .map_err(|error| Problem::system(error.to_string()))?;
     Ok(Incident::replay(&store::name(folder), &records))

@@ -4,11 +4,13 @@
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Mutex, OnceCell};
 
+use super::change::told;
 use crate::config::{Bond, Policy, Target};
 use crate::incident::entry::{Entry, Record};
 use crate::incident::journal::Journal;
 use crate::ops::connect::identify;
 use crate::ops::pressure::Monitor;
+use crate::ops::share;
 use crate::problem::Problem;
 use crate::tui::message::{Message, Met};
 
@@ -33,6 +35,8 @@ pub(super) struct Contact {
     target: Target,
     policy: Policy,
     journal: Journal,
+    /// Where others read it, if they do.
+    store: Option<Target>,
     messages: UnboundedSender<Message>,
     bound: OnceCell<Bound>,
 }
@@ -43,6 +47,7 @@ impl Contact {
         server: Option<String>,
         policy: Policy,
         journal: &Journal,
+        store: Option<Target>,
         messages: &UnboundedSender<Message>,
     ) -> Self {
         let bound = server.map(|server| Bound::to(server, target.clone()));
@@ -50,6 +55,7 @@ impl Contact {
             target: target.clone(),
             policy,
             journal: journal.clone(),
+            store,
             messages: messages.clone(),
             bound: OnceCell::new_with(bound),
         }
@@ -59,11 +65,20 @@ impl Contact {
     pub async fn bound(&self) -> Result<&Bound, Problem> {
         self.bound
             .get_or_try_init(|| async {
+                if !told(&self.journal.folder())?.is_open() {
+                    let sentence = "no server had answered this incident when it was closed";
+                    return Err(Problem::refused(sentence));
+                }
                 let met = meet(&self.target, &self.policy, &self.journal).await;
                 let (Met { identity, target }, _) = met?;
                 let bound = Bound::to(identity.server.clone(), target.clone());
                 // Nobody listens any more only when the cockpit is gone.
                 let _ = self.messages.send(Message::Met(Box::new(Met { identity, target })));
+                if let Some(store) = self.store.clone() {
+                    let (server, messages) = (bound.server.clone(), self.messages.clone());
+                    // Nothing that asks the database waits for the store.
+                    tokio::spawn(async move { tell_same_server(&store, &server, &messages).await });
+                }
                 Ok(bound)
             })
             .await
@@ -86,6 +101,16 @@ pub(super) async fn meet(
     let written: Result<_, _> = entries.map(|entry| journal.append(entry)).collect();
     let records = written.map_err(|error| Problem::system(error.to_string()))?;
     Ok((Met { identity, target }, records))
+}
+
+pub(super) async fn tell_same_server(
+    store: &Target,
+    server: &str,
+    messages: &UnboundedSender<Message>,
+) {
+    if share::is_same_server(store, server).await {
+        let _ = messages.send(Message::Store(share::News::SameServer));
+    }
 }
 
 /// What the journal remembers of who must agree.

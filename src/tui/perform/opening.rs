@@ -116,12 +116,14 @@ impl World {
     /// The loop hands over what an opened incident needs, before `update` sees it.
     pub fn take_desk(&mut self, opened: &mut Opened) {
         self.look_after(&opened.journal);
+        let store = self.store.clone().filter(|_| opened.shared.is_some());
         if let Some(shared) = opened.shared.take() {
             self.send_to_store(shared, &opened.journal);
         }
         // Whatever is asked from here on is asked of one server.
         let (server, policy) = (opened.server.clone(), self.seconding.policy.clone());
-        let contact = Contact::new(&opened.target, server, policy, &opened.journal, &self.messages);
+        let (journal, messages) = (&opened.journal, &self.messages);
+        let contact = Contact::new(&opened.target, server, policy, journal, store, messages);
         self.desk = Some(Desk {
             journal: opened.journal.clone(),
             folder: opened.folder.clone(),
@@ -183,9 +185,8 @@ async fn tell_same_server(
     messages: &UnboundedSender<Message>,
 ) {
     let there = store.filter(|_| shared.is_some_and(|shared| shared.courier.is_there()));
-    let (Some(at), Some(server)) = (there, server) else { return };
-    if share::is_same_server(at, server).await {
-        let _ = messages.send(Message::Store(share::News::SameServer));
+    if let (Some(at), Some(server)) = (there, server) {
+        contact::tell_same_server(at, server, messages).await;
     }
 }
 
@@ -378,7 +379,6 @@ async fn old_incident(
             let _ = lease::store_says(&folder, Says::Nobody);
         }
     }
-    tell_same_server(shared.as_ref(), store.as_ref(), server.as_deref(), &messages).await;
     if store::is_apart(&folder) {
         let _ = messages.send(Message::Store(share::News::Alone));
     }
@@ -396,6 +396,7 @@ async fn old_incident(
         }
         None => Err(Problem::unreachable("no server ever answered this incident")),
     };
+    tell_same_server(shared.as_ref(), store.as_ref(), server.as_deref(), &messages).await;
     if folded.is_open() {
         // Of a program that is gone nobody will say how they ended.
         for step in folded.commands {
