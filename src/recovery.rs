@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Verdict};
 use crate::sql::{Counted, Listed, Verb};
-use crate::value::{Rows, thousands};
+use crate::value::{Rows, counted, thousands};
 pub use images::{Gather, ImageRows, RowImage, TableHead, TableImages};
 pub use protocol::Approval;
 pub use request::Request;
@@ -191,7 +191,8 @@ impl CheckOutcome {
             Role::Cure => match after {
                 Verdict::Clear => None,
                 Verdict::Violated { violations } => {
-                    Some(format!("{check} would still have {violations} violations"))
+                    let violations = violations.of("violation");
+                    Some(format!("{check} would still have {violations}"))
                 }
                 Verdict::Measured { reading } => {
                     (!after.is_clear()).then(|| format!("{check} would still be at {reading}"))
@@ -211,7 +212,8 @@ impl CheckOutcome {
             Role::Neighbour => match (number(before), number(after)) {
                 (Some(before), Some(after)) if seen_after && after <= before => None,
                 (Some(before), Some(after)) if seen_before && after > before => {
-                    Some(format!("{check} would get worse: {before} to {after} violations"))
+                    let after = counted(after, "violation");
+                    Some(format!("{check} would get worse: {before} to {after}"))
                 }
                 _ => Some(format!("{check} could not be compared before and after")),
             },

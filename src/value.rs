@@ -141,6 +141,14 @@ pub fn thousands(number: u64) -> String {
     out
 }
 
+/// `1 row`, `12,000 rows`.
+pub fn counted(number: impl TryInto<u64>, word: &str) -> String {
+    match number.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {word}"),
+        number => format!("{} {word}s", thousands(number)),
+    }
+}
+
 /// The form on disk: exact for every value, so an undo read back writes the same bytes.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

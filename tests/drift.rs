@@ -117,7 +117,7 @@ fn an_export_comes_from_where_checks_run() {
     cockpit.keys("E");
     cockpit.wait_for("Export all rows as");
     cockpit.keys("enter");
-    cockpit.wait_for("2 rows are in");
+    cockpit.wait_for("2 rows written to");
 }
 
 // ----------------------------------------------------------------------------- between the two
@@ -205,7 +205,7 @@ fn an_undo_leaves_alone_what_somebody_else_changed_since() {
     let card = String::from_utf8_lossy(&card.get_output().stdout).into_owned();
     for said in [
         "COMMITTED, 26 rows, and taken back but for 1 row\n",
-        "COMMITTED, 24 rows; left alone, because they were changed since: 1 rows: ",
+        "COMMITTED, 24 rows; left alone, because they were changed since: 1 row: ",
         "Close the later assignments, keep the earliest: 1 row left alone when it was taken back\n",
     ] {
         assert!(card.contains(said), "{said} is not on the card:\n{card}");

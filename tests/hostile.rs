@@ -80,10 +80,10 @@ fn the_demos_note_is_shown_on_every_screen_and_obeyed_on_none() {
         cockpit.keys(down);
         cockpit.wait_for(&format!("▸ {format}"));
         cockpit.keys("enter");
-        cockpit.wait_for("12 rows are in");
+        cockpit.wait_for("12 rows written to");
         cockpit.wait_for("evidence/export");
         cockpit.keys("esc");
-        cockpit.wait_gone("12 rows are in");
+        cockpit.wait_gone("12 rows written to");
         cockpit.wait_gone("Export all rows as");
     }
     // A row with the note becomes part of a drift, and so of screen and journal.

@@ -496,10 +496,10 @@ fn an_undo_that_left_rows_alone_can_be_tried_again() {
     cockpit.keys("u");
     cockpit.wait_for("enter confirm the undo");
     walk::confirm(&mut cockpit, "erp-demo undo 27");
-    cockpit.wait_for("left alone, because they were changed since: 1 rows: rates k b");
+    cockpit.wait_for("left alone, because they were changed since: 1 row: rates k b");
     assert!(!cockpit.screen().contains("it is undone"), "{}", cockpit.screen());
     cockpit.keys("enter");
-    cockpit.wait_for("It was taken back but for 1 rows");
+    cockpit.wait_for("It was taken back but for 1 row");
     database.run("UPDATE rates SET v = 3 WHERE k = 'b'");
     cockpit.keys("u");
     cockpit.wait_for("enter confirm the undo");

@@ -90,7 +90,7 @@ fn goes_on(at: &str, said: &str, chunks: i64) {
     if chunks == 10 {
         cockpit.keys("enter");
         cockpit.wait_gone(said);
-        cockpit.wait_for("COMMITTED: 1000 rows");
+        cockpit.wait_for("COMMITTED: 1,000 rows");
     } else {
         let left = 1_000 - chunks * 100;
         if chunks > 0 {
@@ -232,7 +232,7 @@ fn it_is_paused_continued_stopped_gone_on_with_and_taken_back() {
     leave(&mut cockpit);
     assert_sound(cockpit.home());
     let page = postmortem(cockpit.home(), "markdown");
-    assert!(page.contains("Rows: 4999 rows written\n"), "{page}");
+    assert!(page.contains("Rows: 4,999 rows written\n"), "{page}");
     assert!(page.contains("Rows of the chunk that was previewed"), "{page}");
 }
 

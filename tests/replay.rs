@@ -22,7 +22,7 @@ fn told() -> Home {
     preview(&mut cockpit);
     confirm(&mut cockpit, CONFIRMATION);
     cockpit.wait_for("COMMITTED");
-    cockpit.wait_for("those of the preview");
+    cockpit.wait_for("as previewed");
     note(&mut cockpit, "luck: nobody had been handed out yet");
     leave(&mut cockpit);
     let home = cockpit.into_home();
@@ -90,7 +90,7 @@ fn an_incident_is_told_forward_and_back_on_its_own_screens() {
         cockpit.keys("right");
         cockpit.wait_for(&format!("REPLAY {at}/{all}"));
     }
-    cockpit.wait_for("COMMITTED   26 rows, those of the preview");
+    cockpit.wait_for("COMMITTED   26 rows, as previewed");
     // The ends, steps and milestones.
     cockpit.keys("end");
     cockpit.wait_for(&format!("REPLAY {all}/{all}"));

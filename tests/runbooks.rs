@@ -189,7 +189,7 @@ const REPAIRS: [Repair; 14] = [
         step: "follow",
         given: "UPDATE stock_movements SET quantity = quantity - 900 WHERE product_id = 7 AND warehouse = 1 AND source_type = 'opening';
                 UPDATE stock_levels SET on_hand = on_hand - 700 WHERE product_id = 7 AND warehouse = 1",
-        refused: &["negative-stock would still have 1 violations"],
+        refused: &["negative-stock would still have 1 violation"],
         left: &[],
     },
     // The first movement of all.
@@ -217,7 +217,7 @@ const REPAIRS: [Repair; 14] = [
         runbook: "orphans",
         step: "attach",
         given: "UPDATE payments SET reference = 'manual' WHERE id = 31",
-        refused: &["orphan-payment would still have 1 violations"],
+        refused: &["orphan-payment would still have 1 violation"],
         left: &[],
     },
     Repair {
@@ -285,7 +285,7 @@ const REPAIRS: [Repair; 14] = [
         runbook: "order-total-drift",
         step: "recompute",
         given: "UPDATE orders SET total = total + 30 WHERE id = 33",
-        refused: &["order-total-arithmetic would still have 1 violations"],
+        refused: &["order-total-arithmetic would still have 1 violation"],
         left: &[],
     },
 ];

@@ -613,7 +613,7 @@ fn worked_on() -> Home {
     to_change(&mut cockpit);
     preview(&mut cockpit);
     confirm(&mut cockpit, CONFIRMATION);
-    cockpit.wait_for("those of the preview");
+    cockpit.wait_for("as previewed");
     cockpit.keys("J");
     cockpit.wait_for("[story]");
     cockpit.wait_for("verified on a new connection");

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::keys::Keys;
 use super::metric::{Level, Reading};
-use crate::value::{Rows, ValueRef, thousands};
+use crate::value::{Rows, ValueRef, counted, thousands};
 
 /// A number of rows that is exact, or says that it is a lower bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +23,14 @@ impl Count {
 
     pub fn is_exact(self) -> bool {
         matches!(self, Self::Exact(_))
+    }
+
+    /// `1 violation`, `>= 10,000 violations`.
+    pub fn of(self, word: &str) -> String {
+        match self {
+            Self::Exact(n) => counted(n, word),
+            Self::AtLeast(_) => format!("{self} {word}s"),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Blind;
+use crate::value::counted;
 
 /// By which name a server is known again, and its version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,7 +180,10 @@ impl Pressure {
             parts.push(format!("a replica is {} s behind", behind.as_secs()));
         }
         if !self.orphans.is_empty() {
-            parts.push(format!("{} sessions of an earlier steadyhand", self.orphans.len()));
+            parts.push(format!(
+                "{} of an earlier steadyhand",
+                counted(self.orphans.len(), "session")
+            ));
         }
         parts.join("; ")
     }

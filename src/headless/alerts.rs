@@ -24,9 +24,9 @@ use crate::history::{Change, Run};
 use crate::ops::Stopper;
 use crate::ops::notify::{self, Message};
 use crate::report::alert::{Event, Told};
-use crate::report::text::count;
 use crate::rights;
 use crate::source::Spot;
+use crate::value::counted;
 
 /// How long a run waits between its attempts; later runs try again.
 const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
@@ -156,7 +156,7 @@ pub async fn deliver(config: &Config, mut post: Post, stopper: &Stopper) -> Vec<
         if left > 0 && !known(&name) {
             notes.push(format!(
                 "{} for {name}, which is not configured any more",
-                count(left, "alert")
+                counted(left, "alert")
             ));
         }
     }
@@ -244,20 +244,20 @@ fn in_order(alert: &Alert, folder: &Path, start: Instant, stopper: &Stopper) -> 
     }
     let left = messages(folder).len();
     if left > 0 && !said.is_empty() {
-        said.push(format!("{} kept, the next run tries again", count(left, "alert")));
+        said.push(format!("{} kept, the next run tries again", counted(left, "alert")));
     }
     if dropped > 0 {
-        let dropped = count(dropped, "message");
+        let dropped = counted(dropped, "message");
         said.push(format!("{dropped} never arrived within 7 days and given up"));
     }
     if overtaken > 0 {
-        let overtaken = count(overtaken, "older message");
+        let overtaken = counted(overtaken, "older message");
         said.push(format!(
             "{overtaken} given up, because a later one arrived that says how it is now"
         ));
     }
     if unreadable > 0 {
-        let unreadable = count(unreadable, "message");
+        let unreadable = counted(unreadable, "message");
         let folder = folder.display();
         said.push(format!("{unreadable} cannot be read, put aside in {folder} as .unreadable"));
     }

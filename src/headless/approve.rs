@@ -29,6 +29,7 @@ use crate::report;
 use crate::report::json::line;
 use crate::signature::{self, Purpose};
 use crate::sql;
+use crate::value::counted;
 
 /// Clocks of two hosts differ by less.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
@@ -223,16 +224,21 @@ fn compared(request: &Request, preview: &Preview) -> (Ran, String) {
     }
     if preview.fingerprint == request.expected() {
         let how = "run here with your rights and rolled back";
-        return (Ran::Same, format!("{how}: {part}{rows} rows, the same rows as asked for"));
+        return (Ran::Same, format!("{how}: {part}{rows}, the same as asked for"));
     }
     let mut differences: Vec<String> = Vec::new();
     for (then, now) in request.statements.iter().zip(&preview.statements) {
         if then.rows != now.rows {
-            differences.push(format!("{}: {} rows asked, {} now", then.note, then.rows, now.rows));
+            differences.push(format!(
+                "{}: {} asked, {} now",
+                then.note,
+                counted(then.rows, "row"),
+                now.rows
+            ));
         }
     }
     if differences.is_empty() {
-        differences.push(format!("{rows} rows, but not the rows, or not as they were, when asked"));
+        differences.push(format!("{rows}, but not those, or not as they were, when asked"));
     }
     (Ran::Otherwise, format!("DIFFERS: {part}{}", differences.join("; ")))
 }

@@ -25,6 +25,7 @@ use crate::postmortem::{self, Around, Draft, file};
 use crate::problem::Problem;
 use crate::report::text;
 use crate::signature::{self, Purpose, Unproved};
+use crate::value::counted;
 use crate::value::visible;
 
 #[derive(Debug)]
@@ -68,7 +69,7 @@ pub fn run(config: &Config, asked: &Asked, out: &mut Out) -> Result<Exit, Proble
         (false, false) => "",
     };
     let sound = if report.is_sound() { "" } else { "; the incident is not as it was written" };
-    let files = text::count(making.files(), "file");
+    let files = counted(making.files(), "file");
     out.put(&format!("{digest}  {}\n{id}{kinds}: {files}{sound}\n", path.display()))?;
     for away in &report.not_brought {
         let (file, place) = (&away.file, away.place());

@@ -19,8 +19,8 @@ use crate::config::Config;
 use crate::exit::Exit;
 use crate::ops::detect::KEPT_ROWS;
 use crate::problem::Problem;
-use crate::report::text;
 use crate::source::render;
+use crate::value::counted;
 
 /// How long a new exception holds if nobody says until when.
 const USUAL: Duration = Duration::from_hours(30 * 24);
@@ -118,15 +118,12 @@ fn write(
     let blind = run.outcomes().filter(|one| !one.finding.verdict.is_whole()).count();
     let unseen = match blind {
         0 => String::new(),
-        n => format!(
-            "; {} could not see, and what was known of them is kept",
-            text::count(n, "check")
-        ),
+        n => format!("; {} could not see, and what was known of them is kept", counted(n, "check")),
     };
     out.put(&format!(
         "{} written with {}, {} before{unseen}; review owner, reason and day of each\n",
         asked.baseline.display(),
-        text::count(new.known.len(), "known violation"),
+        counted(new.known.len(), "known violation"),
         old.known.len(),
     ))?;
     Ok(if blind == 0 { Exit::Clear } else { Exit::Inconclusive })

@@ -12,8 +12,8 @@ use crate::exit::Exit;
 use crate::ops::Stopper;
 use crate::ops::prepare::prepare;
 use crate::problem::Problem;
-use crate::report::text::count;
 use crate::source::{Fault, render};
+use crate::value::counted;
 
 #[derive(Debug)]
 pub struct Asked {
@@ -69,9 +69,9 @@ pub async fn run(asked: &Asked, config: &Config, out: &mut Out) -> Result<Exit, 
     let (checks, runbooks) = (judged.checks.len(), judged.runbooks.len());
     let files = match configs.len() {
         0 => String::new(),
-        n => format!(", {}", count(n, "configuration file")),
+        n => format!(", {}", counted(n, "configuration file")),
     };
-    let what = format!("{}, {}{files}", count(checks, "check"), count(runbooks, "runbook"));
+    let what = format!("{}, {}{files}", counted(checks, "check"), counted(runbooks, "runbook"));
     match &target {
         None => {
             out.put(&format!("no faults: {what}\n"))?;
@@ -113,7 +113,7 @@ fn names(config: &Config) -> Vec<Fault> {
 
 fn told(faults: &[Fault], out: &mut Out) -> Result<Exit, Problem> {
     out.put(&format!("{}\n\n", render(faults, out.paint)))?;
-    out.put(&format!("{}\n", count(faults.len(), "fault")))?;
+    out.put(&format!("{}\n", counted(faults.len(), "fault")))?;
     Ok(Exit::Usage)
 }
 
@@ -126,7 +126,7 @@ async fn on_target(
     out.progress(&format!("{}: {what} ...", target.name));
     let prepared = prepare(target, &judged.checks, &judged.runbooks, &Stopper::default()).await?;
     if prepared.refused.is_empty() {
-        let statements = count(prepared.sound, "statement");
+        let statements = counted(prepared.sound, "statement");
         out.put(&format!("no faults: {what}; {statements} prepared on {}\n", target.name))?;
         return Ok(Exit::Clear);
     }

@@ -25,6 +25,7 @@ use crate::problem::Problem;
 use crate::report::past::{self, Past, Row, Runs};
 use crate::report::seen::{self, InIncident};
 use crate::report::text;
+use crate::value::counted;
 
 #[derive(Debug)]
 pub struct AskedHistory {
@@ -204,7 +205,7 @@ pub fn health(asked: &AskedHealth, config: &Config, out: &mut Out) -> Result<Exi
             "-".into(),
             "-".into(),
             "-".into(),
-            format!("{} not delivered{age}", text::count(waiting, "alert")),
+            format!("{} not delivered{age}", counted(waiting, "alert")),
         ]);
         exit = exit.worst(Exit::Warning);
     }
@@ -234,7 +235,7 @@ fn judged(last: Option<&Run>, now: Timestamp, most: Duration) -> (&'static str, 
     if !run.counts() {
         return ("blind", "it saw nothing".into());
     }
-    ("ok", text::count(run.seen.len(), "check"))
+    ("ok", counted(run.seen.len(), "check"))
 }
 
 fn before(now: Timestamp, length: Duration) -> Timestamp {

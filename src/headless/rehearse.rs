@@ -22,6 +22,7 @@ use crate::problem::{Kind, Problem};
 use crate::report::{json, text};
 use crate::runbook::{Action, Change, Runbook, Step};
 use crate::source::{did_you_mean, quoted};
+use crate::value::counted;
 
 #[derive(Debug)]
 pub struct Asked {
@@ -219,7 +220,7 @@ impl Desk<'_> {
                 match (&preview.proof, preview.refused.as_slice()) {
                     (Err(why), _) => (Exit::Violated, rows, why.clone()),
                     (Ok(_), []) => {
-                        let rows = text::count(usize::try_from(preview.rows()).unwrap_or(0), "row");
+                        let rows = counted(preview.rows(), "row");
                         let rows = match &preview.chunks {
                             Some(chunks) => format!("{}, {rows}", chunks.words(false)),
                             None => rows,
@@ -323,7 +324,7 @@ fn summary(tried: &[Tried], target: &str) -> String {
     let count = |exit: Exit| tried.iter().filter(|one| one.exit == exit).count();
     format!(
         "{} rehearsed on {target}: {} sound, {} warning, {} broken, {} inconclusive; nothing was committed",
-        text::count(tried.len(), "step"),
+        counted(tried.len(), "step"),
         count(Exit::Clear),
         count(Exit::Warning),
         count(Exit::Violated),

@@ -30,6 +30,7 @@ use crate::problem::{Kind, Problem};
 use crate::report::{Outcome, json, text};
 use crate::rights;
 use crate::source::duration_text;
+use crate::value::counted;
 
 /// The suite of the checks that belong to it.
 const SUITE: &str = "resilience";
@@ -256,7 +257,7 @@ impl Drill<'_> {
         });
         match written {
             Ok(dump) => {
-                let objects = text::count(dump.listing.len(), "object");
+                let objects = counted(dump.listing.len(), "object");
                 self.note("schema-dump", Exit::Clear, format!("{objects} in the dump"), start);
                 let (exit, what) = match dump.missing.as_slice() {
                     [] if tables.len() == 1 => (Exit::Clear, "the one table is in it".into()),
@@ -265,7 +266,7 @@ impl Drill<'_> {
                         Exit::Violated,
                         format!(
                             "{} not in it: {}",
-                            text::count(missing.len(), "table"),
+                            counted(missing.len(), "table"),
                             missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
                         ),
                     ),
@@ -492,7 +493,7 @@ fn page(drill: &Drill<'_>, target: &str, exit: Exit, left_out: &str) -> String {
     text::columns(&["verdict", "step", "what"], rows)
         + &format!(
             "{} of {target}: {word}{left_out}; evidence in {}\n",
-            text::count(drill.steps.len(), "step"),
+            counted(drill.steps.len(), "step"),
             drill.folder.display()
         )
 }

@@ -26,6 +26,7 @@ use crate::ops::suite::{self, Job, Limits, News};
 use crate::problem::Problem;
 use crate::report::{Outcome, Totals, text};
 use crate::source::duration_text;
+use crate::value::counted;
 
 /// What is to be run.
 #[derive(Debug, Clone, Default)]
@@ -219,9 +220,9 @@ pub async fn run(
 
 fn words(run: &Run, checks: usize) -> String {
     match run.looked.as_slice() {
-        [one] => format!("{}: {}", one.label, text::count(checks, "check")),
+        [one] => format!("{}: {}", one.label, counted(checks, "check")),
         many => {
-            format!("{} on {}", text::count(checks, "check"), text::count(many.len(), "target"))
+            format!("{} on {}", counted(checks, "check"), counted(many.len(), "target"))
         }
     }
 }
@@ -358,7 +359,7 @@ fn missed(now: &Past, label: &str, state: &Path, slug: &str, config: &Config) ->
         if missed > 0 {
             notes.push(format!(
                 "{label}: {} of {suite} did not happen; the one before was at {}, and it is to run every {}",
-                text::count(usize::try_from(missed).unwrap_or(usize::MAX), "run"),
+                counted(missed, "run"),
                 text::minute(before.at),
                 duration_text(every),
             ));

@@ -12,6 +12,7 @@ use crate::guardrail::Standing;
 use crate::practice::Practice;
 use crate::runbook::progress::StepState;
 use crate::runbook::{Action, Runbook};
+use crate::value::counted;
 use crate::value::thousands;
 
 /// The heading of what to type, which is ours and in Markdown.
@@ -168,7 +169,7 @@ fn tried(incident: &Incident) -> Vec<String> {
         let back = match incident.taken_back(&change.op) {
             None => String::new(),
             Some(0) => ", and taken back".to_owned(),
-            Some(left) => format!(", and taken back but for {}", rows_words(left)),
+            Some(left) => format!(", and taken back but for {}", counted(left, "row")),
         };
         Some(format!("{} of {}: {how}{back}", change.deed.word(), change.step))
     });
@@ -186,7 +187,7 @@ fn tried(incident: &Incident) -> Vec<String> {
 fn how_it_went(change: &Change) -> Option<String> {
     let how = match &change.phase {
         Phase::Ended(Outcome::Committed, why) => {
-            let rows = rows_words(change.rows);
+            let rows = counted(change.rows, "row");
             // Of an undo that is what it did not bring back.
             let is_undo = matches!(change.deed, Deed::Undo { .. });
             let said = if is_undo && !why.is_empty() { format!("; {why}") } else { String::new() };
@@ -204,9 +205,9 @@ fn how_it_went(change: &Change) -> Option<String> {
     let (rows, done, keys) = (chunks.rows(), chunks.done(), chunks.keys);
     let more = if chunks.in_doubt().is_some() { "; of one more it is not known" } else { "" };
     Some(format!(
-        "{how}, {} rows COMMITTED in {} chunks, {} of {} {} done{more}",
-        thousands(rows),
-        chunks.committed().count(),
+        "{how}, {} COMMITTED in {}, {} of {} {} done{more}",
+        counted(rows, "row"),
+        counted(chunks.committed().count(), "chunk"),
         thousands(done),
         thousands(keys),
         change.deed.counts()
@@ -234,7 +235,7 @@ fn open(incident: &Incident, runbook: Option<&Runbook>) -> Vec<String> {
     let changes = incident.changes.iter();
     open.extend(changes.filter(|change| change.deed == Deed::Change).filter_map(|change| {
         let left = incident.taken_back(&change.op).filter(|left| *left > 0)?;
-        let (rows, title) = (rows_words(left), title(&change.step));
+        let (rows, title) = (counted(left, "row"), title(&change.step));
         Some(format!("{title}: {rows} left alone when it was taken back"))
     }));
     let mut failed: Vec<String> = Vec::new();
@@ -282,13 +283,9 @@ fn waiting(change: &Change, runbook: Option<&Runbook>) -> Option<String> {
         let until = valid.filter(|_| change.seconds.is_empty()).map(|valid| change.at + valid);
         let until = until
             .map_or_else(String::new, |until| format!(", to be confirmed until {}", when(until)));
-        let (deed, step, rows) = (change.deed.word(), &change.step, rows_words(change.rows));
+        let (deed, step, rows) = (change.deed.word(), &change.step, counted(change.rows, "row"));
         format!("{deed} of {step}: previewed at {}, {rows}{until}", when(change.at))
     })
-}
-
-fn rows_words(rows: u64) -> String {
-    format!("{} {}", thousands(rows), if rows == 1 { "row" } else { "rows" })
 }
 
 fn guardrails(incident: &Incident) -> Vec<String> {

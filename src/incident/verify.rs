@@ -16,6 +16,7 @@ use super::entry::{self, Entry, Evidence, Record};
 use super::journal::{self, EVIDENCE, HEAD, JournalError, REQUESTS};
 use super::store;
 use crate::digest::{self, Beginning};
+use crate::value::counted;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
@@ -89,8 +90,8 @@ pub fn verify_bundle(bundle: &Opened, head: Option<&Beginning>) -> Result<Report
             lost.len()
         ));
         report.note(format!(
-            "{} files of evidence were left out; the journal holds their digests",
-            bundle.about.left_out.len()
+            "{} of evidence left out; the journal holds the digests",
+            counted(bundle.about.left_out.len(), "file")
         ));
         if lost.last().is_some_and(|last| *last == report.head.seq) {
             report.note("the last record is one of them, so nothing after it confirms its hash");

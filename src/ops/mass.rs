@@ -27,7 +27,7 @@ use crate::problem::Problem;
 use crate::recovery::mass::{Artefact, Chunks, Freeze, Idle, Keys, Mass, Place, Source};
 use crate::recovery::{CheckOutcome, Plan, Planned, Preview, Role, UndoRehearsal};
 use crate::sql::{self, Literals};
-use crate::value::{ValueRef, thousands};
+use crate::value::{ValueRef, counted, thousands};
 pub use execution::execute;
 pub use reins::Reins;
 pub use rest::{CutOff, go_on, undo};
@@ -181,9 +181,9 @@ pub(super) async fn preview(job: &Job, mass: &Mass, stopper: &Stopper) -> Result
     let allowed = job.plan.limits.max_rows;
     if job.plan.undoes.is_none() && left > allowed {
         preview.refused.push(format!(
-            "{} keys are to be changed, and the runbook allows {} rows",
-            thousands(left),
-            thousands(allowed)
+            "{} to be changed, and the runbook allows {}",
+            counted(left, "key"),
+            counted(allowed, "row")
         ));
     }
     preview.chunks = Some(chunks);

@@ -10,6 +10,7 @@ use crate::config::Target;
 use crate::consent::{Act, Consent};
 use crate::engine::{EngineError, Pressure, Purpose, Session, Stopper, Waiter};
 use crate::problem::Problem;
+use crate::value::counted;
 
 /// One connection that looks, opened at the first look.
 #[derive(Debug)]
@@ -109,7 +110,8 @@ impl Blocked {
         if count > budget.sessions {
             let allowed = budget.sessions;
             self.over = Some(format!(
-                "{count} sessions waited for it ({}), and {allowed} are allowed",
+                "{} waited for it ({}); the limit is {allowed}",
+                counted(count, "session"),
                 who()
             ));
         } else if longest > budget.longest {
@@ -216,6 +218,6 @@ mod tests {
         );
         blocked.take_in(&[waiter("shop", 1), waiter("api", 1)], budget);
         let over = blocked.over.unwrap_or_default();
-        assert_eq!(over, "2 sessions waited for it (shop, api), and 1 are allowed");
+        assert_eq!(over, "2 sessions waited for it (shop, api); the limit is 1");
     }
 }

@@ -10,6 +10,7 @@ use super::restore::{Limit, PutBack, SetAnew, restore_all};
 use crate::engine::{EngineError, Session, Table};
 use crate::recovery::words::key_words;
 use crate::recovery::{RowImage, TableHead, TableImages, UndoRehearsal, undo};
+use crate::value::counted;
 
 /// More rows than this are not tried.
 const MOST: u64 = 10_000;
@@ -142,13 +143,18 @@ fn is_missing(head: &TableHead, now: &RowImage, set_anew: &SetAnew) -> bool {
 }
 
 /// What is known to stay where not every row was tried: an undo leaves what triggers inserted.
+fn left_by_triggers(rows: u64, table: &str) -> String {
+    let stay = if rows == 1 { "stays" } else { "stay" };
+    format!("{} written by triggers {stay} in {table}", counted(rows, "row"))
+}
+
 fn staying(images: &[TableImages], set_anew: &SetAnew) -> Vec<String> {
     let hidden = images.iter().filter(|images| images.head.hidden);
     let inserted = hidden.map(|images| (images, images.rows.len() - images.rows.existing()));
     let inserted = inserted.filter(|(_, rows)| *rows > 0);
     let stays = inserted.map(|(images, rows)| {
         let table = &images.head.table;
-        format!("{rows} rows written by triggers stay in {table}, and the undo may add its own")
+        format!("{}, and the undo may add its own", left_by_triggers(rows, table))
     });
     set_anew.words().chain(stays).collect()
 }
@@ -190,10 +196,11 @@ fn left_over(
             }
         }
         if changed > 0 {
-            stays.push(format!("{changed} rows of {name} are changed that the change never wrote"));
+            let rows = counted(changed, "row");
+            stays.push(format!("{rows} of {name} changed that the change never wrote"));
         }
         if kept > 0 {
-            stays.push(format!("{kept} rows written by triggers stay in {name}"));
+            stays.push(left_by_triggers(kept, name));
         }
     }
     Ok((missing, stays))

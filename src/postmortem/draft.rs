@@ -25,6 +25,7 @@ use crate::incident::entry::{
 use crate::incident::handover::Card;
 use crate::incident::metrics::{metrics, previews_and_drifts, words};
 use crate::runbook::Runbook;
+use crate::value::counted;
 pub use actions::Action;
 pub use changes::{Change, Written};
 pub use compare::{Compared, Comparison};
@@ -232,11 +233,6 @@ fn summary(incident: &Incident, impact: &Impact) -> String {
         _ => text.push_str("; still open."),
     }
     text
-}
-
-/// `1 row`, `12 rows`.
-pub fn counted(n: u64, word: &str) -> String {
-    if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
 }
 
 fn impact(incident: &Incident) -> Impact {

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use minijinja::{AutoEscape, Environment, Value, context};
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd};
 
-use super::draft::{Change, Draft, Line, counted};
+use super::draft::{Change, Draft, Line};
 use super::markdown::kind;
 use super::markdown::when::When;
 use super::parts::{self, Part};
@@ -17,6 +17,7 @@ use crate::incident::entry::{Deed, Origin, verdict_words};
 use crate::incident::metrics::words;
 use crate::recovery::words::{key_words, show, show_pair};
 use crate::recovery::{RowImage, TableHead, TableImages};
+use crate::value::counted;
 use crate::value::visible;
 
 /// Rows of one table that a page shows.

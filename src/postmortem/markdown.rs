@@ -13,12 +13,13 @@ use std::fmt::Write as _;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
-use super::draft::{Deviation, Draft, Said, counted};
+use super::draft::{Deviation, Draft, Said};
 use super::escape::{code, inline, on_lines, quotation};
 use super::parts::{SPECS, Texts, marked};
 use crate::incident::entry::{NoteKind, Origin, verdict_words};
 use crate::incident::metrics::words;
 use crate::runbook::ActionKind;
+use crate::value::counted;
 use table::table;
 use when::When;
 

@@ -158,7 +158,7 @@ fn whole_night() -> Night {
                 next_update: Some("2026-11-21T02:30:00Z".parse().unwrap()),
             },
         )
-        .then(20, previewed("c1", &["overlapping-assignment would get worse: 0 to 1 violations"]))
+        .then(20, previewed("c1", &["overlapping-assignment would get worse: 0 to 1 violation"]))
         .then(20, previewed("c2", &[]))
         .then(20, approved("c2"))
         .then(

@@ -16,6 +16,7 @@ use super::{
     Drift, ImageRows, RowImage, StatementOutcome, TableHead, TableImages, TableWrites, thousands,
 };
 use crate::digest::Running;
+use crate::value::counted;
 
 /// The part of a run that must not differ between preview and execution.
 #[derive(Debug, Clone, Copy)]
@@ -89,9 +90,9 @@ pub fn drift(preview: Seen<'_>, execution: Seen<'_>) -> Drift {
         }
         if then.rows != now.rows {
             differences.push(format!(
-                "statement {}: {} rows at the preview, {} now",
+                "statement {}: {} at the preview, {} now",
                 i + 1,
-                then.rows,
+                counted(then.rows, "row"),
                 now.rows
             ));
         }

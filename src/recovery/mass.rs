@@ -19,7 +19,7 @@ use crate::check::Verdict;
 use crate::digest::{Running, Through};
 use crate::sql::Literals;
 use crate::value::room::Aside;
-use crate::value::{Value, thousands};
+use crate::value::{Value, counted, thousands};
 
 /// How a plan is cut into chunks.
 #[derive(Debug, Clone, PartialEq)]
@@ -123,9 +123,10 @@ impl Chunks {
     /// Of an undo it is not known how many rows are as the change left them.
     pub fn words(&self, undo: bool) -> String {
         let (about, first) = (thousands(self.about), thousands(self.first));
-        let left = match thousands(self.left) {
-            left if undo => format!("at most {left} rows to be put back"),
-            left => format!("{left} keys exactly"),
+        let left = if undo {
+            format!("at most {} to be put back", counted(self.left, "row"))
+        } else {
+            format!("{} exactly", counted(self.left, "key"))
         };
         match self.about {
             0 | 1 => format!("{left}, in one chunk"),

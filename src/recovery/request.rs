@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{CheckOutcome, Limits, Plan, Preview, Role, TableWrites, Tally};
 use crate::check::Verdict;
 use crate::digest::{Running, sha256};
+use crate::value::counted;
 
 /// The form of the file.
 const FORM: u32 = 1;
@@ -278,7 +279,10 @@ impl Request {
             return Some("its statements are not those of its digest".into());
         }
         if self.chunks.is_none() && written != u128::from(self.rows) {
-            return Some(format!("it says {} rows, and its tables add up to {written}", self.rows));
+            return Some(format!(
+                "it says {}, and its tables add up to {written}",
+                counted(self.rows, "row")
+            ));
         }
         let valid = self.expires.duration_since(self.created);
         if valid <= SignedDuration::ZERO || valid > LONGEST_VALID {

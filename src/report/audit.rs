@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::json::line as json_line;
-use super::text::{Ink, columns, count, inked, minute};
+use super::text::{Ink, columns, inked, minute};
 use crate::audit::{Audit, Checked, Happened, Holding, Line, Seen};
 use crate::postmortem::escape::{code, inline};
 use crate::source::Paint;
+use crate::value::counted;
 use crate::value::visible;
 
 /// One line that says it all.
@@ -17,14 +18,14 @@ pub fn headline(audit: &Audit) -> String {
     let of = |state| audit.count(state);
     let mut text = format!(
         "{}: {} hold, {} violated, {} not known, {} without a check",
-        count(audit.controls.len(), "control"),
+        counted(audit.controls.len(), "control"),
         of(Holding::Holds),
         of(Holding::Violated),
         of(Holding::NotKnown),
         of(Holding::NoCheck),
     );
     if !audit.unassigned.is_empty() {
-        let _ = write!(text, "; {} without a control", count(audit.unassigned.len(), "check"));
+        let _ = write!(text, "; {} without a control", counted(audit.unassigned.len(), "check"));
     }
     text
 }

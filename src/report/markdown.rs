@@ -8,6 +8,7 @@ use super::{Outcome, Totals, text};
 use crate::exit::Exit;
 use crate::incident::entry::verdict_words;
 use crate::postmortem::escape::{code, inline};
+use crate::value::counted;
 
 pub fn page<'o>(
     outcomes: impl IntoIterator<Item = &'o Outcome>,
@@ -69,8 +70,7 @@ pub fn page<'o>(
     }
     let clear = all.iter().filter(|one| one.word() == "clear").count();
     if clear > 0 {
-        let _ =
-            writeln!(out, "\n<details><summary>{} clear</summary>\n", text::count(clear, "check"));
+        let _ = writeln!(out, "\n<details><summary>{} clear</summary>\n", counted(clear, "check"));
         for one in all.iter().filter(|one| one.word() == "clear") {
             let _ = writeln!(out, "- {} on {}", code(&one.check.id), code(&one.target));
         }

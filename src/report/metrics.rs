@@ -7,10 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::json::line as json_line;
-use super::text::{columns, count, minute};
+use super::text::{columns, minute};
 use crate::incident::fleet::{Fleet, Share, Spread};
 use crate::incident::metrics::words;
 use crate::postmortem::escape::inline;
+use crate::value::counted;
 
 #[derive(Debug)]
 pub struct Period {
@@ -27,7 +28,7 @@ impl Period {
 
 pub fn headline(this: &Period) -> String {
     let Fleet { incidents, open, .. } = this.fleet;
-    format!("{}, {open} of them open, {}", count(incidents, "incident"), this.words())
+    format!("{}, {open} of them open, {}", counted(incidents, "incident"), this.words())
 }
 
 pub fn text(this: &Period, before: &Period) -> String {

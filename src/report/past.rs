@@ -9,10 +9,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::seen::{self, InIncident};
-use super::text::{columns, count, minute};
+use super::text::{columns, minute};
 use crate::history::trend::{Point, Trend};
 use crate::history::{Standing, State};
 use crate::postmortem::escape::{code, inline};
+use crate::value::counted;
 use crate::value::visible;
 
 /// The checks of a period, the worst standing first.
@@ -158,7 +159,7 @@ impl Past {
     pub fn headline(&self) -> String {
         format!(
             "{}: {} clear, {} warning, {} violated, {} inconclusive",
-            count(self.checks.len(), "check"),
+            counted(self.checks.len(), "check"),
             self.standing(State::Clear),
             self.standing(State::Warning),
             self.standing(State::Violated),
@@ -171,7 +172,7 @@ impl Past {
         let mut gaps = Vec::new();
         for Runs { target, suite, cut, blind, missed, .. } in &self.runs {
             let of = if suite.is_empty() { target.clone() } else { format!("{suite} on {target}") };
-            let runs = |n: usize| count(n, "run");
+            let runs = |n: usize| counted(n, "run");
             if let Some(n) = missed.filter(|n| *n > 0) {
                 gaps.push(format!(
                     "{of}: {} did not happen",
@@ -188,7 +189,7 @@ impl Past {
         if self.unreadable > 0 {
             gaps.push(format!(
                 "{} of the history could not be read",
-                count(self.unreadable, "line")
+                counted(self.unreadable, "line")
             ));
         }
         gaps

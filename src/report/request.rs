@@ -8,7 +8,7 @@ use super::text::{self, Ink, inked};
 use crate::recovery::Request;
 use crate::recovery::request::{Sample, Statement};
 use crate::source::Paint;
-use crate::value::{thousands, visible};
+use crate::value::{counted, visible};
 
 pub fn text(request: &Request, now: Timestamp, paint: Paint) -> String {
     let mut out = String::new();
@@ -18,7 +18,7 @@ pub fn text(request: &Request, now: Timestamp, paint: Paint) -> String {
     let place = &request.target;
     let rows = match &request.chunks {
         Some(chunks) => chunks.told.clone(),
-        None => format!("{} rows", thousands(request.rows)),
+        None => counted(request.rows, "row"),
     };
     let target = format!("{} ({}, {})", place.name, place.environment, place.engine);
     let seconds = request.expires.duration_since(now).as_secs();
@@ -72,7 +72,7 @@ pub fn text(request: &Request, now: Timestamp, paint: Paint) -> String {
 }
 
 fn statement_lines(number: usize, statement: &Statement, out: &mut String, paint: Paint) {
-    let head = format!("{number}  {}, {} rows", statement.note, thousands(statement.rows));
+    let head = format!("{number}  {}, {}", statement.note, counted(statement.rows, "row"));
     let _ = writeln!(out, "\n{}", visible::text(&head));
     for line in visible::multi_line(statement.sql.trim()) {
         let _ = writeln!(out, "    {}", inked(&line, Ink::Quiet, paint));

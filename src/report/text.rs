@@ -16,6 +16,7 @@ use crate::incident::entry::verdict_words;
 use crate::incident::store::Summary;
 use crate::incident::verify::Report;
 use crate::source::Paint;
+use crate::value::counted;
 use crate::value::visible::{self, width};
 
 /// Keys of violations that are named at most.
@@ -169,7 +170,7 @@ pub fn unfit<'o>(outcomes: impl Iterator<Item = &'o Outcome> + Clone) -> Option<
     };
     Some(format!(
         "{} ask for tables that are not there: give their names with [bind.ROLE] in steadyhand.toml, or {choice}\n",
-        count(missing, "check"),
+        counted(missing, "check"),
     ))
 }
 
@@ -180,8 +181,8 @@ pub fn summary(totals: &Totals) -> String {
     let left_out = left_out(totals);
     format!(
         "{} on {} in {seconds:.2} s: {clear} clear, {warning} warning, {violated} violated, {inconclusive} inconclusive{known}{left_out}\n",
-        count(*checks, "check"),
-        count(*targets, "target"),
+        counted(*checks, "check"),
+        counted(*targets, "target"),
     )
 }
 
@@ -198,10 +199,6 @@ fn some(n: usize, why: &str) -> String {
 
 pub fn minute(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
-}
-
-pub fn count(n: usize, word: &str) -> String {
-    if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
 }
 
 pub fn incidents(all: &[Summary], state: &Path) -> String {
@@ -235,14 +232,14 @@ pub fn verification(report: &Report, paint: Paint) -> String {
         let _ = writeln!(out, "note     {}", visible::text(note));
     }
     let id = if report.incident.is_empty() { "the incident" } else { report.incident.as_str() };
-    let (id, files) = (visible::text(id), count(report.files, "file"));
-    let records = count(usize::try_from(report.records).unwrap_or(usize::MAX), "record");
+    let (id, files) = (visible::text(id), counted(report.files, "file"));
+    let records = counted(usize::try_from(report.records).unwrap_or(usize::MAX), "record");
     if report.is_sound() {
         let sound = inked("sound", Ink::Good, paint);
         let _ =
             writeln!(out, "{id} is {sound}: {records}, {files} of evidence as they were written");
     } else {
-        let faults = count(report.faults.len(), "fault");
+        let faults = counted(report.faults.len(), "fault");
         let _ = writeln!(
             out,
             "{id} is not as it was written: {faults}; {records} and {files} still fit"

@@ -128,8 +128,8 @@ fn what_a_repair_does_not_cure_cannot_be_approved(engine: Dialect) {
     assert_eq!(
         preview.refused,
         [
-            "none-is-two would still have 1 violations",
-            "none-is-below-zero would get worse: 0 to 1 violations",
+            "none-is-two would still have 1 violation",
+            "none-is-below-zero would get worse: 0 to 1 violation",
         ]
     );
     let mut job = desk.job("op2", &["UPDATE stock SET n = 1 WHERE n = 2"]);
@@ -150,7 +150,7 @@ fn what_is_no_longer_cured_at_the_execution_rolls_back(engine: Dialect) {
     let before = dump(&mut desk, &["stock"]);
     let execution = desk.execute(&job, preview);
     let Execution::RolledBack { why, .. } = &execution else { panic!("{execution:?}") };
-    assert!(why.contains("no-other would still have 1 violations"), "{why}");
+    assert!(why.contains("no-other would still have 1 violation"), "{why}");
     assert_eq!(dump(&mut desk, &["stock"]), before);
 }
 
@@ -464,9 +464,9 @@ fn too_many_wait_for(desk: &mut Desk) {
     });
     let problem = desk.try_preview(&job).expect_err("somebody waits");
     waiting.join().expect("it is let go");
-    let words = "1 sessions waited for it";
+    let words = "1 session waited for it";
     assert!(problem.sentence.contains(words), "{problem}");
-    assert!(problem.sentence.contains("and 0 are allowed"), "{problem}");
+    assert!(problem.sentence.contains("the limit is 0"), "{problem}");
     assert_eq!(dump(desk, &["stock"]), ["stock 1|theirs|1", "stock 2|two|2", "stock 3|NULL|3"]);
 }
 

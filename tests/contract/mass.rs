@@ -566,7 +566,7 @@ fn chunks_with_nothing_to_do_keep_nothing_from_being_done(engine: Dialect) {
     else {
         panic!("it went on")
     };
-    assert!(why.contains("changed nothing at the preview, and would write 1 rows now"), "{why}");
+    assert!(why.contains("changed nothing at the preview, and would write 1 row now"), "{why}");
     assert_eq!(progress.rows, 0);
 
     desk.run(&format!("UPDATE job SET n = 50 WHERE id = {from}"));
@@ -621,7 +621,7 @@ fn rows_left_alone_for_the_sake_of_others_are_not_said_to_be_changed(engine: Dia
     desk.run("UPDATE t SET v = 99 WHERE id = 7");
     let execution = desk.drive_on(&desk.mass_undo(&job, "undo"));
     let Execution::Committed { said, .. } = execution else { panic!("{execution:?}") };
-    let left = "left alone, because they were changed since: 1 rows: t (id 7, r a); \
+    let left = "left alone, because they were changed since: 1 row: t (id 7, r a); \
                 19 more rows with these, because keys that moved come back together";
     assert_eq!(said, left);
     assert_eq!(desk.count("SELECT COUNT(*) FROM t WHERE r = 'a'"), 10);
@@ -667,7 +667,7 @@ fn more_rows_than_the_runbook_allows_are_not_written(engine: Dialect) {
     let mut job = desk.mass_job("op", KEYS, &[RAISE], (100, 200));
     job.plan.limits.max_rows = 500;
     let preview = desk.preview(&job);
-    assert_eq!(preview.refused, ["2,700 keys are to be changed, and the runbook allows 500 rows"]);
+    assert_eq!(preview.refused, ["2,700 keys to be changed, and the runbook allows 500 rows"]);
     assert_eq!(raised(&mut desk), (0, 0, 0));
 }
 

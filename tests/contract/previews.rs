@@ -382,7 +382,7 @@ fn text_that_would_come_back_as_bytes_forbids_the_undo(engine: Dialect) {
     let schema = "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT, bytes BLOB, v INTEGER); \
                   INSERT INTO t VALUES (1, CAST(x'4de96c' AS TEXT), x'ff', 1), (2, 'a', x'ff', 2)";
     let desk = Desk::new(engine, schema);
-    let said = "t: text of 1 rows is not UTF-8 and would come back as bytes";
+    let said = "t: text of 1 row is not UTF-8 and would come back as bytes";
     for (statement, why) in [
         ("UPDATE t SET name = 'x'", Some(said)),
         ("DELETE FROM t WHERE id = 1", Some(said)),
@@ -500,7 +500,7 @@ fn a_change_of_one_row_compares_no_whole_table(engine: Dialect) {
     let preview = desk.preview(&desk.job("op", &["UPDATE big SET v = 7 WHERE id = 20000"]));
     assert_eq!(
         preview.undo.sentence(),
-        "rehearsed: 1 of 1 rows come back, 1 rows written by triggers stay in log"
+        "rehearsed: 1 of 1 rows come back, 1 row written by triggers stays in log"
     );
 }
 
@@ -531,7 +531,7 @@ fn an_undo_that_is_not_looked_at_to_the_end_in_time_is_rehearsed_in_part(engine:
     assert_eq!(preview.undo.impossible, None);
     assert_eq!(
         preview.undo.sentence(),
-        "rehearsed: 1 of 1 rows come back, 1 rows written by triggers stay in log, and the undo may add \
+        "rehearsed: 1 of 1 rows come back, 1 row written by triggers stays in log, and the undo may add \
          its own, and what else it writes was not looked for in time"
     );
 }

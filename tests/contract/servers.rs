@@ -65,7 +65,7 @@ fn what_an_earlier_program_left_is_seen_and_ended(engine: Dialect) {
     let pressure = desk.block_on(monitor.pressure()).unwrap();
     let [orphan] = pressure.orphans.as_slice() else { panic!("{pressure:?}") };
     assert_eq!(orphan.doing, of(engine, ["", "idle in transaction", "nothing"]));
-    assert!(pressure.words().contains("1 sessions of an earlier steadyhand"));
+    assert!(pressure.words().contains("1 session of an earlier steadyhand"));
     assert_eq!(desk.block_on(monitor.end_session(&orphan.mark)), Ok(true));
     assert_eq!(desk.block_on(monitor.end_session(&orphan.mark)), Ok(false));
     assert!(left.try_run("SELECT 1").is_err());

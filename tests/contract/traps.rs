@@ -174,7 +174,7 @@ fn an_update_that_changes_nothing_is_told_from_one_that_does(engine: Dialect) {
     let desk = Desk::new(engine, STOCK);
     let preview = desk.preview(&desk.job("op", &["UPDATE stock SET n = 2"]));
     assert_eq!(preview.statements[0].rows, 3);
-    let told = "1 rows are written with the values they have".to_owned();
+    let told = "1 row written with the values that are there".to_owned();
     assert!(preview.warnings.contains(&told), "{:?}", preview.warnings);
     assert_eq!(images(&preview).len(), 2);
     assert_eq!((preview.undo.restored, preview.undo.of), (2, 2));

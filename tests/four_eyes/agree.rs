@@ -34,7 +34,7 @@ fn one_asks_the_other_looks_and_signs_and_then_it_is_done() {
         "audit_log",
         "return_date NULL -> ",
         "asset-double-assignment",
-        "the same rows as asked for",
+        "the same as asked for",
         &words,
     ] {
         assert!(page.contains(seen), "{seen}: {page}");
@@ -277,7 +277,7 @@ fn two_agree_on_postgresql() {
     let words = words(&casey.screen());
     let key = casey.home().work().join("keys/robin");
     let mut robin = looking(robin_there(casey.home()), &request(casey.home()), &key);
-    assert!(robin.screen().contains("the same rows as asked for"), "{}", robin.screen());
+    assert!(robin.screen().contains("the same as asked for"), "{}", robin.screen());
     assert_eq!(erp.count(open), before);
     answer(&mut robin, &words);
     assert_eq!(robin.wait_code(), 0);

@@ -149,7 +149,7 @@ fn a_redacted_bundle_holds_no_row_and_its_chain_can_still_be_checked() {
     let ran = run(&other, &["verify", "one.tar"]);
     assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
     assert!(ran.out.contains("1 of 5 records were redacted"), "{}", ran.out);
-    assert!(ran.out.contains("1 files of evidence were left out"), "{}", ran.out);
+    assert!(ran.out.contains("1 file of evidence left out"), "{}", ran.out);
     // The head is that of the whole journal, so whoever holds it can show what was taken out.
     let whole = run(&home, &["verify", folder.to_str().unwrap()]);
     assert_eq!(whole.out.lines().last(), ran.out.lines().last());

@@ -13,6 +13,7 @@ use super::{Session, connect, footprint, sibling};
 use crate::engine::{Blind, EngineError, Images, Session as Any, Table, Touched};
 use crate::sql::LEDGER;
 use crate::value::Value;
+use crate::value::counted;
 
 #[derive(Debug)]
 pub struct Watch {
@@ -214,12 +215,12 @@ impl Session {
                     }
                 }
                 Some(_) => blind.push(format!(
-                    "{name}: {} rows are written that this role may not read",
-                    counts.total()
+                    "{name}: {} written that this role may not read",
+                    counted(counts.total(), "row")
                 )),
                 None => blind.push(format!(
-                    "{name}: {} rows are written in a table that is not watched",
-                    counts.total()
+                    "{name}: {} written in a table that is not watched",
+                    counted(counts.total(), "row")
                 )),
             }
             let [inserted, updated, deleted] = [counts.inserted, counts.updated, counts.deleted]
@@ -296,7 +297,8 @@ fn of_the_server(schema: &str, name: &str, rows: i64) -> Option<String> {
     }
     let own = schema == "pg_catalog" || schema.starts_with("pg_t");
     own.then(|| {
-        format!("{rows} rows of {name} are written: something is defined or dropped on the way")
+        let rows = counted(rows, "row");
+        format!("{rows} of {name} written: something is defined or dropped on the way")
     })
 }
 

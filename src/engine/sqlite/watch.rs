@@ -18,6 +18,7 @@ use crate::engine::portion::Portion;
 use crate::engine::{Blind, EngineError, Image, Images, Session as Any, Table, Touched};
 use crate::sql;
 use crate::value::Value;
+use crate::value::counted;
 use crate::value::known::After;
 
 /// Keys whose images are held at one time, if their rows are small.
@@ -165,8 +166,9 @@ impl Session {
             }
             if unwritable > 0 {
                 unfound.push(format!(
-                    "{}: text of {unwritable} rows is not UTF-8 and would come back as bytes",
-                    table.name
+                    "{}: text of {} is not UTF-8 and would come back as bytes",
+                    table.name,
+                    counted(unwritable, "row")
                 ));
             }
             touched.push(counts);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::check::{Delta, Verdict};
 use crate::control;
+use crate::value::counted;
 use crate::value::thousands;
 
 use super::{Entry, Outcome};
@@ -109,7 +110,7 @@ impl Entry {
                 format!("check {check}: {}{}", verdict_words(verdict), delta_words(delta.as_ref()))
             }
             Self::Exported { check, format, rows, path, .. } => {
-                format!("{rows} rows of {check} exported as {format}: {path}")
+                format!("{} of {check} exported as {format}: {path}", rows.of("row"))
             }
             Self::Decided { question, choice, .. } => format!("decision: {question} {choice}"),
             Self::Said { audience, next_update, .. } => match next_update {
@@ -127,7 +128,7 @@ impl Entry {
                 None => format!("command {} did not come to its end", argv.join(" ")),
             },
             Self::Previewed { deed, rows, refused, .. } if refused.is_empty() => {
-                format!("preview of the {}: {rows} rows, rolled back", deed.word())
+                format!("preview of the {}: {}, rolled back", deed.word(), counted(*rows, "row"))
             }
             Self::Previewed { deed, refused, .. } => {
                 format!("preview of the {} refused: {}", deed.word(), refused.join("; "))
@@ -156,14 +157,16 @@ impl Entry {
                 format!("broken glass reviewed by {signer}: {remark}")
             }
             Self::ExecutionStarted { deed, op, .. } => format!("{} {op} started", deed.word()),
-            Self::UndoWritten { rows, op, .. } => format!("undo of {op} written: {rows} rows"),
+            Self::UndoWritten { rows, op, .. } => {
+                format!("undo of {op} written: {}", counted(*rows, "row"))
+            }
             Self::CommitSent { op, .. } => format!("COMMIT of {op} sent"),
             Self::Ended { deed, outcome, rows, why, .. } => match outcome {
                 Outcome::Committed if why.is_empty() => {
-                    format!("{} COMMITTED: {rows} rows", deed.word())
+                    format!("{} COMMITTED: {}", deed.word(), counted(*rows, "row"))
                 }
                 Outcome::Committed => {
-                    format!("{} COMMITTED: {rows} rows; {why}", deed.word())
+                    format!("{} COMMITTED: {}; {why}", deed.word(), counted(*rows, "row"))
                 }
                 Outcome::RolledBack => format!("{} ROLLED BACK: {why}", deed.word()),
                 Outcome::Unknown => format!("outcome of the {} UNKNOWN: {why}", deed.word()),
@@ -180,7 +183,8 @@ impl Entry {
                 thousands(*done)
             ),
             Self::ChunkSent { chunk, keys, rows, .. } => {
-                format!("COMMIT of chunk {chunk} sent: {keys} keys, {rows} rows")
+                let (keys, rows) = (counted(*keys, "key"), counted(*rows, "row"));
+                format!("COMMIT of chunk {chunk} sent: {keys}, {rows}")
             }
             Self::ChunkEnded { chunk, outcome: Outcome::Committed, why, .. } if why.is_empty() => {
                 format!("chunk {chunk} COMMITTED")
@@ -192,12 +196,12 @@ impl Entry {
                 format!("{} before chunk {chunk}: {why}", pacing.word())
             }
             Self::Halted { deed, done, of, rows, why, .. } => format!(
-                "{} HALTED at {} of {} {}, {} rows committed: {why}",
+                "{} HALTED at {} of {} {}, {} committed: {why}",
                 deed.word(),
                 thousands(*done),
                 thousands(*of),
                 deed.counts(),
-                thousands(*rows)
+                counted(*rows, "row")
             ),
             Self::Resolved { deed, outcome, how, .. } => {
                 format!("{} found {}: {how}", deed.word(), outcome.word())
@@ -206,7 +210,8 @@ impl Entry {
                 "no check was asked after the commit: none is named that it cures".into()
             }
             Self::Verified { checks, sound: true, .. } => {
-                format!("verified on a new connection: {} checks as expected", checks.len())
+                let checks = counted(checks.len(), "check");
+                format!("verified on a new connection: {checks} as expected")
             }
             Self::Verified { checks, .. } => format!(
                 "verification failed: {}",
@@ -243,8 +248,9 @@ impl Entry {
                     did => did.join("; "),
                 };
                 format!(
-                    "{host} went on apart until {} UTC, with {records} records that stay there: {did}",
-                    until.strftime("%H:%M")
+                    "{host} went on apart until {} UTC, {} left there: {did}",
+                    until.strftime("%H:%M"),
+                    counted(*records, "record")
                 )
             }
             Self::Scored { score, grade, .. } => format!("drill scored {score} of 100: {grade}"),
@@ -255,10 +261,7 @@ impl Entry {
 pub fn verdict_words(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Clear => "clear".into(),
-        Verdict::Violated { violations } if violations.number() == 1 && violations.is_exact() => {
-            "1 violation".into()
-        }
-        Verdict::Violated { violations } => format!("{violations} violations"),
+        Verdict::Violated { violations } => violations.of("violation"),
         Verdict::Measured { reading } => reading.to_string(),
         Verdict::Inconclusive { reason } => format!("could not check ({reason})"),
     }

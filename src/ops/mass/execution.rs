@@ -19,6 +19,7 @@ use crate::ops::recover::{
 use crate::recovery::fingerprint::fingerprint;
 use crate::recovery::mass::{Chunks, Mass, Pace, Progress, Source};
 use crate::recovery::{Approval, CheckOutcome, Drift, Execution, Preview, TableWrites, undo};
+use crate::value::{counted, thousands};
 
 /// Hears how far it came.
 pub type Tell<'a> = &'a (dyn Fn(Progress) + Send + Sync);
@@ -319,9 +320,9 @@ impl<'a> Drive<'a> {
         }
         if self.of_preview() == Ordering::Less && run.rows() > 0 {
             return Err(Stopped::halt(format!(
-                "chunk {} changed nothing at the preview, and would write {} rows now",
+                "chunk {} changed nothing at the preview, and would write {} now",
                 unit.chunk,
-                run.rows()
+                counted(run.rows(), "row")
             )));
         }
         if self.is_shown() {
@@ -363,7 +364,9 @@ impl<'a> Drive<'a> {
         let (rows, allowed) = (self.progress.rows + run.rows(), self.job.plan.limits.max_rows);
         if rows > allowed && self.job.plan.undoes.is_none() {
             return Err(Stopped::halt(format!(
-                "with this chunk it would have written {rows} rows, and the runbook allows {allowed}"
+                "with this chunk it would have written {}, and the runbook allows {}",
+                counted(rows, "row"),
+                thousands(allowed)
             )));
         }
         if let Some(why) = run.unwatched(&self.preview) {

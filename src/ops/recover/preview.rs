@@ -14,6 +14,7 @@ use crate::ops::rehearse::{Stage, rehearse_undo};
 use crate::problem::Problem;
 use crate::recovery::fingerprint::fingerprint;
 use crate::recovery::{CheckOutcome, Preview, UndoRehearsal};
+use crate::value::{counted, thousands};
 
 /// Runs a plan for real and takes everything back at once.
 pub async fn preview(job: &Job, stopper: &Stopper) -> Result<Preview, Problem> {
@@ -96,7 +97,8 @@ fn make_preview(piece: Piece<'_>, run: Run, undo: UndoRehearsal, ending: Ending)
     // What a change wrote may be taken back whole, with what triggers write on the way.
     if rows > job.plan.limits.max_rows && job.plan.undoes.is_none() {
         let allowed = job.plan.limits.max_rows;
-        refused.push(format!("it writes {rows} rows, and the runbook allows {allowed}"));
+        let (rows, allowed) = (counted(rows, "row"), thousands(allowed));
+        refused.push(format!("it writes {rows}, and the runbook allows {allowed}"));
     }
     refused.extend(run.beyond.removes());
     refused.extend(preview.checks.iter().filter_map(CheckOutcome::objection));

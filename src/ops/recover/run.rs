@@ -19,6 +19,7 @@ use crate::recovery::{
     Tally, UndoRehearsal,
 };
 use crate::sql::{self, Verb};
+use crate::value;
 use crate::value::{Rows, thousands};
 
 /// Of the change that is taken back.
@@ -137,8 +138,8 @@ impl Short {
         let left = (self.left_alone > 0).then(|| {
             let or = if self.refuses { " or the database refuses them" } else { "" };
             let changed = self.left_alone - self.for_others;
-            let rows = thousands(changed);
-            let said = format!("left alone, because they were changed since{or}: {rows} rows");
+            let rows = value::counted(changed, "row");
+            let said = format!("left alone, because they were changed since{or}: {rows}");
             if self.first.is_empty() {
                 return said;
             }
@@ -239,7 +240,8 @@ async fn run(desk: &mut Desk, piece: Piece<'_>) -> Result<Run, EngineError> {
         return Err(EngineError::Rejected { message });
     }
     if written.unchanged > 0 {
-        warnings.push(format!("{} rows are written with the values they have", written.unchanged));
+        let rows = value::counted(written.unchanged, "row");
+        warnings.push(format!("{rows} written with the values that are there"));
     }
     for blind in &written.blind {
         if !warnings.contains(blind) {

@@ -4,12 +4,13 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{counted, title_of};
+use super::title_of;
 use crate::dialect::PerDialect;
 use crate::incident::entry::{Deed, Entry, Evidence, Outcome};
 use crate::incident::{self, Chunked, Incident, Phase, Second};
 use crate::recovery::Tally;
 use crate::runbook::{Action, Runbook};
+use crate::value::counted;
 use crate::value::thousands;
 
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -9,6 +9,7 @@ use crate::incident::entry::verdict_words;
 use crate::incident::fleet::{came_back, earlier};
 use crate::incident::metrics::{metrics, words};
 use crate::postmortem::Around;
+use crate::value::counted;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Comparison {
@@ -62,7 +63,7 @@ fn recurrence(incident: &Incident, earlier: &[&Incident], around: Around<'_>) ->
         (0, _) => "No earlier incident on this runbook and database is remembered.".into(),
         (n, None) => format!(
             "{} on this runbook and database, none of them closed in the 90 days before.",
-            super::counted(n as u64, "earlier incident")
+            counted(n as u64, "earlier incident")
         ),
         (n, Some(last)) => {
             let days = match (incident.opened, last.closed) {
@@ -71,9 +72,9 @@ fn recurrence(incident: &Incident, earlier: &[&Incident], around: Around<'_>) ->
             };
             format!(
                 "It came back: {} on this runbook and database; {} was closed {} before this one was opened.",
-                super::counted(n as u64, "earlier incident"),
+                counted(n as u64, "earlier incident"),
                 last.id,
-                super::counted(u64::try_from(days).unwrap_or_default(), "day"),
+                counted(u64::try_from(days).unwrap_or_default(), "day"),
             )
         }
     }

@@ -23,7 +23,11 @@ pub fn gather(incident: &Incident, impact: &Impact) -> Vec<String> {
             ));
         }
         if let (Verdict::Violated { violations }, Some(_)) = (&measure.last, incident.closed) {
-            doubts.push(format!("{} still had {violations} violations at the end", measure.check));
+            doubts.push(format!(
+                "{} still had {} at the end",
+                measure.check,
+                violations.of("violation")
+            ));
         }
         if let (Verdict::Measured { reading }, Some(_)) = (&measure.last, incident.closed)
             && measure.last.is_violated()

@@ -7,7 +7,7 @@ use super::super::escape::{code, fenced, inline};
 use super::table::table;
 use super::when::When;
 use crate::incident::entry::{Deed, Outcome};
-use crate::value::thousands;
+use crate::value::counted;
 
 pub fn change(change: &Change, when: &When<'_>) -> String {
     let title = change.title.as_deref().unwrap_or(&change.step);
@@ -75,7 +75,7 @@ fn facts(change: &Change, when: &When<'_>) -> Vec<String> {
 fn undo(change: &Change) -> String {
     let mut parts = vec![match (change.undone, change.left_alone) {
         (true, 0) => "**undone**".to_owned(),
-        (true, left) => format!("**undone** but for {} rows", thousands(left)),
+        (true, left) => format!("**undone** but for {}", counted(left, "row")),
         (false, _) => "not used".to_owned(),
     }];
     if !change.undo.is_empty() {

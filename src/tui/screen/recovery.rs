@@ -26,6 +26,7 @@ use crate::tui::command::Command;
 use crate::tui::effect::{Effect, Run};
 use crate::tui::overlay::Overlay;
 use crate::tui::widget::scroll::Scroll;
+use crate::value::counted;
 
 pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
     let Some(case) = &app.case else { return Vec::new() };
@@ -118,7 +119,8 @@ fn preview(app: &mut App, undo: bool) -> Vec<Effect> {
         && let Some(change) = case.incident.standing_change(&step)
         && change.is_committed()
     {
-        let text = format!("this change is committed ({} rows); u takes it back", change.rows);
+        let text =
+            format!("this change is committed ({}); u takes it back", counted(change.rows, "row"));
         app.complain(text);
         return Vec::new();
     }
@@ -253,7 +255,7 @@ pub fn executed(app: &mut App, run: Run, step: &str, execution: Execution) -> Ve
     let mut effects =
         step_protocol(case, step, Said::Ended { run, execution }, now).apply(app, step);
     if committed && !undoing {
-        let (step, how) = (step.to_owned(), format!("{rows} rows committed"));
+        let (step, how) = (step.to_owned(), format!("{} committed", counted(rows, "row")));
         effects.push(Effect::Append(if sound {
             Entry::StepPassed { step, how }
         } else {

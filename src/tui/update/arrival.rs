@@ -297,7 +297,7 @@ pub(super) fn exported(app: &mut App, run: Run, file: Result<Exported, Problem>)
     };
     let inside = file.path.strip_prefix(&case.folder).unwrap_or(&file.path);
     let lines = vec![
-        format!("{} rows are in", file.rows),
+        format!("{} written to", file.rows.of("row")),
         format!("  {}", inside.display()),
         "of the incident's folder".into(),
         format!("  {}", case.folder.display()),

@@ -4,7 +4,7 @@
 use super::wrap::{Line, Piece};
 use crate::tui::look::{self, Look};
 use crate::tui::theme::Role;
-use crate::value::{thousands, visible};
+use crate::value::{counted, thousands, visible};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Writes {
@@ -71,7 +71,7 @@ pub fn lines(writes: &[Writes], look: &Look) -> Vec<Line> {
             cell("  together", MARGIN + name + GAP, Role::Muted),
             cell(&thousands(all.0), direct, Role::Title),
             cell(&thousands(all.1), hidden, role),
-            Piece::new(format!("{} rows", thousands(all.0 + all.1)), look.style(Role::Title)),
+            Piece::new(counted(all.0 + all.1, "row"), look.style(Role::Title)),
         ]);
     }
     out

@@ -10,6 +10,7 @@ use crate::runbook::Runbook;
 use crate::tui::app::App;
 use crate::tui::page::{Page, ago, clock};
 use crate::tui::theme::Role;
+use crate::value::counted;
 
 /// Rows of a finding that are shown.
 const ROWS: usize = 5;
@@ -83,7 +84,7 @@ fn target(app: &App, name: &str, page: &mut Page<'_>) {
             page.pair(
                 "checked",
                 10,
-                &format!("{}, {} checks", age(app, *at), survey.findings.len()),
+                &format!("{}, {}", age(app, *at), counted(survey.findings.len(), "check")),
             );
         }
         Some((at, Err(problem))) => {

@@ -9,6 +9,7 @@ use crate::tui::app::App;
 use crate::tui::case::Recovery;
 use crate::tui::effect::Effect;
 use crate::tui::overlay::{Ask, Overlay, Purpose};
+use crate::value::counted;
 
 /// One step of the protocol for the present step, and what it asks for.
 pub fn say(app: &mut App, said: Said) -> Vec<Effect> {
@@ -215,8 +216,8 @@ fn confirmation_text(recovery: &Recovery, environment: &str) -> String {
         );
     }
     format!(
-        "{head}\n{title}\n{} rows: {}.\nIf one of them changed since the preview, nothing is written.{undo}",
-        preview.rows(),
+        "{head}\n{title}\n{}: {}.\nIf one of them changed since the preview, nothing is written.{undo}",
+        counted(preview.rows(), "row"),
         tables.join(", ")
     )
 }

@@ -11,6 +11,7 @@ use crate::tui::command::Command;
 use crate::tui::effect::{Effect, Run};
 use crate::tui::page::{Page, clock};
 use crate::tui::theme::Role;
+use crate::value;
 use crate::value::thousands;
 
 /// Pause, go on, stop: they act between two chunks.
@@ -88,7 +89,7 @@ pub fn progress_lines(app: &App, recovery: &Recovery, page: &mut Page<'_>) {
         (&format!("   {share} %   chunk {chunk} committed"), Role::Text),
     ]);
     page.push(bar(app, share)).blank();
-    page.pair("Written", 10, &format!("{} rows", thousands(*rows)));
+    page.pair("Written", 10, &value::counted(*rows, "row"));
     if *left_alone > 0 {
         let left = thousands(*left_alone);
         let undoes = recovery.plan.as_ref().is_some_and(|plan| plan.undoes.is_some());
@@ -147,9 +148,9 @@ pub fn halted_lines(
 ) {
     let (done, of) = (thousands(progress.done), thousands(progress.of));
     let text = format!(
-        "HALTED at {done} of {of} {}: {} rows committed",
+        "HALTED at {done} of {of} {}: {} committed",
         counted(recovery),
-        thousands(progress.rows)
+        value::counted(progress.rows, "row")
     );
     page.signed(app.look.bad(), &text, Role::Warning);
     page.text(why);

@@ -17,7 +17,7 @@ use crate::tui::page::{Page, ago, to_go};
 use crate::tui::theme::Role;
 use crate::tui::widget::meter::{self, Writes};
 use crate::tui::widget::wrap::Line;
-use crate::value::{Rows, Value, thousands};
+use crate::value::{Rows, Value, counted, thousands};
 
 /// The whole page: state first, then what was seen.
 pub fn page(app: &App) -> Page<'_> {
@@ -100,9 +100,9 @@ pub fn page(app: &App) -> Page<'_> {
 
 /// To do a change once more does some of these rows twice.
 pub fn partly_back(app: &App, left: u64, page: &mut Page<'_>) {
-    let left = thousands(left);
+    let left = counted(left, "row");
     let text = format!(
-        "It was taken back but for {left} rows, which were left alone: u tries them again. Some of them may \
+        "It was taken back but for {left} left alone: u tries again what was left. Some of it may \
          still hold what the change wrote."
     );
     page.signed(app.look.unknown(), &text, Role::Warning);
@@ -130,10 +130,10 @@ fn look_lines(app: &App, recovery: &Recovery, page: &mut Page<'_>) {
         let head = format!("{}  ", number + 1);
         let (count, sample) = match looked {
             Looked::Rows { rows, counted: sql::Counted::Exactly, sample } => {
-                (format!("{rows} rows  "), sample)
+                (format!("{}  ", counted(*rows, "row")), sample)
             }
             Looked::Rows { rows, counted: sql::Counted::AtMost, sample } => {
-                (format!("at most {rows} rows  "), sample)
+                (format!("at most {}  ", counted(*rows, "row")), sample)
             }
             Looked::Not(why) => {
                 page.line(&[(&head, Role::Muted), (note, Role::Text)]);
@@ -188,7 +188,7 @@ fn preview_lines(app: &App, recovery: &Recovery, preview: &Preview, page: &mut P
             if statement.note.is_empty() { statement.sql.clone() } else { statement.note.clone() };
         page.line(&[
             (&format!("{}  ", number + 1), Role::Muted),
-            (&format!("{} rows  ", statement.rows), Role::Title),
+            (&format!("{}  ", counted(statement.rows, "row")), Role::Title),
             (&note, Role::Text),
         ]);
     }
@@ -316,11 +316,11 @@ fn ended_lines(
     match execution {
         Execution::Committed { rows, checks, sound, said, .. } => {
             let text = match recovery.plan.as_ref().and_then(|plan| plan.mass.as_ref()) {
-                Some(_) => format!("COMMITTED   {} rows, in chunks", thousands(*rows)),
+                Some(_) => format!("COMMITTED   {}, in chunks", counted(*rows, "row")),
                 None if recovery.undoing && said.is_empty() => {
-                    format!("COMMITTED   {rows} rows, those of the preview: it is undone")
+                    format!("COMMITTED   {}, as previewed: it is undone", counted(*rows, "row"))
                 }
-                None => format!("COMMITTED   {rows} rows, those of the preview"),
+                None => format!("COMMITTED   {}, as previewed", counted(*rows, "row")),
             };
             page.signed(app.look.ok(), &text, Role::Ok);
             if !said.is_empty() {
@@ -408,7 +408,11 @@ pub fn statements(app: &App) -> Vec<Line> {
                 page.line(&[
                     (&format!("{}  {}", number + 1, statement.note), Role::Muted),
                     (
-                        &format!("   {} rows, {:.3} s", statement.rows, statement.seconds),
+                        &format!(
+                            "   {}, {:.3} s",
+                            counted(statement.rows, "row"),
+                            statement.seconds
+                        ),
                         Role::Muted,
                     ),
                 ]);

@@ -9,7 +9,7 @@ use crate::tui::look::{self, Look};
 use crate::tui::page::Page;
 use crate::tui::theme::Role;
 use crate::tui::widget::wrap::Line;
-use crate::value::{Value, thousands, visible};
+use crate::value::{Value, counted, thousands, visible};
 
 /// Rows of each table that the page itself shows; `d` shows all.
 const SHOWN: usize = 6;
@@ -131,7 +131,7 @@ fn same(images: &TableImages) -> usize {
 
 /// The table, and how many of its columns are folded away.
 fn head(how: How<'_>, images: &TableImages, same: usize, page: &mut Page<'_>) {
-    let rows = thousands(images.rows.len());
+    let rows = counted(images.rows.len(), "row");
     let folded = match same {
         1.. if !how.unfolded => format!("   {same} columns stay as they are"),
         _ => String::new(),
@@ -139,7 +139,7 @@ fn head(how: How<'_>, images: &TableImages, same: usize, page: &mut Page<'_>) {
     page.line(&[
         ("  ", Role::Text),
         (&images.head.table, Role::Title),
-        (&format!("   {rows} rows{folded}"), Role::Muted),
+        (&format!("   {rows}{folded}"), Role::Muted),
     ]);
 }
 

@@ -10,6 +10,7 @@ use crate::tui::overlay::escalation;
 use crate::tui::page::{Page, ago, to_go};
 use crate::tui::theme::Role;
 use crate::tui::widget::spark::spark;
+use crate::value::counted;
 use crate::value::thousands;
 
 use super::{wait_left, way_on};
@@ -282,7 +283,7 @@ fn committed_lines(app: &App, case: &Case, page: &mut Page<'_>) {
             None => "undo is ready on the recovery screen",
             Some(_) => "there is no undo of all of it",
         };
-        let text = format!("COMMITTED: {} rows; {undo}", change.rows);
+        let text = format!("COMMITTED: {}; {undo}", counted(change.rows, "row"));
         page.signed(app.look.ok(), &text, Role::Ok);
     } else if let Some((_, left)) = case.incident.partly_back(&case.step().id) {
         page.blank();
