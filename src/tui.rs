@@ -329,10 +329,8 @@ async fn cycle<B: Backend>(
                 take_in(app, world, &mut picture, message);
             }
         }
-        if let Some(panic) = terminal::task_panic() {
-            let problem = Problem::system(format!("a task of ours failed: {panic}"))
-                .hint("What it did is not known; the journal has everything up to it.");
-            take_in(app, world, &mut picture, Message::Failed(problem));
+        if let Some(failed) = failed_task() {
+            take_in(app, world, &mut picture, failed);
         }
         if app.quit.is_some() {
             return Ok(());
@@ -372,12 +370,23 @@ fn take_in<B: Backend>(
     app: &mut App,
     world: &mut World,
     picture: &mut Picture<'_, B>,
-    mut message: Message,
+    message: Message,
 ) {
-    picture.due |= takes_again(&message, picture.guard);
-    note_for_world(world, &mut message);
-    let effects = update::update(app, message, clock::now());
-    carry_out(app, world, picture, effects);
+    // What follows from a panic, such as what became of the change, is not to be covered by it.
+    for mut message in failed_task().into_iter().chain([message]) {
+        picture.due |= takes_again(&message, picture.guard);
+        note_for_world(world, &mut message);
+        let effects = update::update(app, message, clock::now());
+        carry_out(app, world, picture, effects);
+    }
+}
+
+/// That a task panicked since this was asked last.
+fn failed_task() -> Option<Message> {
+    let panic = terminal::task_panic()?;
+    let problem = Problem::system(format!("a task of ours failed: {panic}"))
+        .hint("What it did is not known; the journal has everything up to it.");
+    Some(Message::Failed(problem))
 }
 
 /// Whoever had the terminal in between left it as they liked, also at the same size: then the whole

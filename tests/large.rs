@@ -10,6 +10,7 @@ use common::walk::{
 };
 use common::{Cockpit, Ground, Home, Sqlite, WIDE};
 use steadyhand::dialect::Dialect;
+use steadyhand::value::thousands;
 
 /// `STEADYHAND_LARGE` asks for another size, to measure.
 fn rows() -> u64 {
@@ -155,7 +156,7 @@ fn a_hundred_thousand_rows_are_changed_and_taken_back_in_little_memory() {
     cockpit.wait_long_for("enter confirm");
     let start = Instant::now();
     confirm(&mut cockpit, &words);
-    cockpit.wait_long_for(&format!("COMMITTED   {} rows", rows() + 26));
+    cockpit.wait_long_for(&format!("COMMITTED   {} rows", thousands(rows() + 26)));
     measure("execution", &cockpit, start);
     assert_eq!(erp.count(SENT).unsigned_abs(), rows());
 
@@ -165,7 +166,7 @@ fn a_hundred_thousand_rows_are_changed_and_taken_back_in_little_memory() {
     measure("preview of the undo", &cockpit, start);
     let start = Instant::now();
     confirm(&mut cockpit, &words.replace(' ', " undo "));
-    cockpit.wait_long_for(&format!("COMMITTED   {} rows", rows() + 26));
+    cockpit.wait_long_for(&format!("COMMITTED   {} rows", thousands(rows() + 26)));
     measure("undo", &cockpit, start);
     assert_eq!(digest(&mut erp), before);
     #[allow(clippy::print_stdout, reason = "the figures are what such a run is for")]

@@ -385,6 +385,7 @@ fn what_somebody_else_writes_into_the_file_meanwhile_stays() {
     };
     cockpit.keys("P");
     cockpit.wait_for("parts are yours to write");
+    cockpit.wait_until("the file is there", |_| file.exists());
     cockpit.keys("e");
     cockpit.wait_for("keep and close");
     scribe("luck", "LUCK BY THE SCRIBE");

@@ -112,10 +112,8 @@ impl Walk {
                     self.take_in(Message::Tick);
                 }
             }
-            if let Some(panic) = super::terminal::task_panic() {
-                let problem = Problem::system(format!("a task of ours failed: {panic}"))
-                    .hint("What it did is not known; the journal has everything up to it.");
-                self.take_in(Message::Failed(problem));
+            if let Some(failed) = super::failed_task() {
+                self.take_in(failed);
             }
             if self.app.quit.is_some() {
                 self.tell.write(&mut self.app, &mut self.out)?;
