@@ -162,6 +162,13 @@ impl Check {
         self.named.get(&dialect).unwrap_or(&self.tables)
     }
 
+    /// Whether it means whatever the catalogue lists: neither tables that must be visible nor one that it asks
+    /// about by a role.
+    pub fn asks_for_all(&self, dialect: Dialect) -> bool {
+        let text = self.sql.get(dialect).unwrap_or_default();
+        self.tables_on(dialect).is_empty() && !bind::asks_about_role(text)
+    }
+
     /// Whether it may have anything to ask where a url of this engine leads: one of MySQL may lead to
     /// MariaDB, and only the server knows.
     pub fn may_be_for(&self, dialect: Dialect) -> bool {

@@ -288,6 +288,17 @@ impl Session {
         }
     }
 
+    /// Why a query of the catalogue is shown less than there is, if it may be.
+    pub async fn hidden(&mut self, sql: &str) -> Result<Option<String>, EngineError> {
+        match self {
+            Self::Postgres(session) => session.hidden(sql).await,
+            Self::Mysql(session) => session.hidden(sql).await,
+            Self::Sqlite(_) => Ok(None),
+            #[cfg(feature = "oracle")]
+            Self::Oracle(_) => Ok(None),
+        }
+    }
+
     /// Who compares whole tables to find what was written gives up then, the next time that it is asked.
     pub fn look_until(&mut self, until: Option<Instant>) {
         if let Self::Mysql(session) = self {

@@ -15,7 +15,7 @@ use crate::check::Check;
 use crate::dialect::{Dialect, PerDialect};
 use crate::runbook::{Action, Runbook};
 use crate::source::quoted;
-use crate::sql::{self, Verb};
+use crate::sql::{self, DEFINITIONS, Verb};
 
 pub const DETECTOR: &str = "steadyhand_detector";
 pub const RECOVERY: &str = "steadyhand_recovery";
@@ -65,6 +65,9 @@ pub struct Needs {
     pub guarded: BTreeMap<Table, Rights>,
     /// Checks ask how far sequences are, which `PostgreSQL` tells only to whoever may read them.
     pub sequences: bool,
+    /// Checks look at whatever tables there are, which MySQL and `MariaDB` list only for whoever has a right on
+    /// the whole database.
+    pub lists: bool,
     /// Functions that checks call, and those that changes call, with a schema if they are named with one: the
     /// server knows which of them are its own and which somebody made.
     pub asked: BTreeSet<Function>,
@@ -115,6 +118,7 @@ impl Needs {
         {
             let named = check.tables_on(dialect);
             needs.reads.extend(named.iter().map(|name| table(name)));
+            needs.list(check, dialect);
             // The list of a file that has one was written by somebody who knows.
             if let Some(sql) = check.query(dialect) {
                 match sql::tables(&sql, dialect) {
@@ -200,6 +204,24 @@ impl Needs {
         needs.writes.retain(|table, _| table.is_plain());
         needs.guarded.retain(|table, _| table.is_plain());
         needs
+    }
+
+    /// What a check wants to see of whatever tables there are.
+    fn list(&mut self, check: &Check, dialect: Dialect) {
+        let Some(sql) = check.query(dialect).filter(|_| check.asks_for_all(dialect)) else {
+            return;
+        };
+        for listing in sql::listings(&sql) {
+            let of_mysql = matches!(dialect, Dialect::Mysql | Dialect::Mariadb);
+            if of_mysql && listing.rights.contains(&DEFINITIONS) {
+                self.lists = true;
+            } else {
+                self.doubts.push(format!(
+                    "check {}: information_schema.{} shows a role only what it has a right on",
+                    check.id, listing.name
+                ));
+            }
+        }
     }
 
     pub fn is_empty(&self) -> bool {

@@ -200,6 +200,59 @@ fn the_roles_on_mariadb_can_do_what_they_must_and_nothing_else() {
     );
 }
 
+/// A table that no check names is seen by the checks that are about every table, and none of its rows.
+#[test]
+fn the_detector_on_mariadb_sees_every_table_and_reads_those_it_must() {
+    let server = server::mariadb();
+    for database in ["erp_a", "erpxa"] {
+        server.database(database);
+        let made = "CREATE TABLE approvals (id integer PRIMARY KEY);
+            CREATE TABLE tickets (id tinyint AUTO_INCREMENT PRIMARY KEY, note varchar(9), KEY a (note), KEY b (note)) AUTO_INCREMENT = 126;
+            CREATE TABLE scans (code varchar(9)) ENGINE = MyISAM; INSERT INTO scans VALUES ('secret')";
+        server.run(database, made);
+    }
+    let home = Home::new();
+    let checks = [
+        "id-exhaustion",
+        "non-transactional-table",
+        "duplicate-index",
+        "table-without-primary-key",
+    ];
+    for id in checks {
+        let text = std::fs::read_to_string(format!("checks/integrity/{id}.toml")).unwrap();
+        home.write(&format!("own/{id}.toml"), &text);
+    }
+    server.role("checks", None);
+    let steadyhand = |args: &[&str], database: &str| {
+        let url = server.url_as("checks", database);
+        let args = [args, &["--target", &url, "--checks", "own", "--pack", "own"]].concat();
+        let output = home.steadyhand(&args).output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code().unwrap(), said)
+    };
+    let (_, script) = steadyhand(&["grants", "--engine", "mariadb", "--schema", "erp_a"], "erp_a");
+    let (ran, said) = server.client_says("erp_a", &script);
+    assert!(ran, "{said}\n{script}");
+    server.run(
+        "erp_a",
+        "GRANT steadyhand_detector TO checks; SET DEFAULT ROLE steadyhand_detector FOR checks",
+    );
+    let (code, said) = steadyhand(&["check"], "erp_a");
+    let found = checks
+        .iter()
+        .filter(|id| said.lines().any(|line| line.contains(*id) && !line.contains("clear")));
+    assert_eq!((code, found.count()), (2, checks.len()), "{said}");
+    let mut detector = server.try_client("checks", None, "erp_a").unwrap();
+    assert!(detector.try_run("SELECT code FROM scans").is_err());
+    let (_, test) = steadyhand(&["grants", "--self-test", "--schema", "erp_a"], "erp_a");
+    let (passed, said) = server.client_says("erp_a", &test);
+    assert!(passed && said.contains("reads scans"), "{said}");
+    // The name is no pattern of names.
+    server.run("erpxa", "GRANT SELECT ON erpxa.approvals TO checks");
+    let (code, said) = steadyhand(&["check"], "erpxa");
+    assert!(code == 3 && said.contains(r"GRANT REFERENCES ON `erpxa`.* TO it"), "{code} {said}");
+}
+
 /// A server holds several databases, and the roles are the server's.
 #[test]
 fn the_roles_on_mariadb_are_for_each_database_that_the_script_ran_for() {

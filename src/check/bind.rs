@@ -172,6 +172,11 @@ fn places(sql: &str) -> Vec<Place<'_>> {
     places
 }
 
+/// Whether it asks the catalogue about the table of a role.
+pub fn asks_about_role(sql: &str) -> bool {
+    places(sql).iter().any(|place| place.form != Form::Quoted)
+}
+
 /// The SQL with every role replaced by the name that it has, and where the pieces came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filled {

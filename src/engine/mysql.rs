@@ -15,6 +15,7 @@ mod identity;
 mod ledger;
 mod pressure;
 mod reach;
+mod rights;
 mod rows;
 mod values;
 mod watch;

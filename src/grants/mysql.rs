@@ -2,7 +2,7 @@
 
 use super::{DETECTOR, GUARDRAIL, Needs, Place, RECOVERY, Rights, head, literal};
 use crate::dialect::Dialect;
-use crate::sql::create_ledger;
+use crate::sql::{DEFINITIONS, create_ledger};
 
 const ROLES: [&str; 3] = [DETECTOR, RECOVERY, GUARDRAIL];
 
@@ -36,6 +36,13 @@ pub(super) fn script(needs: &Needs, place: &Place) -> String {
          GRANT SELECT ON performance_schema.* TO {DETECTOR};\n\
          GRANT SELECT ON {ledger} TO {DETECTOR};\n"
     ));
+    let lists = |role: &str| {
+        let database = place.quote(&pattern(&place.schema));
+        let comment = "-- Checks look at every table that there is: this shows their definitions, and not one row.\n";
+        let grant = format!("GRANT {DEFINITIONS} ON {database}.* TO {role};\n");
+        if needs.lists { format!("{comment}{}{grant}", partial(place)) } else { String::new() }
+    };
+    text.push_str(&lists(DETECTOR));
     for table in &needs.reads {
         text.push_str(&format!(
             "GRANT SELECT, SHOW VIEW ON {} TO {DETECTOR};\n",
@@ -49,6 +56,7 @@ pub(super) fn script(needs: &Needs, place: &Place) -> String {
          GRANT SELECT ON performance_schema.* TO {RECOVERY};\n\
          GRANT SELECT, INSERT ON {ledger} TO {RECOVERY};\n"
     ));
+    text.push_str(&lists(RECOVERY));
     for table in &needs.reads {
         let rights = needs.writes.get(table);
         let words = rights.map(|rights| rights.words(|name| place.quote(name)));

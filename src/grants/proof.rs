@@ -78,6 +78,8 @@ pub(super) fn self_test(needs: &Needs, place: &Place) -> String {
         trials => trials(needs, place, words),
         schemas => list(&mut needs.schemas(place).into_iter()),
         sequences => needs.sequences,
+        lists => needs.lists,
+        place => literal(&place.schema, place.dialect),
         reads => list(&mut needs.reads.iter().map(full).chain([ledger.clone()])),
         inserts => list(&mut tables(&Rights::may_insert).into_iter().chain([ledger])),
         deletes => list(&mut tables(&Rights::may_delete).into_iter()),

@@ -86,6 +86,11 @@ pub(super) async fn query<'c>(
     let text = check.query(dialect).unwrap_or_default();
     sql::unambiguous(&text, dialect, check.sql.meant(dialect))
         .map_err(|refusal| Unbound::Missing(refusal.clause().to_owned()))?;
+    if check.asks_for_all(dialect)
+        && let Some(reason) = session.hidden(&text).await?
+    {
+        return Err(Unbound::Missing(reason));
+    }
     let mut roles = check.bind.clone();
     let needed = check.tables_on(dialect);
     if !(needed.is_empty() && roles.is_empty()) {

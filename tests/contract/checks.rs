@@ -16,6 +16,8 @@ contract! {
         not postgres: "what it makes there is a function, and called with parentheses";
     a_table_that_may_not_be_read_is_inconclusive on postgres mariadb,
         not sqlite: "there are no accounts: who opens the file reads all of it";
+    what_the_catalogue_hides_is_inconclusive on postgres mariadb,
+        not sqlite: "there are no accounts: who opens the file sees all of it";
     rows_that_a_policy_hides_are_inconclusive on postgres,
         not sqlite: "it has no policies on rows",
         not mariadb: "it has no policies on rows";
@@ -148,6 +150,56 @@ fn a_table_that_may_not_be_read_is_inconclusive(engine: Dialect) {
     let words = of(engine, ["", "must GRANT the right on pay", "or this account may not see it"]);
     inconclusive(&home, "SELECT id FROM pay", words);
     inconclusive(&home, "SELECT id FROM stock WHERE id IN (SELECT id FROM pay)", words);
+}
+
+/// A question about every table, by an account that has a right on one of them.
+fn what_the_catalogue_hides_is_inconclusive(engine: Dialect) {
+    let mut desk = Desk::new(engine, &format!("{STOCK} CREATE TABLE pay (id INTEGER);"));
+    let grants = of(
+        engine,
+        ["", "GRANT SELECT (id) ON stock TO clerk", "GRANT SELECT ON erp.stock TO clerk@'%'"],
+    );
+    desk.account("clerk", grants);
+    let home = home(&desk, &desk.server.as_ref().unwrap().url_as("clerk", "erp"), "");
+    let listing = "SELECT table_name AS id FROM information_schema.tables WHERE table_name = 'pay'";
+    let words = of(
+        engine,
+        [
+            "",
+            "and not pay; pg_catalog shows all",
+            "GRANT REFERENCES ON `erp`.* TO it or to its role",
+        ],
+    );
+    inconclusive(&home, listing, words);
+    // Who names the tables that are meant has them.
+    write(&home, "asked", listing);
+    let path = home.path("work/checks/own/asked.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("[sql]", "tables = [\"stock\"]\n[sql]")).unwrap();
+    assert_eq!(asked(&home).0, 0);
+    let server = desk.server.as_ref().unwrap();
+    let more =
+        of(engine, ["", "GRANT SELECT ON pay TO clerk", "GRANT REFERENCES ON erp.* TO clerk@'%'"]);
+    server.run("erp", more);
+    let (code, said) = check(&home, listing);
+    assert_eq!(code, 2, "{said}");
+    if engine == Dialect::Mariadb {
+        // Triggers are shown to whoever may make some.
+        let triggers = "SELECT trigger_name AS id FROM information_schema.triggers";
+        inconclusive(&home, triggers, "GRANT TRIGGER ON `erp`.*");
+        // By a role, and by a pattern that is none.
+        server.run(
+            "erp",
+            "CREATE ROLE watcher; GRANT TRIGGER ON `er_`.* TO watcher; \
+             GRANT watcher TO clerk@'%'; SET DEFAULT ROLE watcher FOR clerk@'%'",
+        );
+        assert_eq!(check(&home, triggers).0, 0);
+        server.run(
+            "erp",
+            "REVOKE TRIGGER ON `er_`.* FROM watcher; GRANT TRIGGER ON `er\\_`.* TO watcher",
+        );
+        inconclusive(&home, triggers, "GRANT TRIGGER ON `erp`.*");
+    }
 }
 
 fn rows_that_a_policy_hides_are_inconclusive(engine: Dialect) {

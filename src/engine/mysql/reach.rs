@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Session;
 use super::functions::is_known;
-use super::{Session, values};
 use crate::dialect::Dialect;
 use crate::engine::{EngineError, not_there};
 use crate::sql;
@@ -191,11 +191,6 @@ impl Session {
              AND (update_rule IN ('CASCADE', 'SET NULL') OR delete_rule IN ('CASCADE', 'SET NULL'))";
         const OTHERS: &str =
             "SELECT schema_name FROM information_schema.schemata WHERE schema_name <> DATABASE()";
-        const MAY_TRIGGER: &str = "SELECT SUM(n) FROM (\
-             SELECT COUNT(*) AS n FROM information_schema.user_privileges \
-             WHERE privilege_type = 'TRIGGER' AND grantee = @steadyhand_account UNION ALL \
-             SELECT COUNT(*) FROM information_schema.schema_privileges WHERE privilege_type = 'TRIGGER' \
-             AND grantee = @steadyhand_account AND DATABASE() LIKE table_schema) AS t";
         let mut graph = Graph { dialect: Some(self.dialect()), ..Graph::default() };
         graph.database = self.wire.text("SELECT LOWER(DATABASE())").await?;
         for row in self.wire.texts(TABLES).await? {
@@ -232,13 +227,7 @@ impl Session {
         }
         let others = self.wire.texts(OTHERS).await?.into_iter().flatten();
         graph.others = others.map(|name| name.to_lowercase()).collect();
-        let account = self.wire.text("SELECT CURRENT_USER()").await?;
-        let (user, host) = account.rsplit_once('@').unwrap_or((&account, ""));
-        let account = values::text(&format!("'{user}'@'{host}'"));
-        self.wire
-            .run(&format!("SET @steadyhand_account = CONVERT({account} USING utf8mb3)"))
-            .await?;
-        graph.shows_triggers = self.wire.text(MAY_TRIGGER).await?.parse().unwrap_or(0_u64) > 0;
+        graph.shows_triggers = self.rights().await?.hold("TRIGGER");
         Ok(graph)
     }
 

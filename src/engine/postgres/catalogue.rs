@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Session;
 use super::rows::{literal, quoted, relation};
 use crate::engine::{Column, EngineError, Reference, Table};
+use crate::sql;
 use crate::value::Value;
 
 /// A table's name as SQL must write it: alone if it is found that way. A dot inside a name would be
@@ -16,6 +17,10 @@ pub const NAME: &str = "CASE WHEN pg_table_is_visible(c.oid) AND strpos(c.relnam
 /// Schemas that are the server's own.
 pub const OURS: &str =
     "n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'";
+
+/// The rights on a table, and those of them that there are on a column.
+const RIGHTS: [&str; 6] = ["SELECT", "INSERT", "UPDATE", "DELETE", "REFERENCES", "TRIGGER"];
+const COLUMN_RIGHTS: [&str; 4] = ["SELECT", "INSERT", "UPDATE", "REFERENCES"];
 
 /// What a statement's name for a table leads to, written without its quotes: as it stands, in small letters
 /// as the server reads a name that has none, or with a dot that ends no schema.
@@ -114,6 +119,40 @@ impl Session {
             oid_of(name)
         );
         self.text(&sql).await
+    }
+
+    /// `information_schema` shows of a table only what the account has a right on. Of schemas that it may not use
+    /// it asks for nothing.
+    pub async fn hidden(&mut self, sql: &str) -> Result<Option<String>, EngineError> {
+        for listing in sql::listings(sql) {
+            let holds = |function: &str, rights: &[&str]| {
+                let asked = |right: &&str| listing.rights.contains(right);
+                let rights = rights.iter().copied().filter(asked).collect::<Vec<_>>().join(", ");
+                (!rights.is_empty()).then(|| format!("{function}(c.oid, '{rights}')"))
+            };
+            let shows = [
+                holds("has_table_privilege", &RIGHTS),
+                holds("has_any_column_privilege", &COLUMN_RIGHTS),
+            ];
+            let shows = shows.into_iter().flatten().collect::<Vec<_>>().join(" OR ");
+            if shows.is_empty() {
+                continue;
+            }
+            let hidden = format!(
+                "SELECT min({NAME}) || CASE WHEN count(*) > 1 THEN format(' and %s more', count(*) - 1) ELSE '' END \
+                 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                 WHERE c.relkind IN ('r', 'p', 'v', 'f') AND {OURS} AND has_schema_privilege(n.oid, 'USAGE') \
+                 AND NOT ({shows})"
+            );
+            if let Some(tables) = self.text(&hidden).await? {
+                return Ok(Some(format!(
+                    "information_schema.{} shows this account only what it has a right on, and not {tables}; \
+                     pg_catalog shows all",
+                    listing.name
+                )));
+            }
+        }
+        Ok(None)
     }
 
     /// Each under every name that SQL may write.

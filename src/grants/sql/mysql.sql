@@ -59,6 +59,9 @@ SELECT r.name, CONCAT('has ', p.privilege_type, ' on ', p.place), 'DO 0', 'no su
         UNION ALL
         SELECT grantee, privilege_type, table_schema FROM information_schema.schema_privileges
          WHERE NOT (table_schema = 'performance_schema' AND privilege_type = 'SELECT')
+{%- if lists %}
+           AND NOT (privilege_type = 'REFERENCES' AND {{ place }} LIKE table_schema)
+{%- endif %}
         UNION ALL
         SELECT grantee, privilege_type, CONCAT(table_schema, '.', table_name) FROM information_schema.table_privileges
          WHERE privilege_type NOT IN ('SELECT', 'SHOW VIEW', 'INSERT', 'UPDATE', 'DELETE')) p
