@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::book::looking;
+use common::book::{check, looking};
 use common::walk::{
     BUILT_IN, CONFIRMATION, Facts, assert_sound, confirm, database, demo, demo_with,
     demo_with_runbook, journal, leave, preview, to_change, type_confirmation,
@@ -17,19 +17,6 @@ runbooks = ["books"]
 url = "sqlite:primary.db"
 detect_url = "sqlite:replica.db"
 environment = "staging"
-"#;
-
-const BAD_ROWS: &str = r#"
-id = "bad-rows"
-title = "Rows that are bad"
-rule = "No row is bad."
-severity = "sev3"
-key = ["id"]
-suites = ["nightly"]
-owner = "nobody"
-timeout = "20s"
-[sql]
-any = "SELECT id FROM bad"
 "#;
 
 /// The demo with the change previewed, and what the database held before.
@@ -107,7 +94,7 @@ fn an_export_comes_from_where_checks_run() {
         ));
     }
     home.write("steadyhand.toml", REPLICA);
-    home.write("checks/bad-rows.toml", BAD_ROWS);
+    home.write("checks/bad-rows.toml", &check("bad-rows", "SELECT id FROM bad"));
     home.write("books/look.toml", &looking("look", "bad-rows"));
     let mut cockpit = Cockpit::start_in(home, &["open", "look", "--target", "erp"], WIDE);
     cockpit.wait_for("1-2 of 2");

@@ -3,23 +3,10 @@
 
 mod common;
 
-use common::book::{book, command};
+use common::book::{book, check, command};
 use common::server::{Kind, Server, Setup};
 use common::walk::{INCIDENT, confirm, journal, leave, resume, type_confirmation};
 use common::{Cockpit, Home, Sqlite, WIDE};
-
-const CHECK: &str = r#"
-id = "bad-parcels"
-title = "Parcels that are bad"
-rule = "No parcel is bad."
-severity = "sev3"
-key = ["id"]
-suites = ["nightly"]
-owner = "nobody"
-timeout = "20s"
-[sql]
-any = "SELECT id FROM parcels WHERE state = 'bad'"
-"#;
 
 const BOOK: &str = r#"
 id = "parcels"
@@ -56,7 +43,8 @@ const OPEN: [&str; 4] = ["open", "parcels", "--target", "erp"];
 
 fn home(url: &str, more: &str) -> Home {
     let home = Home::new();
-    home.write("checks/bad-parcels.toml", CHECK);
+    let bad = "SELECT id FROM parcels WHERE state = 'bad'";
+    home.write("checks/bad-parcels.toml", &check("bad-parcels", bad));
     home.write("books/parcels.toml", BOOK);
     let target = "environment = \"staging\"\n";
     let config = format!(

@@ -11,6 +11,14 @@ check    = "asset-double-assignment"
 expect   = "any"
 "#;
 
+/// A check that every engine can be asked.
+pub fn check(id: &str, sql: &str) -> String {
+    format!(
+        "id = \"{id}\"\ntitle = \"Something is bad\"\nrule = \"Nothing is bad.\"\nseverity = \"sev3\"\n\
+         key = [\"id\"]\nsuites = [\"nightly\"]\nowner = \"nobody\"\ntimeout = \"20s\"\n[sql]\nany = \"{sql}\"\n"
+    )
+}
+
 /// A runbook of one step, which looks at what a check finds.
 pub fn looking(id: &str, check: &str) -> String {
     format!(

@@ -4,6 +4,20 @@ use super::common::server::{Kind, Setup};
 use super::common::{Home, Sqlite};
 use super::{Desk, run};
 
+/// A runbook whose one change has these statements.
+fn repair(home: &Home, statements: &[&str]) {
+    let statement = |sql: &&str| format!("[[step.statement]]\nnote = \"n\"\nany = '''{sql}'''\n");
+    let statements = statements.iter().map(statement).collect::<Vec<_>>().concat();
+    home.write(
+        "runbooks/own/repair.toml",
+        &format!(
+            "id = \"repair\"\ntitle = \"t\"\nsummary = \"s\"\nowner = \"o\"\nseverity = \"sev2\"\n\
+             [[step]]\nid = \"fix\"\nkind = \"change\"\nstage = \"recover\"\ntitle = \"t\"\nwhy = \"w\"\nrisk = \"low\"\ncures = [\"good\"]\n\
+             {statements}[step.limits]\nmax_rows = 5\ntime_cap = \"5s\"\nlock_wait = \"1s\"\n"
+        ),
+    );
+}
+
 #[test]
 fn the_shipped_files_have_no_faults() {
     let ran = run(&Home::new(), &["lint"]);
@@ -110,13 +124,9 @@ fn a_target_knows_which_names_are_wrong() {
 fn statements_of_runbooks_are_prepared_but_never_run() {
     let desk = Desk::new();
     desk.check("good", "sev2", "SELECT id FROM asset");
-    desk.home.write(
-        "runbooks/own/repair.toml",
-        "id = \"repair\"\ntitle = \"t\"\nsummary = \"s\"\nowner = \"o\"\nseverity = \"sev2\"\n\
-         [[step]]\nid = \"fix\"\nkind = \"change\"\nstage = \"recover\"\ntitle = \"t\"\nwhy = \"w\"\nrisk = \"low\"\ncures = [\"good\"]\n\
-         [[step.statement]]\nnote = \"n\"\nany = \"DELETE FROM asset WHERE id = 1\"\n\
-         [[step.statement]]\nnote = \"n\"\nany = \"UPDATE asset SET colour = 1 WHERE id = 1\"\n\
-         [step.limits]\nmax_rows = 5\ntime_cap = \"5s\"\nlock_wait = \"1s\"\n",
+    repair(
+        &desk.home,
+        &["DELETE FROM asset WHERE id = 1", "UPDATE asset SET colour = 1 WHERE id = 1"],
     );
     let ran = run(&desk.home, &["lint", "runbooks", "checks", "--target", "erp.db"]);
     assert_eq!(ran.code, 4, "{}{}", ran.out, ran.err);
@@ -229,13 +239,7 @@ fn a_refusal_that_is_told_within_a_sentence_has_one_stop() {
     server.run("shop", "CREATE TABLE asset (id INT PRIMARY KEY, owner VARCHAR(20))");
     let desk = Desk::new();
     desk.check("good", "sev2", "SELECT id FROM asset");
-    desk.home.write(
-        "runbooks/own/repair.toml",
-        "id = \"repair\"\ntitle = \"t\"\nsummary = \"s\"\nowner = \"o\"\nseverity = \"sev2\"\n\
-         [[step]]\nid = \"fix\"\nkind = \"change\"\nstage = \"recover\"\ntitle = \"t\"\nwhy = \"w\"\nrisk = \"low\"\ncures = [\"good\"]\n\
-         [[step.statement]]\nnote = \"n\"\nany = '''UPDATE asset SET owner = \"x\" WHERE id = 1'''\n\
-         [step.limits]\nmax_rows = 5\ntime_cap = \"5s\"\nlock_wait = \"1s\"\n",
-    );
+    repair(&desk.home, &[r#"UPDATE asset SET owner = "x" WHERE id = 1"#]);
     desk.home.write(
         "steadyhand.toml",
         &format!(

@@ -16,6 +16,24 @@ fn link(seq: i64, prev: &str) -> Link {
     Link { seq, prev: prev.into(), hash: format!("hash-{seq}"), line: format!("line {seq}") }
 }
 
+/// A new store with an incident that somebody has, and their lease.
+async fn held(reach: &Access) -> (Shelf, Kept, i64) {
+    let mut first = Shelf::open(reach).await.expect("a store");
+    first.make().await.expect("its tables");
+    let kept = Kept {
+        id: "00ff00ff00ff00ff00ff".into(),
+        name: "INC-0001".into(),
+        host: "one".into(),
+        runbook: String::new(),
+        holder: String::new(),
+        held: None,
+    };
+    match first.claim(&kept, "casey").await {
+        Ok(Claimed::Ours(lease)) => (first, kept, lease),
+        other => unreachable!("nobody has it: {other:?}"),
+    }
+}
+
 #[test]
 fn the_server_refuses_a_line_of_a_writer_whose_lease_is_over() {
     let server = server::postgres();
@@ -23,19 +41,7 @@ fn the_server_refuses_a_line_of_a_writer_whose_lease_is_over() {
     let reach = access_of(&server.url("store"));
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
-        let mut first = Shelf::open(&reach).await.expect("a store");
-        first.make().await.expect("its tables");
-        let kept = Kept {
-            id: "00ff00ff00ff00ff00ff".into(),
-            name: "INC-0001".into(),
-            host: "one".into(),
-            runbook: String::new(),
-            holder: String::new(),
-            held: None,
-        };
-        let Ok(Claimed::Ours(old)) = first.claim(&kept, "casey").await else {
-            unreachable!("nobody has it")
-        };
+        let (mut first, kept, old) = held(&reach).await;
         assert!(first.append(&kept.id, old, &[link(1, "")]).await.expect("an answer"));
         let mut second = Shelf::open(&reach).await.expect("a store");
         let held = second.claim(&kept, "robin").await.expect("an answer");
@@ -141,19 +147,7 @@ fn whoever_leaves_frees_the_incident_also_where_their_session_stays() {
     let reach = access_of(&server.url("store"));
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
-        let mut first = Shelf::open(&reach).await.expect("a store");
-        first.make().await.expect("its tables");
-        let kept = Kept {
-            id: "00ff00ff00ff00ff00ff".into(),
-            name: "INC-0001".into(),
-            host: "one".into(),
-            runbook: String::new(),
-            holder: String::new(),
-            held: None,
-        };
-        let Ok(Claimed::Ours(lease)) = first.claim(&kept, "casey").await else {
-            unreachable!("nobody has it")
-        };
+        let (mut first, kept, lease) = held(&reach).await;
         let mut second = Shelf::open(&reach).await.expect("a store");
         let held = second.claim(&kept, "robin").await.expect("an answer");
         assert_eq!(held, Claimed::Held("casey".into()));
