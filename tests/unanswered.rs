@@ -159,6 +159,26 @@ fn any_reason_will_do_but_that_another_server_answers() {
     leave(&mut cockpit);
 }
 
+/// A server that takes a connection and says nothing keeps nobody waiting for longer than they want.
+#[test]
+fn whoever_waits_for_a_server_that_says_nothing_can_stop() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path().join(".s.PGSQL.5432");
+    let url = format!("postgres://erp@/erp?host={}", folder.path().display());
+    let mut cockpit = opened_without(home(&url, ""));
+    let mute = std::os::unix::net::UnixListener::bind(place).expect("nobody listens there");
+    mute.set_nonblocking(true).expect("a socket");
+    cockpit.keys("r");
+    let mut line = None;
+    cockpit.wait_until("it asks", |_| {
+        line = line.take().or_else(|| mute.accept().ok());
+        line.is_some()
+    });
+    cockpit.keys("x");
+    cockpit.wait_for("could not check (erp: stopped by the operator)");
+    leave(&mut cockpit);
+}
+
 /// Nothing is written behind the end of an incident, and no server becomes its own then.
 #[test]
 fn an_incident_that_was_closed_before_a_server_answered_meets_none() {

@@ -143,6 +143,11 @@ pub fn plain(error: &EngineError, target: &str) -> Problem {
     }
 }
 
+/// What whoever waited for a target is told when they wait no more.
+pub fn stopped(target: &Target) -> Problem {
+    plain(&EngineError::Stopped, &target.name)
+}
+
 /// Who the server of a target is.
 pub async fn identify(target: &Target) -> Result<Identity, Problem> {
     identify_pinned(target, None, Purpose::Detect).await

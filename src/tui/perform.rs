@@ -109,19 +109,21 @@ struct Desk {
 }
 
 impl Desk {
-    async fn bound(&self) -> Result<&Bound, Problem> {
-        self.contact.bound().await
+    async fn bound(&self, stopper: &Stopper) -> Result<&Bound, Problem> {
+        self.contact.bound(stopper).await
     }
 
     /// The target as a command finds it. One must run while nothing answers, to bring it back; where something
     /// does by now, what is asked there of whoever writes is known first.
-    async fn for_command(&self, readonly: bool) -> Result<Target, Problem> {
+    async fn for_command(&self, readonly: bool, stopper: &Stopper) -> Result<Target, Problem> {
         if readonly {
             return Ok(self.target.clone());
         }
-        match self.bound().await {
+        match self.bound(stopper).await {
             Ok(bound) => Ok(bound.target.clone()),
-            Err(problem) if problem.kind == Kind::Refused => Err(problem),
+            Err(problem) if matches!(problem.kind, Kind::Refused | Kind::Interrupted) => {
+                Err(problem)
+            }
             Err(_) => Ok(self.target.clone()),
         }
     }
@@ -391,7 +393,7 @@ impl World {
         let Some(desk) = self.desk.clone() else { return };
         let looked = move |seen| Message::Looked { run, seen };
         self.ask(looked, async move {
-            let bound = desk.bound().await?;
+            let bound = desk.bound(&Stopper::default()).await?;
             bound.monitor.lock().await.look().await.map(Box::new)
         });
     }
@@ -399,7 +401,7 @@ impl World {
     fn end_session(&mut self, mark: String, consent: Consent) {
         let Some(desk) = self.desk.clone() else { return };
         let work = async move {
-            let bound = desk.bound().await?;
+            let bound = desk.bound(&Stopper::default()).await?;
             bound.monitor.lock().await.end(&mark, consent).await
         };
         self.ask(Message::SessionEnded, work);

@@ -28,7 +28,7 @@ impl World {
         let of = step.clone();
         let work = async move {
             let none = String::new();
-            let job = planned(&desk, &catalogue, actor, &step, none, &answers).await?;
+            let job = planned(&desk, &catalogue, actor, &step, none, &answers, &stopper).await?;
             ops::look::look(&job, &stopper).await.map(Box::new)
         };
         self.ask(move |look| Message::LookedFirst { run, step: of, look }, work);
@@ -48,12 +48,13 @@ impl World {
         let work = async move {
             let Some(check) = check else {
                 let none = String::new();
-                let job = planned(&desk, &catalogue, actor, &step, none, &answers).await?;
+                let job =
+                    planned(&desk, &catalogue, actor, &step, none, &answers, &stopper).await?;
                 return ops::explain::change(&job, &stopper).await;
             };
             let check = catalogue.check(&check);
             let check = check.ok_or_else(|| Problem::usage("this check is not loaded"))?;
-            let target = desk.bound().await?.target.for_checks();
+            let target = desk.bound(&stopper).await?.target.for_checks();
             ops::explain::check(&target, check, &stopper).await
         };
         self.ask(move |plans| Message::Explained { run, plans }, work);
@@ -89,7 +90,7 @@ impl World {
         let (messages, reins) = (self.messages.clone(), ops::mass::Reins::default());
         self.reins = Some((run, reins.clone()));
         let work = async move {
-            let Bound { target, server, .. } = match desk.bound().await {
+            let Bound { target, server, .. } = match desk.bound(&gone).await {
                 Ok(bound) => bound,
                 Err(problem) => {
                     let execution = Execution::RolledBack { why: problem.sentence, drift: None };
@@ -129,9 +130,10 @@ impl World {
             let Doubt { step, op, deed, rows, mark, chunk } = doubt;
             let mark = mark.as_deref();
             let number = chunk.map_or(0, |chunk| chunk.number);
-            let Bound { target, server, .. } = desk.bound().await?;
+            let patient = Stopper::default();
+            let Bound { target, server, .. } = desk.bound(&patient).await?;
             let of_guard = matches!(deed, Deed::ApplyGuardrail | Deed::WithdrawGuardrail);
-            let found = match guard_job(&desk, &step, op.clone(), actor).await {
+            let found = match guard_job(&desk, &step, op.clone(), actor, &patient).await {
                 Ok(job) if of_guard => ops::guard::resolve(&job, &deed, mark).await,
                 _ => ops::resolve::resolve(target, server, &op, number, mark).await,
             };
@@ -154,7 +156,7 @@ impl World {
         let (actor, of) = (self.actor.clone(), step.clone());
         let answer = move |rehearsal| Message::Rehearsed { run, step: of, rehearsal };
         self.ask(answer, async move {
-            let job = guard_job(&desk, &step, op, actor).await?;
+            let job = guard_job(&desk, &step, op, actor, &stopper).await?;
             rehearsed(&job, &desk.journal, &stopper).await.map(Box::new)
         });
     }
@@ -171,7 +173,7 @@ impl World {
         let Some(desk) = self.desk.clone() else { return };
         let (actor, of) = (self.actor.clone(), step.clone());
         let work = async move {
-            let (outcome, why) = match guard_job(&desk, &step, op, actor).await {
+            let (outcome, why) = match guard_job(&desk, &step, op, actor, &stopper).await {
                 Ok(job) => ops::guard::put(&job, &deed, consent, &desk.journal, &stopper).await,
                 // Nothing was sent.
                 Err(problem) => (Outcome::RolledBack, problem.sentence),
@@ -196,7 +198,7 @@ async fn previewed(
     undoes: Option<String>,
     stopper: &Stopper,
 ) -> Result<(Plan, crate::recovery::Preview, Evidence), Problem> {
-    let mut job = planned(desk, catalogue, actor, step, op, answers).await?;
+    let mut job = planned(desk, catalogue, actor, step, op, answers, stopper).await?;
     if undoes.is_some() || job.plan.mass.is_some() {
         let incident = told(&desk.folder)?;
         match undoes {
@@ -230,13 +232,14 @@ async fn planned(
     step: &str,
     op: String,
     answers: &BTreeMap<String, String>,
+    stopper: &Stopper,
 ) -> Result<ops::recover::Job, Problem> {
     let found = desk.runbook.step(step);
     let Some(step @ Step { action: Action::Change(change), .. }) = found else {
         return Err(Problem::usage(format!("{step} is no change")));
     };
     let check = |id: &str| catalogue.check(id).cloned();
-    let Bound { target, server, .. } = desk.bound().await?;
+    let Bound { target, server, .. } = desk.bound(stopper).await?;
     let plan = ops::plan::change(&desk.runbook, step, change, target, answers, check).await?;
     let (target, server) = (target.clone(), server.clone());
     Ok(ops::recover::Job { plan, target, server, actor, op })
@@ -248,12 +251,13 @@ async fn guard_job(
     step: &str,
     op: String,
     actor: String,
+    stopper: &Stopper,
 ) -> Result<ops::guard::Job, Problem> {
     let found = desk.runbook.step(step);
     let Some(Step { title, action: Action::Guard(guard), .. }) = found else {
         return Err(Problem::usage(format!("{step} is no guardrail")));
     };
-    let Bound { target, server, .. } = desk.bound().await?;
+    let Bound { target, server, .. } = desk.bound(stopper).await?;
     let plan = guardrail::Plan::of(title, guard, target.url.dialect).map_err(Problem::usage)?;
     let (target, server) = (target.clone(), server.clone());
     Ok(ops::guard::Job { step: step.to_owned(), op, plan, target, server, actor })

@@ -1,6 +1,8 @@
 //! Contact: the server that the open incident is bound to. An incident may be opened while none
 //! answers; it is bound to the first one that does, and until then nothing is asked of anybody.
 
+use std::sync::{Mutex as Lock, PoisonError};
+
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Mutex, OnceCell};
 
@@ -8,7 +10,8 @@ use super::change::told;
 use crate::config::{Bond, Policy, Target};
 use crate::incident::entry::{Entry, Record};
 use crate::incident::journal::Journal;
-use crate::ops::connect::identify;
+use crate::ops::Stopper;
+use crate::ops::connect::{identify, stopped};
 use crate::ops::pressure::Monitor;
 use crate::ops::share;
 use crate::problem::Problem;
@@ -39,6 +42,8 @@ pub(super) struct Contact {
     store: Option<Target>,
     messages: UnboundedSender<Message>,
     bound: OnceCell<Bound>,
+    /// How many tries failed, and why the last one did.
+    failed: Lock<(u64, Option<Problem>)>,
 }
 
 impl Contact {
@@ -58,30 +63,54 @@ impl Contact {
             store,
             messages: messages.clone(),
             bound: OnceCell::new_with(bound),
+            failed: Lock::default(),
         }
     }
 
     /// The server, asked who it is now if none has answered so far.
-    pub async fn bound(&self) -> Result<&Bound, Problem> {
-        self.bound
-            .get_or_try_init(|| async {
-                if !told(&self.journal.folder())?.is_open() {
-                    let sentence = "no server had answered this incident when it was closed";
-                    return Err(Problem::refused(sentence));
-                }
-                let met = meet(&self.target, &self.policy, &self.journal).await;
-                let (Met { identity, target }, _) = met?;
-                let bound = Bound::to(identity.server.clone(), target.clone());
-                // Nobody listens any more only when the cockpit is gone.
-                let _ = self.messages.send(Message::Met(Box::new(Met { identity, target })));
-                if let Some(store) = self.store.clone() {
-                    let (server, messages) = (bound.server.clone(), self.messages.clone());
-                    // Nothing that asks the database waits for the store.
-                    tokio::spawn(async move { tell_same_server(&store, &server, &messages).await });
-                }
-                Ok(bound)
-            })
-            .await
+    pub async fn bound(&self, stopper: &Stopper) -> Result<&Bound, Problem> {
+        tokio::select! {
+            biased;
+            bound = self.found() => bound,
+            () = stopper.stopped() => Err(stopped(&self.target)),
+        }
+    }
+
+    /// One asks at a time. Whoever waited for that one hears the same, and asks only where they gave up.
+    async fn found(&self) -> Result<&Bound, Problem> {
+        let failed = || self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = failed().0;
+        let ask = || async {
+            if let (tries, Some(problem)) = &*failed()
+                && *tries > before
+            {
+                return Err(problem.clone());
+            }
+            let found = self.ask().await;
+            if let Err(problem) = &found {
+                let mut failed = failed();
+                *failed = (failed.0 + 1, Some(problem.clone()));
+            }
+            found
+        };
+        self.bound.get_or_try_init(ask).await
+    }
+
+    async fn ask(&self) -> Result<Bound, Problem> {
+        if !told(&self.journal.folder())?.is_open() {
+            let sentence = "no server had answered this incident when it was closed";
+            return Err(Problem::refused(sentence));
+        }
+        let (Met { identity, target }, _) = meet(&self.target, &self.policy, &self.journal).await?;
+        let bound = Bound::to(identity.server.clone(), target.clone());
+        // Nobody listens any more only when the cockpit is gone.
+        let _ = self.messages.send(Message::Met(Box::new(Met { identity, target })));
+        if let Some(store) = self.store.clone() {
+            let (server, messages) = (bound.server.clone(), self.messages.clone());
+            // Nothing that asks the database waits for the store.
+            tokio::spawn(async move { tell_same_server(&store, &server, &messages).await });
+        }
+        Ok(bound)
     }
 }
 

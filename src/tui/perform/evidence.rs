@@ -42,7 +42,7 @@ impl World {
                 if format == "json" { ops::export::Format::Json } else { ops::export::Format::Csv };
             let name = format!("export-{id}-{}.{format}", moment());
             let place = (&desk.journal, name.as_str());
-            let target = &desk.bound().await?.target;
+            let target = &desk.bound(&stopper).await?.target;
             let file = ops::export::export(target, &check, kind, place, &stopper).await?;
             let path = file.path.strip_prefix(&desk.folder).unwrap_or(&file.path);
             let (rows, sha256) = (file.rows, file.sha256.clone());
@@ -71,7 +71,7 @@ impl World {
                     return Message::not_run(run, step, why);
                 }
             };
-            let target = match desk.for_command(command.readonly).await {
+            let target = match desk.for_command(command.readonly, &stopper).await {
                 Ok(target) => target,
                 Err(problem) => {
                     let why = format!("nothing was executed: {}", problem.sentence);

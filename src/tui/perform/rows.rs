@@ -43,7 +43,7 @@ impl World {
             // The rows of a metric are those that were judged, the worst first.
             let judged = matches!(asked.kind, Kind::Metric(_));
             let looking = (!judged).then_some(&mut onlooker);
-            let finding = match desk.bound().await {
+            let finding = match desk.bound(&stopper).await {
                 Ok(bound) => detect::detect(&bound.target, &asked, SAMPLE, looking, &stopper).await,
                 Err(problem) => detect::unreached(&problem),
             };
@@ -113,7 +113,7 @@ impl World {
         let stopper = self.stopper(run);
         let Some(desk) = self.desk.clone() else { return };
         self.ask(move |found| Message::Relations { run, found }, async move {
-            let target = desk.bound().await?.target.for_checks();
+            let target = desk.bound(&stopper).await?.target.for_checks();
             related::relations(&target, &from, &stopper).await
         });
     }
@@ -122,7 +122,7 @@ impl World {
         let stopper = self.stopper(run);
         let Some(desk) = self.desk.clone() else { return };
         self.ask(move |found| Message::Related { run, found }, async move {
-            let target = desk.bound().await?.target.for_checks();
+            let target = desk.bound(&stopper).await?.target.for_checks();
             related::rows(&target, &relation, &stopper).await.map(Box::new)
         });
     }
