@@ -485,6 +485,8 @@ fn what_is_about_the_server_is_asked_of_the_primary_where_checks_read_a_replica(
         format!("SELECT pid AS a FROM activity_of_ours {idle}"),
         format!("SELECT pid AS a FROM activity {idle}"),
         "SELECT a FROM is_primary WHERE a = 1".to_owned(),
+        "SELECT last_value AS a FROM pg_sequences WHERE last_value = 1".to_owned(),
+        "SELECT last_value AS a FROM drawn WHERE last_value = 1".to_owned(),
         here.to_owned(),
     ];
     let ways: Vec<Check> =
@@ -498,11 +500,20 @@ fn what_is_about_the_server_is_asked_of_the_primary_where_checks_read_a_replica(
             primary.run("shop", "ALTER TABLE stock SET (autovacuum_enabled = false)");
             primary.run("shop", "INSERT INTO stock SELECT n, n FROM generate_series(2, 3000) n");
             primary.run("shop", "UPDATE stock SET n = n + 1");
+            primary.run("shop", "CREATE SEQUENCE drawn");
             primary.run("shop", "CREATE VIEW activity AS SELECT * FROM pg_stat_activity");
             primary.run("shop", "CREATE VIEW activity_of_ours AS SELECT * FROM activity");
             let is = "CASE WHEN pg_is_in_recovery() THEN 0 ELSE 1 END";
             primary.run("shop", &format!("CREATE VIEW is_primary AS SELECT {is} AS a"));
-            primary.standby()
+            let replica = primary.standby();
+            // Whoever draws one number logs the next 32 with it.
+            primary.run("shop", "SELECT nextval('drawn')");
+            let start = Instant::now();
+            while replica.client("shop").rows("SELECT 1 FROM drawn WHERE last_value > 1").is_empty()
+            {
+                assert!(start.elapsed() < Duration::from_secs(20), "it is not logged ahead");
+            }
+            replica
         } else {
             let replica = Setup::new(kind).start();
             replica.database("shop");
@@ -682,6 +693,30 @@ const TRAPS: &[(Dialect, &str, &str, &str)] = &[
         "sequence-behind",
         "ALTER SEQUENCE timesheets_id_seq RENAME TO \"Next\"; SELECT setval('\"Next\"', 20000)",
         "violated 41",
+    ),
+    (
+        Dialect::Postgres,
+        "sequence-behind",
+        "ALTER TABLE audit_log ALTER id RESTART WITH 30000",
+        "clear",
+    ),
+    (
+        Dialect::Postgres,
+        "sequence-behind",
+        "ALTER SEQUENCE timesheets_id_seq START 30000; SELECT setval('timesheets_id_seq', (SELECT max(id) - 6 FROM timesheets), false)",
+        "violated 7",
+    ),
+    (
+        Dialect::Postgres,
+        "sequence-behind",
+        "TRUNCATE approvals; ALTER TABLE approvals ALTER id RESTART WITH 1",
+        "clear",
+    ),
+    (
+        Dialect::Postgres,
+        "id-exhaustion",
+        "CREATE TABLE tickets (id smallserial); SELECT setval('tickets_id_seq', 32000, false)",
+        "violated 0.9766",
     ),
     (
         Dialect::Postgres,

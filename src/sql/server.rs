@@ -6,7 +6,8 @@
 
 use crate::dialect::Dialect;
 
-const POSTGRES: [&str; 20] = [
+/// A replica shows a sequence as far as it was logged, up to 32 numbers ahead.
+const POSTGRES: [&str; 23] = [
     "pg_locks",
     "pg_lock_status",
     "pg_blocking_pids",
@@ -27,6 +28,9 @@ const POSTGRES: [&str; 20] = [
     "inet_server_addr",
     "inet_server_port",
     "txid_current",
+    "pg_sequences",
+    "pg_sequence_last_value",
+    "is_called",
 ];
 const POSTGRES_BEGIN: [&str; 10] = [
     "pg_stat_",
@@ -82,6 +86,7 @@ pub fn is_of_one_server(text: &str, dialect: Dialect) -> bool {
     words.iter().any(|word| match dialect {
         // Who asks whether it is a replica and how late mean the replica.
         Dialect::Postgres if *word == "pg_is_in_recovery" => !words.iter().any(of_replica),
+        Dialect::Postgres if *word == "last_value" => is_of_sequence(&text),
         Dialect::Postgres => {
             POSTGRES.contains(word) || begins(word, &POSTGRES_BEGIN) && !of_replica(word)
         }
@@ -94,6 +99,13 @@ pub fn is_of_one_server(text: &str, dialect: Dialect) -> bool {
         }
         Dialect::Sqlite => false,
     })
+}
+
+/// Where it is not called, it is the column that a sequence has, and no window function.
+fn is_of_sequence(text: &str) -> bool {
+    const COLUMN: &str = "last_value";
+    let behind = |at: usize| text[at + COLUMN.len()..].trim_start_matches([' ', '"']);
+    text.match_indices(COLUMN).any(|(at, _)| !behind(at).starts_with('('))
 }
 
 #[cfg(test)]
@@ -114,6 +126,9 @@ mod tests {
             (Postgres, "SELECT 1 WHERE pg_is_in_recovery()", true),
             (Postgres, "SELECT pg_last_xact_replay_timestamp() WHERE pg_is_in_recovery()", false),
             (Postgres, "SELECT 1 FROM statement, pg_class", false),
+            (Postgres, "SELECT s.last_value FROM pg_sequences s", true),
+            (Postgres, "SELECT \"last_value\" FROM orders_id_seq", true),
+            (Postgres, "SELECT last_value (n) OVER (ORDER BY id) FROM stock", false),
             (Mariadb, "SELECT 1 FROM `information_schema`.`processlist`", true),
             (Mysql, "SELECT @@global.log_bin", true),
             (Mysql, "SELECT @mine", false),
