@@ -14,7 +14,7 @@ use steadyhand::format::MarkdownHtmlOrJson;
 use steadyhand::headless::share::Wanted;
 use steadyhand::headless::{self, Color, Out};
 use steadyhand::problem::Problem;
-use steadyhand::source::{Fault, render};
+use steadyhand::source::{Fault, Paint, render};
 use steadyhand::tui::theme::{self, Theme};
 use tokio::runtime::{Builder, Runtime};
 
@@ -28,10 +28,19 @@ fn main() -> ExitCode {
                 problem.kind.into()
             })
         }
+        Err(said) if said.use_stderr() => {
+            let mut out = Out::of_process(Color::Auto);
+            let text = said.render();
+            out.say_as_it_is(&match out.paint_errors {
+                Paint::Coloured => text.ansi().to_string(),
+                Paint::Plain => text.to_string(),
+            });
+            Exit::Usage
+        }
         Err(said) => {
-            // Help and version come this way too. If nobody reads it, so be it.
+            // Help and version come this way. If nobody reads it, so be it.
             let _ = said.print();
-            if said.use_stderr() { Exit::Usage } else { Exit::Clear }
+            Exit::Clear
         }
     };
     exit.code().into()

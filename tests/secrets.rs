@@ -151,3 +151,73 @@ fn what_is_left_is_for_its_owner_whatever_the_mask_is() {
         fs::remove_file(path).unwrap();
     }
 }
+
+/// The address of a database where something else is wanted, and the address of a webhook in a file with a fault:
+/// what says that it is wrong repeats neither.
+#[test]
+fn what_was_written_in_the_wrong_place_is_not_repeated() {
+    // Another one than whose processes are looked at.
+    let slip = "slipped-4711-in";
+    let url = format!("postgres://admin:{slip}@localhost/erp");
+    let home = Home::new();
+    for arguments in [
+        &["history", "-t"][..],
+        &["history"],
+        &["report", "-t"],
+        &["report", "--since"],
+        &["audit", "-t"],
+        &["audit", "--control"],
+        &["metrics", "-t"],
+        &["health", "-t"],
+        &["health", "-s"],
+        &["check", "--check"],
+        &["check", "--suite"],
+        &["check", "--pack"],
+        &["check", "--map"],
+        &["check", "--output"],
+        &["gate", "--baseline"],
+        &["rehearse"],
+        &["drill"],
+        &["approve"],
+        &["lint"],
+        &["lint", "--pack"],
+        &["config", "-t"],
+        &["open"],
+        &["resume"],
+        &["watch"],
+        &["replay"],
+        &["handover"],
+        &["postmortem"],
+        &["bundle"],
+        &["verify"],
+        &["--theme"],
+        &["check", "--config"],
+        &["check", "--checks"],
+        &["check", "--runbooks"],
+        &["check", "--bind"],
+        &["incidents"],
+        &[],
+    ] {
+        let output = home.steadyhand(&[arguments, &[&url]].concat()).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8(said).unwrap();
+        assert!(!said.contains(slip), "{arguments:?}: {said}");
+        assert!(!said.is_empty() && output.status.code() != Some(101), "{arguments:?}");
+    }
+    home.write(
+        "steadyhand.toml",
+        &format!(
+            "[alert.a]\nkind = \"slack\"\nurl = \"https://hooks/{slip}\"\n\
+             [alert.b]\nkind = \"webhook\"\nurl = \"https://h/x?t={slip}\"\n\
+             [alert.c]\nurl = \"https://h/x?t={slip}\"\nsuite = 3\n\
+             [target.d]\nurl = \"mysql://erp@h\"\npassword_command = [\"a\"]\nenvironment = \"{url}\"\n"
+        ),
+    );
+    let output = home.steadyhand(&["check"]).output().unwrap();
+    fs::remove_file(home.work().join("steadyhand.toml")).unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8(said).unwrap();
+    assert!(!said.contains(slip), "{said}");
+    assert!(output.status.code() == Some(4) && said.contains("https://hooks/***"), "{said}");
+    assert!(!said.contains("SQLite file"), "{said}");
+}

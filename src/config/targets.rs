@@ -279,12 +279,14 @@ pub(super) fn read(name: &str, table: &Table<'_>, base: &Path, home: Option<&Pat
         );
     }
     table.need("url", "\"sqlite://PATH\"");
-    let url = url(table, "url", base, home).unwrap_or_else(|| TargetUrl::sqlite(""));
+    let url = url(table, "url", base, home);
     let detect_url = self::url(table, "detect_url", base, home);
-    if let Some(detect) = &detect_url
-        && detect.dialect != url.dialect
+    // Of one that cannot be read nobody knows what it would be.
+    let dialect = url.as_ref().map(|url| url.dialect);
+    if let (Some(detect), Some(own)) = (&detect_url, dialect)
+        && detect.dialect != own
     {
-        let (detect, own) = (detect.dialect, url.dialect);
+        let detect = detect.dialect;
         table.fault(
             "detect_url",
             format!(
@@ -294,8 +296,8 @@ pub(super) fn read(name: &str, table: &Table<'_>, base: &Path, home: Option<&Pat
     }
     Target {
         detect_url,
-        password_command: command(table, "password_command", url.dialect),
-        detect_password_command: command(table, "detect_password_command", url.dialect),
+        password_command: command(table, "password_command", dialect),
+        detect_password_command: command(table, "detect_password_command", dialect),
         environment: table.one_of("environment", &Environment::ALL),
         fingerprint: table.optional_text("fingerprint"),
         bond: Bond::Free,
@@ -308,17 +310,17 @@ pub(super) fn read(name: &str, table: &Table<'_>, base: &Path, home: Option<&Pat
             .table("backup", "`backup`", |table| backup::read(table, base, home))
             .unwrap_or_default(),
         origin: Origin::File { path: table.here().file().to_owned(), line: table.here().line() },
-        ..Target::new(name, url, Environment::Production)
+        ..Target::new(name, url.unwrap_or_else(|| TargetUrl::sqlite("")), Environment::Production)
     }
 }
 
-fn command(table: &Table<'_>, key: &'static str, dialect: Dialect) -> Option<Vec<String>> {
+fn command(table: &Table<'_>, key: &'static str, dialect: Option<Dialect>) -> Option<Vec<String>> {
     if !table.has(key) {
         table.ignore(key);
         return None;
     }
     let argv = table.argv(key);
-    if dialect == Dialect::Sqlite {
+    if dialect == Some(Dialect::Sqlite) {
         table.fault(key, format!("`{key}` is for servers; an SQLite file has no password."));
     }
     Some(argv)

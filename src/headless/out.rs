@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 use rustix::fs::Mode;
 
 use crate::problem::Problem;
-use crate::source::Paint;
+use crate::source::{Paint, mask};
 use crate::value::charset::Charset;
 use crate::value::visible;
 
@@ -141,10 +141,12 @@ impl Out {
         self.say_as_it_is(&lines);
     }
 
-    /// The same for a text of ours that holds colours.
+    /// The same for a text of ours that holds colours. Whatever it is about, an argument or a name may hold the
+    /// password that somebody wrote in the wrong place.
     pub fn say_as_it_is(&mut self, text: &str) {
         self.wipe();
-        let text = shown(text, self.charset, self.errors_are_watched);
+        let text = mask(text);
+        let text = shown(&text, self.charset, self.errors_are_watched);
         // There is nobody left to tell that nobody can be told.
         let _ = self.stderr.write_all(text.as_bytes()).and_then(|()| self.stderr.flush());
     }

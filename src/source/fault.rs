@@ -9,7 +9,7 @@ use annotate_snippets::{
 };
 
 use super::literal;
-use super::mask::Masked;
+use super::mask::{Masked, mask};
 use super::suggest::{did_you_mean, quoted};
 
 /// A place in a file that was read; cheap to keep for questions that come up later.
@@ -48,7 +48,7 @@ impl Spot {
         let before = text.get(..self.span.start.min(text.len())).unwrap_or_default();
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         Fault {
-            file: normalize_untrusted_str(&self.file),
+            file: normalize_untrusted_str(&mask(&self.file)),
             line: self.line(),
             column: before[line_start..].chars().count() + 1,
             sentence: sentence.into(),
@@ -128,7 +128,7 @@ impl Fault {
     /// About a file (or a variable, an argument) as a whole.
     pub fn whole(file: &str, sentence: impl Into<String>) -> Self {
         Self {
-            file: normalize_untrusted_str(file),
+            file: normalize_untrusted_str(&mask(file)),
             line: 0,
             column: 0,
             sentence: sentence.into(),

@@ -45,7 +45,7 @@ impl Eq for Masked {}
 
 /// What a secret looks like on a line; the first group is the secret. The last `@` of a line ends a
 /// password, because a password may hold one, and too much hidden harms nobody.
-const PATTERNS: [&str; 5] = [
+const PATTERNS: [&str; 6] = [
     r"://[^\s:/]*:(.+)@",
     // No port is like that: the host was forgotten, and this is a password.
     r#"://[^\s:/\[]*:([^\s/@"]*[^\s/@"0-9][^\s/@"]*|[0-9]{6,})"#,
@@ -53,11 +53,13 @@ const PATTERNS: [&str; 5] = [
     r":([^\s/@]\S*)@",
     r#"(?i)(?:^|[\s"'?&;-])(?:[a-z_]*password|passwd|pwd|token|secret)=([^&\s]+)"#,
     r#"(?im)^\s*"?(?:[a-z_.-]*password|passwd|pwd|passphrase|token|secret)"?\s*=\s*(\S.*)$"#,
+    // Whoever knows where a webhook lies may post to it.
+    r#"(?i)\burl"?\s*=\s*["']?https?://[^\s/"'?]*[/?]([^\s"']+)"#,
 ];
 
 /// Replaces everything that looks like a secret with stars.
 pub fn mask(text: &str) -> String {
-    static COMPILED: LazyLock<[Regex; 5]> =
+    static COMPILED: LazyLock<[Regex; 6]> =
         LazyLock::new(|| PATTERNS.map(|p| Regex::new(p).expect("the patterns are tested")));
     let mut hidden = vec![];
     for pattern in COMPILED.iter() {
@@ -98,6 +100,11 @@ mod tests {
             ("postgres://u@h:5432/db", "postgres://u@h:5432/db"),
             ("postgres://[::1]:5432/db", "postgres://[::1]:5432/db"),
             ("http://h:8080/x.html", "http://h:8080/x.html"),
+            ("url = \"https://h/services/T0/x\"", "url = \"https://h/*************\""),
+            (
+                "{ kind = \"webhook\", url = 'https://h?t=x' }",
+                "{ kind = \"webhook\", url = 'https://h?***' }",
+            ),
             ("mysql://root:g3h3im/db", "mysql://root:******/db"),
             ("mysql://root:1234567/db", "mysql://root:*******/db"),
             ("a = 1\nurl = \"sqlite:erp.db\"", "a = 1\nurl = \"sqlite:erp.db\""),

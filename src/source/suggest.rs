@@ -1,5 +1,7 @@
 //! Words for messages: what was probably meant, values in quotes that cannot act, lists in prose.
 
+use super::mask;
+
 /// The candidate that was probably meant, if one is near enough.
 pub fn did_you_mean<'c>(
     word: &str,
@@ -22,9 +24,11 @@ pub fn did_you_mean<'c>(
         .map(|(_, candidate)| candidate)
 }
 
-/// A value in double quotes, cut to a length that fits a line, its control characters spelt out.
+/// A value in double quotes, cut to a length that fits a line, its control characters spelt out, and what looks
+/// like a secret hidden: it may be anything that somebody wrote in the wrong place.
 pub fn quoted(value: &str) -> String {
     const SHOWN: usize = 60;
+    let value = mask(value);
     match value.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{:?}", format!("{}…", &value[..end])),
         None => format!("{value:?}"),
