@@ -35,6 +35,8 @@ pub struct Outcome {
     pub finding: Finding,
     /// The state of the database that was looked at; none if it was not reached.
     pub snapshot: Option<Timestamp>,
+    /// Who answered, by the name that a `fingerprint` pins.
+    pub server: Option<String>,
     /// What a gate says about it, if one was asked.
     pub ruling: Option<Ruling>,
 }

@@ -94,6 +94,10 @@ pub struct Target {
     pub environment: Environment,
     /// The server that was pinned; another one is refused.
     pub fingerprint: Option<String>,
+    /// The same for `detect_url`.
+    pub detect_fingerprint: Option<String>,
+    /// Of where checks run: the servers that it must be a copy of, as far as copies can be told.
+    pub originals: Vec<String>,
     /// What an open incident is bound to; another server is refused too.
     pub bond: Bond,
     pub approval: Approval,
@@ -120,6 +124,8 @@ impl Target {
             detect_password_command: None,
             environment,
             fingerprint: None,
+            detect_fingerprint: None,
+            originals: Vec::new(),
             bond: Bond::Free,
             approval: Approval::Confirm,
             high_risk: None,
@@ -205,6 +211,17 @@ impl Target {
         self.fingerprint.iter().chain(bound_to).map(String::as_str)
     }
 
+    /// Whether this server can be no copy of those that it must be one of. A physical copy on PostgreSQL has the
+    /// identifier and the databases of its original; elsewhere, and where the server does not tell it, nobody knows.
+    pub fn is_no_copy(&self, server: &str) -> bool {
+        let told = |server: &str| {
+            let (id, _) = server.split_once('/').unwrap_or_default();
+            !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        let differs = |original: &String| told(original) && original != server;
+        self.url.dialect == Dialect::Postgres && told(server) && self.originals.iter().any(differs)
+    }
+
     /// The target as checks see it: `detect_url` where there is one.
     #[must_use]
     pub fn for_checks(&self) -> Self {
@@ -213,8 +230,13 @@ impl Target {
         Self {
             url: url.clone(),
             detect_url: None,
-            // Both are those of the target itself.
-            fingerprint: None,
+            fingerprint: self.detect_fingerprint.clone(),
+            // Who names a server for checks means it, whatever it is a copy of.
+            originals: match self.detect_fingerprint {
+                Some(_) => Vec::new(),
+                None => self.pins().map(str::to_owned).collect(),
+            },
+            // That is the target's own.
             bond: if self.bond == Bond::Unmet { Bond::Unmet } else { Bond::Free },
             password_command: own.or_else(|| self.password_command.clone()),
             ..self.clone()
@@ -249,7 +271,9 @@ impl Target {
             lines.extend(shown.map(|shown| (key, shown)));
         }
         lines.push(("environment", self.environment.word().to_owned()));
-        lines.extend(self.fingerprint.clone().map(|fingerprint| ("fingerprint", fingerprint)));
+        let pinned =
+            [("fingerprint", &self.fingerprint), ("detect_fingerprint", &self.detect_fingerprint)];
+        lines.extend(pinned.into_iter().filter_map(|(key, pin)| Some((key, pin.clone()?))));
         lines.push(("approval", self.approval.word().to_owned()));
         lines.extend(self.high_risk.map(|approval| ("high_risk", approval.word().to_owned())));
         let timezone = self.timezone.iana_name().unwrap_or("UTC");
@@ -300,6 +324,7 @@ pub(super) fn read(name: &str, table: &Table<'_>, base: &Path, home: Option<&Pat
         detect_password_command: command(table, "detect_password_command", dialect),
         environment: table.one_of("environment", &Environment::ALL),
         fingerprint: table.optional_text("fingerprint"),
+        detect_fingerprint: table.optional_text("detect_fingerprint"),
         bond: Bond::Free,
         approval: table.optional_one_of("approval", &Approval::ALL).unwrap_or(Approval::Confirm),
         high_risk: table.optional_one_of("high_risk", &Approval::ALL),

@@ -133,6 +133,7 @@ pub async fn run(
             address: address(&target),
             finding: Finding::unseen(held.as_deref().unwrap_or("not asked yet")),
             snapshot: None,
+            server: None,
             ruling: None,
         };
         let outcomes = run_here.iter().map(|check| outcome(check)).collect();
@@ -181,6 +182,10 @@ pub async fn run(
                 let is_said = version.starts_with(dialect.name());
                 let seen = format!("{version}, {server}");
                 looked.seen = if is_said { seen } else { format!("{dialect} {seen}") };
+                looked
+                    .outcomes
+                    .iter_mut()
+                    .for_each(|outcome| outcome.server = Some(server.clone()));
             }
             News::Unreached { job, hint } => {
                 let label = &run.looked[places[job]].label;

@@ -93,6 +93,14 @@ pub(super) async fn reach(target: &Target) -> Result<Access, Problem> {
 async fn recognize(session: &mut Session, target: &Target) -> Result<Called, Problem> {
     let called = session.called().await.map_err(|error| plain(&error, &target.name))?;
     target.pins().try_for_each(|pin| held_against(&called.server, target, Some(pin)))?;
+    if target.is_no_copy(&called.server) {
+        let (server, originals) = (&called.server, target.originals.join(", "));
+        return Err(Problem::refused(format!(
+            "{}: detect_url leads to {server}, which is no copy of {originals}; nothing was asked; mend detect_url, \
+             or write detect_fingerprint = {server:?} if the checks are meant for that one",
+            target.name
+        )));
+    }
     Ok(called)
 }
 

@@ -22,7 +22,7 @@ pub fn outcome(outcome: &Outcome) -> String {
 }
 
 pub fn value(outcome: &Outcome) -> Json {
-    let Outcome { check, target, finding, snapshot, ruling, .. } = outcome;
+    let Outcome { check, target, finding, snapshot, server, ruling, .. } = outcome;
     let violations = finding.verdict.violations();
     let reason = match &finding.verdict {
         Verdict::Inconclusive { reason } => Some(reason.as_str()),
@@ -43,6 +43,7 @@ pub fn value(outcome: &Outcome) -> Json {
         "kind": check.kind.word(),
         "owner": check.owner,
         "controls": check.controls,
+        "server": server,
     });
     if let Some(reading) = finding.verdict.reading() {
         whole["value"] = reading.value.clone().into();

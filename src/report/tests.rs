@@ -49,6 +49,7 @@ fn outcome(id: &str, severity: Severity, verdict: Verdict) -> Outcome {
         address: "erp-prod".into(),
         finding,
         snapshot,
+        server: Some("7321/erp".into()),
         ruling: None,
     }
 }
@@ -73,7 +74,7 @@ fn a_line_says_what_the_contract_says() {
             r#"{"check":"asset-double-assignment","target":"erp-prod","verdict":"violated","severity":"sev2","#,
             r#""violations":12,"exact":true,"seconds":0.084,"snapshot":"2026-11-21T06:00:00Z","key":["asset_id"],"#,
             r#""sample":[{"asset_id":"17","who":null,"who_2":"\u001b[31m\u202eü"},{"asset_id":"a\nb","who":"0x00ff","who_2":"0.5"}],"#,
-            r#""reason":null,"kind":"violations","owner":"","controls":[]}"#,
+            r#""reason":null,"kind":"violations","owner":"","controls":[],"server":"7321/erp"}"#,
             "\n"
         )
     );

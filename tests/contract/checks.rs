@@ -11,6 +11,7 @@ use super::{STOCK, of, serial, wait_until};
 contract! {
     what_is_found_is_counted_and_what_is_clean_is_clear on sqlite postgres mariadb;
     another_server_than_the_pinned_one_is_asked_nothing on sqlite postgres mariadb;
+    what_is_no_copy_of_the_pinned_server_is_not_asked_for_it on sqlite postgres mariadb;
     a_missing_table_is_inconclusive on sqlite postgres mariadb;
     what_the_engine_makes_as_it_is_named_is_not_missing on sqlite mariadb,
         not postgres: "what it makes there is a function, and called with parentheses";
@@ -118,6 +119,47 @@ fn another_server_than_the_pinned_one_is_asked_nothing(engine: Dialect) {
     assert_eq!(check(&pinned(&desk.identity), sql).0, 0);
     let (code, said) = check(&pinned("somewhere else"), sql);
     assert!(code >= 3 && said.contains("erp is another server now"), "{code} {said}");
+}
+
+/// Checks that run elsewhere, where the same table is empty.
+fn what_is_no_copy_of_the_pinned_server_is_not_asked_for_it(engine: Dialect) {
+    let desk = Desk::new(engine, STOCK);
+    let sql = "SELECT id FROM stock";
+    let elsewhere = |url: &str, more: &str| {
+        let more = format!("fingerprint = \"{}\"\ndetect_url = \"{url}\"\n{more}", desk.identity);
+        let home =
+            home(&desk, &desk.server.as_ref().map(|one| one.url("erp")).unwrap_or_default(), &more);
+        check(&home, sql)
+    };
+    let made = "CREATE TABLE stock (id INTEGER PRIMARY KEY, n INTEGER)";
+    let folder = tempfile::tempdir().unwrap();
+    let other = match &desk.server {
+        Some(server) => {
+            let url = server.database("other");
+            server.run("other", made);
+            url
+        }
+        None => {
+            let file = folder.path().join("other.db");
+            super::common::Sqlite::create(&file).run(made);
+            format!("sqlite://{}", file.display())
+        }
+    };
+    let (code, said) = elsewhere(&other, "detect_fingerprint = \"nobody\"\n");
+    assert!(code == 3 && said.contains("another server now"), "{code} {said}");
+    let (code, said) = elsewhere(&other, "");
+    if engine != Dialect::Postgres {
+        assert_eq!(code, 0, "nobody knows what a copy is: {said}");
+        return;
+    }
+    assert!(code == 3 && said.contains("which is no copy of"), "{code} {said}");
+    let (_, named) = said.split_once("detect_fingerprint = \"").unwrap();
+    let named = named.split('"').next().unwrap();
+    let (code, said) = elsewhere(&other, &format!("detect_fingerprint = \"{named}\"\n"));
+    assert_eq!(code, 0, "{said}");
+    let replica = desk.server.as_ref().unwrap().standby();
+    let (code, said) = elsewhere(&replica.url("erp"), "");
+    assert_eq!(code, 2, "{said}");
 }
 
 fn a_missing_table_is_inconclusive(engine: Dialect) {

@@ -76,7 +76,8 @@ fn json_is_the_contract_line_by_line() {
             "reason",
             "kind",
             "owner",
-            "controls"
+            "controls",
+            "server"
         ]
     );
     let bad = &lines[0];
