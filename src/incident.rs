@@ -279,11 +279,29 @@ impl Incident {
         !self.is_open() || reached.iter().any(|which| self.milestones.contains_key(which))
     }
 
-    /// Violations of a check, first seen and last seen.
-    pub fn first_and_last(&self, check: &str) -> Option<(Count, Count)> {
-        let mut seen = self.counts_of(check).filter_map(|measured| measured.verdict.violations());
-        let first = seen.next()?;
-        Some((first, seen.last().unwrap_or(first)))
+    /// Violations of a check when they were first counted.
+    pub fn first_count(&self, check: &str) -> Option<Count> {
+        self.counts_of(check).find_map(|measured| measured.verdict.violations())
+    }
+
+    /// What a check came to, and when, also on the new connection after a change. The last is the latest.
+    pub fn verdicts_of<'a>(
+        &'a self,
+        check: &'a str,
+    ) -> impl DoubleEndedIterator<Item = (Timestamp, &'a Verdict)> {
+        self.records.iter().filter_map(move |record| Some((record.at, verdict_in(record, check)?)))
+    }
+
+    /// When something was last written that a count from before may not hold for any more.
+    pub fn last_written(&self) -> Option<Timestamp> {
+        self.records.iter().rev().find(|record| may_have_written(record)).map(|record| record.at)
+    }
+
+    /// The latest count of a check, if the check could count and nothing was written since.
+    pub fn standing_count(&self, check: &str) -> Option<Count> {
+        let says =
+            |record: &&Record| verdict_in(record, check).is_some() || may_have_written(record);
+        verdict_in(self.records.iter().rev().find(says)?, check)?.violations()
     }
 
     pub fn counts_of<'a>(&'a self, check: &'a str) -> impl Iterator<Item = &'a Measured> {
@@ -291,22 +309,39 @@ impl Incident {
     }
 
     /// What a check said over time, also on the new connection after a change; none where it could
-    /// not say.
+    /// not say, and from a write on until it says so again.
     pub fn numbers_of(&self, check: &str) -> Vec<(Timestamp, Option<f64>)> {
-        let mut found = Vec::new();
-        for record in &self.records {
-            match &record.entry {
-                Entry::Checked { check: of, verdict, .. } if of == check => {
-                    found.push((record.at, verdict.number()));
-                }
-                Entry::Verified { checks, .. } => {
-                    let of = checks.iter().filter(|(of, _)| of == check);
-                    found.extend(of.map(|(_, verdict)| (record.at, verdict.number())));
-                }
-                _ => {}
-            }
+        let said = self.records.iter().filter_map(|record| match verdict_in(record, check) {
+            Some(verdict) => Some((record.at, verdict.number())),
+            None => may_have_written(record).then_some((record.at, None)),
+        });
+        // Before it was asked once nothing is known, whatever was written.
+        said.skip_while(|(_, number)| number.is_none()).collect()
+    }
+}
+
+/// What a record says of a check.
+fn verdict_in<'r>(record: &'r Record, check: &str) -> Option<&'r Verdict> {
+    match &record.entry {
+        Entry::Checked { check: of, verdict, .. } => (of == check).then_some(verdict),
+        Entry::Verified { checks, .. } => {
+            checks.iter().find(|(of, _)| of == check).map(|(_, verdict)| verdict)
         }
-        found
+        _ => None,
+    }
+}
+
+/// Whether rows may be others from this record on: a commit, also one of which nobody knows, and a
+/// command that writes.
+fn may_have_written(record: &Record) -> bool {
+    match &record.entry {
+        Entry::Ended { outcome, .. } | Entry::Resolved { outcome, .. } => {
+            *outcome == Outcome::Committed
+        }
+        Entry::CommitSent { .. }
+        | Entry::ChunkSent { .. }
+        | Entry::Confirmed { command: true, .. } => true,
+        _ => false,
     }
 }
 

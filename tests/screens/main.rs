@@ -983,6 +983,64 @@ fn what_cannot_be_done_says_what_can() {
     assert!(told.contains("and 7 more"), "{told}");
 }
 
+/// Also where the check was not asked again since, could not count, or counted before a commit.
+#[test]
+fn an_update_gives_no_old_count_as_one_of_now() {
+    let update = |night: &mut Night| {
+        night.keys("c");
+        let text = match &night.app.overlay {
+            Some(Overlay { kind: Kind::Comms(comms), .. }) => comms.texts[0].clone(),
+            other => panic!("{other:?}"),
+        };
+        night.keys("esc");
+        text
+    };
+    let mut night = with(Night::opened(probe(), &glyphs::UTF8), "]");
+    // An update was given, so that the key brings the words for any.
+    let (step, audience, text) = (String::new(), "technical".into(), String::new());
+    let said = Entry::Said { step, audience, text, head: String::new(), next_update: None };
+    night.recorded(said);
+    let told = update(&mut night);
+    assert!(told.contains("12 violations when first seen, 12 now"), "{told}");
+    night.slow = true;
+    night.keys("[");
+    for _ in 0..61 {
+        night.send(Message::Tick);
+    }
+    let told = update(&mut night);
+    assert!(
+        told.contains("12 violations when first seen, 12 (counted at 05:58 UTC) now"),
+        "{told}"
+    );
+    let checked = |verdict: Verdict| Entry::Checked {
+        step: None,
+        check: RUNBOOK.into(),
+        verdict,
+        seconds: 0.1,
+        delta: None,
+        sample: None,
+    };
+    night.recorded(checked(Verdict::Inconclusive { reason: "no such table".into() }));
+    let told = update(&mut night);
+    assert!(told.contains("an unknown number (could not be counted at 05:59 UTC; 12 at"), "{told}");
+    night.recorded(checked(Verdict::Violated { violations: Count::Exact(11) }));
+    let told = update(&mut night);
+    assert!(told.contains("when first seen, 11 now"), "{told}");
+    night.recorded(Entry::CommitSent { op: "op".into(), mark: String::new() });
+    let told = update(&mut night);
+    assert!(told.contains("(not counted since something was executed; 11 at"), "{told}");
+    let (step, op) = ("mend".to_owned(), "op".to_owned());
+    let checks = vec![(RUNBOOK.to_owned(), Verdict::Clear)];
+    night.recorded(Entry::Verified { step, op, checks, sound: true });
+    let told = update(&mut night);
+    assert!(told.contains("12 violations when first seen, 0 now"), "{told}");
+    // The chart of the journal knows of no count between the commit and the check after it.
+    let incident = &night.app.case.as_ref().expect("an incident").incident;
+    let numbers: Vec<_> =
+        incident.numbers_of(RUNBOOK).into_iter().map(|(_, number)| number).collect();
+    assert_eq!(numbers, [Some(12.0), None, Some(11.0), None, Some(0.0)]);
+}
+
 /// Who is stopped holds what is open on the database until they come back.
 #[test]
 fn the_shell_gets_the_terminal_only_when_nothing_is_open_on_the_database() {

@@ -411,8 +411,7 @@ fn close(app: &mut App) -> Result<Vec<Effect>, String> {
         return Err("not yet: the outcome of a change is not known".into());
     }
     let check = case.main_check();
-    let violations =
-        check.and_then(|check| case.incident.first_and_last(check)).map(|(_, last)| last);
+    let violations = check.and_then(|check| case.incident.standing_count(check));
     app.overlay = None;
     app.screen = Screen::Postmortem;
     app.postmortem.line = 0;

@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::writing::Writing;
 use super::{Kind, Overlay, Purpose};
+use crate::check::Verdict;
+use crate::clock;
 use crate::incident::entry::Entry;
 use crate::practice::Level;
 use crate::practice::messages::UPDATE;
@@ -124,7 +126,8 @@ fn texts(words: &[String; 3], facts: &Facts) -> Result<[String; 3], String> {
 fn facts(case: &Case, now: Timestamp, next_update: Option<Timestamp>) -> Facts {
     let incident = &case.incident;
     let utc = |at: Timestamp| at.strftime("%H:%M UTC").to_string();
-    let seen = case.main_check().and_then(|check| incident.first_and_last(check));
+    let check = case.main_check();
+    let found = check.and_then(|check| incident.first_count(check));
     let minutes = incident.opened.map_or(0, |at| now.duration_since(at).as_secs() / 60);
     Facts {
         incident: incident.id.clone(),
@@ -138,8 +141,8 @@ fn facts(case: &Case, now: Timestamp, next_update: Option<Timestamp>) -> Facts {
         opened: incident.opened.map(utc).unwrap_or_default(),
         open_for: format!("{minutes} min"),
         // As they stand in "{{ found }} violations when first seen, {{ now }} now".
-        found: seen.map_or_else(|| "an unknown number of".into(), |(first, _)| first.to_string()),
-        now: seen.map_or_else(|| "not counted".into(), |(_, last)| last.to_string()),
+        found: found.map_or_else(|| "an unknown number of".into(), |first| first.to_string()),
+        now: check.map_or_else(|| "not counted".into(), |check| counted(case, check, now)),
         changed: match (incident.rows_changed(), incident.rows_taken_back()) {
             (all, 0) => all.to_string(),
             (all, back) => format!("{all} ({} by changes, {back} by taking one back)", all - back),
@@ -151,6 +154,43 @@ fn facts(case: &Case, now: Timestamp, next_update: Option<Timestamp>) -> Facts {
             .last()
             .map(|record| record.hash[..12].to_owned())
             .unwrap_or_default(),
+    }
+}
+
+/// The latest count that is true, as it stands before "now" and before "records are wrong". One that is
+/// not of this minute has its time; what could not be counted, or was not since something was executed,
+/// is no number.
+fn counted(case: &Case, check: &str, now: Timestamp) -> String {
+    const FRESH: SignedDuration = SignedDuration::from_mins(1);
+    let utc = |at: Timestamp| {
+        let days_ago = at.strftime("%F").to_string() != now.strftime("%F").to_string();
+        at.strftime(if days_ago { "%F %H:%M UTC" } else { "%H:%M UTC" }).to_string()
+    };
+    let incident = &case.incident;
+    let mut said: Vec<(Timestamp, &Verdict)> = incident.verdicts_of(check).collect();
+    // The journal has no run that came to the same as the one before.
+    if let Some(live) = case.live.get(check)
+        && let (Some(at), Some(finding)) = (live.at, &live.finding)
+        && said.last().is_none_or(|(last, _)| *last < at)
+    {
+        said.push((at, &finding.verdict));
+    }
+    let number = |(at, verdict): &(Timestamp, &Verdict)| Some((*at, verdict.violations()?));
+    let last = said.iter().rev().find_map(number);
+    let known = last.map(|(at, count)| format!("; {count} at {}", utc(at))).unwrap_or_default();
+    let written = incident.last_written();
+    match (said.last(), last) {
+        (None, _) => "not counted".into(),
+        (Some((at, verdict)), _) if verdict.violations().is_none() => {
+            format!("an unknown number (could not be counted at {}{known})", utc(*at))
+        }
+        (Some((at, _)), _) if written.is_some_and(|written| *at < written) => {
+            format!("an unknown number (not counted since something was executed{known})")
+        }
+        (_, Some((at, count))) if clock::is_past(at, FRESH, now) => {
+            format!("{count} (counted at {})", utc(at))
+        }
+        (_, last) => last.map_or_else(|| "not counted".into(), |(_, count)| count.to_string()),
     }
 }
 
