@@ -42,6 +42,12 @@ fn a_command_that_writes_runs_after_the_right_words_and_is_in_the_journal_before
     cockpit.wait_for("the command ended with 0");
     assert!(made.exists());
     leave(&mut cockpit);
+    // Whoever goes on hears of both, and that the second one writes.
+    let card = cockpit.home().steadyhand(&["handover"]).assert().code(0);
+    let card = String::from_utf8_lossy(&card.get_output().stdout).into_owned();
+    let writes = "command of make, which writes: touch made: ended with 0 at ";
+    assert!(card.contains("command of look: ls") && card.contains(writes), "{card}");
+    assert!(!card.contains("nothing was changed"), "{card}");
     let kinds = journal(cockpit.home());
     let at = |kind: &str| kinds.iter().rposition(|one| one == kind).unwrap();
     assert!(at("confirmed") < at("command-ran"), "{kinds:?}");

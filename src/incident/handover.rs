@@ -2,10 +2,12 @@
 //!
 //! Two questions, answered without anybody writing: what was done, and what is next. Pure.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::entry::{Deed, NoteKind, Outcome, verdict_words};
+use super::entry::{Deed, Entry, NoteKind, Outcome, verdict_words};
 use super::lease::Holder;
 use super::{Change, Incident, Phase, fleet};
 use crate::guardrail::Standing;
@@ -174,6 +176,7 @@ fn tried(incident: &Incident) -> Vec<String> {
         Some(format!("{} of {}: {how}{back}", change.deed.word(), change.step))
     });
     let mut tried: Vec<String> = changes.collect();
+    tried.extend(commands(incident));
     let skipped = incident.skipped.iter();
     tried.extend(skipped.map(|(_, step, reason)| format!("step {step} skipped: {reason}")));
     let decided = incident.decisions.iter();
@@ -181,6 +184,45 @@ fn tried(incident: &Incident) -> Vec<String> {
     let called = incident.called.iter();
     tried.extend(called.map(|(at, _, who)| format!("{who} called at {}", when(*at))));
     tried
+}
+
+/// Every run of a command with its end. One that writes was confirmed before, and may have written whatever
+/// became of it.
+fn commands(incident: &Incident) -> Vec<String> {
+    let mut told = Vec::new();
+    // By its step, of which one runs at a time.
+    let mut begun: BTreeMap<&str, (&str, Timestamp)> = BTreeMap::new();
+    for record in &incident.records {
+        match &record.entry {
+            Entry::Confirmed { step, what, command: true, .. } => {
+                begun.insert(step, (what, record.at));
+            }
+            Entry::CommandRan { step, argv, exit, .. } => {
+                let writes =
+                    if begun.remove(step.as_str()).is_some() { ", which writes" } else { "" };
+                let ended = match exit {
+                    Some(code) => format!("ended with {code}"),
+                    None => "did not come to its end".to_owned(),
+                };
+                let (argv, at) = (argv.join(" "), when(record.at));
+                told.push(format!("command of {step}{writes}: {argv}: {ended} at {at}"));
+            }
+            Entry::StepFailed { step, why } => {
+                if let Some((what, at)) = begun.remove(step.as_str()) {
+                    let at = when(at);
+                    told.push(format!(
+                        "command of {step}, which writes: {what}: confirmed at {at}, {why}"
+                    ));
+                }
+            }
+            _ => {}
+        }
+    }
+    told.extend(begun.into_iter().map(|(step, (what, at))| {
+        let at = when(at);
+        format!("command of {step}, which writes: {what}: confirmed at {at}, its end is not known")
+    }));
+    told
 }
 
 /// None of what was only previewed.
