@@ -284,14 +284,6 @@ impl Incident {
         self.counts_of(check).find_map(|measured| measured.verdict.violations())
     }
 
-    /// What a check came to, and when, also on the new connection after a change. The last is the latest.
-    pub fn verdicts_of<'a>(
-        &'a self,
-        check: &'a str,
-    ) -> impl DoubleEndedIterator<Item = (Timestamp, &'a Verdict)> {
-        self.records.iter().filter_map(move |record| Some((record.at, verdict_in(record, check)?)))
-    }
-
     /// When something was last written that a count from before may not hold for any more.
     pub fn last_written(&self) -> Option<Timestamp> {
         self.records.iter().rev().find(|record| may_have_written(record)).map(|record| record.at)
@@ -304,7 +296,11 @@ impl Incident {
         verdict_in(self.records.iter().rev().find(says)?, check)?.violations()
     }
 
-    pub fn counts_of<'a>(&'a self, check: &'a str) -> impl Iterator<Item = &'a Measured> {
+    /// What a check came to, also on the new connection after a change. The last is the latest.
+    pub fn counts_of<'a>(
+        &'a self,
+        check: &'a str,
+    ) -> impl DoubleEndedIterator<Item = &'a Measured> {
         self.counts.iter().filter(move |measured| measured.check == check)
     }
 

@@ -107,6 +107,62 @@ fn an_export_comes_from_where_checks_run() {
     cockpit.wait_for("2 rows written to");
 }
 
+/// A text that is folded in its box.
+fn wait_for_words(cockpit: &Cockpit, words: &str) {
+    cockpit.wait_until(words, |screen| {
+        let text = screen.replace('│', " ");
+        text.split_whitespace().collect::<Vec<_>>().join(" ").contains(words)
+    });
+}
+
+/// What people are told is as old as the count that it was taken from, and says so.
+#[test]
+fn an_update_says_of_when_its_count_is() {
+    let home = Home::new();
+    Sqlite::create(&home.work().join("erp.db"))
+        .run("CREATE TABLE bad (id INTEGER PRIMARY KEY); INSERT INTO bad VALUES (1), (2)");
+    home.write("checks/bad-rows.toml", &check("bad-rows", "SELECT id FROM bad"));
+    let book = looking("look", "bad-rows");
+    let required = book.replace("expect =", "required = \"pass\"\nexpect =");
+    assert_ne!(book, required);
+    home.write("books/look.toml", &required);
+    let open = ["--checks", "checks", "--runbooks", "books", "open", "look", "--target", "erp.db"];
+    let mut cockpit = Cockpit::start_in(home, &open, WIDE);
+    cockpit.wait_for("1-2 of 2");
+    cockpit.keys("c");
+    wait_for_words(&cockpit, "2 violations when first seen, 2 now;");
+    cockpit.keys("esc");
+    cockpit.wait_gone("when first seen");
+    let mut erp = Sqlite::open(&cockpit.home().work().join("erp.db"));
+    erp.run("ALTER TABLE bad RENAME TO away");
+    cockpit.keys("r");
+    cockpit.wait_for("could not check");
+    // No key is named that this step does not have.
+    cockpit.keys("enter");
+    cockpit.wait_for("r runs it again. This step must be done");
+    cockpit.keys("c");
+    wait_for_words(&cockpit, "first seen, an unknown number (could not be counted at ");
+    wait_for_words(&cockpit, "; 2 at ");
+    cockpit.keys("esc");
+    cockpit.wait_gone("when first seen");
+    leave(&mut cockpit);
+}
+
+#[test]
+fn an_update_after_a_change_has_what_the_change_left() {
+    let (mut cockpit, _) = previewed();
+    confirm(&mut cockpit, CONFIRMATION);
+    cockpit.wait_for("COMMITTED   26 rows");
+    cockpit.keys("enter");
+    cockpit.wait_gone("COMMITTED   26 rows");
+    cockpit.keys("c");
+    wait_for_words(&cockpit, "when first seen, 0 now.");
+    wait_for_words(&cockpit, "Rows written so far: 26.");
+    cockpit.keys("esc");
+    cockpit.wait_gone("when first seen");
+    leave(&mut cockpit);
+}
+
 // ----------------------------------------------------------------------------- between the two
 
 #[test]

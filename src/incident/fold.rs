@@ -245,6 +245,9 @@ impl Incident {
                 if let Some(change) = self.change(op).filter(|_| !checks.is_empty()) {
                     change.verified = Some(*sound);
                 }
+                let seen = checks.iter().cloned();
+                let seen = seen.map(|(check, verdict)| Measured { at: record.at, check, verdict });
+                self.counts.extend(seen);
             }
             _ => {}
         }

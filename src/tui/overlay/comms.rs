@@ -167,7 +167,8 @@ fn counted(case: &Case, check: &str, now: Timestamp) -> String {
         at.strftime(if days_ago { "%F %H:%M UTC" } else { "%H:%M UTC" }).to_string()
     };
     let incident = &case.incident;
-    let mut said: Vec<(Timestamp, &Verdict)> = incident.verdicts_of(check).collect();
+    let recorded = incident.counts_of(check).map(|seen| (seen.at, &seen.verdict));
+    let mut said: Vec<(Timestamp, &Verdict)> = recorded.collect();
     // The journal has no run that came to the same as the one before.
     if let Some(live) = case.live.get(check)
         && let (Some(at), Some(finding)) = (live.at, &live.finding)

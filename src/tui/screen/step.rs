@@ -297,7 +297,7 @@ fn leave_check(app: &mut App, check: &str, expect: Expect) -> Vec<Effect> {
     let words = verdict_words(&verdict);
     match (expect, &verdict) {
         (_, Verdict::Inconclusive { .. }) => {
-            let text = format!("{words}: r runs it again, s skips the step with a reason");
+            let text = format!("{words}: r runs it again{}", or_skip(case));
             no(app, &text)
         }
         (Expect::Clear, verdict) if verdict.is_violated() => {
@@ -305,10 +305,20 @@ fn leave_check(app: &mut App, check: &str, expect: Expect) -> Vec<Effect> {
             no(app, &text)
         }
         (Expect::Violated, verdict) if verdict.is_clear() => {
-            let text = format!("{words}: nothing to recover. s skips the step with a reason");
+            let text = format!("{words}: nothing to recover{}", or_skip(case));
             no(app, &text)
         }
         (Expect::Any | Expect::Clear | Expect::Violated, _) => pass(app, &words),
+    }
+}
+
+/// Which key leaves a step without its answer, where one does.
+fn or_skip(case: &Case) -> &'static str {
+    match case.step().required {
+        Required::Pass => {
+            ". This step must be done: with q the incident stays open for whoever goes on"
+        }
+        _ => "; s skips the step with a reason",
     }
 }
 
