@@ -13,6 +13,8 @@ contract! {
     rows_that_went_came_and_changed_come_back on sqlite postgres mariadb;
     a_row_that_somebody_edited_since_is_left_alone on sqlite postgres mariadb;
     a_row_that_the_database_refuses_is_left_alone on sqlite postgres mariadb;
+    a_row_that_a_trigger_keeps_is_left_alone on sqlite postgres,
+        not mariadb: "a trigger there can refuse a write, and not skip it";
     an_undo_takes_nothing_along_that_others_put_below on sqlite postgres mariadb;
     an_undo_cuts_off_what_others_put_below_only_after_it_was_said on sqlite postgres mariadb;
     a_key_gets_its_letters_back_with_all_that_refers_to_it on sqlite postgres mariadb;
@@ -235,6 +237,38 @@ fn a_row_that_the_database_refuses_is_left_alone(engine: Dialect) {
     let wanted = ["p 1|a", "p 2|x", "p 3|c", held, "p 20|b", "p 21|d"];
     let wanted: Vec<&str> = wanted.into_iter().filter(|row| !row.is_empty()).collect();
     assert_eq!(dump(&mut desk, &["p"]), wanted);
+}
+
+/// Without a word: the write is skipped, and the row is as the change left it.
+fn a_row_that_a_trigger_keeps_is_left_alone(engine: Dialect) {
+    let trigger = of(
+        engine,
+        [
+            "CREATE TRIGGER keep BEFORE UPDATE ON stock WHEN OLD.name = 'closed' AND OLD.id = 2
+             BEGIN SELECT RAISE(IGNORE); END;",
+            "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+               IF OLD.name = 'closed' AND OLD.id = 2 THEN RETURN NULL; END IF; RETURN NEW; END $$;
+             CREATE TRIGGER keep BEFORE UPDATE ON stock FOR EACH ROW EXECUTE FUNCTION keep();",
+            "",
+        ],
+    );
+    let mut desk = Desk::new(engine, STOCK);
+    desk.script(trigger);
+    let preview = desk.preview(&desk.job("op", &["UPDATE stock SET name = 'closed'"]));
+    let sentence = preview.undo.sentence();
+    assert!(sentence.starts_with("no undo: tried, and"), "{sentence}");
+    assert!(sentence.contains("a trigger or rule keeps the row as it is"), "{sentence}");
+    let execution = desk.execute(&desk.job("op", &["UPDATE stock SET name = 'closed'"]), preview);
+    assert!(format!("{execution:?}").contains("Committed"), "{execution:?}");
+    let preview = desk.preview(&desk.undo_job("op", "back"));
+    assert_eq!(preview.left_alone, 1);
+    let refused = preview.conflicts[0].refused.clone().unwrap_or_default();
+    assert!(refused.contains("a trigger or rule keeps the row as it is"), "{refused}");
+    let execution = desk.execute(&desk.undo_job("op", "back"), preview);
+    let said = "left alone, because they were changed since or the database refuses them: 1 row";
+    assert!(format!("{execution:?}").contains(said), "{execution:?}");
+    let left = desk.rows("SELECT id FROM stock WHERE name = 'closed'");
+    assert_eq!(left, [["2"]]);
 }
 
 /// Parents that the change adds, and whatever else it does.

@@ -384,12 +384,15 @@ impl<'a> Desk<'a> {
         let (guard, set) = (pick(now, &moved), pick(before, &moved));
         let key = (head.key.as_slice(), row.key.as_slice());
         let write = RowWrite { table, key, guard: (&names, &guard), set: (&names, &set) };
-        let settled = session.update_rows(&[write]).await? == [true];
-        if settled && let Some(again) = self.look_at(row).await? {
+        if session.update_rows(&[write]).await? != [true] {
+            let message = "a trigger or rule keeps the row as it is".to_owned();
+            return Err(EngineError::Rejected { message });
+        }
+        if let Some(again) = self.look_at(row).await? {
             let in_vain = moved.into_iter().filter(|i| again[*i] != before[*i]);
             set_anew.extend(in_vain.map(|i| self.head.columns[i].clone()));
         }
-        Ok(settled)
+        Ok(true)
     }
 }
 
