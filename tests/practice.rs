@@ -70,6 +70,9 @@ fn agreed(size: Size) {
     cockpit.keys("enter");
     cockpit.wait_for("technical update recorded as given");
     cockpit.keys("esc");
+    // Nobody was moved by it, and the step knows of it.
+    cockpit.wait_for("enter done, go on");
+    cockpit.keys("] ] ] ]");
     cockpit.wait_for("enter told, go on");
     cockpit.wait_for("next update in 20 min");
     cockpit.keys("enter");

@@ -453,6 +453,8 @@ fn whoever_goes_on_without_a_name_hears_of_the_others() {
 #[test]
 fn a_message_is_edited_before_it_is_given() {
     let mut cockpit = demo(Home::new());
+    cockpit.keys("] ] ] ]");
+    cockpit.wait_for("enter write the update");
     cockpit.keys("c");
     cockpit.wait_for("it was given");
     cockpit.keys("ctrl-n");

@@ -57,8 +57,8 @@ pub fn part(app: &App, part: &Part) -> Overlay {
     drafted(app, writing, &format!("part-{}", part.name))
 }
 
-pub fn name_of_comms(case: &Case, audience: &str) -> String {
-    format!("comms-{}-{audience}", case.step().id)
+pub fn name_of_comms(step: &str, audience: &str) -> String {
+    format!("comms-{step}-{audience}")
 }
 
 /// A box with its draft in it, if there is one; undo brings back what is kept.

@@ -1041,6 +1041,44 @@ fn an_update_gives_no_old_count_as_one_of_now() {
     assert_eq!(numbers, [Some(12.0), None, Some(11.0), None, Some(0.0)]);
 }
 
+/// The runbook's own words for the first update are given from any step, and the incident stays where it is.
+#[test]
+fn an_update_moves_nobody_to_another_step() {
+    let mut night = with(Night::opened(probe(), &glyphs::UTF8), "]");
+    let here = night.app.case.as_ref().expect("an incident").step().id.clone();
+    night.keys("c");
+    for _ in 0..6 {
+        night.draw(SMALL);
+        if night.app.overlay.is_some() {
+            night.keys("enter");
+        }
+    }
+    assert!(night.app.overlay.is_none(), "{:?}", night.app.overlay);
+    let case = night.app.case.as_ref().expect("an incident");
+    assert_eq!(case.step().id, here);
+    assert_eq!(case.incident.progress.current.as_deref(), Some(here.as_str()));
+    let tell: Vec<&str> = case.incident.said.iter().map(|(_, step, _)| step.as_str()).collect();
+    let of_tell = |step: &&str| {
+        case.runbook.step(step).is_some_and(|step| matches!(step.action, Action::Comms(_)))
+    };
+    assert!(tell.len() == 3 && tell.iter().all(of_tell), "{tell:?}");
+    // Where they were told, that step needs no more than to be gone on from.
+    let at = case.runbook.position(tell[0]).expect("a step");
+    while night.app.case.as_ref().expect("an incident").at < at {
+        night.keys("]");
+    }
+    let told = told(&night.draw(WIDE));
+    assert!(told.contains("enter told, go on"), "{told}");
+    // What the incident stands at is what it says, also in the words for any update.
+    night.keys("[ c");
+    match &night.app.overlay {
+        Some(Overlay { kind: Kind::Comms(comms), .. }) => {
+            assert!(comms.texts[0].contains(&format!("At step {at}/")), "{}", comms.texts[0]);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
 /// Who is stopped holds what is open on the database until they come back.
 #[test]
 fn the_shell_gets_the_terminal_only_when_nothing_is_open_on_the_database() {

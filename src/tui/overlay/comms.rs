@@ -13,7 +13,7 @@ use crate::incident::entry::Entry;
 use crate::practice::Level;
 use crate::practice::messages::UPDATE;
 use crate::runbook::message::{Facts, render};
-use crate::runbook::{Action, Words};
+use crate::runbook::{Action, Step, Words};
 use crate::tui::app::App;
 use crate::tui::case::Case;
 use crate::tui::command::Command;
@@ -25,6 +25,8 @@ pub const AUDIENCES: [&str; 3] = ["technical", "business", "executive"];
 
 #[derive(Debug)]
 pub struct Comms {
+    /// The step that it is recorded for, which need not be the one that is looked at.
+    pub step: String,
     pub texts: [String; 3],
     /// The texts as the templates make them.
     rendered: [String; 3],
@@ -36,9 +38,16 @@ pub struct Comms {
     next_update: Option<Timestamp>,
 }
 
+/// The texts of the present step.
 pub fn open(app: &mut App) -> Vec<Effect> {
+    let Some(step) = app.case.as_ref().map(|case| case.step().clone()) else { return Vec::new() };
+    open_for(app, &step)
+}
+
+/// The texts of a step, wherever the incident stands: telling people moves nobody.
+fn open_for(app: &mut App, of: &Step) -> Vec<Effect> {
     let Some(case) = &app.case else { return Vec::new() };
-    let Action::Comms(step) = &case.step().action else { return Vec::new() };
+    let Action::Comms(step) = &of.action else { return Vec::new() };
     let (words, next) = match &step.words {
         Words::Own(texts) => (texts.clone(), step.next_update),
         Words::Agreed(name) => {
@@ -52,30 +61,51 @@ pub fn open(app: &mut App) -> Vec<Effect> {
             (message.texts.clone(), step.next_update.or_else(promised))
         }
     };
-    let told = told(case);
+    let told = told_of(case, of);
     let given = AUDIENCES.map(|audience| told.contains(&audience));
-    show(app, &words, next, given)
+    show(app, &of.id, &words, next, given)
 }
 
 /// Who was told already on the present step, if it is about that and not done.
 pub fn told(case: &Case) -> Vec<&'static str> {
-    let step = &case.step().id;
-    let is_step = matches!(case.step().action, Action::Comms(_));
-    if !is_step || case.incident.progress.state(step).is_settled() {
+    told_of(case, case.step())
+}
+
+fn told_of(case: &Case, step: &Step) -> Vec<&'static str> {
+    if !is_open(case, step) {
         return Vec::new();
     }
     let is_told = |audience: &&str| {
-        case.incident.said.iter().any(|(_, of, told)| of == step && told == audience)
+        case.incident.said.iter().any(|(_, of, told)| *of == step.id && told == audience)
     };
     AUDIENCES.into_iter().filter(is_told).collect()
+}
+
+/// It is about telling people, and not done.
+fn is_open(case: &Case, step: &Step) -> bool {
+    let settled = case.incident.progress.state(&step.id).is_settled();
+    matches!(step.action, Action::Comms(_)) && !settled
 }
 
 /// An update at any time, whatever the step.
 pub fn update(app: &mut App) -> Vec<Effect> {
     let Some(case) = &app.case else { return Vec::new() };
+    // The words that the runbook has for the first update are better than those for any, once what comes
+    // before them is done.
+    let step = match told(case).as_slice() {
+        [] => case.runbook.steps.iter().find(|step| is_open(case, step)).filter(|step| {
+            let unmet = case.incident.progress.unmet(&case.runbook, &step.id);
+            case.incident.said.is_empty() && unmet.is_empty()
+        }),
+        _ => Some(case.step()),
+    };
+    if let Some(step) = step.cloned() {
+        return open_for(app, &step);
+    }
     let Some(message) = app.facts.practice.message(UPDATE) else { return Vec::new() };
     let (words, next) = (message.texts.clone(), level(app, case).update_every);
-    show(app, &words, Some(next), [false; 3])
+    let step = case.step().id.clone();
+    show(app, &step, &words, Some(next), [false; 3])
 }
 
 fn level<'a>(app: &'a App, case: &Case) -> &'a Level {
@@ -84,6 +114,7 @@ fn level<'a>(app: &'a App, case: &Case) -> &'a Level {
 
 fn show(
     app: &mut App,
+    step: &str,
     words: &[String; 3],
     next: Option<Duration>,
     given: [bool; 3],
@@ -101,9 +132,10 @@ fn show(
             let rendered = texts.clone();
             let at = given.iter().position(|given| !given).unwrap_or(0);
             let (seen, scroll) = ([false; 3], Scroll::default());
-            let mut comms = Comms { texts, rendered, given, seen, at, scroll, next_update };
+            let step = step.to_owned();
+            let mut comms = Comms { step, texts, rendered, given, seen, at, scroll, next_update };
             for (text, audience) in comms.texts.iter_mut().zip(AUDIENCES) {
-                if let Some(draft) = case.drafts.get(&draft::name_of_comms(case, audience)) {
+                if let Some(draft) = case.drafts.get(&draft::name_of_comms(&comms.step, audience)) {
                     text.clone_from(&draft.text);
                 }
             }
@@ -216,13 +248,10 @@ impl Comms {
 
 /// Opens the text that is shown for editing.
 pub fn edit(app: &mut App) -> Vec<Effect> {
-    let (Some(case), Some(Overlay { kind: Kind::Comms(comms), .. })) = (&app.case, &app.overlay)
-    else {
-        return Vec::new();
-    };
+    let Some(Overlay { kind: Kind::Comms(comms), .. }) = &app.overlay else { return Vec::new() };
     let audience = AUDIENCES[comms.at];
     let title = format!("Update for {audience} readers");
-    let name = draft::name_of_comms(case, audience);
+    let name = draft::name_of_comms(&comms.step, audience);
     let mut writing = Writing::new(&title, &comms.rendered[comms.at], Purpose::CommsText);
     if comms.is_edited() {
         writing.editor.set_text(&comms.texts[comms.at]);
@@ -258,9 +287,10 @@ pub fn give(app: &mut App) -> Vec<Effect> {
     }
     comms.given[at] = true;
     let all = comms.given == [true; 3];
+    let (step, is_here) = (comms.step.clone(), comms.step == case.step().id);
     let audience = AUDIENCES[at].to_owned();
     let entry = Entry::Said {
-        step: case.step().id.clone(),
+        step: comms.step.clone(),
         audience: audience.clone(),
         text: comms.texts[at].clone(),
         head: case.incident.records.last().map(|record| record.hash.clone()).unwrap_or_default(),
@@ -269,12 +299,14 @@ pub fn give(app: &mut App) -> Vec<Effect> {
     app.say(format!("{audience} update recorded as given"));
     let mut effects = vec![Effect::Append(entry)];
     if let Some(case) = &mut app.case {
-        let name = draft::name_of_comms(case, &audience);
+        let name = draft::name_of_comms(&step, &audience);
         effects.extend(draft::settled(case, &name));
     }
     if all {
         app.uncover();
-        effects.extend(done(app, &AUDIENCES));
+        if is_here {
+            effects.extend(done(app, &AUDIENCES));
+        }
     }
     effects
 }
@@ -282,8 +314,7 @@ pub fn give(app: &mut App) -> Vec<Effect> {
 /// The step is done with these told. An update that was given in between settles no step.
 pub fn done(app: &mut App, told: &[&str]) -> Vec<Effect> {
     let Some(case) = &app.case else { return Vec::new() };
-    let is_step = matches!(case.step().action, Action::Comms(_));
-    if !is_step || case.incident.progress.state(&case.step().id).is_settled() {
+    if !is_open(case, case.step()) {
         return Vec::new();
     }
     crate::tui::screen::step::pass(app, &format!("told: {}", told.join(", ")))

@@ -12,7 +12,7 @@ use crate::tui::screen::postmortem;
 /// The text of the open box, to `$VISUAL` or `$EDITOR`.
 pub fn edit(app: &mut App) -> Vec<Effect> {
     let mut effects = draft::keep(app);
-    let (Some(case), Some(overlay)) = (&app.case, &app.overlay) else { return effects };
+    let Some(overlay) = &app.overlay else { return effects };
     let (name, text) = match &overlay.kind {
         Kind::Ask(ask) if ask.purpose == Purpose::Note => {
             (draft::NOTE.to_owned(), ask.prompt.text().to_owned())
@@ -22,7 +22,7 @@ pub fn edit(app: &mut App) -> Vec<Effect> {
             None => return effects,
         },
         Kind::Comms(comms) => {
-            let name = draft::name_of_comms(case, AUDIENCES[comms.at]);
+            let name = draft::name_of_comms(&comms.step, AUDIENCES[comms.at]);
             (name, comms.texts[comms.at].clone())
         }
         _ => return effects,

@@ -76,23 +76,7 @@ pub fn on_command(app: &mut App, command: Command) -> Vec<Effect> {
             if !case.incident.is_open() {
                 return no(app, "the incident is closed");
             }
-            if !comms::told(case).is_empty() {
-                return comms::open(app);
-            }
-            let open = |step: &Step| {
-                let settled = case.incident.progress.state(&step.id).is_settled();
-                matches!(step.action, Action::Comms(_)) && !settled
-            };
-            // The words that the runbook has for the first update are better than those for any.
-            let first = case.runbook.steps.iter().position(open);
-            match first.filter(|_| case.incident.said.is_empty()) {
-                Some(at) => {
-                    let mut effects = look_at(app, at);
-                    effects.extend(go_on(app));
-                    effects
-                }
-                None => comms::update(app),
-            }
+            comms::update(app)
         }
         other => {
             app.step_scroll.on_command(other);
