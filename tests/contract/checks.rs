@@ -19,6 +19,9 @@ contract! {
         not sqlite: "there are no accounts: who opens the file reads all of it";
     what_the_catalogue_hides_is_inconclusive on postgres mariadb,
         not sqlite: "there are no accounts: who opens the file sees all of it";
+    what_sql_means_is_no_setting_of_a_role on postgres,
+        not sqlite: "there are no accounts",
+        not mariadb: "its modes are set back, see sessions";
     rows_that_a_policy_hides_are_inconclusive on postgres,
         not sqlite: "it has no policies on rows",
         not mariadb: "it has no policies on rows";
@@ -242,6 +245,17 @@ fn what_the_catalogue_hides_is_inconclusive(engine: Dialect) {
         );
         inconclusive(&home, triggers, "GRANT TRIGGER ON `erp`.*");
     }
+}
+
+fn what_sql_means_is_no_setting_of_a_role(engine: Dialect) {
+    let mut desk = Desk::new(engine, &format!("{STOCK} INSERT INTO stock (id) VALUES (9);"));
+    desk.account(
+        "clerk",
+        "GRANT SELECT ON stock TO clerk; ALTER ROLE clerk SET transform_null_equals = on",
+    );
+    let home = home(&desk, &desk.server.as_ref().unwrap().url_as("clerk", "erp"), "");
+    let (code, said) = check(&home, "SELECT id FROM stock WHERE n = NULL");
+    assert_eq!(code, 0, "{said}");
 }
 
 fn rows_that_a_policy_hides_are_inconclusive(engine: Dialect) {

@@ -240,6 +240,7 @@ impl Settings {
             ("bytea_output", "'hex'"),
             ("xmloption", "'content'"),
             ("standard_conforming_strings", "on"),
+            ("transform_null_equals", "off"),
             ("cursor_tuple_fraction", "1"),
         ] {
             common.push((name.to_owned(), value.to_owned()));
@@ -287,6 +288,7 @@ impl Settings {
             ("extra_float_digits", "1"),
             ("bytea_output", "hex"),
             ("standard_conforming_strings", "on"),
+            ("transform_null_equals", "off"),
             ("client_encoding", "UTF8"),
         ];
         let names: Vec<String> =
