@@ -978,7 +978,8 @@ fn what_cannot_be_done_says_what_can() {
     night.keys("c");
     let told = self::told(&night.draw(WIDE));
     assert!(told.contains("an unknown number of"), "{told}");
-    night.keys("esc C enter");
+    night.keys("esc C");
+    assert!(night.app.overlay.is_none(), "what is missing is said before anything is asked");
     let told = self::told(&night.draw(SMALL));
     assert!(told.contains("and 7 more"), "{told}");
 }

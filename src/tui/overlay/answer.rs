@@ -393,23 +393,7 @@ fn decided(app: &mut App, option: usize, reason: &str) -> Vec<Effect> {
 
 fn close(app: &mut App) -> Result<Vec<Effect>, String> {
     let Some(case) = &app.case else { return Ok(Vec::new()) };
-    let missing = case.incident.progress.missing(&case.runbook);
-    if !missing.is_empty() {
-        // The first ones are gone to first, and a notice covers what is below it.
-        const TOLD: usize = 3;
-        let mut told: Vec<String> = missing
-            .iter()
-            .take(TOLD)
-            .filter_map(|id| case.runbook.position(id))
-            .map(|at| format!("{} {}", at + 1, case.runbook.steps[at].title))
-            .collect();
-        let more = missing.len().saturating_sub(TOLD);
-        told.extend((more > 0).then(|| format!("and {more} more")));
-        return Err(format!("not yet; these steps are required: {}", told.join("; ")));
-    }
-    if case.is_writing() || case.incident.in_doubt().is_some() {
-        return Err("not yet: the outcome of a change is not known".into());
-    }
+    step::may_close(case)?;
     let check = case.main_check();
     let violations = check.and_then(|check| case.incident.standing_count(check));
     app.overlay = None;

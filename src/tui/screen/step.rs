@@ -360,9 +360,34 @@ pub fn close(app: &mut App) -> Vec<Effect> {
     if !case.incident.is_open() {
         return no(app, "it is closed already");
     }
+    if let Err(why) = may_close(case) {
+        return no(app, &why);
+    }
     let answers = vec!["Close it".to_owned(), "Not yet".to_owned()];
     app.cover(Overlay::choice("Close the incident?", answers, Purpose::Close));
     Vec::new()
+}
+
+/// Whether the incident can end here, or what comes first.
+pub fn may_close(case: &Case) -> Result<(), String> {
+    let missing = case.incident.progress.missing(&case.runbook);
+    if !missing.is_empty() {
+        // The first ones are gone to first, and a notice covers what is below it.
+        const TOLD: usize = 3;
+        let mut told: Vec<String> = missing
+            .iter()
+            .take(TOLD)
+            .filter_map(|id| case.runbook.position(id))
+            .map(|at| format!("{} {}", at + 1, case.runbook.steps[at].title))
+            .collect();
+        let more = missing.len().saturating_sub(TOLD);
+        told.extend((more > 0).then(|| format!("and {more} more")));
+        return Err(format!("not yet; these steps are required: {}", told.join("; ")));
+    }
+    if case.is_writing() || case.incident.in_doubt().is_some() {
+        return Err("not yet: the outcome of a change is not known".into());
+    }
+    Ok(())
 }
 
 fn skip(app: &mut App) -> Vec<Effect> {
