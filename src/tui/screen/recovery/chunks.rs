@@ -9,6 +9,7 @@ use crate::tui::app::App;
 use crate::tui::case::{Case, Recovery};
 use crate::tui::command::Command;
 use crate::tui::effect::{Effect, Run};
+use crate::tui::keymap::Context;
 use crate::tui::page::{Page, clock};
 use crate::tui::theme::Role;
 use crate::value;
@@ -17,7 +18,15 @@ use crate::value::thousands;
 /// Pause, go on, stop: they act between two chunks.
 pub fn rein(app: &mut App, command: Command) -> Vec<Effect> {
     let Some(run) = app.case.as_ref().and_then(Case::driving) else {
-        app.complain("no change in chunks is under way");
+        // The key of an update is another one here.
+        let update = app
+            .keymap
+            .label(Context::Step, Command::Comms)
+            .filter(|_| command == Command::Continue);
+        let update = update.map_or_else(String::new, |key| {
+            format!("; {key} on the screen of the step gives an update")
+        });
+        app.complain(format!("no change in chunks is under way{update}"));
         return Vec::new();
     };
     let (rein, said) = match command {
