@@ -13,7 +13,8 @@ use std::io;
 
 use super::words::{key_words, show_pair};
 use super::{
-    Drift, ImageRows, RowImage, StatementOutcome, TableHead, TableImages, TableWrites, thousands,
+    Drift, ImageRows, RowImage, StatementOutcome, TableHead, TableImages, TableWrites, Tally,
+    thousands,
 };
 use crate::digest::Running;
 use crate::value::counted;
@@ -121,15 +122,21 @@ fn tables(preview: Seen<'_>, execution: Seen<'_>, differences: &mut Differences)
         };
         let (then, now) = (find(preview.writes), find(execution.writes));
         if then != now {
-            differences.push(format!(
-                "{name}: {} + {} hidden at the preview, {} + {} hidden now",
-                then.0.words(),
-                then.1.words(),
-                now.0.words(),
-                now.1.words()
-            ));
+            let (then, now) = (written(then), written(now));
+            differences.push(format!("{name}: {then} at the preview, {now} now"));
         }
     }
+}
+
+/// What the statements wrote, and what came of it by itself; no part without a row.
+fn written((direct, hidden): (Tally, Tally)) -> String {
+    let some = |tally: Tally| tally != Tally::default();
+    let parts = [
+        some(direct).then(|| direct.words()),
+        some(hidden).then(|| format!("{} by triggers or cascades", hidden.words())),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { "nothing".to_owned() } else { parts.join(" and ") }
 }
 
 fn rows(preview: &[TableImages], execution: &[TableImages], differences: &mut Differences) {

@@ -38,6 +38,23 @@ fn an_edit_of_one_row_changes_the_fingerprint_and_is_shown() {
 }
 
 #[test]
+fn what_was_written_otherwise_is_told_with_its_cause() {
+    let rows = |inserted| Tally { inserted, ..Tally::default() };
+    let of = |direct, hidden| {
+        [TableWrites { table: "audit".into(), direct: rows(direct), hidden: rows(hidden) }]
+    };
+    let told = |then: &[TableWrites], now: &[TableWrites]| {
+        let writes = |writes| Seen { server: "s", statements: &[], writes, images: &[] };
+        drift(writes(then), writes(now)).differences.concat()
+    };
+    assert_eq!(
+        told(&of(0, 357), &of(2, 358)),
+        "audit: 357 ins by triggers or cascades at the preview, 2 ins and 358 ins by triggers or cascades now"
+    );
+    assert_eq!(told(&of(3, 0), &[]), "audit: 3 ins at the preview, nothing now");
+}
+
+#[test]
 fn a_long_value_that_changes_at_its_end_is_shown_there() {
     let long = |end: &str| "a".repeat(10_000) + end;
     let (a, b) = (images(&long("open")), images(&long("shut")));
