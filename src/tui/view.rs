@@ -21,6 +21,7 @@ use super::theme::Role;
 use super::widget::scroll::Scroll;
 use super::widget::stepper::{self, Stepper};
 use super::widget::wrap::{self, Line};
+use crate::incident::entry::Record;
 use crate::runbook::Required;
 use crate::runbook::progress::StepState;
 
@@ -180,13 +181,19 @@ fn step_screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {
         body = Rect { y: body.y + 1, height: body.height.saturating_sub(1), ..body };
     }
     let told = if area.height >= 36 { 6 } else { 3 };
-    let timeline = timeline_lines(app, look, told);
+    let timeline = newest(app, told);
     let wanted = u16::try_from(timeline.len()).unwrap_or(0);
     if body.height > 14 && wanted > 0 {
         let place = Rect { y: body.bottom() - wanted, height: wanted, ..body };
         body.height -= wanted + 1;
-        for (row, line) in timeline.iter().enumerate() {
-            wrap::put(line, place, u16::try_from(row).unwrap_or(0), buf);
+        for (row, record) in (0..).zip(timeline) {
+            let mut pen = Pen::new(buf, place, row);
+            let at = record.happened().strftime("%H:%M:%S  ").to_string();
+            let backdated = if record.is_backdated() { "(backdated) " } else { "" };
+            pen.put(&at, look.style(Role::Muted)).put(backdated, look.style(Role::Changed));
+            let (sentence, room) = (record.entry.sentence(), pen.left());
+            let first = sentence.lines().next().unwrap_or_default();
+            pen.put_within(first, room, look.glyphs.more, look.style(Role::Muted));
         }
     }
     let Some(case) = &app.case else { return };
@@ -209,20 +216,13 @@ fn step_screen(app: &mut App, area: Rect, buf: &mut Buffer, look: &Look) {
     }
 }
 
-/// The newest of the story, one line each.
-fn timeline_lines(app: &App, look: &Look, told_at_most: usize) -> Vec<Line> {
+/// The newest of the story.
+fn newest(app: &App, at_most: usize) -> Vec<&Record> {
     let Some(case) = &app.case else { return Vec::new() };
-    let mut page = Page::new(look);
     let told = case.incident.records.iter().filter(|record| record.entry.is_narrative());
-    let newest: Vec<_> = told.rev().take(told_at_most).collect();
-    for record in newest.into_iter().rev() {
-        page.line(&[
-            (&record.happened().strftime("%H:%M:%S  ").to_string(), Role::Muted),
-            (if record.is_backdated() { "(backdated) " } else { "" }, Role::Changed),
-            (record.entry.sentence().lines().next().unwrap_or_default(), Role::Muted),
-        ]);
-    }
-    page.finish()
+    let mut newest: Vec<_> = told.rev().take(at_most).collect();
+    newest.reverse();
+    newest
 }
 
 fn stepper_of(case: &Case) -> Stepper {
