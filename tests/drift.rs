@@ -139,7 +139,7 @@ fn an_update_says_of_when_its_count_is() {
     cockpit.wait_for("could not check");
     // No key is named that this step does not have.
     cockpit.keys("enter");
-    cockpit.wait_for("r runs it again. This step must be done");
+    cockpit.wait_for("r runs it again, this step must be done");
     cockpit.keys("c");
     wait_for_words(&cockpit, "first seen, an unknown number (could not be counted at ");
     wait_for_words(&cockpit, "; 2 at ");

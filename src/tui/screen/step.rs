@@ -211,7 +211,7 @@ fn go_on(app: &mut App) -> Vec<Effect> {
             WaitFor::Time(_) => {
                 let left = wait_left(case, app.now);
                 if left > 0 {
-                    let text = format!("{} to go; s skips the rest with a reason", to_go(left));
+                    let text = format!("{} to go; {}", to_go(left), way_round(&step, "the rest"));
                     return no(app, &text);
                 }
                 pass(app, "waited")
@@ -279,9 +279,10 @@ fn leave_check(app: &mut App, check: &str, expect: Expect) -> Vec<Effect> {
         );
     }
     let words = verdict_words(&verdict);
+    let around = way_round(case.step(), "the step");
     match (expect, &verdict) {
         (_, Verdict::Inconclusive { .. }) => {
-            let text = format!("{words}: r runs it again{}", or_skip(case));
+            let text = format!("{words}: r runs it again, {around}");
             no(app, &text)
         }
         (Expect::Clear, verdict) if verdict.is_violated() => {
@@ -289,20 +290,18 @@ fn leave_check(app: &mut App, check: &str, expect: Expect) -> Vec<Effect> {
             no(app, &text)
         }
         (Expect::Violated, verdict) if verdict.is_clear() => {
-            let text = format!("{words}: nothing to recover{}", or_skip(case));
+            let text = format!("{words}: nothing to recover; {around}");
             no(app, &text)
         }
         (Expect::Any | Expect::Clear | Expect::Violated, _) => pass(app, &words),
     }
 }
 
-/// Which key leaves a step without its answer, where one does.
-fn or_skip(case: &Case) -> &'static str {
-    match case.step().required {
-        Required::Pass => {
-            ". This step must be done: with q the incident stays open for whoever goes on"
-        }
-        _ => "; s skips the step with a reason",
+/// What the operator can do about a step that does not end by itself.
+fn way_round(step: &Step, what: &str) -> String {
+    match step.required {
+        Required::Pass => "this step must be done and cannot be skipped".to_owned(),
+        _ => format!("s skips {what} with a reason"),
     }
 }
 
