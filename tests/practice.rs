@@ -59,7 +59,14 @@ fn agreed(size: Size) {
     cockpit.wait_for("Duty officer called, due");
     cockpit.wait_gone("call  Duty officer");
 
-    // The first update has the runbook's own words, a later one those that were agreed on.
+    // The first update has the runbook's own words, which tell of the steps before them; any other has those that
+    // were agreed on.
+    cockpit.keys("c");
+    cockpit.wait_for("still at 1/10 Take the incident");
+    cockpit.keys("esc");
+    cockpit.wait_gone("still at 1/10 Take the incident");
+    cockpit.keys("] ] ] ] ]");
+    cockpit.wait_for("it never counted.");
     cockpit.keys("c");
     cockpit.wait_for("it was given: record it");
     cockpit.wait_for("Source contained");
@@ -71,8 +78,9 @@ fn agreed(size: Size) {
     cockpit.wait_for("technical update recorded as given");
     cockpit.keys("esc");
     // Nobody was moved by it, and the step knows of it.
-    cockpit.wait_for("enter done, go on");
-    cockpit.keys("] ] ] ]");
+    cockpit.wait_gone("Recorded as given.");
+    cockpit.wait_for("it never counted.");
+    cockpit.keys("[");
     cockpit.wait_for("enter told, go on");
     cockpit.wait_for("next update in 20 min");
     cockpit.keys("enter");

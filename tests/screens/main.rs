@@ -1042,10 +1042,19 @@ fn an_update_gives_no_old_count_as_one_of_now() {
     assert_eq!(numbers, [Some(12.0), None, Some(11.0), None, Some(0.0)]);
 }
 
-/// The runbook's own words for the first update are given from any step, and the incident stays where it is.
+/// The runbook's own words for the first update are given from any step behind them, and the incident stays where it is.
 #[test]
 fn an_update_moves_nobody_to_another_step() {
     let mut night = with(Night::opened(probe(), &glyphs::UTF8), "]");
+    // Before, they would tell of what is not done.
+    night.keys("c");
+    match &night.app.overlay {
+        Some(Overlay { kind: Kind::Comms(comms), .. }) => {
+            assert!(comms.texts[0].contains("At step 2/"), "{}", comms.texts[0]);
+        }
+        other => panic!("{other:?}"),
+    }
+    night.keys("esc ] ] ] ]");
     let here = night.app.case.as_ref().expect("an incident").step().id.clone();
     night.keys("c");
     for _ in 0..6 {
@@ -1065,8 +1074,8 @@ fn an_update_moves_nobody_to_another_step() {
     assert!(tell.len() == 3 && tell.iter().all(of_tell), "{tell:?}");
     // Where they were told, that step needs no more than to be gone on from.
     let at = case.runbook.position(tell[0]).expect("a step");
-    while night.app.case.as_ref().expect("an incident").at < at {
-        night.keys("]");
+    while night.app.case.as_ref().expect("an incident").at > at {
+        night.keys("[");
     }
     let told = told(&night.draw(WIDE));
     assert!(told.contains("enter told, go on"), "{told}");

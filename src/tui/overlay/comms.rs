@@ -90,13 +90,11 @@ fn is_open(case: &Case, step: &Step) -> bool {
 /// An update at any time, whatever the step.
 pub fn update(app: &mut App) -> Vec<Effect> {
     let Some(case) = &app.case else { return Vec::new() };
-    // The words that the runbook has for the first update are better than those for any, once what comes
-    // before them is done.
+    // The words that the runbook has for the first update are better than those for any. They tell of what comes
+    // before them, so that they are true from where they stand on.
+    let so_far = case.runbook.steps.iter().take(case.at + 1);
     let step = match told(case).as_slice() {
-        [] => case.runbook.steps.iter().find(|step| is_open(case, step)).filter(|step| {
-            let unmet = case.incident.progress.unmet(&case.runbook, &step.id);
-            case.incident.said.is_empty() && unmet.is_empty()
-        }),
+        [] => so_far.rev().find(|step| is_open(case, step) && case.incident.said.is_empty()),
         _ => Some(case.step()),
     };
     if let Some(step) = step.cloned() {
