@@ -198,8 +198,9 @@ impl Needs {
                 }
             }
         }
-        // Two texts of one check can have the same doubt.
-        needs.doubts.dedup();
+        // Two texts of one check can have the same doubt, and two checks the same about a function.
+        let mut told = BTreeSet::new();
+        needs.doubts.retain(|doubt| told.insert(doubt.clone()));
         needs.reads.retain(Table::is_plain);
         needs.writes.retain(|table, _| table.is_plain());
         needs.guarded.retain(|table, _| table.is_plain());

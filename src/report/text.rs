@@ -69,13 +69,22 @@ pub fn target(name: &str, seen: &str, outcomes: &[Outcome], paint: Paint) -> Str
         out.push_str("  nothing was asked of it\n");
     }
     let column = ids.iter().map(|id| width(id)).max().unwrap_or(0);
+    let mut before = None;
     for (one, id) in outcomes.iter().zip(&ids) {
         let ink = if one.is_known() { Ink::Warning } else { Ink::of(one.exit()) };
         let word = inked(&pad(one.word(), 12), ink, paint);
         // The word has said it already.
         let words = match &one.finding.verdict {
             Verdict::Clear => String::new(),
+            // A target that cannot be reached has one reason for all of its checks.
+            Verdict::Inconclusive { reason } if seen.is_empty() && before == Some(reason) => {
+                "likewise".to_owned()
+            }
             other => visible::text(&verdict_words(other)).into_owned(),
+        };
+        before = match &one.finding.verdict {
+            Verdict::Inconclusive { reason } => Some(reason),
+            _ => None,
         };
         let line = format!("  {word}  {}  {}  {words}", one.check.severity, pad(id, column));
         let _ = writeln!(out, "{}", line.trim_end());

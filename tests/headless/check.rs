@@ -52,6 +52,23 @@ fn text_names_target_verdict_and_rows_without_colours() {
 }
 
 #[test]
+fn why_a_target_cannot_be_reached_is_said_once() {
+    let desk = Desk::new();
+    desk.check("bad", "sev2", OWNERLESS);
+    desk.check("fine", "sev3", NONE);
+    let url = "postgres://me@127.0.0.1:1/shop";
+    let args =
+        ["check", "--target", url, "--checks", "checks", "--check", "bad", "--check", "fine"];
+    let ran = run(&desk.home, &args);
+    assert_eq!(ran.code, 3, "{}{}", ran.out, ran.err);
+    let (_, said) = ran.out.split_once("  inconclusive  SEV-2  bad   ").expect(&ran.out);
+    let (why, _) = said.split_once('\n').expect("a line");
+    assert!(why.contains("127.0.0.1:1"), "{}", ran.out);
+    assert_eq!(ran.out.matches(why).count(), 1, "{}", ran.out);
+    assert!(ran.out.contains("  inconclusive  SEV-3  fine  likewise\n"), "{}", ran.out);
+}
+
+#[test]
 fn json_is_the_contract_line_by_line() {
     let desk = Desk::new();
     desk.check("bad", "sev2", OWNERLESS);
